@@ -1,0 +1,1 @@
+"""slidetile: find the tissue on a whole slide and stream its tiles into a Zarr store."""

@@ -1,0 +1,55 @@
+"""The errors slidetile raises for slides and stores; a caller's mistake is ValueError or TypeError.
+
+SlidetileError
+├── SlideError
+│   ├── UnsupportedSlideError     no reader recognises the file
+│   ├── MissingResolutionError    no mpp in the file and none given, where one is needed
+│   ├── SlideReadError            pixels could not be read or decoded (also OSError)
+│   └── NotNativeError            the slide's compressed tiles cannot be copied as they are
+└── StoreError
+    ├── StoreExistsError          the destination already holds a store (also FileExistsError)
+    ├── StoreMismatchError        written from another slide or with other settings: resume refused
+    └── IncompleteStoreError      opened before all planned tiles were written
+
+No class has an ``__init__``: they cross process borders, and pickle calls them with their message.
+"""
+
+
+class SlidetileError(Exception):
+    """Base of all errors that concern a slide or a store."""
+
+
+class SlideError(SlidetileError):
+    """A slide cannot be used."""
+
+
+class UnsupportedSlideError(SlideError):
+    """No reader recognises the file."""
+
+
+class MissingResolutionError(SlideError):
+    """The slide does not say its mpp, and none was given where one is needed."""
+
+
+class SlideReadError(SlideError, OSError):
+    """Pixels could not be read or decoded."""
+
+
+class NotNativeError(SlideError):
+    """The slide's compressed tiles cannot be copied into a store as they are."""
+
+
+class StoreError(SlidetileError):
+    """A store cannot be used."""
+
+
+class StoreExistsError(StoreError, FileExistsError):
+    """The destination already holds a store."""
+
+
+class StoreMismatchError(StoreError):
+    """An unfinished store was written from another slide or with other settings."""
+
+
+class IncompleteStoreError(StoreError):
+    """A store was opened before all its planned tiles were written."""
