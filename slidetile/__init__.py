@@ -1,1 +1,79 @@
-"""slidetile: find the tissue on a whole slide and stream its tiles into a Zarr store."""
+"""slidetile: find the tissue on a whole slide and stream its tiles into a Zarr store.
+
+Examples
+--------
+>>> import slidetile as st
+>>> store = st.tile_slide("data_samples/sample.svs", "sample.zarr")  # doctest: +SKIP
+"""
+
+from slidetile.batch import BatchReport, SlideResult, tile_slides
+from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
+from slidetile.detectors import DarkBackgroundDetector, OtsuDetector
+from slidetile.errors import (
+    IncompleteStoreError,
+    MissingResolutionError,
+    NotNativeError,
+    SlideError,
+    SlideReadError,
+    SlidetileError,
+    StoreError,
+    StoreExistsError,
+    StoreMismatchError,
+    UnsupportedSlideError,
+)
+from slidetile.geometry import Region
+from slidetile.optical_density import OpticalDensityDetector
+from slidetile.overview import Overview, read_overview
+from slidetile.plan import Tile, TilePlan, TileSpec, plan_tiles
+from slidetile.readers import open_slide
+from slidetile.recipe import Recipe, tile_slide
+from slidetile.slide import ArraySlide, Level, Slide, Source
+from slidetile.store import TileStore, open_store
+from slidetile.tiling import Progress, write_tiles
+from slidetile.tissue import TissueMask, TissueRegion, find_tissue
+
+__all__ = [
+    "ArraySlide",
+    "BatchReport",
+    "DarkBackgroundDetector",
+    "IncompleteStoreError",
+    "JpegCodec",
+    "Level",
+    "MissingResolutionError",
+    "NativeCodec",
+    "NotNativeError",
+    "OpticalDensityDetector",
+    "OtsuDetector",
+    "Overview",
+    "Progress",
+    "RawCodec",
+    "Recipe",
+    "Region",
+    "Slide",
+    "SlideError",
+    "SlideReadError",
+    "SlideResult",
+    "SlidetileError",
+    "Source",
+    "StoreError",
+    "StoreExistsError",
+    "StoreMismatchError",
+    "Tile",
+    "TilePlan",
+    "TileSpec",
+    "TileStore",
+    "TissueMask",
+    "TissueRegion",
+    "UnsupportedSlideError",
+    "ZstdCodec",
+    "find_tissue",
+    "open_slide",
+    "open_store",
+    "plan_tiles",
+    "read_overview",
+    "tile_slide",
+    "tile_slides",
+    "write_tiles",
+]
+
+__version__ = "0.1.0"

@@ -11,10 +11,13 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile import preview
 from slidetile.geometry import Region
 
 Pixels = NDArray[np.uint8]
 """Pixels as [row, column, channel], 8 bits each."""
+
+LARGEST_THUMBNAIL_PX = 1 << 25
 
 DAMAGED = b""
 """Stands for a native tile whose bytes are no JPEG at all; see `FetchedTiles.streams`."""
@@ -253,6 +256,24 @@ class Slide(Protocol):
         """
         return self.fetch(region, level=level).pixels()
 
+    def _repr_html_(self) -> str:
+        facts = {
+            "size": f"{self.width}×{self.height} px",
+            "levels": " → ".join(f"1/{level.downsample:.4g}" for level in self.levels),
+            "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
+            "objective": "unknown"
+            if self.objective_power is None
+            else f"{self.objective_power:g}×",
+            "vendor": self.vendor,
+            "reader": self.reader,
+        }
+        coarsest = self.levels[-1]
+        picture = None  # a slide without a pyramid would have to be read whole
+        if coarsest.width * coarsest.height <= LARGEST_THUMBNAIL_PX:
+            image = self.read_region(self.bounds, level=len(self.levels) - 1)
+            picture = preview.draw(image, longest_side_px=preview.NOTEBOOK_SIDE_PX)
+        return preview.card(self.source.name, facts, picture)
+
     def __enter__(self) -> Self:
         return self
 
@@ -299,8 +320,10 @@ def paste(canvas: Pixels, pixels: Pixels, at: Region) -> None:
 
 def blank(width: int, height: int, channels: int, colour: tuple[int, int, int]) -> Pixels:
     """Return an image of one colour; of grey, where there is one channel, the colour's red."""
-    pixels = np.empty((height, width, channels), np.uint8)
-    pixels[:] = colour[:channels]
+    # Nearly all colours asked for are grey, and filling with one number is far quicker.
+    pixels = np.full((height, width, channels), colour[0], np.uint8)
+    if len(set(colour[:channels])) > 1:
+        pixels[:] = colour[:channels]
     return pixels
 
 

@@ -1,0 +1,254 @@
+"""Many slides: a process for each slide in hand, a row for each slide given."""
+
+import csv
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from slidetile.folder import find_slides, store_names
+from slidetile.memory import default_workers
+from slidetile.readers.source import read_source
+from slidetile.recipe import Recipe, tile_slide
+from slidetile.store import TileStore, open_store
+from slidetile.tiling import Existing
+
+_log = logging.getLogger(__name__)
+
+Status = Literal["ok", "unreadable tiles", "already done", "failed"]
+
+SUMMARY_NAME = "summary.csv"
+
+SLIDES_PER_PROCESS = 50
+"""A process is replaced after this many slides, whatever the decoders have leaked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlideResult:
+    """What became of one slide of a batch; one row of ``summary.csv``."""
+
+    slide: str
+    """Path of the slide, as given."""
+
+    status: Status
+    """How it ended."""
+
+    store: str = ""
+    """Path of the store, where there is one."""
+
+    codec: str = ""
+    """How its pixels are stored."""
+
+    tiles: int = 0
+    """Tiles in the store."""
+
+    unreadable: int = 0
+    """Tiles whose pixels could not be read."""
+
+    bytes: int = 0
+    """Bytes of the tiles' chunks."""
+
+    seconds: float = 0.0
+    """Time it took."""
+
+    reason: str = ""
+    """Why it failed, in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport:
+    """What became of all slides, in the order given."""
+
+    results: tuple[SlideResult, ...]
+    """One for each slide."""
+
+    @property
+    def failed(self) -> tuple[SlideResult, ...]:
+        """The slides without a store."""
+        return tuple(result for result in self.results if result.status == "failed")
+
+    @property
+    def incomplete(self) -> tuple[SlideResult, ...]:
+        """The slides with tiles that could not be read."""
+        return tuple(result for result in self.results if result.unreadable)
+
+
+def tile_slides(
+    paths: Iterable[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    processes: int = 0,
+    workers: int | None = None,
+    existing: Existing = "continue",
+    on_result: Callable[[SlideResult], None] | None = None,
+) -> BatchReport:
+    """Tile many slides; one bad slide never ends the run.
+
+    Parameters
+    ----------
+    paths
+        Slides and folders; folders are searched for slides, see `find_slides`.
+    out
+        Folder of the stores, made if missing. A store has its slide's name without the suffix;
+        where that is not unique, the names of the folders above are put before it. The file
+        ``summary.csv`` there has a row for each slide, and is up to date after each of them.
+    recipe
+        How to do it.
+    processes
+        0 works through the slides in this process. From 1 on each slide is handled in one of so
+        many processes, and even a crash of a decoder costs only that slide; a script that asks
+        for this needs the usual ``if __name__ == "__main__":``.
+    workers
+        Threads for each slide; the cores divided among the processes unless given.
+    existing
+        As in `write_tiles`; but a finished store of the same slide and settings is "already
+        done", not an error.
+    on_result
+        Called in this thread after every slide.
+
+    Returns
+    -------
+    BatchReport
+        A result for each slide, in the order given.
+
+    Raises
+    ------
+    ValueError
+        ``processes`` is negative.
+    OSError
+        The output folder cannot be made, or the summary cannot be written.
+    """
+    if processes < 0:
+        raise ValueError(f"processes is 0 or more, but it is {processes}.")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    slides = find_slides(paths)
+    names = store_names(slides)
+    threads = workers or max(1, default_workers() // max(1, processes))
+    jobs = [
+        _Job(slide, folder / name, recipe or Recipe(), threads, existing)
+        for slide, name in zip(slides, names, strict=True)
+    ]
+    results: dict[int, SlideResult] = {}
+    for number, result in _carry_out(jobs, processes):
+        results[number] = result
+        _write_summary(folder / SUMMARY_NAME, [results[n] for n in sorted(results)])
+        if on_result is not None:
+            on_result(result)
+    if not jobs:
+        _write_summary(folder / SUMMARY_NAME, [])
+    return BatchReport(results=tuple(results[n] for n in sorted(results)))
+
+
+class _Job(NamedTuple):
+    """One slide to do, in whatever process."""
+
+    slide: Path
+    store: Path
+    recipe: Recipe
+    workers: int
+    existing: Existing
+
+    def run(self) -> SlideResult:
+        """Tile the slide; whatever goes wrong becomes a result."""
+        begin = time.perf_counter()
+        try:
+            done = self._done_before()
+            store = done or tile_slide(
+                self.slide, self.store, self.recipe, workers=self.workers, existing=self.existing
+            )
+            statuses = Counter(store.tiles["status"].to_pylist())
+        except Exception as error:  # noqa: BLE001  one bad slide never ends the run
+            _log.debug("%s", self.slide, exc_info=True)
+            return self.failure(one_line(error), time.perf_counter() - begin)
+        unreadable = statuses["unreadable"]
+        return SlideResult(
+            slide=str(self.slide),
+            status="already done" if done else "unreadable tiles" if unreadable else "ok",
+            store=str(self.store),
+            codec=store.codec,
+            tiles=len(store),
+            unreadable=unreadable,
+            bytes=int(store.tiles["bytes"].to_numpy().sum()),
+            seconds=round(time.perf_counter() - begin, 2),
+        )
+
+    def failure(self, reason: str, seconds: float = 0.0) -> SlideResult:
+        return SlideResult(
+            slide=str(self.slide), status="failed", reason=reason, seconds=round(seconds, 2)
+        )
+
+    def _done_before(self) -> TileStore | None:
+        """Return the finished store of this very slide and recipe, where there is one."""
+        if self.existing == "overwrite" or not self.store.exists():
+            return None
+        store = open_store(self.store)
+        same = store.attributes["source"]["fingerprint"] == read_source(self.slide).fingerprint
+        return store if same and self.recipe.made(store) else None
+
+
+def _carry_out(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[int, SlideResult]]:
+    """Yield (number, result) of each job as it ends."""
+    if processes == 0:
+        yield from ((number, job.run()) for number, job in enumerate(jobs))
+        return
+    waiting = list(enumerate(jobs))[::-1]
+    idle = [_executor() for _ in range(min(processes, len(jobs)))]
+    running: dict[Future[SlideResult], tuple[int, ProcessPoolExecutor]] = {}
+    try:
+        while waiting or running:
+            while waiting and idle:
+                number, job = waiting.pop()
+                executor = idle.pop()
+                running[executor.submit(job.run)] = number, executor
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, executor = running.pop(future)
+                result, executor = _collect(future, jobs[number], executor)
+                idle.append(executor)
+                yield number, result
+    finally:
+        for executor in (*idle, *(executor for _, executor in running.values())):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _collect(
+    future: "Future[SlideResult]", job: _Job, executor: ProcessPoolExecutor
+) -> tuple[SlideResult, ProcessPoolExecutor]:
+    """Return a job's result, and an executor that still works."""
+    try:
+        return future.result(), executor
+    except BrokenProcessPool:
+        executor.shutdown(wait=False)
+        reason = "its process died: the decoder crashed on this file, or memory ran out"
+        return job.failure(reason), _executor()
+    except Exception as error:  # noqa: BLE001  such as a result that could not be sent back
+        return job.failure(one_line(error)), executor
+
+
+def _executor() -> ProcessPoolExecutor:
+    """Return one process of its own, so that a crash tells which slide it was."""
+    return ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), max_tasks_per_child=SLIDES_PER_PROCESS
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message on one line; its kind, where it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(SlideResult)])
+        writer.writeheader()
+        writer.writerows(asdict(result) for result in results)
+    temporary.replace(path)

@@ -1,0 +1,97 @@
+"""Making shards by copying the slide's compressed tiles: nothing is decoded."""
+
+from typing import NamedTuple
+
+from slidetile.codecs import ChunkCodec, NativeCodec
+from slidetile.errors import NotNativeError
+from slidetile.halving import PyramidLevel
+from slidetile.layout import Grid
+from slidetile.plan import TilePlan
+from slidetile.slide import DAMAGED, FetchedTiles, NativeLevel, Slide
+from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task, copying_tasks
+
+
+class _Fetched(NamedTuple):
+    task: Task
+    tiles: FetchedTiles
+
+
+class Copying:
+    """The native levels of a slide, as a store's levels.
+
+    Parameters
+    ----------
+    slide
+        The slide to copy from.
+    plan
+        The tiles wanted; at the coarser levels, the native tiles that cover them.
+
+    Raises
+    ------
+    NotNativeError
+        The slide's level 0 is not made of JPEG tiles that can be copied.
+    """
+
+    kind = "the scanner's own levels"
+
+    def __init__(self, slide: Slide, plan: TilePlan) -> None:
+        self.codec: ChunkCodec = NativeCodec()
+        self.kept: KeptShards | None = None
+        found = [(number, slide.native_level(number)) for number in range(len(slide.levels))]
+        self._natives = [(number, native) for number, native in found if native is not None]
+        if not self._natives or self._natives[0][0] != 0:
+            raise NotNativeError(
+                f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
+                "use the codec zstd or jpeg."
+            )
+        self.levels = tuple(
+            _native_level(slide, number, native, plan) for number, native in self._natives
+        )
+
+    def tasks(self, is_kept: IsKept) -> list[Task]:
+        """Return the shards still to be copied, each level in the order of the file."""
+        return copying_tasks(self.levels, is_kept)
+
+    def read(self, task: Task) -> _Fetched:
+        """Read the stored bytes of a shard's native tiles."""
+        grid = self.levels[task.level].grid
+        cells = [grid.chunk_cell(task.shard, chunk) for chunk in task.shard.chunks]
+        return _Fetched(task, self._natives[task.level][1].fetch(cells))
+
+    def encode(self, fetched: _Fetched) -> list[EncodedShard]:
+        """Make each native tile a JPEG stream of its own.
+
+        Raises
+        ------
+        NotNativeError
+            A tile is encoded otherwise than its level promises.
+        """
+        level, shard, _ = fetched.task
+        streams = dict(zip(shard.chunks, fetched.tiles.streams(), strict=True))
+        payloads = {place: stream for place, stream in streams.items() if stream}
+        damaged = tuple(place for place, stream in streams.items() if stream == DAMAGED)
+        return [EncodedShard(level, shard, payloads, damaged)]
+
+    def stored_bytes(self) -> int:
+        """Return how many bytes the slide's file holds for all wanted chunks."""
+        return sum(
+            native.stored_bytes(
+                [
+                    level.grid.chunk_cell(shard, chunk)
+                    for shard in level.shards
+                    for chunk in shard.chunks
+                ]
+            )
+            for level, (_, native) in zip(self.levels, self._natives, strict=True)
+        )
+
+
+def _native_level(slide: Slide, number: int, native: NativeLevel, plan: TilePlan) -> PyramidLevel:
+    level = slide.levels[number]
+    grid = Grid.about(level.size, (native.tile_width_px, native.tile_height_px), SHARD_PX)
+    needed = grid.chunks_for(slide.level_region(region, number) for region in plan.regions)
+    return PyramidLevel(
+        grid=grid,
+        shards=tuple(grid.shards_for(needed)),
+        downsample=(slide.width / level.width, slide.height / level.height),
+    )

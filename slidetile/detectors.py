@@ -1,0 +1,209 @@
+"""What a tissue detector is, and the plain ones.
+
+Knows pictures and micrometres. Does not know slides or files.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.overview import area_average
+from slidetile.slide import Pixels
+
+Mask = NDArray[np.bool_]
+"""Tissue or not, as [row, column]."""
+
+Plane = NDArray[np.float32]
+"""One number for every pixel, as [row, column]."""
+
+Detector = Callable[[Pixels], Mask]
+"""Any function from an image, uint8 [row, column, channel], to tissue, bool [row, column]."""
+
+ASSUMED_MPP = 8.0
+"""Taken where a slide does not say its resolution."""
+
+WORKING_MPP = 16.0
+SMALLEST_WORKING_SIDE_PX = 512
+BRIGHT = 150
+
+
+@runtime_checkable
+class ScaledDetector(Protocol):
+    """A detector that measures in micrometres and so wants to know the image's resolution."""
+
+    def detect(self, image: Pixels, *, mpp: float | None) -> Mask:
+        """Return where the tissue is.
+
+        Parameters
+        ----------
+        image
+            uint8 [row, column, channel].
+        mpp
+            Micrometres per pixel, or None where unknown.
+
+        Returns
+        -------
+        bool array [row, column]
+            Of the image's height and width.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtsuDetector:
+    """Everything more colourful than a threshold between the image's two main groups.
+
+    Grey images are split by darkness instead. Simple and well known, but pale tissue falls below
+    the threshold, pen lies above it, and an empty slide is split all the same. The method is
+    Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9 (1979).
+    """
+
+    def __call__(self, image: Pixels) -> Mask:
+        """Return the pixels above the threshold, as bool [row, column]."""
+        from skimage.filters import threshold_otsu
+
+        signal = (
+            255 - image[..., 0]
+            if image.shape[2] == 1
+            else brightest_channel(image) - darkest_channel(image)
+        )
+        threshold = threshold_otsu(signal)  # type: ignore[no-untyped-call]
+        return np.asarray(signal > threshold, np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DarkBackgroundDetector:
+    """Whatever glows on a dark background: fluorescence.
+
+    Nuclei are specks with dark cytoplasm between them, so tissue is where light above the
+    background's is spread over a whole window, however thinly. The background is the darkest
+    twentieth of the image; pixels of exactly 0 were not scanned and do not count.
+
+    Raises
+    ------
+    ValueError
+        A value is not positive.
+    """
+
+    min_signal: float = 3.0
+    """Mean light above the background, in grey levels of 255, that makes a window tissue."""
+
+    window_um: float = 150.0
+    """Side of the window, in µm: wider than the dark gaps between nuclei."""
+
+    def __post_init__(self) -> None:
+        require_positive(min_signal=self.min_signal, window_um=self.window_um)
+
+    def __call__(self, image: Pixels) -> Mask:
+        """Return the tissue of an image of unknown resolution; see `detect`."""
+        return self.detect(image, mpp=None)
+
+    def detect(self, image: Pixels, *, mpp: float | None) -> Mask:
+        """Return the tissue; see `ScaledDetector.detect`."""
+        factor, pixel_um = working_resolution(image, mpp)
+        brightest = area_average(brightest_channel(image)[..., np.newaxis], factor)[..., 0]
+        light = window_mean(brightest, 3)
+        scanned = light[brightest > 0]
+        if not scanned.size:
+            return np.zeros(image.shape[:2], np.bool_)
+        light -= np.percentile(scanned, 5).astype(np.float32)
+        tissue = gather(
+            light,
+            window_px=window_px(self.window_um, pixel_um, light.shape),
+            spread=self.min_signal,
+            dense=4 * self.min_signal,
+            most=20 * self.min_signal,
+        )
+        return enlarge(tissue, factor, image.shape)
+
+
+def is_dark(image: Pixels) -> bool:
+    """Return whether an image has the dark background of fluorescence.
+
+    A brightfield slide has bright glass, be most of it tissue or black padding.
+    """
+    bright = np.count_nonzero(darkest_channel(image) >= BRIGHT)
+    dim = np.count_nonzero(brightest_channel(image) < 100)
+    pixels = image.shape[0] * image.shape[1]
+    return bool(bright < 0.01 * pixels and dim > 0.5 * pixels)
+
+
+def darkest_channel(image: Pixels) -> NDArray[np.uint8]:
+    """Return the lowest value of every pixel, as uint8 [row, column]."""
+    # Plane by plane: a reduction over an axis of three is ten times slower.
+    return functools.reduce(np.minimum, np.moveaxis(image, 2, 0))
+
+
+def brightest_channel(image: Pixels) -> NDArray[np.uint8]:
+    """Return the highest value of every pixel, as uint8 [row, column]."""
+    return functools.reduce(np.maximum, np.moveaxis(image, 2, 0))
+
+
+def gather(signal: Plane, *, window_px: int, spread: float, dense: float, most: float) -> Mask:
+    """Join scattered signal, such as the membranes of fat cells, into areas.
+
+    A pixel is tissue where its own signal exceeds ``dense``, or where the mean over a window
+    exceeds ``spread``. No pixel counts for more than ``most`` in that mean: one strong speck is
+    no tissue, many weak ones are. A window reaches beyond the tissue's edge, so its areas are
+    shrunk again, except where there is signal.
+    """
+    from scipy.ndimage import minimum_filter
+
+    clipped = np.clip(signal, np.float32(-2 * spread), np.float32(most))
+    wide = window_mean(clipped, window_px) > spread
+    # 0.4 of the window is what the mean adds around an edge of clear signal.
+    inner = minimum_filter(wide, int(0.4 * window_px / 2) * 2 + 1)
+    return np.asarray(inner | (wide & (signal > 1.4 * spread)) | (signal > dense), np.bool_)
+
+
+def working_resolution(image: Pixels, mpp: float | None) -> tuple[int, float]:
+    """Return the factor to shrink an image by before looking for tissue, and its pixels' µm.
+
+    16 µm, about two cells, is enough to tell tissue from glass. Small images are left alone:
+    they have few pixels to lose, and are often slides whose mpp is wrong by a factor of ten.
+    """
+    mpp = mpp or ASSUMED_MPP
+    factor = max(1, min(round(WORKING_MPP / mpp), max(image.shape[:2]) // SMALLEST_WORKING_SIDE_PX))
+    return factor, mpp * factor
+
+
+def window_px(
+    length_um: float, pixel_um: float, shape: tuple[int, ...], *, per_side: int = 32
+) -> int:
+    """Return a length in pixels, as the side of a window: odd, at least 3.
+
+    At most one part in ``per_side`` of the image's longest side, lest a wrong mpp smears it all
+    over.
+    """
+    length = min(length_um / pixel_um, max(shape[:2]) / per_side)
+    return max(3, int(length / 2) * 2 + 1)
+
+
+def window_mean(values: NDArray[np.generic], side: int) -> Plane:
+    """Return the mean over a square window around every pixel.
+
+    Sums of float32 and uint8 are exact in the filter's float64, so mirrored images give
+    mirrored means to the last bit.
+    """
+    from scipy.ndimage import uniform_filter
+
+    mean: Plane = uniform_filter(values, side, output=np.float32)
+    return mean
+
+
+def enlarge(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
+    """Repeat every pixel of a mask ``factor`` times along both axes and cut to ``shape``."""
+    if factor == 1:
+        return mask
+    return mask.repeat(factor, axis=0).repeat(factor, axis=1)[: shape[0], : shape[1]]
+
+
+def require_positive(**values: float) -> None:
+    """Raise ValueError where a value is not above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} is greater than 0, but this one is {value}.")

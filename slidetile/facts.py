@@ -1,0 +1,69 @@
+"""What there is to say of a slide, a plan or a store, as plain values fit for JSON."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from slidetile.estimate import Estimate
+from slidetile.plan import TilePlan
+from slidetile.slide import Slide
+from slidetile.store import TileStore
+
+
+def slide_facts(slide: Slide) -> dict[str, Any]:
+    """Return what a slide says of itself."""
+    return {
+        "slide": slide.source.name,
+        "vendor": slide.vendor,
+        "reader": slide.reader,
+        "file_bytes": slide.source.size_bytes,
+        "size_px": f"{slide.width}×{slide.height}",
+        "levels": [
+            f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in slide.levels
+        ],
+        "native_tiles": [_native(slide, number) for number in range(len(slide.levels))],
+        "mpp": None if slide.mpp is None else list(slide.mpp),
+        "objective_power": slide.objective_power,
+        "background": list(slide.background),
+        "icc_profile": "none" if slide.icc_profile is None else f"{len(slide.icc_profile)} bytes",
+        "fingerprint": slide.source.fingerprint,
+    }
+
+
+def store_facts(store: TileStore) -> dict[str, Any]:
+    """Return what a store holds."""
+    statuses = Counter(store.tiles["status"].to_pylist())
+    return {
+        "store": str(store.path),
+        "slide": store.attributes["source"].get("name", "not told"),
+        "tiles": len(store),
+        "unreadable": statuses["unreadable"],
+        "tile_size_px": store.tile_size,
+        "codec": store.codec,
+        "tile_bytes": int(store.tiles["bytes"].to_numpy().sum()),
+        "levels": [
+            f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in store.levels
+        ],
+        "mpp": None if store.mpp is None else list(store.mpp),
+    }
+
+
+def plan_facts(plan: TilePlan, cost: Estimate, preview: Path | None) -> dict[str, Any]:
+    """Return what carrying out a plan would take."""
+    return {
+        "tiles": len(plan),
+        "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
+        "tissue_regions": len(plan.tissue.regions),
+        "tissue_fraction": plan.tissue.tissue_fraction,
+        "codec": cost.codec,
+        "store_bytes": cost.bytes,
+        "seconds": cost.seconds,
+        "free_bytes": cost.free_bytes,
+        "fits": cost.fits,
+        **({} if preview is None else {"preview": str(preview)}),
+    }
+
+
+def _native(slide: Slide, number: int) -> str:
+    native = slide.native_level(number)
+    return "no" if native is None else f"{native.tile_width_px}×{native.tile_height_px}"

@@ -1,0 +1,130 @@
+"""Slides in TIFF files: Aperio SVS, OME-TIFF, and tiled or striped TIFF of any maker.
+
+tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes them: six times
+as fast as OpenSlide, with the same pixels.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.geometry import Region
+from slidetile.readers.background import WHITE, Colour, find_background
+from slidetile.readers.file import SlideFile
+from slidetile.readers.resolution import choose_mpp
+from slidetile.readers.source import read_source
+from slidetile.readers.tiff_grid import BlockGrid
+from slidetile.readers.tiff_native import TiffNativeLevel, is_native
+from slidetile.readers.tiff_pages import read_contents
+from slidetile.readers.tiff_region import TiffRegion, fetch_region
+from slidetile.slide import Level, Slide, Source
+
+
+class TiffSlide(Slide):
+    """A slide in a TIFF file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mpp
+        Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
+
+    Raises
+    ------
+    SlideReadError
+        The file cannot be read, or is damaged.
+    UnsupportedSlideError
+        It is no TIFF, belongs to another reader, or is stored in a way not known here.
+    """
+
+    reader = "tiff"
+
+    def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
+        self._path = path
+        self._given_mpp = mpp
+        self._file = SlideFile(path)
+        try:
+            contents = read_contents(self._file)
+            metadata = contents.metadata
+            self.mpp = choose_mpp(mpp, metadata.mpp, path)
+        except (SlideReadError, UnsupportedSlideError) as error:
+            self._file.close()
+            kind = type(error)
+            raise kind(f"{path.name} cannot be opened: {error}.") from error
+        self._grids = contents.grids
+        self.levels = tuple(_level(grid, self._grids[0]) for grid in self._grids)
+        self.objective_power = metadata.objective_power
+        self.icc_profile = metadata.icc_profile
+        self.vendor = metadata.vendor
+        self.channels = self._grids[0].encoding.channels
+        self._native = {
+            i: TiffNativeLevel(self._file, grid)
+            for i, grid in enumerate(self._grids)
+            if is_native(grid)
+        }
+        self._background: Colour | None = None
+        self._background_lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Callable[..., "TiffSlide"], tuple[object, ...]]:
+        """Pickle the path: a process that receives the slide opens the file itself."""
+        return _reopen, (self._path, self._given_mpp)
+
+    @property
+    def source(self) -> Source:
+        """What identifies the file."""
+        return read_source(self._path)
+
+    @property
+    def background(self) -> Colour:
+        """White, or black where the coarsest level is dark, as fluorescence is."""
+        with self._background_lock:
+            if self._background is None:
+                coarsest = len(self.levels) - 1
+                self._background = find_background(
+                    self.levels[coarsest].size,
+                    lambda region: self._fetch(region, coarsest, WHITE).pixels(),
+                )
+            return self._background
+
+    def fetch(self, region: Region, *, level: int = 0) -> TiffRegion:
+        """Read the bytes of a region; see `slidetile.slide.Slide.fetch`."""
+        asked = self.level_region(region, level)
+        return self._fetch(asked, level, self._background_under(asked, self._grids[level]))
+
+    def native_level(self, level: int) -> TiffNativeLevel | None:
+        """Return access to a level's JPEG tiles, or None where they cannot be copied."""
+        return self._native.get(range(len(self.levels))[level])
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        self._file.close()
+
+    def _fetch(self, region: Region, level: int, background: Colour) -> TiffRegion:
+        grid = self._grids[level]
+        name = f"level {level} of {self._path.name}"
+        return fetch_region(self._file, grid, region, name=name, background=background)
+
+    def _background_under(self, region: Region, grid: BlockGrid) -> Colour:
+        """Find the background only for what shows it: finding it may read a whole level."""
+        if grid.bounds.contains(region) and not grid.encoding.has_alpha:
+            indices = [block.index for block in grid.blocks(region)]
+            if grid.counts[indices].all():
+                return WHITE
+        return self.background
+
+
+def _level(grid: BlockGrid, finest: BlockGrid) -> Level:
+    downsample = (finest.width / grid.width + finest.height / grid.height) / 2
+    return Level(
+        width=grid.width,
+        height=grid.height,
+        downsample=max(1.0, downsample),
+        tile_width_px=grid.block_width,
+        tile_height_px=grid.block_height,
+    )
+
+
+def _reopen(path: Path, mpp: float | tuple[float, float] | None) -> TiffSlide:
+    return TiffSlide(path, mpp=mpp)

@@ -1,0 +1,146 @@
+"""What a TIFF says of its slide: resolution, objective, colour profile, maker."""
+
+import math
+import re
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from tifffile import TiffPage
+
+_ICC_TAG, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 34675, 282, 283, 296
+_UM_PER_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0}
+_UM_PER_OME_UNIT = {
+    "pm": 1e-6,
+    "Å": 1e-4,
+    "nm": 1e-3,
+    "µm": 1.0,
+    "μm": 1.0,  # the Greek letter, where the line above has the micro sign
+    "um": 1.0,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+    "in": 25_400.0,
+}
+_XML_LIMIT = 16 << 20
+"""Characters; real OME-XML of one slide has some thousands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What a file says of its slide. Nothing here was judged yet."""
+
+    vendor: str
+    """"aperio", "ome" or "generic-tiff"."""
+
+    mpp: tuple[float, float] | None
+    """Micrometres per pixel of the finest level, (x, y)."""
+
+    objective_power: float | None
+    """The objective's nominal magnification."""
+
+    icc_profile: bytes | None
+    """The embedded colour profile."""
+
+    planes: int = 1
+    """Images the slide is spread over: channels, depths or times."""
+
+
+def read_metadata(page: TiffPage) -> Metadata:
+    """Return what the first page of a TIFF says of the slide."""
+    text = page.description
+    profile = page.tags.valueof(_ICC_TAG)
+    icc = bytes(profile) if isinstance(profile, bytes | tuple) and profile else None
+    tags_mpp = _mpp_from_tags(page)
+    if text.startswith("Aperio "):
+        mpp, power = _aperio_numbers(text)
+        return Metadata(
+            vendor="aperio",
+            mpp=(mpp, mpp) if mpp else tags_mpp,
+            objective_power=power,
+            icc_profile=icc,
+        )
+    if (root := _ome_root(text)) is not None:
+        return Metadata(
+            vendor="ome",
+            mpp=_ome_mpp(root) or tags_mpp,
+            objective_power=_ome_objective(root),
+            icc_profile=icc,
+            planes=_ome_planes(root, page.samplesperpixel),
+        )
+    return Metadata(vendor="generic-tiff", mpp=tags_mpp, objective_power=None, icc_profile=icc)
+
+
+def _mpp_from_tags(page: TiffPage) -> tuple[float, float] | None:
+    unit = page.tags.valueof(_RESOLUTION_UNIT, 2)
+    micrometres = _UM_PER_RESOLUTION_UNIT.get(int(unit)) if isinstance(unit, int) else None
+    if micrometres is None:
+        return None
+    try:
+        x, y = (
+            micrometres * denominator / numerator
+            for numerator, denominator in map(page.tags.valueof, (_X_RESOLUTION, _Y_RESOLUTION))
+        )
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None  # no such tags, or no numbers in them
+    return x, y
+
+
+def _aperio_numbers(text: str) -> tuple[float | None, float | None]:
+    """Return MPP and AppMag of an Aperio description: ``... |AppMag = 20|MPP = 0.4990|...``."""
+    fields = dict(re.findall(r"\|\s*([^|=]+?)\s*=\s*([^|]*)", text[:_XML_LIMIT]))
+    return _positive(fields.get("MPP")), _positive(fields.get("AppMag"))
+
+
+def _positive(text: str | None) -> float | None:
+    """Return a number above zero; some scanners write a decimal comma."""
+    try:
+        number = float((text or "").strip().replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _ome_root(text: str) -> ET.Element | None:
+    """Parse OME-XML, or return None where it is none.
+
+    ElementTree fetches nothing; a document type, which OME-XML never has, could still define
+    entities that grow without end.
+    """
+    if "<OME" not in text[:4096] or len(text) > _XML_LIMIT or "<!DOCTYPE" in text:
+        return None
+    try:
+        return ET.fromstring(text.encode())  # noqa: S314 - bounded, and without a document type
+    except (ET.ParseError, ValueError):
+        return None
+
+
+def _ome_pixels(root: ET.Element) -> ET.Element | None:
+    return root.find("{*}Image/{*}Pixels")
+
+
+def _ome_mpp(root: ET.Element) -> tuple[float, float] | None:
+    if (pixels := _ome_pixels(root)) is None:
+        return None
+    sizes = []
+    for axis in "XY":
+        size = _positive(pixels.get(f"PhysicalSize{axis}"))
+        unit = _UM_PER_OME_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+        if size is None or unit is None:
+            return None
+        sizes.append(size * unit)
+    return sizes[0], sizes[1]
+
+
+def _ome_objective(root: ET.Element) -> float | None:
+    objective = root.find("{*}Instrument/{*}Objective")
+    return None if objective is None else _positive(objective.get("NominalMagnification"))
+
+
+def _ome_planes(root: ET.Element, samples: int) -> int:
+    if (pixels := _ome_pixels(root)) is None:
+        return 1
+    sizes = [pixels.get(f"Size{axis}", "1") for axis in "CZT"]
+    if not all(size.isdecimal() for size in sizes):
+        return 1
+    channels, depths, times = (max(1, int(size)) for size in sizes)
+    return max(1, channels // max(1, samples)) * depths * times

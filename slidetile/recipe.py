@@ -1,0 +1,157 @@
+"""All choices between a slide's file and its store, in one value, and the call that follows it."""
+
+import os
+from dataclasses import dataclass, field
+
+from slidetile.codecs import ChunkCodec, CodecName, make_codec
+from slidetile.detectors import Detector
+from slidetile.overview import DEFAULT_MPP
+from slidetile.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.readers import open_slide
+from slidetile.slide import Slide, check_mpp
+from slidetile.store import TileStore
+from slidetile.store_writer import check_destination
+from slidetile.tiling import Existing, OnProgress, write_tiles
+from slidetile.tissue import (
+    MIN_HOLE_AREA_UM2,
+    MIN_REGION_AREA_UM2,
+    TissueMask,
+    describe_detector,
+    find_tissue,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a slide becomes a store. Everything has a default that suits an H&E slide.
+
+    Raises
+    ------
+    ValueError
+        ``slide_mpp`` is implausible.
+    """
+
+    tile: TileSpec = field(default_factory=TileSpec)
+    """Tile size, and how much tissue a tile must hold."""
+
+    codec: CodecName | ChunkCodec = "auto"
+    """How pixels are stored; see `write_tiles`."""
+
+    detector: Detector | None = None
+    """What finds the tissue; chosen by the slide's background unless given."""
+
+    tissue_mpp: float = DEFAULT_MPP
+    """Resolution at which tissue is looked for, in µm per pixel."""
+
+    min_region_area_um2: float = MIN_REGION_AREA_UM2
+    """Smaller pieces of tissue are dropped."""
+
+    min_hole_area_um2: float = MIN_HOLE_AREA_UM2
+    """Smaller holes in tissue are filled."""
+
+    reader: str | None = None
+    """"tiff" or "openslide" to insist on one."""
+
+    slide_mpp: float | tuple[float, float] | None = None
+    """Micrometres per level-0 pixel, where the slide's own are missing or wrong."""
+
+    anonymous: bool = False
+    """Leave the slide's file name and its maker's free text out of the store."""
+
+    def __post_init__(self) -> None:
+        if self.slide_mpp is not None:
+            check_mpp(self.slide_mpp)
+
+    def open(self, path: str | os.PathLike[str]) -> Slide:
+        """Open a slide; see `open_slide`."""
+        return open_slide(path, reader=self.reader, mpp=self.slide_mpp)
+
+    def tissue(self, slide: Slide) -> TissueMask:
+        """Find a slide's tissue; see `find_tissue`."""
+        return find_tissue(
+            slide,
+            mpp=self.tissue_mpp,
+            detector=self.detector,
+            min_region_area_um2=self.min_region_area_um2,
+            min_hole_area_um2=self.min_hole_area_um2,
+        )
+
+    def plan(self, slide: Slide) -> TilePlan:
+        """Find a slide's tissue and choose its tiles; see `plan_tiles`."""
+        return plan_tiles(slide, self.tissue(slide), self.tile)
+
+    def made(self, store: TileStore) -> bool:
+        """Return whether a store's recorded settings are those of this recipe.
+
+        A codec or a detector left to be chosen by the slide agrees with whatever was chosen.
+        """
+        parameters = store.attributes["parameters"]
+        recorded = parameters["tissue"]
+        chosen = {} if self.detector is None else {"detector": describe_detector(self.detector)}
+        wanted = {
+            **chosen,
+            "mpp": float(self.tissue_mpp),
+            "min_region_area_um2": float(self.min_region_area_um2),
+            "min_hole_area_um2": float(self.min_hole_area_um2),
+        }
+        codec = (
+            make_codec(self.codec)
+            if isinstance(self.codec, str) and self.codec != "auto"
+            else self.codec
+        )
+        same_codec = isinstance(codec, str) or (
+            (codec.name, codec.parameters) == (store.codec, parameters["codec"])
+        )
+        return (
+            same_codec
+            and store.tile_size == self.tile.size
+            and parameters["min_tissue_fraction"] == self.tile.min_tissue_fraction
+            and all(recorded.get(name) == value for name, value in wanted.items())
+        )
+
+
+def tile_slide(
+    path: str | os.PathLike[str],
+    store_path: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    workers: int | None = None,
+    existing: Existing = "continue",
+    on_progress: OnProgress | None = None,
+) -> TileStore:
+    """Find a slide's tissue and write its tiles into a store, in one call.
+
+    Parameters
+    ----------
+    path
+        The slide's file.
+    store_path
+        Where the store is to lie.
+    recipe
+        How to do it.
+    workers, existing, on_progress
+        As in `write_tiles`.
+
+    Returns
+    -------
+    TileStore
+        The finished store.
+
+    Raises
+    ------
+    SlideError, StoreError, OSError
+        As in `open_slide`, `find_tissue` and `write_tiles`.
+    """
+    recipe = recipe or Recipe()
+    check_destination(store_path, overwrite=existing == "overwrite")
+    with recipe.open(path) as slide:
+        return write_tiles(
+            slide,
+            recipe.plan(slide),
+            store_path,
+            codec=recipe.codec,
+            workers=workers,
+            existing=existing,
+            anonymous=recipe.anonymous,
+            on_progress=on_progress,
+        )

@@ -1,0 +1,76 @@
+"""A Zarr v3 shard as bytes: chunks, then the index of where they lie.
+
+The layout is that of the codec ``sharding_indexed`` (Zarr enhancement proposal 2) with the index
+at the end: for each chunk its offset and length as little-endian uint64, both 2⁶⁴-1 where the
+chunk is absent, and the CRC-32C of the index.
+"""
+
+import struct
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.codecs import crc32c
+
+_ABSENT = (1 << 64) - 1
+_CRC = struct.Struct("<I")
+
+ShardIndex = NDArray[np.int64]
+"""(offset, length) of each chunk of a shard as [chunk, 2]; length 0 where the chunk is absent."""
+
+
+def pack_shard(chunks: Mapping[int, bytes], chunk_count: int) -> bytes:
+    """Return the shard that holds ``chunks``, each under its place in the shard.
+
+    Chunks lie in the order of their places, so the same chunks give the same bytes.
+    """
+    index = np.full((chunk_count, 2), _ABSENT, "<u8")
+    parts: list[bytes] = []
+    offset = 0
+    for place in sorted(chunks):
+        chunk = chunks[place]
+        index[place] = offset, len(chunk)
+        parts.append(chunk)
+        offset += len(chunk)
+    table = index.tobytes()
+    return b"".join((*parts, table, _CRC.pack(crc32c(table))))
+
+
+def index_bytes(chunk_count: int) -> int:
+    """Return the length of a shard's index with its checksum."""
+    return chunk_count * 16 + _CRC.size
+
+
+def unpack_index(tail: bytes, chunk_count: int, shard_bytes: int) -> ShardIndex:
+    """Read the index from the last `index_bytes` bytes of a shard.
+
+    Parameters
+    ----------
+    tail
+        The end of the shard file.
+    chunk_count
+        Chunks a shard holds.
+    shard_bytes
+        Length of the whole file, to bound what the index may point at.
+
+    Raises
+    ------
+    ValueError
+        The index is cut short, its checksum does not fit, or it points outside the shard.
+    """
+    if len(tail) != index_bytes(chunk_count):
+        raise ValueError(f"a shard of {shard_bytes} bytes is too short for its index")
+    table = tail[: -_CRC.size]
+    if tail[-_CRC.size :] != _CRC.pack(crc32c(table)):
+        raise ValueError("the checksum of the shard's index does not fit")
+    unsigned = np.frombuffer(table, "<u8").reshape(chunk_count, 2)
+    absent = (unsigned == _ABSENT).all(axis=1)
+    body = shard_bytes - len(tail)
+    offsets, lengths = unsigned[:, 0], unsigned[:, 1]
+    inside = (offsets <= body) & (lengths <= body) & (offsets + lengths <= body)
+    if not (inside | absent).all():
+        raise ValueError(f"the shard's index points outside its {body} bytes of chunks")
+    index = unsigned.astype(np.int64)
+    index[absent] = 0
+    return index

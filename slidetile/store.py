@@ -1,0 +1,286 @@
+"""Reading a store back: its tiles, any region of its levels, and what it says of itself."""
+
+import base64
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile import preview
+from slidetile.array_file import ArrayFile, read_json
+from slidetile.codecs import ZstdCodec, make_codec
+from slidetile.errors import IncompleteStoreError, StoreError
+from slidetile.geometry import Region
+from slidetile.metadata import FORMAT_VERSION
+from slidetile.slide import Level, Pixels
+from slidetile.store_writer import PARTIAL_SUFFIX
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import zarr
+
+LARGEST_TABLE_BYTES = 1 << 32
+"""Bounds the memory a damaged tile table can take; a real one has some 60 bytes a tile."""
+
+
+class TileStore:
+    """A finished store, read-only: a sequence of tiles on a canvas of levels.
+
+    Safe to use from several threads, and picklable: a worker process opens the same path anew.
+
+    Parameters
+    ----------
+    path
+        The store's folder, as `open_store` takes it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        root = _read_root(self.path)
+        try:
+            self.attributes: dict[str, Any] = root["attributes"]["slidetile"]
+            codec = make_codec(self.attributes["codec"])
+            self._tile_count = int(self.attributes["tile_count"])
+            self._tile_size = int(self.attributes["tile_size"])
+            red, green, blue = map(int, self.attributes["background"])
+            paths = [
+                dataset["path"]
+                for dataset in root["attributes"]["ome"]["multiscales"][0]["datasets"]
+            ]
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise StoreError(f"{self.path / 'zarr.json'} is damaged: {error!r}.") from error
+        self._background = red, green, blue
+        if paths != [str(number) for number in range(len(paths))]:
+            raise StoreError(f"{self.path / 'zarr.json'} is damaged: its levels are {paths}.")
+        self._arrays = [ArrayFile(self.path / path, codec) for path in paths]
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The stored levels, finest first."""
+        return tuple(
+            _level(array, self._covered_size(number)) for number, array in enumerate(self._arrays)
+        )
+
+    @property
+    def codec(self) -> str:
+        """How chunks are stored: "native", "zstd", "jpeg" or "raw"."""
+        return str(self.attributes["codec"])
+
+    @property
+    def mpp(self) -> tuple[float, float] | None:
+        """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
+        mpp = self.attributes["source"]["mpp"]
+        return None if mpp is None else (float(mpp[0]), float(mpp[1]))
+
+    @property
+    def tile_size(self) -> int:
+        """Width and height of a tile, in level-0 pixels."""
+        return self._tile_size
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """The colour of what lies outside the slide."""
+        return self._background
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The slide's colour profile; the stored pixels do not have it applied."""
+        profile = self.attributes.get("icc_profile")
+        return None if profile is None else base64.b64decode(profile)
+
+    @functools.cached_property
+    def tiles(self) -> "pa.Table":
+        """The tile table, one row a tile; its columns are those of docs/store-format.md.
+
+        Raises
+        ------
+        StoreError
+            The table is missing or damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path / "tiles" / "tiles.parquet"
+        try:
+            file = pq.ParquetFile(path)
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
+                raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
+            table = file.read()
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{path} could not be read: {error}.") from error
+        if table.num_rows != self._tile_count:
+            raise StoreError(
+                f"{path} has {table.num_rows} rows, the store {self._tile_count} tiles."
+            )
+        return table
+
+    @functools.cached_property
+    def overview(self) -> Pixels:
+        """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""
+        return self._picture("overview")
+
+    @functools.cached_property
+    def tissue(self) -> NDArray[np.uint32]:
+        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
+        labels: NDArray[np.uint32] = self._picture("tissue")[..., 0]
+        return labels
+
+    @property
+    def zarr(self) -> "zarr.Group":
+        """The store as zarr-python opens it."""
+        import zarr
+
+        return zarr.open_group(self.path, mode="r")
+
+    def read_region(self, region: Region, *, level: int = 0) -> Pixels:
+        """Read any region of a level.
+
+        Parameters
+        ----------
+        region
+            In level-0 pixels, whatever the level. What is not stored, or lies outside the slide,
+            has the background's colour.
+        level
+            The level to read from.
+
+        Returns
+        -------
+        uint8 array [row, column, channel]
+            At level 0 of the region's height and width; at a coarser level the pixels that
+            cover the region, rounded outward.
+
+        Raises
+        ------
+        StoreError
+            A chunk is damaged.
+        IndexError
+            The store has no such level.
+        """
+        array = self._arrays[level]
+        at_level = region.rescaled(self._covered_size(level), array.grid.size)
+        return array.read(at_level, self._background)
+
+    def tile_region(self, index: int) -> Region:
+        """Return the whole cell of a tile, in level-0 pixels; at the edges it leaves the slide.
+
+        Raises
+        ------
+        IndexError
+            The store has no such tile.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
+        x, y = self._corners
+        size = self._tile_size
+        return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
+
+    def __len__(self) -> int:
+        return self._tile_count
+
+    def __getitem__(self, index: int) -> Pixels:
+        """Return a tile: uint8 [row, column, channel], always of the full size."""
+        return self.read_region(self.tile_region(index))
+
+    def __iter__(self) -> Iterator[Pixels]:
+        return (self[index] for index in range(len(self)))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        return type(self), (self.path,)
+
+    def __repr__(self) -> str:
+        width, height = self._arrays[0].grid.size
+        return (
+            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._tile_size} px, "
+            f"{self.codec}, {len(self._arrays)} levels from {width}×{height} px)"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "tiles": f"{len(self)} of {self._tile_size} px",
+            "codec": self.codec,
+            "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
+            "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
+            "size": f"{self.tiles['bytes'].to_numpy().sum() / 1e6:.1f} MB",
+        }
+        width, height = self._arrays[0].grid.size
+        scale = width / self.overview.shape[1], height / self.overview.shape[0]
+        picture = preview.draw(
+            self.overview,
+            mask=self.tissue > 0,
+            cells=preview.cells_on([self.tile_region(i) for i in range(len(self))], scale),
+            longest_side_px=preview.NOTEBOOK_SIDE_PX,
+        )
+        return preview.card(self.path.name, facts, picture)
+
+    @functools.cached_property
+    def _corners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return self.tiles["x"].to_numpy(), self.tiles["y"].to_numpy()
+
+    def _covered_size(self, level: int) -> tuple[int, int]:
+        """Return the (width, height) in level-0 pixels that the pixels of a level stand for."""
+        if self.codec == "native":
+            return self._arrays[0].grid.size
+        width, height = self._arrays[level].grid.size
+        return width << level, height << level
+
+    def _picture(self, name: str) -> NDArray[Any]:
+        array = ArrayFile(self.path / name / "0", ZstdCodec())
+        width, height = array.grid.size
+        return array.read(Region(x=0, y=0, width=width, height=height), (0, 0, 0))
+
+
+def open_store(path: str | os.PathLike[str]) -> TileStore:
+    """Open a finished store.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+
+    Raises
+    ------
+    IncompleteStoreError
+        There is an unfinished store of that name, or the folder has no root metadata.
+    StoreError
+        It is no store, or of a later version.
+    """
+    return TileStore(path)
+
+
+def _read_root(path: Path) -> dict[str, Any]:
+    if not (path / "zarr.json").is_file():
+        partial = path.with_name(path.name + PARTIAL_SUFFIX)
+        unfinished = next((p for p in (partial, path) if p.is_dir()), None)
+        if unfinished is None:
+            raise StoreError(f"{path} does not exist.")
+        raise IncompleteStoreError(
+            f"{unfinished} is not finished: it has no root zarr.json. "
+            "Run the command that began it once more."
+        )
+    root = read_json(path / "zarr.json")
+    attributes = root.get("attributes")
+    ours = attributes.get("slidetile") if isinstance(attributes, dict) else None
+    if not isinstance(ours, dict):
+        raise StoreError(f"{path} is Zarr, but not a slidetile store: it has no such attributes.")
+    if ours.get("format_version") != FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format version {ours.get('format_version')!r}, but this slidetile reads "
+            f"version {FORMAT_VERSION}; install the version that wrote it."
+        )
+    return root
+
+
+def _level(array: ArrayFile, covered: tuple[int, int]) -> Level:
+    width, height = array.grid.size
+    return Level(
+        width=width,
+        height=height,
+        downsample=max(1.0, (covered[0] / width + covered[1] / height) / 2),
+        tile_width_px=array.grid.chunk_width,
+        tile_height_px=array.grid.chunk_height,
+    )

@@ -1,0 +1,315 @@
+"""Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from slidetile import metadata
+from slidetile.codecs import ChunkCodec, ZstdCodec, crc32c
+from slidetile.errors import StoreExistsError, StoreMismatchError
+from slidetile.halving import PyramidLevel, to_block
+from slidetile.layout import Grid, Shard
+from slidetile.metadata import Dataset
+from slidetile.plan import TilePlan
+from slidetile.shard import index_bytes, pack_shard, unpack_index
+from slidetile.tile_table import ShardRecord, write_parquet
+from slidetile.work import EncodedShard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARTIAL_SUFFIX = ".partial"
+PARTIAL_NOTE = "unfinished.json"
+
+_PICTURE_CODEC = ZstdCodec()
+_PICTURE_CHUNK_PX = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSpec:
+    """All that shapes a store, known before its first byte."""
+
+    plan: TilePlan
+    """The tiles, and the overview and tissue they were chosen by."""
+
+    codec: ChunkCodec
+    """How chunks are stored, at every level."""
+
+    levels: tuple[PyramidLevel, ...]
+    """The pyramid, finest first."""
+
+    kind: str
+    """How the coarser levels come about, for the image's metadata."""
+
+    channels: int
+    """Channels of every pixel."""
+
+    fill: int
+    """Value of what is not stored: 255 in brightfield, 0 in fluorescence."""
+
+    mpp: tuple[float, float] | None
+    """Micrometres per pixel of level 0, as (x, y)."""
+
+    name: str
+    """The image's name, shown by viewers."""
+
+    attributes: dict[str, Any]
+    """``attributes.slidetile`` of the root group."""
+
+
+class StoreWriter:
+    """Writes one store; shards may be written from several threads, each by one of them.
+
+    Parameters
+    ----------
+    path
+        Where the finished store is to lie.
+    spec
+        What shapes it.
+    overwrite
+        Replace a finished store, once the new one is complete.
+    restart
+        Throw away what an earlier, unfinished run has written.
+
+    Raises
+    ------
+    StoreExistsError
+        ``path`` exists and ``overwrite`` was not asked for, or is no store and never replaced.
+    StoreMismatchError
+        The unfinished store there has another source or other settings.
+    """
+
+    def __init__(
+        self, path: Path, spec: StoreSpec, *, overwrite: bool = False, restart: bool = False
+    ) -> None:
+        check_destination(path, overwrite=overwrite)
+        self.path = path
+        self.spec = spec
+        self.partial = _partial(path)
+        self._folders: set[Path] = set()
+        if restart:
+            self.discard()
+        if self.partial.exists():
+            self._check_same_run()
+        else:
+            self._begin()
+
+    def kept(self, level: int, shard: Shard) -> ShardRecord | None:
+        """Return the record of a shard an earlier run has finished, or None where it must be made.
+
+        A shard file is whole by construction, but one without all its wanted chunks (unreadable
+        then, perhaps readable now) or with a damaged one counts as not made.
+        """
+        path = self._shard_path(level, shard)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        grid = self.spec.levels[level].grid
+        try:
+            chunks = split_shard(data, grid, self.spec.codec)
+            payloads = {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
+        except ValueError:
+            return None
+        if set(chunks) != set(shard.chunks):
+            return None
+        return _record(level, shard, chunks, payloads)
+
+    def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
+        """Return the payload of each chunk of a shard written earlier, by its place."""
+        data = self._shard_path(level, shard).read_bytes()
+        chunks = split_shard(data, self.spec.levels[level].grid, self.spec.codec)
+        return {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
+
+    def write_shard(self, encoded: EncodedShard) -> ShardRecord:
+        """Write a shard and return its record; where no chunk could be read, write nothing."""
+        level, shard, payloads, unreadable = encoded
+        codec = self.spec.codec
+        chunks = {place: codec.seal(payload) for place, payload in payloads.items()}
+        if chunks and metadata.is_sharded(codec):
+            count = self.spec.levels[level].grid.chunks_per_shard
+            self._write(self._shard_path(level, shard), pack_shard(chunks, count))
+        elif chunks:
+            self._write(self._shard_path(level, shard), chunks[0])
+        return _record(level, shard, chunks, payloads, unreadable)
+
+    def finish(self, table: "pa.Table") -> None:
+        """Write the tile table, then the root's metadata, and give the store its final name."""
+        self._write_json("tiles", metadata.group({}))
+        self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
+        self._write_json("", metadata.group(self._root_attributes()))
+        (self.partial / PARTIAL_NOTE).unlink()
+        replaced = self.path.with_name(self.path.name + ".replaced")
+        if self.path.exists():
+            self.path.rename(replaced)
+        self.partial.rename(self.path)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove the unfinished store."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self._folders.clear()
+
+    def _begin(self) -> None:
+        self._write(self.partial / PARTIAL_NOTE, metadata.to_json(self._note()))
+        for number, level in enumerate(self.spec.levels):
+            node = metadata.array(
+                level.grid, self.spec.codec, channels=self.spec.channels, fill=self.spec.fill
+            )
+            self._write_json(str(number), node)
+        overview = self.spec.plan.tissue.overview
+        self._write_picture("overview", overview.image, fill=self.spec.fill)
+        labels = self.spec.plan.tissue.labels.astype("<u4")[..., np.newaxis]
+        self._write_picture("tissue", labels, fill=0)
+
+    def _note(self) -> dict[str, Any]:
+        return {
+            "what": (
+                f"An unfinished slidetile store. Run the same command again to finish it as "
+                f"{self.path.name}, or delete this folder."
+            ),
+            "slidetile": self.spec.attributes,
+        }
+
+    def _check_same_run(self) -> None:
+        note = self.partial / PARTIAL_NOTE
+        try:
+            before = json.loads(note.read_bytes())["slidetile"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreMismatchError(
+                f"{self.partial} exists but does not say what it is ({error}); "
+                "delete it or restart."
+            ) from error
+        now = json.loads(metadata.to_json(self.spec.attributes))
+        if before != now:
+            keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+            raise StoreMismatchError(
+                f"{self.partial} was begun with another {', '.join(keys)}; "
+                "use the same slide and settings to continue it, or restart to begin anew."
+            )
+
+    def _root_attributes(self) -> dict[str, Any]:
+        spec = self.spec
+        datasets = [
+            Dataset(path=str(number), downsample=level.downsample)
+            for number, level in enumerate(spec.levels)
+        ]
+        ome = metadata.image(
+            spec.name, datasets, mpp=spec.mpp, channels=spec.channels, kind=spec.kind
+        )
+        return {"ome": ome, "slidetile": spec.attributes}
+
+    def _write_picture(self, name: str, pixels: np.ndarray[Any, Any], *, fill: int) -> None:
+        """Write a whole [row, column, channel] array as an image of one level."""
+        height, width, channels = pixels.shape
+        grid = Grid(
+            width=width,
+            height=height,
+            chunk_width=min(_PICTURE_CHUNK_PX, width),
+            chunk_height=min(_PICTURE_CHUNK_PX, height),
+            chunks_across=-(-width // _PICTURE_CHUNK_PX),
+            chunks_down=-(-height // _PICTURE_CHUNK_PX),
+        )
+        padded = np.full((grid.shard_height, grid.shard_width, channels), fill, pixels.dtype)
+        padded[:height, :width] = pixels
+        block = to_block(padded, grid)
+        chunks = dict(enumerate(_PICTURE_CODEC.encode(c) for row in block for c in row))
+        overview = self.spec.plan.tissue.overview
+        dataset = Dataset(path="0", downsample=overview.scale)
+        ome = metadata.image(
+            name, [dataset], mpp=self.spec.mpp, channels=channels, kind="area average"
+        )
+        data_type = pixels.dtype.name
+        node = metadata.array(
+            grid, _PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
+        )
+        self._write_json(name, metadata.group({"ome": ome}))
+        self._write_json(f"{name}/0", node)
+        shard = pack_shard(chunks, grid.chunks_per_shard)
+        self._write(self.partial / name / "0" / metadata.shard_key(0, 0), shard)
+
+    def _shard_path(self, level: int, shard: Shard) -> Path:
+        return self.partial / str(level) / metadata.shard_key(shard.column, shard.row)
+
+    def _write_json(self, folder: str, node: dict[str, Any]) -> None:
+        self._write(self.partial / folder / "zarr.json", metadata.to_json(node))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Write a file under a temporary name and rename it: it is whole or absent."""
+        if path.parent not in self._folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(path.parent)
+        temporary = f"{path}.tmp"
+        with open(temporary, "wb") as file:  # noqa: PTH123  Path.open takes twice as long
+            file.write(data)
+        os.replace(temporary, path)  # noqa: PTH105  likewise
+
+
+def _record(
+    level: int,
+    shard: Shard,
+    chunks: Mapping[int, bytes],
+    payloads: Mapping[int, bytes],
+    unreadable: tuple[int, ...] = (),
+) -> ShardRecord:
+    entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
+    return ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+
+
+def begun_codec(path: Path) -> str | None:
+    """Return the codec an unfinished store at ``path`` was begun with, or None without one."""
+    try:
+        note = json.loads((_partial(path) / PARTIAL_NOTE).read_bytes())
+        return str(note["slidetile"]["codec"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + PARTIAL_SUFFIX)
+
+
+def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Make sure a store may be written at ``path``.
+
+    Raises
+    ------
+    StoreExistsError
+        Something is there, and it is no store or was not to be overwritten.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    if not overwrite:
+        raise StoreExistsError(
+            f"{path} exists already; choose another name, or overwrite it on purpose."
+        )
+    if not (path / "zarr.json").is_file():
+        raise StoreExistsError(
+            f"{path} is not a store, so it is not overwritten; choose another name."
+        )
+
+
+def split_shard(data: bytes, grid: Grid, codec: ChunkCodec) -> dict[int, bytes]:
+    """Return the stored chunks of a shard file by their place.
+
+    Raises
+    ------
+    ValueError
+        The index is damaged.
+    """
+    if not metadata.is_sharded(codec):
+        return {0: data}
+    count = grid.chunks_per_shard
+    index = unpack_index(data[-index_bytes(count) :], count, len(data)).tolist()
+    return {
+        place: data[offset : offset + length]
+        for place, (offset, length) in enumerate(index)
+        if length
+    }

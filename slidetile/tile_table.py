@@ -1,0 +1,100 @@
+"""The tile table: one row a tile, the proof of what a store holds."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.codecs import crc32c
+from slidetile.layout import Grid, Shard
+from slidetile.plan import TilePlan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OK = "ok"
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRecord:
+    """What became of the wanted chunks of one shard."""
+
+    level: int
+    """The level it belongs to."""
+
+    shard: Shard
+    """The shard."""
+
+    chunks: dict[int, tuple[int, int]]
+    """(bytes stored, CRC-32C of the payload) of each chunk, by its place in the shard."""
+
+    unreadable: tuple[int, ...] = ()
+    """The places of chunks whose pixels could not be read."""
+
+
+class Ledger:
+    """What is known of every chunk of level 0, as arrays over its chunk grid."""
+
+    def __init__(self, grid: Grid) -> None:
+        shape = grid.chunk_rows, grid.chunk_columns
+        self._grid = grid
+        self._stored_bytes = np.zeros(shape, np.int64)
+        self._crc32c = np.zeros(shape, "<u4")
+        self._unreadable = np.zeros(shape, np.bool_)
+
+    def enter(self, record: ShardRecord) -> None:
+        """Write down a shard of level 0."""
+        for place, (stored_bytes, checksum) in record.chunks.items():
+            column, row = self._grid.chunk_cell(record.shard, place)
+            self._stored_bytes[row, column] = stored_bytes
+            self._crc32c[row, column] = checksum
+        for place in record.unreadable:
+            column, row = self._grid.chunk_cell(record.shard, place)
+            self._unreadable[row, column] = True
+
+    def tile_table(self, plan: TilePlan) -> "pa.Table":
+        """Return the table of the plan's tiles; its columns are those of docs/store-format.md."""
+        import pyarrow as pa
+
+        regions = plan.regions
+        spans = [self._grid.chunk_span(region).slices for region in regions]
+        ids = np.arange(len(plan), dtype=np.int32)
+        columns: dict[str, Any] = {
+            "tile_id": ids,
+            "column": plan.columns,
+            "row": plan.rows,
+            "x": np.array([region.x for region in regions], np.int32),
+            "y": np.array([region.y for region in regions], np.int32),
+            "width": np.array([region.width for region in regions], np.int32),
+            "height": np.array([region.height for region in regions], np.int32),
+            "region": plan.tissue_regions,
+            "tissue_fraction": plan.tissue_fractions,
+            "status": pa.array([self._status(span) for span in spans], pa.string()),
+            "bytes": np.array([self._stored_bytes[span].sum() for span in spans], np.int64),
+            "crc32c": np.array([self._checksum(span) for span in spans], np.uint32),
+        }
+        return pa.table(columns)
+
+    def _status(self, span: tuple[slice, slice]) -> str:
+        return UNREADABLE if self._unreadable[span].any() else OK
+
+    def _checksum(self, span: tuple[slice, slice]) -> int:
+        """Return the checksum of the chunks' checksums, row by row.
+
+        Not of the chunks themselves: those of native and jpeg end with their own CRC-32C, and
+        the CRC of data followed by their CRC no longer depends on the data.
+        """
+        checksums: NDArray[np.uint32] = self._crc32c[span][self._stored_bytes[span] > 0]
+        return crc32c(checksums.tobytes())
+
+
+def write_parquet(table: "pa.Table") -> bytes:
+    """Return the table as a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())

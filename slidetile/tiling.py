@@ -1,0 +1,309 @@
+"""From a slide and a plan to a store: choosing the codec, carrying the plan out."""
+
+import base64
+import functools
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from slidetile import memory
+from slidetile.codecs import ChunkCodec, CodecName, NativeCodec, make_codec
+from slidetile.copying import Copying
+from slidetile.encoding import Encoding
+from slidetile.errors import NotNativeError, SlideReadError
+from slidetile.layout import Shard
+from slidetile.metadata import FORMAT_VERSION
+from slidetile.pipeline import Limits, Stages, stream
+from slidetile.plan import TilePlan
+from slidetile.slide import Slide
+from slidetile.store import TileStore, open_store
+from slidetile.store_writer import StoreSpec, StoreWriter, begun_codec, check_destination
+from slidetile.tile_table import Ledger, ShardRecord
+from slidetile.work import SHARD_PX, EncodedShard, Work
+
+_log = logging.getLogger(__name__)
+
+Existing = Literal["continue", "restart", "overwrite"]
+"""What to do with what is there: "continue" an unfinished store, "restart" throws it away, and
+"overwrite" replaces a finished one too, once the new one is complete."""
+
+READERS = 4
+"""Threads that read. They wait for the disk more than they work, so the cores do not matter."""
+
+PLACES_PER_WORKER = 4
+"""Tasks in flight for each encoding thread: one in hand, the others being read or written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run has come; what an interrupted run had finished counts as done."""
+
+    shards_done: int
+    """Shards written, of all levels."""
+
+    shards_total: int
+    """Shards to write, of all levels."""
+
+    tiles_total: int
+    """Tiles of the plan."""
+
+    bytes_written: int
+    """Bytes of all chunks so far."""
+
+    @property
+    def tiles_done(self) -> int:
+        """The share of the tiles that the shards written are of all shards."""
+        return self.tiles_total * self.shards_done // max(1, self.shards_total)
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def write_tiles(
+    slide: Slide,
+    plan: TilePlan,
+    path: str | os.PathLike[str],
+    *,
+    codec: CodecName | ChunkCodec = "auto",
+    workers: int | None = None,
+    existing: Existing = "continue",
+    anonymous: bool = False,
+    on_progress: OnProgress | None = None,
+) -> TileStore:
+    """Write a plan's tiles into a store.
+
+    Parameters
+    ----------
+    slide
+        The slide the plan was made for.
+    plan
+        The tiles to write; an empty plan gives a store of 0 tiles.
+    path
+        Where the store is to lie. It is built in ``path.partial`` and renamed when complete; what
+        an interrupted run has left there is continued.
+    codec
+        "native" copies the slide's compressed tiles, "zstd" is lossless, "jpeg" lossy, "raw"
+        uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
+        such as ``JpegCodec(quality=80)``.
+    workers
+        Threads that encode; one for each core unless given. The bytes do not depend on it.
+    existing
+        What to do with what is there; see `Existing`.
+    anonymous
+        Leave the file name and the maker's free text out of the store.
+    on_progress
+        Called in this thread after every shard.
+
+    Returns
+    -------
+    TileStore
+        The finished store. Tiles whose pixels could not be read have the status "unreadable".
+
+    Raises
+    ------
+    NotNativeError
+        ``codec`` is "native" and the slide's tiles cannot be copied.
+    SlideReadError
+        Not one tile could be read, or the file ended while it was read.
+    StoreExistsError, StoreMismatchError
+        What is at ``path`` is finished, or was begun otherwise.
+    OSError
+        The folder cannot be written, or the disk is full; the next run continues.
+    """
+    if existing not in get_args(Existing):
+        raise ValueError(f"existing is one of {get_args(Existing)}, but it is {existing!r}.")
+    destination = Path(path)
+    check_destination(destination, overwrite=existing == "overwrite")
+    job = _Job(slide, plan, destination, anonymous=anonymous, existing=existing)
+    run = functools.partial(job.run, workers=workers, on_progress=on_progress)
+    if codec != "auto":
+        return run(make_codec(codec) if isinstance(codec, str) else codec)
+    if existing == "restart" or begun_codec(destination) != "zstd":
+        try:
+            return run(NativeCodec())
+        except NotNativeError as error:
+            _log.info("not native, so zstd: %s", error)
+    return run(make_codec("zstd"))
+
+
+class _Job:
+    """One slide, one plan, one destination: to be run with one codec, or with another."""
+
+    def __init__(
+        self, slide: Slide, plan: TilePlan, path: Path, *, anonymous: bool, existing: Existing
+    ) -> None:
+        self._slide = slide
+        self._plan = plan
+        self._path = path
+        self._anonymous = anonymous
+        self._existing = existing
+
+    def run(
+        self, codec: ChunkCodec, *, workers: int | None, on_progress: OnProgress | None
+    ) -> TileStore:
+        work = make_work(self._slide, self._plan, codec)
+        restart, overwrite = self._existing == "restart", self._existing == "overwrite"
+        writer = StoreWriter(self._path, self._spec(work), overwrite=overwrite, restart=restart)
+        work.kept = writer
+        run = _Run(work, writer, on_progress or _ignore, len(self._plan))
+        try:
+            table = run.carry_out(_limits(workers, self._slide.channels)).tile_table(self._plan)
+        except NotNativeError:
+            writer.discard()
+            raise
+        statuses = table["status"].to_pylist()
+        if statuses and "ok" not in statuses:
+            raise SlideReadError(
+                f"{self._slide.source.name}: not one of its {len(statuses)} tiles could be read; "
+                "the file is damaged or was cut short."
+            )
+        writer.finish(table)
+        return open_store(self._path)
+
+    def _spec(self, work: Work) -> StoreSpec:
+        slide = self._slide
+        return StoreSpec(
+            plan=self._plan,
+            codec=work.codec,
+            levels=work.levels,
+            kind=work.kind,
+            channels=slide.channels,
+            fill=_fill(slide),
+            mpp=slide.mpp,
+            name="slide" if self._anonymous else Path(slide.source.name).stem,
+            attributes=_attributes(slide, self._plan, work.codec, anonymous=self._anonymous),
+        )
+
+
+def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
+    """Return what makes the shards of a plan.
+
+    Raises
+    ------
+    NotNativeError
+        The codec is native and the slide's tiles cannot be copied.
+    """
+    if codec.name == "native":
+        return Copying(slide, plan)
+    return Encoding(slide, plan, codec, _fill(slide))
+
+
+class _Run:
+    """Carries the work out, and keeps the books."""
+
+    def __init__(
+        self, work: Work, writer: StoreWriter, on_progress: OnProgress, tiles: int
+    ) -> None:
+        self._work = work
+        self._writer = writer
+        self._on_progress = on_progress
+        self._tiles = tiles
+        self._ledger = Ledger(work.levels[0].grid)
+        self._done = 0
+        self._bytes = 0
+
+    def carry_out(self, limits: Limits) -> Ledger:
+        tasks = self._work.tasks(self._is_kept)
+        self._report()
+        stages = Stages(read=self._work.read, encode=self._work.encode, write=self._write)
+        for records in stream(tasks, stages, limits):
+            for record in records:
+                self._enter(record)
+            self._report()
+        return self._ledger
+
+    def _is_kept(self, level: int, shard: Shard) -> bool:
+        record = self._writer.kept(level, shard)
+        if record is not None:
+            self._enter(record)
+        return record is not None
+
+    def _write(self, encoded: list[EncodedShard]) -> list[ShardRecord]:
+        return [self._writer.write_shard(shard) for shard in encoded]
+
+    def _enter(self, record: ShardRecord) -> None:
+        self._done += 1
+        self._bytes += sum(stored for stored, _ in record.chunks.values())
+        if record.level == 0:
+            self._ledger.enter(record)
+
+    def _report(self) -> None:
+        total = sum(len(level.shards) for level in self._work.levels)
+        self._on_progress(
+            Progress(
+                shards_done=self._done,
+                shards_total=total,
+                tiles_total=self._tiles,
+                bytes_written=self._bytes,
+            )
+        )
+
+
+def _ignore(_: Progress) -> None:
+    """Report to nobody."""
+
+
+def _limits(workers: int | None, channels: int) -> Limits:
+    workers = memory.default_workers() if workers is None else workers
+    unit_bytes = SHARD_PX * SHARD_PX * channels
+    most = PLACES_PER_WORKER * workers
+    in_flight = memory.units_in_flight(unit_bytes, most=most)
+    return Limits(workers=workers, readers=min(READERS, in_flight), in_flight=in_flight)
+
+
+def _fill(slide: Slide) -> int:
+    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
+    return 255 if sum(slide.background) >= 3 * 128 else 0
+
+
+def _attributes(
+    slide: Slide, plan: TilePlan, codec: ChunkCodec, *, anonymous: bool
+) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "complete": True,
+        "tile_size": plan.spec.size,
+        "tile_count": len(plan),
+        "codec": codec.name,
+        "background": list(slide.background),
+        "source": _source(slide, anonymous=anonymous),
+        "parameters": {
+            "codec": codec.parameters,
+            "min_tissue_fraction": plan.spec.min_tissue_fraction,
+            "tissue": plan.tissue.parameters,
+            "plan_sha256": _digest(plan),
+        },
+    }
+    if slide.icc_profile is not None:
+        attributes["icc_profile"] = base64.b64encode(slide.icc_profile).decode()
+    return attributes
+
+
+def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
+    source = slide.source
+    return {
+        **({} if anonymous else {"name": source.name}),
+        "size_bytes": source.size_bytes,
+        "fingerprint": source.fingerprint,
+        **({} if anonymous else {"vendor": slide.vendor}),
+        "reader": slide.reader,
+        "width": slide.width,
+        "height": slide.height,
+        "level_downsamples": [level.downsample for level in slide.levels],
+        "mpp": None if slide.mpp is None else list(slide.mpp),
+        "objective_power": slide.objective_power,
+    }
+
+
+def _digest(plan: TilePlan) -> str:
+    """Return what tells two plans apart that the same parameters, read otherwise, would give."""
+    digest = hashlib.sha256()
+    for array in (plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

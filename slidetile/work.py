@@ -1,0 +1,111 @@
+"""The work of making a store, shard by shard, and how much of it an earlier run has left to do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from slidetile.codecs import ChunkCodec
+from slidetile.halving import PyramidLevel
+from slidetile.layout import Shard, morton_key
+
+SHARD_PX = 1024
+"""About the side of every shard: one file for a megapixel, whatever the tile size."""
+
+
+class Task(NamedTuple):
+    """One shard to be made, or a finished one to be read because a coarser one needs it."""
+
+    level: int
+    shard: Shard
+    is_kept: bool = False
+
+
+class EncodedShard(NamedTuple):
+    """A shard ready to be written."""
+
+    level: int
+    shard: Shard
+    payloads: dict[int, bytes]
+    """The payload of each chunk, by its place in the shard."""
+    unreadable: tuple[int, ...] = ()
+    """The places of chunks whose pixels could not be read."""
+
+
+class KeptShards(Protocol):
+    """The finished shards of an interrupted run."""
+
+    def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
+        """Return the payload of each chunk of a finished shard, by its place."""
+        ...
+
+
+IsKept = Callable[[int, Shard], bool]
+
+
+class Work(Protocol):
+    """One way to make the shards of a plan."""
+
+    kind: str
+    """How the coarser levels come about, for the image's metadata."""
+
+    codec: ChunkCodec
+    """How chunks are stored."""
+
+    levels: tuple[PyramidLevel, ...]
+    """The store's levels, finest first."""
+
+    kept: KeptShards | None
+    """Where the finished shards of an interrupted run are read from; set before it continues."""
+
+    def tasks(self, is_kept: IsKept) -> list[Task]:
+        """Return what is to be done, given which shards are finished."""
+        ...
+
+    def read(self, task: Task) -> Any:
+        """Bring what a task needs into memory, for `encode`."""
+        ...
+
+    def encode(self, fetched: Any) -> list[EncodedShard]:
+        """Return the shards that are ready now that a task has been read."""
+        ...
+
+    def stored_bytes(self) -> int | None:
+        """Return the bytes of all chunks where they are known beforehand."""
+        ...
+
+
+def copying_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
+    """Return the shards still to be made where each is made on its own, in row-major order."""
+    return [
+        Task(number, shard)
+        for number, level in enumerate(levels)
+        for shard in level.shards
+        if not is_kept(number, shard)
+    ]
+
+
+def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
+    """Return the tasks from which all missing shards follow where each level halves the one before.
+
+    A finished shard is worth something only while all it was made from is finished too; and one
+    below a missing shard must be read again. Ordered along a Z curve over all levels, so that
+    the accumulator of coarser shards stays small.
+    """
+    tasks: list[Task] = []
+    made_below: set[tuple[int, int]] = set()
+    pending: list[Task] = []
+    for number, level in enumerate(levels):
+        made = {
+            (shard.column, shard.row)
+            for shard in level.shards
+            if (shard.column, shard.row) in made_below or not is_kept(number, shard)
+        }
+        tasks += [task for task in pending if (task.shard.column // 2, task.shard.row // 2) in made]
+        pending = [
+            Task(number, shard, is_kept=True)
+            for shard in level.shards
+            if (shard.column, shard.row) not in made
+        ]
+        if number == 0:
+            tasks += [Task(0, s) for s in level.shards if (s.column, s.row) in made]
+        made_below = {(column // 2, row // 2) for column, row in made}
+    return sorted(tasks, key=lambda task: (morton_key(task.shard, task.level), task.level))

@@ -1,0 +1,264 @@
+"""Files nobody should trust: each is refused with the right error, in one line, at little cost."""
+
+import logging
+import struct
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.geometry import Region
+from slidetile.readers import open_slide
+from slidetile.readers.messages import one_line
+from slidetile.slide import DAMAGED
+
+from .conftest import pattern
+
+
+def refused(path, kind, match, **options):
+    with pytest.raises(kind, match=match) as caught:
+        open_slide(path, **options).close()
+    assert type(caught.value).__mro__.index(kind) <= 1
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith((".", "?"))
+
+
+@pytest.fixture
+def tiled(tmp_path):
+    path = tmp_path / "slide.tiff"
+    options = {"tile": (64, 64), "compression": "jpeg", "metadata": None}
+    tifffile.imwrite(path, pattern(300, 421), photometric="rgb", **options)
+    return path
+
+
+def retag(path, code, value):
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages.first.tags[code].overwrite(value)
+
+
+def test_missing_file_folder_and_empty_file(tmp_path):
+    refused(tmp_path / "none.svs", SlideReadError, "does not exist")
+    refused(tmp_path, SlideReadError, "is a folder.*DICOM")
+    (tmp_path / "empty.svs").touch()
+    refused(tmp_path / "empty.svs", SlideReadError, "empty")
+    with pytest.raises(OSError, match="does not exist"):
+        open_slide("nowhere")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"hello\nthere\n" * 99, b"\x89PNG\r\n\x1a\n", b"II"])
+def test_no_slide_at_all(tmp_path, content):
+    path = tmp_path / "text.svs"
+    path.write_bytes(content)
+    refused(path, UnsupportedSlideError, "no TIFF, and OpenSlide says")
+    refused(path, UnsupportedSlideError, "no TIFF", reader="tiff")
+    refused(path, UnsupportedSlideError, "OpenSlide says", reader="openslide")
+
+
+def test_callers_mistakes(tiled):
+    with pytest.raises(ValueError, match="reader is"):
+        open_slide(tiled, reader="bioformats")
+    with pytest.raises(ValueError, match=r"0\.05 and 50"):
+        open_slide(tiled, mpp=264)
+
+
+def test_the_name_does_not_matter(tiled, tmp_path):
+    renamed = tmp_path / "slide.jpg.txt"
+    renamed.write_bytes(tiled.read_bytes())
+    with open_slide(renamed) as slide:
+        assert slide.reader == "tiff"
+
+
+def test_unknown_compression(shared_slides):
+    refused(shared_slides / "unopenable.tiff", UnsupportedSlideError, "compression 52479.*vips")
+
+
+def test_16_bit_falls_through_to_openslide(tmp_path):
+    path = tmp_path / "deep.tiff"
+    pixels = pattern(300, 421).astype(np.uint16)
+    tifffile.imwrite(path, pixels, photometric="rgb", tile=(64, 64))
+    refused(path, UnsupportedSlideError, "16-bit", reader="tiff")
+    try:
+        with open_slide(path) as slide:
+            assert slide.reader == "openslide"
+    except UnsupportedSlideError as error:
+        assert "16-bit" in str(error)  # noqa: PT017 - either is right
+        assert "OpenSlide says" in str(error)  # noqa: PT017
+
+
+def test_vendors_tiffs_are_left_to_openslide(shared_slides):
+    path = shared_slides / "test3-DAPI.ndpi"
+    refused(path, UnsupportedSlideError, "Hamamatsu NDPI", reader="tiff")
+
+
+def test_an_image_spread_over_planes_is_refused(tmp_path):
+    path = tmp_path / "channels.ome.tif"
+    stack = np.zeros((4, 128, 128), np.uint8)
+    tifffile.imwrite(path, stack, ome=True, tile=(64, 64), metadata={"axes": "CYX"})
+    refused(path, UnsupportedSlideError, "4 planes")
+
+
+def test_a_directory_behind_the_end(tiled):
+    with tifffile.TiffWriter(tiled) as writer:
+        for index in range(2):
+            writer.write(pattern(300 >> index, 420 >> index), tile=(64, 64), metadata=None)
+        writer.close()
+    with tifffile.TiffFile(tiled) as tiff:
+        offset = tiff.pages[1].offset
+    tiled.write_bytes(tiled.read_bytes()[: offset + 10])
+    refused(tiled, SlideReadError, "cut short|damaged")
+
+
+def test_a_first_directory_behind_the_end(tiled):
+    data = bytearray(tiled.read_bytes())
+    data[4:8] = struct.pack("<I", len(data) + 1000)
+    tiled.write_bytes(data)
+    refused(tiled, SlideReadError, "cut short|damaged")
+
+
+def test_a_directory_loop(tiled):
+    data = bytearray(tiled.read_bytes())
+    (offset,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, offset)
+    struct.pack_into("<I", data, offset + 2 + 12 * entries, offset)
+    tiled.write_bytes(data)
+    refused(tiled, SlideReadError, "loop")
+
+
+@pytest.mark.parametrize("side", [500, 2**16, 2**22, 2**31 - 1, 2**32 - 1])
+def test_absurd_dimensions_cost_no_memory(tiled, side):
+    retag(tiled, 256, side)
+    retag(tiled, 257, side)
+    refused(tiled, SlideReadError, "needs|more than")  # loads the libraries, which is not counted
+    tracemalloc.start()
+    refused(tiled, SlideReadError, "needs|more than")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30 << 20
+
+
+def test_absurd_tiles_cost_no_memory(tiled):
+    retag(tiled, 322, 2**30)
+    retag(tiled, 323, 2**30)
+    refused(tiled, SlideReadError, "needs")
+
+
+def test_no_pixels(tiled):
+    retag(tiled, 322, 0)
+    refused(tiled, SlideReadError, "cannot be opened")
+
+
+def test_missing_tile_data_is_an_error_at_reading(tiled):
+    with tifffile.TiffFile(tiled) as tiff:
+        offsets = tiff.pages.first.dataoffsets
+        end = tiff.pages.first.tags[324].valueoffset
+    data = tiled.read_bytes()
+    if end > offsets[-1]:
+        pytest.fail("the test expects the tables before the tiles")
+    tiled.write_bytes(data[: offsets[-1] + 5])
+    with open_slide(tiled) as slide:
+        slide.read_region(Region(x=0, y=0, width=64, height=64))
+        with pytest.raises(SlideReadError, match=r"column 6, row 4 of level 0 of slide\.tiff"):
+            slide.read_region(slide.bounds)
+        streams = slide.native_level(0).fetch([(0, 0), (6, 4)]).streams()
+        assert streams[0]
+        assert streams[1] == DAMAGED
+
+
+def test_a_file_that_shrinks_while_open(tiled):
+    with open_slide(tiled) as slide:
+        tiled.write_bytes(tiled.read_bytes()[:1000])
+        for read in (
+            lambda: slide.read_region(slide.bounds),
+            lambda: slide.native_level(0).fetch([(6, 4)]),
+        ):
+            with pytest.raises(SlideReadError, match="ended before byte"):
+                read()
+
+
+def test_a_broken_jpeg_names_its_place(shared_slides):
+    with open_slide(shared_slides / "openslide-python-unreadable.svs") as slide:
+        with pytest.raises(SlideReadError, match="column 0, row 0 of level 0") as caught:
+            slide.read_region(slide.bounds)
+        assert "\n" not in str(caught.value)
+        assert slide.background == (255, 255, 255)
+        assert slide.native_level(0).fetch([(0, 0)]).streams() == [DAMAGED]
+
+
+def test_a_deflate_bomb_stays_within_its_tile(tmp_path):
+    path = tmp_path / "bomb.tiff"
+    bomb = imagecodecs.zlib_encode(bytes(200 << 20), level=9)
+    options = {"tile": (64, 64), "compression": "deflate", "photometric": "rgb", "metadata": None}
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(iter([bomb[:60_000]]), shape=(64, 64, 3), dtype="uint8", **options)
+    with open_slide(path) as slide:
+        tracemalloc.start()
+        with pytest.raises(SlideReadError, match="does not decode"):
+            slide.read_region(slide.bounds)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 5 << 20
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "deflate", "lzw", "webp", "jpeg2000"])
+def test_damaged_bytes_raise_nothing_unexpected(tmp_path, compression):
+    path = tmp_path / "slide.tiff"
+    options = {"tile": (64, 64), "compression": compression, "metadata": None}
+    tifffile.imwrite(path, pattern(100, 130), photometric="rgb", **options)
+    data = path.read_bytes()
+    random = np.random.default_rng(0)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    for _ in range(150):
+        damaged = bytearray(data)
+        for position in random.integers(8, len(data), 6):
+            damaged[position] = random.integers(256)
+        path.write_bytes(damaged)
+        try:
+            with open_slide(path, reader="tiff") as slide:
+                slide.read_region(Region(x=0, y=0, width=130, height=100))
+        except (SlideReadError, UnsupportedSlideError) as error:
+            assert "\n" not in str(error)  # noqa: PT017 - most damage goes unnoticed
+    logging.getLogger("tifffile").setLevel(logging.NOTSET)
+
+
+def test_implausible_mpp_is_ignored_aloud(shared_slides, caplog):
+    path = shared_slides / "wsic-CMU-1-Small-Region.jpeg.tiff"
+    for reader in ("tiff", "openslide"):
+        caplog.clear()
+        with open_slide(path, reader=reader) as slide:
+            assert slide.mpp is None
+        assert "0.00499" in caplog.text
+        assert "give mpp=" in caplog.text
+        with open_slide(path, reader=reader, mpp=0.499) as slide:
+            assert slide.mpp == (0.499, 0.499)
+
+
+def test_xml_that_grows_is_not_parsed(tmp_path):
+    path = tmp_path / "bomb.ome.tif"
+    entities = "".join(f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(12))
+    xml = f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e0 "lol">{entities}]><OME>&e12;</OME>'
+    options = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
+    tifffile.imwrite(path, pattern(100, 130), description=xml, **options)
+    with open_slide(path) as slide:
+        assert slide.vendor == "generic-tiff"
+
+
+def test_other_libraries_errors_are_quoted_in_one_short_line():
+    assert one_line(ValueError("Tag InkNames:\n  Value 1")) == "Tag InkNames: Value 1"
+    assert one_line(ValueError()) == "ValueError"
+    assert len(one_line(ValueError("long " * 1000))) == 200
+
+
+def test_no_library_is_imported_before_a_slide_is_opened():
+    heavy = "{'openslide', 'tifffile', 'imagecodecs'}"
+    code = f"import sys, slidetile.readers; print(sorted({heavy} & set(sys.modules)))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

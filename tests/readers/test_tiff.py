@@ -1,0 +1,257 @@
+"""Every way of storing pixels in a TIFF, against the array it was written from."""
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slidetile.geometry import Region
+from slidetile.readers import open_slide
+from slidetile.slide import ArraySlide
+
+from .conftest import pattern
+
+APERIO = "Aperio Image Library v11\r\n421x300 (64x64) |AppMag = 20|MPP = 0.4990|Left = 1.5"
+LOSSLESS = {
+    "raw tiles": {"tile": (64, 64)},
+    "raw strips": {"rowsperstrip": 16},
+    "one strip": {"rowsperstrip": 300},
+    "deflate tiles": {"tile": (64, 64), "compression": "deflate"},
+    "deflate strips": {"rowsperstrip": 7, "compression": "deflate"},
+    "old deflate": {"tile": (64, 64), "compression": 32946},
+    "deflate predictor": {"tile": (64, 64), "compression": "deflate", "predictor": 2},
+    "lzw tiles": {"tile": (64, 64), "compression": "lzw"},
+    "lzw strips predictor": {"rowsperstrip": 16, "compression": "lzw", "predictor": 2},
+    "webp": {"tile": (64, 64), "compression": "webp", "compressionargs": {"lossless": True}},
+    "jpeg 2000": {"tile": (64, 64), "compression": "jpeg2000"},
+    "big endian": {"tile": (64, 64), "byteorder": ">", "compression": "deflate"},
+    "bigtiff": {"tile": (64, 64), "bigtiff": True},
+    "planar tiles": {"tile": (64, 64), "planarconfig": "separate"},
+    "planar strips": {"rowsperstrip": 50, "planarconfig": "separate", "compression": "lzw"},
+    "planar predictor": {
+        "tile": (64, 64),
+        "planarconfig": "separate",
+        "compression": "deflate",
+        "predictor": 2,
+    },
+}
+GREY = ["raw tiles", "raw strips", "deflate predictor", "lzw strips predictor", "jpeg 2000"]
+
+
+def write(path, pixels, **options):
+    opening = {key: options.pop(key) for key in ("byteorder", "bigtiff") if key in options}
+    options.setdefault("photometric", "rgb" if pixels.shape[2] > 2 else "minisblack")
+    if options.get("planarconfig") == "separate":
+        pixels = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    elif pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    with tifffile.TiffWriter(path, **opening) as writer:
+        writer.write(pixels, metadata=None, **options)
+    return path
+
+
+def assert_reads(path, expected, **options):
+    """Compare the whole, and regions over the edges, to a slide held in memory."""
+    twin = ArraySlide(expected, background=(255, 255, 255))
+    with open_slide(path, reader="tiff", **options) as slide:
+        assert slide.channels == expected.shape[2]
+        regions = [slide.bounds, Region(x=-9, y=130, width=100, height=90)]
+        regions.append(Region(x=slide.width - 30, y=slide.height - 20, width=50, height=50))
+        for region in regions:
+            np.testing.assert_array_equal(slide.read_region(region), twin.read_region(region))
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_lossless_colour(tmp_path, kind):
+    pixels = pattern(300, 421)
+    assert_reads(write(tmp_path / "slide.tiff", pixels, **LOSSLESS[kind]), pixels)
+
+
+@pytest.mark.parametrize("kind", GREY)
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_lossless_grey(tmp_path, kind, photometric):
+    pixels = pattern(300, 421, 1) // 2 + 100
+    stored = 255 - pixels if photometric == "miniswhite" else pixels
+    path = write(tmp_path / "slide.tiff", stored, photometric=photometric, **LOSSLESS[kind])
+    assert_reads(path, pixels)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("layout", [{"tile": (64, 64)}, {"rowsperstrip": 16}])
+def test_jpeg_as_tifffile_decodes_it(tmp_path, grey, layout):
+    pixels = pattern(300, 421, 1 if grey else 3)
+    path = write(tmp_path / "slide.tiff", pixels, compression="jpeg", **layout)
+    assert_reads(path, tifffile.imread(path).reshape(pixels.shape))
+
+
+def test_jpeg_2000_of_aperio_is_converted_as_openslide_converts_it(tmp_path):
+    path = tmp_path / "aperio.svs"
+    tiles = [pattern(128, 128, seed=seed)[..., [2, 0, 1]] for seed in range(4)]
+    for number, photometric in ((33003, "ycbcr"), (33005, "rgb")):
+        encoded = [imagecodecs.jpeg2k_encode(t, level=0, codecformat="j2k", mct=0) for t in tiles]
+        with tifffile.TiffWriter(path) as writer:
+            writer.write(
+                iter(encoded),
+                shape=(256, 256, 3),
+                dtype="uint8",
+                tile=(128, 128),
+                compression=33005,
+                photometric="rgb",
+                description=APERIO,
+                metadata=None,
+            )
+        with tifffile.TiffFile(path, mode="r+") as tiff:
+            tiff.pages.first.tags[259].overwrite(number)
+            tiff.pages.first.tags[262].overwrite(6 if photometric == "ycbcr" else 2)
+        with (
+            open_slide(path, reader="tiff") as ours,
+            open_slide(path, reader="openslide") as oracle,
+        ):
+            mine = ours.read_region(ours.bounds)
+            np.testing.assert_array_equal(mine, oracle.read_region(ours.bounds))
+            assert ours.native_level(0) is None
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("extra", ["unassalpha", "assocalpha", "unspecified"])
+def test_alpha_shows_the_background_never_black(tmp_path, planar, extra):
+    pixels = pattern(300, 421, 4)
+    pixels[:100, :, :3], pixels[:100, :, 3] = 0, 0
+    pixels[100:200, :, 3] = 255
+    if extra == "assocalpha":
+        pixels[..., :3] = np.minimum(pixels[..., :3], pixels[..., 3:])
+    options = {"tile": (64, 64), "planarconfig": planar, "extrasamples": [extra]}
+    path = write(tmp_path / "slide.tiff", pixels, **options)
+    colours, alpha = pixels[..., :3].astype(float), pixels[..., 3:] / 255.0
+    laid = {
+        "unassalpha": colours * alpha + 255 * (1 - alpha),
+        "assocalpha": colours + 255 * (1 - alpha),
+        "unspecified": colours,
+    }[extra]
+    assert_reads(path, np.floor(laid + 0.5).astype(np.uint8))
+
+
+def test_missing_tiles_are_background(tmp_path):
+    pixels = pattern(300, 421)
+    path = write(tmp_path / "slide.tiff", pixels, tile=(64, 64), compression="jpeg")
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        counts = list(tiff.pages.first.databytecounts)
+        counts[8] = 0
+        tiff.pages.first.tags[325].overwrite(counts)
+    with open_slide(path) as slide:
+        place = Region(x=64, y=64, width=64, height=64)
+        assert (slide.read_region(place) == 255).all()
+        native = slide.native_level(0)
+        streams = native.fetch([(1, 1), (0, 0)]).streams()
+        assert streams[0] is None
+        assert streams[1].startswith(b"\xff\xd8")
+        assert native.stored_bytes([(1, 1)]) == 0
+        with pytest.raises(IndexError, match="7×5 tiles"):
+            native.fetch([(7, 0)])
+
+
+def test_dark_slides_have_a_black_background(tmp_path):
+    path = write(tmp_path / "dark.tiff", np.full((300, 421, 3), 11, np.uint8), tile=(64, 64))
+    with open_slide(path) as slide:
+        assert slide.background == (0, 0, 0)
+        assert not slide.read_region(Region(x=-10, y=-10, width=5, height=5)).any()
+
+
+def test_a_large_coarsest_level_is_sampled(tmp_path):
+    pixels = np.zeros((4100, 4100, 3), np.uint8)
+    path = write(tmp_path / "dark.tiff", pixels, tile=(512, 512), compression="deflate")
+    with open_slide(path) as slide:
+        assert slide.background == (0, 0, 0)
+
+
+def test_ome_tiff_with_subifds(tmp_path):
+    path = tmp_path / "slide.ome.tif"
+    levels = [pattern(300, 421), pattern(150, 210, seed=1), pattern(75, 105, seed=2)]
+    metadata = {"axes": "YXS", "PhysicalSizeX": 500.0, "PhysicalSizeXUnit": "nm"}
+    metadata |= {"PhysicalSizeY": 0.25, "PhysicalSizeYUnit": "µm"}
+    options = {"photometric": "rgb", "tile": (64, 64), "compression": "deflate"}
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(levels[0], subifds=2, metadata=metadata, **options)
+        for level in levels[1:]:
+            writer.write(level, subfiletype=1, metadata=None, **options)
+        writer.write(
+            pattern(100, 140), photometric="rgb", tile=(64, 64), metadata={"Name": "macro"}
+        )
+    with open_slide(path) as slide:
+        assert slide.vendor == "ome"
+        assert slide.mpp == (0.5, 0.25)
+        assert [level.size for level in slide.levels] == [(421, 300), (210, 150), (105, 75)]
+        for index, level in enumerate(levels):
+            np.testing.assert_array_equal(slide.read_region(slide.bounds, level=index), level)
+
+
+def test_label_macro_and_thumbnail_are_no_levels(tmp_path):
+    path = tmp_path / "slide.svs"
+    tiles = {"photometric": "rgb", "tile": (64, 64), "compression": "jpeg", "metadata": None}
+    strips = {"photometric": "rgb", "rowsperstrip": 16, "metadata": None}
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(pattern(600, 842), description=APERIO, **tiles)
+        writer.write(pattern(300, 421), description=APERIO, **strips)  # the thumbnail
+        writer.write(pattern(150, 210), description=APERIO, **tiles)
+        writer.write(pattern(150, 150), description="Aperio label", subfiletype=1, **tiles)
+        writer.write(pattern(100, 300), description="Aperio macro", subfiletype=9, **strips)
+    with open_slide(path) as slide, open_slide(path, reader="openslide") as oracle:
+        assert slide.vendor == "aperio"
+        assert slide.objective_power == 20
+        assert slide.mpp == (0.499, 0.499)
+        assert [level.size for level in slide.levels] == [(842, 600), (210, 150)]
+        assert slide.levels[1].downsample == oracle.levels[1].downsample
+        assert slide.native_level(0).tile_width_px == 64
+
+
+def test_pages_left_out_are_told(tmp_path, caplog):
+    path = tmp_path / "stack.tiff"
+    stack = np.stack([pattern(128, 128, seed=seed) for seed in range(3)])
+    tifffile.imwrite(path, stack, photometric="rgb", tile=(64, 64), metadata=None)
+    with open_slide(path) as slide:
+        np.testing.assert_array_equal(slide.read_region(slide.bounds), stack[0])
+    assert "2 more images of the slide's size" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "mpp"),
+    [
+        ({"resolution": (20000, 40000), "resolutionunit": "CENTIMETER"}, (0.5, 0.25)),
+        ({"resolution": (50800, 50800), "resolutionunit": "INCH"}, (0.5, 0.5)),
+        ({"resolution": (20000, 20000), "resolutionunit": "NONE"}, None),
+        ({"resolution": (72, 72), "resolutionunit": "INCH"}, None),
+        ({}, None),
+    ],
+)
+def test_resolution_tags(tmp_path, options, mpp):
+    path = write(tmp_path / "slide.tiff", pattern(100, 100), tile=(64, 64), **options)
+    with open_slide(path) as slide:
+        assert slide.mpp == (mpp and pytest.approx(mpp))
+    with open_slide(path, mpp=(0.3, 0.4)) as slide:
+        assert slide.mpp == (0.3, 0.4)
+
+
+def test_colour_profile(tmp_path):
+    path = tmp_path / "slide.tiff"
+    write(path, pattern(64, 64), tile=(64, 64), iccprofile=b"profile" * 30)
+    with open_slide(path) as slide:
+        assert slide.icc_profile == b"profile" * 30
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    x=st.integers(-500, 900),
+    y=st.integers(-500, 900),
+    width=st.integers(1, 600),
+    height=st.integers(1, 500),
+    level=st.integers(0, 2),
+)
+def test_any_region_equals_the_same_region_of_the_array(pyramid, x, y, width, height, level):
+    path, levels = pyramid
+    twin = ArraySlide(levels)
+    region = Region(x=x, y=y, width=width, height=height)
+    with open_slide(path) as slide:
+        pixels = slide.read_region(region, level=level)
+    np.testing.assert_array_equal(pixels, twin.read_region(region, level=level))

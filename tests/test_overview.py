@@ -1,0 +1,195 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slidetile.geometry import Region
+from slidetile.overview import Overview, _blocks, area_average, read_overview
+from slidetile.slide import ArraySlide, DecodedRegion, Level
+
+
+def random_pixels(height, width, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def brute_force_average(pixels, factor):
+    height, width, channels = pixels.shape
+    result = np.empty((-(-height // factor), -(-width // factor), channels), np.uint8)
+    for row, column in np.ndindex(result.shape[:2]):
+        top, left = row * factor, column * factor
+        block = pixels[top : top + factor, left : left + factor].reshape(-1, channels)
+        mean2 = 2 * block.sum(axis=0, dtype=np.int64)
+        result[row, column] = (mean2 + len(block)) // (2 * len(block))
+    return result
+
+
+@given(
+    height=st.integers(1, 30),
+    width=st.integers(1, 30),
+    channels=st.sampled_from([1, 3]),
+    factor=st.integers(1, 35),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_area_average_equals_its_brute_force_twin(height, width, channels, factor, seed):
+    pixels = random_pixels(height, width, channels, seed)
+    assert np.array_equal(area_average(pixels, factor), brute_force_average(pixels, factor))
+
+
+def test_area_average_of_white_does_not_overflow():
+    assert (area_average(np.full((700, 600, 1), 255, np.uint8), 600) == 255).all()
+
+
+def test_halves_are_rounded_up():
+    pixels = np.array([[[0], [1]], [[0], [1]]], np.uint8)
+    assert area_average(pixels, 2).item() == 1
+
+
+def test_level_0_is_averaged_to_the_nearest_factor():
+    pixels = random_pixels(130, 201)
+    overview = read_overview(ArraySlide(pixels, mpp=0.5), mpp=8.2)
+    assert np.array_equal(overview.image, brute_force_average(pixels, 16))
+    assert overview.scale == (16, 16)
+    assert overview.mpp == (8, 8)
+    assert overview.downsample == 16
+    assert (overview.slide_width, overview.slide_height) == (201, 130)
+    assert (overview.width, overview.height) == (13, 9)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "level", "factor"), [(1.0, 0, 2), (1.4, 0, 3), (1.5, 1, 1), (2.9, 2, 1), (8, 2, 2)]
+)
+def test_the_coarsest_level_up_to_root_two_too_coarse_is_used(mpp, level, factor):
+    levels = [random_pixels(96, 128), random_pixels(24, 32, seed=1), random_pixels(12, 16, seed=2)]
+    slide = ArraySlide(levels, mpp=0.5)
+    overview = read_overview(slide, mpp=mpp)
+    assert np.array_equal(overview.image, area_average(levels[level], factor))
+
+
+@given(
+    full=st.tuples(st.integers(40, 90), st.integers(40, 90)),
+    coarse=st.tuples(st.integers(20, 40), st.integers(20, 40)),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_level_of_odd_ratio_is_read_pixel_for_pixel(full, coarse):
+    level_0, level_1 = random_pixels(*full), random_pixels(*coarse, seed=1)
+    slide = ArraySlide([level_0, level_1], mpp=1.0)
+    overview = read_overview(slide, mpp=slide.levels[1].downsample)
+    assert np.array_equal(overview.image, level_1)
+    assert overview.scale == (full[1] / coarse[1], full[0] / coarse[0])
+
+
+def test_without_mpp_the_longest_side_is_about_4000():
+    slide = ArraySlide(random_pixels(20, 12_300))
+    assert read_overview(slide).image.shape == (7, 4100, 3)
+    assert read_overview(slide).mpp is None
+
+
+def test_without_mpp_a_small_slide_is_taken_as_it_is():
+    pixels = random_pixels(50, 60, 1)
+    overview = read_overview(ArraySlide(pixels), mpp=8)
+    assert np.array_equal(overview.image, pixels)
+    assert overview.scale == (1, 1)
+
+
+@given(
+    size=st.tuples(st.integers(1, 9000), st.integers(1, 9000)),
+    tile=st.sampled_from([None, (256, 256), (240, 240), (9000, 8), (512, 100)]),
+    factor=st.integers(1, 70),
+    channels=st.sampled_from([1, 3]),
+)
+@settings(max_examples=60, deadline=None)
+def test_blocks_cover_a_level_once_in_whole_factors_and_little_memory(size, tile, factor, channels):
+    width, height = size
+    tile_width, tile_height = tile or (None, None)
+    level = Level(
+        width=width,
+        height=height,
+        downsample=1,
+        tile_width_px=tile_width,
+        tile_height_px=tile_height,
+    )
+    blocks = list(_blocks(level, factor, channels))
+    assert sum(block.area for block in blocks) == width * height
+    assert len({(block.x, block.y) for block in blocks}) == len(blocks)
+    assert all(block.x % factor == 0 and block.y % factor == 0 for block in blocks)
+    assert all(block.area * channels <= 16 * 2**20 for block in blocks)
+    if tile_width in (256, 240) and factor in (1, 2, 4, 8, 16):
+        assert all(block.x % tile_width == 0 and block.y % tile_height == 0 for block in blocks)
+
+
+class Gradient(ArraySlide):
+    """A huge slide without a pyramid, computed where it is read."""
+
+    def __init__(self, width, height):
+        super().__init__(np.zeros((1, 1, 3), np.uint8), mpp=0.25)
+        self.levels = (Level(width=width, height=height, downsample=1.0),)
+
+    def fetch(self, region, *, level=0):  # noqa: ARG002
+        pixels = np.empty((region.height, region.width, 3), np.uint8)
+        pixels[:] = (np.arange(region.x, region.right) // 400 % 256)[None, :, None]
+        return DecodedRegion(pixels)
+
+
+def test_a_slide_without_a_pyramid_is_read_in_flat_memory():
+    tracemalloc.start()
+    overview = read_overview(Gradient(40_000, 12_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert overview.image.shape == (375, 1250, 3)
+    assert (overview.image[:, 25, 0] == 2).all()
+    assert peak < 40 * 2**20
+
+
+def test_too_large_an_overview_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"at most 64 megapixels.*Ask for 3 µm or more"):
+        read_overview(Gradient(100_000, 80_000), mpp=0.25 * 4)
+
+
+@pytest.mark.parametrize("mpp", [0, -1, 501, float("nan")])
+def test_mpp_out_of_range_is_refused(mpp):
+    with pytest.raises(ValueError, match="up to 500 µm"):
+        read_overview(ArraySlide(random_pixels(5, 5), mpp=1), mpp=mpp)
+
+
+def overview_of(image, **changes):
+    size = {"slide_width": 60, "slide_height": 50, "scale": (6.0, 5.0)}
+    return Overview(**{"image": image, **size, **changes})
+
+
+def test_overviews_compare_by_content():
+    image = random_pixels(10, 10)
+    assert overview_of(image) == overview_of(image.copy())
+    assert overview_of(image) != overview_of(image, mpp=(1.0, 1.0))
+    assert overview_of(image) != overview_of(random_pixels(10, 10, seed=1))
+    assert overview_of(image) != "an overview"
+
+
+def test_an_overviews_image_is_read_only_and_its_makers_is_not():
+    image = random_pixels(10, 10)
+    overview = overview_of(image)
+    with pytest.raises(ValueError, match="read-only"):
+        overview.image[0] = 0
+    image[0] = 0
+
+
+def test_overview_pixels_in_slide_coordinates():
+    overview = overview_of(random_pixels(10, 10), slide_width=58, slide_height=50)
+    box = Region(x=8, y=1, width=2, height=2)
+    assert overview.to_slide(box) == Region.from_edges(48, 5, 58, 15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"image": np.zeros((4, 4, 3), float)}, TypeError, "float64"),
+        ({"image": np.zeros((4, 4), np.uint8)}, ValueError, r"\(4, 4\)"),
+        ({"scale": (0.0, 1.0)}, ValueError, r"\(0.0, 1.0\)"),
+        ({"slide_width": 0}, ValueError, "0×50"),
+    ],
+)
+def test_impossible_overviews_are_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        overview_of(**{"image": random_pixels(4, 4), **changes})
