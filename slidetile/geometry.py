@@ -84,9 +84,8 @@ class Region:
     def rescaled(self, source: tuple[int, int], target: tuple[int, int]) -> "Region":
         """Return the smallest region that covers this one on another grid over the same area.
 
-        ``source`` and ``target`` are (width, height) of the whole area on either grid. Exact
-        integer arithmetic, so a region of whole cells of a coarser grid survives the way down
-        and back.
+        ``source`` and ``target`` are (width, height) of the whole area on either grid. The
+        arithmetic is exact, and the edges are rounded outward.
         """
         (from_width, from_height), (to_width, to_height) = source, target
         return Region.from_edges(

@@ -155,6 +155,11 @@ class Accumulator:
         self._growing: dict[tuple[int, int, int], Block] = {}
         self._lock = threading.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """The number of coarser shards that wait for pixels."""
+        return len(self._growing)
+
     def add(self, level: int, shard: Shard, block: Block) -> FinishedShard | None:
         """Place the halving of a finished shard; return the shard above once it is complete.
 

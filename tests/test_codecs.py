@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec, jpeg_shape, make_codec
+
+
+@pytest.fixture(params=[1, 3])
+def pixels(request):
+    ramp = np.add.outer(np.arange(64), np.arange(48)).astype(np.uint8)
+    return np.stack([ramp + 40 * c for c in range(request.param)])
+
+
+@pytest.mark.parametrize("codec", [RawCodec(), ZstdCodec()])
+def test_lossless_codecs_give_the_pixels_back(codec, pixels):
+    payload = codec.unseal(codec.seal(codec.encode(pixels)))
+    shape = 64, 48, pixels.shape[0]
+    assert np.array_equal(codec.decode(payload, shape), pixels.transpose(1, 2, 0))
+
+
+def test_jpeg_comes_close(pixels):
+    codec = JpegCodec(quality=95)
+    decoded = codec.decode(codec.encode(pixels), (64, 48, pixels.shape[0]))
+    assert decoded.dtype == np.uint8
+    assert np.abs(decoded.astype(int) - pixels.transpose(1, 2, 0)).mean() < 3
+
+
+def test_better_quality_takes_more_bytes(pixels):
+    noisy = pixels ^ np.random.default_rng(1).integers(0, 32, pixels.shape, np.uint8)
+    assert len(JpegCodec(quality=95).encode(noisy)) > len(JpegCodec(quality=50).encode(noisy))
+
+
+@pytest.mark.parametrize("codec", [JpegCodec(), NativeCodec()])
+def test_every_flipped_bit_of_a_jpeg_chunk_is_found(codec, pixels):
+    stored = codec.seal(JpegCodec().encode(pixels))
+    for position in range(0, len(stored), 7):
+        damaged = bytearray(stored)
+        damaged[position] ^= 1 << position % 8
+        with pytest.raises(ValueError, match="checksum"):
+            codec.unseal(bytes(damaged))
+
+
+@pytest.mark.parametrize("codec", [RawCodec(), ZstdCodec(), JpegCodec()])
+@pytest.mark.parametrize("shape", [(63, 48, 3), (64, 480, 3), (64, 48, 1)])
+def test_a_chunk_of_another_size_is_refused(codec, shape):
+    payload = codec.encode(np.zeros((3, 64, 48), np.uint8))
+    with pytest.raises(ValueError, match=r"instead of|Zstandard|header"):
+        codec.decode(payload, shape)
+
+
+@pytest.mark.parametrize("codec", [ZstdCodec(), JpegCodec()])
+def test_garbage_is_refused(codec):
+    with pytest.raises(ValueError, match=r"Zstandard|header"):
+        codec.decode(b"no chunk at all", (8, 8, 3))
+
+
+def test_a_zstd_frame_carries_the_checksum_of_its_content():
+    payload = bytearray(ZstdCodec().encode(np.zeros((3, 64, 48), np.uint8)))
+    assert payload[4] & 0x04  # RFC 8878, 3.1.1.1.1: Content_Checksum_flag
+    payload[-1] ^= 1
+    with pytest.raises(ValueError, match="Zstandard"):
+        ZstdCodec().decode(bytes(payload), (64, 48, 3))
+
+
+def test_a_frame_that_inflates_beyond_its_chunk_is_stopped():
+    bomb = ZstdCodec().encode(np.zeros((1, 4096, 4096), np.uint8))
+    with pytest.raises(ValueError, match="Zstandard"):
+        ZstdCodec().decode(bomb, (8, 8, 3))
+
+
+def test_jpeg_shape_reads_the_frame_header():
+    stream = JpegCodec().encode(np.zeros((3, 24, 40), np.uint8))
+    assert jpeg_shape(stream) == (24, 40, 3)
+    assert jpeg_shape(stream[:20]) is None
+    assert jpeg_shape(b"") is None
+
+
+def test_codecs_have_names_and_bounds():
+    assert [make_codec(n).name for n in ("native", "zstd", "jpeg", "raw")] == [
+        "native",
+        "zstd",
+        "jpeg",
+        "raw",
+    ]
+    with pytest.raises(ValueError, match="native, zstd, jpeg or raw, but this one is 'webp'"):
+        make_codec("webp")
+    with pytest.raises(ValueError, match="1–100, but this one is 0"):
+        JpegCodec(quality=0)
+    with pytest.raises(TypeError, match="copied, not encoded"):
+        NativeCodec().encode(np.zeros((3, 8, 8), np.uint8))

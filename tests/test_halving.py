@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slidetile.halving import Accumulator, halve, halved_levels, to_block
+from slidetile.layout import Grid, morton_key
+
+
+def grid_of(width, height, chunk=8, across=2):
+    return Grid(
+        width=width,
+        height=height,
+        chunk_width=chunk,
+        chunk_height=chunk,
+        chunks_across=across,
+        chunks_down=across,
+    )
+
+
+def mean_of_quads(image):
+    """The plain twin: average 2×2, and at odd edges only the pixels that exist."""
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").astype(int)
+    quads = padded[0::2, 0::2] + padded[1::2, 0::2] + padded[0::2, 1::2] + padded[1::2, 1::2]
+    return ((quads + 2) // 4).astype(np.uint8)
+
+
+def test_halving_rounds_halves_up_at_every_value():
+    values = np.random.default_rng(0).integers(0, 256, (3, 64, 64), np.uint8)
+    values[0, :2, :4] = [[255, 255, 0, 1], [255, 255, 0, 1]]
+    expected = mean_of_quads(values.transpose(1, 2, 0)).transpose(2, 0, 1)
+    halved = halve(values)
+    assert halved.dtype == np.uint8
+    assert np.array_equal(halved, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.sampled_from([1, 2]),
+    st.sampled_from([1, 3]),
+    st.randoms(use_true_random=False),
+)
+def test_a_pyramid_grown_shard_by_shard_is_the_halving_of_the_whole(
+    width, height, across, channels, random
+):
+    seed = random.randrange(1 << 30)
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+    grid = grid_of(width, height, across=across)
+    levels = halved_levels(grid, np.ones((grid.chunk_rows, grid.chunk_columns), np.bool_))
+    canvases = _grow(image, levels, channels, order=random.sample)
+    expected = image
+    for level, canvas in zip(levels, canvases, strict=True):
+        assert level.grid.size == (expected.shape[1], expected.shape[0])
+        assert np.array_equal(canvas[: level.grid.height, : level.grid.width], expected)
+        expected = mean_of_quads(expected)
+
+
+def _grow(image, levels, channels, order):
+    """Return each level's canvas, its shards finished in any order."""
+    canvases = [
+        np.zeros(
+            (
+                lv.grid.shard_rows * lv.grid.shard_height,
+                lv.grid.shard_columns * lv.grid.shard_width,
+                channels,
+            ),
+            np.uint8,
+        )
+        for lv in levels
+    ]
+    canvases[0][: image.shape[0], : image.shape[1]] = image
+    accumulator = Accumulator(levels, channels=channels, fill=255)
+    finest = levels[0]
+    for shard in order(finest.shards, len(finest.shards)):
+        block = to_block(canvases[0][finest.grid.shard_region(shard).slices], finest.grid)
+        finished = accumulator.add(0, shard, block)
+        while finished is not None:
+            level, above, pixels = finished
+            _lay(canvases[level], levels[level].grid, above, pixels)
+            finished = accumulator.add(level, above, pixels.copy())
+    return canvases
+
+
+def _lay(canvas, grid, shard, block):
+    for place in range(grid.chunks_per_shard):
+        region = grid.chunk_region(*grid.chunk_cell(shard, place))
+        pixels = block[divmod(place, grid.chunks_across)].transpose(1, 2, 0)
+        canvas[region.slices] = pixels
+
+
+def test_in_morton_order_only_a_few_shards_wait():
+    grid = grid_of(16 * 64, 16 * 64)
+    levels = halved_levels(grid, np.ones((128, 128), np.bool_))
+    accumulator = Accumulator(levels, channels=1, fill=0)
+    most = 0
+    for shard in sorted(levels[0].shards, key=morton_key):
+        finished = accumulator.add(0, shard, np.zeros((2, 2, 1, 8, 8), np.uint8))
+        while finished is not None:
+            finished = accumulator.add(*finished)
+        most = max(most, accumulator.waiting)
+    assert most == len(levels) - 1
+    assert accumulator.waiting == 0
+
+
+def test_what_nobody_planned_halves_as_background():
+    grid = grid_of(32, 16)
+    needed = np.zeros((2, 4), np.bool_)
+    needed[0, 0] = True
+    levels = halved_levels(grid, needed)
+    (coarse,) = levels[1].shards
+    assert coarse.chunks == (0,)
+    finished = Accumulator(levels, channels=1, fill=200).add(
+        0, levels[0].shards[0], np.full((2, 2, 1, 8, 8), 100, np.uint8)
+    )
+    assert finished is not None
+    assert finished.block[0, 0].max() == 100
+    assert (finished.block[0, 1] == 200).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blocks_are_planar_chunks(channels):
+    grid = grid_of(16, 16)
+    pixels = np.arange(256 * channels, dtype=np.uint8).reshape(16, 16, channels)
+    block = to_block(pixels, grid)
+    assert block.flags.c_contiguous
+    assert np.array_equal(block[1, 0].transpose(1, 2, 0), pixels[8:, :8])

@@ -1,0 +1,95 @@
+import threading
+
+import pytest
+
+from slidetile.pipeline import Limits, Stages, stream
+
+
+def limits(workers=2, readers=3, in_flight=5):
+    return Limits(workers=workers, readers=readers, in_flight=in_flight)
+
+
+def test_every_task_passes_all_stages_once():
+    stages = Stages(read=lambda n: [n], encode=lambda r: [*r, "e"], write=lambda e: (*e, "w"))
+    results = list(stream(range(200), stages, limits()))
+    assert sorted(results) == [(n, "e", "w") for n in range(200)]
+
+
+def test_no_tasks_no_results():
+    assert list(stream([], Stages(read=int, encode=int, write=int), limits())) == []
+
+
+class Gauge:
+    """Counts what is between the start of its reading and the end of its writing."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+
+    def read(self, task):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        return task
+
+    def write(self, task):
+        with self.lock:
+            self.now -= 1
+        return task
+
+
+@pytest.mark.parametrize("in_flight", [1, 2, 7])
+def test_never_more_in_flight_than_allowed(in_flight):
+    gauge = Gauge()
+    stages = Stages(read=gauge.read, encode=lambda task: task, write=gauge.write)
+    assert len(list(stream(range(100), stages, limits(in_flight=in_flight)))) == 100
+    assert 1 <= gauge.most <= in_flight
+
+
+def test_reading_goes_on_while_an_encoder_is_busy():
+    ahead = threading.Barrier(3, timeout=20)
+
+    def read(task):
+        if task in (1, 2):
+            ahead.wait()
+        return task
+
+    def encode(task):
+        if task == 0:
+            ahead.wait()  # passes only if tasks 1 and 2 are read meanwhile
+        return task
+
+    stages = Stages(read=read, encode=encode, write=lambda task: task)
+    assert sorted(stream(range(3), stages, limits(workers=1, readers=2, in_flight=3))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("stage", ["tasks", "read", "encode", "write"])
+def test_the_first_error_is_raised_and_ends_all_threads(stage):
+    def fail_at_7(task):
+        if task == 7:
+            raise ZeroDivisionError(stage)
+        return task
+
+    before = set(threading.enumerate())
+    tasks = map(fail_at_7, range(1000)) if stage == "tasks" else range(1000)
+    stages = {name: (lambda task: task) for name in ("read", "encode", "write")}
+    if stage != "tasks":
+        stages[stage] = fail_at_7
+    done = []
+    with pytest.raises(ZeroDivisionError, match=stage):
+        done.extend(stream(tasks, Stages(**stages), limits()))
+    assert len(done) < 100
+    assert set(threading.enumerate()) == before
+
+
+def test_closing_early_ends_all_threads():
+    before = set(threading.enumerate())
+    results = stream(range(10_000), Stages(read=int, encode=int, write=int), limits())
+    assert next(results) in range(10_000)
+    results.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_numbers_are_checked():
+    with pytest.raises(ValueError, match="workers is at least 1, but this one is 0"):
+        limits(workers=0)
