@@ -3,7 +3,9 @@
 Examples
 --------
 >>> import slidetile as st
->>> store = st.tile_slide("data_samples/sample.svs", "sample.zarr")  # doctest: +SKIP
+>>> store = st.tile_slide("data_samples/sample.svs", "sample.zarr")
+>>> store[3].shape
+(1024, 1024, 3)
 """
 
 from slidetile.batch import BatchReport, SlideResult, tile_slides

@@ -57,8 +57,12 @@ class ArrayFile:
             self.channels, self.grid = _parse_grid(node, sharded=is_sharded(codec))
             self.dtype = np.dtype({"uint8": "u1", "uint32": "<u4"}[node["data_type"]])
             self.fill = int(node["fill_value"])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise StoreError(f"{folder / 'zarr.json'} is no array of a store: {error!r}") from error
+        pixels = self.channels * self.grid.chunk_width * self.grid.chunk_height
+        self._chunk_bytes = pixels * self.dtype.itemsize
+        if self._chunk_bytes > LARGEST_CHUNK_BYTES:
+            raise StoreError(f"{folder}: chunks of {self._chunk_bytes} bytes are too large.")
         self._indexes: OrderedDict[tuple[int, int], ShardIndex] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -124,7 +128,7 @@ class ArrayFile:
             return None
         try:
             if not is_sharded(self._codec):
-                return os.pread(file, LARGEST_CHUNK_BYTES, 0)
+                return os.pread(file, self._chunk_bytes + 1, 0)  # one more shows what is too long
             index = self._index(file, (shard_column, shard_row))
             offset, length = index[down * self.grid.chunks_across + across].tolist()
             return os.pread(file, length, offset) if length else None
@@ -188,8 +192,6 @@ def _parse_grid(node: dict[str, Any], *, sharded: bool) -> tuple[int, Grid]:
         or max(grid.shard_width, grid.shard_height) > LARGEST_SIDE_PX
     ):
         raise ValueError(f"{grid.width}×{grid.height} px is more than {LARGEST_SIDE_PX} a side")
-    if channels * grid.chunk_width * grid.chunk_height > LARGEST_CHUNK_BYTES:
-        raise ValueError(f"chunks of {grid.chunk_width}×{grid.chunk_height} px are too large")
     if (grid.shard_height, grid.shard_width) != (shard[1], shard[2]):
         raise ValueError(f"chunks of {chunk} do not divide shards of {shard}")
     return channels, grid

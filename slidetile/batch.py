@@ -1,6 +1,7 @@
 """Many slides: a process for each slide in hand, a row for each slide given."""
 
 import csv
+import errno
 import logging
 import os
 import time
@@ -13,9 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from slidetile.errors import StoreExistsError
 from slidetile.folder import find_slides, store_names
 from slidetile.memory import default_workers
-from slidetile.readers.source import read_source
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.store import TileStore, open_store
 from slidetile.tiling import Existing
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 
 SUMMARY_NAME = "summary.csv"
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 SLIDES_PER_PROCESS = 50
 """A process is replaced after this many slides, whatever the decoders have leaked."""
@@ -191,8 +194,13 @@ class _Job(NamedTuple):
         if self.existing == "overwrite" or not self.store.exists():
             return None
         store = open_store(self.store)
-        same = store.attributes["source"]["fingerprint"] == read_source(self.slide).fingerprint
-        return store if same and self.recipe.made(store) else None
+        with self.recipe.open(self.slide) as slide:
+            if self.recipe.made(store, slide):
+                return store
+        raise StoreExistsError(
+            f"{self.store} was made from another slide or with other settings; choose another "
+            "folder, or overwrite it on purpose."
+        )
 
 
 def _carry_out(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[int, SlideResult]]:
@@ -235,19 +243,36 @@ def _collect(
 
 def _executor() -> ProcessPoolExecutor:
     """Return one process of its own, so that a crash tells which slide it was."""
+    levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
     return ProcessPoolExecutor(
-        1, mp_context=get_context("spawn"), max_tasks_per_child=SLIDES_PER_PROCESS
+        1,
+        mp_context=get_context("spawn"),
+        initializer=_set_log_levels,
+        initargs=(levels,),
+        max_tasks_per_child=SLIDES_PER_PROCESS,
     )
+
+
+def _set_log_levels(levels: dict[str, int]) -> None:
+    """Have this process log as much as the one that began it."""
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line; its kind, where it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        if error.errno in _DISK_IS_FULL:
+            message += "; what is written is kept: make room and run the same command again"
+    return " ".join(message.split()) or type(error).__name__
 
 
 def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    # A path may hold bytes that are no text; the table stays readable all the same.
+    with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(SlideResult)])
         writer.writeheader()
         writer.writerows(asdict(result) for result in results)

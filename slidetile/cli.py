@@ -31,6 +31,8 @@ class _Group(click.Group):
 
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads our output has seen enough: click ends quietly
+            raise
         except (SlidetileError, OSError, MemoryError) as error:
             _fail(one_line(error))
 
@@ -44,6 +46,8 @@ def main(*, verbose: bool) -> None:
     Exit codes: 0 all well, 1 a slide failed, 2 wrong usage, 3 finished, but some tiles could not
     be read.
     """
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold what a terminal cannot show
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger = logging.getLogger("slidetile")
@@ -69,7 +73,9 @@ def _recipe_options(command: Command) -> Command:
             show_default=True,
             help="auto copies the slide's own tiles where it can, else zstd.",
         ),
-        click.option("--quality", default=90, show_default=True, help="Of the codec jpeg, 1-100."),
+        click.option(
+            "--quality", type=click.IntRange(1, 100), help="Of the codec jpeg.  [default: 90]"
+        ),
         click.option(
             "--tissue-mpp",
             default=8.0,
@@ -117,10 +123,11 @@ _json_option = click.option(
 def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bool) -> None:
     """Tell what a slide or a store is."""
     from slidetile.facts import slide_facts, store_facts
+    from slidetile.folder import STORE_SUFFIX
     from slidetile.readers import open_slide
     from slidetile.store import open_store
 
-    if path.is_dir():
+    if path.is_dir() or path.suffix == STORE_SUFFIX:
         facts = store_facts(open_store(path))
     else:
         with _usage_errors(), open_slide(path, reader=reader, mpp=slide_mpp) as slide:
@@ -202,7 +209,7 @@ def tile(
     facts = {**store_facts(store), "seconds": round(time.perf_counter() - begin, 2)}
     _show(facts, as_json=as_json)
     if facts["unreadable"]:
-        _warn(f"{facts['unreadable']} tiles could not be read; the table says which")
+        _warn(f"unreadable tiles: {facts['unreadable']}; the table says which")
         sys.exit(UNREADABLE)
 
 
@@ -258,15 +265,17 @@ def batch(
 
 
 def _recipe(
-    *, tile_size: int, min_tissue_fraction: float, codec: str, quality: int, **others: Any
+    *, tile_size: int, min_tissue_fraction: float, codec: str, quality: int | None, **others: Any
 ) -> "Recipe":
     from slidetile.codecs import JpegCodec
     from slidetile.plan import TileSpec
     from slidetile.recipe import Recipe
 
+    if quality is not None and codec != "jpeg":
+        raise click.UsageError(f"--quality is of --codec jpeg, but the codec is {codec}.")
     with _usage_errors():
         spec = TileSpec(size=tile_size, min_tissue_fraction=min_tissue_fraction)
-        chosen: Any = JpegCodec(quality=quality) if codec == "jpeg" else codec
+        chosen: Any = codec if quality is None else JpegCodec(quality=quality)
         return Recipe(tile=spec, codec=chosen, **others)
 
 
@@ -280,7 +289,9 @@ def _existing(*, overwrite: bool, restart: bool) -> Any:
 
 
 def _default_store(slide: Path) -> Path:
-    return Path(slide.stem + ".zarr")
+    from slidetile.folder import store_names
+
+    return Path(store_names([slide])[0])
 
 
 @contextmanager
@@ -421,12 +432,16 @@ def _tell_result(result: Any) -> None:
 
 def _show_table(results: Any) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("slide", "status", "tiles", "unreadable", "size", "seconds", "reason")
+    slide, reason = (Column(name, overflow="fold") for name in ("slide", "reason"))
+    table = Table(slide, "status", "tiles", "unreadable", "size", "seconds", reason)
     for result in results:
         numbers = str(result.tiles), str(result.unreadable), _bytes(result.bytes)
         cells = result.slide, result.status, *numbers, f"{result.seconds:.1f}", result.reason
         table.add_row(*map(Text, cells))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = table.__rich_measure__(console, console.options.update(width=9999)).maximum
+    console.print(table)

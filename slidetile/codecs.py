@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.jpeg import parse_header
+
 CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 
 ChunkPixels = NDArray[np.uint8]
@@ -47,8 +49,8 @@ class ChunkCodec(Protocol):
         """Return a chunk's payload: its bytes without a checksum of the `seal`."""
         ...
 
-    def seal(self, payload: bytes) -> bytes:
-        """Return the chunk as it is stored: the payload with its checksum, where there is one."""
+    def seal(self, payload: bytes, checksum: int) -> bytes:
+        """Return the chunk as it is stored; ``checksum`` is the CRC-32C of its payload."""
         ...
 
     def unseal(self, stored: bytes) -> bytes:
@@ -58,6 +60,16 @@ class ChunkCodec(Protocol):
         ------
         ValueError
             The checksum does not fit.
+        """
+        ...
+
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Make sure a payload that passed `unseal` is undamaged, as cheaply as that can be done.
+
+        Raises
+        ------
+        ValueError
+            It is not, or is no chunk of this shape.
         """
         ...
 
@@ -99,13 +111,17 @@ class RawCodec:
         """Return the planes one after another."""
         return pixels.tobytes()
 
-    def seal(self, payload: bytes) -> bytes:
+    def seal(self, payload: bytes, _checksum: int) -> bytes:
         """Return the payload: raw chunks carry no checksum, the tile table does."""
         return payload
 
     def unseal(self, stored: bytes) -> bytes:
         """Return the bytes as they are."""
         return stored
+
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Check the length: there is nothing else to go by."""
+        self.decode(payload, shape)
 
     def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         """Return a view of the bytes."""
@@ -140,13 +156,17 @@ class ZstdCodec:
         """Compress the planes; the frame ends with the checksum of its content."""
         return bytes(_zstd(self.level).encode(np.ascontiguousarray(pixels)))
 
-    def seal(self, payload: bytes) -> bytes:
+    def seal(self, payload: bytes, _checksum: int) -> bytes:
         """Return the payload: a Zstandard frame carries its checksum inside."""
         return payload
 
     def unseal(self, stored: bytes) -> bytes:
         """Return the bytes as they are."""
         return stored
+
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Decompress: the checksum is one of the content."""
+        self.decode(payload, shape)
 
     def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         """Decompress into exactly the size expected, whatever the frame's header claims."""
@@ -176,9 +196,9 @@ class _JpegChunks:
             {"name": "crc32c"},
         ]
 
-    def seal(self, payload: bytes) -> bytes:
+    def seal(self, payload: bytes, checksum: int) -> bytes:
         """Append the checksum: JPEG data have none, and most flipped bits in them decode."""
-        return payload + _CRC.pack(crc32c(payload))
+        return payload + _CRC.pack(checksum)
 
     def unseal(self, stored: bytes) -> bytes:
         """Check the checksum and cut it off."""
@@ -187,12 +207,18 @@ class _JpegChunks:
             raise ValueError("its checksum does not fit")
         return payload
 
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Do nothing: the checksum that `unseal` compares tells."""
+
     def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         """Decode the stream, whose own header must tell the expected size."""
         import imagecodecs
 
-        if jpeg_shape(payload) != shape:
-            raise ValueError(f"its JPEG header says {jpeg_shape(payload)} instead of {shape}")
+        header = parse_header(payload)
+        _, _, width, height, components = (header and header.frame) or (0, 0, 0, 0, 0)
+        if (height, width, components) != shape:
+            stated = height, width, components
+            raise ValueError(f"its JPEG header says {stated} instead of {shape}")
         try:
             pixels: NDArray[np.uint8] = imagecodecs.jpeg8_decode(payload)
         except (imagecodecs.Jpeg8Error, RuntimeError) as error:
@@ -262,21 +288,6 @@ def make_codec(name: CodecName, *, quality: int = 90) -> ChunkCodec:
         case "raw":
             return RawCodec()
     raise ValueError(f"A codec is native, zstd, jpeg or raw, but this one is {name!r}.")
-
-
-def jpeg_shape(stream: bytes) -> tuple[int, int, int] | None:
-    """Return (height, width, components) from a JPEG's frame header, or None where it has none.
-
-    Markers as in ITU-T T.81, annex B.
-    """
-    at = 2
-    while at + 9 < len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width, components = struct.unpack_from(">HHB", stream, at + 5)
-            return height, width, components
-        at += 2 + int(struct.unpack_from(">H", stream, at + 2)[0])
-    return None
 
 
 def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -1,14 +1,18 @@
 """Making shards by copying the slide's compressed tiles: nothing is decoded."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from slidetile.codecs import ChunkCodec, NativeCodec
 from slidetile.errors import NotNativeError
 from slidetile.halving import PyramidLevel
-from slidetile.layout import Grid
+from slidetile.layout import Grid, Shard
 from slidetile.plan import TilePlan
 from slidetile.slide import DAMAGED, FetchedTiles, NativeLevel, Slide
-from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task, copying_tasks
+from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task
+
+TASK_BYTES = 1 << 21
+"""About as many bytes are copied at a time; more only where a single shard has more."""
 
 
 class _Fetched(NamedTuple):
@@ -49,16 +53,35 @@ class Copying:
         )
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
-        """Return the shards still to be copied, each level in the order of the file."""
-        return copying_tasks(self.levels, is_kept)
+        """Return the shards still to be copied; neighbours in a row go together.
+
+        A scanner stores a row of native tiles one after another, so that what several shards
+        need of it is read at once; and the threads hand over a few large pieces, not many small.
+        """
+        tasks: list[Task] = []
+        for number, level in enumerate(self.levels):
+            group: list[Shard] = []
+            held = 0
+            for shard in level.shards:
+                if is_kept(number, shard):
+                    continue
+                size = self._natives[number][1].stored_bytes(_cells(level.grid, shard))
+                if group and (shard.row != group[0].row or held + size > TASK_BYTES):
+                    tasks.append(Task(number, tuple(group)))
+                    group, held = [], 0
+                group.append(shard)
+                held += size
+            if group:
+                tasks.append(Task(number, tuple(group)))
+        return tasks
 
     def read(self, task: Task) -> _Fetched:
-        """Read the stored bytes of a shard's native tiles."""
+        """Read the stored bytes of the shards' native tiles."""
         grid = self.levels[task.level].grid
-        cells = [grid.chunk_cell(task.shard, chunk) for chunk in task.shard.chunks]
+        cells = [cell for shard in task.shards for cell in _cells(grid, shard)]
         return _Fetched(task, self._natives[task.level][1].fetch(cells))
 
-    def encode(self, fetched: _Fetched) -> list[EncodedShard]:
+    def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Make each native tile a JPEG stream of its own.
 
         Raises
@@ -66,24 +89,23 @@ class Copying:
         NotNativeError
             A tile is encoded otherwise than its level promises.
         """
-        level, shard, _ = fetched.task
-        streams = dict(zip(shard.chunks, fetched.tiles.streams(), strict=True))
-        payloads = {place: stream for place, stream in streams.items() if stream}
-        damaged = tuple(place for place, stream in streams.items() if stream == DAMAGED)
-        return [EncodedShard(level, shard, payloads, damaged)]
+        streams = iter(fetched.tiles.streams())
+        for shard in fetched.task.shards:
+            own = dict(zip(shard.chunks, streams, strict=False))
+            payloads = {place: stream for place, stream in own.items() if stream}
+            damaged = tuple(place for place, stream in own.items() if stream == DAMAGED)
+            yield EncodedShard(fetched.task.level, shard, payloads, damaged)
 
     def stored_bytes(self) -> int:
         """Return how many bytes the slide's file holds for all wanted chunks."""
         return sum(
-            native.stored_bytes(
-                [
-                    level.grid.chunk_cell(shard, chunk)
-                    for shard in level.shards
-                    for chunk in shard.chunks
-                ]
-            )
+            native.stored_bytes([cell for s in level.shards for cell in _cells(level.grid, s)])
             for level, (_, native) in zip(self.levels, self._natives, strict=True)
         )
+
+
+def _cells(grid: Grid, shard: Shard) -> list[tuple[int, int]]:
+    return [grid.chunk_cell(shard, chunk) for chunk in shard.chunks]
 
 
 def _native_level(slide: Slide, number: int, native: NativeLevel, plan: TilePlan) -> PyramidLevel:

@@ -1,15 +1,16 @@
 """Making shards by decoding the slide and encoding its pixels anew, level by level."""
 
 import logging
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from slidetile.codecs import ChunkCodec, ChunkPixels
+from slidetile.codecs import ChunkCodec
 from slidetile.errors import SlideReadError
 from slidetile.geometry import Region
-from slidetile.halving import Accumulator, Block, blank_block, halved_levels, to_block
+from slidetile.halving import Accumulator, Planes, blank_planes, halved_levels
 from slidetile.layout import Grid, Shard
 from slidetile.plan import TilePlan
-from slidetile.slide import FetchedRegion, Pixels, Slide, blank, paste
+from slidetile.slide import FetchedRegion, Slide
 from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
@@ -58,103 +59,93 @@ class Encoding:
         """Read the bytes of a shard's wanted chunks."""
         if task.is_kept:
             assert self.kept is not None, "only a continued run has finished shards"
-            return _Fetched(task, payloads=self.kept.read_shard(task.level, task.shard))
+            return _Fetched(task, payloads=self.kept.read_shard(task.level, task.shards[0]))
         try:
-            return _Fetched(task, self._slide.fetch(self._wanted_region(task.shard)))
+            return _Fetched(task, self._slide.fetch(self._wanted_region(task.shards[0])))
         except SlideReadError:  # perhaps only a part of it: `encode` reads chunk by chunk
             return _Fetched(task)
 
-    def encode(self, fetched: _Fetched) -> list[EncodedShard]:
+    def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Encode a shard, and every coarser one that it completes."""
-        level, shard, _ = fetched.task
+        level, (shard,), _ = fetched.task
         if fetched.payloads is not None:
-            done = []
-            block = self._decoded(level, fetched.payloads)
+            planes = self._decoded(level, fetched.payloads)
         else:
-            pixels, unreadable = self._pixels(fetched)
-            block = to_block(pixels, self.levels[0].grid)
-            done = [self._encoded(0, shard, block, unreadable)]
-        finished = self._accumulator.add(level, shard, block)
+            planes, unreadable = self._planes(shard, fetched.region)
+            yield self._encoded(0, shard, planes, unreadable)
+        finished = self._accumulator.add(level, shard, planes)
         while finished is not None:
-            done.append(self._encoded(*finished))
+            yield self._encoded(*finished)
             finished = self._accumulator.add(*finished)
-        return done
 
     def stored_bytes(self) -> None:
         """Return None: how far pixels compress shows when they are encoded."""
 
     def _encoded(
-        self, level: int, shard: Shard, block: Block, unreadable: tuple[int, ...] = ()
+        self, level: int, shard: Shard, planes: Planes, unreadable: tuple[int, ...] = ()
     ) -> EncodedShard:
-        """Encode a shard's chunks; what a lossy codec makes of them is left in the block.
+        """Encode a shard's chunks; what a lossy codec makes of them is left in the planes.
 
         A coarser level halves the finer one as it is stored, so that an interrupted run, which
         has nothing else, continues with the same bytes.
         """
-        chunks = self._chunks(level, block)
         payloads = {
-            place: self.codec.encode(chunks[place])
+            place: self.codec.encode(self._chunk(level, planes, place))
             for place in shard.chunks
             if place not in unreadable
         }
         if not self.codec.is_lossless:
-            block[:] = self._decoded(level, payloads)
+            planes[:] = self._decoded(level, payloads)
         return EncodedShard(level, shard, payloads, unreadable)
 
-    def _decoded(self, level: int, payloads: dict[int, bytes]) -> Block:
-        """Return the block that a shard's stored chunks decode to."""
+    def _decoded(self, level: int, payloads: dict[int, bytes]) -> Planes:
+        """Return the pixels that a shard's stored chunks decode to."""
         grid, channels = self.levels[level].grid, self._slide.channels
-        block = blank_block(grid, channels, self._fill)
-        chunks = self._chunks(level, block)
+        planes = blank_planes(grid, channels, self._fill)
         for place, payload in payloads.items():
             pixels = self.codec.decode(payload, (grid.chunk_height, grid.chunk_width, channels))
-            chunks[place][:] = pixels.transpose(2, 0, 1)
-        return block
+            self._chunk(level, planes, place)[:] = pixels.transpose(2, 0, 1)
+        return planes
 
-    def _chunks(self, level: int, block: Block) -> list[ChunkPixels]:
-        """Return views of a block's chunks, by their place in the shard."""
-        across = self.levels[level].grid.chunks_across
-        return [block[divmod(place, across)] for place in range(block.shape[0] * across)]
+    def _chunk(self, level: int, planes: Planes, place: int) -> Planes:
+        """Return a view of one chunk of a shard's pixels."""
+        rows, columns = self.levels[level].grid.chunk_within_shard(place).slices
+        return planes[:, rows, columns]
 
-    def _pixels(self, fetched: _Fetched) -> tuple[Pixels, tuple[int, ...]]:
+    def _planes(
+        self, shard: Shard, fetched: FetchedRegion | None
+    ) -> tuple[Planes, tuple[int, ...]]:
         """Return a shard's pixels, and the places of chunks that could not be read."""
-        shard, grid = fetched.task.shard, self.levels[0].grid
-        if fetched.region is not None:
+        grid = self.levels[0].grid
+        planes = blank_planes(grid, self._slide.channels, self._fill)
+        if fetched is not None:
+            rows, columns = self._wanted_region(shard).relative_to(grid.shard_region(shard)).slices
             try:
-                return self._laid_out(shard, fetched.region.pixels()), ()
+                fetched.pixels(out=planes.transpose(1, 2, 0)[rows, columns])
             except SlideReadError:
                 pass  # part of it is damaged: which part, the chunks tell one by one
-        canvas = self._canvas()
-        unreadable: list[int] = []
-        for place in shard.chunks:
-            region = grid.chunk_region(*grid.chunk_cell(shard, place))
-            try:
-                paste(
-                    canvas,
-                    self._slide.read_region(region),
-                    region.relative_to(grid.shard_region(shard)),
-                )
-            except SlideReadError as error:
-                _log.warning("%s", error)
-                unreadable.append(place)
-        return canvas, tuple(unreadable)
+            else:
+                self._blank_unwanted(shard, planes)
+                return planes, ()
+        planes.fill(self._fill)
+        unreadable = tuple(place for place in shard.chunks if not self._read(shard, place, planes))
+        return planes, unreadable
 
-    def _laid_out(self, shard: Shard, pixels: Pixels) -> Pixels:
-        """Return a whole shard whose wanted chunks show ``pixels`` and whose others are blank."""
-        grid = self.levels[0].grid
-        if len(shard.chunks) == grid.chunks_per_shard:
-            return pixels
-        origin, wanted = grid.shard_region(shard), self._wanted_region(shard)
-        canvas = self._canvas()
-        for place in shard.chunks:
-            chunk = grid.chunk_region(*grid.chunk_cell(shard, place))
-            canvas[chunk.relative_to(origin).slices] = pixels[chunk.relative_to(wanted).slices]
-        return canvas
+    def _blank_unwanted(self, shard: Shard, planes: Planes) -> None:
+        for place in set(range(self.levels[0].grid.chunks_per_shard)).difference(shard.chunks):
+            self._chunk(0, planes, place).fill(self._fill)
 
-    def _canvas(self) -> Pixels:
+    def _read(self, shard: Shard, place: int, planes: Planes) -> bool:
+        """Read one chunk from the slide; leave it blank and return False where it is damaged."""
         grid = self.levels[0].grid
-        colour = (self._fill, self._fill, self._fill)
-        return blank(grid.shard_width, grid.shard_height, self._slide.channels, colour)
+        region = grid.chunk_region(*grid.chunk_cell(shard, place))
+        try:
+            pixels = self._slide.read_region(region)
+        except SlideReadError as error:
+            _log.warning("%s", error)
+            return False
+        self._chunk(0, planes, place)[:] = pixels.transpose(2, 0, 1)
+        return True
 
     def _wanted_region(self, shard: Shard) -> Region:
         """Return the smallest region that holds all wanted chunks of a shard."""

@@ -1,5 +1,6 @@
 """Which slides a folder holds, and what their stores are called."""
 
+import itertools
 import os
 import struct
 from collections import Counter
@@ -26,11 +27,11 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     are not entered. Of a DICOM series, whose files open as one slide, the first file is taken.
     Files given by name are returned as they are, whether they exist or not: they get their row.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for path in map(Path, paths):
         for slide in _search(path) if path.is_dir() else [path]:
-            found[slide] = None
-    return list(found)
+            found.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
+    return list(found.values())
 
 
 def store_names(slides: Sequence[Path]) -> list[str]:
@@ -40,10 +41,10 @@ def store_names(slides: Sequence[Path]) -> list[str]:
     where slides in different folders share a name, after as many of the folders above as it
     takes to tell them apart.
     """
-    absolute = [Path(os.path.abspath(slide)) for slide in slides]  # noqa: PTH100  links stay
+    absolute = [Path(_as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
     same_folder = Counter(_folded(path.with_suffix("")) for path in absolute)
     parts = [
-        path.parts if same_folder[_folded(path.with_suffix(""))] > 1 else path.with_suffix("").parts
+        (path if same_folder[_folded(path.with_suffix(""))] > 1 else path.with_suffix("")).parts[1:]
         for path in absolute
     ]
     depths = [1] * len(slides)
@@ -88,16 +89,20 @@ def _dicom_series(path: Path) -> bytes | None:
     return head[at + 2 : at + 2 + length]
 
 
+def _as_text(path: str) -> str:
+    """Return a path as text that all libraries take: on Linux, a name may hold any bytes."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def _folded(name: str | Path) -> str:
     return str(name).casefold()
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """Tell apart what is left: one file given under two names."""
-    taken: Counter[str] = Counter()
-    unique: list[str] = []
+    """Tell apart what is left: paths that differ by case only."""
+    unique: dict[str, str] = {}
     for name in names:
-        taken[_folded(name)] += 1
-        count = taken[_folded(name)]
-        unique.append(name if count == 1 else f"{name}-{count}")
-    return unique
+        candidates = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
+        free = next(name for name in candidates if _folded(name) not in unique)
+        unique[_folded(free)] = free
+    return list(unique.values())

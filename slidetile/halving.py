@@ -1,8 +1,7 @@
 """The coarser levels of an encoded store: each the exact halving of the one before it.
 
-Pixels travel as blocks: uint8 [chunk row, chunk column, channel, row, column], a shard cut into
-its planar chunks. Cutting and splitting the colours is then one copy, every chunk is contiguous
-for its encoder, and halving runs over whole rows of one colour.
+Pixels travel as planes: uint8 [channel, row, column], a shard's worth. That is the axis order of
+the store, and halving runs over whole rows of one colour.
 """
 
 import threading
@@ -16,28 +15,17 @@ from numpy.typing import NDArray
 
 from slidetile.geometry import Region
 from slidetile.layout import Grid, Shard
-from slidetile.slide import Pixels
 
-Block = NDArray[np.uint8]
-"""A shard's pixels as [chunk row, chunk column, channel, row, column]."""
-
-
-def to_block(pixels: Pixels, grid: Grid) -> Block:
-    """Cut a shard's pixels into planar chunks, with a single copy."""
-    channels = pixels.shape[2]
-    cut = pixels.reshape(
-        grid.chunks_down, grid.chunk_height, grid.chunks_across, grid.chunk_width, channels
-    )
-    return np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3))
+Planes = NDArray[np.uint8]
+"""A shard's pixels as [channel, row, column], contiguous."""
 
 
-def blank_block(grid: Grid, channels: int, fill: int) -> Block:
-    """Return a block of one value."""
-    shape = (grid.chunks_down, grid.chunks_across, channels, grid.chunk_height, grid.chunk_width)
-    return np.full(shape, fill, np.uint8)
+def blank_planes(grid: Grid, channels: int, fill: int) -> Planes:
+    """Return a shard of one value."""
+    return np.full((channels, grid.shard_height, grid.shard_width), fill, np.uint8)
 
 
-def halve(block: Block) -> NDArray[np.uint8]:
+def halve(planes: Planes) -> Planes:
     """Average each 2×2 pixels, rounding halves up.
 
     Two neighbouring bytes of a row are one 16-bit number: their sum is its low plus its high
@@ -45,35 +33,33 @@ def halve(block: Block) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    block
-        uint8 [..., row, column], both lengths even, contiguous.
+    planes
+        uint8 [channel, row, column], both lengths even, contiguous.
 
     Returns
     -------
-    uint8 [..., row / 2, column / 2]
+    uint8 [channel, row / 2, column / 2]
     """
-    pairs = block.view("<u2")
+    pairs = planes.view("<u2")
     sums = pairs & 0xFF
     sums += pairs >> 8
-    quads = sums[..., 0::2, :] + sums[..., 1::2, :]
+    quads = sums[:, 0::2] + sums[:, 1::2]
     quads += 2
     quads >>= 2
     return quads.astype(np.uint8)
 
 
-def repeat_edges(block: Block, grid: Grid, shard: Shard) -> None:
+def repeat_edges(planes: Planes, grid: Grid, shard: Shard) -> None:
     """Repeat the array's last column and row once where an odd length ends inside the shard.
 
     Halving then averages, at that edge, only pixels that exist. Works in place.
     """
     region = grid.shard_region(shard)
-    inside_width, inside_height = grid.width - region.x, grid.height - region.y
-    if inside_width < region.width and inside_width % 2:
-        chunk, column = divmod(inside_width, grid.chunk_width)
-        block[:, chunk, :, :, column] = block[:, chunk, :, :, column - 1]
-    if inside_height < region.height and inside_height % 2:
-        chunk, row = divmod(inside_height, grid.chunk_height)
-        block[chunk, :, :, row, :] = block[chunk, :, :, row - 1, :]
+    width, height = grid.width - region.x, grid.height - region.y
+    if width < region.width and width % 2:
+        planes[:, :, width] = planes[:, :, width - 1]
+    if height < region.height and height % 2:
+        planes[:, height] = planes[:, height - 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +111,7 @@ class FinishedShard(NamedTuple):
 
     level: int
     shard: Shard
-    block: Block
+    planes: Planes
 
 
 class Accumulator:
@@ -152,7 +138,7 @@ class Accumulator:
         self._missing = [
             Counter((s.column // 2, s.row // 2) for s in level.shards) for level in levels
         ]
-        self._growing: dict[tuple[int, int, int], Block] = {}
+        self._growing: dict[tuple[int, int, int], Planes] = {}
         self._lock = threading.Lock()
 
     @property
@@ -160,20 +146,20 @@ class Accumulator:
         """The number of coarser shards that wait for pixels."""
         return len(self._growing)
 
-    def add(self, level: int, shard: Shard, block: Block) -> FinishedShard | None:
+    def add(self, level: int, shard: Shard, planes: Planes) -> FinishedShard | None:
         """Place the halving of a finished shard; return the shard above once it is complete.
 
-        ``block`` is used up: its pixels outside the array may change.
+        ``planes`` are used up: their pixels outside the array may change.
         """
         above, key = level + 1, (shard.column // 2, shard.row // 2)
         if above == len(self._levels):
             return None
-        repeat_edges(block, self._levels[level].grid, shard)
-        half = halve(block)
+        repeat_edges(planes, self._levels[level].grid, shard)
+        half = halve(planes)
         with self._lock:
             growing = self._growing.get((above, *key))
             if growing is None:
-                growing = blank_block(self._levels[above].grid, self._channels, self._fill)
+                growing = blank_planes(self._levels[above].grid, self._channels, self._fill)
                 self._growing[above, *key] = growing
             _place(growing, half, shard)
             self._missing[level][key] -= 1
@@ -183,11 +169,8 @@ class Accumulator:
         return FinishedShard(above, self._wanted[above][key], growing)
 
 
-def _place(above: Block, half: Block, shard: Shard) -> None:
+def _place(above: Planes, half: Planes, shard: Shard) -> None:
     """Copy a halved shard into its quarter of the shard above."""
-    down, across, _, height, width = half.shape
-    for i, j in np.ndindex(down, across):
-        y = (shard.row % 2 * down + i) * height
-        x = (shard.column % 2 * across + j) * width
-        (row, top), (column, left) = divmod(y, 2 * height), divmod(x, 2 * width)
-        above[row, column, :, top : top + height, left : left + width] = half[i, j]
+    _, height, width = half.shape
+    top, left = shard.row % 2 * height, shard.column % 2 * width
+    above[:, top : top + height, left : left + width] = half

@@ -138,6 +138,11 @@ class Grid:
         down, across = divmod(chunk, self.chunks_across)
         return shard.column * self.chunks_across + across, shard.row * self.chunks_down + down
 
+    def chunk_within_shard(self, chunk: int) -> Region:
+        """Return the pixels of a shard's ``chunk``, from the shard's own corner."""
+        down, across = divmod(chunk, self.chunks_across)
+        return self.chunk_region(across, down)
+
     def chunk_region(self, column: int, row: int) -> Region:
         """Return the pixels of a chunk, those outside the array included."""
         return Region(

@@ -128,8 +128,7 @@ def read_overview(slide: Slide, *, mpp: float = DEFAULT_MPP) -> Overview:
     SlideReadError
         Part of the slide could not be read.
     """
-    if not 0 < mpp <= LARGEST_MPP:
-        raise ValueError(f"An overview has more than 0 and up to 500 µm per pixel, not {mpp:g}.")
+    check_overview_mpp(mpp)
     wanted = _wanted_downsample(slide, mpp)
     number, factor = _level_and_factor(slide.levels, wanted)
     level = slide.levels[number]
@@ -189,6 +188,18 @@ def area_average(pixels: Pixels, factor: int) -> Pixels:
 
 def _pixels_per_block(length: int, factor: int) -> NDArray[np.uint32]:
     return np.minimum(factor, length - np.arange(0, length, factor)).astype(np.uint32)
+
+
+def check_overview_mpp(mpp: float) -> None:
+    """Make sure an overview may have this many micrometres per pixel.
+
+    Raises
+    ------
+    ValueError
+        ``mpp`` is not positive or above 500.
+    """
+    if not 0 < mpp <= LARGEST_MPP:
+        raise ValueError(f"An overview has more than 0 and up to 500 µm per pixel, not {mpp:g}.")
 
 
 def _wanted_downsample(slide: Slide, mpp: float) -> float:

@@ -23,7 +23,7 @@ class Stages(Generic[Task, Result]):
     """Turn them into what is stored. Keeps a core busy."""
 
     write: Callable[[Any], Result]
-    """Store it. Called from one thread only."""
+    """Store it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,9 @@ class Limits:
 
     readers: int
     """Threads that read; they mostly wait, so a slow disk wants more of them."""
+
+    writers: int = 1
+    """Threads that write."""
 
     in_flight: int
     """Tasks between the start of their reading and the end of their writing."""
@@ -82,13 +85,17 @@ class _Run(Generic[Task, Result]):
         self._places = threading.Semaphore(limits.in_flight)
         self._read: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._encoded: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._busy = {"read": limits.readers, "encode": limits.workers}
-        loops = [self._read_loop] * limits.readers + [self._encode_loop] * limits.workers
+        self._busy: dict[Callable[[], None], int] = {
+            self._read_loop: limits.readers,
+            self._encode_loop: limits.workers,
+            self._write_loop: limits.writers,
+        }
+        self._limits = limits
         self._threads = [
             threading.Thread(target=loop, name=f"slidetile{loop.__name__}", daemon=True)
-            for loop in (*loops, self._write_loop)
+            for loop, count in self._busy.items()
+            for _ in range(count)
         ]
-        self._workers = limits.workers
 
     def start(self) -> None:
         for thread in self._threads:
@@ -104,21 +111,23 @@ class _Run(Generic[Task, Result]):
         while self._places.acquire() and (task := self._next_task()) is not _END:
             self._carry(self._stages.read, task, self._read)
         self._places.release()  # another reader may wait for this place, to see that it is over
-        if self._is_last("read"):
-            for _ in range(self._workers):
+        if self._is_last(self._read_loop):
+            for _ in range(self._limits.workers):
                 self._read.put(_END)
 
     def _encode_loop(self) -> None:
         for item in iter(self._read.get, _END):
             self._carry(self._stages.encode, item, self._encoded)
-        if self._is_last("encode"):
-            self._encoded.put(_END)
+        if self._is_last(self._encode_loop):
+            for _ in range(self._limits.writers):
+                self._encoded.put(_END)
 
     def _write_loop(self) -> None:
         for item in iter(self._encoded.get, _END):
             if self._carry(self._stages.write, item, self.results):
                 self._places.release()
-        self.results.put(_END)
+        if self._is_last(self._write_loop):
+            self.results.put(_END)
 
     def _next_task(self) -> Any:
         try:
@@ -147,7 +156,7 @@ class _Run(Generic[Task, Result]):
             self._stopped = True
             self.error = self.error or error
 
-    def _is_last(self, stage: str) -> bool:
+    def _is_last(self, loop: Callable[[], None]) -> bool:
         with self._lock:
-            self._busy[stage] -= 1
-            return self._busy[stage] == 0
+            self._busy[loop] -= 1
+            return self._busy[loop] == 0

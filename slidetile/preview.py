@@ -58,8 +58,9 @@ def draw(
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
     for left, top, right, bottom in cells:
-        corners = (left * scale, top * scale, right * scale - 1, bottom * scale - 1)
-        pen.rectangle(tuple(map(round, corners)), outline=GRID_COLOUR)
+        x, y = min(round(left * scale), size[0] - 1), min(round(top * scale), size[1] - 1)
+        end = max(x, round(right * scale) - 1), max(y, round(bottom * scale) - 1)
+        pen.rectangle((x, y, *end), outline=GRID_COLOUR)
     return np.asarray(picture)
 
 

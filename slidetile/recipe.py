@@ -2,10 +2,11 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from slidetile.codecs import ChunkCodec, CodecName, make_codec
 from slidetile.detectors import Detector
-from slidetile.overview import DEFAULT_MPP
+from slidetile.overview import DEFAULT_MPP, check_overview_mpp
 from slidetile.plan import TilePlan, TileSpec, plan_tiles
 from slidetile.readers import open_slide
 from slidetile.slide import Slide, check_mpp
@@ -28,7 +29,7 @@ class Recipe:
     Raises
     ------
     ValueError
-        ``slide_mpp`` is implausible.
+        ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, or there is no such codec.
     """
 
     tile: TileSpec = field(default_factory=TileSpec)
@@ -59,8 +60,11 @@ class Recipe:
     """Leave the slide's file name and its maker's free text out of the store."""
 
     def __post_init__(self) -> None:
+        check_overview_mpp(self.tissue_mpp)
         if self.slide_mpp is not None:
             check_mpp(self.slide_mpp)
+        if isinstance(self.codec, str) and self.codec != "auto":
+            make_codec(self.codec)
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
         """Open a slide; see `open_slide`."""
@@ -80,34 +84,35 @@ class Recipe:
         """Find a slide's tissue and choose its tiles; see `plan_tiles`."""
         return plan_tiles(slide, self.tissue(slide), self.tile)
 
-    def made(self, store: TileStore) -> bool:
-        """Return whether a store's recorded settings are those of this recipe.
+    def made(self, store: TileStore, slide: Slide) -> bool:
+        """Return whether a store is what this recipe makes of a slide, as far as is recorded.
 
         A codec or a detector left to be chosen by the slide agrees with whatever was chosen.
         """
-        parameters = store.attributes["parameters"]
-        recorded = parameters["tissue"]
-        chosen = {} if self.detector is None else {"detector": describe_detector(self.detector)}
-        wanted = {
-            **chosen,
+        source, parameters = store.attributes["source"], store.attributes["parameters"]
+        tissue: dict[str, Any] = {
             "mpp": float(self.tissue_mpp),
             "min_region_area_um2": float(self.min_region_area_um2),
             "min_hole_area_um2": float(self.min_hole_area_um2),
         }
-        codec = (
-            make_codec(self.codec)
-            if isinstance(self.codec, str) and self.codec != "auto"
-            else self.codec
-        )
-        same_codec = isinstance(codec, str) or (
-            (codec.name, codec.parameters) == (store.codec, parameters["codec"])
-        )
+        if self.detector is not None:
+            tissue["detector"] = describe_detector(self.detector)
         return (
-            same_codec
+            source["fingerprint"] == slide.source.fingerprint
+            and source["reader"] == slide.reader
+            and store.mpp == slide.mpp
+            and ("name" not in source) == self.anonymous
             and store.tile_size == self.tile.size
             and parameters["min_tissue_fraction"] == self.tile.min_tissue_fraction
-            and all(recorded.get(name) == value for name, value in wanted.items())
+            and tissue.items() <= parameters["tissue"].items()
+            and self._same_codec(store.codec, parameters["codec"])
         )
+
+    def _same_codec(self, name: str, parameters: dict[str, Any]) -> bool:
+        if self.codec == "auto":
+            return name in ("native", "zstd")
+        codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
+        return (codec.name, codec.parameters) == (name, parameters)
 
 
 def tile_slide(

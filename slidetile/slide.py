@@ -78,8 +78,14 @@ class FetchedRegion(Protocol):
         """The bytes held until `pixels` is called."""
         ...
 
-    def pixels(self) -> Pixels:
+    def pixels(self, out: Pixels | None = None) -> Pixels:
         """Decode and return the region.
+
+        Parameters
+        ----------
+        out
+            Where to put it: uint8 [row, column, channel] of the region's shape, with any
+            strides, so that planes can be filled without a copy in between.
 
         Raises
         ------
@@ -318,12 +324,19 @@ def paste(canvas: Pixels, pixels: Pixels, at: Region) -> None:
         canvas[shared.slices] = pixels[shared.relative_to(at).slices]
 
 
+def fill_colour(pixels: Pixels, colour: tuple[int, int, int]) -> None:
+    """Give an image one colour; where it has one channel, the colour's red."""
+    channels = colour[: pixels.shape[2]]
+    if len(set(channels)) == 1:
+        pixels.fill(channels[0])  # nearly always, and far quicker
+    else:
+        pixels[:] = channels
+
+
 def blank(width: int, height: int, channels: int, colour: tuple[int, int, int]) -> Pixels:
-    """Return an image of one colour; of grey, where there is one channel, the colour's red."""
-    # Nearly all colours asked for are grey, and filling with one number is far quicker.
-    pixels = np.full((height, width, channels), colour[0], np.uint8)
-    if len(set(colour[:channels])) > 1:
-        pixels[:] = colour[:channels]
+    """Return an image of one colour; see `fill_colour`."""
+    pixels = np.empty((height, width, channels), np.uint8)
+    fill_colour(pixels, colour)
     return pixels
 
 
@@ -339,9 +352,12 @@ class DecodedRegion:
         """The bytes held."""
         return self.array.nbytes
 
-    def pixels(self) -> Pixels:
-        """Return the region."""
-        return self.array
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Return the region, copied into ``out`` where that is given."""
+        if out is None:
+            return self.array
+        out[:] = self.array
+        return out
 
 
 class ArraySlide(Slide):

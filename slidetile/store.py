@@ -16,6 +16,7 @@ from slidetile.codecs import ZstdCodec, make_codec
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.geometry import Region
 from slidetile.metadata import FORMAT_VERSION
+from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.slide import Level, Pixels
 from slidetile.store_writer import PARTIAL_SUFFIX
 
@@ -231,6 +232,8 @@ class TileStore:
     def _picture(self, name: str) -> NDArray[Any]:
         array = ArrayFile(self.path / name / "0", ZstdCodec())
         width, height = array.grid.size
+        if width * height > LARGEST_OVERVIEW_PX:
+            raise StoreError(f"{self.path / name} claims {width}×{height} px, which is too large.")
         return array.read(Region(x=0, y=0, width=width, height=height), (0, 0, 0))
 
 
@@ -259,7 +262,7 @@ def _read_root(path: Path) -> dict[str, Any]:
         if unfinished is None:
             raise StoreError(f"{path} does not exist.")
         raise IncompleteStoreError(
-            f"{unfinished} is not finished: it has no root zarr.json. "
+            f"{unfinished} has no root zarr.json: it is no store, or one that is not finished. "
             "Run the command that began it once more."
         )
     root = read_json(path / "zarr.json")

@@ -3,17 +3,16 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from slidetile import metadata
 from slidetile.codecs import ChunkCodec, ZstdCodec, crc32c
 from slidetile.errors import StoreExistsError, StoreMismatchError
-from slidetile.halving import PyramidLevel, to_block
+from slidetile.halving import PyramidLevel
 from slidetile.layout import Grid, Shard
 from slidetile.metadata import Dataset
 from slidetile.plan import TilePlan
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTIAL_SUFFIX = ".partial"
+REPLACED_SUFFIX = ".replaced"
 PARTIAL_NOTE = "unfinished.json"
 
 _PICTURE_CODEC = ZstdCodec()
@@ -63,6 +63,13 @@ class StoreSpec:
     """``attributes.slidetile`` of the root group."""
 
 
+class PackedShard(NamedTuple):
+    """A shard file in memory, and the record of what is in it."""
+
+    record: ShardRecord
+    data: bytes
+
+
 class StoreWriter:
     """Writes one store; shards may be written from several threads, each by one of them.
 
@@ -95,10 +102,12 @@ class StoreWriter:
         self._folders: set[Path] = set()
         if restart:
             self.discard()
-        if self.partial.exists():
+        self._is_continued = self.partial.exists()
+        if self._is_continued:
             self._check_same_run()
         else:
-            self._begin()
+            self._leave_note()
+        self._begin()  # again, in a run continued: the other may have ended in the middle of it
 
     def kept(self, level: int, shard: Shard) -> ShardRecord | None:
         """Return the record of a shard an earlier run has finished, or None where it must be made.
@@ -106,20 +115,25 @@ class StoreWriter:
         A shard file is whole by construction, but one without all its wanted chunks (unreadable
         then, perhaps readable now) or with a damaged one counts as not made.
         """
-        path = self._shard_path(level, shard)
+        if not self._is_continued:
+            return None
         try:
-            data = path.read_bytes()
+            data = self._shard_path(level, shard).read_bytes()
         except FileNotFoundError:
             return None
         grid = self.spec.levels[level].grid
         try:
             chunks = split_shard(data, grid, self.spec.codec)
             payloads = {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
+            for payload in payloads.values():
+                shape = grid.chunk_height, grid.chunk_width, self.spec.channels
+                self.spec.codec.check(payload, shape)
         except ValueError:
             return None
         if set(chunks) != set(shard.chunks):
             return None
-        return _record(level, shard, chunks, payloads)
+        entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
+        return ShardRecord(level=level, shard=shard, chunks=entries)
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a shard written earlier, by its place."""
@@ -127,26 +141,36 @@ class StoreWriter:
         chunks = split_shard(data, self.spec.levels[level].grid, self.spec.codec)
         return {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
 
-    def write_shard(self, encoded: EncodedShard) -> ShardRecord:
-        """Write a shard and return its record; where no chunk could be read, write nothing."""
+    def pack(self, encoded: EncodedShard) -> "PackedShard":
+        """Return a shard as the bytes of its file, to be written by `write_shard`."""
         level, shard, payloads, unreadable = encoded
         codec = self.spec.codec
-        chunks = {place: codec.seal(payload) for place, payload in payloads.items()}
+        checksums = {place: crc32c(payload) for place, payload in payloads.items()}
+        chunks = {place: codec.seal(payloads[place], checksums[place]) for place in payloads}
         if chunks and metadata.is_sharded(codec):
-            count = self.spec.levels[level].grid.chunks_per_shard
-            self._write(self._shard_path(level, shard), pack_shard(chunks, count))
-        elif chunks:
-            self._write(self._shard_path(level, shard), chunks[0])
-        return _record(level, shard, chunks, payloads, unreadable)
+            data = pack_shard(chunks, self.spec.levels[level].grid.chunks_per_shard)
+        else:
+            data = chunks.get(0, b"")
+        entries = {place: (len(chunks[place]), checksums[place]) for place in chunks}
+        record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        return PackedShard(record, data)
+
+    def write_shard(self, packed: "PackedShard") -> ShardRecord:
+        """Write a shard's file and return its record; where no chunk could be read, no file."""
+        record, data = packed
+        if data:
+            self._write(self._shard_path(record.level, record.shard), data)
+        return record
 
     def finish(self, table: "pa.Table") -> None:
         """Write the tile table, then the root's metadata, and give the store its final name."""
         self._write_json("tiles", metadata.group({}))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
         self._write_json("", metadata.group(self._root_attributes()))
-        (self.partial / PARTIAL_NOTE).unlink()
-        replaced = self.path.with_name(self.path.name + ".replaced")
+        (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
+        replaced = self.path.with_name(self.path.name + REPLACED_SUFFIX)
         if self.path.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
             self.path.rename(replaced)
         self.partial.rename(self.path)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -156,17 +180,23 @@ class StoreWriter:
         shutil.rmtree(self.partial, ignore_errors=True)
         self._folders.clear()
 
+    def _leave_note(self) -> None:
+        try:
+            self._write(self.partial / PARTIAL_NOTE, metadata.to_json(self._note()))
+        except OSError:
+            self.discard()  # a folder that cannot say what it is would stop the next run
+            raise
+
     def _begin(self) -> None:
-        self._write(self.partial / PARTIAL_NOTE, metadata.to_json(self._note()))
         for number, level in enumerate(self.spec.levels):
             node = metadata.array(
                 level.grid, self.spec.codec, channels=self.spec.channels, fill=self.spec.fill
             )
             self._write_json(str(number), node)
         overview = self.spec.plan.tissue.overview
-        self._write_picture("overview", overview.image, fill=self.spec.fill)
+        self._write_picture("overview", overview.image, "area average", fill=self.spec.fill)
         labels = self.spec.plan.tissue.labels.astype("<u4")[..., np.newaxis]
-        self._write_picture("tissue", labels, fill=0)
+        self._write_picture("tissue", labels, "labels", fill=0)
 
     def _note(self) -> dict[str, Any]:
         return {
@@ -178,9 +208,8 @@ class StoreWriter:
         }
 
     def _check_same_run(self) -> None:
-        note = self.partial / PARTIAL_NOTE
         try:
-            before = json.loads(note.read_bytes())["slidetile"]
+            before = _begun(self.partial)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreMismatchError(
                 f"{self.partial} exists but does not say what it is ({error}); "
@@ -205,7 +234,9 @@ class StoreWriter:
         )
         return {"ome": ome, "slidetile": spec.attributes}
 
-    def _write_picture(self, name: str, pixels: np.ndarray[Any, Any], *, fill: int) -> None:
+    def _write_picture(
+        self, name: str, pixels: np.ndarray[Any, Any], kind: str, *, fill: int
+    ) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""
         height, width, channels = pixels.shape
         grid = Grid(
@@ -216,15 +247,16 @@ class StoreWriter:
             chunks_across=-(-width // _PICTURE_CHUNK_PX),
             chunks_down=-(-height // _PICTURE_CHUNK_PX),
         )
-        padded = np.full((grid.shard_height, grid.shard_width, channels), fill, pixels.dtype)
-        padded[:height, :width] = pixels
-        block = to_block(padded, grid)
-        chunks = dict(enumerate(_PICTURE_CODEC.encode(c) for row in block for c in row))
+        planes = np.full((channels, grid.shard_height, grid.shard_width), fill, pixels.dtype)
+        planes[:, :height, :width] = pixels.transpose(2, 0, 1)
+        chunks = {
+            place: _PICTURE_CODEC.encode(planes[:, rows, columns])
+            for place in range(grid.chunks_per_shard)
+            for rows, columns in [grid.chunk_within_shard(place).slices]
+        }
         overview = self.spec.plan.tissue.overview
         dataset = Dataset(path="0", downsample=overview.scale)
-        ome = metadata.image(
-            name, [dataset], mpp=self.spec.mpp, channels=channels, kind="area average"
-        )
+        ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
         data_type = pixels.dtype.name
         node = metadata.array(
             grid, _PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
@@ -246,29 +278,36 @@ class StoreWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._folders.add(path.parent)
         temporary = f"{path}.tmp"
-        with open(temporary, "wb") as file:  # noqa: PTH123  Path.open takes twice as long
-            file.write(data)
-        os.replace(temporary, path)  # noqa: PTH105  likewise
-
-
-def _record(
-    level: int,
-    shard: Shard,
-    chunks: Mapping[int, bytes],
-    payloads: Mapping[int, bytes],
-    unreadable: tuple[int, ...] = (),
-) -> ShardRecord:
-    entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
-    return ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(file, left) :]
+        finally:
+            os.close(file)
+        os.replace(temporary, path)  # noqa: PTH105  pathlib takes as long again to do it
 
 
 def begun_codec(path: Path) -> str | None:
     """Return the codec an unfinished store at ``path`` was begun with, or None without one."""
     try:
-        note = json.loads((_partial(path) / PARTIAL_NOTE).read_bytes())
-        return str(note["slidetile"]["codec"])
+        return str(_begun(_partial(path))["codec"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _begun(partial: Path) -> dict[str, Any]:
+    """Return the attributes an unfinished store was begun with; any error means it has none.
+
+    The note goes just before the last rename; a run that ended between the two left the root's
+    metadata, which say the same.
+    """
+    note, root = partial / PARTIAL_NOTE, partial / "zarr.json"
+    node = json.loads((note if note.exists() else root).read_bytes())
+    attributes = node["slidetile"] if note.exists() else node["attributes"]["slidetile"]
+    if not isinstance(attributes, dict):
+        raise TypeError(f"its attributes are {attributes!r}")
+    return attributes
 
 
 def _partial(path: Path) -> Path:

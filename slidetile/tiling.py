@@ -23,9 +23,15 @@ from slidetile.pipeline import Limits, Stages, stream
 from slidetile.plan import TilePlan
 from slidetile.slide import Slide
 from slidetile.store import TileStore, open_store
-from slidetile.store_writer import StoreSpec, StoreWriter, begun_codec, check_destination
+from slidetile.store_writer import (
+    PackedShard,
+    StoreSpec,
+    StoreWriter,
+    begun_codec,
+    check_destination,
+)
 from slidetile.tile_table import Ledger, ShardRecord
-from slidetile.work import SHARD_PX, EncodedShard, Work
+from slidetile.work import SHARD_PX, Work
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +41,9 @@ Existing = Literal["continue", "restart", "overwrite"]
 
 READERS = 4
 """Threads that read. They wait for the disk more than they work, so the cores do not matter."""
+
+WRITERS = 2
+"""Threads that write: to copy into the system's cache is work, and a slow disk makes them wait."""
 
 PLACES_PER_WORKER = 4
 """Tasks in flight for each encoding thread: one in hand, the others being read or written."""
@@ -211,7 +220,7 @@ class _Run:
     def carry_out(self, limits: Limits) -> Ledger:
         tasks = self._work.tasks(self._is_kept)
         self._report()
-        stages = Stages(read=self._work.read, encode=self._work.encode, write=self._write)
+        stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
         for records in stream(tasks, stages, limits):
             for record in records:
                 self._enter(record)
@@ -224,8 +233,11 @@ class _Run:
             self._enter(record)
         return record is not None
 
-    def _write(self, encoded: list[EncodedShard]) -> list[ShardRecord]:
-        return [self._writer.write_shard(shard) for shard in encoded]
+    def _encode(self, fetched: Any) -> list[PackedShard]:
+        return [self._writer.pack(encoded) for encoded in self._work.encode(fetched)]
+
+    def _write(self, packed: list[PackedShard]) -> list[ShardRecord]:
+        return [self._writer.write_shard(shard) for shard in packed]
 
     def _enter(self, record: ShardRecord) -> None:
         self._done += 1
@@ -254,7 +266,8 @@ def _limits(workers: int | None, channels: int) -> Limits:
     unit_bytes = SHARD_PX * SHARD_PX * channels
     most = PLACES_PER_WORKER * workers
     in_flight = memory.units_in_flight(unit_bytes, most=most)
-    return Limits(workers=workers, readers=min(READERS, in_flight), in_flight=in_flight)
+    readers = min(READERS, in_flight)
+    return Limits(workers=workers, readers=readers, writers=WRITERS, in_flight=in_flight)
 
 
 def _fill(slide: Slide) -> int:

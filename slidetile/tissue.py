@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile import preview
 from slidetile.detectors import (
     ASSUMED_MPP,
     DarkBackgroundDetector,
@@ -131,6 +132,19 @@ class TissueMask:
         )
 
     __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
+
+    def _repr_html_(self) -> str:
+        detector = self.parameters.get("detector", "unknown")
+        facts = {
+            "tissue": f"{self.tissue_fraction:.1%} of the slide",
+            "regions": len(self.regions),
+            "resolution": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm per pixel",
+            "found by": detector["name"] if isinstance(detector, dict) else detector,
+        }
+        picture = preview.draw(
+            self.overview.image, mask=self.mask, longest_side_px=preview.NOTEBOOK_SIDE_PX
+        )
+        return preview.card("Tissue", facts, picture)
 
 
 def find_tissue(

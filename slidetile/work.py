@@ -1,6 +1,6 @@
 """The work of making a store, shard by shard, and how much of it an earlier run has left to do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from slidetile.codecs import ChunkCodec
@@ -12,10 +12,10 @@ SHARD_PX = 1024
 
 
 class Task(NamedTuple):
-    """One shard to be made, or a finished one to be read because a coarser one needs it."""
+    """Shards of one level to be made, or a finished one to be read as a coarser one needs it."""
 
     level: int
-    shard: Shard
+    shards: tuple[Shard, ...]
     is_kept: bool = False
 
 
@@ -64,23 +64,13 @@ class Work(Protocol):
         """Bring what a task needs into memory, for `encode`."""
         ...
 
-    def encode(self, fetched: Any) -> list[EncodedShard]:
-        """Return the shards that are ready now that a task has been read."""
+    def encode(self, fetched: Any) -> Iterator[EncodedShard]:
+        """Yield the shards that are ready now that a task has been read."""
         ...
 
     def stored_bytes(self) -> int | None:
         """Return the bytes of all chunks where they are known beforehand."""
         ...
-
-
-def copying_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
-    """Return the shards still to be made where each is made on its own, in row-major order."""
-    return [
-        Task(number, shard)
-        for number, level in enumerate(levels)
-        for shard in level.shards
-        if not is_kept(number, shard)
-    ]
 
 
 def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
@@ -99,13 +89,17 @@ def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]
             for shard in level.shards
             if (shard.column, shard.row) in made_below or not is_kept(number, shard)
         }
-        tasks += [task for task in pending if (task.shard.column // 2, task.shard.row // 2) in made]
+        tasks += [task for task in pending if _above(task.shards[0]) in made]
         pending = [
-            Task(number, shard, is_kept=True)
+            Task(number, (shard,), is_kept=True)
             for shard in level.shards
             if (shard.column, shard.row) not in made
         ]
         if number == 0:
-            tasks += [Task(0, s) for s in level.shards if (s.column, s.row) in made]
+            tasks += [Task(0, (s,)) for s in level.shards if (s.column, s.row) in made]
         made_below = {(column // 2, row // 2) for column, row in made}
-    return sorted(tasks, key=lambda task: (morton_key(task.shard, task.level), task.level))
+    return sorted(tasks, key=lambda task: (morton_key(task.shards[0], task.level), task.level))
+
+
+def _above(shard: Shard) -> tuple[int, int]:
+    return shard.column // 2, shard.row // 2

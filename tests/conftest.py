@@ -1,6 +1,13 @@
+import logging
+import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
+
+from slidetile.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +26,87 @@ def shared_truth() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the tissue polygons are not here ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The slide that comes with the source: 3840×2560 px, 0.5 µm, native JPEG tiles of 256."""
+    return Path(__file__).resolve().parents[1] / "data_samples" / "sample.svs"
+
+
+@pytest.fixture(scope="session")
+def damaged_sample(sample, tmp_path_factory) -> Path:
+    """The sample slide, one of whose native tiles, full of tissue, is zeros."""
+    import tifffile
+
+    path = tmp_path_factory.mktemp("damaged") / "damaged.svs"
+    data = bytearray(sample.read_bytes())
+    with tifffile.TiffFile(sample) as tiff:
+        page = tiff.pages.first
+        place = max(range(len(page.databytecounts)), key=lambda n: page.databytecounts[n])
+        start, size = page.dataoffsets[place], page.databytecounts[place]
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def cli():
+    """Call the command line in this process: arguments in, click's result out."""
+    loggers = [logging.getLogger(name) for name in ("slidetile", "tifffile")]
+    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+    yield lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)))
+    for logger, handlers, level in before:
+        logger.handlers = handlers
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Run the real command in a process of its own: its exit code, output and peak memory."""
+    folder = tmp_path / "command"
+
+    def run(*arguments, before=()):
+        folder.mkdir(exist_ok=True)
+        peak = folder / "peak"
+        program = [sys.executable, "-c", "from slidetile.cli import main; main()"]
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", WATCH, peak, *before, *program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        unit = 1 if sys.platform == "darwin" else 1024
+        return Ended(done.returncode, done.stdout, done.stderr, int(peak.read_text()) * unit)
+
+    return run
+
+
+class Ended(NamedTuple):
+    """What became of a command."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    peak_bytes: int
+
+
+# Linux counts what the parent held when it forked as the child's: a small parent stands between.
+WATCH = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)
+"""
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path there."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(name="tree", scope="session")
+def _tree():
+    return tree

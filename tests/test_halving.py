@@ -1,9 +1,8 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slidetile.halving import Accumulator, halve, halved_levels, to_block
+from slidetile.halving import Accumulator, halve, halved_levels
 from slidetile.layout import Grid, morton_key
 
 
@@ -75,20 +74,15 @@ def _grow(image, levels, channels, order):
     accumulator = Accumulator(levels, channels=channels, fill=255)
     finest = levels[0]
     for shard in order(finest.shards, len(finest.shards)):
-        block = to_block(canvases[0][finest.grid.shard_region(shard).slices], finest.grid)
-        finished = accumulator.add(0, shard, block)
+        rows, columns = finest.grid.shard_region(shard).slices
+        planes = np.ascontiguousarray(canvases[0][rows, columns].transpose(2, 0, 1))
+        finished = accumulator.add(0, shard, planes)
         while finished is not None:
             level, above, pixels = finished
-            _lay(canvases[level], levels[level].grid, above, pixels)
+            where = levels[level].grid.shard_region(above).slices
+            canvases[level][where] = pixels.transpose(1, 2, 0)
             finished = accumulator.add(level, above, pixels.copy())
     return canvases
-
-
-def _lay(canvas, grid, shard, block):
-    for place in range(grid.chunks_per_shard):
-        region = grid.chunk_region(*grid.chunk_cell(shard, place))
-        pixels = block[divmod(place, grid.chunks_across)].transpose(1, 2, 0)
-        canvas[region.slices] = pixels
 
 
 def test_in_morton_order_only_a_few_shards_wait():
@@ -97,7 +91,7 @@ def test_in_morton_order_only_a_few_shards_wait():
     accumulator = Accumulator(levels, channels=1, fill=0)
     most = 0
     for shard in sorted(levels[0].shards, key=morton_key):
-        finished = accumulator.add(0, shard, np.zeros((2, 2, 1, 8, 8), np.uint8))
+        finished = accumulator.add(0, shard, np.zeros((1, 16, 16), np.uint8))
         while finished is not None:
             finished = accumulator.add(*finished)
         most = max(most, accumulator.waiting)
@@ -113,17 +107,8 @@ def test_what_nobody_planned_halves_as_background():
     (coarse,) = levels[1].shards
     assert coarse.chunks == (0,)
     finished = Accumulator(levels, channels=1, fill=200).add(
-        0, levels[0].shards[0], np.full((2, 2, 1, 8, 8), 100, np.uint8)
+        0, levels[0].shards[0], np.full((1, 16, 16), 100, np.uint8)
     )
     assert finished is not None
-    assert finished.block[0, 0].max() == 100
-    assert (finished.block[0, 1] == 200).all()
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_blocks_are_planar_chunks(channels):
-    grid = grid_of(16, 16)
-    pixels = np.arange(256 * channels, dtype=np.uint8).reshape(16, 16, channels)
-    block = to_block(pixels, grid)
-    assert block.flags.c_contiguous
-    assert np.array_equal(block[1, 0].transpose(1, 2, 0), pixels[8:, :8])
+    assert (finished.planes[0, :8, :8] == 100).all()
+    assert (finished.planes[0, :, 8:] == 200).all()

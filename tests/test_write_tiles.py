@@ -180,7 +180,7 @@ def test_a_finished_store_is_replaced_only_on_purpose_and_only_when_the_new_one_
                 plan_of(slide, 1024),
                 path,
                 existing="overwrite",
-                on_progress=lambda progress: 1 / (progress.shards_done - 1),
+                on_progress=lambda progress: 1 / (progress.shards_done == 0),
             )
         assert tree(path) == first
         st.write_tiles(slide, plan_of(slide, 1024), path, existing="overwrite")
@@ -240,6 +240,47 @@ def test_a_damaged_or_missing_shard_of_an_interrupted_run_is_made_again(tmp_path
         shards[1].unlink()
         st.write_tiles(slide, plan, path, codec="zstd")
         assert tree(path) == tree(whole)
+
+
+@pytest.mark.parametrize(
+    ("codec", "damage"), [("zstd", "flip"), ("raw", "cut"), ("native", "flip")]
+)
+def test_a_damaged_chunk_of_an_interrupted_run_is_made_again(tmp_path, codec, damage):
+    with st.open_slide(SAMPLE) as slide:
+        plan = plan_of(slide, 512)
+        whole = tree(st.write_tiles(slide, plan, tmp_path / "whole.zarr", codec=codec).path)
+        path = tmp_path / "cut.zarr"
+        with pytest.raises(Interrupted):
+            st.write_tiles(slide, plan, path, codec=codec, on_progress=stop_after(3))
+        shard = next(
+            p for p in (tmp_path / "cut.zarr.partial" / "0" / "c").rglob("*") if p.is_file()
+        )
+        data = bytearray(shard.read_bytes())
+        data[500] ^= 1
+        shard.write_bytes(data if damage == "flip" else data[:1000])
+        st.write_tiles(slide, plan, path, codec=codec)
+        assert tree(path) == whole
+
+
+def test_a_run_that_ended_just_before_the_last_rename_is_finished(tmp_path):
+    path = tmp_path / "s.zarr"
+    with st.open_slide(SAMPLE) as slide:
+        plan = plan_of(slide, 512)
+        whole = tree(st.write_tiles(slide, plan, path).path)
+        path.rename(tmp_path / "s.zarr.partial")
+        st.write_tiles(slide, plan, path)
+    assert tree(path) == whole
+
+
+def test_what_an_interrupted_replacement_left_is_no_hindrance(tmp_path):
+    path = tmp_path / "s.zarr"
+    left = tmp_path / "s.zarr.replaced" / "0"
+    left.mkdir(parents=True)
+    with st.open_slide(SAMPLE) as slide:
+        st.write_tiles(slide, plan_of(slide, 512), path)
+        store = st.write_tiles(slide, plan_of(slide, 1024), path, existing="overwrite")
+    assert store.tile_size == 1024
+    assert not left.exists()
 
 
 def test_other_settings_or_another_slide_are_refused_by_name(tmp_path):

@@ -45,9 +45,9 @@ def open_slide(
 
     Examples
     --------
-    >>> with open_slide("CMU-1.svs") as slide:  # doctest: +SKIP
+    >>> with open_slide("data_samples/sample.svs") as slide:
     ...     print(slide.width, slide.height, slide.mpp)
-    46000 32914 (0.499, 0.499)
+    3840 2560 (0.5, 0.5)
     """
     if reader not in _READERS:
         raise ValueError(f'The reader is "tiff", "openslide" or None, but not {reader!r}.')

@@ -1,6 +1,7 @@
 """What identifies a slide's file: its name, its size, and a fingerprint that is quick to take."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from slidetile.errors import SlideReadError
@@ -30,4 +31,5 @@ def read_source(path: Path) -> Source:
                 digest.update(file.read(_MIB))
     except OSError as error:
         raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return Source(name=path.name, size_bytes=size, fingerprint=digest.hexdigest())
+    name = os.fsencode(path.name).decode(errors="replace")  # JSON cannot hold what is no text
+    return Source(name=name, size_bytes=size, fingerprint=digest.hexdigest())

@@ -7,8 +7,8 @@ import imagecodecs
 import numpy as np
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.jpeg import JpegTiles
 from slidetile.readers.file import Extent
-from slidetile.readers.jpeg import JpegTiles
 from slidetile.slide import Pixels
 
 JPEG, APERIO_YCBCR = 7, 33003

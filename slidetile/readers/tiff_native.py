@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.jpeg import JpegTiles
 from slidetile.readers.file import Extent, SlideFile, held_bytes
-from slidetile.readers.jpeg import JpegTiles
 from slidetile.readers.tiff_codecs import JPEG
 from slidetile.readers.tiff_grid import BlockGrid
 

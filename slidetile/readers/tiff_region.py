@@ -10,7 +10,7 @@ from slidetile.readers.background import Colour, composite
 from slidetile.readers.file import Extent, SlideFile, held_bytes
 from slidetile.readers.messages import one_line
 from slidetile.readers.tiff_grid import Block, BlockGrid
-from slidetile.slide import Pixels, blank, paste
+from slidetile.slide import Pixels, fill_colour, paste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,8 +43,8 @@ class TiffRegion:
         """The bytes held until `pixels` is called."""
         return held_bytes(self.extents)
 
-    def pixels(self) -> Pixels:
-        """Decode and return the region.
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Decode and return the region; see `slidetile.slide.FetchedRegion`.
 
         Raises
         ------
@@ -52,9 +52,10 @@ class TiffRegion:
             A block does not decode.
         """
         grid, region = self.grid, self.region
-        canvas = np.empty((region.height, region.width, grid.encoding.channels), np.uint8)
+        shape = region.height, region.width, grid.encoding.channels
+        canvas = np.empty(shape, np.uint8) if out is None else out
         if not self.is_covered:
-            canvas = blank(region.width, region.height, canvas.shape[2], self.background)
+            fill_colour(canvas, self.background)
         scratch = np.empty((grid.block_height, grid.block_width, grid.block_samples), np.uint8)
         if grid.planes > 1:
             self._paste_planes(canvas, scratch)

@@ -8,8 +8,8 @@ from PIL import Image
 
 from slidetile.errors import NotNativeError
 from slidetile.geometry import Region
+from slidetile.jpeg import JpegTiles, parse_header
 from slidetile.readers import open_slide
-from slidetile.readers.jpeg import JpegTiles, parse_header
 from slidetile.slide import DAMAGED
 
 from .conftest import pattern
