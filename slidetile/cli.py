@@ -19,6 +19,8 @@ OK, FAILED, USAGE, UNREADABLE = 0, 1, 2, 3
 
 SECONDS_BETWEEN_LINES = 5.0
 
+_PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is for a slide's row
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -116,7 +118,7 @@ _json_option = click.option(
 
 
 @main.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=_PATH)
 @click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader.")
 @click.option("--slide-mpp", type=float, help="µm per pixel of the slide.")
 @_json_option
@@ -136,13 +138,11 @@ def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bo
 
 
 @main.command()
-@click.argument("slide", type=click.Path(path_type=Path))
+@click.argument("slide", type=_PATH)
 @_recipe_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the store would be.")
+@click.option("-o", "--output", type=_PATH, help="Where the store would be.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
-@click.option(
-    "--preview", type=click.Path(path_type=Path), help="Draw mask and grid into this PNG."
-)
+@click.option("--preview", type=_PATH, help="Draw mask and grid into this PNG.")
 @_json_option
 def plan(
     *,
@@ -171,13 +171,13 @@ def plan(
 
 
 @main.command()
-@click.argument("slide", type=click.Path(path_type=Path))
+@click.argument("slide", type=_PATH)
 @_recipe_options
 @_writing_options
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=_PATH,
     help="The store; SLIDE.zarr here unless given.",
 )
 @_json_option
@@ -214,12 +214,10 @@ def tile(
 
 
 @main.command()
-@click.argument("slides", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("slides", nargs=-1, required=True, type=_PATH)
 @_recipe_options
 @_writing_options
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the stores."
-)
+@click.option("-o", "--output", required=True, type=_PATH, help="Folder of the stores.")
 @click.option(
     "--processes",
     type=click.IntRange(min=1),

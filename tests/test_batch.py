@@ -1,0 +1,284 @@
+"""Many slides: each gets its row, whatever becomes of the others."""
+
+import csv
+import json
+import logging
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+
+import slidetile as st
+
+SMALL = st.Recipe(tile=st.TileSpec(size=512))
+
+
+def rows(folder):
+    with (folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def statuses(report):
+    return [result.status for result in report.results]
+
+
+@pytest.fixture
+def bad_slides(sample, tmp_path):
+    """One slide of each kind that cannot be used, with what its reason must say."""
+    folder = tmp_path / "slides" / "bad"
+    folder.mkdir(parents=True)
+    (folder / "empty.svs").touch()
+    (folder / "text.svs").write_text("hello\n")
+    (folder / "cut.svs").write_bytes(sample.read_bytes()[:300_000])
+    looped = folder / "loop.tiff"
+    tifffile.imwrite(looped, np.zeros((256, 256, 3), np.uint8), tile=(64, 64), photometric="rgb")
+    data = bytearray(looped.read_bytes())
+    start = int.from_bytes(data[4:8], "little")
+    end = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
+    data[end : end + 4] = data[4:8]
+    looped.write_bytes(data)
+    return {"empty": "is empty", "text": "no TIFF", "cut": "damaged|cut short", "loop": "loop"}
+
+
+def test_one_bad_slide_of_each_kind_never_ends_the_run(
+    command, sample, bad_slides, damaged_sample, tmp_path
+):
+    slides = tmp_path / "slides"
+    for name in ("a/same.svs", "b/same.svs", "z.svs"):
+        (slides / name).parent.mkdir(exist_ok=True)
+        shutil.copy(sample, slides / name)
+    shutil.copy(damaged_sample, slides / "b" / "other.svs")
+    out = tmp_path / "out"
+    done = command("batch", slides, slides / "missing.svs", "-o", out)
+    assert done.exit_code == 1
+    assert "Traceback" not in done.stderr
+    told = {os.path.relpath(row["slide"], slides): row for row in rows(out)}
+    assert list(told) == [
+        "z.svs",
+        *("a/same.svs", "b/other.svs", "b/same.svs"),
+        *("bad/cut.svs", "bad/empty.svs", "bad/loop.tiff", "bad/text.svs"),
+        "missing.svs",
+    ]
+    assert len(done.stderr.splitlines()) == len(told) == 9
+    for name, reason in {**bad_slides, "missing": "does not exist"}.items():
+        (row,) = [row for slide, row in told.items() if f"{name}." in slide]
+        assert (row["status"], row["store"], row["tiles"]) == ("failed", "", "0")
+        assert any(word in row["reason"] for word in reason.split("|"))
+        assert "\n" not in row["reason"]
+    for name, store in {"a/same": "a_same", "b/same": "b_same", "z": "z"}.items():
+        row = told[f"{name}.svs"]
+        assert (row["status"], row["reason"]) == ("ok", "")
+        assert row["store"] == str(out / f"{store}.zarr")
+        assert len(st.open_store(row["store"])) == int(row["tiles"]) == 11
+    assert told["b/other.svs"]["status"] == "unreadable tiles"
+    assert told["b/other.svs"]["unreadable"] == "1"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a_same.zarr",
+        "b_same.zarr",
+        "other.zarr",
+        "summary.csv",
+        "z.zarr",
+    ]
+    for row in told.values():
+        (line,) = [line for line in done.stdout.splitlines() if f" {row['slide']} " in line]
+        assert row["status"] in line
+        assert row["reason"] in line
+    assert done.stdout.endswith(f"summary: {out / 'summary.csv'}\n")
+
+
+def test_exit_codes_and_rerun(cli, sample, damaged_sample, tree, tmp_path):
+    out = tmp_path / "out"
+    assert cli("batch", sample, "-o", out).exit_code == 0
+    before = tree(out), stamps(out)
+    result = cli("batch", sample, "-o", out, "--json")
+    (told,) = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (told["status"], told["tiles"], told["codec"]) == ("already done", 11, "native")
+    assert tree(out / "sample.zarr") == {
+        name.removeprefix("sample.zarr/"): data
+        for name, data in before[0].items()
+        if name.startswith("sample.zarr/")
+    }
+    assert stamps(out) == before[1]
+    assert cli("batch", sample, damaged_sample, "-o", out).exit_code == 3
+    assert cli("batch", sample, damaged_sample, "-o", out).exit_code == 3  # already done, still bad
+    changed = cli("batch", sample, "-o", out, "--tile-size", "512")
+    assert changed.exit_code == 1
+    assert "another slide or with other settings" in changed.stderr
+    assert stamps(out).items() >= before[1].items()
+    assert cli("batch", sample, "-o", out, "--tile-size", "512", "--overwrite").exit_code == 0
+    assert st.open_store(out / "sample.zarr").tile_size == 512
+
+
+def stamps(out):
+    return {path: path.stat().st_mtime_ns for path in out.rglob("*") if "summary" not in path.name}
+
+
+def test_no_slides_at_all(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = cli("batch", tmp_path / "empty", "-o", tmp_path / "out", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == []
+    assert result.stderr == f"error: no slides found in {tmp_path / 'empty'}\n"
+    assert rows(tmp_path / "out") == []
+
+
+@pytest.fixture(scope="module")
+def done(sample, tmp_path_factory):
+    """A folder with the sample's finished store."""
+    out = tmp_path_factory.mktemp("done")
+    assert statuses(st.tile_slides([sample], out, SMALL)) == ["ok"]
+    return out
+
+
+CHANGES = {
+    "tile size": {"tile": st.TileSpec(size=256)},
+    "threshold": {"tile": st.TileSpec(size=512, min_tissue_fraction=0.06)},
+    "codec": {"codec": "zstd"},
+    "lossy": {"codec": st.JpegCodec(quality=80)},
+    "detector": {"detector": st.OtsuDetector()},
+    "detector's options": {"detector": st.OpticalDensityDetector(min_density=0.06)},
+    "tissue mpp": {"tissue_mpp": 4.0},
+    "regions": {"min_region_area_um2": 1.0},
+    "holes": {"min_hole_area_um2": 1.0},
+    "slide mpp": {"slide_mpp": 0.25},
+    "reader": {"reader": "openslide"},
+    "anonymous": {"anonymous": True},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_changed_settings_never_reuse_a_store(sample, done, tree, change):
+    recipe = st.Recipe(**{"tile": SMALL.tile, **change})
+    before = tree(done / "sample.zarr")
+    (result,) = st.tile_slides([sample], done, recipe).results
+    assert result.status == "failed"
+    assert "was made from another slide or with other settings" in result.reason
+    assert tree(done / "sample.zarr") == before
+
+
+SAME = {
+    "codec as chosen": {"codec": "native"},
+    "detector as chosen": {"detector": st.OpticalDensityDetector()},
+    "mpp as in the file": {"slide_mpp": 0.5},
+    "reader as chosen": {"reader": "tiff"},
+}
+
+
+@pytest.mark.parametrize("same", SAME.values(), ids=SAME)
+def test_settings_that_come_to_the_same_are_already_done(sample, done, same):
+    recipe = st.Recipe(tile=SMALL.tile, **same)
+    assert statuses(st.tile_slides([sample], done, recipe)) == ["already done"]
+
+
+def test_another_slide_of_the_same_name_never_passes_for_done(done, damaged_sample, tmp_path):
+    path = tmp_path / "sample.svs"
+    shutil.copy(damaged_sample, path)
+    (result,) = st.tile_slides([path], done, SMALL).results
+    assert (result.status, result.store) == ("failed", "")
+    assert "was made from another slide" in result.reason
+
+
+def test_auto_never_agrees_with_a_lossy_store(sample, tmp_path):
+    lossy = st.Recipe(tile=SMALL.tile, codec="jpeg")
+    assert statuses(st.tile_slides([sample], tmp_path, lossy)) == ["ok"]
+    assert statuses(st.tile_slides([sample], tmp_path, lossy)) == ["already done"]
+    assert statuses(st.tile_slides([sample], tmp_path, SMALL)) == ["failed"]
+
+
+def test_a_folder_in_the_way_fails_its_slide_only(sample, tmp_path):
+    (tmp_path / "out" / "sample.zarr").mkdir(parents=True)
+    other = tmp_path / "other.svs"
+    shutil.copy(sample, other)
+    for existing in ("continue", "overwrite"):
+        report = st.tile_slides([sample, other], tmp_path / "out", SMALL, existing=existing)
+        assert statuses(report)[0] == "failed"
+        assert statuses(report)[1] in ("ok", "already done")
+        assert [result.slide for result in report.failed] == [str(sample)]
+    assert list((tmp_path / "out" / "sample.zarr").iterdir()) == []
+
+
+def test_processes_change_nothing_but_the_order_of_reports(sample, tree, tmp_path):
+    slides = []
+    for name in "abc":
+        slides.append(tmp_path / f"{name}.svs")
+        shutil.copy(sample, slides[-1])
+    slides[1].write_text("bad")
+    seen = []
+    apart = st.tile_slides(slides, tmp_path / "2", SMALL, processes=2, on_result=seen.append)
+    alone = st.tile_slides(slides, tmp_path / "0", SMALL)
+    assert statuses(apart) == statuses(alone) == ["ok", "failed", "ok"]
+    assert sorted(seen, key=lambda result: result.slide) == list(apart.results)
+    assert [row["slide"] for row in rows(tmp_path / "2")] == [str(slide) for slide in slides]
+    for name in ("a.zarr", "c.zarr"):
+        assert tree(tmp_path / "2" / name) == tree(tmp_path / "0" / name)
+
+
+def test_a_crash_costs_one_slide(sample, tmp_path, monkeypatch):
+    (tmp_path / "crashing.py").write_text(
+        "import os\n"
+        "def detect(image):\n"
+        "    return os._exit(9) if image.shape[0] > image.shape[1] else image[..., 0] < 200\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    from crashing import detect
+
+    tall = tmp_path / "a_tall.tiff"
+    tifffile.imwrite(
+        tall, np.zeros((512, 256, 3), np.uint8), tile=(64, 64), photometric="rgb", metadata=None
+    )
+    recipe = st.Recipe(tile=SMALL.tile, detector=detect)
+    report = st.tile_slides([tall, sample], tmp_path / "out", recipe, processes=1)
+    assert statuses(report) == ["failed", "ok"]
+    assert report.results[0].reason.startswith("its process died")
+
+
+def test_a_detector_that_cannot_travel_fails_in_words(sample, tmp_path):
+    recipe = st.Recipe(tile=SMALL.tile, detector=lambda image: image[..., 0] < 200)
+    (result,) = st.tile_slides([sample], tmp_path, recipe, processes=1).results
+    assert result.status == "failed"
+    assert "pickle" in result.reason
+
+
+def test_a_process_logs_as_its_parent_does(command, tmp_path):
+    cut = tmp_path / "cut.svs"
+    tifffile.imwrite(cut, np.zeros((256, 256, 3), np.uint8), tile=(64, 64), photometric="rgb")
+    cut.write_bytes(b"II*\x00" + (10**6).to_bytes(4, "little") + bytes(1000))
+    done = command("batch", cut, "-o", tmp_path / "out")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{cut}: failed: ")
+
+
+def test_a_name_that_is_no_text_gets_its_row(cli, sample, tmp_path):
+    name = tmp_path / os.fsdecode(b"caf\xe9.svs")
+    try:
+        shutil.copy(sample, name)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    result = cli("batch", tmp_path, "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    (row,) = rows(tmp_path / "out")
+    assert row["slide"] == str(tmp_path / "caf\\udce9.svs")
+    assert row["store"] == str(tmp_path / "out" / "caf\ufffd.zarr")
+    assert "caf\\udce9.svs" in result.stdout
+
+
+def test_callers_mistakes(sample, tmp_path):
+    with pytest.raises(ValueError, match="processes is 0 or more, but it is -1"):
+        st.tile_slides([sample], tmp_path, processes=-1)
+    for wrong, message in [
+        ({"codec": "gif"}, "gif"),
+        ({"slide_mpp": 264}, "between 0.05 and 50"),
+        ({"tissue_mpp": 0}, "more than 0 and up to 500"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            st.Recipe(**wrong)
+
+
+def test_the_reason_is_logged_with_its_traceback(tmp_path, caplog):
+    with caplog.at_level(logging.DEBUG, logger="slidetile.batch"):
+        st.tile_slides([tmp_path / "missing.svs"], tmp_path / "out")
+    (record,) = [record for record in caplog.records if record.name == "slidetile.batch"]
+    assert record.exc_info

@@ -1,0 +1,304 @@
+"""The command line: what it says, where it says it, and how it ends."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import slidetile as st
+from slidetile.preview import GRID_COLOUR, OUTLINE_COLOUR
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "cwd"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture(scope="module")
+def store(sample, tmp_path_factory):
+    path = tmp_path_factory.mktemp("store") / "known.zarr"
+    return st.tile_slide(sample, path, st.Recipe(tile=st.TileSpec(size=512)))
+
+
+def facts(text):
+    """The lines `name  value` of a report."""
+    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in text.splitlines())
+
+
+def test_info_on_a_slide(cli, sample):
+    result = cli("info", sample)
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = facts(result.stdout)
+    assert told["slide"] == "sample.svs"
+    assert told["size px"] == "3840×2560"
+    assert told["mpp"] == "0.5, 0.5"
+    assert told["objective power"] == "20"
+    assert told["file bytes"] == "1.3 MB"
+    assert told["native tiles"] == "256×256, 256×256"
+
+
+def test_info_for_machines(cli, sample):
+    told = json.loads(cli("info", sample, "--json").stdout)
+    assert told["mpp"] == [0.5, 0.5]
+    assert told["file_bytes"] == sample.stat().st_size
+    assert len(told["levels"]) == 2
+
+
+def test_info_with_another_mpp_and_reader(cli, sample):
+    told = json.loads(
+        cli("info", sample, "--slide-mpp", "0.25", "--reader", "openslide", "--json").stdout
+    )
+    assert told["mpp"] == [0.25, 0.25]
+    assert told["reader"] == "openslide"
+
+
+def test_info_on_a_store(cli, store):
+    told = json.loads(cli("info", store.path, "--json").stdout)
+    assert told["slide"] == "sample.svs"
+    assert told["tiles"] == len(store)
+    assert told["codec"] == "native"
+    assert told["tile_bytes"] == sum(store.tiles["bytes"].to_pylist())
+    assert facts(cli("info", store.path).stdout)["tiles"] == str(len(store))
+
+
+def test_info_on_a_folder_that_is_no_store(cli, tmp_path):
+    result = cli("info", tmp_path)
+    assert result.exit_code == 1
+    assert "it is no store, or one that is not finished" in result.stderr
+
+
+def test_plan_tells_and_writes_nothing(cli, sample, store, tmp_path):
+    result = cli("plan", sample, "--tile-size", "512", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = json.loads(result.stdout)
+    assert told["tiles"] == len(store)
+    assert told["grid_tiles"] == 8 * 5
+    assert told["codec"] == "native"
+    assert told["seconds"] > 0
+    assert told["fits"] is (told["store_bytes"] <= told["free_bytes"])
+    assert facts(cli("plan", sample, "--tile-size", "512").stdout)["tiles"] == str(len(store))
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_plan_draws_mask_and_grid(cli, sample):
+    result = cli("plan", sample, "--tile-size", "512", "--preview", "plan.png")
+    assert facts(result.stdout)["preview"] == "plan.png"
+    with Image.open("plan.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width / picture.height == pytest.approx(3840 / 2560, rel=0.01)
+        colours = {colour for _, colour in picture.getcolors(1 << 24)}
+    assert {OUTLINE_COLOUR, GRID_COLOUR} <= colours
+
+
+def test_tile_names_the_store_after_the_slide(cli, sample, tree):
+    result = cli("tile", sample)
+    assert result.exit_code == 0
+    told = facts(result.stdout)
+    assert told["store"] == "sample.zarr"
+    assert told["unreadable"] == "0"
+    assert float(told["seconds"]) > 0
+    assert result.stderr.splitlines()[-1].startswith(f"{told['tiles']}/{told['tiles']} tiles, ")
+    st.tile_slide(sample, "library.zarr")
+    assert tree(st.open_store("sample.zarr").path) == tree(st.open_store("library.zarr").path)
+
+
+def test_options_reach_the_store(cli, sample):
+    options = (
+        "--tile-size 256 --min-tissue-fraction 0.5 --codec jpeg --quality 70 "
+        "--tissue-mpp 16 --slide-mpp 0.4 --reader openslide --workers 1"
+    )
+    assert cli("tile", sample, "-o", "deep/down/x.zarr", *options.split()).exit_code == 0
+    store = st.open_store("deep/down/x.zarr")
+    assert (store.tile_size, store.codec, store.mpp) == (256, "jpeg", (0.4, 0.4))
+    assert store.attributes["source"]["reader"] == "openslide"
+    parameters = store.attributes["parameters"]
+    assert parameters["min_tissue_fraction"] == 0.5
+    assert parameters["codec"]["quality"] == 70
+    assert parameters["tissue"]["mpp"] == 16
+
+
+def test_json_is_all_a_machine_gets(command, sample, tmp_path):
+    done = command("tile", sample, "-o", tmp_path / "x.zarr", "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["tiles"] == 11
+
+
+def test_without_a_terminal_progress_is_plain_lines(command, sample, tmp_path):
+    done = command("tile", sample, "-o", tmp_path / "x.zarr")
+    assert done.exit_code == 0
+    assert re.fullmatch(r"(\d+/11 tiles, \d+ tiles/s, \d+ MB/s\n)+", done.stderr)
+    assert "tiles, " not in done.stdout
+
+
+def test_on_a_terminal_progress_is_a_bar(sample, tmp_path):
+    ours, theirs = pty.openpty()
+    code = "from slidetile.cli import main; main()"
+    arguments = ["tile", sample, "-o", tmp_path / "x.zarr"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    ) as running:
+        os.close(theirs)
+        seen = b"".join(iter(lambda: _read(ours), b"")).decode()
+        told = running.stdout.read().decode()
+    os.close(ours)
+    assert running.returncode == 0
+    assert "━" in seen
+    assert "11/11" in seen
+    assert "\x1b[" in seen
+    assert facts(told)["tiles"] == "11"
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--tile-size 1000", "multiple of 16 from 16 to 8192 pixels, but this one is 1000"),
+        ("--tile-size big", "not a valid integer"),
+        ("--min-tissue-fraction 5", "between 0 and 1, but this one is 5"),
+        ("--codec jpeg --quality 0", "0 is not in the range 1<=x<=100"),
+        ("--quality 80", "--quality is of --codec jpeg, but the codec is auto"),
+        ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
+        ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
+        ("--reader bioformats", "'bioformats' is not one of 'tiff', 'openslide'"),
+        ("--codec gif", "'gif' is not one of"),
+        ("--workers 0", "0 is not in the range x>=1"),
+        ("--overwrite --restart", "give the one you mean"),
+        ("--no-such-option", "No such option"),
+    ],
+)
+@pytest.mark.parametrize("name", ["tile", "batch"])
+def test_wrong_values_are_wrong_usage(cli, sample, tmp_path, name, options, message):
+    result = cli(name, sample, "-o", "x.zarr", *options.split())
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_missing_argument_is_wrong_usage(cli):
+    for name in ("info", "plan", "tile", "batch"):
+        result = cli(name)
+        assert result.exit_code == 2
+        assert "Missing argument" in result.stderr
+
+
+def test_help_names_the_defaults(cli):
+    text = " ".join(cli("tile", "-h").stdout.split())
+    for default in ("1024", "0.05", "auto", "90", "8.0"):
+        assert f"[default: {default}]" in text
+    assert "3 finished, but some tiles could not be read" in " ".join(cli("--help").stdout.split())
+    assert st.__version__ in cli("--version").stdout
+
+
+def test_an_existing_store_is_kept_unless_overwritten(cli, sample, tree, tmp_path):
+    path = tmp_path / "x.zarr"
+    assert cli("tile", sample, "-o", path).exit_code == 0
+    before = tree(path)
+    for more in ((), ("--restart",)):
+        result = cli("tile", sample, "-o", path, "--tile-size", "512", *more)
+        assert result.exit_code == 1
+        assert "exists already; choose another name, or overwrite it" in result.stderr
+        assert tree(path) == before
+    assert cli("tile", sample, "-o", path, "--tile-size", "512", "--overwrite").exit_code == 0
+    assert st.open_store(path).tile_size == 512
+    assert [p.name for p in tmp_path.iterdir() if "x.zarr" in p.name] == ["x.zarr"]
+
+
+def test_overwriting_with_a_bad_slide_keeps_the_store(cli, store, tree, tmp_path):
+    bad = tmp_path / "bad.svs"
+    bad.write_bytes(b"no slide")
+    before = tree(store.path)
+    assert cli("tile", bad, "-o", store.path, "--overwrite").exit_code == 1
+    assert tree(store.path) == before
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--restart", "--json"])
+def test_a_folder_that_is_no_store_is_never_replaced(cli, sample, tmp_path, option):
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    result = cli("tile", sample, "-o", folder, option)
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert [p.name for p in folder.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd"])
+def test_unreadable_tiles_end_with_3(command, damaged_sample, sample, tmp_path, codec):
+    path = tmp_path / "x.zarr"
+    options = ("--tile-size", "512", "--codec", codec)
+    done = command("tile", damaged_sample, "-o", path, *options)
+    assert done.exit_code == 3
+    assert done.stderr.endswith("warning: unreadable tiles: 1; the table says which\n")
+    assert facts(done.stdout)["unreadable"] == "1"
+    store = st.open_store(path)
+    statuses = store.tiles["status"].to_pylist()
+    bad = statuses.index("unreadable")
+    assert statuses.count("ok") == len(store) - 1
+    with st.open_slide(sample) as whole:
+        different = (store[bad] != whole.read_region(store.tile_region(bad))).any(axis=2)
+        assert different.sum() > 200 * 200
+        assert (store[bad][different] == 255).all()
+        for index in (bad - 1, bad + 1):
+            expected = whole.read_region(store.tile_region(index))
+            np.testing.assert_array_equal(store[index], expected)
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+def test_anonymous_stores_tell_no_name(cli, sample, tree, tmp_path, codec):
+    slide = tmp_path / "Jane-Doe-1970.svs"
+    slide.write_bytes(sample.read_bytes())
+    secrets = [b"jane-doe-1970", b"aperio", b"drawn by slidetile"]
+    found = {}
+    for more in ((), ("--anonymous",)):
+        path = tmp_path / f"a{len(more)}.zarr"
+        assert cli("tile", slide, "-o", path, "--codec", codec, *more).exit_code == 0
+        content = b"".join(name.encode() + data for name, data in tree(path).items()).lower()
+        found[bool(more)] = [secret for secret in secrets if secret in content]
+    assert found == {False: [b"jane-doe-1970", b"aperio"], True: []}
+    assert json.loads(cli("info", path, "--json").stdout)["slide"] == "not told"
+
+
+def test_a_reader_of_the_output_may_leave(sample):
+    program = f"{sys.executable} -c 'from slidetile.cli import main; main()' info {sample}"
+    done = subprocess.run(
+        ["sh", "-c", f"({program}; echo $? >&2) | true"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "1\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only here may a name hold any bytes")
+def test_a_name_that_is_no_text(cli, sample):
+    name = os.fsdecode(b"caf\xe9.svs")
+    Path(name).write_bytes(sample.read_bytes())
+    result = cli("tile", name)
+    assert result.exit_code == 0
+    assert facts(result.stdout)["slide"] == "caf\ufffd.svs"
+    assert st.open_store("caf\ufffd.zarr").attributes["source"]["name"] == "caf\ufffd.svs"
+
+
+def test_verbose_tells_why_it_is_not_native(cli, sample):
+    options = ("tile", sample, "-o", "x.zarr", "--reader", "openslide")
+    assert "not native, so zstd" in cli("-v", *options).stderr
+    assert "not native" not in cli(*options, "--overwrite").stderr

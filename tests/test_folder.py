@@ -1,0 +1,108 @@
+"""Which files of a folder are slides, and what their stores are called."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from slidetile.folder import SUFFIXES, find_slides, store_names
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def found(folder):
+    return [str(path.relative_to(folder)) for path in find_slides([folder])]
+
+
+def test_a_folder_is_searched_by_suffix_in_order(tmp_path):
+    touch(tmp_path, "b.svs", "a.NDPI", "notes.txt", "mask.png", "z.ome.tiff")
+    touch(tmp_path, "c/x.tif", "c/d/y.mrxs")
+    assert found(tmp_path) == ["a.NDPI", "b.svs", "z.ome.tiff", "c/x.tif", "c/d/y.mrxs"]
+
+
+def test_stores_and_hidden_files_are_no_slides(tmp_path):
+    touch(tmp_path, "a.svs", "._a.svs", "a.zarr/x.tif", "b.zarr.partial/0/x.tif")
+    assert found(tmp_path) == ["a.svs"]
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_suffix_is_found(tmp_path, suffix):
+    touch(tmp_path, f"slide{suffix}", f"other{suffix.upper()}")
+    assert sorted(found(tmp_path)) == sorted([f"slide{suffix}", f"other{suffix.upper()}"])
+
+
+def test_files_given_by_name_are_always_tried(tmp_path):
+    touch(tmp_path, "slide.weird")
+    given_paths = [tmp_path / "slide.weird", tmp_path / "missing.svs"]
+    assert find_slides(given_paths) == given_paths
+
+
+def test_each_slide_is_found_once(tmp_path, monkeypatch):
+    touch(tmp_path, "x/a.svs")
+    monkeypatch.chdir(tmp_path)
+    paths = ["x/a.svs", "x", tmp_path / "x/a.svs", "x/../x/a.svs", "."]
+    assert find_slides(paths) == [Path("x/a.svs")]
+
+
+def test_a_dicom_series_is_one_slide(shared_slides, tmp_path):
+    series = shared_slides / "dicom-CMU-1-Small-Region"
+    files = sorted(path.name for path in series.glob("*.dcm"))
+    assert len(files) > 1
+    for folder in ("one", "two"):
+        shutil.copytree(series, tmp_path / folder)
+    lone = shared_slides / "multi_frame_jpeg_camelyon_challenge_image.dcm"
+    shutil.copy(lone, tmp_path / "one" / "lone.dcm")
+    (tmp_path / "broken.dcm").write_bytes(bytes(128) + b"DICM \x20\x00\x0e\x00UI")
+    assert found(tmp_path) == ["broken.dcm", f"one/{files[0]}", "one/lone.dcm", f"two/{files[0]}"]
+
+
+def test_a_folder_that_links_to_itself_ends(tmp_path):
+    touch(tmp_path, "a/x.svs")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert found(tmp_path) == ["a/x.svs"]
+
+
+@pytest.mark.parametrize(
+    ("slides", "names"),
+    [
+        (["/d/a.svs", "/d/b.svs"], ["a.zarr", "b.zarr"]),
+        (["/d/a.svs", "/d/a.tiff"], ["a.svs.zarr", "a.tiff.zarr"]),
+        (["/d/1/a.svs", "/d/2/a.svs"], ["1_a.zarr", "2_a.zarr"]),
+        (["/d/1/x/a.svs", "/d/2/x/a.svs"], ["1_x_a.zarr", "2_x_a.zarr"]),
+        (["/d/1/a.svs", "/d/2/A.svs", "/d/b.svs"], ["1_a.zarr", "2_A.zarr", "b.zarr"]),
+        (["/d/a.ome.tif"], ["a.ome.zarr"]),
+        (["/a.svs", "/d/a.svs"], ["a.zarr", "d_a.zarr"]),
+        (["/a.svs", "/A.svs"], ["a.svs.zarr", "A.svs-2.zarr"]),
+    ],
+)
+def test_store_names(slides, names):
+    assert store_names([Path(slide) for slide in slides]) == names
+
+
+_part = some.sampled_from(["a", "A", "b", "a_b", "a-2", "x.svs", "ä", "a.b"])
+_slide = some.lists(_part, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts) + ".svs")
+
+
+@given(some.lists(_slide, unique=True, max_size=12))
+def test_store_names_never_collide_even_where_case_does_not_count(slides):
+    names = store_names([Path(slide) for slide in slides])
+    assert len({name.casefold() for name in names}) == len(slides)
+    for name, slide in zip(names, slides, strict=True):
+        assert "/" not in name
+        assert name.endswith(".zarr")
+        assert Path(slide).stem in name
+
+
+def test_names_that_are_no_text_become_text_and_stay_apart():
+    slides = [Path(os.fsdecode(b"/d/caf\xe9.svs")), Path(os.fsdecode(b"/d/caf\xe8.svs"))]
+    first, second = store_names(slides)
+    assert first != second
+    assert all("caf\ufffd" in name for name in (first, second))
+    assert (first + second).encode()

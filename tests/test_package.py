@@ -1,0 +1,220 @@
+"""The package as a whole: its face, what importing it does, and what crosses process borders."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pickle
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import slidetile as st
+
+FACE = [
+    "ArraySlide",
+    "BatchReport",
+    "DarkBackgroundDetector",
+    "IncompleteStoreError",
+    "JpegCodec",
+    "Level",
+    "MissingResolutionError",
+    "NativeCodec",
+    "NotNativeError",
+    "OpticalDensityDetector",
+    "OtsuDetector",
+    "Overview",
+    "Progress",
+    "RawCodec",
+    "Recipe",
+    "Region",
+    "Slide",
+    "SlideError",
+    "SlideReadError",
+    "SlideResult",
+    "SlidetileError",
+    "Source",
+    "StoreError",
+    "StoreExistsError",
+    "StoreMismatchError",
+    "Tile",
+    "TilePlan",
+    "TileSpec",
+    "TileStore",
+    "TissueMask",
+    "TissueRegion",
+    "UnsupportedSlideError",
+    "ZstdCodec",
+    "find_tissue",
+    "open_slide",
+    "open_store",
+    "plan_tiles",
+    "read_overview",
+    "tile_slide",
+    "tile_slides",
+    "write_tiles",
+]
+
+HEAVY = {
+    *("PIL", "click", "imagecodecs", "openslide", "psutil", "pyarrow"),
+    *("rich", "scipy", "skimage", "tifffile", "zarr"),
+}
+
+PACKAGE = Path(st.__file__).parent
+
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="slidetile.")
+)
+
+
+def test_the_face_is_frozen():
+    assert st.__all__ == FACE
+    assert all(getattr(st, name).__module__.startswith("slidetile.") for name in FACE)
+
+
+def test_the_version_is_the_packages():
+    from importlib.metadata import version
+
+    assert version("slidetile") == st.__version__
+
+
+def imported(*statements):
+    """Run statements in a fresh interpreter and return what they print."""
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(statements)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_importing_loads_nothing_heavy():
+    loaded = imported("import sys, slidetile", "print(*{m.split('.')[0] for m in sys.modules})")
+    assert "slidetile" in loaded.split()
+    assert HEAVY & set(loaded.split()) == set()
+
+
+def test_importing_changes_nothing():
+    state = """
+def state():
+    loggers = logging.root, logging.getLogger("slidetile"), logging.getLogger("tifffile")
+    return (
+        [(logger.level, list(logger.handlers)) for logger in loggers],
+        list(warnings.filters),
+        [signal.getsignal(number) for number in signal.valid_signals()],
+        dict(os.environ),
+        threading.enumerate(),
+        os.getcwd(),
+        sys.stdout, sys.stderr, sys.excepthook,
+        random.getstate(), np.random.get_state()[1].tolist(), np.geterr(),
+        multiprocessing.get_start_method(allow_none=True),
+    )
+"""
+    told = imported(
+        "import logging, multiprocessing, os, random, signal, sys, threading, warnings",
+        "import numpy as np",
+        state,
+        "before = state()",
+        "import slidetile",
+        "print(state() == before)",
+    )
+    assert told == "True\n"  # and the library itself printed nothing
+
+
+def test_only_the_command_line_prints_and_exits():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        calls = (
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        )
+        names = {ast.unparse(call.func) for call in calls}
+        forbidden = {"print", "exit", "sys.exit", "os.getenv", "logging.basicConfig", "input"}
+        assert names & forbidden <= ({"sys.exit"} if path.name == "cli.py" else set()), path
+
+
+@pytest.mark.parametrize("name", FACE)
+def test_every_public_thing_is_documented(name):
+    thing = getattr(st, name)
+    undocumented = [
+        f"{name}.{member}"
+        for member, value in vars(thing).items()
+        if inspect.isclass(thing)
+        and not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property))
+        and not inspect.getdoc(getattr(thing, member))
+    ]
+    assert thing.__doc__
+    assert undocumented == []
+
+
+@pytest.mark.parametrize("name", ["slidetile", *MODULES])
+def test_modules_are_documented(name):
+    assert importlib.import_module(name).__doc__
+
+
+def test_every_example_runs(sample, tmp_path, monkeypatch):
+    (tmp_path / "data_samples").symlink_to(sample.parent)
+    monkeypatch.chdir(tmp_path)
+    results = [doctest.testmod(importlib.import_module(name)) for name in ("slidetile", *MODULES)]
+    assert sum(result.failed for result in results) == 0
+    assert sum(result.attempted for result in results) >= 7
+
+
+def _errors(kind):
+    return [kind, *(error for child in kind.__subclasses__() for error in _errors(child))]
+
+
+@pytest.mark.parametrize("kind", sorted(set(_errors(st.SlidetileError)), key=lambda e: e.__name__))
+def test_errors_cross_process_borders(kind):
+    error = kind("bad.svs is bad: copy it again.")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    assert type(again) is kind
+    assert str(again) == "bad.svs is bad: copy it again."
+    assert again.args == error.args
+
+
+def test_errors_are_also_what_python_calls_them():
+    assert issubclass(st.SlideReadError, OSError)
+    assert issubclass(st.StoreExistsError, FileExistsError)
+    assert not issubclass(st.SlidetileError, ValueError)
+
+
+@pytest.fixture(scope="module")
+def made(sample, tmp_path_factory):
+    path = tmp_path_factory.mktemp("made") / "x.zarr"
+    with st.open_slide(sample) as slide:
+        tissue = st.find_tissue(slide)
+        plan = st.plan_tiles(slide, tissue)
+        yield {
+            "slide": slide,
+            "array slide": st.ArraySlide(np.full((30, 40, 3), 7, np.uint8), mpp=0.5),
+            "tissue": tissue,
+            "plan": plan,
+            "store": st.write_tiles(slide, plan, path),
+            "recipe": st.Recipe(codec=st.JpegCodec(quality=80), detector=st.OtsuDetector()),
+        }
+
+
+def again(thing):
+    return pickle.loads(pickle.dumps(thing))  # noqa: S301  our own bytes
+
+
+@pytest.mark.parametrize("name", ["tissue", "plan", "recipe"])
+def test_values_pickle(made, name):
+    assert again(made[name]) == made[name]
+
+
+@pytest.mark.parametrize("name", ["slide", "array slide"])
+def test_slides_pickle(made, name):
+    slide, region = made[name], st.Region(x=10, y=5, width=25, height=20)
+    with again(slide) as other:
+        assert (other.levels, other.mpp, other.source) == (slide.levels, slide.mpp, slide.source)
+        np.testing.assert_array_equal(other.read_region(region), slide.read_region(region))
+
+
+def test_stores_pickle(made):
+    store, other = made["store"], again(made["store"])
+    assert other.tiles == store.tiles
+    np.testing.assert_array_equal(other[5], store[5])
