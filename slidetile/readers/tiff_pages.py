@@ -79,6 +79,8 @@ def is_tiff(file: SlideFile) -> bool:
 
 
 def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
+    if len(tiff.pages) == 0:
+        _check_chain(file, big=tiff.is_bigtiff, order=tiff.byteorder)  # tells why
     first = tiff.pages[0].aspage()
     for flag, name in _LEFT_TO_OPENSLIDE.items():
         if getattr(tiff, flag):
@@ -129,8 +131,8 @@ def _check_chain(file: SlideFile, *, big: bool, order: str) -> None:
 def _warn_of_other_images(tiff: TiffFile, first: TiffPage, file: SlideFile) -> None:
     """Say so where pages of the slide's own size are left out: depths, or channels."""
     pages = [tiff.pages[index].aspage() for index in range(1, len(tiff.pages))]
-    size = first.imagewidth, first.imagelength
-    others = sum((page.imagewidth, page.imagelength) == size for page in pages)
+    layout = first.imagewidth, first.imagelength, first.is_tiled
+    others = sum((page.imagewidth, page.imagelength, page.is_tiled) == layout for page in pages)
     if others:
         _log.warning(
             "%s holds %d more images of the slide's size (channels, depths or times): only the "
