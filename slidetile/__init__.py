@@ -31,7 +31,7 @@ from slidetile.readers import open_slide
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.slide import ArraySlide, Level, Slide, Source
 from slidetile.store import TileStore, open_store
-from slidetile.tiling import Progress, write_tiles
+from slidetile.tiling import Progress, WriteOptions, write_tiles
 from slidetile.tissue import TissueMask, TissueRegion, find_tissue
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "TissueMask",
     "TissueRegion",
     "UnsupportedSlideError",
+    "WriteOptions",
     "ZstdCodec",
     "find_tissue",
     "open_slide",

@@ -19,7 +19,7 @@ from slidetile.folder import find_slides, store_names
 from slidetile.memory import default_workers
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.store import TileStore, open_store
-from slidetile.tiling import Existing
+from slidetile.tiling import WriteOptions
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def tile_slides(
     *,
     processes: int = 0,
     workers: int | None = None,
-    existing: Existing = "continue",
+    options: WriteOptions | None = None,
     on_result: Callable[[SlideResult], None] | None = None,
 ) -> BatchReport:
     """Tile many slides; one bad slide never ends the run.
@@ -111,7 +111,7 @@ def tile_slides(
         for this needs the usual ``if __name__ == "__main__":``.
     workers
         Threads for each slide; the cores divided among the processes unless given.
-    existing
+    options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error.
     on_result
@@ -137,7 +137,7 @@ def tile_slides(
     names = store_names(slides)
     threads = workers or max(1, default_workers() // max(1, processes))
     jobs = [
-        _Job(slide, folder / name, recipe or Recipe(), threads, existing)
+        _Job(slide, folder / name, recipe or Recipe(), threads, options or WriteOptions())
         for slide, name in zip(slides, names, strict=True)
     ]
     results: dict[int, SlideResult] = {}
@@ -158,7 +158,7 @@ class _Job(NamedTuple):
     store: Path
     recipe: Recipe
     workers: int
-    existing: Existing
+    options: WriteOptions
 
     def run(self) -> SlideResult:
         """Tile the slide; whatever goes wrong becomes a result."""
@@ -166,7 +166,7 @@ class _Job(NamedTuple):
         try:
             done = self._done_before()
             store = done or tile_slide(
-                self.slide, self.store, self.recipe, workers=self.workers, existing=self.existing
+                self.slide, self.store, self.recipe, workers=self.workers, options=self.options
             )
             statuses = Counter(store.tiles["status"].to_pylist())
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
@@ -191,11 +191,12 @@ class _Job(NamedTuple):
 
     def _done_before(self) -> TileStore | None:
         """Return the finished store of this very slide and recipe, where there is one."""
-        if self.existing == "overwrite" or not self.store.exists():
+        if self.options.existing == "overwrite" or not self.store.exists():
             return None
         store = open_store(self.store)
+        is_anonymous = "name" not in store.attributes["source"]
         with self.recipe.open(self.slide) as slide:
-            if self.recipe.made(store, slide):
+            if self.recipe.made(store, slide) and is_anonymous == self.options.anonymous:
                 return store
         raise StoreExistsError(
             f"{self.store} was made from another slide or with other settings; choose another "

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,20 +94,41 @@ def _recipe_options(command: Command) -> Command:
         click.option(
             "--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader."
         ),
-        click.option(
-            "--anonymous", is_flag=True, help="Leave the file name and free text out of the store."
-        ),
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
+class _Bytes(click.ParamType[int]):
+    """A number of bytes with a unit, such as 2GB or 512MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*([0-9.]+)\s*([kMGT]?)(i?)B?\s*", value, re.IGNORECASE)
+        if match is None or match[1].count(".") > 1:
+            self.fail(f"{value!r} is no size such as 2GB or 512MiB.", param, ctx)
+        power = " kmgt".index(match[2].lower() or " ")
+        return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
 def _writing_options(command: Command) -> Command:
+    """Add the options that make `WriteOptions`, and the number of workers."""
     options = [
         click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
         click.option("--overwrite", is_flag=True, help="Replace a finished store."),
         click.option("--restart", is_flag=True, help="Throw away an unfinished store."),
+        click.option(
+            "--anonymous", is_flag=True, help="Leave the file name and free text out of the store."
+        ),
+        click.option(
+            "--memory",
+            type=_Bytes(),
+            help="Hold at most this much, such as 2GB; what is really free unless given.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -185,9 +208,6 @@ def tile(
     *,
     slide: Path,
     output: Path | None,
-    workers: int | None,
-    overwrite: bool,
-    restart: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -195,18 +215,15 @@ def tile(
     from slidetile.facts import store_facts
     from slidetile.recipe import tile_slide
 
+    writing = _take_writing_options(options)
     recipe = _recipe(**options)
     begin = time.perf_counter()
-    with _usage_errors(), _progress(quiet=as_json) as on_progress:
+    with _usage_errors(), _progress(quiet=as_json) as progress:
         store = tile_slide(
-            slide,
-            output or _default_store(slide),
-            recipe,
-            workers=workers,
-            existing=_existing(overwrite=overwrite, restart=restart),
-            on_progress=on_progress,
+            slide, output or _default_store(slide), recipe, on_progress=progress, **writing
         )
-    facts = {**store_facts(store), "seconds": round(time.perf_counter() - begin, 2)}
+    seconds = round(time.perf_counter() - begin, 2)
+    facts = {**store_facts(store), "seconds": seconds, **progress.memory_facts()}
     _show(facts, as_json=as_json)
     if facts["unreadable"]:
         _warn(f"unreadable tiles: {facts['unreadable']}; the table says which")
@@ -231,26 +248,21 @@ def batch(
     slides: tuple[Path, ...],
     output: Path,
     processes: int,
-    workers: int | None,
-    overwrite: bool,
-    restart: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Tile many slides, or folders of them; a bad one gets its row and the rest goes on."""
-    from dataclasses import asdict
-
     from slidetile.batch import SUMMARY_NAME, tile_slides
 
+    writing = _take_writing_options(options)
     with _usage_errors():
         report = tile_slides(
             slides,
             output,
             _recipe(**options),
             processes=processes,
-            workers=workers,
-            existing=_existing(overwrite=overwrite, restart=restart),
             on_result=None if as_json else _tell_result,
+            **writing,
         )
     if as_json:
         click.echo(json.dumps([asdict(result) for result in report.results], indent=2))
@@ -277,13 +289,23 @@ def _recipe(
         return Recipe(tile=spec, codec=chosen, **others)
 
 
-def _existing(*, overwrite: bool, restart: bool) -> Any:
+def _take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a command's options those about writing, and return them as keywords."""
+    from slidetile.tiling import WriteOptions
+
+    overwrite, restart = options.pop("overwrite"), options.pop("restart")
     if overwrite and restart:
         raise click.UsageError(
             "--overwrite replaces a finished store, --restart throws away an unfinished one: "
             "give the one you mean."
         )
-    return "overwrite" if overwrite else "restart" if restart else "continue"
+    with _usage_errors():
+        write_options = WriteOptions(
+            existing="overwrite" if overwrite else "restart" if restart else "continue",
+            anonymous=options.pop("anonymous"),
+            memory_bytes=options.pop("memory"),
+        )
+    return {"workers": options.pop("workers"), "options": write_options}
 
 
 def _default_store(slide: Path) -> Path:
@@ -311,13 +333,29 @@ def _warn(message: str) -> None:
     click.echo(f"warning: {message}", err=True)
 
 
+class _Shown:
+    """Shows progress, and keeps the last for the summary."""
+
+    def __init__(self, show: "OnProgress") -> None:
+        self._show = show
+        self._last: Progress | None = None
+
+    def __call__(self, progress: "Progress") -> None:
+        self._last = progress
+        self._show(progress)
+
+    def memory_facts(self) -> dict[str, Any]:
+        assert self._last is not None, "a run reports at least once"
+        return asdict(self._last.memory)
+
+
 @contextmanager
-def _progress(*, quiet: bool) -> "Iterator[OnProgress | None]":
+def _progress(*, quiet: bool) -> Iterator[_Shown]:
     """Give a function that shows progress: a bar on a terminal, a line now and then elsewhere."""
     if quiet:
-        yield None
+        yield _Shown(lambda _: None)
     elif not sys.stderr.isatty():
-        yield _PlainProgress()
+        yield _Shown(_PlainProgress())
     else:
         with _bar() as bar:
             task = bar.add_task("tiles", total=None, megabytes=0.0, speed=0.0)
@@ -333,7 +371,7 @@ def _progress(*, quiet: bool) -> "Iterator[OnProgress | None]":
                     speed=megabytes / max(1e-6, time.perf_counter() - begin),
                 )
 
-            yield show
+            yield _Shown(show)
 
 
 def _bar() -> Any:

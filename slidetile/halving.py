@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from slidetile.geometry import Region
 from slidetile.layout import Grid, Shard
 
+SLAB_ROWS = 64
+"""Rows halved at a time: what is wider than a byte then stays in the processor's cache."""
+
 Planes = NDArray[np.uint8]
 """A shard's pixels as [channel, row, column], contiguous."""
 
@@ -40,13 +43,18 @@ def halve(planes: Planes) -> Planes:
     -------
     uint8 [channel, row / 2, column / 2]
     """
+    channels, height, width = planes.shape
+    halved = np.empty((channels, height // 2, width // 2), np.uint8)
     pairs = planes.view("<u2")
-    sums = pairs & 0xFF
-    sums += pairs >> 8
-    quads = sums[:, 0::2] + sums[:, 1::2]
-    quads += 2
-    quads >>= 2
-    return quads.astype(np.uint8)
+    for top in range(0, height, SLAB_ROWS):
+        slab = pairs[:, top : top + SLAB_ROWS]
+        sums = slab & 0xFF
+        sums += slab >> 8
+        quads = sums[:, 0::2] + sums[:, 1::2]
+        quads += 2
+        quads >>= 2
+        halved[:, top // 2 : (top + SLAB_ROWS) // 2] = quads
+    return halved
 
 
 def repeat_edges(planes: Planes, grid: Grid, shard: Shard) -> None:

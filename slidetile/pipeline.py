@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from slidetile.memory import Places
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -45,23 +47,23 @@ class Limits:
     writers: int = 1
     """Threads that write."""
 
-    in_flight: int
-    """Tasks between the start of their reading and the end of their writing."""
-
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, but this one is {getattr(self, name)}.")
 
 
-def stream(tasks: Iterable[Task], stages: Stages[Task, Result], limits: Limits) -> Iterator[Result]:
+def stream(
+    tasks: Iterable[Task], stages: Stages[Task, Result], limits: Limits, places: Places
+) -> Iterator[Result]:
     """Carry tasks through the stages and yield their results, in the order they finish.
 
-    Never more than ``limits.in_flight`` tasks are in memory. The first error stops the run: what
-    is under way ends, nothing new begins, and the error is raised here. Closing the iterator
-    early does the same.
+    A task waits for one of the ``places`` and holds it from the start of its reading to the end
+    of its writing; their number may change meanwhile. The first error stops the run: what is
+    under way ends, nothing new begins, and the error is raised here. Closing the iterator early
+    does the same.
     """
-    run = _Run(tasks, stages, limits)
+    run = _Run(tasks, stages, limits, places)
     run.start()
     try:
         yield from iter(run.results.get, _END)
@@ -74,7 +76,13 @@ def stream(tasks: Iterable[Task], stages: Stages[Task, Result], limits: Limits) 
 class _Run(Generic[Task, Result]):
     """The threads of one call of `stream` and the queues between them."""
 
-    def __init__(self, tasks: Iterable[Task], stages: Stages[Task, Result], limits: Limits) -> None:
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        stages: Stages[Task, Result],
+        limits: Limits,
+        places: Places,
+    ) -> None:
         self.results: queue.SimpleQueue[Result] = queue.SimpleQueue()
         self.error: BaseException | None = None
         self._tasks = iter(tasks)
@@ -82,7 +90,7 @@ class _Run(Generic[Task, Result]):
         self._lock = threading.Lock()
         self._stopped = False
         # The queues need no bounds of their own: whatever is in them holds one of the places.
-        self._places = threading.Semaphore(limits.in_flight)
+        self._places = places
         self._read: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._encoded: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._busy: dict[Callable[[], None], int] = {

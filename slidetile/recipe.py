@@ -12,7 +12,7 @@ from slidetile.readers import open_slide
 from slidetile.slide import Slide, check_mpp
 from slidetile.store import TileStore
 from slidetile.store_writer import check_destination
-from slidetile.tiling import Existing, OnProgress, write_tiles
+from slidetile.tiling import OnProgress, WriteOptions, write_tiles
 from slidetile.tissue import (
     MIN_HOLE_AREA_UM2,
     MIN_REGION_AREA_UM2,
@@ -56,9 +56,6 @@ class Recipe:
     slide_mpp: float | tuple[float, float] | None = None
     """Micrometres per level-0 pixel, where the slide's own are missing or wrong."""
 
-    anonymous: bool = False
-    """Leave the slide's file name and its maker's free text out of the store."""
-
     def __post_init__(self) -> None:
         check_overview_mpp(self.tissue_mpp)
         if self.slide_mpp is not None:
@@ -101,7 +98,6 @@ class Recipe:
             source["fingerprint"] == slide.source.fingerprint
             and source["reader"] == slide.reader
             and store.mpp == slide.mpp
-            and ("name" not in source) == self.anonymous
             and store.tile_size == self.tile.size
             and parameters["min_tissue_fraction"] == self.tile.min_tissue_fraction
             and tissue.items() <= parameters["tissue"].items()
@@ -121,7 +117,7 @@ def tile_slide(
     recipe: Recipe | None = None,
     *,
     workers: int | None = None,
-    existing: Existing = "continue",
+    options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
 ) -> TileStore:
     """Find a slide's tissue and write its tiles into a store, in one call.
@@ -134,7 +130,7 @@ def tile_slide(
         Where the store is to lie.
     recipe
         How to do it.
-    workers, existing, on_progress
+    workers, options, on_progress
         As in `write_tiles`.
 
     Returns
@@ -148,7 +144,8 @@ def tile_slide(
         As in `open_slide`, `find_tissue` and `write_tiles`.
     """
     recipe = recipe or Recipe()
-    check_destination(store_path, overwrite=existing == "overwrite")
+    options = options or WriteOptions()
+    check_destination(store_path, overwrite=options.existing == "overwrite")
     with recipe.open(path) as slide:
         return write_tiles(
             slide,
@@ -156,7 +153,6 @@ def tile_slide(
             store_path,
             codec=recipe.codec,
             workers=workers,
-            existing=existing,
-            anonymous=recipe.anonymous,
+            options=options,
             on_progress=on_progress,
         )

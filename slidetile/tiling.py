@@ -65,6 +65,9 @@ class Progress:
     bytes_written: int
     """Bytes of all chunks so far."""
 
+    memory: memory.MemoryUse
+    """What the run has held so far."""
+
     @property
     def tiles_done(self) -> int:
         """The share of the tiles that the shards written are of all shards."""
@@ -74,6 +77,32 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """What few runs need to change about writing.
+
+    Raises
+    ------
+    ValueError
+        A value is out of its range.
+    """
+
+    existing: Existing = "continue"
+    """What to do with what is there already; see `Existing`."""
+
+    anonymous: bool = False
+    """Leave the slide's file name and its maker's free text out of the store."""
+
+    memory_bytes: int | None = None
+    """The most memory to hold at once; what is really available unless given."""
+
+    def __post_init__(self) -> None:
+        if self.existing not in get_args(Existing):
+            raise ValueError(f"existing is one of {get_args(Existing)}, not {self.existing!r}.")
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise ValueError(f"memory_bytes is at least 1, but it is {self.memory_bytes}.")
+
+
 def write_tiles(
     slide: Slide,
     plan: TilePlan,
@@ -81,8 +110,7 @@ def write_tiles(
     *,
     codec: CodecName | ChunkCodec = "auto",
     workers: int | None = None,
-    existing: Existing = "continue",
-    anonymous: bool = False,
+    options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
 ) -> TileStore:
     """Write a plan's tiles into a store.
@@ -102,10 +130,8 @@ def write_tiles(
         such as ``JpegCodec(quality=80)``.
     workers
         Threads that encode; one for each core unless given. The bytes do not depend on it.
-    existing
-        What to do with what is there; see `Existing`.
-    anonymous
-        Leave the file name and the maker's free text out of the store.
+    options
+        What few runs need to change.
     on_progress
         Called in this thread after every shard.
 
@@ -125,15 +151,16 @@ def write_tiles(
     OSError
         The folder cannot be written, or the disk is full; the next run continues.
     """
-    if existing not in get_args(Existing):
-        raise ValueError(f"existing is one of {get_args(Existing)}, but it is {existing!r}.")
+    options = options or WriteOptions()
     destination = Path(path)
-    check_destination(destination, overwrite=existing == "overwrite")
-    job = _Job(slide, plan, destination, anonymous=anonymous, existing=existing)
-    run = functools.partial(job.run, workers=workers, on_progress=on_progress)
+    check_destination(destination, overwrite=options.existing == "overwrite")
+    job = _Job(slide, plan, destination, options)
+    run = functools.partial(
+        job.run, workers=workers or memory.default_workers(), on_progress=on_progress
+    )
     if codec != "auto":
         return run(make_codec(codec) if isinstance(codec, str) else codec)
-    if existing == "restart" or begun_codec(destination) != "zstd":
+    if options.existing == "restart" or begun_codec(destination) != "zstd":
         try:
             return run(NativeCodec())
         except NotNativeError as error:
@@ -144,25 +171,26 @@ def write_tiles(
 class _Job:
     """One slide, one plan, one destination: to be run with one codec, or with another."""
 
-    def __init__(
-        self, slide: Slide, plan: TilePlan, path: Path, *, anonymous: bool, existing: Existing
-    ) -> None:
+    def __init__(self, slide: Slide, plan: TilePlan, path: Path, options: WriteOptions) -> None:
         self._slide = slide
         self._plan = plan
         self._path = path
-        self._anonymous = anonymous
-        self._existing = existing
+        self._options = options
 
-    def run(
-        self, codec: ChunkCodec, *, workers: int | None, on_progress: OnProgress | None
-    ) -> TileStore:
+    def run(self, codec: ChunkCodec, *, workers: int, on_progress: OnProgress | None) -> TileStore:
         work = make_work(self._slide, self._plan, codec)
-        restart, overwrite = self._existing == "restart", self._existing == "overwrite"
-        writer = StoreWriter(self._path, self._spec(work), overwrite=overwrite, restart=restart)
+        existing = self._options.existing
+        writer = StoreWriter(
+            self._path,
+            self._spec(work),
+            overwrite=existing == "overwrite",
+            restart=existing == "restart",
+        )
         work.kept = writer
-        run = _Run(work, writer, on_progress or _ignore, len(self._plan))
+        governor = self._governor(workers)
+        run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
         try:
-            table = run.carry_out(_limits(workers, self._slide.channels)).tile_table(self._plan)
+            table = run.carry_out(_limits(workers)).tile_table(self._plan)
         except NotNativeError:
             writer.discard()
             raise
@@ -175,8 +203,18 @@ class _Job:
         writer.finish(table)
         return open_store(self._path)
 
+    def _governor(self, workers: int) -> memory.Governor:
+        gauge = memory.SystemGauge()
+        budget = memory.make_budget(
+            gauge,
+            unit_bytes=SHARD_PX * SHARD_PX * self._slide.channels,
+            most=PLACES_PER_WORKER * workers,
+            memory_bytes=self._options.memory_bytes,
+        )
+        return memory.Governor(budget, gauge)
+
     def _spec(self, work: Work) -> StoreSpec:
-        slide = self._slide
+        slide, anonymous = self._slide, self._options.anonymous
         return StoreSpec(
             plan=self._plan,
             codec=work.codec,
@@ -185,8 +223,8 @@ class _Job:
             channels=slide.channels,
             fill=_fill(slide),
             mpp=slide.mpp,
-            name="slide" if self._anonymous else Path(slide.source.name).stem,
-            attributes=_attributes(slide, self._plan, work.codec, anonymous=self._anonymous),
+            name="slide" if anonymous else Path(slide.source.name).stem,
+            attributes=_attributes(slide, self._plan, work.codec, anonymous=anonymous),
         )
 
 
@@ -207,10 +245,16 @@ class _Run:
     """Carries the work out, and keeps the books."""
 
     def __init__(
-        self, work: Work, writer: StoreWriter, on_progress: OnProgress, tiles: int
+        self,
+        work: Work,
+        writer: StoreWriter,
+        governor: memory.Governor,
+        on_progress: OnProgress,
+        tiles: int,
     ) -> None:
         self._work = work
         self._writer = writer
+        self._governor = governor
         self._on_progress = on_progress
         self._tiles = tiles
         self._ledger = Ledger(work.levels[0].grid)
@@ -221,7 +265,7 @@ class _Run:
         tasks = self._work.tasks(self._is_kept)
         self._report()
         stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
-        for records in stream(tasks, stages, limits):
+        for records in stream(tasks, stages, limits, self._governor.places):
             for record in records:
                 self._enter(record)
             self._report()
@@ -246,6 +290,7 @@ class _Run:
             self._ledger.enter(record)
 
     def _report(self) -> None:
+        self._governor.look()
         total = sum(len(level.shards) for level in self._work.levels)
         self._on_progress(
             Progress(
@@ -253,6 +298,7 @@ class _Run:
                 shards_total=total,
                 tiles_total=self._tiles,
                 bytes_written=self._bytes,
+                memory=self._governor.use,
             )
         )
 
@@ -261,13 +307,8 @@ def _ignore(_: Progress) -> None:
     """Report to nobody."""
 
 
-def _limits(workers: int | None, channels: int) -> Limits:
-    workers = memory.default_workers() if workers is None else workers
-    unit_bytes = SHARD_PX * SHARD_PX * channels
-    most = PLACES_PER_WORKER * workers
-    in_flight = memory.units_in_flight(unit_bytes, most=most)
-    readers = min(READERS, in_flight)
-    return Limits(workers=workers, readers=readers, writers=WRITERS, in_flight=in_flight)
+def _limits(workers: int) -> Limits:
+    return Limits(workers=workers, readers=READERS, writers=WRITERS)
 
 
 def _fill(slide: Slide) -> int:

@@ -14,6 +14,8 @@ import slidetile as st
 
 SMALL = st.Recipe(tile=st.TileSpec(size=512))
 
+OVERWRITE = st.WriteOptions(existing="overwrite")
+
 
 def rows(folder):
     with (folder / "summary.csv").open(newline="", encoding="utf-8") as file:
@@ -145,8 +147,14 @@ CHANGES = {
     "holes": {"min_hole_area_um2": 1.0},
     "slide mpp": {"slide_mpp": 0.25},
     "reader": {"reader": "openslide"},
-    "anonymous": {"anonymous": True},
 }
+
+
+def test_an_anonymous_batch_never_reuses_a_store_with_a_name(sample, done):
+    options = st.WriteOptions(anonymous=True)
+    (result,) = st.tile_slides([sample], done, SMALL, options=options).results
+    assert result.status == "failed"
+    assert "with other settings" in result.reason
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -192,8 +200,8 @@ def test_a_folder_in_the_way_fails_its_slide_only(sample, tmp_path):
     (tmp_path / "out" / "sample.zarr").mkdir(parents=True)
     other = tmp_path / "other.svs"
     shutil.copy(sample, other)
-    for existing in ("continue", "overwrite"):
-        report = st.tile_slides([sample, other], tmp_path / "out", SMALL, existing=existing)
+    for options in (None, OVERWRITE):
+        report = st.tile_slides([sample, other], tmp_path / "out", SMALL, options=options)
         assert statuses(report)[0] == "failed"
         assert statuses(report)[1] in ("ok", "already done")
         assert [result.slide for result in report.failed] == [str(sample)]

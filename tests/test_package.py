@@ -48,6 +48,7 @@ FACE = [
     "TissueMask",
     "TissueRegion",
     "UnsupportedSlideError",
+    "WriteOptions",
     "ZstdCodec",
     "find_tissue",
     "open_slide",

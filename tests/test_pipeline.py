@@ -2,11 +2,17 @@ import threading
 
 import pytest
 
-from slidetile.pipeline import Limits, Stages, stream
+from slidetile.memory import Places
+from slidetile.pipeline import Limits, Stages
+from slidetile.pipeline import stream as stream_in_places
 
 
-def limits(workers=2, readers=3, in_flight=5):
-    return Limits(workers=workers, readers=readers, in_flight=in_flight)
+def stream(tasks, stages, limits, places=None):
+    return stream_in_places(tasks, stages, limits, places or Places(5))
+
+
+def limits(workers=2, readers=3):
+    return Limits(workers=workers, readers=readers, writers=2)
 
 
 def test_every_task_passes_all_stages_once():
@@ -42,7 +48,7 @@ class Gauge:
 def test_never_more_in_flight_than_allowed(in_flight):
     gauge = Gauge()
     stages = Stages(read=gauge.read, encode=lambda task: task, write=gauge.write)
-    assert len(list(stream(range(100), stages, limits(in_flight=in_flight)))) == 100
+    assert len(list(stream(range(100), stages, limits(), Places(in_flight)))) == 100
     assert 1 <= gauge.most <= in_flight
 
 
@@ -60,7 +66,7 @@ def test_reading_goes_on_while_an_encoder_is_busy():
         return task
 
     stages = Stages(read=read, encode=encode, write=lambda task: task)
-    assert sorted(stream(range(3), stages, limits(workers=1, readers=2, in_flight=3))) == [0, 1, 2]
+    assert sorted(stream(range(3), stages, limits(workers=1, readers=2))) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("stage", ["tasks", "read", "encode", "write"])
@@ -93,3 +99,19 @@ def test_closing_early_ends_all_threads():
 def test_numbers_are_checked():
     with pytest.raises(ValueError, match="workers is at least 1, but this one is 0"):
         limits(workers=0)
+
+
+def test_places_may_change_while_a_run_goes_on():
+    gauge, places = Gauge(), Places(8)
+    stages = Stages(read=gauge.read, encode=lambda task: task, write=gauge.write)
+    seen = []
+    for number in stream(range(300), stages, limits(), places):
+        seen.append(number)
+        if len(seen) == 50:
+            places.resize(1)
+        if len(seen) == 100:  # by now all that was under way before has ended
+            gauge.most = 0
+        if len(seen) == 200:
+            assert gauge.most == 1
+            places.resize(8)
+    assert sorted(seen) == list(range(300))

@@ -386,7 +386,7 @@ def test_native_scan_data_are_the_slides_own(stores):
 
 
 def test_anonymous_store_leaves_names_out(tmp_path):
-    st.tile_slide(SAMPLE, tmp_path / "a.zarr", st.Recipe(anonymous=True))
+    st.tile_slide(SAMPLE, tmp_path / "a.zarr", options=st.WriteOptions(anonymous=True))
     told = attributes(tmp_path / "a.zarr")
     assert not {"name", "vendor"} & set(told["slidetile"]["source"])
     assert told["ome"]["multiscales"][0]["name"] == "slide"

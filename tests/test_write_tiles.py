@@ -12,6 +12,9 @@ from slidetile.tile_table import OK
 
 SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 
+OVERWRITE = st.WriteOptions(existing="overwrite")
+RESTART = st.WriteOptions(existing="restart")
+
 SHARED = [
     "CMU-1-Small-Region.svs",
     "CMU-1-small.tiff",
@@ -171,19 +174,19 @@ def test_a_finished_store_is_replaced_only_on_purpose_and_only_when_the_new_one_
     path = tmp_path / "s.zarr"
     with st.open_slide(SAMPLE) as slide:
         first = tree(st.write_tiles(slide, plan_of(slide, 512), path).path)
-        for existing in ("continue", "restart"):
+        for options in (None, RESTART):
             with pytest.raises(st.StoreExistsError, match="exists already"):
-                st.write_tiles(slide, plan_of(slide, 1024), path, existing=existing)
+                st.write_tiles(slide, plan_of(slide, 1024), path, options=options)
         with pytest.raises(ZeroDivisionError):
             st.write_tiles(
                 slide,
                 plan_of(slide, 1024),
                 path,
-                existing="overwrite",
+                options=OVERWRITE,
                 on_progress=lambda progress: 1 / (progress.shards_done == 0),
             )
         assert tree(path) == first
-        st.write_tiles(slide, plan_of(slide, 1024), path, existing="overwrite")
+        st.write_tiles(slide, plan_of(slide, 1024), path, options=OVERWRITE)
         assert st.open_store(path).tile_size == 1024
         assert os.listdir(tmp_path) == ["s.zarr"]  # noqa: PTH208  names only
 
@@ -193,7 +196,12 @@ def test_a_folder_that_is_no_store_is_never_replaced(tmp_path):
     (tmp_path / "photos" / "cat.png").write_bytes(b"cat")
     slide = st.ArraySlide(np.zeros((64, 64, 3), np.uint8))
     with pytest.raises(st.StoreExistsError, match="is not a store, so it is not overwritten"):
-        st.write_tiles(slide, plan_of(slide, 64), tmp_path / "photos", existing="overwrite")
+        st.write_tiles(
+            slide,
+            plan_of(slide, 64),
+            tmp_path / "photos",
+            options=OVERWRITE,
+        )
     assert (tmp_path / "photos" / "cat.png").read_bytes() == b"cat"
 
 
@@ -278,7 +286,7 @@ def test_what_an_interrupted_replacement_left_is_no_hindrance(tmp_path):
     left.mkdir(parents=True)
     with st.open_slide(SAMPLE) as slide:
         st.write_tiles(slide, plan_of(slide, 512), path)
-        store = st.write_tiles(slide, plan_of(slide, 1024), path, existing="overwrite")
+        store = st.write_tiles(slide, plan_of(slide, 1024), path, options=OVERWRITE)
     assert store.tile_size == 1024
     assert not left.exists()
 
@@ -296,7 +304,7 @@ def test_other_settings_or_another_slide_are_refused_by_name(tmp_path):
         twin = st.ArraySlide(slide.read_region(slide.bounds), mpp=slide.mpp)
         with pytest.raises(st.StoreMismatchError, match="source"):
             st.write_tiles(twin, plan, path, codec="zstd")
-        store = st.write_tiles(slide, plan_of(slide, 1024), path, existing="restart")
+        store = st.write_tiles(slide, plan_of(slide, 1024), path, options=RESTART)
     assert store.tile_size == 1024
 
 
