@@ -238,8 +238,9 @@ def _collect(
         executor.shutdown(wait=False)
         reason = "its process died: the decoder crashed on this file, or memory ran out"
         return job.failure(reason), _executor()
-    except Exception as error:  # noqa: BLE001  such as a result that could not be sent back
-        return job.failure(one_line(error)), executor
+    except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
+        reason = f"could not be handed to another process: {one_line(error)}; see processes=0"
+        return job.failure(reason), executor
 
 
 def _executor() -> ProcessPoolExecutor:

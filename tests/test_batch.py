@@ -247,7 +247,7 @@ def test_a_detector_that_cannot_travel_fails_in_words(sample, tmp_path):
     recipe = st.Recipe(tile=SMALL.tile, detector=lambda image: image[..., 0] < 200)
     (result,) = st.tile_slides([sample], tmp_path, recipe, processes=1).results
     assert result.status == "failed"
-    assert "pickle" in result.reason
+    assert "could not be handed to another process" in result.reason
 
 
 def test_a_process_logs_as_its_parent_does(command, tmp_path):

@@ -13,11 +13,9 @@ from PIL import Image
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "01_explore_a_slide.ipynb"
 
-# In the kernel warnings are errors as everywhere in the tests, but for its own about itself.
-STRICT = (
-    "import warnings; warnings.simplefilter('error'); "
-    "warnings.filterwarnings('ignore', module='ipykernel')"
-)
+# In the kernel, too, warnings about what we or the notebook do are errors; those of the kernel
+# and its event loop about each other are theirs.
+STRICT = "import warnings; warnings.filterwarnings('error', module='slidetile|__main__|zarr')"
 
 
 @pytest.fixture(scope="module")
