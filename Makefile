@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := data_samples/sample.svs
 
-.PHONY: demo test check lint types layers bench clean
+.PHONY: demo test torture check lint types layers bench clean
 
 demo: $(VENV)/.core
 	$(BIN)/slidetile info $(SAMPLE)
@@ -17,6 +17,9 @@ demo: $(VENV)/.core
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q
+
+torture: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m torture
 
 check: lint types layers test
 

@@ -18,11 +18,13 @@ from slidetile.errors import (
     SlideError,
     SlideReadError,
     SlidetileError,
+    StoreBusyError,
     StoreError,
     StoreExistsError,
     StoreMismatchError,
     UnsupportedSlideError,
 )
+from slidetile.finding import Finding
 from slidetile.geometry import Region
 from slidetile.optical_density import OpticalDensityDetector
 from slidetile.overview import Overview, read_overview
@@ -33,11 +35,13 @@ from slidetile.slide import ArraySlide, Level, Slide, Source
 from slidetile.store import TileStore, open_store
 from slidetile.tiling import Progress, WriteOptions, write_tiles
 from slidetile.tissue import TissueMask, TissueRegion, find_tissue
+from slidetile.verify import verify_store
 
 __all__ = [
     "ArraySlide",
     "BatchReport",
     "DarkBackgroundDetector",
+    "Finding",
     "IncompleteStoreError",
     "JpegCodec",
     "Level",
@@ -57,6 +61,7 @@ __all__ = [
     "SlideResult",
     "SlidetileError",
     "Source",
+    "StoreBusyError",
     "StoreError",
     "StoreExistsError",
     "StoreMismatchError",
@@ -76,6 +81,7 @@ __all__ = [
     "read_overview",
     "tile_slide",
     "tile_slides",
+    "verify_store",
     "write_tiles",
 ]
 

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from slidetile.geometry import Region
 from slidetile.layout import Grid
 from slidetile.metadata import is_sharded, shard_key
 from slidetile.shard import ShardIndex, index_bytes, unpack_index
+from slidetile.slide import Pixels
 
 LARGEST_SIDE_PX = 1 << 24
 """More than any scanner delivers; a store that claims more is refused."""
@@ -25,6 +27,9 @@ LARGEST_CHUNK_BYTES = 1 << 28
 
 LARGEST_JSON_BYTES = 1 << 24
 """Metadata with a colour profile stay far below."""
+
+LARGEST_READ_BYTES = 1 << 23
+"""Chunks of a shard that lie further apart are read one by one."""
 
 CACHED_INDEXES = 4096
 """Shard indexes kept at once; with 16 chunks a shard they take about a MiB."""
@@ -61,6 +66,8 @@ class ArrayFile:
             raise StoreError(f"{folder / 'zarr.json'} is no array of a store: {error!r}") from error
         pixels = self.channels * self.grid.chunk_width * self.grid.chunk_height
         self._chunk_bytes = pixels * self.dtype.itemsize
+        row_bytes = self.grid.chunk_width * self.dtype.itemsize
+        self._shape = self.grid.chunk_height, row_bytes, self.channels
         if self._chunk_bytes > LARGEST_CHUNK_BYTES:
             raise StoreError(f"{folder}: chunks of {self._chunk_bytes} bytes are too large.")
         self._indexes: OrderedDict[tuple[int, int], ShardIndex] = OrderedDict()
@@ -84,16 +91,17 @@ class ArrayFile:
             canvas[:] = outside[: self.channels]
         if inside is None:
             return canvas
-        span = self.grid.chunk_span(inside)
-        for row in range(span.y, span.bottom):
-            for column in range(span.x, span.right):
-                chunk = self.grid.chunk_region(column, row)
-                part = chunk.intersection(inside)
-                assert part is not None, "a spanned chunk meets the region"
-                pixels = self.chunk(column, row)
-                canvas[part.relative_to(region).slices] = (
-                    self.fill if pixels is None else pixels[part.relative_to(chunk).slices]
-                )
+        scratch = np.empty(self._shape, np.uint8)
+        for (column, row), stored in self._stored(self.grid.chunk_span(inside)):
+            chunk = self.grid.chunk_region(column, row)
+            part = chunk.intersection(inside)
+            assert part is not None, "a spanned chunk meets the region"
+            target = canvas[part.relative_to(region).slices]
+            if stored is None:
+                target[:] = self.fill
+            else:
+                pixels = self._decode(stored, (column, row), scratch)
+                target[:] = pixels[part.relative_to(chunk).slices]
         return canvas
 
     def chunk(self, column: int, row: int) -> NDArray[Any] | None:
@@ -104,34 +112,77 @@ class ArrayFile:
         StoreError
             The chunk is damaged.
         """
+        cell = Region(x=column, y=row, width=1, height=1)
+        ((_, stored),) = self._stored(cell)
+        return None if stored is None else self._decode(stored, (column, row))
+
+    def _decode(
+        self, stored: bytes, cell: tuple[int, int], scratch: Pixels | None = None
+    ) -> NDArray[Any]:
         try:
-            stored = self._stored(column, row)
-            if stored is None:
-                return None
-            row_bytes = self.grid.chunk_width * self.dtype.itemsize
-            shape = self.grid.chunk_height, row_bytes, self.channels
-            pixels = self._codec.decode(self._codec.unseal(stored), shape)
+            pixels = self._codec.decode(self._codec.unseal(stored), self._shape, scratch)
         except ValueError as error:
-            raise StoreError(
-                f"The chunk at column {column}, row {row} of {self._folder} is damaged: {error}."
-            ) from error
-        return (
-            pixels if self.dtype == np.uint8 else pixels[..., 0].view(self.dtype)[..., np.newaxis]
+            raise self._damaged(cell, error) from error
+        if self.dtype == np.uint8:
+            return pixels
+        return pixels[..., 0].view(self.dtype)[..., np.newaxis]
+
+    def _damaged(self, cell: tuple[int, int], error: Exception) -> StoreError:
+        column, row = cell
+        return StoreError(
+            f"The chunk at column {column}, row {row} of {self._folder} is damaged: {error}."
         )
 
-    def _stored(self, column: int, row: int) -> bytes | None:
-        shard_column, across = divmod(column, self.grid.chunks_across)
-        shard_row, down = divmod(row, self.grid.chunks_down)
+    def _stored(self, span: Region) -> Iterator[tuple[tuple[int, int], bytes | None]]:
+        """Yield each chunk of a span of the chunk grid with its bytes, shard by shard."""
+        grid = self.grid
+        shards = Region.from_edges(
+            span.x // grid.chunks_across,
+            span.y // grid.chunks_down,
+            -(-span.right // grid.chunks_across),
+            -(-span.bottom // grid.chunks_down),
+        )
+        for row in range(shards.y, shards.bottom):
+            for column in range(shards.x, shards.right):
+                own = Region(
+                    x=column * grid.chunks_across,
+                    y=row * grid.chunks_down,
+                    width=grid.chunks_across,
+                    height=grid.chunks_down,
+                )
+                wanted = own.intersection(span)
+                assert wanted is not None, "a spanned shard meets the span"
+                places = {
+                    (x, y): (y - own.y) * own.width + x - own.x
+                    for y in range(wanted.y, wanted.bottom)
+                    for x in range(wanted.x, wanted.right)
+                }
+                found = self._shard_chunks(column, row, list(places.values()))
+                yield from ((cell, found.get(place)) for cell, place in places.items())
+
+    def _shard_chunks(self, column: int, row: int, places: Sequence[int]) -> dict[int, bytes]:
+        """Return the stored chunks among ``places`` of a shard, read at once."""
         try:
-            file = os.open(self._folder / shard_key(shard_column, shard_row), os.O_RDONLY)
+            file = os.open(f"{self._folder}/{shard_key(column, row)}", os.O_RDONLY)
         except FileNotFoundError:
-            return None
+            return {}
         try:
-            if not is_sharded(self._codec):
-                return os.pread(file, self._chunk_bytes + 1, 0)  # one more shows what is too long
-            index = self._index(file, (shard_column, shard_row))
-            offset, length = index[down * self.grid.chunks_across + across].tolist()
-            return os.pread(file, length, offset) if length else None
+            if not is_sharded(self._codec):  # one byte more shows what is too long
+                return {0: os.pread(file, self._chunk_bytes + 1, 0)}
+            index = self._index(file, (column, row))[places]
+            stored = [(p, o, n) for p, (o, n) in zip(places, index.tolist(), strict=True) if n]
+            if not stored:
+                return {}
+            first = min(offset for _, offset, _ in stored)
+            last = max(offset + length for _, offset, length in stored)
+            if last - first > LARGEST_READ_BYTES:
+                return {place: os.pread(file, length, offset) for place, offset, length in stored}
+            data = os.pread(file, last - first, first)
+            return {place: data[o - first : o - first + n] for place, o, n in stored}
+        except ValueError as error:
+            raise self._damaged(
+                (column * self.grid.chunks_across, row * self.grid.chunks_down), error
+            ) from error
         finally:
             os.close(file)
 

@@ -6,17 +6,18 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.errors import StoreExistsError
 from slidetile.folder import find_slides, store_names
 from slidetile.memory import default_workers
+from slidetile.processes import in_processes
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.store import TileStore, open_store
 from slidetile.tiling import WriteOptions
@@ -28,9 +29,6 @@ Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 SUMMARY_NAME = "summary.csv"
 
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-SLIDES_PER_PROCESS = 50
-"""A process is replaced after this many slides, whatever the decoders have leaked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +139,12 @@ def tile_slides(
         for slide, name in zip(slides, names, strict=True)
     ]
     results: dict[int, SlideResult] = {}
-    for number, result in _carry_out(jobs, processes):
-        results[number] = result
-        _write_summary(folder / SUMMARY_NAME, [results[n] for n in sorted(results)])
-        if on_result is not None:
-            on_result(result)
+    with closing(_carry_out(jobs, processes)) as finished:  # whatever ends this ends the processes
+        for number, result in finished:
+            results[number] = result
+            _write_summary(folder / SUMMARY_NAME, [results[n] for n in sorted(results)])
+            if on_result is not None:
+                on_result(result)
     if not jobs:
         _write_summary(folder / SUMMARY_NAME, [])
     return BatchReport(results=tuple(results[n] for n in sorted(results)))
@@ -204,61 +203,24 @@ class _Job(NamedTuple):
         )
 
 
-def _carry_out(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[int, SlideResult]]:
+def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, SlideResult]]:
     """Yield (number, result) of each job as it ends."""
     if processes == 0:
         yield from ((number, job.run()) for number, job in enumerate(jobs))
         return
-    waiting = list(enumerate(jobs))[::-1]
-    idle = [_executor() for _ in range(min(processes, len(jobs)))]
-    running: dict[Future[SlideResult], tuple[int, ProcessPoolExecutor]] = {}
-    try:
-        while waiting or running:
-            while waiting and idle:
-                number, job = waiting.pop()
-                executor = idle.pop()
-                running[executor.submit(job.run)] = number, executor
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                number, executor = running.pop(future)
-                result, executor = _collect(future, jobs[number], executor)
-                idle.append(executor)
-                yield number, result
-    finally:
-        for executor in (*idle, *(executor for _, executor in running.values())):
-            executor.shutdown(wait=False, cancel_futures=True)
+    with closing(in_processes([job.run for job in jobs], processes)) as finished:
+        for number, future in finished:
+            yield number, _collect(future, jobs[number])
 
 
-def _collect(
-    future: "Future[SlideResult]", job: _Job, executor: ProcessPoolExecutor
-) -> tuple[SlideResult, ProcessPoolExecutor]:
-    """Return a job's result, and an executor that still works."""
+def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
     try:
-        return future.result(), executor
+        return future.result()
     except BrokenProcessPool:
-        executor.shutdown(wait=False)
-        reason = "its process died: the decoder crashed on this file, or memory ran out"
-        return job.failure(reason), _executor()
+        return job.failure("its process died: the decoder crashed on this file, or memory ran out")
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
         reason = f"could not be handed to another process: {one_line(error)}; see processes=0"
-        return job.failure(reason), executor
-
-
-def _executor() -> ProcessPoolExecutor:
-    """Return one process of its own, so that a crash tells which slide it was."""
-    levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
-    return ProcessPoolExecutor(
-        1,
-        mp_context=get_context("spawn"),
-        initializer=_set_log_levels,
-        initargs=(levels,),
-        max_tasks_per_child=SLIDES_PER_PROCESS,
-    )
-
-
-def _set_log_levels(levels: dict[str, int]) -> None:
-    """Have this process log as much as the one that began it."""
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+        return job.failure(reason)
 
 
 def one_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,8 @@ OK, FAILED, USAGE, UNREADABLE = 0, 1, 2, 3
 
 SECONDS_BETWEEN_LINES = 5.0
 
+_LAST_WORDS = "slidetile.last_words"
+
 _PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is for a slide's row
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,9 +34,15 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from slidetile.batch import one_line
         from slidetile.errors import SlidetileError
+        from slidetile.interrupt import Interruptible
 
+        interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
         try:
-            return super().invoke(ctx)
+            with interruptible:
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            interruptible.say()
+            sys.exit(interruptible.exit_code)
         except BrokenPipeError:  # whoever reads our output has seen enough: click ends quietly
             raise
         except (SlidetileError, OSError, MemoryError) as error:
@@ -47,8 +55,8 @@ class _Group(click.Group):
 def main(*, verbose: bool) -> None:
     """Find the tissue on whole slides and stream its tiles into Zarr stores.
 
-    Exit codes: 0 all well, 1 a slide failed, 2 wrong usage, 3 finished, but some tiles could not
-    be read.
+    Exit codes: 0 all well, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
+    some tiles could not be read, 130 and 143 interrupted by Ctrl-C or SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):  # a file name may hold what a terminal cannot show
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -121,6 +129,11 @@ def _writing_options(command: Command) -> Command:
         click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
         click.option("--overwrite", is_flag=True, help="Replace a finished store."),
         click.option("--restart", is_flag=True, help="Throw away an unfinished store."),
+        click.option(
+            "--durable",
+            is_flag=True,
+            help="Sync all to the disk before a store gets its name: safe from power failures.",
+        ),
         click.option(
             "--anonymous", is_flag=True, help="Leave the file name and free text out of the store."
         ),
@@ -215,19 +228,49 @@ def tile(
     from slidetile.facts import store_facts
     from slidetile.recipe import tile_slide
 
+    target = output or _default_store(slide)
+    _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
     writing = _take_writing_options(options)
     recipe = _recipe(**options)
     begin = time.perf_counter()
     with _usage_errors(), _progress(quiet=as_json) as progress:
-        store = tile_slide(
-            slide, output or _default_store(slide), recipe, on_progress=progress, **writing
-        )
+        store = tile_slide(slide, target, recipe, on_progress=progress, **writing)
     seconds = round(time.perf_counter() - begin, 2)
     facts = {**store_facts(store), "seconds": seconds, **progress.memory_facts()}
     _show(facts, as_json=as_json)
     if facts["unreadable"]:
         _warn(f"unreadable tiles: {facts['unreadable']}; the table says which")
         sys.exit(UNREADABLE)
+
+
+@main.command()
+@click.argument("store", type=_PATH)
+@click.option("--slide", type=_PATH, help="Compare the pixels with those of this slide.")
+@click.option("--deep", is_flag=True, help="Decode every chunk.")
+@click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Of the slide.")
+@_json_option
+def verify(
+    *, store: Path, slide: Path | None, deep: bool, reader: str | None, as_json: bool
+) -> None:
+    """Look for everything that is wrong with a store; exit code 1 where there is something."""
+    from slidetile.readers import open_slide
+    from slidetile.store import open_store
+    from slidetile.verify import verify_store
+
+    with ExitStack() as stack:
+        opened = None if slide is None else stack.enter_context(open_slide(slide, reader=reader))
+        findings = verify_store(store, slide=opened, deep=deep)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        click.echo(f"findings: {len(findings)}")
+    if findings:
+        sys.exit(FAILED)
+    statuses = open_store(store).tiles["status"].to_pylist()
+    if unreadable := len(statuses) - statuses.count("ok"):
+        _warn(f"tiles the slide could not give: {unreadable}; the store says so and is intact")
 
 
 @main.command()
@@ -254,6 +297,8 @@ def batch(
     """Tile many slides, or folders of them; a bad one gets its row and the rest goes on."""
     from slidetile.batch import SUMMARY_NAME, tile_slides
 
+    how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
+    _set_last_words(f"the batch {how}", restart=options["restart"])
     writing = _take_writing_options(options)
     with _usage_errors():
         report = tile_slides(
@@ -304,8 +349,15 @@ def _take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
             existing="overwrite" if overwrite else "restart" if restart else "continue",
             anonymous=options.pop("anonymous"),
             memory_bytes=options.pop("memory"),
+            durable=options.pop("durable"),
         )
     return {"workers": options.pop("workers"), "options": write_options}
+
+
+def _set_last_words(how: str, *, restart: bool) -> None:
+    """Have the command say how it goes on, should it be interrupted."""
+    again = f"run the same command again{', without --restart' if restart else ''}"
+    click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"
 
 
 def _default_store(slide: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.jpeg import parse_header
+from slidetile.slide import Pixels
 
 CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 
@@ -73,8 +73,12 @@ class ChunkCodec(Protocol):
         """
         ...
 
-    def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None, /
+    ) -> Pixels:
         """Return the pixels as [row, column, channel]; ``shape`` is that of the result.
+
+        ``scratch``, contiguous and of this shape, may be used for the result.
 
         Raises
         ------
@@ -123,7 +127,9 @@ class RawCodec:
         """Check the length: there is nothing else to go by."""
         self.decode(payload, shape)
 
-    def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], _scratch: Pixels | None = None
+    ) -> Pixels:
         """Return a view of the bytes."""
         return _interleaved(payload, shape)
 
@@ -168,7 +174,9 @@ class ZstdCodec:
         """Decompress: the checksum is one of the content."""
         self.decode(payload, shape)
 
-    def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], _scratch: Pixels | None = None
+    ) -> Pixels:
         """Decompress into exactly the size expected, whatever the frame's header claims."""
         import imagecodecs
 
@@ -210,20 +218,22 @@ class _JpegChunks:
     def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
         """Do nothing: the checksum that `unseal` compares tells."""
 
-    def decode(self, payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-        """Decode the stream, whose own header must tell the expected size."""
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+    ) -> Pixels:
+        """Decode the stream, whose own header must tell the expected size.
+
+        The decoder compares it with where it writes to before it takes any memory.
+        """
         import imagecodecs
 
-        header = parse_header(payload)
-        _, _, width, height, components = (header and header.frame) or (0, 0, 0, 0, 0)
-        if (height, width, components) != shape:
-            stated = height, width, components
-            raise ValueError(f"its JPEG header says {stated} instead of {shape}")
+        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        image = out[..., 0] if shape[2] == 1 else out
         try:
-            pixels: NDArray[np.uint8] = imagecodecs.jpeg8_decode(payload)
-        except (imagecodecs.Jpeg8Error, RuntimeError) as error:
-            raise ValueError(f"no valid JPEG: {error}") from error
-        return pixels.reshape(shape)
+            imagecodecs.jpeg8_decode(payload, out=image)
+        except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
+            raise ValueError(f"no JPEG of the shape {shape}: {error}") from error
+        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +300,7 @@ def make_codec(name: CodecName, *, quality: int = 90) -> ChunkCodec:
     raise ValueError(f"A codec is native, zstd, jpeg or raw, but this one is {name!r}.")
 
 
-def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> Pixels:
     height, width, channels = shape
     if len(planes) != height * width * channels:
         raise ValueError(f"{len(planes)} bytes instead of {height * width * channels}")

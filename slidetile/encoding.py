@@ -1,8 +1,11 @@
 """Making shards by decoding the slide and encoding its pixels anew, level by level."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 from slidetile.codecs import ChunkCodec
 from slidetile.errors import SlideReadError
@@ -50,6 +53,8 @@ class Encoding:
         self._slide = slide
         self._fill = fill
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
+        self._planes_shape = slide.channels, grid.shard_height, grid.shard_width
+        self._own = threading.local()
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards of level 0 to make, and the finished ones coarser shards need."""
@@ -90,13 +95,23 @@ class Encoding:
         has nothing else, continues with the same bytes.
         """
         payloads = {
-            place: self.codec.encode(self._chunk(level, planes, place))
+            place: self.codec.encode(self._contiguous(self._chunk(level, planes, place)))
             for place in shard.chunks
             if place not in unreadable
         }
         if not self.codec.is_lossless:
             planes[:] = self._decoded(level, payloads)
         return EncodedShard(level, shard, payloads, unreadable)
+
+    def _contiguous(self, chunk: Planes) -> Planes:
+        """Return a chunk in one piece, in memory of this thread that the next chunk will take."""
+        if chunk.flags.c_contiguous:
+            return chunk
+        copy: Planes | None = getattr(self._own, "chunk", None)
+        if copy is None:
+            self._own.chunk = copy = np.empty(chunk.shape, np.uint8)
+        copy[:] = chunk
+        return copy
 
     def _decoded(self, level: int, payloads: dict[int, bytes]) -> Planes:
         """Return the pixels that a shard's stored chunks decode to."""
@@ -117,7 +132,7 @@ class Encoding:
     ) -> tuple[Planes, tuple[int, ...]]:
         """Return a shard's pixels, and the places of chunks that could not be read."""
         grid = self.levels[0].grid
-        planes = blank_planes(grid, self._slide.channels, self._fill)
+        planes = self._blank_planes()
         if fetched is not None:
             rows, columns = self._wanted_region(shard).relative_to(grid.shard_region(shard)).slices
             try:
@@ -130,6 +145,18 @@ class Encoding:
         planes.fill(self._fill)
         unreadable = tuple(place for place in shard.chunks if not self._read(shard, place, planes))
         return planes, unreadable
+
+    def _blank_planes(self) -> Planes:
+        """Return this thread's planes, made blank.
+
+        They are used for one shard after another: memory fresh from the system costs a page
+        fault for every 4 KiB, which together take longer than it takes to fill it.
+        """
+        planes: Planes | None = getattr(self._own, "planes", None)
+        if planes is None:
+            self._own.planes = planes = np.empty(self._planes_shape, np.uint8)
+        planes.fill(self._fill)
+        return planes
 
     def _blank_unwanted(self, shard: Shard, planes: Planes) -> None:
         for place in set(range(self.levels[0].grid.chunks_per_shard)).difference(shard.chunks):

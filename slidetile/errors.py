@@ -9,6 +9,7 @@ SlidetileError
 └── StoreError
     ├── StoreExistsError          the destination already holds a store (also FileExistsError)
     ├── StoreMismatchError        written from another slide or with other settings: resume refused
+    ├── StoreBusyError            another process is writing it
     └── IncompleteStoreError      opened before all planned tiles were written
 
 No class has an ``__init__``: they cross process borders, and pickle calls them with their message.
@@ -49,6 +50,10 @@ class StoreExistsError(StoreError, FileExistsError):
 
 class StoreMismatchError(StoreError):
     """An unfinished store was written from another slide or with other settings."""
+
+
+class StoreBusyError(StoreError):
+    """Another process is writing the store, or has taken it over from this one."""
 
 
 class IncompleteStoreError(StoreError):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from slidetile.store_writer import PARTIAL_SUFFIX
+from slidetile.partial import PARTIAL_SUFFIX
 
 _TIFF_SUFFIXES = {".svs", ".svslide", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".scn", ".bif"}
 _OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}

@@ -33,8 +33,9 @@ class Region:
     """Number of rows, at least 1."""
 
     def __post_init__(self) -> None:
-        for name in ("x", "y", "width", "height"):
-            object.__setattr__(self, name, index(getattr(self, name)))
+        if not type(self.x) is type(self.y) is type(self.width) is type(self.height) is int:
+            for name in ("x", "y", "width", "height"):  # numpy's integers, say
+                object.__setattr__(self, name, index(getattr(self, name)))
         if self.width < 1 or self.height < 1:
             raise ValueError(
                 f"A region is at least 1×1 pixels, but this one is {self.width}×{self.height}."

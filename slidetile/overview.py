@@ -136,7 +136,7 @@ def read_overview(slide: Slide, *, mpp: float = DEFAULT_MPP) -> Overview:
     _check_size(width, height, mpp)
     image = np.empty((height, width, slide.channels), np.uint8)
     for block in _blocks(level, factor, slide.channels):
-        pixels = area_average(_read_level(slide, block, number), factor)
+        pixels = area_average(read_level(slide, block, number), factor)
         row, column = block.y // factor, block.x // factor
         image[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
     scale = (factor * slide.width / level.width, factor * slide.height / level.height)
@@ -247,8 +247,14 @@ def _aligned(factor: int, tile_px: int | None, longest: int) -> int:
     return max(step, longest // step * step)
 
 
-def _read_level(slide: Slide, block: Region, number: int) -> Pixels:
-    """Read pixels of a level given in that level's own coordinates."""
+def read_level(slide: Slide, block: Region, number: int) -> Pixels:
+    """Read pixels of a level given in that level's own coordinates.
+
+    Raises
+    ------
+    SlideReadError
+        Part of them could not be read.
+    """
     asked = block.rescaled(slide.levels[number].size, slide.levels[0].size)
     pixels = slide.read_region(asked, level=number)
     # Where the levels' sizes are no whole multiples, rounding outward adds a pixel at the rim.

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -55,7 +55,7 @@ class Limits:
 
 def stream(
     tasks: Iterable[Task], stages: Stages[Task, Result], limits: Limits, places: Places
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Carry tasks through the stages and yield their results, in the order they finish.
 
     A task waits for one of the ``places`` and holds it from the start of its reading to the end

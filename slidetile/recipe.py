@@ -7,11 +7,11 @@ from typing import Any
 from slidetile.codecs import ChunkCodec, CodecName, make_codec
 from slidetile.detectors import Detector
 from slidetile.overview import DEFAULT_MPP, check_overview_mpp
+from slidetile.partial import check_destination, refuse_if_busy
 from slidetile.plan import TilePlan, TileSpec, plan_tiles
 from slidetile.readers import open_slide
 from slidetile.slide import Slide, check_mpp
 from slidetile.store import TileStore
-from slidetile.store_writer import check_destination
 from slidetile.tiling import OnProgress, WriteOptions, write_tiles
 from slidetile.tissue import (
     MIN_HOLE_AREA_UM2,
@@ -146,6 +146,7 @@ def tile_slide(
     recipe = recipe or Recipe()
     options = options or WriteOptions()
     check_destination(store_path, overwrite=options.existing == "overwrite")
+    refuse_if_busy(store_path)
     with recipe.open(path) as slide:
         return write_tiles(
             slide,

@@ -17,8 +17,8 @@ from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.geometry import Region
 from slidetile.metadata import FORMAT_VERSION
 from slidetile.overview import LARGEST_OVERVIEW_PX
+from slidetile.partial import partial_path
 from slidetile.slide import Level, Pixels
-from slidetile.store_writer import PARTIAL_SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -257,7 +257,7 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
 
 def _read_root(path: Path) -> dict[str, Any]:
     if not (path / "zarr.json").is_file():
-        partial = path.with_name(path.name + PARTIAL_SUFFIX)
+        partial = partial_path(path)
         unfinished = next((p for p in (partial, path) if p.is_dir()), None)
         if unfinished is None:
             raise StoreError(f"{path} does not exist.")

@@ -1,20 +1,21 @@
 """Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from slidetile import metadata
+from slidetile.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.codecs import ChunkCodec, ZstdCodec, crc32c
-from slidetile.errors import StoreExistsError, StoreMismatchError
+from slidetile.errors import StoreMismatchError
 from slidetile.halving import PyramidLevel
 from slidetile.layout import Grid, Shard
+from slidetile.manifest import MANIFEST, FileSum, pack_manifest
 from slidetile.metadata import Dataset
+from slidetile.partial import PartialFolder, partial_path
 from slidetile.plan import TilePlan
 from slidetile.shard import index_bytes, pack_shard, unpack_index
 from slidetile.tile_table import ShardRecord, write_parquet
@@ -23,11 +24,9 @@ from slidetile.work import EncodedShard
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PARTIAL_SUFFIX = ".partial"
-REPLACED_SUFFIX = ".replaced"
 PARTIAL_NOTE = "unfinished.json"
 
-_PICTURE_CODEC = ZstdCodec()
+PICTURE_CODEC = ZstdCodec()
 _PICTURE_CHUNK_PX = 1024
 
 
@@ -83,9 +82,15 @@ class StoreWriter:
         Replace a finished store, once the new one is complete.
     restart
         Throw away what an earlier, unfinished run has written.
+    durable
+        Sync every file and folder before the store gets its name.
+    times
+        When this process gives signs of life to others that want to write here.
 
     Raises
     ------
+    StoreBusyError
+        Another process writes this store, or has taken over; any method may raise it.
     StoreExistsError
         ``path`` exists and ``overwrite`` was not asked for, or is no store and never replaced.
     StoreMismatchError
@@ -93,21 +98,35 @@ class StoreWriter:
     """
 
     def __init__(
-        self, path: Path, spec: StoreSpec, *, overwrite: bool = False, restart: bool = False
+        self,
+        path: Path,
+        spec: StoreSpec,
+        *,
+        overwrite: bool = False,
+        restart: bool = False,
+        durable: bool = False,
+        times: ClaimTimes = DEFAULT_TIMES,
     ) -> None:
-        check_destination(path, overwrite=overwrite)
         self.path = path
         self.spec = spec
-        self.partial = _partial(path)
-        self._folders: set[Path] = set()
-        if restart:
-            self.discard()
-        self._is_continued = self.partial.exists()
-        if self._is_continued:
-            self._check_same_run()
-        else:
-            self._leave_note()
-        self._begin()  # again, in a run continued: the other may have ended in the middle of it
+        self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
+        self.partial = self._folder.path
+        self._files: dict[str, FileSum] = {}
+        try:
+            self._open(restart=restart)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes write the store; an unfinished one stays, to be continued."""
+        self._folder.close()
 
     def kept(self, level: int, shard: Shard) -> ShardRecord | None:
         """Return the record of a shard an earlier run has finished, or None where it must be made.
@@ -133,6 +152,8 @@ class StoreWriter:
         if set(chunks) != set(shard.chunks):
             return None
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
+        self._folder.keep(self._shard_path(level, shard))
+        self._list(self._shard_path(level, shard), data)
         return ShardRecord(level=level, shard=shard, chunks=entries)
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
@@ -158,27 +179,42 @@ class StoreWriter:
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
         """Write a shard's file and return its record; where no chunk could be read, no file."""
         record, data = packed
+        path = self._shard_path(record.level, record.shard)
         if data:
-            self._write(self._shard_path(record.level, record.shard), data)
+            self._write(path, data)
+        elif self._is_continued:
+            path.unlink(missing_ok=True)  # the run before may have left a damaged one
         return record
 
     def finish(self, table: "pa.Table") -> None:
-        """Write the tile table, then the root's metadata, and give the store its final name."""
+        """Write the tile table and the root's metadata, and give the store its final name."""
         self._write_json("tiles", metadata.group({}))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        self._write_json("", metadata.group(self._root_attributes()))
+        root = metadata.to_json(metadata.group(self._root_attributes()))
+        self._list(self.partial / "zarr.json", root)
+        self._files.pop(PARTIAL_NOTE, None)
+        self._write(self.partial / MANIFEST, pack_manifest(self._files))
+        self._write(self.partial / "zarr.json", root)
+        if self._is_continued:
+            for stray in self.partial.rglob("*.tmp"):
+                stray.unlink(missing_ok=True)
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
-        replaced = self.path.with_name(self.path.name + REPLACED_SUFFIX)
-        if self.path.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            self.path.rename(replaced)
-        self.partial.rename(self.path)
-        shutil.rmtree(replaced, ignore_errors=True)
+        self._folder.finish()
 
     def discard(self) -> None:
         """Remove the unfinished store."""
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self._folders.clear()
+        self._folder.discard()
+        self._files.clear()
+
+    def _open(self, *, restart: bool) -> None:
+        if restart:
+            self.discard()
+        self._is_continued = self.partial.exists()
+        if self._is_continued:
+            self._check_same_run()
+        else:
+            self._leave_note()
+        self._begin()  # again, in a run continued: the other may have ended in the middle of it
 
     def _leave_note(self) -> None:
         try:
@@ -239,18 +275,11 @@ class StoreWriter:
     ) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""
         height, width, channels = pixels.shape
-        grid = Grid(
-            width=width,
-            height=height,
-            chunk_width=min(_PICTURE_CHUNK_PX, width),
-            chunk_height=min(_PICTURE_CHUNK_PX, height),
-            chunks_across=-(-width // _PICTURE_CHUNK_PX),
-            chunks_down=-(-height // _PICTURE_CHUNK_PX),
-        )
+        grid = picture_grid(width, height)
         planes = np.full((channels, grid.shard_height, grid.shard_width), fill, pixels.dtype)
         planes[:, :height, :width] = pixels.transpose(2, 0, 1)
         chunks = {
-            place: _PICTURE_CODEC.encode(planes[:, rows, columns])
+            place: PICTURE_CODEC.encode(planes[:, rows, columns])
             for place in range(grid.chunks_per_shard)
             for rows, columns in [grid.chunk_within_shard(place).slices]
         }
@@ -259,7 +288,7 @@ class StoreWriter:
         ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
         data_type = pixels.dtype.name
         node = metadata.array(
-            grid, _PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
+            grid, PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
         )
         self._write_json(name, metadata.group({"ome": ome}))
         self._write_json(f"{name}/0", node)
@@ -273,25 +302,31 @@ class StoreWriter:
         self._write(self.partial / folder / "zarr.json", metadata.to_json(node))
 
     def _write(self, path: Path, data: bytes) -> None:
-        """Write a file under a temporary name and rename it: it is whole or absent."""
-        if path.parent not in self._folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(path.parent)
-        temporary = f"{path}.tmp"
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(file, left) :]
-        finally:
-            os.close(file)
-        os.replace(temporary, path)  # noqa: PTH105  pathlib takes as long again to do it
+        self._folder.write(path, data)
+        self._list(path, data)
+
+    def _list(self, path: Path, data: bytes) -> None:
+        """Remember a file for the manifest."""
+        name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
+        self._files[name] = FileSum.of(data)
+
+
+def picture_grid(width: int, height: int) -> Grid:
+    """Return how the overview and the tissue are cut: everything in one shard."""
+    return Grid(
+        width=width,
+        height=height,
+        chunk_width=min(_PICTURE_CHUNK_PX, width),
+        chunk_height=min(_PICTURE_CHUNK_PX, height),
+        chunks_across=-(-width // _PICTURE_CHUNK_PX),
+        chunks_down=-(-height // _PICTURE_CHUNK_PX),
+    )
 
 
 def begun_codec(path: Path) -> str | None:
     """Return the codec an unfinished store at ``path`` was begun with, or None without one."""
     try:
-        return str(_begun(_partial(path))["codec"])
+        return str(_begun(partial_path(path))["codec"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -308,31 +343,6 @@ def _begun(partial: Path) -> dict[str, Any]:
     if not isinstance(attributes, dict):
         raise TypeError(f"its attributes are {attributes!r}")
     return attributes
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + PARTIAL_SUFFIX)
-
-
-def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Make sure a store may be written at ``path``.
-
-    Raises
-    ------
-    StoreExistsError
-        Something is there, and it is no store or was not to be overwritten.
-    """
-    path = Path(path)
-    if not path.exists():
-        return
-    if not overwrite:
-        raise StoreExistsError(
-            f"{path} exists already; choose another name, or overwrite it on purpose."
-        )
-    if not (path / "zarr.json").is_file():
-        raise StoreExistsError(
-            f"{path} is not a store, so it is not overwritten; choose another name."
-        )
 
 
 def split_shard(data: bytes, grid: Grid, codec: ChunkCodec) -> dict[int, bytes]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 OK = "ok"
 UNREADABLE = "unreadable"
 
+Span = tuple[slice, slice]
+"""[rows, columns] of a chunk grid."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRecord:
@@ -72,15 +75,16 @@ class Ledger:
             "region": plan.tissue_regions,
             "tissue_fraction": plan.tissue_fractions,
             "status": pa.array([self._status(span) for span in spans], pa.string()),
-            "bytes": np.array([self._stored_bytes[span].sum() for span in spans], np.int64),
-            "crc32c": np.array([self._checksum(span) for span in spans], np.uint32),
+            "bytes": np.array([self.bytes_in(span) for span in spans], np.int64),
+            "crc32c": np.array([self.checksum_of(span) for span in spans], np.uint32),
         }
-        return pa.table(columns)
+        return pa.table(columns, schema=schema())
 
-    def _status(self, span: tuple[slice, slice]) -> str:
-        return UNREADABLE if self._unreadable[span].any() else OK
+    def bytes_in(self, span: Span) -> int:
+        """Return the stored length of the chunks in a span of the chunk grid."""
+        return int(self._stored_bytes[span].sum())
 
-    def _checksum(self, span: tuple[slice, slice]) -> int:
+    def checksum_of(self, span: Span) -> int:
         """Return the checksum of the chunks' checksums, row by row.
 
         Not of the chunks themselves: those of native and jpeg end with their own CRC-32C, and
@@ -88,6 +92,24 @@ class Ledger:
         """
         checksums: NDArray[np.uint32] = self._crc32c[span][self._stored_bytes[span] > 0]
         return crc32c(checksums.tobytes())
+
+    def _status(self, span: Span) -> str:
+        return UNREADABLE if self._unreadable[span].any() else OK
+
+
+def schema() -> "pa.Schema":
+    """Return the names and types of the table's columns, in their order."""
+    import pyarrow as pa
+
+    numbers = ("tile_id", "column", "row", "x", "y", "width", "height", "region")
+    types = {
+        **dict.fromkeys(numbers, pa.int32()),
+        "tissue_fraction": pa.float32(),
+        "status": pa.string(),
+        "bytes": pa.int64(),
+        "crc32c": pa.uint32(),
+    }
+    return pa.schema(types)
 
 
 def write_parquet(table: "pa.Table") -> bytes:

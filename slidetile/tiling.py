@@ -1,6 +1,7 @@
 """From a slide and a plan to a store: choosing the codec, carrying the plan out."""
 
 import base64
+import contextlib
 import functools
 import hashlib
 import logging
@@ -8,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -19,19 +20,17 @@ from slidetile.encoding import Encoding
 from slidetile.errors import NotNativeError, SlideReadError
 from slidetile.layout import Shard
 from slidetile.metadata import FORMAT_VERSION
+from slidetile.partial import check_destination
 from slidetile.pipeline import Limits, Stages, stream
 from slidetile.plan import TilePlan
 from slidetile.slide import Slide
 from slidetile.store import TileStore, open_store
-from slidetile.store_writer import (
-    PackedShard,
-    StoreSpec,
-    StoreWriter,
-    begun_codec,
-    check_destination,
-)
+from slidetile.store_writer import PackedShard, StoreSpec, StoreWriter, begun_codec
 from slidetile.tile_table import Ledger, ShardRecord
 from slidetile.work import SHARD_PX, Work
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +92,10 @@ class WriteOptions:
     anonymous: bool = False
     """Leave the slide's file name and its maker's free text out of the store."""
 
+    durable: bool = False
+    """Sync all files and folders before the store gets its name, so that it survives a power
+    failure from then on. Takes longer."""
+
     memory_bytes: int | None = None
     """The most memory to hold at once; what is really available unless given."""
 
@@ -146,8 +149,9 @@ def write_tiles(
         ``codec`` is "native" and the slide's tiles cannot be copied.
     SlideReadError
         Not one tile could be read, or the file ended while it was read.
-    StoreExistsError, StoreMismatchError
-        What is at ``path`` is finished, or was begun otherwise.
+    StoreExistsError, StoreMismatchError, StoreBusyError
+        What is at ``path`` is finished, was begun otherwise, or is being written by another
+        process.
     OSError
         The folder cannot be written, or the disk is full; the next run continues.
     """
@@ -180,28 +184,32 @@ class _Job:
     def run(self, codec: ChunkCodec, *, workers: int, on_progress: OnProgress | None) -> TileStore:
         work = make_work(self._slide, self._plan, codec)
         existing = self._options.existing
-        writer = StoreWriter(
+        with StoreWriter(
             self._path,
             self._spec(work),
             overwrite=existing == "overwrite",
             restart=existing == "restart",
-        )
-        work.kept = writer
-        governor = self._governor(workers)
-        run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
-        try:
-            table = run.carry_out(_limits(workers)).tile_table(self._plan)
-        except NotNativeError:
-            writer.discard()
-            raise
+            durable=self._options.durable,
+        ) as writer:
+            work.kept = writer
+            governor = self._governor(workers)
+            run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
+            try:
+                table = run.carry_out(_limits(workers)).tile_table(self._plan)
+            except NotNativeError:
+                writer.discard()
+                raise
+            self._check_readable(table)
+            writer.finish(table)
+        return open_store(self._path)
+
+    def _check_readable(self, table: "pa.Table") -> None:
         statuses = table["status"].to_pylist()
         if statuses and "ok" not in statuses:
             raise SlideReadError(
                 f"{self._slide.source.name}: not one of its {len(statuses)} tiles could be read; "
                 "the file is damaged or was cut short."
             )
-        writer.finish(table)
-        return open_store(self._path)
 
     def _governor(self, workers: int) -> memory.Governor:
         gauge = memory.SystemGauge()
@@ -265,10 +273,12 @@ class _Run:
         tasks = self._work.tasks(self._is_kept)
         self._report()
         stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
-        for records in stream(tasks, stages, limits, self._governor.places):
-            for record in records:
-                self._enter(record)
-            self._report()
+        results = stream(tasks, stages, limits, self._governor.places)
+        with contextlib.closing(results):  # whatever ends the loop ends the threads first
+            for records in results:
+                for record in records:
+                    self._enter(record)
+                self._report()
         return self._ledger
 
     def _is_kept(self, level: int, shard: Shard) -> bool:

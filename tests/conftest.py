@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 from click.testing import CliRunner
 
+import slidetile as st
 from slidetile.cli import main
 
 
@@ -48,6 +49,26 @@ def damaged_sample(sample, tmp_path_factory) -> Path:
     data[start : start + size] = bytes(size)
     path.write_bytes(data)
     return path
+
+
+@pytest.fixture(scope="session")
+def long_slide(tmp_path_factory) -> Path:
+    """A drawn slide that takes a second or so to tile: 6144×6144 px, mostly tissue."""
+    path = tmp_path_factory.mktemp("long") / "long.svs"
+    script = Path(__file__).resolve().parents[1] / "data_samples" / "make_slide.py"
+    size = ["--width", "6144", "--height", "6144", "--tissue-fraction", "0.8"]
+    subprocess.run([sys.executable, script, path, *size], check=True, capture_output=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def long_trees(long_slide, tmp_path_factory) -> dict[str, dict[str, bytes]]:
+    """All files of the store of `long_slide`, by codec, as an undisturbed run writes them."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return {
+        codec: tree(st.tile_slide(long_slide, folder / codec, st.Recipe(codec=codec)).path)
+        for codec in ("native", "zstd")
+    }
 
 
 @pytest.fixture

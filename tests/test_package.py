@@ -19,6 +19,7 @@ FACE = [
     "ArraySlide",
     "BatchReport",
     "DarkBackgroundDetector",
+    "Finding",
     "IncompleteStoreError",
     "JpegCodec",
     "Level",
@@ -38,6 +39,7 @@ FACE = [
     "SlideResult",
     "SlidetileError",
     "Source",
+    "StoreBusyError",
     "StoreError",
     "StoreExistsError",
     "StoreMismatchError",
@@ -57,6 +59,7 @@ FACE = [
     "read_overview",
     "tile_slide",
     "tile_slides",
+    "verify_store",
     "write_tiles",
 ]
 

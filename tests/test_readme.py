@@ -58,7 +58,7 @@ def commands():
 
 def test_commands_in_the_readme(workplace, cli):
     lines = [words[1:] for words in commands() if words[0] == "slidetile"]
-    assert {words[0] for words in lines} >= {"info", "plan", "tile", "batch"}
+    assert {words[0] for words in lines} >= {"info", "plan", "tile", "batch", "verify"}
     for words in lines:
         result = cli(*words)
         assert result.exit_code == 0, (words, result.stderr)

@@ -442,6 +442,7 @@ def test_tree_of_finished_and_unfinished_stores(stores):
             "zarr.json",
             "tiles/zarr.json",
             "tiles/tiles.parquet",
+            "tiles/checksums.txt",
             *(f"{level}/zarr.json" for level in levels),
             *(f"{name}/zarr.json" for name in ("overview", "tissue", "overview/0", "tissue/0")),
             *(f"{name}/0/c/0/0/0" for name in ("overview", "tissue")),
@@ -452,6 +453,20 @@ def test_tree_of_finished_and_unfinished_stores(stores):
 
 def files(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_manifest_lists_every_file_and_itself(stores, codec):
+    path, name = stores / f"{codec}.zarr", "tiles/checksums.txt"
+    *lines, last = (path / name).read_bytes().splitlines(keepends=True)
+    names = sorted(str(p.relative_to(path)) for p in files(path) if p != path / name)
+    contents = [(path / name).read_bytes() for name in names]
+    assert lines == [
+        b"%08x %d %s\n" % (crc(data), len(data), name.encode())
+        for name, data in zip(names, contents, strict=True)
+    ]
+    above = b"".join(lines)
+    assert last == b"%08x %d tiles/checksums.txt\n" % (crc(above), len(above))
 
 
 def test_a_continued_store_is_the_same_byte_for_byte(stores, tmp_path):

@@ -1,0 +1,133 @@
+"""A process as others recognise it: on this host, from a container beside it, from another host."""
+
+import json
+import os
+import platform
+import secrets
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+_IS_LINUX = sys.platform == "linux"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A process that holds a claim.
+
+    Raises
+    ------
+    ValueError
+        No process has such a pid.
+    """
+
+    host: str
+    """For people: hosts and containers may share a name."""
+
+    processes: str
+    """What names the set of processes in which ``pid`` is one process; empty if unknown."""
+
+    pid: int
+    """Its number there."""
+
+    process_start: str
+    """When it began, in the system's own unit, as pids are used again; empty if unknown."""
+
+    since: str
+    """When it made the claim, in UTC, for people."""
+
+    token: str
+    """Tells two claims of one process apart."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pid, int) or self.pid < 1:
+            raise ValueError(f"{self.pid!r} is no process.")
+
+    @classmethod
+    def me(cls) -> Self:
+        """Return this process, with a new token."""
+        return cls(
+            host=platform.node(),
+            processes=_visible_processes(),
+            pid=os.getpid(),
+            process_start=_process_start(os.getpid()),
+            since=datetime.now(UTC).isoformat(timespec="seconds"),
+            token=secrets.token_hex(8),
+        )
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self | None:
+        """Return who the text names; None where it was cut short or says something else."""
+        try:
+            return cls(**json.loads(data))
+        except (ValueError, TypeError):
+            return None
+
+    def to_json(self) -> bytes:
+        """Return what `from_json` reads."""
+        return json.dumps(asdict(self), indent=2).encode()
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether its pid means the same to this process."""
+        return bool(self.processes) and self.processes == _visible_processes()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process still runs; meaningful only where it is visible."""
+        try:
+            os.kill(self.pid, 0)  # no signal, only the question
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # another user's
+            pass
+        start = _process_start(self.pid)
+        return start in ("", self.process_start) or not self.process_start
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+
+def uptime_s() -> float:
+    """Return seconds that also count while the system sleeps, where it has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _visible_processes() -> str:
+    """Return a name for the processes whose pids are ours too; empty where none can be told.
+
+    A host's name does not tell: containers have pids of their own, and may share a name.
+    """
+    if not _IS_LINUX:
+        return platform.node()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  it points nowhere
+    except OSError:
+        return ""
+
+
+def _process_start(pid: int) -> str:
+    """Return when a process began; "ended" for one that only waits to be noticed, "" if unknown.
+
+    On Linux in ticks since the start of the system: psutil would add the time of day, which may
+    be set while the process runs.
+    """
+    if _IS_LINUX:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # a system may hide the processes of other users
+            return ""
+        fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+        return "ended" if fields[0] in "ZX" else fields[19]
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE
+        return "ended" if is_zombie else str(process.create_time())
+    except psutil.Error:
+        return ""

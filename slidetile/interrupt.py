@@ -1,0 +1,90 @@
+"""How a command ends on Ctrl-C and on a scheduler's SIGTERM: within a second, in one line."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
+
+TIDY_UP_S = 0.8
+"""Until then the command has to end by itself; even what is killed can be continued."""
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class Interruptible:
+    """While it is entered, both signals raise KeyboardInterrupt in the main thread.
+
+    That tidies up: threads end, claims are released. But the main thread may be in the middle of
+    a long call of a C library, and hear nothing before it returns. So another thread listens too,
+    and ends the process when its time is over.
+
+    Parameters
+    ----------
+    last_words
+        Gives the line that tells how to go on.
+    """
+
+    def __init__(self, last_words: Callable[[], str]) -> None:
+        self._last_words = last_words
+        self._number: int | None = None
+        self._unsaid = threading.Lock()
+        self._before: dict[signal.Signals, Any] = {}
+        self._wakeup = -1
+        self._fd_before = -1
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell calls a command that ended on this signal: 130 or 143."""
+        return 128 + (self._number or signal.SIGINT)
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # a test's thread: signals are not for it
+        listen, self._wakeup = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        # Python writes a signal's number there at once, whatever the main thread is doing.
+        self._fd_before = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        threading.Thread(
+            target=self._watch, args=(listen,), name="slidetile_signals", daemon=True
+        ).start()
+        for number in _STOPPING:
+            if signal.getsignal(number) != signal.SIG_IGN:  # such as under nohup
+                self._before[number] = signal.signal(number, self._interrupt)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._wakeup == -1 or self._number is not None:
+            return  # interrupted: to be watched until the process has ended
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._fd_before)
+        os.close(self._wakeup)
+
+    def say(self) -> None:
+        """Write the last words to the standard error stream, unless that was done."""
+        if not self._unsaid.acquire(blocking=False):
+            return
+        cursor = _SHOW_CURSOR if os.isatty(2) else ""  # a progress bar may have hidden it
+        line = f"{cursor}{self._last_words()}\n".encode(errors="backslashreplace")
+        with contextlib.suppress(OSError):  # nobody listens
+            os.write(2, line)
+
+    def _interrupt(self, number: int, _: FrameType | None) -> None:
+        if self._number is None:  # a second one would only disturb the tidying up
+            self._number = number
+            raise KeyboardInterrupt
+
+    def _watch(self, listen: int) -> None:
+        numbers = b""
+        while not (stopping := [n for n in numbers if n in self._before]):
+            numbers = os.read(listen, 64)
+            if not numbers:  # the command has ended
+                os.close(listen)
+                return
+        threading.Event().wait(TIDY_UP_S)
+        self.say()
+        os._exit(128 + stopping[0])

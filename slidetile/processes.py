@@ -1,0 +1,119 @@
+"""Calls in processes of their own: a crash costs one call, and none outlives its parent."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_any
+from typing import TypeVar, cast
+
+Result = TypeVar("Result")
+
+CALLS_PER_PROCESS = 50
+"""A process is replaced after this many calls, whatever the decoders have leaked."""
+
+STOP_S = 0.5
+"""A process that is to stop has this long to tidy up; with the parent's own end, under a second."""
+
+
+def in_processes(
+    calls: Sequence[Callable[[], Result]], count: int
+) -> Generator[tuple[int, "Future[Result]"]]:
+    """Yield (number, finished future) of each call as it ends.
+
+    A call whose process died has a future with a `BrokenProcessPool`. Whatever ends the iterator
+    early, be it an error, Ctrl-C or ``close``, stops the processes within `STOP_S`; a call under
+    way sees a KeyboardInterrupt.
+    """
+    executors = [_executor() for _ in range(min(count, len(calls)))]
+    idle = list(range(len(executors)))
+    waiting = list(enumerate(calls))[::-1]
+    running: dict[Future[Result], tuple[int, int]] = {}
+    try:
+        while waiting or running:
+            while waiting and idle:
+                number, call = waiting.pop()
+                place = idle.pop()
+                running[_submit(executors[place], call)] = number, place
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, place = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    executors[place].shutdown(wait=False)
+                    executors[place] = _executor()
+                idle.append(place)
+                yield number, future
+    except BaseException:
+        _stop(executors)
+        raise
+    finally:
+        for executor in executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _executor() -> ProcessPoolExecutor:
+    """Return one process of its own, so that a crash tells which call it was."""
+    levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
+    return ProcessPoolExecutor(
+        1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(levels,),
+        max_tasks_per_child=CALLS_PER_PROCESS,
+    )
+
+
+def _submit(executor: ProcessPoolExecutor, call: Callable[[], Result]) -> "Future[Result]":
+    """Submit a call; the process that is begun for it does not hear Ctrl-C: its parent does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        return executor.submit(_stoppable, call)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
+    """End the processes: politely, so that they release what they hold, then at once."""
+    # Public from Python 3.14 on only, as terminate_workers and kill_workers.
+    children = [child for e in executors for child in list((e._processes or {}).values())]  # noqa: SLF001
+    for child in children:
+        child.terminate()
+    alive = {child.sentinel: child for child in children}
+    end = time.monotonic() + STOP_S
+    while alive and (left := end - time.monotonic()) > 0:
+        for sentinel in wait_for_any(list(alive), timeout=left):
+            del alive[cast("int", sentinel)]
+    for child in alive.values():
+        child.kill()
+
+
+def _begin(levels: dict[str, int]) -> None:
+    """Have this process log as its parent does, and end when its parent ends."""
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    threading.Thread(target=_end_with_parent, name="slidetile_parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(STOP_S)
+    os._exit(128 + signal.SIGTERM)
+
+
+def _stoppable(call: Callable[[], Result]) -> Result:
+    """Make a call; SIGTERM interrupts it as Ctrl-C would, and then ends the process."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return call()
+    except KeyboardInterrupt:
+        os._exit(128 + signal.SIGTERM)  # nobody waits for a result any more
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,168 @@
+"""Every chunk of a store decoded; compared with the slide, and with the level it halves."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.codecs import JpegCodec
+from slidetile.errors import SlideReadError, StoreError
+from slidetile.finding import Finding
+from slidetile.geometry import Region
+from slidetile.halving import Accumulator, FinishedShard, Planes, blank_planes, halved_levels
+from slidetile.layout import Grid, Shard, morton_key
+from slidetile.metadata import shard_key
+from slidetile.overview import read_level
+from slidetile.slide import Pixels, Slide
+from slidetile.store_shape import StoreShape
+from slidetile.verify_shards import StoredChunks, split_checked
+from slidetile.verify_tree import StoreTree
+
+JPEG_TOLERANCE = 16
+"""Of 255: as much may a `jpeg` chunk differ from the slide's pixels encoded once more. With the
+same libjpeg they are the same; another one rounds differently."""
+
+
+class PixelCheck:
+    """The chunks of a store as pixels, one shard in memory at a time.
+
+    Parameters
+    ----------
+    tree
+        The store's files.
+    shape
+        What its metadata say.
+    """
+
+    def __init__(self, tree: StoreTree, shape: StoreShape) -> None:
+        self._tree = tree
+        self._shape = shape
+
+    def decode(self, stored: StoredChunks, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        """Decode chunks, and compare those that are the slide's own pixels with the slide.
+
+        Not ``deep``, only those that can be compared.
+        """
+        for level, grid in enumerate(self._shape.grids):
+            of_slide = None if slide is None else self._level_of(slide, level)
+            if slide is not None and of_slide is None and self._shape.is_native:
+                yield Finding(f"{level}/zarr.json", "the slide has no level of this size")
+            if of_slide is None and not deep:
+                continue
+            shards = grid.shards_for(stored.by_level[level])
+            for shard in sorted(shards, key=morton_key):
+                yield from self._decode_shard(level, shard, slide, of_slide)
+
+    def halvings(self, regions: Iterable[Region]) -> Iterator[Finding]:
+        """Halve each level and compare the result with the next; of a lossless store without flaw.
+
+        ``regions`` are those of the tiles, in level-0 pixels.
+        """
+        grid = self._shape.grids[0]
+        levels = halved_levels(grid, grid.chunks_for(regions))
+        accumulator = Accumulator(levels, channels=self._shape.channels, fill=self._shape.fill)
+        for shard in sorted(levels[0].shards, key=morton_key):
+            finished = accumulator.add(0, shard, self._planes(0, shard))
+            while finished is not None:
+                planes = self._planes(finished.level, finished.shard)
+                yield from self._compare_halved(finished, planes)
+                finished = accumulator.add(finished.level, finished.shard, planes)
+
+    def _decode_shard(
+        self, level: int, shard: Shard, slide: Slide | None, of_slide: int | None
+    ) -> Iterator[Finding]:
+        name = _name(level, shard)
+        try:
+            chunks = self._chunks(level, shard)
+        except (StoreError, ValueError):
+            return  # reported when its bytes were checked
+        for place, stored in chunks.items():
+            try:
+                pixels = self._pixels(level, stored)
+            except ValueError as error:
+                yield Finding(name, f"chunk {place} is damaged: {error}")
+                continue
+            if slide is not None and of_slide is not None:
+                grid = self._shape.grids[level]
+                region = grid.chunk_region(*grid.chunk_cell(shard, place))
+                what = self._difference(grid, region, pixels, (slide, of_slide))
+                if what is not None:
+                    yield Finding(name, f"chunk {place}: {what}")
+
+    def _difference(
+        self, grid: Grid, region: Region, pixels: Pixels, at: tuple[Slide, int]
+    ) -> str | None:
+        """Return how a chunk differs from the slide; what lies outside the array does not count."""
+        frame = Region(x=0, y=0, width=grid.width, height=grid.height)
+        part = region.intersection(frame)
+        if part is None:
+            return None
+        try:
+            expected = self._expected(region, part, at)
+        except SlideReadError as error:
+            return f"the slide could not be read there: {error}"
+        found = pixels[part.relative_to(region).slices]
+        if np.array_equal(found, expected):  # nearly always, and ten times as quick
+            return None
+        most = JPEG_TOLERANCE if isinstance(self._shape.codec, JpegCodec) else 0
+        apart = np.abs(found.astype(np.int16) - expected).max(axis=2) > most
+        if not apart.any():
+            return None
+        y, x = np.argwhere(apart)[0].tolist()
+        return (
+            f"{np.count_nonzero(apart)} of its pixels are not the slide's, the first at "
+            f"x {part.x + x}, y {part.y + y} of this level"
+        )
+
+    def _expected(self, region: Region, part: Region, at: tuple[Slide, int]) -> Pixels:
+        """Return what the store should hold of the part of a chunk inside the array."""
+        (slide, level), codec = at, self._shape.codec
+        if not isinstance(codec, JpegCodec):
+            return read_level(slide, part, level)
+        original = slide.read_region(region, level=level)  # whole: what lies outside is encoded too
+        payload = codec.encode(np.ascontiguousarray(original.transpose(2, 0, 1)))
+        return codec.decode(payload, original.shape)[part.relative_to(region).slices]
+
+    def _compare_halved(self, finished: FinishedShard, planes: Planes) -> Iterator[Finding]:
+        level, shard, halved = finished
+        grid = self._shape.grids[level]
+        frame = Region(x=0, y=0, width=grid.width, height=grid.height)
+        for place in shard.chunks:
+            cell = grid.chunk_region(*grid.chunk_cell(shard, place))
+            part = cell.intersection(frame)
+            assert part is not None, "a wanted chunk meets its array"
+            rows, columns = part.relative_to(grid.shard_region(shard)).slices
+            if not np.array_equal(planes[:, rows, columns], halved[:, rows, columns]):
+                what = f"chunk {place} is not the halving of level {level - 1}"
+                yield Finding(_name(level, shard), what)
+
+    def _planes(self, level: int, shard: Shard) -> Planes:
+        """Return a shard as [channel, row, column]; blank where it holds nothing."""
+        grid = self._shape.grids[level]
+        planes = blank_planes(grid, self._shape.channels, self._shape.fill)
+        if _name(level, shard) in self._tree:
+            for place, stored in self._chunks(level, shard).items():
+                rows, columns = grid.chunk_within_shard(place).slices
+                planes[:, rows, columns] = self._pixels(level, stored).transpose(2, 0, 1)
+        return planes
+
+    def _chunks(self, level: int, shard: Shard) -> dict[int, bytes]:
+        data = self._tree.read(_name(level, shard))
+        return split_checked(data, self._shape.grids[level], self._shape.codec)
+
+    def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
+        grid, codec = self._shape.grids[level], self._shape.codec
+        shape = grid.chunk_height, grid.chunk_width, self._shape.channels
+        return codec.decode(codec.unseal(stored), shape)
+
+    def _level_of(self, slide: Slide, level: int) -> int | None:
+        """Return the slide's level whose pixels a level of the store holds, or None."""
+        if not self._shape.is_native:
+            return 0 if level == 0 else None
+        sizes = [known.size for known in slide.levels]
+        size = self._shape.grids[level].size
+        return sizes.index(size) if size in sizes else None
+
+
+def _name(level: int, shard: Shard) -> str:
+    return f"{level}/{shard_key(shard.column, shard.row)}"

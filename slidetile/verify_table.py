@@ -1,0 +1,195 @@
+"""Whether the rows of a tile table agree with the metadata, the tissue and the stored chunks."""
+
+import functools
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.finding import Finding
+from slidetile.geometry import Region
+from slidetile.halving import halved_levels
+from slidetile.store_shape import StoreShape
+from slidetile.tile_table import OK, UNREADABLE, schema
+from slidetile.verify_shards import StoredChunks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLE = "tiles/tiles.parquet"
+
+
+class TableCheck:
+    """A tile table beside what it should say.
+
+    Parameters
+    ----------
+    table
+        The table.
+    shape
+        What the metadata say.
+    stored
+        The chunks that were found.
+    labels
+        The tissue, [row, column].
+
+    Raises
+    ------
+    ValueError
+        It has not the columns of a tile table, or what is in them is no text.
+    """
+
+    def __init__(
+        self,
+        table: "pa.Table",
+        shape: StoreShape,
+        stored: StoredChunks,
+        labels: NDArray[np.uint32],
+    ) -> None:
+        if table.schema.remove_metadata() != schema():
+            raise ValueError(f"its columns are {', '.join(table.column_names):.200}")
+        if any(column.null_count for column in table.columns):
+            raise ValueError("some values are missing")
+        table.validate(full=True)
+        self._status: list[str] = table["status"].to_pylist()
+        self._columns = {
+            name: table[name].to_numpy() for name in table.column_names if name != "status"
+        }
+        self._shape, self._stored, self._labels = shape, stored, labels
+
+    @property
+    def regions(self) -> list[Region]:
+        """The part inside the slide of every tile whose cell is one of the grid."""
+        return list(self._regions.values())
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong, from the grid to the pixels."""
+        yield from self._in_place()
+        yield from self._in_tissue()
+        for tile, region in self._regions.items():
+            yield from self._of_chunks(tile, region)
+        yield from self._of_levels()
+        if self._digest() != self._shape.told["parameters"]["plan_sha256"]:
+            yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
+
+    def _in_place(self) -> Iterator[Finding]:
+        size = self._shape.tile_size
+        width, height = self._shape.grids[0].size
+        columns, rows = self._cells()
+        expected = {
+            "tile_id": np.arange(len(columns)),
+            "x": columns * size,
+            "y": rows * size,
+            "width": np.minimum(size, width - columns * size),
+            "height": np.minimum(size, height - rows * size),
+        }
+        for name, values in expected.items():
+            found = self._columns[name]
+            for tile in np.flatnonzero(found != values).tolist():
+                yield _tile(tile, f"its {name} is {found[tile]} instead of {values[tile]}")
+        inside = self._inside()
+        for tile in np.flatnonzero(~inside).tolist():
+            yield _tile(tile, f"column {columns[tile]}, row {rows[tile]} lies outside the slide")
+        order = rows * (1 << 31) + columns
+        for tile in (np.flatnonzero(np.diff(order) <= 0) + 1).tolist():
+            yield _tile(tile, "it does not come after the tile before it, row by row")
+
+    def _in_tissue(self) -> Iterator[Finding]:
+        fractions = self._columns["tissue_fraction"]
+        for tile in np.flatnonzero(~((fractions >= 0) & (fractions <= 1))).tolist():
+            yield _tile(tile, f"its tissue_fraction is {fractions[tile]}")
+        labels = self._columns["region"]
+        for tile, region in self._regions.items():
+            around, within = (self._under(region, margin) for margin in (1, -1))
+            label = labels[tile]
+            if label not in around if label else within.any():
+                yield _tile(tile, f"its region is {label}, but the tissue there is another")
+
+    def _under(self, region: Region, margin: int) -> NDArray[np.uint32]:
+        """Return the tissue labels under a region, and ``margin`` more on every side."""
+        (across, down), labels = self._shape.overview_scale, self._labels
+        top, bottom = int(region.y / down) - margin, int(np.ceil(region.bottom / down)) + margin
+        left, right = int(region.x / across) - margin, int(np.ceil(region.right / across)) + margin
+        return labels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+
+    def _of_chunks(self, tile: int, region: Region) -> Iterator[Finding]:
+        ledger = self._stored.ledger
+        span = self._shape.grids[0].chunk_span(region).slices
+        for name, value in (("bytes", ledger.bytes_in(span)), ("crc32c", ledger.checksum_of(span))):
+            if (found := int(self._columns[name][tile])) != value:
+                yield _tile(tile, f"its {name} is {found}, but its chunks give {value}")
+        status = self._status[tile]
+        is_whole = bool(self._stored.by_level[0][span].all())
+        if status not in (OK, UNREADABLE):
+            yield _tile(tile, f"its status is {status!r:.80}")
+        elif is_whole and status == UNREADABLE:
+            yield _tile(tile, "it is unreadable, but all its chunks are stored")
+        elif not is_whole and status == OK and not self._shape.is_native:
+            yield _tile(tile, "it is ok, but not all its chunks are stored")
+
+    def _of_levels(self) -> Iterator[Finding]:
+        """Yield the shards that hold chunks no tile needs, and those that lack some.
+
+        Of level 0 the tiles' status tells; a native chunk may be one the slide does not store.
+        """
+        for level, wanted in enumerate(self._wanted()):
+            grid, stored = self._shape.grids[level], self._stored.by_level[level]
+            masks = {"no tile needs its chunks": stored & ~wanted}
+            if level and not self._shape.is_native:
+                masks["it lacks the chunks"] = wanted & ~stored
+            for what, mask in masks.items():
+                for shard in grid.shards_for(mask):
+                    name = f"{level}/c/0/{shard.row}/{shard.column}"
+                    yield Finding(name, f"{what} {', '.join(map(str, shard.chunks))}")
+
+    def _wanted(self) -> list[NDArray[np.bool_]]:
+        grids, regions = self._shape.grids, self.regions
+        if self._shape.is_native:
+            size = grids[0].size
+            return [g.chunks_for(r.rescaled(size, g.size) for r in regions) for g in grids]
+        masks = []
+        for level in halved_levels(grids[0], grids[0].chunks_for(regions)):
+            mask = np.zeros((level.grid.chunk_rows, level.grid.chunk_columns), np.bool_)
+            for shard in level.shards:
+                for chunk in shard.chunks:
+                    column, row = level.grid.chunk_cell(shard, chunk)
+                    mask[row, column] = True
+            masks.append(mask)
+        return masks
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for name in ("column", "row", "tissue_fraction"):
+            digest.update(np.ascontiguousarray(self._columns[name]).tobytes())
+        digest.update(self._labels.astype(np.int32).tobytes())
+        return digest.hexdigest()
+
+    def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)
+
+    def _inside(self) -> NDArray[np.bool_]:
+        size = self._shape.tile_size
+        width, height = self._shape.grids[0].size
+        columns, rows = self._cells()
+        inside: NDArray[np.bool_] = (
+            (columns >= 0) & (columns * size < width) & (rows >= 0) & (rows * size < height)
+        )
+        return inside
+
+    @functools.cached_property
+    def _regions(self) -> dict[int, Region]:
+        """Return the part inside the slide of each tile, as its column and row have it."""
+        size = self._shape.tile_size
+        width, height = self._shape.grids[0].size
+        columns, rows = self._cells()
+        regions: dict[int, Region] = {}
+        for tile in np.flatnonzero(self._inside()).tolist():
+            x, y = int(columns[tile]) * size, int(rows[tile]) * size
+            regions[tile] = Region.from_edges(x, y, min(x + size, width), min(y + size, height))
+        return regions
+
+
+def _tile(tile: int, what: str) -> Finding:
+    return Finding(TABLE, what, tile=tile)

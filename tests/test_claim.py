@@ -1,0 +1,356 @@
+"""Who may write a store: one at a time, the dead are taken over, the taken over notice."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import slidetile as st
+from slidetile.claim import Claim, ClaimTimes, refuse_if_claimed
+from slidetile.holder import Holder
+from slidetile.partial import PartialFolder
+
+QUICK = ClaimTimes(heartbeat_s=0.05, dead_after_s=0.2)
+PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothing else to do
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from slidetile.claim import Claim, ClaimTimes
+from slidetile.errors import StoreBusyError
+claim = Claim(Path(sys.argv[1]), ClaimTimes(heartbeat_s=0.05, dead_after_s=float(sys.argv[2])))
+print("held", flush=True)
+while True:
+    time.sleep(0.02)
+    try:
+        claim.check()
+    except StoreBusyError as error:
+        sys.exit(str(error))
+"""
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "x.zarr.owner"
+
+
+@pytest.fixture
+def hold(path):
+    """Begin a process that holds the claim until it loses it."""
+    holders = []
+
+    def begin(dead_after_s=60):
+        command = [sys.executable, "-c", HOLD, path, str(dead_after_s)]
+        holders.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        assert holders[-1].stdout.readline() == "held\n"
+        return holders[-1]
+
+    yield begin
+    for holder in holders:
+        holder.kill()
+        holder.communicate()
+
+
+def seem_elsewhere(path, silent_s=0.0):
+    """Have a claim be another host's, last heard of some seconds ago."""
+    path.write_bytes(replace(Holder.from_json(path.read_bytes()), processes="else").to_json())
+    then = path.stat().st_mtime - silent_s
+    os.utime(path, (then, then))
+
+
+def hold_elsewhere(path, silent_s):
+    path.write_bytes(replace(Holder.me(), host="node7", pid=4711).to_json())
+    seem_elsewhere(path, silent_s)
+
+
+def test_the_second_says_who_holds_it(path, hold):
+    holder = hold()
+    with pytest.raises(st.StoreBusyError) as caught:
+        Claim(path)
+    told = str(caught.value)
+    assert re.search(
+        rf"x\.zarr is being written by process {holder.pid} on .+ since \d{{4}}-", told
+    )
+    assert "wait until it has ended, or choose another output" in told
+
+
+def test_one_process_cannot_hold_it_twice(path):
+    claim = Claim(path)
+    with pytest.raises(st.StoreBusyError, match=f"process {os.getpid()} on .*this very one"):
+        Claim(path)
+    claim.release()
+    Claim(path).release()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("is_zombie", [False, True])
+def test_a_killed_holder_is_taken_over_at_once(path, hold, is_zombie):
+    holder = hold()
+    holder.kill()
+    if is_zombie:
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        holder.wait()
+    claim = Claim(path)
+    claim.check()
+    claim.release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_pid_that_was_used_again_is_not_the_holder(path):
+    path.write_bytes(replace(Holder.me(), process_start="7").to_json())
+    Claim(path).release()
+
+
+def test_a_start_that_cannot_be_told_is_no_proof_of_death(path):
+    path.write_bytes(replace(Holder.me(), process_start="").to_json())
+    with pytest.raises(st.StoreBusyError):
+        Claim(path)
+
+
+def test_a_holder_elsewhere_is_dead_only_after_a_long_silence(path):
+    hold_elsewhere(path, silent_s=50)
+    expected = r"process 4711 on node7 .*sign of life was 5\d s ago.*taken over after 60 s"
+    with pytest.raises(st.StoreBusyError, match=expected):
+        Claim(path)
+    with pytest.raises(st.StoreBusyError, match=expected):
+        refuse_if_claimed(path)
+    hold_elsewhere(path, silent_s=61)
+    refuse_if_claimed(path)
+    Claim(path).release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_hosts_clock_does_not_matter(path):
+    hold_elsewhere(path, silent_s=-3600)  # as if the file server were an hour ahead
+    with pytest.raises(st.StoreBusyError):
+        Claim(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
+def test_a_claim_that_names_nobody_goes_by_its_age(path, data):
+    path.write_bytes(data)
+    with pytest.raises(st.StoreBusyError, match="a process that has not left its name"):
+        Claim(path)
+    os.utime(path, (1, 1))
+    Claim(path).release()
+
+
+@pytest.mark.parametrize("pid", [0, -1, "1", 1.5, None])
+def test_no_process_has_such_a_pid(pid):
+    told = json.loads(Holder.me().to_json())
+    assert Holder.from_json(json.dumps({**told, "pid": pid}).encode()) is None
+
+
+def test_the_heart_beats(path):
+    claim = Claim(path, QUICK)
+    os.utime(path, (1, 1))
+    wait_until(lambda: path.stat().st_mtime > 1)
+    claim.release()
+
+
+def test_a_claim_deleted_by_hand_is_put_back(path):
+    claim = Claim(path, ClaimTimes(heartbeat_s=0.05, dead_after_s=60))
+    path.unlink()
+    wait_until(path.exists)
+    claim.check()
+    claim.release()
+    assert not path.exists()
+
+
+def test_a_holder_that_was_stopped_and_taken_over_notices(path, hold):
+    holder = hold(dead_after_s=60)
+    holder.send_signal(signal.SIGSTOP)
+    seem_elsewhere(path, silent_s=1000)
+    claim = Claim(path)
+    holder.send_signal(signal.SIGCONT)
+    _, told = holder.communicate(timeout=PATIENCE_S)
+    assert f"silent for too long, and process {os.getpid()} on" in told
+    assert "what it has written is kept" in told
+    claim.check()
+    claim.release()
+
+
+def test_a_holder_that_was_stopped_while_another_came_and_went_notices(path, hold):
+    holder = hold(dead_after_s=0.2)
+    holder.send_signal(signal.SIGSTOP)
+    path.unlink()
+    time.sleep(0.5)
+    holder.send_signal(signal.SIGCONT)
+    _, told = holder.communicate(timeout=PATIENCE_S)
+    assert f"its claim, {path}, is gone" in told
+    assert not path.exists()
+
+
+def test_one_that_lost_its_claim_leaves_the_others_alone(path):
+    claim = Claim(path, QUICK)
+    hold_elsewhere(path, silent_s=0)
+    theirs = path.read_bytes()
+    claim.release()
+    assert path.read_bytes() == theirs
+
+
+def test_of_many_that_take_over_one_gets_it(path):
+    for _ in range(20):
+        hold_elsewhere(path, silent_s=1000)
+        claims, busy = [], []
+        together = threading.Barrier(8)
+
+        def take(claims=claims, busy=busy, together=together):
+            together.wait()
+            try:
+                claims.append(Claim(path))
+            except st.StoreBusyError as error:
+                busy.append(error)
+
+        threads = [threading.Thread(target=take) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(claims), len(busy)) == (1, 7)
+        claims[0].check()
+        claims[0].release()
+        assert list(path.parent.iterdir()) == []
+
+
+FORK = """
+import os, sys, warnings
+from pathlib import Path
+from slidetile.claim import Claim
+from slidetile.errors import StoreBusyError
+warnings.simplefilter("ignore")  # a fork of a process with threads: that is what we are after
+path = Path(sys.argv[1])
+claim = Claim(path)
+if os.fork() == 0:
+    try:
+        claim.check()
+    except StoreBusyError as error:
+        print(error, flush=True)
+    claim.release()
+    os._exit(0)
+os.wait()
+claim.check()
+assert path.exists()
+claim.release()
+assert not path.exists()
+"""
+
+
+def test_a_fork_neither_writes_nor_releases(path):
+    told = subprocess.run(
+        [sys.executable, "-c", FORK, path], capture_output=True, text=True, check=True
+    ).stdout
+    assert "it is a fork of the one that holds the claim" in told
+
+
+def test_times_make_sense():
+    with pytest.raises(ValueError, match=r"at least twice heartbeat_s, but they are 5\.0 and 3"):
+        ClaimTimes(heartbeat_s=3, dead_after_s=5.0)
+
+
+def test_one_that_was_taken_over_writes_and_renames_nothing_more(tmp_path):
+    store = tmp_path / "x.zarr"
+    with PartialFolder(store, times=QUICK) as folder:
+        folder.write(folder.path / "zarr.json", b"{}")
+        hold_elsewhere(tmp_path / "x.zarr.owner", silent_s=0)
+        wait_until(lambda: folder._claim._is_lost)
+        with pytest.raises(st.StoreBusyError, match="no longer this process's to write"):
+            folder.write(folder.path / "b", b"b")
+        with pytest.raises(st.StoreBusyError):
+            folder.finish()
+        with pytest.raises(st.StoreBusyError):
+            folder.discard()
+    assert not store.exists()
+    assert [path.name for path in folder.path.iterdir()] == ["zarr.json"]
+
+
+def test_a_store_finished_by_another_meanwhile_is_not_replaced(tmp_path):
+    store = tmp_path / "x.zarr"
+    with PartialFolder(store) as folder:
+        folder.write(folder.path / "zarr.json", b"{}")
+        store.mkdir()
+        with pytest.raises(st.StoreExistsError):
+            folder.finish()
+    assert list(store.iterdir()) == []
+
+
+@pytest.fixture
+def slide():
+    return st.ArraySlide(np.random.default_rng(0).integers(0, 255, (2100, 2100, 3), np.uint8))
+
+
+@pytest.fixture
+def plan(slide):
+    spec = st.TileSpec(size=512, min_tissue_fraction=0)
+    return st.plan_tiles(slide, st.find_tissue(slide), spec)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_a_run_that_ends_in_an_error_lets_the_next_one_continue(tmp_path, slide, plan, error):
+    def fail(progress):
+        if progress.shards_done:
+            raise error
+
+    before = set(threading.enumerate())
+    with pytest.raises(error):
+        st.write_tiles(slide, plan, tmp_path / "x.zarr", on_progress=fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr.partial"]
+    wait_until(lambda: {t.name for t in set(threading.enumerate()) - before} <= {"slidetile_claim"})
+    st.write_tiles(slide, plan, tmp_path / "x.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
+
+
+@pytest.mark.parametrize("existing", ["continue", "restart", "overwrite"])
+def test_two_threads_cannot_write_one_store(tmp_path, slide, plan, existing):
+    path = tmp_path / "x.zarr"
+    seen = []
+
+    def again(_):
+        if not seen:
+            seen.append(sorted((tmp_path / "x.zarr.partial").rglob("*")))
+            with pytest.raises(st.StoreBusyError, match="this very one"):
+                st.write_tiles(slide, plan, path, options=st.WriteOptions(existing=existing))
+            assert sorted((tmp_path / "x.zarr.partial").rglob("*")) >= seen[0]
+
+    store = st.write_tiles(slide, plan, path, on_progress=again)
+    assert len(store) == len(plan)
+
+
+def test_the_second_command_says_who_is_at_it(command, sample, tree, tmp_path):
+    out, partial = tmp_path / "x.zarr", tmp_path / "x.zarr.partial"
+    program = "from slidetile.cli import main; main()"
+    arguments = ["tile", sample, "-o", out, "--tile-size", "256", "--codec", "zstd"]
+    first = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL, text=True
+    )
+    wait_until((partial / "unfinished.json").exists)
+    first.send_signal(signal.SIGSTOP)
+    held = tree(partial)
+    for more in ([], ["--restart"]):
+        second = command(*arguments, *more)
+        assert second.exit_code == 1
+        assert second.stderr.startswith(f"error: {out} is being written by process {first.pid} on ")
+    assert tree(partial) == held
+    first.send_signal(signal.SIGCONT)
+    assert first.wait(timeout=60) == 0
+    recipe = st.Recipe(tile=st.TileSpec(size=256), codec="zstd")
+    assert tree(out) == tree(st.tile_slide(sample, tmp_path / "y.zarr", recipe).path)
+    assert not list(tmp_path.glob("*.owner*"))

@@ -1,0 +1,92 @@
+"""Killed at any moment, again and again: the same command goes on, and the bytes are the same."""
+
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = [sys.executable, "-c", "from slidetile.cli import main; main()"]
+
+WORKERS = 2
+IN_FLIGHT = 4 * WORKERS
+"""Tasks at once, as `slidetile.tiling` allows with so many workers and memory enough."""
+
+
+def shards(partial):
+    """The whole shard files of an unfinished store; a rewritten one has another inode."""
+    found = partial.glob("[0-9]*/c/**/*") if partial.is_dir() else ()
+    return {
+        str(path.relative_to(partial)): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in found
+        if path.is_file() and path.suffix != ".tmp"
+    }
+
+
+class Victim:
+    """A command that is killed and begun again until it has finished."""
+
+    def __init__(self, slide, out, codec):
+        self.out, self.partial = out, out.with_name(out.name + ".partial")
+        arguments = ["tile", slide, "-o", out, "--codec", codec, "--workers", str(WORKERS)]
+        self.command = [*PROGRAM, *map(str, arguments)]
+        self.kept = {}
+        self.redone = []
+
+    def run(self, seconds=None):
+        """Run it, at most for a time; return whether it finished."""
+        process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            _, told = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        else:
+            assert process.returncode == 0, told
+        finished = self.out.exists()  # a kill may come between the rename and the end
+        now = shards(self.out if finished else self.partial)
+        assert self.kept.keys() <= now.keys()
+        self.redone.append(sum(now[name] != stamp for name, stamp in self.kept.items()))
+        self.kept = {} if finished else now
+        return finished
+
+
+def torment(slide, out, codec, moments, undisturbed, tree):
+    """Kill runs at these moments; return how many kills hit a store half written."""
+    victim, hits = Victim(slide, out, codec), 0
+    for seconds in [*moments, None]:
+        finished = victim.run(seconds)
+        hits += bool(victim.kept)
+        if finished:
+            assert tree(out) == undisturbed
+            out.rename(out.with_name(f"{out.name}-{len(victim.redone)}"))
+    assert finished
+    assert max(victim.redone) <= IN_FLIGHT
+    return hits
+
+
+def moments(slide, tmp_path, codec, count, seed, earliest):
+    """Random moments of a run's life, from a share of it on."""
+    begin = time.perf_counter()
+    assert Victim(slide, tmp_path / "timed.zarr", codec).run()
+    life = time.perf_counter() - begin
+    chance = random.Random(seed)  # noqa: S311  not for secrets
+    return [chance.uniform(earliest * life, life) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("codec", "count"), [("native", 2), ("zstd", 3)])
+def test_five_kills(long_slide, long_trees, tree, tmp_path, codec, count):
+    # The first part of a run's life goes into starting Python: nothing to lose there.
+    when = moments(long_slide, tmp_path, codec, count=count, seed=5, earliest=0.5)
+    torment(long_slide, tmp_path / "x.zarr", codec, when, long_trees[codec], tree)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("codec", ["native", "zstd"])
+def test_fifty_kills(long_slide, long_trees, tree, tmp_path, codec):
+    when = moments(long_slide, tmp_path, codec, count=50, seed=1, earliest=0.0)
+    hits = torment(long_slide, tmp_path / "x.zarr", codec, when, long_trees[codec], tree)
+    assert hits > 5
