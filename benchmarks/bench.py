@@ -1,176 +1,180 @@
-"""Measure slidetile against the script a user would otherwise write, on one large slide.
+"""Measure slidetile against what else there is, and against the physical floor.
 
-    python benchmarks/bench.py [--slide SLIDE] [--folder FOLDER] [--threads N] [--json FILE]
+    python benchmarks/bench.py [--folder FOLDER] [--threads N] [--only NAME …]
 
-Everything runs once, one after another, each in a process of its own, so that its peak memory is
-its own. Without --slide a 100,000×80,000 slide is generated first. Speeds are megapixels of
-planned tiles per second of the writing phase; ratios are what counts, since they were measured in
-one run on one machine.
+Slides of 20,000, 50,000 and 100,000 pixels are generated in the folder unless they lie there from
+an earlier run. Everything is measured in one run, one after another, each contestant in a process
+of its own, so that its peak memory is its own. Ratios are what counts. The figures go into
+benchmarks/results.json too.
 """
 
 import argparse
 import json
 import os
+import platform
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[1]
-SCRIPT_SHARE = 6  # the script is so slow that every sixth tile must do
+import contestants
+
+HERE = Path(__file__).parent
+SIZES = {"20k": (20_000, 15_000), "50k": (50_000, 40_000), "100k": (100_000, 80_000)}
+KEEPERS = {"native 100k": "native.zarr", "zstd 100k": "zstd.zarr"}
+
+CONTESTS: dict[str, tuple[Any, str, str | None]] = {
+    "start": (contestants.start, "20k", None),
+    "script": (contestants.script, "100k", None),
+    "pair": (contestants.pair, "100k", None),
+    "floor": (contestants.floor, "100k", None),
+    **{
+        f"{codec} {size}": (contestants.write(codec), size, None)
+        for codec in ("zstd", "native")
+        for size in SIZES
+    },
+    "native command": (contestants.command("native"), "100k", None),
+    "files": (contestants.files, "100k", "native.zarr"),
+    "copy": (contestants.copy, "100k", "native.zarr"),
+    "read back": (contestants.read_back, "100k", "native.zarr"),
+    "openslide": (contestants.through_openslide, "100k", None),
+    "sleepy": (contestants.sleepy, "20k", None),
+}
+"""Name: what runs, on which slide, and the store of an earlier contestant that it needs."""
 
 
 def main() -> None:
-    arguments = parse()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
-        slide = arguments.slide or generate(Path(scratch))
-        rows = [
-            measure(name, slide, Path(scratch), arguments.threads)
-            for name in ("script", "zstd", "native", "files", "copy")
-        ]
-    show(rows)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
-
-
-def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slide", type=Path, help="an existing slide instead of a generated one")
-    parser.add_argument("--folder", type=Path, help="where to work; a few GB are needed")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "slidetile")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    return parser.parse_args()
+    parser.add_argument("--only", nargs="*", default=list(CONTESTS), choices=CONTESTS)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    results: dict[str, dict[str, float]] = {}
+    for name in (name for name in CONTESTS if name in arguments.only):
+        results[name] = measure(name, arguments.folder, arguments.threads)
+        print(name, {k: round(v, 3) for k, v in results[name].items()}, flush=True)
+    report = {"machine": machine(arguments.threads), "results": results, "ratios": ratios(results)}
+    print(table(report["ratios"]))
+    if arguments.only == list(CONTESTS):
+        (HERE / "results.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
-def generate(folder: Path) -> Path:
-    slide = folder / "slide.svs"
-    command = [sys.executable, ROOT / "data_samples" / "make_slide.py", slide]
-    subprocess.run([*command, "--width", "100000", "--height", "80000"], check=True)
+def measure(name: str, folder: Path, threads: int) -> dict[str, float]:
+    """Run one contestant in a process of its own, on a file system that has come to rest."""
+    _, size, kept = CONTESTS[name]
+    slide, out = generated(folder, size), folder / "out.zarr"
+    shutil.rmtree(out, ignore_errors=True)
+    os.sync()
+    line = [sys.executable, __file__, "--child", name, slide, out, str(threads)]
+    if kept:
+        line.append(folder / kept)
+    child = subprocess.run(line, check=True, stdout=subprocess.PIPE)
+    if name in KEEPERS:
+        shutil.rmtree(folder / KEEPERS[name], ignore_errors=True)
+        out.rename(folder / KEEPERS[name])
+    for left in folder.glob("out.zarr*"):
+        shutil.rmtree(left)
+    return json.loads(child.stdout)
+
+
+def generated(folder: Path, size: str) -> Path:
+    slide = folder / f"slide_{size}.svs"
+    if not slide.exists():
+        width, height = map(str, SIZES[size])
+        maker = HERE.parent / "data_samples" / "make_slide.py"
+        subprocess.run(
+            [sys.executable, maker, slide, "--width", width, "--height", height],
+            check=True,
+            stdout=sys.stderr,
+        )
     return slide
 
 
-def measure(name: str, slide: Path, folder: Path, threads: int) -> dict:
-    """Run one contestant in a process of its own and return its row."""
-    out = folder / "out.zarr"
-    kept = folder / "native.zarr"
-    paths = [str(path) for path in (slide, out, kept)]
-    child = subprocess.run(
-        [sys.executable, __file__, "--child", name, *paths, str(threads)],
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    if name == "native":
-        out.rename(kept)
-    shutil.rmtree(out, ignore_errors=True)
-    row = {"name": name, **json.loads(child.stdout)}
-    print(f"{name}: {row['seconds']:.2f} s", file=sys.stderr)
-    return row
+def run_child(name: str, slide: str, out: str, threads: str, *kept: str) -> None:
+    figures = CONTESTS[name][0](slide, out, int(threads), *kept)
+    figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(json.dumps(figures))
 
 
-def run_child(name: str, slide: str, out: str, kept: str, threads: int) -> None:
-    contestant = {"script": run_script, "files": run_files, "copy": run_copy}.get(name)
-    before = time.perf_counter()
-    if contestant is not None:
-        row = contestant(slide, out, kept, threads)
-    else:
-        row = run_slidetile(name, slide, out, threads)
-    row["total_seconds"] = time.perf_counter() - before
-    row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps(row))
+def ratios(results: dict[str, dict[str, float]]) -> dict[str, tuple[float, str]]:
+    """Return what the promises are about, each with its aim; what was not measured is left out."""
+
+    def figure(name: str, key: str) -> float:
+        return results[name][key]
+
+    def faster(one: str, other: str) -> float:
+        return figure(one, "megapixels_per_s") / figure(other, "megapixels_per_s")
+
+    formulas = {
+        "native ÷ script": (lambda: faster("native 100k", "script"), "≥ 100"),
+        "native: command ÷ (3 × copy + 2 s)": (
+            lambda: figure("native command", "seconds") / (3 * figure("copy", "seconds") + 2),
+            "≤ 1",
+        ),
+        "native ÷ plain files": (lambda: faster("native 100k", "files"), ""),
+        "zstd ÷ floor": (lambda: faster("zstd 100k", "floor"), "≥ 0.85"),
+        "zstd ÷ pair": (lambda: faster("zstd 100k", "pair"), "≥ 2"),
+        "zstd ÷ script": (lambda: faster("zstd 100k", "script"), "≥ 4"),
+        "read back: OpenSlide ÷ store": (
+            lambda: figure("read back", "openslide_ms") / figure("read back", "store_ms"),
+            "≥ 5",
+        ),
+        "read back: decode ÷ store": (
+            lambda: figure("read back", "decode_ms") / figure("read back", "store_ms"),
+            "≥ 0.9",
+        ),
+        "OpenSlide adapter ÷ OpenSlide": (
+            lambda: figure("openslide", "adapter_over_openslide"),
+            "≤ 1.1",
+        ),
+        "sleepy reads ÷ awake": (lambda: figure("sleepy", "sleepy_over_awake"), "near 1"),
+        "the same without overlap": (lambda: figure("sleepy", "without_overlap"), ""),
+        "import, s": (lambda: figure("start", "import_s"), "< 0.3"),
+        "--help, s": (lambda: figure("start", "help_s"), "< 0.3"),
+    }
+    for codec in ("native", "zstd"):
+        large, small = f"{codec} 100k", f"{codec} 20k"
+        formulas |= {
+            f"{codec}: peak MB": (lambda n=large: figure(n, "peak_mb"), "< 300"),
+            f"{codec}: peak 100k ÷ 20k": (
+                lambda a=large, b=small: figure(a, "peak_mb") / figure(b, "peak_mb"),
+                "≤ 1.1",
+            ),
+            f"{codec}: MP/s 100k ÷ 20k": (lambda a=large, b=small: faster(a, b), "near 1"),
+            f"{codec}: MP/s 50k ÷ 20k": (
+                lambda a=f"{codec} 50k", b=small: faster(a, b),
+                "near 1",
+            ),
+        }
+    measured: dict[str, tuple[float, str]] = {}
+    for name, (formula, aim) in formulas.items():
+        try:
+            measured[name] = round(formula(), 3), aim
+        except KeyError:  # a contestant was not asked for
+            continue
+    return measured
 
 
-def plan_of(slide):
-    import slidetile as st
-
-    return st.plan_tiles(slide, st.find_tissue(slide))
-
-
-def run_slidetile(codec: str, slide: str, out: str, threads: int) -> dict:
-    import slidetile as st
-
-    with st.open_slide(slide) as opened:
-        plan = plan_of(opened)
-        begin = time.perf_counter()
-        store = st.write_tiles(opened, plan, out, codec=codec, workers=threads)
-        seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "megapixels": len(store) * 1.048576}
+def table(rows: dict[str, tuple[float, str]]) -> str:
+    lines = [f"{name:38}{value:10.2f}   {aim}" for name, (value, aim) in rows.items()]
+    return "\n".join(["", f"{'':38}{'measured':>10}   aim", *lines])
 
 
-def run_script(slide: str, out: str, _kept: str, threads: int) -> dict:
-    """Read with OpenSlide, write with zarr-python: what one would write in ten minutes."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import numpy as np
-    import openslide
-    import zarr
-
-    import slidetile as st
-
-    with st.open_slide(slide) as opened:
-        tiles = [tile.region for tile in plan_of(opened)][::SCRIPT_SHARE]
-    source = openslide.OpenSlide(slide)
-    width, height = source.dimensions
-    array = zarr.create_array(
-        out, shape=(height, width, 3), chunks=(1024, 1024, 3), dtype="uint8", fill_value=255
-    )
-
-    def carry(tile: st.Region) -> None:
-        image = source.read_region((tile.x, tile.y), 0, (tile.width, tile.height)).convert("RGB")
-        part = tile.intersection(st.Region(x=0, y=0, width=width, height=height))
-        rows, columns = part.slices
-        array[rows, columns] = np.asarray(image)[: part.height, : part.width]
-
-    begin = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(carry, tiles))
-    return {"seconds": time.perf_counter() - begin, "megapixels": len(tiles) * 1.048576}
-
-
-def run_files(_slide: str, out: str, kept: str, threads: int) -> dict:
-    """Write the native store's files again from memory: the file system's own floor."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    shards = [path for path in Path(kept).rglob("c/*/*/*") if path.is_file()]
-    data = [(Path(out) / path.relative_to(kept), path.read_bytes()) for path in shards]
-    for parent in {path.parent for path, _ in data}:
-        parent.mkdir(parents=True)
-    begin = time.perf_counter()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda item: item[0].write_bytes(item[1]), data))
-    return {"seconds": time.perf_counter() - begin, "megapixels": megapixels(kept)}
-
-
-def run_copy(_slide: str, out: str, kept: str, _threads: int) -> dict:
-    """Copy the native store as `cp -r` does."""
-    begin = time.perf_counter()
-    subprocess.run(["cp", "-r", kept, out], check=True)
-    return {"seconds": time.perf_counter() - begin, "megapixels": megapixels(kept)}
-
-
-def megapixels(store: str) -> float:
-    import slidetile as st
-
-    return len(st.open_store(store)) * 1.048576
-
-
-def show(rows: list[dict]) -> None:
-    named = {row["name"]: row for row in rows}
-    base = named["script"]["megapixels"] / named["script"]["seconds"]
-    print(f"{'':10}{'MP/s':>10}{'ratio':>9}{'write s':>10}{'total s':>10}{'peak MB':>10}")
-    for row in rows:
-        speed = row["megapixels"] / row["seconds"]
-        print(
-            f"{row['name']:10}{speed:10.0f}{speed / base:9.1f}{row['seconds']:10.2f}"
-            f"{row['total_seconds']:10.2f}{row['peak_mb']:10.0f}"
-        )
-    print(f"(script: every {SCRIPT_SHARE}th tile; files, copy: the native store's bytes)")
+def machine(threads: int) -> dict[str, Any]:
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+    }
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        run_child(*sys.argv[2:6], int(sys.argv[6]))
+        run_child(*sys.argv[2:])
     else:
         main()
