@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion, median_filter
 
+from slidetile.array_slide import ArraySlide
 from slidetile.detectors import OtsuDetector
 from slidetile.optical_density import OpticalDensityDetector
 from slidetile.readers import open_slide
-from slidetile.slide import ArraySlide
 from slidetile.tissue import find_tissue
 
 PROJECT = Path(__file__).resolve().parents[1]

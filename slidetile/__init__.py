@@ -8,6 +8,7 @@ Examples
 (1024, 1024, 3)
 """
 
+from slidetile.array_slide import ArraySlide
 from slidetile.batch import BatchReport, SlideResult, tile_slides
 from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
 from slidetile.detectors import DarkBackgroundDetector, OtsuDetector
@@ -29,13 +30,15 @@ from slidetile.geometry import Region
 from slidetile.optical_density import OpticalDensityDetector
 from slidetile.overview import Overview, read_overview
 from slidetile.plan import Tile, TilePlan, TileSpec, plan_tiles
+from slidetile.progress import Progress
 from slidetile.readers import open_slide
 from slidetile.recipe import Recipe, tile_slide
-from slidetile.slide import ArraySlide, Level, Slide, Source
+from slidetile.slide import Level, Slide, Source
 from slidetile.store import TileStore, open_store
-from slidetile.tiling import Progress, WriteOptions, write_tiles
+from slidetile.tiling import write_tiles
 from slidetile.tissue import TissueMask, TissueRegion, find_tissue
 from slidetile.verify import verify_store
+from slidetile.write_options import WriteOptions
 
 __all__ = [
     "ArraySlide",

@@ -16,8 +16,8 @@ from slidetile.errors import StoreError
 from slidetile.geometry import Region
 from slidetile.layout import Grid
 from slidetile.metadata import is_sharded, shard_key
+from slidetile.pixels import Pixels
 from slidetile.shard import ShardIndex, index_bytes, unpack_index
-from slidetile.slide import Pixels
 
 LARGEST_SIDE_PX = 1 << 24
 """More than any scanner delivers; a store that claims more is refused."""

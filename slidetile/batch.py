@@ -20,7 +20,7 @@ from slidetile.memory import default_workers
 from slidetile.processes import in_processes
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.store import TileStore, open_store
-from slidetile.tiling import WriteOptions
+from slidetile.write_options import WriteOptions
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.slide import Pixels
+from slidetile.pixels import Pixels
 
 CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 

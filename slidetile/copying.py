@@ -1,14 +1,16 @@
 """Making shards by copying the slide's compressed tiles: nothing is decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from slidetile.codecs import ChunkCodec, NativeCodec
 from slidetile.errors import NotNativeError
+from slidetile.geometry import Region
 from slidetile.halving import PyramidLevel
 from slidetile.layout import Grid, Shard
+from slidetile.native import DAMAGED, FetchedTiles, NativeLevel
 from slidetile.plan import TilePlan
-from slidetile.slide import DAMAGED, FetchedTiles, NativeLevel, Slide
+from slidetile.slide import Slide
 from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
@@ -48,8 +50,9 @@ class Copying:
                 f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
                 "use the codec zstd or jpeg."
             )
+        regions = plan.regions
         self.levels = tuple(
-            _native_level(slide, number, native, plan) for number, native in self._natives
+            _native_level(slide, number, native, regions) for number, native in self._natives
         )
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
@@ -108,10 +111,12 @@ def _cells(grid: Grid, shard: Shard) -> list[tuple[int, int]]:
     return [grid.chunk_cell(shard, chunk) for chunk in shard.chunks]
 
 
-def _native_level(slide: Slide, number: int, native: NativeLevel, plan: TilePlan) -> PyramidLevel:
+def _native_level(
+    slide: Slide, number: int, native: NativeLevel, regions: Sequence[Region]
+) -> PyramidLevel:
     level = slide.levels[number]
     grid = Grid.about(level.size, (native.tile_width_px, native.tile_height_px), SHARD_PX)
-    needed = grid.chunks_for(slide.level_region(region, number) for region in plan.regions)
+    needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),

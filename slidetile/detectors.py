@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.overview import area_average
-from slidetile.slide import Pixels
+from slidetile.pixels import Pixels
 
 Mask = NDArray[np.bool_]
 """Tissue or not, as [row, column]."""

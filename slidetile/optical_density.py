@@ -35,7 +35,7 @@ from slidetile.detectors import (
     working_resolution,
 )
 from slidetile.overview import area_average
-from slidetile.slide import Pixels
+from slidetile.pixels import Pixels
 
 SHADES = 3
 STAIN_WINDOW_UM = 48.0

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.geometry import Region
-from slidetile.slide import Level, Pixels, Slide
+from slidetile.pixels import Pixels
+from slidetile.slide import Level, Slide
 
 DEFAULT_MPP = 8.0
 LARGEST_MPP = 500.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from slidetile.memory import Places
+from slidetile.governor import Places
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

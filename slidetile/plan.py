@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from slidetile import preview
 from slidetile.geometry import Region
-from slidetile.slide import Pixels, Slide
+from slidetile.pixels import Pixels
+from slidetile.slide import Slide
 from slidetile.tissue import TissueMask
 
 SMALLEST_TILE_PX = 16

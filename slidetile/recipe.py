@@ -9,10 +9,11 @@ from slidetile.detectors import Detector
 from slidetile.overview import DEFAULT_MPP, check_overview_mpp
 from slidetile.partial import check_destination, refuse_if_busy
 from slidetile.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.progress import OnProgress
 from slidetile.readers import open_slide
 from slidetile.slide import Slide, check_mpp
 from slidetile.store import TileStore
-from slidetile.tiling import OnProgress, WriteOptions, write_tiles
+from slidetile.tiling import write_tiles
 from slidetile.tissue import (
     MIN_HOLE_AREA_UM2,
     MIN_REGION_AREA_UM2,
@@ -20,6 +21,7 @@ from slidetile.tissue import (
     describe_detector,
     find_tissue,
 )
+from slidetile.write_options import WriteOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,26 +1,16 @@
-"""What a slide is: the protocol every reader fulfils, and a slide held in memory."""
+"""What a slide is: the protocol every reader fulfils."""
 
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from types import TracebackType
 from typing import Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from slidetile import preview
 from slidetile.geometry import Region
-
-Pixels = NDArray[np.uint8]
-"""Pixels as [row, column, channel], 8 bits each."""
+from slidetile.native import NativeLevel
+from slidetile.pixels import Pixels
 
 LARGEST_THUMBNAIL_PX = 1 << 25
-
-DAMAGED = b""
-"""Stands for a native tile whose bytes are no JPEG at all; see `FetchedTiles.streams`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,70 +82,6 @@ class FetchedRegion(Protocol):
         SlideReadError
             Part of the region does not decode.
         """
-        ...
-
-
-class FetchedTiles(Protocol):
-    """Native tiles whose stored bytes are in memory."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held."""
-        ...
-
-    def streams(self) -> list[bytes | None]:
-        """Return each tile as a JPEG stream any decoder reads, in the order asked for.
-
-        The scan data are the file's own; only the tables the file keeps elsewhere and the
-        colour marker it lacks are put before them. None where the file stores nothing, and
-        `DAMAGED` where what it stores is no JPEG.
-
-        Raises
-        ------
-        NotNativeError
-            A tile is encoded otherwise than the level promises: not baseline, not 8-bit, of
-            another size or with other components.
-        """
-        ...
-
-
-class NativeLevel(Protocol):
-    """A level whose compressed JPEG tiles can be copied without decoding them."""
-
-    @property
-    def columns(self) -> int:
-        """Native tiles in a row."""
-        ...
-
-    @property
-    def rows(self) -> int:
-        """Native tiles in a column."""
-        ...
-
-    @property
-    def tile_width_px(self) -> int:
-        """Width of every native tile, those at the right edge included."""
-        ...
-
-    @property
-    def tile_height_px(self) -> int:
-        """Height of every native tile, those at the bottom edge included."""
-        ...
-
-    def fetch(self, tiles: Sequence[tuple[int, int]]) -> FetchedTiles:
-        """Read the stored bytes of ``tiles``, each a (column, row) of the native grid.
-
-        Safe to call from several threads.
-
-        Raises
-        ------
-        SlideReadError
-            The file could not be read, or ended too early.
-        """
-        ...
-
-    def stored_bytes(self, tiles: Sequence[tuple[int, int]]) -> int:
-        """Return how many bytes the file stores for ``tiles``, without reading them."""
         ...
 
 
@@ -312,158 +238,3 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
 def is_plausible_mpp(mpp: float) -> bool:
     """Return whether a slide scanner could have delivered this many micrometres per pixel."""
     return math.isfinite(mpp) and 0.05 <= mpp <= 50
-
-
-def paste(canvas: Pixels, pixels: Pixels, at: Region) -> None:
-    """Copy ``pixels``, which begin at the corner of ``at``, into the part of ``canvas`` they meet.
-
-    ``at`` is in the canvas's own coordinates and may reach over its edges.
-    """
-    frame = Region(x=0, y=0, width=canvas.shape[1], height=canvas.shape[0])
-    if (shared := frame.intersection(at)) is not None:
-        canvas[shared.slices] = pixels[shared.relative_to(at).slices]
-
-
-def fill_colour(pixels: Pixels, colour: tuple[int, int, int]) -> None:
-    """Give an image one colour; where it has one channel, the colour's red."""
-    channels = colour[: pixels.shape[2]]
-    if len(set(channels)) == 1:
-        pixels.fill(channels[0])  # nearly always, and far quicker
-    else:
-        pixels[:] = channels
-
-
-def blank(width: int, height: int, channels: int, colour: tuple[int, int, int]) -> Pixels:
-    """Return an image of one colour; see `fill_colour`."""
-    pixels = np.empty((height, width, channels), np.uint8)
-    fill_colour(pixels, colour)
-    return pixels
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedRegion:
-    """A region that needed no decoding, or came decoded."""
-
-    array: Pixels
-    """The region's pixels."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held."""
-        return self.array.nbytes
-
-    def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Return the region, copied into ``out`` where that is given."""
-        if out is None:
-            return self.array
-        out[:] = self.array
-        return out
-
-
-class ArraySlide(Slide):
-    """A slide held in memory: for notebooks, small images, and every test's double.
-
-    Parameters
-    ----------
-    pixels
-        Level 0, as uint8 [row, column, channel] with 1 or 3 channels, or the levels from
-        finest to coarsest. They are not copied.
-    mpp
-        Micrometres per level-0 pixel, one number or (x, y).
-    objective_power, icc_profile, background, name
-        As in `Slide` and `Source`.
-
-    Raises
-    ------
-    TypeError
-        An array is not uint8.
-    ValueError
-        An array has another shape than stated, or a level is larger than the one before it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> slide = ArraySlide(np.zeros((100, 200, 3), np.uint8), mpp=0.5)
-    >>> slide.read_region(Region(x=190, y=0, width=20, height=10)).shape
-    (10, 20, 3)
-    """
-
-    reader = "array"
-    vendor = "array"
-
-    def __init__(
-        self,
-        pixels: Pixels | Sequence[Pixels],
-        *,
-        mpp: float | tuple[float, float] | None = None,
-        objective_power: float | None = None,
-        icc_profile: bytes | None = None,
-        background: tuple[int, int, int] = (255, 255, 255),
-        name: str = "array",
-    ) -> None:
-        arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
-        _check_arrays(arrays)
-        self._arrays = arrays
-        self.levels = tuple(_array_level(array, arrays[0]) for array in arrays)
-        self.mpp = None if mpp is None else check_mpp(mpp)
-        self.objective_power = objective_power
-        self.icc_profile = icc_profile
-        self.channels = arrays[0].shape[2]
-        self._background = background
-        self._name = name
-
-    @property
-    def background(self) -> tuple[int, int, int]:
-        """The colour of what lies outside the arrays."""
-        return self._background
-
-    @property
-    def source(self) -> Source:
-        """The name given, with a fingerprint over all pixels of level 0."""
-        pixels = np.ascontiguousarray(self._arrays[0])
-        digest = hashlib.sha256(str(pixels.shape).encode())
-        digest.update(pixels.data)
-        return Source(name=self._name, size_bytes=pixels.nbytes, fingerprint=digest.hexdigest())
-
-    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion:
-        """Copy a region out of its array; see `Slide.read_region`."""
-        array = self._arrays[level]
-        asked = self.level_region(region, level)
-        canvas = blank(asked.width, asked.height, self.channels, self._background)
-        whole = Region(x=0, y=0, width=array.shape[1], height=array.shape[0])
-        paste(canvas, array, whole.relative_to(asked))
-        return DecodedRegion(canvas)
-
-    def native_level(self, level: int) -> None:
-        """Return None: arrays hold no compressed tiles."""
-        self.levels[level]
-
-    def close(self) -> None:
-        """Do nothing: the arrays belong to the caller."""
-
-
-def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
-    if not arrays:
-        raise ValueError("A slide needs at least one level, but none was given.")
-    for array in arrays:
-        if array.dtype != np.uint8:
-            raise TypeError(f"A slide's pixels are uint8, but these are {array.dtype}.")
-        if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
-            raise ValueError(
-                "A slide's pixels are [row, column, channel] with 1 or 3 channels, "
-                f"but the shape is {array.shape}."
-            )
-    for finer, coarser in pairwise(arrays):
-        if coarser.shape[0] > finer.shape[0] or coarser.shape[1] > finer.shape[1]:
-            raise ValueError(
-                f"Levels go from finest to coarsest, but {coarser.shape} follows {finer.shape}."
-            )
-
-
-def _array_level(array: Pixels, finest: Pixels) -> Level:
-    (height, width), (full_height, full_width) = array.shape[:2], finest.shape[:2]
-    return Level(
-        width=width,
-        height=height,
-        downsample=max(1.0, (full_width / width + full_height / height) / 2),
-    )

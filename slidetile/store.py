@@ -18,7 +18,8 @@ from slidetile.geometry import Region
 from slidetile.metadata import FORMAT_VERSION
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.partial import partial_path
-from slidetile.slide import Level, Pixels
+from slidetile.pixels import Pixels
+from slidetile.slide import Level
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,9 +16,9 @@ from slidetile.halving import PyramidLevel, halved_levels
 from slidetile.layout import Grid
 from slidetile.metadata import FORMAT_VERSION, Dataset, array, group, image
 from slidetile.overview import LARGEST_OVERVIEW_PX
+from slidetile.picture import PICTURE_CODEC, picture_grid
 from slidetile.plan import TileSpec
 from slidetile.slide import check_mpp
-from slidetile.store_writer import PICTURE_CODEC, picture_grid
 from slidetile.verify_tree import StoreTree
 from slidetile.work import SHARD_PX
 

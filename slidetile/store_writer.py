@@ -1,7 +1,6 @@
 """Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -9,15 +8,15 @@ import numpy as np
 
 from slidetile import metadata
 from slidetile.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.codecs import ChunkCodec, ZstdCodec, crc32c
+from slidetile.codecs import ChunkCodec, crc32c
 from slidetile.errors import StoreMismatchError
-from slidetile.halving import PyramidLevel
 from slidetile.layout import Grid, Shard
 from slidetile.manifest import MANIFEST, FileSum, pack_manifest
 from slidetile.metadata import Dataset
 from slidetile.partial import PartialFolder, partial_path
-from slidetile.plan import TilePlan
+from slidetile.picture import PICTURE_CODEC, pack_picture, picture_grid
 from slidetile.shard import index_bytes, pack_shard, unpack_index
+from slidetile.store_spec import StoreSpec
 from slidetile.tile_table import ShardRecord, write_parquet
 from slidetile.work import EncodedShard
 
@@ -25,41 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARTIAL_NOTE = "unfinished.json"
-
-PICTURE_CODEC = ZstdCodec()
-_PICTURE_CHUNK_PX = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSpec:
-    """All that shapes a store, known before its first byte."""
-
-    plan: TilePlan
-    """The tiles, and the overview and tissue they were chosen by."""
-
-    codec: ChunkCodec
-    """How chunks are stored, at every level."""
-
-    levels: tuple[PyramidLevel, ...]
-    """The pyramid, finest first."""
-
-    kind: str
-    """How the coarser levels come about, for the image's metadata."""
-
-    channels: int
-    """Channels of every pixel."""
-
-    fill: int
-    """Value of what is not stored: 255 in brightfield, 0 in fluorescence."""
-
-    mpp: tuple[float, float] | None
-    """Micrometres per pixel of level 0, as (x, y)."""
-
-    name: str
-    """The image's name, shown by viewers."""
-
-    attributes: dict[str, Any]
-    """``attributes.slidetile`` of the root group."""
 
 
 class PackedShard(NamedTuple):
@@ -276,13 +240,6 @@ class StoreWriter:
         """Write a whole [row, column, channel] array as an image of one level."""
         height, width, channels = pixels.shape
         grid = picture_grid(width, height)
-        planes = np.full((channels, grid.shard_height, grid.shard_width), fill, pixels.dtype)
-        planes[:, :height, :width] = pixels.transpose(2, 0, 1)
-        chunks = {
-            place: PICTURE_CODEC.encode(planes[:, rows, columns])
-            for place in range(grid.chunks_per_shard)
-            for rows, columns in [grid.chunk_within_shard(place).slices]
-        }
         overview = self.spec.plan.tissue.overview
         dataset = Dataset(path="0", downsample=overview.scale)
         ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
@@ -292,7 +249,7 @@ class StoreWriter:
         )
         self._write_json(name, metadata.group({"ome": ome}))
         self._write_json(f"{name}/0", node)
-        shard = pack_shard(chunks, grid.chunks_per_shard)
+        shard = pack_picture(pixels, grid, fill=fill)
         self._write(self.partial / name / "0" / metadata.shard_key(0, 0), shard)
 
     def _shard_path(self, level: int, shard: Shard) -> Path:
@@ -309,18 +266,6 @@ class StoreWriter:
         """Remember a file for the manifest."""
         name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
         self._files[name] = FileSum.of(data)
-
-
-def picture_grid(width: int, height: int) -> Grid:
-    """Return how the overview and the tissue are cut: everything in one shard."""
-    return Grid(
-        width=width,
-        height=height,
-        chunk_width=min(_PICTURE_CHUNK_PX, width),
-        chunk_height=min(_PICTURE_CHUNK_PX, height),
-        chunks_across=-(-width // _PICTURE_CHUNK_PX),
-        chunks_down=-(-height // _PICTURE_CHUNK_PX),
-    )
 
 
 def begun_codec(path: Path) -> str | None:

@@ -1,42 +1,36 @@
 """From a slide and a plan to a store: choosing the codec, carrying the plan out."""
 
-import base64
 import contextlib
 import functools
-import hashlib
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from slidetile import memory
+from slidetile.attributes import fill_value, store_attributes
 from slidetile.codecs import ChunkCodec, CodecName, NativeCodec, make_codec
 from slidetile.copying import Copying
 from slidetile.encoding import Encoding
 from slidetile.errors import NotNativeError, SlideReadError
+from slidetile.governor import Governor, kept_heap
 from slidetile.layout import Shard
-from slidetile.metadata import FORMAT_VERSION
 from slidetile.partial import check_destination
 from slidetile.pipeline import Limits, Stages, stream
 from slidetile.plan import TilePlan
+from slidetile.progress import OnProgress, Progress
 from slidetile.slide import Slide
 from slidetile.store import TileStore, open_store
-from slidetile.store_writer import PackedShard, StoreSpec, StoreWriter, begun_codec
+from slidetile.store_spec import StoreSpec
+from slidetile.store_writer import PackedShard, StoreWriter, begun_codec
 from slidetile.tile_table import Ledger, ShardRecord
 from slidetile.work import SHARD_PX, Work
+from slidetile.write_options import WriteOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _log = logging.getLogger(__name__)
-
-Existing = Literal["continue", "restart", "overwrite"]
-"""What to do with what is there: "continue" an unfinished store, "restart" throws it away, and
-"overwrite" replaces a finished one too, once the new one is complete."""
 
 READERS = 4
 """Threads that read. They wait for the disk more than they work, so the cores do not matter."""
@@ -46,64 +40,6 @@ WRITERS = 2
 
 PLACES_PER_WORKER = 4
 """Tasks in flight for each encoding thread: one in hand, the others being read or written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a run has come; what an interrupted run had finished counts as done."""
-
-    shards_done: int
-    """Shards written, of all levels."""
-
-    shards_total: int
-    """Shards to write, of all levels."""
-
-    tiles_total: int
-    """Tiles of the plan."""
-
-    bytes_written: int
-    """Bytes of all chunks so far."""
-
-    memory: memory.MemoryUse
-    """What the run has held so far."""
-
-    @property
-    def tiles_done(self) -> int:
-        """The share of the tiles that the shards written are of all shards."""
-        return self.tiles_total * self.shards_done // max(1, self.shards_total)
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteOptions:
-    """What few runs need to change about writing.
-
-    Raises
-    ------
-    ValueError
-        A value is out of its range.
-    """
-
-    existing: Existing = "continue"
-    """What to do with what is there already; see `Existing`."""
-
-    anonymous: bool = False
-    """Leave the slide's file name and its maker's free text out of the store."""
-
-    durable: bool = False
-    """Sync all files and folders before the store gets its name, so that it survives a power
-    failure from then on. Takes longer."""
-
-    memory_bytes: int | None = None
-    """The most memory to hold at once; what is really available unless given."""
-
-    def __post_init__(self) -> None:
-        if self.existing not in get_args(Existing):
-            raise ValueError(f"existing is one of {get_args(Existing)}, not {self.existing!r}.")
-        if self.memory_bytes is not None and self.memory_bytes < 1:
-            raise ValueError(f"memory_bytes is at least 1, but it is {self.memory_bytes}.")
 
 
 def write_tiles(
@@ -211,7 +147,7 @@ class _Job:
                 "the file is damaged or was cut short."
             )
 
-    def _governor(self, workers: int) -> memory.Governor:
+    def _governor(self, workers: int) -> Governor:
         gauge = memory.SystemGauge()
         budget = memory.make_budget(
             gauge,
@@ -219,7 +155,7 @@ class _Job:
             most=PLACES_PER_WORKER * workers,
             memory_bytes=self._options.memory_bytes,
         )
-        return memory.Governor(budget, gauge)
+        return Governor(budget, gauge)
 
     def _spec(self, work: Work) -> StoreSpec:
         slide, anonymous = self._slide, self._options.anonymous
@@ -229,10 +165,10 @@ class _Job:
             levels=work.levels,
             kind=work.kind,
             channels=slide.channels,
-            fill=_fill(slide),
+            fill=fill_value(slide),
             mpp=slide.mpp,
             name="slide" if anonymous else Path(slide.source.name).stem,
-            attributes=_attributes(slide, self._plan, work.codec, anonymous=anonymous),
+            attributes=store_attributes(slide, self._plan, work.codec, anonymous=anonymous),
         )
 
 
@@ -246,7 +182,7 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     """
     if codec.name == "native":
         return Copying(slide, plan)
-    return Encoding(slide, plan, codec, _fill(slide))
+    return Encoding(slide, plan, codec, fill_value(slide))
 
 
 class _Run:
@@ -256,7 +192,7 @@ class _Run:
         self,
         work: Work,
         writer: StoreWriter,
-        governor: memory.Governor,
+        governor: Governor,
         on_progress: OnProgress,
         tiles: int,
     ) -> None:
@@ -274,7 +210,8 @@ class _Run:
         self._report()
         stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
         results = stream(tasks, stages, limits, self._governor.places)
-        with contextlib.closing(results):  # whatever ends the loop ends the threads first
+        # Whatever ends the loop ends the threads first.
+        with kept_heap(), contextlib.closing(results):
             for records in results:
                 for record in records:
                     self._enter(record)
@@ -319,55 +256,3 @@ def _ignore(_: Progress) -> None:
 
 def _limits(workers: int) -> Limits:
     return Limits(workers=workers, readers=READERS, writers=WRITERS)
-
-
-def _fill(slide: Slide) -> int:
-    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
-    return 255 if sum(slide.background) >= 3 * 128 else 0
-
-
-def _attributes(
-    slide: Slide, plan: TilePlan, codec: ChunkCodec, *, anonymous: bool
-) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "complete": True,
-        "tile_size": plan.spec.size,
-        "tile_count": len(plan),
-        "codec": codec.name,
-        "background": list(slide.background),
-        "source": _source(slide, anonymous=anonymous),
-        "parameters": {
-            "codec": codec.parameters,
-            "min_tissue_fraction": plan.spec.min_tissue_fraction,
-            "tissue": plan.tissue.parameters,
-            "plan_sha256": _digest(plan),
-        },
-    }
-    if slide.icc_profile is not None:
-        attributes["icc_profile"] = base64.b64encode(slide.icc_profile).decode()
-    return attributes
-
-
-def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
-    source = slide.source
-    return {
-        **({} if anonymous else {"name": source.name}),
-        "size_bytes": source.size_bytes,
-        "fingerprint": source.fingerprint,
-        **({} if anonymous else {"vendor": slide.vendor}),
-        "reader": slide.reader,
-        "width": slide.width,
-        "height": slide.height,
-        "level_downsamples": [level.downsample for level in slide.levels],
-        "mpp": None if slide.mpp is None else list(slide.mpp),
-        "objective_power": slide.objective_power,
-    }
-
-
-def _digest(plan: TilePlan) -> str:
-    """Return what tells two plans apart that the same parameters, read otherwise, would give."""
-    digest = hashlib.sha256()
-    for array in (plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

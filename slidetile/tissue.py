@@ -24,7 +24,8 @@ from slidetile.detectors import (
 from slidetile.geometry import Region
 from slidetile.optical_density import OpticalDensityDetector
 from slidetile.overview import DEFAULT_MPP, Overview, read_overview
-from slidetile.slide import Pixels, Slide
+from slidetile.pixels import Pixels
+from slidetile.slide import Slide
 
 MIN_REGION_AREA_UM2 = 50_000.0
 MIN_HOLE_AREA_UM2 = 250_000.0

@@ -9,10 +9,11 @@ from slidetile.errors import SlidetileError, StoreError
 from slidetile.finding import Finding
 from slidetile.json_difference import difference
 from slidetile.manifest import MANIFEST
+from slidetile.picture import PICTURE_CODEC
 from slidetile.slide import Slide
 from slidetile.store import open_store
 from slidetile.store_shape import StoreShape, read_shape
-from slidetile.store_writer import PARTIAL_NOTE, PICTURE_CODEC
+from slidetile.store_writer import PARTIAL_NOTE
 from slidetile.verify_pixels import PixelCheck
 from slidetile.verify_shards import StoredChunks, split_checked
 from slidetile.verify_table import TABLE, TableCheck

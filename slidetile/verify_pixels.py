@@ -13,7 +13,8 @@ from slidetile.halving import Accumulator, FinishedShard, Planes, blank_planes, 
 from slidetile.layout import Grid, Shard, morton_key
 from slidetile.metadata import shard_key
 from slidetile.overview import read_level
-from slidetile.slide import Pixels, Slide
+from slidetile.pixels import Pixels
+from slidetile.slide import Slide
 from slidetile.store_shape import StoreShape
 from slidetile.verify_shards import StoredChunks, split_checked
 from slidetile.verify_tree import StoreTree

@@ -8,15 +8,8 @@ import pytest
 
 import slidetile as st
 from slidetile.codecs import JpegCodec, RawCodec, ZstdCodec
-from slidetile.memory import (
-    OVERHEAD,
-    Budget,
-    Governor,
-    Places,
-    SystemGauge,
-    free_what_can_be_freed,
-    make_budget,
-)
+from slidetile.governor import Governor, Places, free_what_can_be_freed
+from slidetile.memory import OVERHEAD, Budget, SystemGauge, make_budget
 from slidetile.tiling import make_work
 
 SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"

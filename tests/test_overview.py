@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slidetile.array_slide import ArraySlide, DecodedRegion
 from slidetile.geometry import Region
 from slidetile.overview import Overview, _blocks, area_average, read_overview
-from slidetile.slide import ArraySlide, DecodedRegion, Level
+from slidetile.slide import Level
 
 
 def random_pixels(height, width, channels=3, seed=0):

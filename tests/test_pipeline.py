@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from slidetile.memory import Places
+from slidetile.governor import Places
 from slidetile.pipeline import Limits, Stages
 from slidetile.pipeline import stream as stream_in_places
 

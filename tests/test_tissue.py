@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_dilation, gaussian_filter, label
 
+from slidetile.array_slide import ArraySlide
 from slidetile.detectors import DarkBackgroundDetector, OtsuDetector, ScaledDetector, is_dark
 from slidetile.geometry import Region
 from slidetile.optical_density import OpticalDensityDetector, glass_shades
 from slidetile.overview import Overview
 from slidetile.readers import open_slide
-from slidetile.slide import ArraySlide
 from slidetile.tissue import TissueMask, find_tissue
 
 SHAPE = (480, 640)

@@ -6,7 +6,7 @@ import numpy as np
 
 from slidetile.errors import SlideReadError
 from slidetile.geometry import Region
-from slidetile.slide import Pixels
+from slidetile.pixels import Pixels
 
 Colour = tuple[int, int, int]
 

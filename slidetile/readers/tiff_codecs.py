@@ -8,8 +8,8 @@ import numpy as np
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.jpeg import JpegTiles
+from slidetile.pixels import Pixels
 from slidetile.readers.file import Extent
-from slidetile.slide import Pixels
 
 JPEG, APERIO_YCBCR = 7, 33003
 _LZW, _WEBP = 5, 50001

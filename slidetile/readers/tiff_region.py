@@ -6,11 +6,11 @@ import numpy as np
 
 from slidetile.errors import SlideReadError
 from slidetile.geometry import Region
+from slidetile.pixels import Pixels, fill_colour, paste
 from slidetile.readers.background import Colour, composite
 from slidetile.readers.file import Extent, SlideFile, held_bytes
 from slidetile.readers.messages import one_line
 from slidetile.readers.tiff_grid import Block, BlockGrid
-from slidetile.slide import Pixels, fill_colour, paste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

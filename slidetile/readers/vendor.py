@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import openslide
 
+from slidetile.array_slide import DecodedRegion
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.geometry import Region
+from slidetile.pixels import Pixels, blank, paste
 from slidetile.readers.background import WHITE, Colour, composite, find_background
 from slidetile.readers.messages import one_line
 from slidetile.readers.resolution import choose_mpp
 from slidetile.readers.source import read_source
-from slidetile.slide import DecodedRegion, Level, Pixels, Slide, Source, blank, paste
+from slidetile.slide import Level, Slide, Source
 
 _CACHE_BYTES = 32 << 20
 """Neighbouring regions share blocks; OpenSlide's own default is the same for a whole process."""

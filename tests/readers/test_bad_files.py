@@ -14,9 +14,9 @@ import tifffile
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.geometry import Region
+from slidetile.native import DAMAGED
 from slidetile.readers import open_slide
 from slidetile.readers.messages import one_line
-from slidetile.slide import DAMAGED
 
 from .conftest import pattern
 

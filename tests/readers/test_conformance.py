@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from slidetile.array_slide import ArraySlide
 from slidetile.geometry import Region
 from slidetile.readers import open_slide
-from slidetile.slide import ArraySlide
 
 REAL = {
     "aperio": ("CMU-1-Small-Region.svs", "tiff"),

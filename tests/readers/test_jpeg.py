@@ -9,8 +9,8 @@ from PIL import Image
 from slidetile.errors import NotNativeError
 from slidetile.geometry import Region
 from slidetile.jpeg import JpegTiles, parse_header
+from slidetile.native import DAMAGED
 from slidetile.readers import open_slide
-from slidetile.slide import DAMAGED
 
 from .conftest import pattern
 

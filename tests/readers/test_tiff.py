@@ -7,9 +7,9 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from slidetile.array_slide import ArraySlide
 from slidetile.geometry import Region
 from slidetile.readers import open_slide
-from slidetile.slide import ArraySlide
 
 from .conftest import pattern
 

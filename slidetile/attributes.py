@@ -1,0 +1,73 @@
+"""What a store says of its slide and of how it was made: ``attributes.slidetile``."""
+
+import base64
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from slidetile.codecs import ChunkCodec
+from slidetile.metadata import FORMAT_VERSION
+from slidetile.plan import TilePlan
+from slidetile.slide import Slide
+
+
+def fill_value(slide: Slide) -> int:
+    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
+    return 255 if sum(slide.background) >= 3 * 128 else 0
+
+
+def store_attributes(
+    slide: Slide, plan: TilePlan, codec: ChunkCodec, *, anonymous: bool
+) -> dict[str, Any]:
+    """Return all that the store tells; each key is explained in docs/store-format.md.
+
+    Parameters
+    ----------
+    slide, plan, codec
+        What the store is made of.
+    anonymous
+        Leave out the file name and the maker's free text.
+    """
+    attributes: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "complete": True,
+        "tile_size": plan.spec.size,
+        "tile_count": len(plan),
+        "codec": codec.name,
+        "background": list(slide.background),
+        "source": _source(slide, anonymous=anonymous),
+        "parameters": {
+            "codec": codec.parameters,
+            "min_tissue_fraction": plan.spec.min_tissue_fraction,
+            "tissue": plan.tissue.parameters,
+            "plan_sha256": _digest(plan),
+        },
+    }
+    if slide.icc_profile is not None:
+        attributes["icc_profile"] = base64.b64encode(slide.icc_profile).decode()
+    return attributes
+
+
+def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
+    source = slide.source
+    return {
+        **({} if anonymous else {"name": source.name}),
+        "size_bytes": source.size_bytes,
+        "fingerprint": source.fingerprint,
+        **({} if anonymous else {"vendor": slide.vendor}),
+        "reader": slide.reader,
+        "width": slide.width,
+        "height": slide.height,
+        "level_downsamples": [level.downsample for level in slide.levels],
+        "mpp": None if slide.mpp is None else list(slide.mpp),
+        "objective_power": slide.objective_power,
+    }
+
+
+def _digest(plan: TilePlan) -> str:
+    """Return what tells two plans apart that the same parameters, read otherwise, would give."""
+    digest = hashlib.sha256()
+    for array in (plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

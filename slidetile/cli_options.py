@@ -1,0 +1,151 @@
+"""The options that commands share: how they are declared, and the values made of them."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from slidetile.recipe import Recipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is for a slide's row
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="For machines: JSON, nothing else."
+)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes with a unit, such as 2GB or 512MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """Turn what was typed into a number of bytes."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"\s*([0-9.]+)\s*([kMGT]?)(i?)B?\s*", value, re.IGNORECASE)
+        if match is None or match[1].count(".") > 1:
+            self.fail(f"{value!r} is no size such as 2GB or 512MiB.", param, ctx)
+        power = " kmgt".index(match[2].lower() or " ")
+        return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+_RECIPE_OPTIONS = [
+    click.option("--tile-size", default=1024, show_default=True, help="Side in pixels."),
+    click.option(
+        "--min-tissue-fraction",
+        default=0.05,
+        show_default=True,
+        help="Leave out tiles with a smaller share of tissue; 0 keeps all.",
+    ),
+    click.option(
+        "--codec",
+        type=click.Choice(["auto", "native", "zstd", "jpeg", "raw"]),
+        default="auto",
+        show_default=True,
+        help="auto copies the slide's own tiles where it can, else zstd.",
+    ),
+    click.option(
+        "--quality", type=click.IntRange(1, 100), help="Of the codec jpeg.  [default: 90]"
+    ),
+    click.option(
+        "--tissue-mpp",
+        default=8.0,
+        show_default=True,
+        help="Look for tissue at this resolution, in µm per pixel.",
+    ),
+    click.option(
+        "--slide-mpp",
+        type=float,
+        help="µm per pixel of the slide, where its own value is missing or wrong.",
+    ),
+    click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader."),
+]
+
+_WRITING_OPTIONS = [
+    click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
+    click.option("--overwrite", is_flag=True, help="Replace a finished store."),
+    click.option("--restart", is_flag=True, help="Throw away an unfinished store."),
+    click.option(
+        "--durable",
+        is_flag=True,
+        help="Sync all to the disk before a store gets its name: safe from power failures.",
+    ),
+    click.option(
+        "--anonymous", is_flag=True, help="Leave the file name and free text out of the store."
+    ),
+    click.option(
+        "--memory",
+        type=Size(),
+        help="Hold at most this much, such as 2GB; what is really free unless given.",
+    ),
+]
+
+
+def recipe_options(command: Command) -> Command:
+    """Add the options that make a `Recipe`, with its names and defaults."""
+    return _with_options(command, _RECIPE_OPTIONS)
+
+
+def writing_options(command: Command) -> Command:
+    """Add the options that make `WriteOptions`, and the number of workers."""
+    return _with_options(command, _WRITING_OPTIONS)
+
+
+def _with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def make_recipe(
+    *, tile_size: int, min_tissue_fraction: float, codec: str, quality: int | None, **others: Any
+) -> "Recipe":
+    """Make a `Recipe` of the values of its options."""
+    from slidetile.codecs import JpegCodec
+    from slidetile.plan import TileSpec
+    from slidetile.recipe import Recipe
+
+    if quality is not None and codec != "jpeg":
+        raise click.UsageError(f"--quality is of --codec jpeg, but the codec is {codec}.")
+    with usage_errors():
+        spec = TileSpec(size=tile_size, min_tissue_fraction=min_tissue_fraction)
+        chosen: Any = codec if quality is None else JpegCodec(quality=quality)
+        return Recipe(tile=spec, codec=chosen, **others)
+
+
+def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a command's options those about writing, and return them as keywords."""
+    from slidetile.write_options import WriteOptions
+
+    overwrite, restart = options.pop("overwrite"), options.pop("restart")
+    if overwrite and restart:
+        raise click.UsageError(
+            "--overwrite replaces a finished store, --restart throws away an unfinished one: "
+            "give the one you mean."
+        )
+    with usage_errors():
+        write_options = WriteOptions(
+            existing="overwrite" if overwrite else "restart" if restart else "continue",
+            anonymous=options.pop("anonymous"),
+            memory_bytes=options.pop("memory"),
+            durable=options.pop("durable"),
+        )
+    return {"workers": options.pop("workers"), "options": write_options}
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Report a value out of its range as wrong usage."""
+    try:
+        yield
+    except ValueError as error:
+        logging.getLogger(__name__).debug("usage error", exc_info=True)
+        raise click.UsageError(str(error)) from error

@@ -1,0 +1,40 @@
+"""The overview and the tissue of a store: small images, each whole in a single shard."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.codecs import ZstdCodec
+from slidetile.layout import Grid
+from slidetile.shard import pack_shard
+
+PICTURE_CODEC = ZstdCodec()
+"""Lossless, and readable everywhere, whatever the codec of the levels."""
+
+_CHUNK_PX = 1024
+
+
+def picture_grid(width: int, height: int) -> Grid:
+    """Return how the overview and the tissue are cut: everything in one shard."""
+    return Grid(
+        width=width,
+        height=height,
+        chunk_width=min(_CHUNK_PX, width),
+        chunk_height=min(_CHUNK_PX, height),
+        chunks_across=-(-width // _CHUNK_PX),
+        chunks_down=-(-height // _CHUNK_PX),
+    )
+
+
+def pack_picture(pixels: NDArray[Any], grid: Grid, *, fill: int) -> bytes:
+    """Return the shard that holds an image, [row, column, channel], beyond it ``fill``."""
+    height, width, channels = pixels.shape
+    planes = np.full((channels, grid.shard_height, grid.shard_width), fill, pixels.dtype)
+    planes[:, :height, :width] = pixels.transpose(2, 0, 1)
+    chunks = {
+        place: PICTURE_CODEC.encode(planes[:, rows, columns])
+        for place in range(grid.chunks_per_shard)
+        for rows, columns in [grid.chunk_within_shard(place).slices]
+    }
+    return pack_shard(chunks, grid.chunks_per_shard)

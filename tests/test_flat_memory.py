@@ -1,0 +1,74 @@
+"""Memory stays flat: across slides, across sizes, and within a container's limit."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GROUPS = Path("/sys/fs/cgroup/memory")
+LIMIT_BYTES = 512 << 20
+
+MANY = """
+import sys
+import slidetile as st
+from slidetile.memory import SystemGauge
+
+sample, out, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+held = []
+for number in range(count):
+    codec = ("native", "zstd")[number % 2]
+    recipe = st.Recipe(tile=st.TileSpec(size=512), codec=codec)
+    st.tile_slide(sample, f"{out}/{number}.zarr", recipe)
+    held.append(SystemGauge().resident_bytes())
+print(held[4], held[-1])
+"""
+
+
+def memory_after(sample, folder, slides):
+    line = [sys.executable, "-c", MANY, str(sample), str(folder), str(slides)]
+    done = subprocess.run(line, check=True, capture_output=True)
+    after_five, at_the_end = map(int, done.stdout.split())
+    return after_five, at_the_end
+
+
+def test_slide_after_slide_in_one_process_memory_stays(sample, tmp_path):
+    after_five, at_the_end = memory_after(sample, tmp_path, 12)
+    assert at_the_end <= 1.1 * after_five
+
+
+@pytest.mark.torture
+def test_fifty_slides_in_one_process_end_as_they_began(sample, tmp_path):
+    after_five, at_the_end = memory_after(sample, tmp_path, 50)
+    assert at_the_end <= 1.1 * after_five
+
+
+@pytest.fixture
+def group():
+    """A control group (v1 or v2) of 512 MB, for processes that enter it by themselves."""
+    v1 = GROUPS.is_dir()
+    folder = (GROUPS if v1 else GROUPS.parent) / f"slidetile-{os.getpid()}"
+    limit = folder / ("memory.limit_in_bytes" if v1 else "memory.max")
+    try:
+        folder.mkdir()
+        limit.write_text(str(LIMIT_BYTES))
+    except OSError as error:
+        if folder.is_dir():
+            folder.rmdir()
+        pytest.skip(f"no control group may be made here: {error}")
+    yield folder
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd"])
+def test_the_job_finishes_within_a_container_of_512_mb(group, long_slide, tmp_path, codec):
+    enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+    line = [sys.executable, "-m", "slidetile", "tile", str(long_slide), "--codec", codec]
+    line += ["-o", str(tmp_path / "s.zarr"), "--json"]
+    done = subprocess.run(["sh", "-c", enter, "sh", *line], check=True, capture_output=True)
+    facts = json.loads(done.stdout)
+    assert facts["tiles"] > 0
+    assert facts["peak_bytes"] < LIMIT_BYTES
+    assert facts["budget_bytes"] < LIMIT_BYTES
