@@ -1,0 +1,96 @@
+"""Reading touches what it must and no more, whatever the files claim."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import slidetile as st
+from slidetile.array_file import CACHED_INDEXES, ArrayFile
+from slidetile.codecs import ZstdCodec
+from slidetile.geometry import Region
+
+
+class CountingCodec(ZstdCodec):
+    """Counts what is decoded."""
+
+    __slots__ = ("decoded",)
+
+    def decode(self, payload, shape, scratch=None, /):
+        self.decoded.append(len(payload))
+        return super().decode(payload, shape, scratch)
+
+
+@pytest.fixture(scope="module")
+def store(sample, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("array") / "s.zarr"
+    recipe = st.Recipe(tile=st.TileSpec(size=512), codec="zstd")
+    return st.tile_slide(sample, path, recipe).path
+
+
+@pytest.mark.parametrize(
+    ("region", "chunks"),
+    [
+        (Region(x=1100, y=600, width=256, height=256), 1),
+        (Region(x=1400, y=600, width=256, height=256), 2),
+        (Region(x=1400, y=900, width=256, height=256), 4),
+        (Region(x=1024, y=512, width=512, height=512), 1),
+        (Region(x=-500, y=-500, width=400, height=400), 0),
+    ],
+)
+def test_a_window_decodes_only_the_chunks_it_touches(store, region, chunks):
+    codec = CountingCodec()
+    object.__setattr__(codec, "decoded", [])
+    array = ArrayFile(store / "0", codec)
+    pixels = array.read(region, (255, 255, 255))
+    assert len(codec.decoded) == chunks
+    assert np.array_equal(pixels, st.open_store(store).read_region(region))
+
+
+def test_shard_indexes_are_kept_but_not_without_end(store):
+    array = ArrayFile(store / "0", ZstdCodec())
+    grid = array.grid
+    for row in range(grid.chunk_rows):
+        for column in range(grid.chunk_columns):
+            array.chunk(column, row)
+    shards = len([path for path in (store / "0" / "c").rglob("*") if path.is_file()])
+    assert 1 < len(array._indexes) == shards <= CACHED_INDEXES
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [3, 2**40, 2**40]},
+        {"shape": [3, -1, 5]},
+        {"shape": [4, 100, 100]},
+        {"shape": "abc"},
+        {"data_type": "float64"},
+        {"fill_value": None},
+        {"codecs": []},
+        {"chunk_grid": {"configuration": {"chunk_shape": [3, 0, 0]}}},
+        {"chunk_grid": {"configuration": {"chunk_shape": [3, 1000, 1024]}}},
+        {"chunk_grid": {"configuration": {"chunk_shape": [3, float("inf"), 1024]}}},
+    ],
+    ids=str,
+)
+def test_metadata_that_make_no_sense_are_refused(store, tmp_path, change):
+    folder = tmp_path / "0"
+    folder.mkdir()
+    node = json.loads((store / "0" / "zarr.json").read_bytes()) | change
+    (folder / "zarr.json").write_text(json.dumps(node))
+    with pytest.raises(st.StoreError, match="no array of a store"):
+        ArrayFile(folder, ZstdCodec())
+
+
+def test_a_damaged_chunk_is_named(store, tmp_path):
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(store, copy)
+    shard = next(path for path in sorted((copy / "0" / "c").rglob("*")) if path.is_file())
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 0xFF
+    shard.write_bytes(data)
+    opened = st.open_store(copy)
+    with pytest.raises(st.StoreError, match=r"chunk at column \d+, row \d+ of .* is damaged"):
+        list(opened)
