@@ -47,13 +47,16 @@ class _Group(click.Group):
         try:
             with interruptible:
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
-            interruptible.say()
-            sys.exit(interruptible.exit_code)
-        except BrokenPipeError:  # whoever reads our output has seen enough: click ends quietly
+        except BaseException as error:
+            # Whatever comes up after a signal is its doing: ctypes, for one, makes an error of
+            # its own of a KeyboardInterrupt.
+            if interruptible.was_interrupted or isinstance(error, KeyboardInterrupt):
+                interruptible.say()
+                sys.exit(interruptible.exit_code)
+            is_foreseeable = isinstance(error, SlidetileError | OSError | MemoryError)
+            if is_foreseeable and not isinstance(error, BrokenPipeError):  # click ends quietly
+                fail(one_line(error))
             raise
-        except (SlidetileError, OSError, MemoryError) as error:
-            fail(one_line(error))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

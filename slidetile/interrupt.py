@@ -37,6 +37,11 @@ class Interruptible:
         self._fd_before = -1
 
     @property
+    def was_interrupted(self) -> bool:
+        """Whether one of the signals has come."""
+        return self._number is not None
+
+    @property
     def exit_code(self) -> int:
         """What a shell calls a command that ended on this signal: 130 or 143."""
         return 128 + (self._number or signal.SIGINT)

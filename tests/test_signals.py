@@ -106,6 +106,28 @@ def test_a_restart_says_to_leave_that_out(begin, long_slide, tmp_path):
     assert told.endswith(": run the same command again, without --restart\n")
 
 
+DISGUISED = """
+import os, signal, time
+from slidetile.cli import main
+
+@main.command()
+def disguise():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except KeyboardInterrupt as error:
+        raise OSError("argument 1: KeyboardInterrupt") from error  # as ctypes does
+
+main(["disguise"])
+"""
+
+
+def test_an_interrupt_that_a_library_disguised_is_still_one(begin):
+    process = begin(sys.executable, "-c", DISGUISED)
+    assert process.communicate(timeout=PATIENCE_S) == ("", "interrupted\n")
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 DEAF = """
 import hashlib
 from slidetile.interrupt import Interruptible
