@@ -23,26 +23,27 @@ for number in range(count):
     recipe = st.Recipe(tile=st.TileSpec(size=512), codec=codec)
     st.tile_slide(sample, f"{out}/{number}.zarr", recipe)
     held.append(SystemGauge().resident_bytes())
-print(held[4], held[-1])
+# The codecs take turns and hold different amounts: what was held is the most after any slide.
+print(max(held[:6]), max(held[-6:]))
 """
 
 
 def memory_after(sample, folder, slides):
     line = [sys.executable, "-c", MANY, str(sample), str(folder), str(slides)]
     done = subprocess.run(line, check=True, capture_output=True)
-    after_five, at_the_end = map(int, done.stdout.split())
-    return after_five, at_the_end
+    at_first, at_the_end = map(int, done.stdout.split())
+    return at_first, at_the_end
 
 
 def test_slide_after_slide_in_one_process_memory_stays(sample, tmp_path):
-    after_five, at_the_end = memory_after(sample, tmp_path, 12)
-    assert at_the_end <= 1.1 * after_five
+    at_first, at_the_end = memory_after(sample, tmp_path, 12)
+    assert at_the_end <= 1.1 * at_first
 
 
 @pytest.mark.torture
 def test_fifty_slides_in_one_process_end_as_they_began(sample, tmp_path):
-    after_five, at_the_end = memory_after(sample, tmp_path, 50)
-    assert at_the_end <= 1.1 * after_five
+    at_first, at_the_end = memory_after(sample, tmp_path, 50)
+    assert at_the_end <= 1.1 * at_first
 
 
 @pytest.fixture
