@@ -19,6 +19,9 @@ CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 ChunkPixels = NDArray[np.uint8]
 """The pixels of a chunk as [channel, row, column]."""
 
+Parts = tuple[bytes, ...]
+"""Bytes that follow each other, not joined: every join copies."""
+
 _CRC = struct.Struct("<I")
 
 
@@ -49,7 +52,7 @@ class ChunkCodec(Protocol):
         """Return a chunk's payload: its bytes without a checksum of the `seal`."""
         ...
 
-    def seal(self, payload: bytes, checksum: int) -> bytes:
+    def seal(self, payload: bytes, checksum: int) -> Parts:
         """Return the chunk as it is stored; ``checksum`` is the CRC-32C of its payload."""
         ...
 
@@ -88,9 +91,12 @@ class ChunkCodec(Protocol):
         ...
 
 
-def crc32c(data: bytes) -> int:
-    """Return the CRC-32C (Castagnoli, RFC 3720) of ``data``."""
-    return int(_crc32c_module().value(data))
+def crc32c(*parts: bytes) -> int:
+    """Return the CRC-32C (Castagnoli, RFC 3720) of ``parts``, one after another."""
+    extend, checksum = _crc32c_module().extend, 0
+    for part in parts:
+        checksum = extend(checksum, part)
+    return int(checksum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +121,9 @@ class RawCodec:
         """Return the planes one after another."""
         return pixels.tobytes()
 
-    def seal(self, payload: bytes, _checksum: int) -> bytes:
+    def seal(self, payload: bytes, _checksum: int) -> Parts:
         """Return the payload: raw chunks carry no checksum, the tile table does."""
-        return payload
+        return (payload,)
 
     def unseal(self, stored: bytes) -> bytes:
         """Return the bytes as they are."""
@@ -162,9 +168,9 @@ class ZstdCodec:
         """Compress the planes; the frame ends with the checksum of its content."""
         return bytes(_zstd(self.level).encode(np.ascontiguousarray(pixels)))
 
-    def seal(self, payload: bytes, _checksum: int) -> bytes:
+    def seal(self, payload: bytes, _checksum: int) -> Parts:
         """Return the payload: a Zstandard frame carries its checksum inside."""
-        return payload
+        return (payload,)
 
     def unseal(self, stored: bytes) -> bytes:
         """Return the bytes as they are."""
@@ -204,9 +210,9 @@ class _JpegChunks:
             {"name": "crc32c"},
         ]
 
-    def seal(self, payload: bytes, checksum: int) -> bytes:
+    def seal(self, payload: bytes, checksum: int) -> Parts:
         """Append the checksum: JPEG data have none, and most flipped bits in them decode."""
-        return payload + _CRC.pack(checksum)
+        return payload, _CRC.pack(checksum)
 
     def unseal(self, stored: bytes) -> bytes:
         """Check the checksum and cut it off."""

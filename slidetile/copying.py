@@ -1,7 +1,10 @@
 """Making shards by copying the slide's compressed tiles: nothing is decoded."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from slidetile.codecs import ChunkCodec, NativeCodec
 from slidetile.errors import NotNativeError
@@ -11,7 +14,11 @@ from slidetile.layout import Grid, Shard
 from slidetile.native import DAMAGED, FetchedTiles, NativeLevel
 from slidetile.plan import TilePlan
 from slidetile.slide import Slide
-from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task
+from slidetile.work import EncodedShard, IsKept, KeptShards, Task
+
+COPIED_SHARD_PX = 4096
+"""About the side of a shard of copied tiles, a few MB: a file for each megapixel would be 20
+times as many files, and making a file takes as long as copying what goes into it."""
 
 TASK_BYTES = 1 << 21
 """About as many bytes are copied at a time; more only where a single shard has more."""
@@ -54,6 +61,15 @@ class Copying:
         self.levels = tuple(
             _native_level(slide, number, native, regions) for number, native in self._natives
         )
+        self._sizes = [
+            {shard: native.stored_bytes(level.grid.chunk_cells(shard)) for shard in level.shards}
+            for level, (_, native) in zip(self.levels, self._natives, strict=True)
+        ]
+
+    @property
+    def unit_bytes(self) -> int:
+        """The most bytes that are copied at a time."""
+        return max((TASK_BYTES, *itertools.chain(*(sizes.values() for sizes in self._sizes))))
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards still to be copied; neighbours in a row go together.
@@ -68,7 +84,7 @@ class Copying:
             for shard in level.shards:
                 if is_kept(number, shard):
                     continue
-                size = self._natives[number][1].stored_bytes(_cells(level.grid, shard))
+                size = self._sizes[number][shard]
                 if group and (shard.row != group[0].row or held + size > TASK_BYTES):
                     tasks.append(Task(number, tuple(group)))
                     group, held = [], 0
@@ -81,7 +97,7 @@ class Copying:
     def read(self, task: Task) -> _Fetched:
         """Read the stored bytes of the shards' native tiles."""
         grid = self.levels[task.level].grid
-        cells = [cell for shard in task.shards for cell in _cells(grid, shard)]
+        cells = np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
         return _Fetched(task, self._natives[task.level][1].fetch(cells))
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
@@ -101,21 +117,14 @@ class Copying:
 
     def stored_bytes(self) -> int:
         """Return how many bytes the slide's file holds for all wanted chunks."""
-        return sum(
-            native.stored_bytes([cell for s in level.shards for cell in _cells(level.grid, s)])
-            for level, (_, native) in zip(self.levels, self._natives, strict=True)
-        )
-
-
-def _cells(grid: Grid, shard: Shard) -> list[tuple[int, int]]:
-    return [grid.chunk_cell(shard, chunk) for chunk in shard.chunks]
+        return sum(sum(sizes.values()) for sizes in self._sizes)
 
 
 def _native_level(
     slide: Slide, number: int, native: NativeLevel, regions: Sequence[Region]
 ) -> PyramidLevel:
     level = slide.levels[number]
-    grid = Grid.about(level.size, (native.tile_width_px, native.tile_height_px), SHARD_PX)
+    grid = Grid.about(level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX)
     needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
     return PyramidLevel(
         grid=grid,

@@ -1,6 +1,7 @@
 """Making shards by decoding the slide and encoding its pixels anew, level by level."""
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -55,6 +56,11 @@ class Encoding:
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
         self._planes_shape = slide.channels, grid.shard_height, grid.shard_width
         self._own = threading.local()
+
+    @property
+    def unit_bytes(self) -> int:
+        """The pixels of a shard."""
+        return math.prod(self._planes_shape)
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards of level 0 to make, and the finished ones coarser shards need."""

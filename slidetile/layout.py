@@ -1,7 +1,9 @@
 """How an array is cut into shards and chunks, and which of them a plan needs: pure integers."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -75,6 +77,11 @@ class Grid:
         return self.chunks_across * self.chunks_down
 
     @property
+    def chunk_order(self) -> tuple[int, ...]:
+        """The places of a shard's chunks in the order they lie in its file: along a Z curve."""
+        return _places_along_z(self.chunks_across, self.chunks_down)
+
+    @property
     def chunk_columns(self) -> int:
         """Chunks in a row of the array."""
         return -(-self.width // self.chunk_width)
@@ -138,6 +145,12 @@ class Grid:
         down, across = divmod(chunk, self.chunks_across)
         return shard.column * self.chunks_across + across, shard.row * self.chunks_down + down
 
+    def chunk_cells(self, shard: "Shard") -> NDArray[np.int64]:
+        """Return `chunk_cell` of each wanted chunk of a shard, as int64 [chunk, 2]."""
+        down, across = np.divmod(np.array(shard.chunks, np.int64), self.chunks_across)
+        left, top = shard.column * self.chunks_across, shard.row * self.chunks_down
+        return np.stack((left + across, top + down), axis=1).astype(np.int64, copy=False)
+
     def chunk_within_shard(self, chunk: int) -> Region:
         """Return the pixels of a shard's ``chunk``, from the shard's own corner."""
         down, across = divmod(chunk, self.chunks_across)
@@ -173,7 +186,18 @@ def morton_key(shard: Shard, level: int = 0) -> int:
     Along it the four shards that make one of the next coarser level follow each other, at every
     level, so that only a few unfinished coarser ones ever wait in memory.
     """
-    return (_spread(shard.column) | _spread(shard.row) << 1) << 2 * level
+    return _z_place(shard.column, shard.row) << 2 * level
+
+
+@cache
+def _places_along_z(across: int, down: int) -> tuple[int, ...]:
+    cells = itertools.product(range(down), range(across))
+    along_z = sorted(cells, key=lambda cell: _z_place(cell[1], cell[0]))
+    return tuple(row * across + column for row, column in along_z)
+
+
+def _z_place(column: int, row: int) -> int:
+    return _spread(column) | _spread(row) << 1
 
 
 def _spread(number: int) -> int:

@@ -29,9 +29,9 @@ class FileSum(NamedTuple):
     """Their number."""
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
+    def of(cls, *parts: bytes) -> Self:
         """Return that of a file with this content."""
-        return cls(crc32c(data), len(data))
+        return cls(crc32c(*parts), sum(map(len, parts)))
 
 
 def pack_manifest(files: Mapping[str, FileSum]) -> bytes:

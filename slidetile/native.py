@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
+"""Native tiles, each by its (column, row) in the grid of its level."""
+
 DAMAGED = b""
 """Stands for a native tile whose bytes are no JPEG at all; see `FetchedTiles.streams`."""
 
@@ -54,8 +60,8 @@ class NativeLevel(Protocol):
         """Height of every native tile, those at the bottom edge included."""
         ...
 
-    def fetch(self, tiles: Sequence[tuple[int, int]]) -> FetchedTiles:
-        """Read the stored bytes of ``tiles``, each a (column, row) of the native grid.
+    def fetch(self, tiles: Cells) -> FetchedTiles:
+        """Read the stored bytes of ``tiles``.
 
         Safe to call from several threads.
 
@@ -66,6 +72,6 @@ class NativeLevel(Protocol):
         """
         ...
 
-    def stored_bytes(self, tiles: Sequence[tuple[int, int]]) -> int:
+    def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for ``tiles``, without reading them."""
         ...

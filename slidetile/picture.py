@@ -27,14 +27,19 @@ def picture_grid(width: int, height: int) -> Grid:
     )
 
 
-def pack_picture(pixels: NDArray[Any], grid: Grid, *, fill: int) -> bytes:
-    """Return the shard that holds an image, [row, column, channel], beyond it ``fill``."""
-    height, width, channels = pixels.shape
-    planes = np.full((channels, grid.shard_height, grid.shard_width), fill, pixels.dtype)
-    planes[:, :height, :width] = pixels.transpose(2, 0, 1)
-    chunks = {
-        place: PICTURE_CODEC.encode(planes[:, rows, columns])
-        for place in range(grid.chunks_per_shard)
-        for rows, columns in [grid.chunk_within_shard(place).slices]
-    }
-    return pack_shard(chunks, grid.chunks_per_shard)
+def pack_picture(
+    pixels: NDArray[Any], grid: Grid, *, fill: int, data_type: np.dtype[Any]
+) -> list[bytes]:
+    """Return the shard that holds an image, [row, column, channel], in parts of its bytes.
+
+    Encoded chunk by chunk as ``data_type``, with ``fill`` beyond the image: the picture is never
+    copied whole.
+    """
+    chunk = np.empty((pixels.shape[2], grid.chunk_height, grid.chunk_width), data_type)
+    chunks = {}
+    for place in range(grid.chunks_per_shard):
+        part = pixels[grid.chunk_within_shard(place).slices].transpose(2, 0, 1)
+        chunk.fill(fill)
+        chunk[:, : part.shape[1], : part.shape[2]] = part
+        chunks[place] = (PICTURE_CODEC.encode(chunk),)
+    return pack_shard(chunks, grid)

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.codecs import crc32c
+from slidetile.codecs import Parts, crc32c
+from slidetile.layout import Grid
 
 _ABSENT = (1 << 64) - 1
 _CRC = struct.Struct("<I")
@@ -20,21 +21,25 @@ ShardIndex = NDArray[np.int64]
 """(offset, length) of each chunk of a shard as [chunk, 2]; length 0 where the chunk is absent."""
 
 
-def pack_shard(chunks: Mapping[int, bytes], chunk_count: int) -> bytes:
-    """Return the shard that holds ``chunks``, each under its place in the shard.
+def pack_shard(chunks: Mapping[int, Parts], grid: Grid) -> list[bytes]:
+    """Return the shard that holds ``chunks``, each under its place, as the parts of its bytes.
 
-    Chunks lie in the order of their places, so the same chunks give the same bytes.
+    They are left in parts because to join them would copy every one of them once more. Chunks
+    lie along a Z curve (`Grid.chunk_order`): what a tile needs is mostly one piece of the file,
+    and the same chunks give the same bytes.
     """
-    index = np.full((chunk_count, 2), _ABSENT, "<u8")
+    index = [(_ABSENT, _ABSENT)] * grid.chunks_per_shard
     parts: list[bytes] = []
     offset = 0
-    for place in sorted(chunks):
-        chunk = chunks[place]
-        index[place] = offset, len(chunk)
-        parts.append(chunk)
-        offset += len(chunk)
-    table = index.tobytes()
-    return b"".join((*parts, table, _CRC.pack(crc32c(table))))
+    for place in grid.chunk_order:
+        chunk = chunks.get(place)
+        if chunk is not None:
+            length = sum(map(len, chunk))
+            index[place] = offset, length
+            parts += chunk
+            offset += length
+    table = np.array(index, "<u8").tobytes()
+    return [*parts, table, _CRC.pack(crc32c(table))]
 
 
 def index_bytes(chunk_count: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from slidetile.array_file import ArrayFile
 from slidetile.codecs import ChunkCodec, JpegCodec, ZstdCodec, make_codec
-from slidetile.copying import Copying
+from slidetile.copying import COPIED_SHARD_PX, Copying
 from slidetile.encoding import SHARDED_CHUNK_PX, Encoding
 from slidetile.errors import StoreError
 from slidetile.halving import PyramidLevel, halved_levels
@@ -198,7 +198,8 @@ def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:
         raise StoreError(f"a level has more than {LARGEST_CHUNK_COUNT} chunks")
     if codec.name == "native":
         expected = [
-            Grid.about(grid.size, (grid.chunk_width, grid.chunk_height), SHARD_PX) for grid in grids
+            Grid.about(grid.size, (grid.chunk_width, grid.chunk_height), COPIED_SHARD_PX)
+            for grid in grids
         ]
         sides = [side for grid in grids for side in (grid.chunk_width, grid.chunk_height)]
         if any(side % 16 or not 64 <= side <= 4096 for side in sides):

@@ -1,6 +1,7 @@
 """Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -27,10 +28,10 @@ PARTIAL_NOTE = "unfinished.json"
 
 
 class PackedShard(NamedTuple):
-    """A shard file in memory, and the record of what is in it."""
+    """A shard file in memory, in parts, and the record of what is in it."""
 
     record: ShardRecord
-    data: bytes
+    parts: Sequence[bytes]
 
 
 class StoreWriter:
@@ -117,7 +118,7 @@ class StoreWriter:
             return None
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
         self._folder.keep(self._shard_path(level, shard))
-        self._list(self._shard_path(level, shard), data)
+        self._list(self._shard_path(level, shard), FileSum.of(data))
         return ShardRecord(level=level, shard=shard, chunks=entries)
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
@@ -132,20 +133,21 @@ class StoreWriter:
         codec = self.spec.codec
         checksums = {place: crc32c(payload) for place, payload in payloads.items()}
         chunks = {place: codec.seal(payloads[place], checksums[place]) for place in payloads}
+        parts: Sequence[bytes]
         if chunks and metadata.is_sharded(codec):
-            data = pack_shard(chunks, self.spec.levels[level].grid.chunks_per_shard)
+            parts = pack_shard(chunks, self.spec.levels[level].grid)
         else:
-            data = chunks.get(0, b"")
-        entries = {place: (len(chunks[place]), checksums[place]) for place in chunks}
+            parts = chunks.get(0, ())
+        entries = {p: (sum(map(len, chunk)), checksums[p]) for p, chunk in chunks.items()}
         record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
-        return PackedShard(record, data)
+        return PackedShard(record, parts)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
         """Write a shard's file and return its record; where no chunk could be read, no file."""
-        record, data = packed
+        record, parts = packed
         path = self._shard_path(record.level, record.shard)
-        if data:
-            self._write(path, data)
+        if parts:
+            self._write(path, *parts)
         elif self._is_continued:
             path.unlink(missing_ok=True)  # the run before may have left a damaged one
         return record
@@ -155,7 +157,7 @@ class StoreWriter:
         self._write_json("tiles", metadata.group({}))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
         root = metadata.to_json(metadata.group(self._root_attributes()))
-        self._list(self.partial / "zarr.json", root)
+        self._list(self.partial / "zarr.json", FileSum.of(root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
         self._write(self.partial / "zarr.json", root)
@@ -195,8 +197,8 @@ class StoreWriter:
             self._write_json(str(number), node)
         overview = self.spec.plan.tissue.overview
         self._write_picture("overview", overview.image, "area average", fill=self.spec.fill)
-        labels = self.spec.plan.tissue.labels.astype("<u4")[..., np.newaxis]
-        self._write_picture("tissue", labels, "labels", fill=0)
+        labels = self.spec.plan.tissue.labels[..., np.newaxis]
+        self._write_picture("tissue", labels, "labels", fill=0, data_type="uint32")
 
     def _note(self) -> dict[str, Any]:
         return {
@@ -235,7 +237,13 @@ class StoreWriter:
         return {"ome": ome, "slidetile": spec.attributes}
 
     def _write_picture(
-        self, name: str, pixels: np.ndarray[Any, Any], kind: str, *, fill: int
+        self,
+        name: str,
+        pixels: np.ndarray[Any, Any],
+        kind: str,
+        *,
+        fill: int,
+        data_type: str = "uint8",
     ) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""
         height, width, channels = pixels.shape
@@ -243,14 +251,13 @@ class StoreWriter:
         overview = self.spec.plan.tissue.overview
         dataset = Dataset(path="0", downsample=overview.scale)
         ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
-        data_type = pixels.dtype.name
         node = metadata.array(
             grid, PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
         )
         self._write_json(name, metadata.group({"ome": ome}))
         self._write_json(f"{name}/0", node)
-        shard = pack_picture(pixels, grid, fill=fill)
-        self._write(self.partial / name / "0" / metadata.shard_key(0, 0), shard)
+        shard = pack_picture(pixels, grid, fill=fill, data_type=np.dtype(data_type))
+        self._write(self.partial / name / "0" / metadata.shard_key(0, 0), *shard)
 
     def _shard_path(self, level: int, shard: Shard) -> Path:
         return self.partial / str(level) / metadata.shard_key(shard.column, shard.row)
@@ -258,14 +265,14 @@ class StoreWriter:
     def _write_json(self, folder: str, node: dict[str, Any]) -> None:
         self._write(self.partial / folder / "zarr.json", metadata.to_json(node))
 
-    def _write(self, path: Path, data: bytes) -> None:
-        self._folder.write(path, data)
-        self._list(path, data)
+    def _write(self, path: Path, *parts: bytes) -> None:
+        self._folder.write(path, parts)
+        self._list(path, FileSum.of(*parts))
 
-    def _list(self, path: Path, data: bytes) -> None:
+    def _list(self, path: Path, content: FileSum) -> None:
         """Remember a file for the manifest."""
         name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
-        self._files[name] = FileSum.of(data)
+        self._files[name] = content
 
 
 def begun_codec(path: Path) -> str | None:

@@ -24,7 +24,7 @@ from slidetile.store import TileStore, open_store
 from slidetile.store_spec import StoreSpec
 from slidetile.store_writer import PackedShard, StoreWriter, begun_codec
 from slidetile.tile_table import Ledger, ShardRecord
-from slidetile.work import SHARD_PX, Work
+from slidetile.work import Work
 from slidetile.write_options import WriteOptions
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class _Job:
             durable=self._options.durable,
         ) as writer:
             work.kept = writer
-            governor = self._governor(workers)
+            governor = self._governor(work, workers)
             run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
             try:
                 table = run.carry_out(_limits(workers)).tile_table(self._plan)
@@ -147,11 +147,11 @@ class _Job:
                 "the file is damaged or was cut short."
             )
 
-    def _governor(self, workers: int) -> Governor:
+    def _governor(self, work: Work, workers: int) -> Governor:
         gauge = memory.SystemGauge()
         budget = memory.make_budget(
             gauge,
-            unit_bytes=SHARD_PX * SHARD_PX * self._slide.channels,
+            unit_bytes=work.unit_bytes,
             most=PLACES_PER_WORKER * workers,
             memory_bytes=self._options.memory_bytes,
         )

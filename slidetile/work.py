@@ -8,7 +8,7 @@ from slidetile.halving import PyramidLevel
 from slidetile.layout import Shard, morton_key
 
 SHARD_PX = 1024
-"""About the side of every shard: one file for a megapixel, whatever the tile size."""
+"""About the side of a shard that is encoded: one file for a megapixel, whatever the tile size."""
 
 
 class Task(NamedTuple):
@@ -66,6 +66,11 @@ class Work(Protocol):
 
     def encode(self, fetched: Any) -> Iterator[EncodedShard]:
         """Yield the shards that are ready now that a task has been read."""
+        ...
+
+    @property
+    def unit_bytes(self) -> int:
+        """The bytes of the largest task, as it is worked on."""
         ...
 
     def stored_bytes(self) -> int | None:

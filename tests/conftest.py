@@ -53,10 +53,19 @@ def damaged_sample(sample, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_slide(tmp_path_factory) -> Path:
-    """A drawn slide that takes a second or so to tile: 6144×6144 px, mostly tissue."""
-    path = tmp_path_factory.mktemp("long") / "long.svs"
+    """A drawn slide that takes a second or so to encode: 6144×6144 px, mostly tissue."""
+    return drawn_slide(tmp_path_factory.mktemp("long") / "long.svs", 6144)
+
+
+@pytest.fixture(scope="session")
+def wide_slide(tmp_path_factory) -> Path:
+    """A drawn slide of 24576×24576 px, mostly tissue: 36 shards to copy at its finest level."""
+    return drawn_slide(tmp_path_factory.mktemp("wide") / "wide.svs", 24576)
+
+
+def drawn_slide(path: Path, side: int) -> Path:
     script = Path(__file__).resolve().parents[1] / "data_samples" / "make_slide.py"
-    size = ["--width", "6144", "--height", "6144", "--tissue-fraction", "0.8"]
+    size = ["--width", str(side), "--height", str(side), "--tissue-fraction", "0.8"]
     subprocess.run([sys.executable, script, path, *size], check=True, capture_output=True)
     return path
 

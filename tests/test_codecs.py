@@ -18,7 +18,7 @@ def pixels(request):
 
 
 def sealed_and_back(codec, payload):
-    return codec.unseal(codec.seal(payload, crc32c(payload)))
+    return codec.unseal(b"".join(codec.seal(payload, crc32c(payload))))
 
 
 @pytest.mark.parametrize("codec", [RawCodec(), ZstdCodec()])
@@ -43,7 +43,7 @@ def test_better_quality_takes_more_bytes(pixels):
 @pytest.mark.parametrize("codec", [JpegCodec(), NativeCodec()])
 def test_every_flipped_bit_of_a_jpeg_chunk_is_found(codec, pixels):
     payload = JpegCodec().encode(pixels)
-    stored = codec.seal(payload, crc32c(payload))
+    stored = b"".join(codec.seal(payload, crc32c(payload)))
     for position in range(0, len(stored), 7):
         damaged = bytearray(stored)
         damaged[position] ^= 1 << position % 8

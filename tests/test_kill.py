@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+import slidetile as st
+
 PROGRAM = [sys.executable, "-c", "from slidetile.cli import main; main()"]
 
 WORKERS = 2
@@ -54,14 +56,14 @@ class Victim:
         return finished
 
 
-def torment(slide, out, codec, moments, undisturbed, tree):
+def torment(slide, out, codec, moments, whole, tree):
     """Kill runs at these moments; return how many kills hit a store half written."""
     victim, hits = Victim(slide, out, codec), 0
     for seconds in [*moments, None]:
         finished = victim.run(seconds)
         hits += bool(victim.kept)
         if finished:
-            assert tree(out) == undisturbed
+            assert tree(out) == whole
             out.rename(out.with_name(f"{out.name}-{len(victim.redone)}"))
     assert finished
     assert max(victim.redone) <= IN_FLIGHT
@@ -85,8 +87,11 @@ def test_five_kills(long_slide, long_trees, tree, tmp_path, codec, count):
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("codec", ["native", "zstd"])
-def test_fifty_kills(long_slide, long_trees, tree, tmp_path, codec):
-    when = moments(long_slide, tmp_path, codec, count=50, seed=1, earliest=0.0)
-    hits = torment(long_slide, tmp_path / "x.zarr", codec, when, long_trees[codec], tree)
+@pytest.mark.parametrize(("codec", "slide"), [("native", "wide_slide"), ("zstd", "long_slide")])
+def test_fifty_kills(request, tree, tmp_path, codec, slide):
+    path = request.getfixturevalue(slide)
+    recipe = st.Recipe(codec=codec)
+    whole = tree(st.tile_slide(path, tmp_path / "undisturbed.zarr", recipe).path)
+    when = moments(path, tmp_path, codec, count=50, seed=1, earliest=0.0)
+    hits = torment(path, tmp_path / "x.zarr", codec, when, whole, tree)
     assert hits > 5

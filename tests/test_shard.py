@@ -6,14 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidetile.codecs import crc32c
+from slidetile.layout import Grid
 from slidetile.shard import index_bytes, pack_shard, unpack_index
+
+GRID = Grid(width=9, height=9, chunk_width=3, chunk_height=3, chunks_across=3, chunks_down=3)
 
 chunk_maps = st.dictionaries(st.integers(0, 8), st.binary(min_size=1, max_size=50))
 
 
+def packed(chunks):
+    """Pack chunks given each in one piece; return the shard in one piece."""
+    return b"".join(pack_shard({place: (chunk,) for place, chunk in chunks.items()}, GRID))
+
+
 @given(chunk_maps)
 def test_chunks_come_back_from_where_the_index_says(chunks):
-    shard = pack_shard(chunks, 9)
+    shard = packed(chunks)
     index = unpack_index(shard[-index_bytes(9) :], 9, len(shard))
     found = {i: shard[o : o + n] for i, (o, n) in enumerate(index.tolist()) if n}
     assert found == chunks
@@ -21,7 +29,16 @@ def test_chunks_come_back_from_where_the_index_says(chunks):
 
 
 def test_the_order_of_the_chunks_does_not_matter():
-    assert pack_shard({1: b"b", 0: b"a"}, 2) == pack_shard({0: b"a", 1: b"b"}, 2)
+    assert packed({1: b"b", 0: b"a"}) == packed({0: b"a", 1: b"b"})
+
+
+def test_a_chunk_in_parts_is_one_chunk():
+    assert pack_shard({3: (b"a", b"bc")}, GRID)[-2:] == pack_shard({3: (b"abc",)}, GRID)[-2:]
+
+
+def test_chunks_lie_along_a_z_curve():
+    shard = packed({place: bytes([place]) for place in range(9)})
+    assert list(shard[:9]) == [0, 1, 3, 4, 2, 5, 6, 7, 8]
 
 
 def test_crc32c_is_castagnoli():
@@ -30,7 +47,7 @@ def test_crc32c_is_castagnoli():
 
 @given(chunk_maps, st.integers(0, 10_000))
 def test_a_flipped_bit_in_the_index_is_found(chunks, bit):
-    shard = bytearray(pack_shard(chunks, 9))
+    shard = bytearray(packed(chunks))
     tail = index_bytes(9)
     position = len(shard) - tail + bit // 8 % tail
     shard[position] ^= 1 << bit % 8

@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 import slidetile as st
+from slidetile.array_file import ArrayFile
 from slidetile.codecs import ZstdCodec, crc32c
 from slidetile.manifest import MANIFEST, FileSum, pack_manifest, unpack_manifest
 from slidetile.shard import pack_shard
@@ -219,7 +220,7 @@ def test_empty_folders_mean_nothing_and_names_of_stores_neither(copied, tmp_path
 
 
 def test_swapped_shards_are_found_with_and_without_their_manifest(copied):
-    for codec in CODECS:
+    for codec in CODECS[1:]:  # a shard of copied tiles holds all of the sample
         path = copied(codec)
         one, two = (path / name for name in shards(path)[:2])
         data = one.read_bytes(), two.read_bytes()
@@ -345,6 +346,12 @@ def chunks_of(data, count):
     }
 
 
+def packed(path, name, chunks):
+    """The shard file ``name`` with these stored chunks."""
+    grid = ArrayFile(path / name.split("/")[0], ZstdCodec()).grid
+    return b"".join(pack_shard({place: (chunk,) for place, chunk in chunks.items()}, grid))
+
+
 def repack(path, name, change):
     """Change the pixels of the first chunk of a zstd shard, and the manifest with them."""
     chunks = chunks_of((path / name).read_bytes(), 4)
@@ -353,7 +360,7 @@ def repack(path, name, change):
     decoded = codec.decode(chunks[place], (512, 512, 3)).transpose(2, 0, 1).copy()
     change(decoded)
     chunks[place] = codec.encode(decoded)
-    (path / name).write_bytes(pack_shard(chunks, 4))
+    (path / name).write_bytes(packed(path, name, chunks))
     reseal(path)
 
 
@@ -401,7 +408,7 @@ def test_a_coarser_level_that_is_no_halving_is_found_by_looking_deep(copied):
     assert st.verify_store(path, deep=True) == (finding,)
 
 
-@pytest.mark.parametrize(("codec", "count"), [("native", 16), ("zstd", 4), ("jpeg", 4)])
+@pytest.mark.parametrize(("codec", "count"), [("native", 256), ("zstd", 4), ("jpeg", 4)])
 def test_a_chunk_that_does_not_decode_is_found_though_every_checksum_fits(copied, codec, count):
     path = copied(codec)
     name = shards(path, 1)[0]
@@ -409,7 +416,7 @@ def test_a_chunk_that_does_not_decode_is_found_though_every_checksum_fits(copied
     payload = b"\xff\xd8 nothing \xff\xd9"
     sealed = payload if codec == "zstd" else payload + struct.pack("<I", crc32c(payload))
     chunks[min(chunks)] = sealed
-    (path / name).write_bytes(pack_shard(chunks, count))
+    (path / name).write_bytes(packed(path, name, chunks))
     reseal(path)
     assert st.verify_store(path) == ()
     assert f"{name}: chunk {min(chunks)} is damaged" in told(st.verify_store(path, deep=True))
@@ -603,7 +610,7 @@ class Interrupted(Exception):  # noqa: N818  no error: a test's way to stop
 
 
 @pytest.mark.parametrize("codec", ["native", "zstd"])
-def test_a_continued_store_has_no_findings(tmp_path, codec):
+def test_a_continued_store_has_no_findings(tmp_path, long_slide, codec):
     recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=512))
     path = tmp_path / "s.zarr"
 
@@ -612,14 +619,14 @@ def test_a_continued_store_has_no_findings(tmp_path, codec):
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        st.tile_slide(SAMPLE, path, recipe, on_progress=stop)
+        st.tile_slide(long_slide, path, recipe, on_progress=stop)
     partial = tmp_path / "s.zarr.partial"
     (partial / "0" / "c" / "0" / "0.tmp").write_bytes(b"left")
     shard = partial / shards(partial)[0]
     shard.write_bytes(shard.read_bytes()[:-1])
-    st.tile_slide(SAMPLE, path, recipe)
+    st.tile_slide(long_slide, path, recipe)
     assert st.verify_store(path, deep=True) == ()
-    st.tile_slide(SAMPLE, tmp_path / "whole.zarr", recipe)
+    st.tile_slide(long_slide, tmp_path / "whole.zarr", recipe)
     assert (path / MANIFEST).read_bytes() == (tmp_path / "whole.zarr" / MANIFEST).read_bytes()
 
 

@@ -1,12 +1,12 @@
 """The compressed JPEG tiles of a TIFF level, to be copied without decoding them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.jpeg import JpegTiles
+from slidetile.native import Cells
 from slidetile.readers.file import Extent, SlideFile, held_bytes
 from slidetile.readers.tiff_codecs import JPEG
 from slidetile.readers.tiff_grid import BlockGrid
@@ -65,7 +65,7 @@ class TiffNativeLevel:
         self.tile_width_px = grid.block_width
         self.tile_height_px = grid.block_height
 
-    def fetch(self, tiles: Sequence[tuple[int, int]]) -> TiffTiles:
+    def fetch(self, tiles: Cells) -> TiffTiles:
         """Read the stored bytes of tiles.
 
         A tile that lay behind the end of the file when it was opened is damaged, one of many;
@@ -89,12 +89,12 @@ class TiffNativeLevel:
             extents[i] = extent
         return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))
 
-    def stored_bytes(self, tiles: Sequence[tuple[int, int]]) -> int:
+    def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for tiles, without reading them."""
         return int(self._grid.counts[self._indices(tiles)].sum())
 
-    def _indices(self, tiles: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-        where = np.array(tiles, np.int64).reshape(-1, 2)
+    def _indices(self, tiles: Cells) -> NDArray[np.int64]:
+        where = np.asarray(tiles, np.int64).reshape(-1, 2)
         if ((where < 0) | (where >= (self.columns, self.rows))).any():
             raise IndexError(
                 f"A native tile lies outside the grid of {self.columns}×{self.rows} tiles."
