@@ -63,12 +63,13 @@ def shards(partial):
     return [path for path in partial.rglob("c/**/*") if path.is_file() and path.suffix != ".tmp"]
 
 
-@pytest.mark.parametrize(("codec", "number"), [("native", signal.SIGINT), ("zstd", signal.SIGTERM)])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_stops_and_the_same_command_continues(
-    begin, command, long_slide, long_trees, tree, tmp_path, codec, number
+    begin, command, long_slide, long_trees, tree, tmp_path, number
 ):
     out, partial = tmp_path / "x.zarr", tmp_path / "x.zarr.partial"
-    arguments = ["tile", long_slide, "-o", out, "--codec", codec]
+    # Copying is over before a signal arrives.
+    arguments = ["tile", long_slide, "-o", out, "--codec", "zstd"]
     process = begin(*PROGRAM, *arguments)
     wait_until(lambda: len(shards(partial)) >= 3)
     told = stop(process, number)
@@ -82,7 +83,7 @@ def test_a_run_stops_and_the_same_command_continues(
     done = {path.relative_to(out): path.stat().st_ino for path in shards(out)}
     changed = [p for p, inode in kept.items() if done[p.relative_to(partial)] != inode]
     assert len(changed) < len(kept)
-    assert tree(out) == long_trees[codec]
+    assert tree(out) == long_trees["zstd"]
 
 
 @pytest.mark.parametrize(
