@@ -24,6 +24,10 @@ class DecodedRegion:
         """The bytes held."""
         return self.array.nbytes
 
+    def crop(self, part: Region) -> "DecodedRegion":
+        """Return a view of a part; see `slidetile.slide.FetchedRegion`."""
+        return DecodedRegion(self.array[part.slices])
+
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Return the region, copied into ``out`` where that is given."""
         if out is None:
@@ -102,8 +106,7 @@ class ArraySlide(Slide):
         array = self._arrays[level]
         asked = self.level_region(region, level)
         canvas = blank(asked.width, asked.height, self.channels, self._background)
-        whole = Region(x=0, y=0, width=array.shape[1], height=array.shape[0])
-        paste(canvas, array, whole.relative_to(asked))
+        paste(canvas, array, -asked.x, -asked.y)
         return DecodedRegion(canvas)
 
     def native_level(self, level: int) -> None:

@@ -5,6 +5,7 @@ store. What Zarr has to be told about it is its list of Zarr v3 codecs.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol
@@ -93,10 +94,10 @@ class ChunkCodec(Protocol):
 
 def crc32c(*parts: bytes) -> int:
     """Return the CRC-32C (Castagnoli, RFC 3720) of ``parts``, one after another."""
-    extend, checksum = _crc32c_module().extend, 0
+    extend, checksum = _crc32c_extend(), 0
     for part in parts:
         checksum = extend(checksum, part)
-    return int(checksum)
+    return checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,10 +316,11 @@ def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> Pixe
 
 
 @cache
-def _crc32c_module() -> Any:
+def _crc32c_extend() -> Callable[[int, bytes], int]:
     import google_crc32c
 
-    return google_crc32c
+    extend: Callable[[int, bytes], int] = google_crc32c.extend
+    return extend
 
 
 @cache

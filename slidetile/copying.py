@@ -47,6 +47,8 @@ class Copying:
 
     kind = "the scanner's own levels"
 
+    decodes = False
+
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
         self.kept: KeptShards | None = None

@@ -1,20 +1,20 @@
 """Making shards by decoding the slide and encoding its pixels anew, level by level."""
 
 import logging
-import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from slidetile.array_slide import DecodedRegion
 from slidetile.codecs import ChunkCodec
 from slidetile.errors import SlideReadError
 from slidetile.geometry import Region
-from slidetile.halving import Accumulator, Planes, blank_planes, halved_levels
+from slidetile.halving import Accumulator, Planes, halve, halved_levels, repeat_edges
 from slidetile.layout import Grid, Shard
 from slidetile.plan import TilePlan
-from slidetile.slide import FetchedRegion, Slide
+from slidetile.slide import FetchedRegion, Level, Slide
 from slidetile.work import SHARD_PX, EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class Encoding:
 
     kind = "mean of 2×2"
 
+    decodes = True
+
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
         self.kept: KeptShards | None = None
@@ -54,13 +56,15 @@ class Encoding:
         self._slide = slide
         self._fill = fill
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
-        self._planes_shape = slide.channels, grid.shard_height, grid.shard_width
+        self._chunk_shape = slide.channels, grid.chunk_height, grid.chunk_width
+        self._unit_bytes = slide.channels * grid.shard_height * grid.shard_width
+        self._is_aligned = _fits(slide.levels[0], grid)
         self._own = threading.local()
 
     @property
     def unit_bytes(self) -> int:
         """The pixels of a shard."""
-        return math.prod(self._planes_shape)
+        return self._unit_bytes
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards of level 0 to make, and the finished ones coarser shards need."""
@@ -80,105 +84,101 @@ class Encoding:
         """Encode a shard, and every coarser one that it completes."""
         level, (shard,), _ = fetched.task
         if fetched.payloads is not None:
-            planes = self._decoded(level, fetched.payloads)
+            self._halve_kept(level, shard, fetched.payloads)
         else:
-            planes, unreadable = self._planes(shard, fetched.region)
-            yield self._encoded(0, shard, planes, unreadable)
-        finished = self._accumulator.add(level, shard, planes)
+            yield self._encoded(0, shard, self._read_chunks(shard, fetched.region))
+        finished = self._accumulator.finish(level, shard)
         while finished is not None:
-            yield self._encoded(*finished)
-            finished = self._accumulator.add(*finished)
+            level, shard, planes = finished
+            yield self._encoded(level, shard, self._cut_chunks(level, shard, planes))
+            finished = self._accumulator.finish(level, shard)
 
     def stored_bytes(self) -> None:
         """Return None: how far pixels compress shows when they are encoded."""
 
     def _encoded(
-        self, level: int, shard: Shard, planes: Planes, unreadable: tuple[int, ...] = ()
+        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | None]]
     ) -> EncodedShard:
-        """Encode a shard's chunks; what a lossy codec makes of them is left in the planes.
+        """Encode and halve a shard's chunks, one after another while each is in the cache.
 
         A coarser level halves the finer one as it is stored, so that an interrupted run, which
         has nothing else, continues with the same bytes.
         """
-        payloads = {
-            place: self.codec.encode(self._contiguous(self._chunk(level, planes, place)))
-            for place in shard.chunks
-            if place not in unreadable
-        }
-        if not self.codec.is_lossless:
-            planes[:] = self._decoded(level, payloads)
-        return EncodedShard(level, shard, payloads, unreadable)
+        quarter = self._accumulator.quarter(level, shard)
+        payloads: dict[int, bytes] = {}
+        unreadable: list[int] = []
+        for place, chunk in chunks:
+            if chunk is None:
+                unreadable.append(place)
+                continue
+            payloads[place] = self.codec.encode(chunk)
+            if quarter is not None:
+                if not self.codec.is_lossless:
+                    self._decode(payloads[place], chunk)
+                self._halve(level, shard, place, chunk, quarter)
+        return EncodedShard(level, shard, payloads, tuple(unreadable))
 
-    def _contiguous(self, chunk: Planes) -> Planes:
-        """Return a chunk in one piece, in memory of this thread that the next chunk will take."""
-        if chunk.flags.c_contiguous:
-            return chunk
-        copy: Planes | None = getattr(self._own, "chunk", None)
-        if copy is None:
-            self._own.chunk = copy = np.empty(chunk.shape, np.uint8)
-        copy[:] = chunk
-        return copy
+    def _halve_kept(self, level: int, shard: Shard, payloads: dict[int, bytes]) -> None:
+        """Halve a shard that an earlier run has stored."""
+        quarter = self._accumulator.quarter(level, shard)
+        if quarter is not None:
+            for place, payload in payloads.items():
+                chunk = self._own_chunk()
+                self._decode(payload, chunk)
+                self._halve(level, shard, place, chunk, quarter)
 
-    def _decoded(self, level: int, payloads: dict[int, bytes]) -> Planes:
-        """Return the pixels that a shard's stored chunks decode to."""
-        grid, channels = self.levels[level].grid, self._slide.channels
-        planes = blank_planes(grid, channels, self._fill)
-        for place, payload in payloads.items():
-            pixels = self.codec.decode(payload, (grid.chunk_height, grid.chunk_width, channels))
-            self._chunk(level, planes, place)[:] = pixels.transpose(2, 0, 1)
-        return planes
+    def _halve(self, level: int, shard: Shard, place: int, chunk: Planes, quarter: Planes) -> None:
+        """Halve a chunk into its part of its shard's quarter; the chunk is used up."""
+        grid = self.levels[level].grid
+        repeat_edges(chunk, grid, grid.chunk_region(*grid.chunk_cell(shard, place)))
+        rows, columns = grid.chunk_within_shard(place).rescaled((2, 2), (1, 1)).slices
+        halve(chunk, out=quarter[:, rows, columns])
 
-    def _chunk(self, level: int, planes: Planes, place: int) -> Planes:
-        """Return a view of one chunk of a shard's pixels."""
-        rows, columns = self.levels[level].grid.chunk_within_shard(place).slices
-        return planes[:, rows, columns]
+    def _decode(self, payload: bytes, chunk: Planes) -> None:
+        """Put into ``chunk`` the pixels that a stored one decodes to."""
+        channels, height, width = chunk.shape
+        pixels = self.codec.decode(payload, (height, width, channels))
+        chunk[:] = pixels.transpose(2, 0, 1)
 
-    def _planes(
+    def _read_chunks(
         self, shard: Shard, fetched: FetchedRegion | None
-    ) -> tuple[Planes, tuple[int, ...]]:
-        """Return a shard's pixels, and the places of chunks that could not be read."""
-        grid = self.levels[0].grid
-        planes = self._blank_planes()
-        if fetched is not None:
-            rows, columns = self._wanted_region(shard).relative_to(grid.shard_region(shard)).slices
+    ) -> Iterator[tuple[int, Planes | None]]:
+        """Yield the wanted chunks of a shard of level 0; None for one that cannot be read."""
+        grid, wanted = self.levels[0].grid, self._wanted_region(shard)
+        source = fetched if self._is_aligned else _decoded(fetched)
+        for place in shard.chunks:
+            region, chunk = grid.chunk_region(*grid.chunk_cell(shard, place)), self._own_chunk()
             try:
-                fetched.pixels(out=planes.transpose(1, 2, 0)[rows, columns])
-            except SlideReadError:
-                pass  # part of it is damaged: which part, the chunks tell one by one
+                part = (
+                    source.crop(region.relative_to(wanted)) if source else self._slide.fetch(region)
+                )
+                part.pixels(out=chunk.transpose(1, 2, 0))
+            except SlideReadError as error:
+                _log.warning("%s", error)
+                yield place, None
             else:
-                self._blank_unwanted(shard, planes)
-                return planes, ()
-        planes.fill(self._fill)
-        unreadable = tuple(place for place in shard.chunks if not self._read(shard, place, planes))
-        return planes, unreadable
+                yield place, chunk
 
-    def _blank_planes(self) -> Planes:
-        """Return this thread's planes, made blank.
+    def _cut_chunks(
+        self, level: int, shard: Shard, planes: Planes
+    ) -> Iterator[tuple[int, Planes | None]]:
+        """Yield the wanted chunks of a coarser shard."""
+        for place in shard.chunks:
+            rows, columns = self.levels[level].grid.chunk_within_shard(place).slices
+            chunk = self._own_chunk()
+            chunk[:] = planes[:, rows, columns]
+            yield place, chunk
 
-        They are used for one shard after another: memory fresh from the system costs a page
-        fault for every 4 KiB, which together take longer than it takes to fill it.
+    def _own_chunk(self) -> Planes:
+        """Return memory of this thread for a chunk, the same for one after another.
+
+        Memory fresh from the system costs a page fault for every 4 KiB, which together take
+        longer than it takes to fill it.
         """
-        planes: Planes | None = getattr(self._own, "planes", None)
-        if planes is None:
-            self._own.planes = planes = np.empty(self._planes_shape, np.uint8)
-        planes.fill(self._fill)
-        return planes
-
-    def _blank_unwanted(self, shard: Shard, planes: Planes) -> None:
-        for place in set(range(self.levels[0].grid.chunks_per_shard)).difference(shard.chunks):
-            self._chunk(0, planes, place).fill(self._fill)
-
-    def _read(self, shard: Shard, place: int, planes: Planes) -> bool:
-        """Read one chunk from the slide; leave it blank and return False where it is damaged."""
-        grid = self.levels[0].grid
-        region = grid.chunk_region(*grid.chunk_cell(shard, place))
-        try:
-            pixels = self._slide.read_region(region)
-        except SlideReadError as error:
-            _log.warning("%s", error)
-            return False
-        self._chunk(0, planes, place)[:] = pixels.transpose(2, 0, 1)
-        return True
+        chunk: Planes | None = getattr(self._own, "chunk", None)
+        if chunk is None:
+            self._own.chunk = chunk = np.empty(self._chunk_shape, np.uint8)
+        return chunk
 
     def _wanted_region(self, shard: Shard) -> Region:
         """Return the smallest region that holds all wanted chunks of a shard."""
@@ -190,3 +190,20 @@ class Encoding:
             max(chunk.right for chunk in chunks),
             max(chunk.bottom for chunk in chunks),
         )
+
+
+def _decoded(fetched: FetchedRegion | None) -> FetchedRegion | None:
+    """Return a region decoded as a whole; None where part of it is damaged.
+
+    For blocks that chunks would cut: each would be decoded for every chunk it lies in.
+    """
+    try:
+        return None if fetched is None else DecodedRegion(fetched.pixels())
+    except SlideReadError:
+        return None  # which part, the chunks tell one by one
+
+
+def _fits(level: Level, grid: Grid) -> bool:
+    """Return whether chunks are whole blocks of a level's file, or it has none."""
+    width, height = level.tile_width_px or 1, level.tile_height_px or 1
+    return grid.chunk_width % width == 0 and grid.chunk_height % height == 0

@@ -28,7 +28,7 @@ def blank_planes(grid: Grid, channels: int, fill: int) -> Planes:
     return np.full((channels, grid.shard_height, grid.shard_width), fill, np.uint8)
 
 
-def halve(planes: Planes) -> Planes:
+def halve(planes: Planes, out: Planes | None = None) -> Planes:
     """Average each 2×2 pixels, rounding halves up.
 
     Two neighbouring bytes of a row are one 16-bit number: their sum is its low plus its high
@@ -38,35 +38,37 @@ def halve(planes: Planes) -> Planes:
     ----------
     planes
         uint8 [channel, row, column], both lengths even, contiguous.
+    out
+        Where to put the result: of its shape, with any strides.
 
     Returns
     -------
     uint8 [channel, row / 2, column / 2]
     """
     channels, height, width = planes.shape
-    halved = np.empty((channels, height // 2, width // 2), np.uint8)
+    halved = np.empty((channels, height // 2, width // 2), np.uint8) if out is None else out
     pairs = planes.view("<u2")
     for top in range(0, height, SLAB_ROWS):
         slab = pairs[:, top : top + SLAB_ROWS]
-        sums = slab & 0xFF
-        sums += slab >> 8
-        quads = sums[:, 0::2] + sums[:, 1::2]
+        sums, high = slab & 0xFF, slab >> 8
+        sums += high
+        quads = np.add(sums[:, 0::2], sums[:, 1::2], out=high[:, : slab.shape[1] // 2])
         quads += 2
         quads >>= 2
         halved[:, top // 2 : (top + SLAB_ROWS) // 2] = quads
     return halved
 
 
-def repeat_edges(planes: Planes, grid: Grid, shard: Shard) -> None:
-    """Repeat the array's last column and row once where an odd length ends inside the shard.
+def repeat_edges(planes: Planes, grid: Grid, region: Region) -> None:
+    """Repeat the array's last column and row once where an odd length ends inside the pixels.
 
-    Halving then averages, at that edge, only pixels that exist. Works in place.
+    Halving then averages, at that edge, only pixels that exist. ``region`` is where ``planes`` lie
+    in the array. Works in place.
     """
-    region = grid.shard_region(shard)
     width, height = grid.width - region.x, grid.height - region.y
-    if width < region.width and width % 2:
+    if 0 < width < region.width and width % 2:
         planes[:, :, width] = planes[:, :, width - 1]
-    if height < region.height and height % 2:
+    if 0 < height < region.height and height % 2:
         planes[:, height] = planes[:, height - 1]
 
 
@@ -154,31 +156,43 @@ class Accumulator:
         """The number of coarser shards that wait for pixels."""
         return len(self._growing)
 
-    def add(self, level: int, shard: Shard, planes: Planes) -> FinishedShard | None:
-        """Place the halving of a finished shard; return the shard above once it is complete.
+    def quarter(self, level: int, shard: Shard) -> Planes | None:
+        """Return where the halving of a shard is to be put, or None at the coarsest level.
 
-        ``planes`` are used up: their pixels outside the array may change.
+        That is its quarter of the shard above, of which the rest belongs to other shards.
         """
         above, key = level + 1, (shard.column // 2, shard.row // 2)
         if above == len(self._levels):
             return None
-        repeat_edges(planes, self._levels[level].grid, shard)
-        half = halve(planes)
         with self._lock:
             growing = self._growing.get((above, *key))
             if growing is None:
                 growing = blank_planes(self._levels[above].grid, self._channels, self._fill)
                 self._growing[above, *key] = growing
-            _place(growing, half, shard)
+        _, height, width = growing.shape
+        top, left = shard.row % 2 * (height // 2), shard.column % 2 * (width // 2)
+        return growing[:, top : top + height // 2, left : left + width // 2]
+
+    def finish(self, level: int, shard: Shard) -> FinishedShard | None:
+        """Note that a shard's `quarter` is filled; return the shard above if it is complete."""
+        above, key = level + 1, (shard.column // 2, shard.row // 2)
+        if above == len(self._levels):
+            return None
+        with self._lock:
             self._missing[level][key] -= 1
             if self._missing[level][key]:
                 return None
-            del self._growing[above, *key]
+            growing = self._growing.pop((above, *key))
         return FinishedShard(above, self._wanted[above][key], growing)
 
+    def add(self, level: int, shard: Shard, planes: Planes) -> FinishedShard | None:
+        """Halve a finished shard at once; return the shard above once it is complete.
 
-def _place(above: Planes, half: Planes, shard: Shard) -> None:
-    """Copy a halved shard into its quarter of the shard above."""
-    _, height, width = half.shape
-    top, left = shard.row % 2 * height, shard.column % 2 * width
-    above[:, top : top + height, left : left + width] = half
+        ``planes`` are used up: their pixels outside the array may change.
+        """
+        quarter = self.quarter(level, shard)
+        if quarter is not None:
+            grid = self._levels[level].grid
+            repeat_edges(planes, grid, grid.shard_region(shard))
+            halve(planes, out=quarter)
+        return self.finish(level, shard)

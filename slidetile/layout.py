@@ -113,8 +113,10 @@ class Grid:
     def chunks_for(self, regions: Iterable[Region]) -> NDArray[np.bool_]:
         """Return which chunks any of ``regions`` touches, as bool [chunk row, chunk column]."""
         needed = np.zeros((self.chunk_rows, self.chunk_columns), np.bool_)
-        for region in regions:
-            needed[self.chunk_span(region).slices] = True
+        width, height = self.chunk_width, self.chunk_height
+        for r in regions:  # `chunk_span`, of which there may be a million
+            rows = slice(r.y // height, -(-r.bottom // height))
+            needed[rows, r.x // width : -(-r.right // width)] = True
         return needed
 
     def shards_for(self, needed: NDArray[np.bool_]) -> list["Shard"]:

@@ -3,20 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.geometry import Region
-
 Pixels = NDArray[np.uint8]
 """Pixels as [row, column, channel], 8 bits each."""
 
 
-def paste(canvas: Pixels, pixels: Pixels, at: Region) -> None:
-    """Copy ``pixels``, which begin at the corner of ``at``, into the part of ``canvas`` they meet.
+def paste(canvas: Pixels, pixels: Pixels, x: int, y: int) -> None:
+    """Copy ``pixels`` into the part of ``canvas`` they meet, their corner at column x, row y.
 
-    ``at`` is in the canvas's own coordinates and may reach over its edges.
+    They may reach over its edges, or lie outside.
     """
-    frame = Region(x=0, y=0, width=canvas.shape[1], height=canvas.shape[0])
-    if (shared := frame.intersection(at)) is not None:
-        canvas[shared.slices] = pixels[shared.relative_to(at).slices]
+    left, top = max(0, x), max(0, y)
+    right = max(left, min(x + pixels.shape[1], canvas.shape[1]))
+    bottom = max(top, min(y + pixels.shape[0], canvas.shape[0]))
+    canvas[top:bottom, left:right] = pixels[top - y : bottom - y, left - x : right - x]
 
 
 def fill_colour(pixels: Pixels, colour: tuple[int, int, int]) -> None:

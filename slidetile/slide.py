@@ -68,6 +68,13 @@ class FetchedRegion(Protocol):
         """The bytes held until `pixels` is called."""
         ...
 
+    def crop(self, part: Region) -> "FetchedRegion":
+        """Return a part of it, to be decoded by itself.
+
+        ``part`` is in pixels of the level, from the corner of what was fetched, and within it.
+        """
+        ...
+
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Decode and return the region.
 

@@ -1,6 +1,7 @@
 """The tile table: one row a tile, the proof of what a store holds."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,13 +50,17 @@ class Ledger:
 
     def enter(self, record: ShardRecord) -> None:
         """Write down a shard of level 0."""
-        for place, (stored_bytes, checksum) in record.chunks.items():
-            column, row = self._grid.chunk_cell(record.shard, place)
-            self._stored_bytes[row, column] = stored_bytes
-            self._crc32c[row, column] = checksum
-        for place in record.unreadable:
-            column, row = self._grid.chunk_cell(record.shard, place)
-            self._unreadable[row, column] = True
+        if record.chunks:
+            cells = self._cells(record.shard, record.chunks)
+            self._stored_bytes[cells], self._crc32c[cells] = zip(
+                *record.chunks.values(), strict=True
+            )
+        self._unreadable[self._cells(record.shard, record.unreadable)] = True
+
+    def _cells(self, shard: Shard, places: Iterable[int]) -> tuple[NDArray[np.int64], ...]:
+        """Return the rows and the columns of some of a shard's chunks in the chunk grid."""
+        columns, rows = self._grid.chunk_cells(replace(shard, chunks=tuple(places))).T
+        return rows, columns
 
     def tile_table(self, plan: TilePlan) -> "pa.Table":
         """Return the table of the plan's tiles; its columns are those of docs/store-format.md."""

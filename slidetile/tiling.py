@@ -131,7 +131,7 @@ class _Job:
             governor = self._governor(work, workers)
             run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
             try:
-                table = run.carry_out(_limits(workers)).tile_table(self._plan)
+                table = run.carry_out(_limits(work, workers)).tile_table(self._plan)
             except NotNativeError:
                 writer.discard()
                 raise
@@ -254,5 +254,8 @@ def _ignore(_: Progress) -> None:
     """Report to nobody."""
 
 
-def _limits(workers: int) -> Limits:
-    return Limits(workers=workers, readers=READERS, writers=WRITERS)
+def _limits(work: Work, workers: int) -> Limits:
+    if work.decodes:
+        return Limits(workers=workers, readers=READERS, writers=WRITERS)
+    # To cut and join bytes holds the interpreter's lock: more threads would wait for each other.
+    return Limits(workers=1, readers=READERS)

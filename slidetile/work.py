@@ -68,6 +68,9 @@ class Work(Protocol):
         """Yield the shards that are ready now that a task has been read."""
         ...
 
+    decodes: bool
+    """Whether shards are made of pixels, which keeps cores busy, or copied."""
+
     @property
     def unit_bytes(self) -> int:
         """The bytes of the largest task, as it is worked on."""

@@ -143,8 +143,17 @@ class BlockGrid:
                 for column in range(inside.x // self.block_width, last_column):
                     yield Block(column=column, row=row, plane=plane, index=first + column)
 
-    def place(self, block: Block) -> Region:
-        """Return the part of the image a block covers, without its padding at the edges."""
-        x, y = block.column * self.block_width, block.row * self.block_height
-        right, bottom = x + self.block_width, y + self.block_height
-        return Region.from_edges(x, y, min(right, self.width), min(bottom, self.height))
+    def corner(self, block: Block, region: Region) -> tuple[int, int]:
+        """Return the (x, y) of a block's corner from the corner of ``region``."""
+        return block.column * self.block_width - region.x, block.row * self.block_height - region.y
+
+    def size_inside(self, block: Block) -> tuple[int, int]:
+        """Return the (rows, columns) of a block without its padding at the image's edges."""
+        rows = min(self.block_height, self.height - block.row * self.block_height)
+        return rows, min(self.block_width, self.width - block.column * self.block_width)
+
+    def meets(self, block: Block, region: Region) -> bool:
+        """Return whether a block has pixels in a region."""
+        x, y = self.corner(block, region)
+        rows, columns = self.size_inside(block)
+        return x < region.width and y < region.height and x + columns > 0 and y + rows > 0

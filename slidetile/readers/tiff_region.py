@@ -1,6 +1,6 @@
 """A region of a TIFF whose blocks are in memory: from here on it is decoding alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,19 @@ class TiffRegion:
         """The bytes held until `pixels` is called."""
         return held_bytes(self.extents)
 
+    def crop(self, part: Region) -> "TiffRegion":
+        """Return a part with the blocks it needs; see `slidetile.slide.FetchedRegion`."""
+        own = Region(
+            x=self.region.x + part.x, y=self.region.y + part.y, width=part.width, height=part.height
+        )
+        kept = [i for i, block in enumerate(self.blocks) if self.grid.meets(block, own)]
+        return replace(
+            self,
+            region=own,
+            blocks=[self.blocks[i] for i in kept],
+            extents=[self.extents[i] for i in kept],
+        )
+
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Decode and return the region; see `slidetile.slide.FetchedRegion`.
 
@@ -62,7 +75,7 @@ class TiffRegion:
             return canvas
         for block, extent in zip(self.blocks, self.extents, strict=True):
             pixels = self._finish(self._decode(block, extent, scratch))
-            paste(canvas, pixels, grid.place(block).relative_to(region))
+            paste(canvas, pixels, *grid.corner(block, region))
         return canvas
 
     def _paste_planes(self, canvas: Pixels, scratch: Pixels) -> None:
@@ -76,14 +89,14 @@ class TiffRegion:
         for block, extent in zip(self.blocks, self.extents, strict=True):
             plane = planes[..., block.plane : block.plane + 1]
             pixels = self._decode(block, extent, scratch)
-            paste(plane, pixels, grid.place(block).relative_to(inside))
-        paste(canvas, self._finish(planes), inside.relative_to(self.region))
+            paste(plane, pixels, *grid.corner(block, inside))
+        corner = inside.relative_to(self.region)
+        paste(canvas, self._finish(planes), corner.x, corner.y)
 
     def _decode(self, block: Block, extent: Extent, scratch: Pixels) -> Pixels:
         """Decode a block, whole or, at the image's edges, cut to what lies within the image."""
         grid = self.grid
-        place = grid.place(block)
-        cut = place.height, place.width
+        cut = grid.size_inside(block)
         whole = grid.block_height, grid.block_width
         # The last strip is usually stored cut, an edge tile usually whole; both occur.
         sizes = [whole, cut] if grid.is_tiled else [cut, whole]
@@ -96,7 +109,7 @@ class TiffRegion:
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises on damaged data
                 failures.append(error)
             else:
-                return out[: place.height, : place.width]
+                return out[: cut[0], : cut[1]]
         raise self._damaged(block, failures[0]) from failures[0]
 
     def _damaged(self, block: Block, error: Exception) -> SlideReadError:

@@ -116,7 +116,12 @@ class VendorSlide(Slide):
                 pixels = composite(pixels, alpha, background(), premultiplied=False)
             at = piece.relative_to(region)
             for channel in range(3):  # by far quicker than all three: loops of 3 are short
-                paste(canvas[..., channel : channel + 1], pixels[..., channel : channel + 1], at)
+                paste(
+                    canvas[..., channel : channel + 1],
+                    pixels[..., channel : channel + 1],
+                    at.x,
+                    at.y,
+                )
         return canvas
 
     def _read_piece(self, piece: Region, level: int) -> Pixels:
