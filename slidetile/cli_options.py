@@ -57,9 +57,9 @@ _RECIPE_OPTIONS = [
     ),
     click.option(
         "--tissue-mpp",
-        default=8.0,
-        show_default=True,
-        help="Look for tissue at this resolution, in µm per pixel.",
+        type=float,
+        help="Look for tissue at this resolution, in µm per pixel.  [default: 8, coarser on large "
+        "slides]",
     ),
     click.option(
         "--slide-mpp",

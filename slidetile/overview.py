@@ -17,9 +17,12 @@ from slidetile.slide import Level, Slide
 DEFAULT_MPP = 8.0
 LARGEST_MPP = 500.0
 LARGEST_OVERVIEW_PX = 64_000_000
-LONGEST_SIDE_WITHOUT_MPP_PX = 4000
+USUAL_OVERVIEW_PX = 2_000_000
+ASSUMED_LENGTH_UM = 32_000.0
 BLOCK_BYTES = 16 * 2**20
-BLOCK_SIDE_PX = 2048
+BLOCK_SIDE_PX = 1024
+WIDEST_TILE_PX = 2048
+_BAND_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +109,7 @@ class Overview:
     __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
 
 
-def read_overview(slide: Slide, *, mpp: float = DEFAULT_MPP) -> Overview:
+def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     """Read the whole slide at about ``mpp`` micrometres per pixel.
 
     The coarsest level that is not coarser than √2 times the resolution asked for is read block
@@ -119,8 +122,9 @@ def read_overview(slide: Slide, *, mpp: float = DEFAULT_MPP) -> Overview:
     slide
         The slide to read.
     mpp
-        Micrometres per pixel aimed at. A slide that does not say its own aims at a longest side
-        of 4,000 pixels instead.
+        Micrometres per pixel aimed at; None is 8, or coarser where that would be more than 2
+        megapixels, see `overview_mpp`. A slide that does not say its own resolution is taken to
+        be 32 mm long.
 
     Raises
     ------
@@ -129,9 +133,8 @@ def read_overview(slide: Slide, *, mpp: float = DEFAULT_MPP) -> Overview:
     SlideReadError
         Part of the slide could not be read.
     """
-    check_overview_mpp(mpp)
-    wanted = _wanted_downsample(slide, mpp)
-    number, factor = _level_and_factor(slide.levels, wanted)
+    mpp = overview_mpp(slide, mpp)
+    number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
     level = slide.levels[number]
     width, height = -(-level.width // factor), -(-level.height // factor)
     _check_size(width, height, mpp)
@@ -148,6 +151,36 @@ def read_overview(slide: Slide, *, mpp: float = DEFAULT_MPP) -> Overview:
         scale=scale,
         mpp=None if slide.mpp is None else (slide.mpp[0] * scale[0], slide.mpp[1] * scale[1]),
     )
+
+
+def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
+    """Return the resolution an overview aims at, in µm per pixel.
+
+    Parameters
+    ----------
+    slide
+        The slide to be read.
+    mpp
+        What was asked for. None is 8 µm, or the least whole multiple of it at which the overview
+        has at most 2 megapixels: so what a slide's tissue costs does not grow with the slide.
+
+    Raises
+    ------
+    ValueError
+        ``mpp`` is not positive or above 500.
+    """
+    if mpp is not None:
+        check_overview_mpp(mpp)
+        return float(mpp)
+    finest, multiple = _wanted_downsample(slide, DEFAULT_MPP), 1
+    while _overview_px(slide.levels, multiple * finest) > USUAL_OVERVIEW_PX:
+        multiple += 1
+    return multiple * DEFAULT_MPP
+
+
+def _overview_px(levels: tuple[Level, ...], wanted: float) -> int:
+    number, factor = _level_and_factor(levels, wanted)
+    return -(-levels[number].width // factor) * -(-levels[number].height // factor)
 
 
 def area_average(pixels: Pixels, factor: int) -> Pixels:
@@ -169,6 +202,15 @@ def area_average(pixels: Pixels, factor: int) -> Pixels:
     """
     if factor == 1:
         return pixels
+    rows, columns = (-(-length // factor) for length in pixels.shape[:2])
+    result = np.empty((rows, columns, pixels.shape[2]), np.uint8)
+    step = max(1, _BAND_BYTES // (pixels[:1].nbytes * factor))
+    for top in range(0, rows, step):
+        result[top : top + step] = _averaged(pixels[top * factor : (top + step) * factor], factor)
+    return result
+
+
+def _averaged(pixels: Pixels, factor: int) -> Pixels:
     rows, columns = (-(-length // factor) for length in pixels.shape[:2])
     # 257 × 255 is the most that 16 bits hold.
     down = np.zeros((rows, *pixels.shape[1:]), np.uint16 if factor <= 257 else np.uint32)
@@ -205,7 +247,7 @@ def check_overview_mpp(mpp: float) -> None:
 
 def _wanted_downsample(slide: Slide, mpp: float) -> float:
     if slide.mpp is None:
-        return max(slide.width, slide.height) / LONGEST_SIDE_WITHOUT_MPP_PX
+        return mpp * max(slide.width, slide.height) / ASSUMED_LENGTH_UM
     return mpp / ((slide.mpp[0] + slide.mpp[1]) / 2)
 
 
@@ -227,12 +269,11 @@ def _check_size(width: int, height: int, mpp: float) -> None:
 
 def _blocks(level: Level, factor: int, channels: int) -> Iterator[Region]:
     """Cut a level into regions of whole averaging blocks and, where they fit, whole tiles."""
-    width = _aligned(factor, level.tile_width_px, BLOCK_SIDE_PX)
-    if (level.tile_width_px or 0) > BLOCK_SIDE_PX:
+    width = _aligned(factor, level.tile_width_px)
+    if (level.tile_width_px or 0) > WIDEST_TILE_PX:
         # Strips: a block as wide as the slide decodes each of them only once.
         width = -(-level.width // factor) * factor
-    fitting = BLOCK_BYTES // (width * channels)
-    height = _aligned(factor, level.tile_height_px, min(fitting, BLOCK_SIDE_PX))
+    height = _aligned(factor, level.tile_height_px, BLOCK_BYTES // (width * channels))
     for y in range(0, level.height, height):
         for x in range(0, level.width, width):
             yield Region.from_edges(
@@ -240,8 +281,9 @@ def _blocks(level: Level, factor: int, channels: int) -> Iterator[Region]:
             )
 
 
-def _aligned(factor: int, tile_px: int | None, longest: int) -> int:
+def _aligned(factor: int, tile_px: int | None, longest: int = WIDEST_TILE_PX) -> int:
     """Return the largest side up to ``longest`` made of whole factors, and of whole tiles."""
+    longest = min(longest, max(BLOCK_SIDE_PX, tile_px or 1))
     step = math.lcm(factor, tile_px or 1)
     if step > longest:
         step = factor

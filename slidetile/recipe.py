@@ -6,7 +6,7 @@ from typing import Any
 
 from slidetile.codecs import ChunkCodec, CodecName, make_codec
 from slidetile.detectors import Detector
-from slidetile.overview import DEFAULT_MPP, check_overview_mpp
+from slidetile.overview import check_overview_mpp, overview_mpp
 from slidetile.partial import check_destination, refuse_if_busy
 from slidetile.plan import TilePlan, TileSpec, plan_tiles
 from slidetile.progress import OnProgress
@@ -43,8 +43,9 @@ class Recipe:
     detector: Detector | None = None
     """What finds the tissue; chosen by the slide's background unless given."""
 
-    tissue_mpp: float = DEFAULT_MPP
-    """Resolution at which tissue is looked for, in µm per pixel."""
+    tissue_mpp: float | None = None
+    """Resolution at which tissue is looked for, in µm per pixel; None is 8 µm, coarser on large
+    slides, see `overview_mpp`."""
 
     min_region_area_um2: float = MIN_REGION_AREA_UM2
     """Smaller pieces of tissue are dropped."""
@@ -59,7 +60,8 @@ class Recipe:
     """Micrometres per level-0 pixel, where the slide's own are missing or wrong."""
 
     def __post_init__(self) -> None:
-        check_overview_mpp(self.tissue_mpp)
+        if self.tissue_mpp is not None:
+            check_overview_mpp(self.tissue_mpp)
         if self.slide_mpp is not None:
             check_mpp(self.slide_mpp)
         if isinstance(self.codec, str) and self.codec != "auto":
@@ -90,7 +92,7 @@ class Recipe:
         """
         source, parameters = store.attributes["source"], store.attributes["parameters"]
         tissue: dict[str, Any] = {
-            "mpp": float(self.tissue_mpp),
+            "mpp": overview_mpp(slide, self.tissue_mpp),
             "min_region_area_um2": float(self.min_region_area_um2),
             "min_hole_area_um2": float(self.min_hole_area_um2),
         }

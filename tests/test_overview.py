@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slidetile.array_slide import ArraySlide, DecodedRegion
 from slidetile.geometry import Region
-from slidetile.overview import Overview, _blocks, area_average, read_overview
+from slidetile.overview import Overview, _blocks, area_average, overview_mpp, read_overview
 from slidetile.slide import Level
 
 
@@ -147,6 +147,34 @@ def test_a_slide_without_a_pyramid_is_read_in_flat_memory():
 def test_too_large_an_overview_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"at most 64 megapixels.*Ask for 3 µm or more"):
         read_overview(Gradient(100_000, 80_000), mpp=0.25 * 4)
+
+
+@given(
+    width=st.integers(1, 300_000),
+    height=st.integers(1, 300_000),
+    mpp=st.sampled_from([None, 0.12, 0.25, 1.0, 40.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_by_default_overviews_are_bounded_by_whole_multiples_of_8_um(width, height, mpp):
+    slide = Gradient(width, height)
+    slide.mpp = None if mpp is None else (mpp, mpp)
+    chosen = overview_mpp(slide)
+    own = 32_000 / max(width, height) if mpp is None else mpp
+
+    def pixels(wanted):
+        factor = max(1, round(wanted / own))
+        return -(-width // factor) * -(-height // factor)
+
+    multiple = round(chosen / 8)
+    assert chosen == 8 * multiple
+    assert pixels(chosen) <= 2_000_000
+    assert all(pixels(8 * finer) > 2_000_000 for finer in range(1, multiple))
+
+
+def test_a_usual_slide_has_8_um_and_a_large_one_16():
+    assert overview_mpp(Gradient(40_000, 30_000)) == 8
+    assert overview_mpp(Gradient(100_000, 80_000)) == 16
+    assert overview_mpp(Gradient(100_000, 80_000), 8) == 8
 
 
 @pytest.mark.parametrize("mpp", [0, -1, 501, float("nan")])
