@@ -68,6 +68,8 @@ def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
 def _digest(plan: TilePlan) -> str:
     """Return what tells two plans apart that the same parameters, read otherwise, would give."""
     digest = hashlib.sha256()
-    for array in (plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels):
+    for array in (plan.columns, plan.rows, plan.tissue_fractions):
         digest.update(np.ascontiguousarray(array).tobytes())
+    for row in plan.tissue.labels:  # whatever type they have here
+        digest.update(row.astype("<i4").tobytes())
     return digest.hexdigest()

@@ -11,14 +11,16 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.bands import bands
 from slidetile.overview import area_average
+from slidetile.pieces import Mask
 from slidetile.pixels import Pixels
-
-Mask = NDArray[np.bool_]
-"""Tissue or not, as [row, column]."""
 
 Plane = NDArray[np.float32]
 """One number for every pixel, as [row, column]."""
+
+Signal = NDArray[np.int16]
+"""How much speaks for tissue, in whole parts of a unit its maker knows, as [row, column]."""
 
 Detector = Callable[[Pixels], Mask]
 """Any function from an image, uint8 [row, column, channel], to tissue, bool [row, column]."""
@@ -29,6 +31,7 @@ ASSUMED_MPP = 8.0
 WORKING_MPP = 16.0
 SMALLEST_WORKING_SIDE_PX = 512
 BRIGHT = 150
+_NINE = 9  # pixels of the window that smoothes light
 
 
 @runtime_checkable
@@ -71,7 +74,8 @@ class OtsuDetector:
             if image.shape[2] == 1
             else brightest_channel(image) - darkest_channel(image)
         )
-        threshold = threshold_otsu(signal)  # type: ignore[no-untyped-call]
+        counts = _histogram(signal)
+        threshold = threshold_otsu(hist=(counts, np.arange(256)))  # type: ignore[no-untyped-call]
         return np.asarray(signal > threshold, np.bool_)
 
 
@@ -106,19 +110,37 @@ class DarkBackgroundDetector:
         """Return the tissue; see `ScaledDetector.detect`."""
         factor, pixel_um = working_resolution(image, mpp)
         brightest = area_average(brightest_channel(image)[..., np.newaxis], factor)[..., 0]
-        light = window_mean(brightest, 3)
-        scanned = light[brightest > 0]
-        if not scanned.size:
+        if (light := _light(brightest)) is None:
             return np.zeros(image.shape[:2], np.bool_)
-        light -= np.percentile(scanned, 5).astype(np.float32)
         tissue = gather(
             light,
             window_px=window_px(self.window_um, pixel_um, light.shape),
-            spread=self.min_signal,
-            dense=4 * self.min_signal,
-            most=20 * self.min_signal,
+            spread=_NINE * self.min_signal,
+            dense=4 * _NINE * self.min_signal,
+            most=20 * _NINE * self.min_signal,
         )
         return enlarge(tissue, factor, image.shape)
+
+
+def _light(brightest: NDArray[np.uint8]) -> Signal | None:
+    """Return light above the background's, in ninths of a grey level; None if nothing is there."""
+    light = np.empty(brightest.shape, np.int16)
+    counts = np.zeros(_NINE * 255 + 1, np.int64)
+    for band in bands(brightest.shape, 1):
+        light[band.rows] = np.rint(window_mean(brightest[band.seen], 3)[band.within] * _NINE)
+        scanned = light[band.rows][brightest[band.rows] > 0]
+        counts += np.bincount(scanned, minlength=len(counts))
+    if not counts.any():
+        return None
+    light -= np.int16(np.argmax(counts.cumsum() >= 0.05 * counts.sum()))
+    return light
+
+
+def _histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    counts = np.zeros(256, np.int64)
+    for band in bands(values.shape):
+        counts += np.bincount(values[band.rows].ravel(), minlength=256)
+    return counts
 
 
 def is_dark(image: Pixels) -> bool:
@@ -143,7 +165,7 @@ def brightest_channel(image: Pixels) -> NDArray[np.uint8]:
     return functools.reduce(np.maximum, np.moveaxis(image, 2, 0))
 
 
-def gather(signal: Plane, *, window_px: int, spread: float, dense: float, most: float) -> Mask:
+def gather(signal: Signal, *, window_px: int, spread: float, dense: float, most: float) -> Mask:
     """Join scattered signal, such as the membranes of fat cells, into areas.
 
     A pixel is tissue where its own signal exceeds ``dense``, or where the mean over a window
@@ -153,11 +175,16 @@ def gather(signal: Plane, *, window_px: int, spread: float, dense: float, most: 
     """
     from scipy.ndimage import minimum_filter
 
-    clipped = np.clip(signal, np.float32(-2 * spread), np.float32(most))
-    wide = window_mean(clipped, window_px) > spread
     # 0.4 of the window is what the mean adds around an edge of clear signal.
-    inner = minimum_filter(wide, int(0.4 * window_px / 2) * 2 + 1)
-    return np.asarray(inner | (wide & (signal > 1.4 * spread)) | (signal > dense), np.bool_)
+    overhang = int(0.4 * window_px / 2)
+    tissue = np.empty(signal.shape, np.bool_)
+    for band in bands(signal.shape, window_px // 2 + overhang):
+        seen = signal[band.seen]
+        wide = window_mean(np.clip(seen, round(-2 * spread), round(most)), window_px) > spread
+        inner = minimum_filter(wide, 2 * overhang + 1)
+        found = inner | (wide & (seen > 1.4 * spread)) | (seen > dense)
+        tissue[band.rows] = found[band.within]
+    return tissue
 
 
 def working_resolution(image: Pixels, mpp: float | None) -> tuple[int, float]:

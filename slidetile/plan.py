@@ -15,6 +15,7 @@ from slidetile.tissue import TissueMask
 
 SMALLEST_TILE_PX = 16
 LARGEST_TILE_PX = 8192
+_STRIP_PX = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +257,13 @@ def tissue_fractions(tissue: TissueMask, size: int) -> NDArray[np.float64]:
     overview = tissue.overview
     x_edges = _cell_edges(overview.slide_width, size) / overview.scale[0]
     y_edges = _cell_edges(overview.slide_height, size) / overview.scale[1]
-    by_row = _integrate_between(tissue.mask, y_edges)
+    mask, strip = tissue.mask, _STRIP_PX
+    by_row = np.hstack(
+        [
+            _integrate_between(mask[:, left : left + strip], y_edges)
+            for left in range(0, mask.shape[1], strip)
+        ]
+    )
     by_cell = _integrate_between(by_row.T, x_edges).T
     areas = np.diff(y_edges)[:, np.newaxis] * np.diff(x_edges)[np.newaxis, :]
     return np.clip(by_cell / areas, 0.0, 1.0)

@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile import preview
 from slidetile.detectors import (
     ASSUMED_MPP,
     DarkBackgroundDetector,
     Detector,
-    Mask,
     OtsuDetector,
     ScaledDetector,
     is_dark,
 )
 from slidetile.geometry import Region
 from slidetile.optical_density import OpticalDensityDetector
-from slidetile.overview import DEFAULT_MPP, Overview, read_overview
+from slidetile.overview import Overview, overview_mpp, read_overview
+from slidetile.pieces import Labels, Mask, count_pixels, number_pieces, without_small_pieces
 from slidetile.pixels import Pixels
 from slidetile.slide import Slide
 
@@ -52,14 +51,11 @@ class TissueRegion:
 class TissueMask:
     """Where the tissue is, on the overview's grid. Made by `find_tissue` or `from_mask`."""
 
-    mask: Mask
-    """bool [row, column], read-only: True is tissue."""
-
-    labels: NDArray[np.int32]
-    """int32 [row, column], read-only: 0 is glass, k the region ``regions[k - 1]``.
+    labels: Labels
+    """uint8, 16 or 32 [row, column], read-only: 0 is glass, k the region ``regions[k - 1]``.
 
     Pixels that touch, even by a corner, are one region. Regions are numbered in the order of
-    their first pixel, row by row.
+    their first pixel, row by row. The type is the smallest that holds their number.
     """
 
     overview: Overview
@@ -80,7 +76,7 @@ class TissueMask:
         Parameters
         ----------
         mask
-            bool [row, column], of the overview's height and width. It is copied.
+            bool [row, column], of the overview's height and width. It is not kept.
         overview
             The image it belongs to.
         parameters
@@ -93,19 +89,19 @@ class TissueMask:
         ValueError
             The mask is not of the overview's height and width.
         """
-        from scipy.ndimage import label
-
-        mask = _checked(mask, overview, "A tissue mask").copy()
-        labels: NDArray[np.int32] = np.empty(mask.shape, np.int32)
-        label(mask, np.ones((3, 3)), output=labels)
-        mask.flags.writeable = labels.flags.writeable = False
+        labels = number_pieces(_checked(mask, overview, "A tissue mask"))
+        labels.flags.writeable = False
         return cls(
-            mask=mask,
             labels=labels,
             overview=overview,
             regions=_regions(labels, overview),
             parameters=dict(parameters or {}),
         )
+
+    @property
+    def mask(self) -> Mask:
+        """Where any region is: bool [row, column], made anew of the labels."""
+        return np.asarray(self.labels != 0)
 
     @property
     def downsample(self) -> float:
@@ -123,11 +119,11 @@ class TissueMask:
         return float(self.mask.mean())
 
     def __eq__(self, other: object) -> bool:
-        """Compare contents; labels and regions follow from the mask."""
+        """Compare contents; regions follow from the labels."""
         if not isinstance(other, TissueMask):
             return NotImplemented
         return (
-            np.array_equal(self.mask, other.mask)
+            np.array_equal(self.labels, other.labels)
             and self.parameters == other.parameters
             and self.overview == other.overview
         )
@@ -151,7 +147,7 @@ class TissueMask:
 def find_tissue(
     slide: Slide,
     *,
-    mpp: float = DEFAULT_MPP,
+    mpp: float | None = None,
     detector: Detector | ScaledDetector | None = None,
     min_region_area_um2: float = MIN_REGION_AREA_UM2,
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2,
@@ -163,7 +159,8 @@ def find_tissue(
     slide
         The slide to look at.
     mpp
-        Resolution to look at it, in µm per pixel; see `read_overview`.
+        Resolution to look at it, in µm per pixel; None is 8, coarser on large slides, see
+        `overview_mpp`.
     detector
         Any function from the overview, uint8 [row, column, channel], to bool [row, column]. One
         with a ``detect(image, mpp=...)``, a `ScaledDetector`, is told the resolution too. None
@@ -206,11 +203,11 @@ def find_tissue(
     pixel_um2 = ASSUMED_MPP**2 if overview.mpp is None else math.prod(overview.mpp)
     region_px = min(min_region_area_um2 / pixel_um2, mask.size / 1000)
     hole_px = min(min_hole_area_um2 / pixel_um2, mask.size / 200)
-    mask = _without_small_pieces(mask, region_px, corners=True)
-    mask = ~_without_small_pieces(~mask, hole_px, corners=False)
+    mask = without_small_pieces(mask, region_px, corners=True)
+    mask = ~without_small_pieces(~mask, hole_px, corners=False)
     parameters = {
         "detector": describe_detector(chosen),
-        "mpp": float(mpp),
+        "mpp": overview_mpp(slide, mpp),
         "min_region_area_um2": float(min_region_area_um2),
         "min_hole_area_um2": float(min_hole_area_um2),
     }
@@ -262,23 +259,10 @@ def _name(detector: object) -> str:
     return str(getattr(detector, "__qualname__", type(detector).__qualname__))
 
 
-def _without_small_pieces(mask: Mask, smallest_px: float, *, corners: bool) -> Mask:
-    """Drop connected pieces of fewer pixels; whether corners connect is for the caller to say."""
-    from scipy.ndimage import label
-
-    if smallest_px <= 1:
-        return mask
-    labels: NDArray[np.int32] = np.empty(mask.shape, np.int32)
-    label(mask, np.ones((3, 3)) if corners else None, output=labels)
-    large = np.bincount(labels.ravel()) >= smallest_px
-    large[0] = False
-    return np.asarray(large.take(labels), np.bool_)
-
-
-def _regions(labels: NDArray[np.int32], overview: Overview) -> tuple[TissueRegion, ...]:
+def _regions(labels: Labels, overview: Overview) -> tuple[TissueRegion, ...]:
     from scipy.ndimage import find_objects
 
-    counts = np.bincount(labels.ravel())
+    counts = count_pixels(labels)
     pixel_px = math.prod(overview.scale)
     regions = []
     for number, (rows, columns) in enumerate(find_objects(labels), start=1):

@@ -8,6 +8,7 @@ background ≤ 0.005.
 import importlib.util
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -269,6 +270,17 @@ def test_large_images_give_mirrored_masks_where_the_factor_divides():
     assert np.array_equal(detector(image[::-1, ::-1]), detector(image)[::-1, ::-1])
 
 
+def test_detection_takes_little_more_memory_than_the_image():
+    image = np.tile(draw("red pen"), (3, 2, 1))  # 1.8 megapixels: more than all bands hold
+    for detector in (OpticalDensityDetector(), OtsuDetector(), DarkBackgroundDetector()):
+        detector(image[:64, :64])  # what is imported then is not counted
+        tracemalloc.start()
+        detector(image)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 14 * 2**20 + 6 * image.shape[0] * image.shape[1]
+
+
 def overview_of(shape, scale=(4.0, 4.0), mpp=(8.0, 8.0)):
     height, width = shape
     return Overview(
@@ -299,7 +311,7 @@ def test_regions_are_numbered_by_first_pixel_and_bounded(seed, share):
         assert (region.area_px, region.area_um2) == (len(rows) * 16, len(rows) * 64)
 
 
-def test_a_mask_is_copied_read_only_and_compared_by_content():
+def test_labels_are_read_only_and_compared_by_content():
     mask = np.eye(8, dtype=bool)
     tissue = TissueMask.from_mask(mask, overview_of((8, 8)), parameters={"by": "hand"})
     assert tissue == TissueMask.from_mask(mask, overview_of((8, 8)), parameters={"by": "hand"})
@@ -310,10 +322,9 @@ def test_a_mask_is_copied_read_only_and_compared_by_content():
     assert tissue.tissue_fraction == 1 / 8
     assert tissue.mpp == (8, 8)
     assert tissue.downsample == 4
-    assert tissue.labels.dtype == np.int32
-    for array in (tissue.mask, tissue.labels):
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 0
+    assert tissue.labels.dtype == np.uint8
+    with pytest.raises(ValueError, match="read-only"):
+        tissue.labels[0] = 0
 
 
 def test_without_mpp_areas_are_in_pixels_only():

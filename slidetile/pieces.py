@@ -1,0 +1,63 @@
+"""The connected pieces of a mask, numbered and weeded in little memory.
+
+Knows masks. Does not know overviews or what a piece is of.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.bands import bands
+
+Mask = NDArray[np.bool_]
+"""Tissue or not, as [row, column]."""
+
+Labels = NDArray[np.unsignedinteger]
+"""The number of the piece a pixel belongs to, 0 for none, as [row, column]."""
+
+
+def number_pieces(mask: Mask, *, corners: bool = True) -> Labels:
+    """Number the connected pieces of a mask from 1, in the order of their first pixels.
+
+    Parameters
+    ----------
+    mask
+        bool [row, column].
+    corners
+        Whether pixels that touch by a corner only are one piece.
+
+    Returns
+    -------
+    uint8, uint16 or uint32 array [row, column]
+        The smallest of these types that holds the number of pieces.
+    """
+    from scipy.ndimage import label
+
+    structure = np.ones((3, 3)) if corners else None
+    labels: Labels = np.empty(mask.shape, np.uint16)
+    try:
+        count = label(mask, structure, output=labels)
+    except RuntimeError:  # more pieces than the type holds
+        labels = np.empty(mask.shape, np.uint32)
+        count = label(mask, structure, output=labels)
+    return labels.astype(np.min_scalar_type(count), copy=False)
+
+
+def count_pixels(labels: Labels) -> NDArray[np.int64]:
+    """Return how many pixels have the number 0, 1, 2 and so on."""
+    counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    for band in bands(labels.shape):
+        counts += np.bincount(labels[band.rows].ravel(), minlength=len(counts))
+    return counts
+
+
+def without_small_pieces(mask: Mask, smallest_px: float, *, corners: bool) -> Mask:
+    """Drop connected pieces of fewer pixels; `number_pieces` explains ``corners``."""
+    if smallest_px <= 1:
+        return mask
+    labels = number_pieces(mask, corners=corners)
+    large = count_pixels(labels) >= smallest_px
+    large[0] = False
+    result = np.empty(mask.shape, np.bool_)
+    for band in bands(mask.shape):
+        result[band.rows] = large[labels[band.rows]]
+    return result
