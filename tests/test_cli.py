@@ -202,7 +202,7 @@ def test_a_missing_argument_is_wrong_usage(cli):
 
 def test_help_names_the_defaults(cli):
     text = " ".join(cli("tile", "-h").stdout.split())
-    for default in ("1024", "0.05", "auto", "90", "8.0"):
+    for default in ("1024", "0.05", "auto", "90", "8, coarser on large slides"):
         assert f"[default: {default}]" in text
     assert "3 finished, but some tiles could not be read" in " ".join(cli("--help").stdout.split())
     assert st.__version__ in cli("--version").stdout
