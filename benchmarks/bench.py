@@ -131,6 +131,10 @@ def ratios(results: dict[str, dict[str, float]]) -> dict[str, tuple[float, str]]
             lambda: figure("openslide", "adapter_over_openslide"),
             "≤ 1.1",
         ),
+        "its read_region ÷ OpenSlide": (
+            lambda: figure("openslide", "read_region_over_openslide"),
+            "≤ 1.1",
+        ),
         "sleepy reads ÷ awake": (lambda: figure("sleepy", "sleepy_over_awake"), "near 1"),
         "the same without overlap": (lambda: figure("sleepy", "without_overlap"), ""),
         "import, s": (lambda: figure("start", "import_s"), "< 0.3"),

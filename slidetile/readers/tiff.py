@@ -4,24 +4,23 @@ tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes
 as fast as OpenSlide, with the same pixels.
 """
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.geometry import Region
-from slidetile.readers.background import WHITE, Colour, find_background
+from slidetile.pixels import Pixels
+from slidetile.readers.background import WHITE, Colour
 from slidetile.readers.file import SlideFile
+from slidetile.readers.file_slide import FileSlide
 from slidetile.readers.resolution import choose_mpp
-from slidetile.readers.source import read_source
 from slidetile.readers.tiff_grid import BlockGrid
 from slidetile.readers.tiff_native import TiffNativeLevel, is_native
 from slidetile.readers.tiff_pages import read_contents
 from slidetile.readers.tiff_region import TiffRegion, fetch_region
-from slidetile.slide import Level, Slide, Source
+from slidetile.slide import Level
 
 
-class TiffSlide(Slide):
+class TiffSlide(FileSlide):
     """A slide in a TIFF file.
 
     Parameters
@@ -42,8 +41,7 @@ class TiffSlide(Slide):
     reader = "tiff"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
-        self._path = path
-        self._given_mpp = mpp
+        super().__init__(path, mpp=mpp)
         self._file = SlideFile(path)
         try:
             contents = read_contents(self._file)
@@ -64,29 +62,6 @@ class TiffSlide(Slide):
             for i, grid in enumerate(self._grids)
             if is_native(grid)
         }
-        self._background: Colour | None = None
-        self._background_lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[Callable[..., "TiffSlide"], tuple[object, ...]]:
-        """Pickle the path: a process that receives the slide opens the file itself."""
-        return _reopen, (self._path, self._given_mpp)
-
-    @property
-    def source(self) -> Source:
-        """What identifies the file."""
-        return read_source(self._path)
-
-    @property
-    def background(self) -> Colour:
-        """White, or black where the coarsest level is dark, as fluorescence is."""
-        with self._background_lock:
-            if self._background is None:
-                coarsest = len(self.levels) - 1
-                self._background = find_background(
-                    self.levels[coarsest].size,
-                    lambda region: self._fetch(region, coarsest, WHITE).pixels(),
-                )
-            return self._background
 
     def fetch(self, region: Region, *, level: int = 0) -> TiffRegion:
         """Read the bytes of a region; see `slidetile.slide.Slide.fetch`."""
@@ -100,6 +75,9 @@ class TiffSlide(Slide):
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
         self._file.close()
+
+    def _read_on_white(self, region: Region, level: int) -> Pixels:
+        return self._fetch(region, level, WHITE).pixels()
 
     def _fetch(self, region: Region, level: int, background: Colour) -> TiffRegion:
         grid = self._grids[level]
@@ -124,7 +102,3 @@ def _level(grid: BlockGrid, finest: BlockGrid) -> Level:
         tile_width_px=grid.block_width,
         tile_height_px=grid.block_height,
     )
-
-
-def _reopen(path: Path, mpp: float | tuple[float, float] | None) -> TiffSlide:
-    return TiffSlide(path, mpp=mpp)

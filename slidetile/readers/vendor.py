@@ -6,30 +6,28 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import openslide
 
 from slidetile.array_slide import DecodedRegion
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.geometry import Region
-from slidetile.pixels import Pixels, blank, paste
-from slidetile.readers.background import WHITE, Colour, composite, find_background
+from slidetile.pixels import Pixels, blank
+from slidetile.readers.background import WHITE, Colour
+from slidetile.readers.file_slide import FileSlide
+from slidetile.readers.image_view import image_view
 from slidetile.readers.messages import one_line
 from slidetile.readers.resolution import choose_mpp
-from slidetile.readers.source import read_source
-from slidetile.slide import Level, Slide, Source
+from slidetile.readers.vendor_region import VendorRegion, is_opaque
+from slidetile.slide import Level
 
 _CACHE_BYTES = 32 << 20
 """Neighbouring regions share blocks; OpenSlide's own default is the same for a whole process."""
 
-_OPAQUE = 0xFF000000
-"""The least four bytes of red, green, blue and full alpha, as one little-endian number."""
-
 _PIECE_SIDE_PX = 2048
-"""OpenSlide's pixels take 4 bytes each, and Pillow copies them: large regions come in pieces."""
+"""OpenSlide's pixels take 4 bytes each: what is larger is laid into its place piece by piece."""
 
 
-class VendorSlide(Slide):
+class VendorSlide(FileSlide):
     """A slide in any format OpenSlide reads.
 
     Parameters
@@ -49,47 +47,23 @@ class VendorSlide(Slide):
     channels = 3
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
-        self._path = path
-        self._given_mpp = mpp
         self._lock = threading.Lock()
         self._closed = False
         self._handle = _open(path)
         self._process = os.getpid()
         properties = dict(self._handle.properties)
+        colour = _colour(properties.get("openslide.background-color"))
+        super().__init__(path, mpp=mpp, background=colour)
         self.mpp = choose_mpp(mpp, _mpp(properties), path)
         self.objective_power = _number(properties.get("openslide.objective-power"))
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
         self.levels = _levels(self._handle, properties)
-        self._background = _colour(properties.get("openslide.background-color"))
-        self._background_lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[Callable[..., "VendorSlide"], tuple[object, ...]]:
-        """Pickle the path: a process that receives the slide opens the file itself."""
-        return _reopen, (self._path, self._given_mpp)
-
-    @property
-    def source(self) -> Source:
-        """What identifies the file that was named, whatever files belong to it."""
-        return read_source(self._path)
-
-    @property
-    def background(self) -> Colour:
-        """The file's background colour; else black where the coarsest level is dark, or white."""
-        with self._background_lock:
-            if self._background is None:
-                level = len(self.levels) - 1
-                size = self.levels[level].size
-                self._background = find_background(
-                    size, lambda region: self._read(region, level, lambda: WHITE)
-                )
-            return self._background
-
-    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion:
-        """Read a region. OpenSlide reads and decodes in one step, so nothing is left for later."""
+    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion | VendorRegion:
+        """Read a region. OpenSlide reads and decodes in one step; see `Slide.fetch`."""
         asked = self.level_region(region, level)
-        index = range(len(self.levels))[level]
-        return DecodedRegion(self._read(asked, index, lambda: self.background))
+        return self._fetch(asked, range(len(self.levels))[level], lambda: self.background)
 
     def native_level(self, level: int) -> None:
         """Return None: OpenSlide does not give out compressed tiles."""
@@ -102,27 +76,37 @@ class VendorSlide(Slide):
                 self._closed = True
                 self._handle.close()
 
-    def _read(self, region: Region, level: int, background: Callable[[], Colour]) -> Pixels:
+    def _read_on_white(self, region: Region, level: int) -> Pixels:
+        return self._fetch(region, level, lambda: WHITE).pixels()
+
+    def _fetch(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> DecodedRegion | VendorRegion:
         """Read pixels of a level; the background is found only where it shows."""
         width, height = self.levels[level].size
         inside = region.intersection(Region(x=0, y=0, width=width, height=height))
-        canvas = np.empty((region.height, region.width, 3), np.uint8)
-        if inside != region:
-            canvas = blank(region.width, region.height, 3, background())
-        for piece in _pieces(inside):
-            rgba = self._read_piece(piece, level)
-            pixels, alpha = rgba[..., :3], rgba[..., 3:]
-            if rgba.view("<u4").min() < _OPAQUE:
-                pixels = composite(pixels, alpha, background(), premultiplied=False)
-            at = piece.relative_to(region)
-            for channel in range(3):  # by far quicker than all three: loops of 3 are short
-                paste(
-                    canvas[..., channel : channel + 1],
-                    pixels[..., channel : channel + 1],
-                    at.x,
-                    at.y,
-                )
-        return canvas
+        pieces = list(_pieces(inside))
+        if len(pieces) == 1:
+            return self._fetch_piece(pieces[0], region, level, background)
+        colour = WHITE if inside == region else background()
+        canvas = blank(region.width, region.height, 3, colour)
+        for piece in pieces:
+            part = canvas[piece.relative_to(region).slices]
+            self._fetch_piece(piece, piece, level, background).pixels(out=part)
+        return DecodedRegion(canvas)
+
+    def _fetch_piece(
+        self, piece: Region, region: Region, level: int, background: Callable[[], Colour]
+    ) -> VendorRegion:
+        """Read a piece as the only one of a region."""
+        rgba = self._read_piece(piece, level)
+        return VendorRegion(
+            width=region.width,
+            height=region.height,
+            rgba=rgba,
+            at=piece.relative_to(region),
+            background=None if piece == region and is_opaque(rgba) else background(),
+        )
 
     def _read_piece(self, piece: Region, level: int) -> Pixels:
         try:
@@ -154,9 +138,7 @@ class VendorSlide(Slide):
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
         downsample = self.levels[level].downsample
         location = round(piece.x * downsample), round(piece.y * downsample)
-        image = handle.read_region(location, level, (piece.width, piece.height))
-        # np.asarray(image) would copy the bytes a second time, and slowly.
-        return np.frombuffer(image.tobytes(), np.uint8).reshape(piece.height, piece.width, 4)
+        return image_view(handle.read_region(location, level, (piece.width, piece.height)))
 
     def _current(self) -> openslide.OpenSlide:
         with self._lock:
@@ -242,7 +224,3 @@ def _icc_profile(handle: openslide.OpenSlide) -> bytes | None:
         return None if profile is None else profile.tobytes()
     except Exception:  # noqa: BLE001 - a broken profile is no reason to refuse the pixels
         return None
-
-
-def _reopen(path: Path, mpp: float | tuple[float, float] | None) -> VendorSlide:
-    return VendorSlide(path, mpp=mpp)

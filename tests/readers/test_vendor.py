@@ -1,0 +1,123 @@
+"""What is laid over OpenSlide's pixels: compared with OpenSlide and Pillow doing the same."""
+
+import gc
+
+import numpy as np
+import openslide
+import pytest
+import tifffile
+from PIL import Image
+
+from slidetile.geometry import Region
+from slidetile.readers import open_slide
+from slidetile.readers.image_view import image_view
+from slidetile.readers.vendor_region import VendorRegion
+
+TILE = 256
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory):
+    """A pyramid with holes: OpenSlide makes them transparent, and their edges partly so."""
+    path = tmp_path_factory.mktemp("sparse") / "sparse.tiff"
+    rng = np.random.default_rng(0)
+    with tifffile.TiffWriter(path) as tiff:
+        for number, side in enumerate((5 * TILE, 3 * TILE - 100)):
+            across = -(-side // TILE)
+
+            def tiles(count=across * across):
+                for index in range(count):
+                    hole = index % 3 == 1
+                    yield None if hole else rng.integers(0, 256, (TILE, TILE, 3), np.uint8)
+
+            tiff.write(
+                tiles(), shape=(side, side, 3), dtype=np.uint8, tile=(TILE, TILE),
+                photometric="rgb", subfiletype=min(number, 1), compression="zlib",
+            )  # fmt: skip
+    return path
+
+
+def by_openslide(path, region, level, size, background):
+    """The slide's pixels on its background, in floating point."""
+    with openslide.OpenSlide(path) as source:
+        rgba = np.asarray(source.read_region((region.x, region.y), level, size)).astype(float)
+    alpha = rgba[..., 3:] / 255
+    return rgba[..., :3] * alpha + np.array(background) * (1 - alpha), rgba[..., 3]
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_transparency_is_laid_over_the_background(sparse, level):
+    with open_slide(sparse, reader="openslide") as slide:
+        assert len(slide.levels) == 2
+        region = Region(x=0, y=0, width=slide.width, height=slide.height)
+        size = slide.levels[level].size
+        exact, alpha = by_openslide(sparse, region, level, size, slide.background)
+        found = slide.read_region(region, level=level)
+        assert (alpha == 0).any()
+        assert (found[alpha == 0] == slide.background).all()
+        assert np.abs(found - exact).max() <= 0.5
+        np.testing.assert_array_equal(found[alpha == 255], exact[alpha == 255])
+
+
+@pytest.mark.parametrize("planar", [True, False])
+def test_what_is_partly_transparent_too(planar):
+    rgba = np.random.default_rng(1).integers(0, 256, (150, 70, 4), np.uint8)
+    colour = (255, 0, 200)
+    region = VendorRegion(
+        width=90,
+        height=150,
+        rgba=rgba,
+        at=Region(x=20, y=0, width=70, height=150),
+        background=colour,
+    )
+    out = np.empty((3, 150, 90), np.uint8).transpose(1, 2, 0) if planar else None
+    found = region.pixels(out)
+    alpha = rgba[..., 3:] / 255
+    exact = rgba[..., :3] * alpha + np.array(colour) * (1 - alpha)
+    assert np.abs(found[:, 20:] - exact).max() <= 0.5
+    assert (found[:, :20] == colour).all()
+    assert found.dtype == np.uint8
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize(
+    "region",
+    [
+        Region(x=0, y=0, width=257, height=130),
+        Region(x=-30, y=-20, width=300, height=90),
+        Region(x=1200, y=1100, width=300, height=400),
+        Region(x=5000, y=5000, width=10, height=20),
+    ],
+)
+def test_into_planes_as_into_pixels(sparse, region, level):
+    with open_slide(sparse, reader="openslide") as slide:
+        expected = slide.read_region(region, level=level)
+        planes = np.full((3, *expected.shape[:2]), 7, np.uint8)
+        fetched = slide.fetch(region, level=level)
+        assert fetched.nbytes >= 0
+        filled = fetched.pixels(out=planes.transpose(1, 2, 0))
+        np.testing.assert_array_equal(planes.transpose(1, 2, 0), expected)
+        np.testing.assert_array_equal(filled, expected)
+
+
+@pytest.mark.parametrize("side", [1, 3, 2048, 3000])  # Pillow keeps the last in several blocks
+def test_a_view_of_an_image_is_the_image_and_keeps_it(side):
+    rgba = np.random.default_rng(side).integers(0, 256, (side, side, 4), np.uint8)
+    for image in (
+        Image.frombuffer("RGBA", (side, side), bytearray(rgba.tobytes()), "raw", "RGBA", 0, 1),
+        Image.fromarray(rgba).copy(),
+    ):
+        view = image_view(image)
+        assert not view.flags.writeable
+    del image
+    gc.collect()
+    np.testing.assert_array_equal(view, rgba)
+
+
+def test_openslides_pixels_are_not_copied(sparse):
+    with openslide.OpenSlide(sparse) as source:
+        image = source.read_region((0, 0), 0, (64, 32))
+    one, other = image_view(image), image_view(image)
+    if hasattr(image, "__arrow_c_array__"):
+        assert np.shares_memory(one, other)
+    np.testing.assert_array_equal(one, np.asarray(image))
