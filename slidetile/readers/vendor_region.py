@@ -1,12 +1,13 @@
 """A region that OpenSlide has read: from here on it is laying colours where they belong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from slidetile.array_slide import DecodedRegion
 from slidetile.geometry import Region
-from slidetile.pixels import Pixels, fill_colour
-from slidetile.readers.background import Colour, composite
+from slidetile.pixels import Pixels, blank, fill_colour
+from slidetile.readers.background import WHITE, Colour, composite
 
 _OPAQUE = 0xFF000000
 """The least four bytes of red, green, blue and full alpha, as one little-endian number."""
@@ -26,7 +27,7 @@ class VendorRegion:
     """Rows of the region."""
 
     rgba: Pixels
-    """The part inside the level, contiguous, with red, green, blue and alpha."""
+    """The part inside the level, with red, green, blue and alpha."""
 
     at: Region
     """Where in the region that part lies."""
@@ -38,6 +39,19 @@ class VendorRegion:
     def nbytes(self) -> int:
         """The bytes held until `pixels` is called."""
         return self.rgba.nbytes
+
+    def crop(self, part: Region) -> "VendorRegion | DecodedRegion":
+        """Return a view of a part; see `slidetile.slide.FetchedRegion`."""
+        inside = self.at.intersection(part)
+        if inside is None:
+            return DecodedRegion(blank(part.width, part.height, 3, self.background or WHITE))
+        return replace(
+            self,
+            width=part.width,
+            height=part.height,
+            rgba=self.rgba[inside.relative_to(self.at).slices],
+            at=inside.relative_to(part),
+        )
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Return the region; see `slidetile.slide.FetchedRegion`."""
@@ -52,7 +66,7 @@ class VendorRegion:
 
 
 def is_opaque(rgba: Pixels) -> bool:
-    """Return whether no pixel of a contiguous [row, column, channel] array lets anything through.
+    """Return whether no pixel of a [row, column, channel] array lets anything through.
 
     Where one does the least number is less than that of opaque black: alpha is its first byte.
     """

@@ -98,6 +98,14 @@ def test_into_planes_as_into_pixels(sparse, region, level):
         filled = fetched.pixels(out=planes.transpose(1, 2, 0))
         np.testing.assert_array_equal(planes.transpose(1, 2, 0), expected)
         np.testing.assert_array_equal(filled, expected)
+        height, width = expected.shape[:2]
+        for part in (
+            Region(x=0, y=0, width=1, height=1),
+            Region(x=width // 3, y=height // 2, width=width // 2, height=height // 2),
+            Region(x=width - 3, y=height - 2, width=3, height=2),
+        ):
+            cropped = fetched.crop(part).pixels()
+            np.testing.assert_array_equal(cropped, expected[part.slices])
 
 
 @pytest.mark.parametrize("side", [1, 3, 2048, 3000])  # Pillow keeps the last in several blocks
