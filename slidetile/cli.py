@@ -173,9 +173,16 @@ def tile(
 @click.option("--slide", type=PATH, help="Compare the pixels with those of this slide.")
 @click.option("--deep", is_flag=True, help="Decode every chunk.")
 @click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Of the slide.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @json_option
 def verify(
-    *, store: Path, slide: Path | None, deep: bool, reader: str | None, as_json: bool
+    *,
+    store: Path,
+    slide: Path | None,
+    deep: bool,
+    reader: str | None,
+    workers: int | None,
+    as_json: bool,
 ) -> None:
     """Look for everything that is wrong with a store; exit code 1 where there is something."""
     from slidetile.readers import open_slide
@@ -184,7 +191,7 @@ def verify(
 
     with ExitStack() as stack:
         opened = None if slide is None else stack.enter_context(open_slide(slide, reader=reader))
-        findings = verify_store(store, slide=opened, deep=deep)
+        findings = verify_store(store, slide=opened, deep=deep, workers=workers)
     show_findings(findings, as_json=as_json)
     if findings:
         sys.exit(FAILED)

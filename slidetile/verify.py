@@ -1,21 +1,27 @@
 """Whether a store is still what was written, says the same everywhere, and holds the slide."""
 
+import contextlib
+import functools
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from slidetile import memory
 from slidetile.errors import SlidetileError, StoreError
 from slidetile.finding import Finding
+from slidetile.in_order import map_in_order
 from slidetile.json_difference import difference
-from slidetile.manifest import MANIFEST
+from slidetile.manifest import MANIFEST, FileSum
 from slidetile.picture import PICTURE_CODEC
 from slidetile.slide import Slide
 from slidetile.store import open_store
 from slidetile.store_shape import StoreShape, read_shape
 from slidetile.store_writer import PARTIAL_NOTE
 from slidetile.verify_pixels import PixelCheck
-from slidetile.verify_shards import StoredChunks, split_checked
+from slidetile.verify_shards import ExaminedShard, StoredChunks, split_checked
 from slidetile.verify_table import TABLE, TableCheck
 from slidetile.verify_tree import (
     FOREIGN,
@@ -25,8 +31,12 @@ from slidetile.verify_tree import (
     check_names,
     read_manifest,
 )
+from slidetile.work import SHARD_PX
 
 PICTURES = ("overview/0/c/0/0/0", "tissue/0/c/0/0/0")
+
+LARGE_FILE_BYTES = 1 << 25
+"""Few shards are; of what is larger, one file at a time is in memory."""
 
 FORESEEN = (
     *(SlidetileError, OSError, MemoryError, RecursionError),
@@ -36,14 +46,18 @@ FORESEEN = (
 
 
 def verify_store(
-    path: str | os.PathLike[str], *, slide: Slide | None = None, deep: bool = False
+    path: str | os.PathLike[str],
+    *,
+    slide: Slide | None = None,
+    deep: bool = False,
+    workers: int | None = None,
 ) -> tuple[Finding, ...]:
     """Look for everything that is wrong with a finished store.
 
     Compares every file with the store's manifest, so that a missing, an extra, a cut and a
     changed file are found, whichever bit it is; and what the metadata, the tile table, the
     tissue and the chunks say with each other, so that a store that was written wrongly is found
-    too. Memory holds one file at a time. The store is not trusted.
+    too. Memory holds a few files at a time. The store is not trusted.
 
     Parameters
     ----------
@@ -56,6 +70,9 @@ def verify_store(
     deep
         Decode every chunk of every level, and compare the levels of a lossless store with the
         halvings of the finer ones.
+    workers
+        Threads that read and decode; one for each core unless given, fewer where memory is short.
+        What is found does not depend on it.
 
     Returns
     -------
@@ -67,6 +84,8 @@ def verify_store(
     ------
     StoreError
         There is no store at ``path``, or an unfinished one.
+    ValueError
+        ``workers`` is less than 1.
 
     Examples
     --------
@@ -76,10 +95,12 @@ def verify_store(
     >>> print(verify_store(store.path)[0])
     overview/zarr.json: it is missing
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"At least 1 worker is needed, but there are to be {workers}.")
     tree = StoreTree(Path(path))
     if MANIFEST not in tree or PARTIAL_NOTE in tree:
         open_store(path)
-    check = _Check(tree)
+    check = _Check(tree, workers=_affordable(tree, workers or memory.default_workers()))
     findings = dict.fromkeys(check.as_written())  # what is found in two ways is told once
     findings |= dict.fromkeys(check.agreement())
     if deep or slide is not None:
@@ -92,8 +113,10 @@ def verify_store(
 class _Check:
     """One look at one store."""
 
-    def __init__(self, tree: StoreTree) -> None:
+    def __init__(self, tree: StoreTree, *, workers: int) -> None:
         self._tree = tree
+        self._workers = workers
+        self._large = threading.Lock()
         self._shape: StoreShape | None = None
         self._damage: tuple[Finding, ...] = ()
         try:
@@ -111,14 +134,11 @@ class _Check:
         except StoreError as error:
             yield _damage(MANIFEST, error)
         yield from check_names(self._tree, manifest)
-        for name in self._tree.names:
-            try:
-                data = self._tree.read(name)
-            except StoreError as error:
-                yield _damage(name, error)
-                continue
-            yield from check_content(name, data, manifest or {})
-            yield from _foreseen(name, self._file(name, data))
+        examine = functools.partial(self._examine, manifest or {})
+        for examined in map_in_order(examine, self._tree.names, workers=self._workers):
+            yield from examined.findings
+            if examined.record is not None and self._stored is not None:
+                self._stored.enter(examined.record)
 
     def agreement(self) -> Iterator[Finding]:
         """Compare the metadata, the table, the tissue and the chunks with each other."""
@@ -137,7 +157,7 @@ class _Check:
         if deep:
             yield from _foreseen(PICTURES[0], self._overview())
         if deep or slide is not None:
-            pixels = PixelCheck(self._tree, self._shape)
+            pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
             yield from _foreseen("zarr.json", pixels.decode(self._stored, slide, deep=deep))
 
     def halvings(self) -> Iterator[Finding]:
@@ -145,22 +165,38 @@ class _Check:
         table = self._table()
         if table is None or self._shape is None or not self._shape.codec.is_lossless:
             return
-        pixels = PixelCheck(self._tree, self._shape)
+        pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
         yield from _foreseen("zarr.json", pixels.halvings(table.regions))
 
-    def _file(self, name: str, data: bytes) -> Iterator[Finding]:
-        """Check what a file holds, and take down its chunks."""
-        shape, stored = self._shape, self._stored
-        if shape is None or stored is None:
-            return
-        if shape.shard(name) is not None:
-            yield from stored.enter(name, data)
+    def _examine(self, manifest: Mapping[str, FileSum], name: str) -> ExaminedShard:
+        """Read and check a file, in any thread; of large ones, one at a time."""
+        is_large = self._tree.sizes[name] > LARGE_FILE_BYTES
+        with self._large if is_large else contextlib.nullcontext():
+            try:
+                data = self._tree.read(name)
+            except StoreError as error:
+                return ExaminedShard(findings=(_damage(name, error),))
+            changed = tuple(check_content(name, data, manifest))
+            try:
+                examined = self._content(name, data)
+            except FORESEEN as error:
+                examined = ExaminedShard(findings=(_damage(name, error),))
+        return replace(examined, findings=changed + examined.findings)
+
+    def _content(self, name: str, data: bytes) -> ExaminedShard:
+        """Check what a file holds."""
+        what = None
+        if self._shape is None or self._stored is None:
+            pass
+        elif self._shape.shard(name) is not None:
+            return self._stored.examine(name, data)
         elif name in PICTURES:
-            chunks = split_checked(data, shape.picture, PICTURE_CODEC)
-            if len(chunks) != shape.picture.chunks_per_shard:
-                yield Finding(name, f"it holds {len(chunks)} chunks, which are not all")
+            chunks = split_checked(data, self._shape.picture, PICTURE_CODEC)
+            if len(chunks) != self._shape.picture.chunks_per_shard:
+                what = f"it holds {len(chunks)} chunks, which are not all"
         elif name not in self._nodes and name not in (MANIFEST, TABLE):
-            yield Finding(name, FOREIGN)
+            what = FOREIGN
+        return ExaminedShard(findings=() if what is None else (Finding(name, what),))
 
     def _node(self, name: str, node: dict[str, Any]) -> Iterator[Finding]:
         assert self._shape is not None, "without it there are no nodes"
@@ -183,6 +219,13 @@ class _Check:
     def _overview(self) -> Iterator[Finding]:
         open_store(self._tree.folder).overview  # noqa: B018  it decodes every chunk
         yield from ()
+
+
+def _affordable(tree: StoreTree, workers: int) -> int:
+    """Return as many workers as memory has room for, each with a file and a shard's pixels."""
+    largest = min(LARGE_FILE_BYTES, max(tree.sizes.values(), default=0))
+    unit_bytes = max(3 * SHARD_PX * SHARD_PX, largest)
+    return memory.make_budget(memory.SystemGauge(), unit_bytes=unit_bytes, most=workers).units
 
 
 def _other_slide(shape: StoreShape, slide: Slide) -> Finding | None:

@@ -1,5 +1,8 @@
 """Every chunk of a store decoded; compared with the slide, and with the level it halves."""
 
+import functools
+import itertools
+import operator
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -10,6 +13,7 @@ from slidetile.errors import SlideReadError, StoreError
 from slidetile.finding import Finding
 from slidetile.geometry import Region
 from slidetile.halving import Accumulator, FinishedShard, Planes, blank_planes, halved_levels
+from slidetile.in_order import map_in_order
 from slidetile.layout import Grid, Shard, morton_key
 from slidetile.metadata import shard_key
 from slidetile.overview import read_level
@@ -25,7 +29,7 @@ same libjpeg they are the same; another one rounds differently."""
 
 
 class PixelCheck:
-    """The chunks of a store as pixels, one shard in memory at a time.
+    """The chunks of a store as pixels, a few shards in memory at a time.
 
     Parameters
     ----------
@@ -33,11 +37,14 @@ class PixelCheck:
         The store's files.
     shape
         What its metadata say.
+    workers
+        Threads that decode.
     """
 
-    def __init__(self, tree: StoreTree, shape: StoreShape) -> None:
+    def __init__(self, tree: StoreTree, shape: StoreShape, *, workers: int = 1) -> None:
         self._tree = tree
         self._shape = shape
+        self._workers = workers
 
     def decode(self, stored: StoredChunks, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         """Decode chunks, and compare those that are the slide's own pixels with the slide.
@@ -50,45 +57,63 @@ class PixelCheck:
                 yield Finding(f"{level}/zarr.json", "the slide has no level of this size")
             if of_slide is None and not deep:
                 continue
-            shards = grid.shards_for(stored.by_level[level])
-            for shard in sorted(shards, key=morton_key):
-                yield from self._decode_shard(level, shard, slide, of_slide)
+            at = None if slide is None or of_slide is None else (slide, of_slide)
+            shards = sorted(grid.shards_for(stored.by_level[level]), key=morton_key)
+            decode = functools.partial(self._decode_shard, level, at=at)
+            for findings in map_in_order(decode, shards, workers=self._workers):
+                yield from findings
 
     def halvings(self, regions: Iterable[Region]) -> Iterator[Finding]:
         """Halve each level and compare the result with the next; of a lossless store without flaw.
 
-        ``regions`` are those of the tiles, in level-0 pixels.
+        ``regions`` are those of the tiles, in level-0 pixels. A coarser shard is compared by
+        the thread that completes it, so that what is found is put in order at the end.
         """
         grid = self._shape.grids[0]
         levels = halved_levels(grid, grid.chunks_for(regions))
         accumulator = Accumulator(levels, channels=self._shape.channels, fill=self._shape.fill)
-        for shard in sorted(levels[0].shards, key=morton_key):
-            finished = accumulator.add(0, shard, self._planes(0, shard))
-            while finished is not None:
-                planes = self._planes(finished.level, finished.shard)
-                yield from self._compare_halved(finished, planes)
-                finished = accumulator.add(finished.level, finished.shard, planes)
+        shards = sorted(levels[0].shards, key=morton_key)
+        halve = functools.partial(self._halve, accumulator)
+        found = map_in_order(halve, shards, workers=self._workers)
+        in_order = sorted(itertools.chain.from_iterable(found), key=operator.itemgetter(0))
+        yield from (finding for _, finding in in_order)
+
+    def _halve(
+        self, accumulator: Accumulator, shard: Shard
+    ) -> list[tuple[tuple[int, int, int], Finding]]:
+        """Halve a shard of level 0, and compare every coarser one that it completes."""
+        found = []
+        finished = accumulator.add(0, shard, self._planes(0, shard))
+        while finished is not None:
+            level, coarser, _ = finished
+            planes = self._planes(level, coarser)
+            place = level, coarser.row, coarser.column
+            found += [(place, finding) for finding in self._compare_halved(finished, planes)]
+            finished = accumulator.add(level, coarser, planes)
+        return found
 
     def _decode_shard(
-        self, level: int, shard: Shard, slide: Slide | None, of_slide: int | None
-    ) -> Iterator[Finding]:
+        self, level: int, shard: Shard, *, at: tuple[Slide, int] | None
+    ) -> list[Finding]:
+        """Decode a shard's chunks, and compare them with those of a slide and a level of it."""
         name = _name(level, shard)
         try:
             chunks = self._chunks(level, shard)
         except (StoreError, ValueError):
-            return  # reported when its bytes were checked
+            return []  # reported when its bytes were checked
+        found = []
         for place, stored in chunks.items():
             try:
                 pixels = self._pixels(level, stored)
             except ValueError as error:
-                yield Finding(name, f"chunk {place} is damaged: {error}")
+                found.append(Finding(name, f"chunk {place} is damaged: {error}"))
                 continue
-            if slide is not None and of_slide is not None:
+            if at is not None:
                 grid = self._shape.grids[level]
                 region = grid.chunk_region(*grid.chunk_cell(shard, place))
-                what = self._difference(grid, region, pixels, (slide, of_slide))
-                if what is not None:
-                    yield Finding(name, f"chunk {place}: {what}")
+                if (what := self._difference(grid, region, pixels, at)) is not None:
+                    found.append(Finding(name, f"chunk {place}: {what}"))
+        return found
 
     def _difference(
         self, grid: Grid, region: Region, pixels: Pixels, at: tuple[Slide, int]

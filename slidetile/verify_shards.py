@@ -1,6 +1,6 @@
 """What the shards of a store hold, and whether each is a shard as slidetile packs it."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,17 @@ from slidetile.shard import pack_shard
 from slidetile.store_shape import StoreShape
 from slidetile.store_writer import split_shard
 from slidetile.tile_table import Ledger, ShardRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminedShard:
+    """What a shard file of the pyramid was found to hold."""
+
+    findings: tuple[Finding, ...]
+    """What is wrong with it."""
+
+    record: ShardRecord | None = None
+    """Its chunks, those that are sound with length and checksum; None where it is no shard."""
 
 
 class StoredChunks:
@@ -31,34 +42,54 @@ class StoredChunks:
             np.zeros((grid.chunk_rows, grid.chunk_columns), np.bool_) for grid in shape.grids
         ]
 
-    def enter(self, name: str, data: bytes) -> Iterator[Finding]:
-        """Take down the chunks of a shard file of the pyramid, and yield what is wrong with it."""
+    def examine(self, name: str, data: bytes) -> ExaminedShard:
+        """Look at a shard file of the pyramid; safe to call from several threads."""
         place = self._shape.shard(name)
-        assert place is not None, "only shards are entered"
+        assert place is not None, "only shards are examined"
         level, column, row = place
-        grid, codec, channels = self._shape.grids[level], self._shape.codec, self._shape.channels
+        grid = self._shape.grids[level]
         try:
-            chunks = split_checked(data, grid, codec)
+            chunks = split_checked(data, grid, self._shape.codec)
         except ValueError as error:
-            yield Finding(name, f"it is no whole shard: {error}")
-            return
+            return ExaminedShard(findings=(Finding(name, f"it is no whole shard: {error}"),))
         shard = Shard(column=column, row=row, chunks=tuple(chunks))
+        inside = tuple(chunk for chunk in chunks if _is_inside(grid, shard, chunk))
+        findings = [
+            Finding(name, f"chunk {chunk} lies outside the array")
+            for chunk in chunks
+            if chunk not in inside
+        ]
         entries: dict[int, tuple[int, int]] = {}
-        for chunk, stored in chunks.items():
-            chunk_column, chunk_row = grid.chunk_cell(shard, chunk)
-            if chunk_column >= grid.chunk_columns or chunk_row >= grid.chunk_rows:
-                yield Finding(name, f"chunk {chunk} lies outside the array")
-                continue
-            self.by_level[level][chunk_row, chunk_column] = True
+        for chunk in inside:
             try:
-                payload = codec.unseal(stored)
-                if not is_sharded(codec):  # to check others would be to decode them
-                    codec.check(payload, (grid.chunk_height, grid.chunk_width, channels))
-                entries[chunk] = len(stored), crc32c(payload)
+                entries[chunk] = len(chunks[chunk]), self._checksum(grid, chunks[chunk])
             except ValueError as error:
-                yield Finding(name, f"chunk {chunk} is damaged: {error}")
-        if level == 0:
-            self.ledger.enter(ShardRecord(level=0, shard=shard, chunks=entries))
+                findings.append(Finding(name, f"chunk {chunk} is damaged: {error}"))
+        shard = replace(shard, chunks=inside)
+        record = ShardRecord(level=level, shard=shard, chunks=entries)
+        return ExaminedShard(findings=tuple(findings), record=record)
+
+    def enter(self, record: ShardRecord) -> None:
+        """Take down the chunks of a shard."""
+        held, grid = self.by_level[record.level], self._shape.grids[record.level]
+        for chunk in record.shard.chunks:
+            column, row = grid.chunk_cell(record.shard, chunk)
+            held[row, column] = True
+        if record.level == 0:
+            self.ledger.enter(record)
+
+    def _checksum(self, grid: Grid, stored: bytes) -> int:
+        """Return the CRC-32C of a chunk's payload, if that passes what is cheap to check."""
+        codec = self._shape.codec
+        payload = codec.unseal(stored)
+        if not is_sharded(codec):  # to check others would be to decode them
+            codec.check(payload, (grid.chunk_height, grid.chunk_width, self._shape.channels))
+        return crc32c(payload)
+
+
+def _is_inside(grid: Grid, shard: Shard, chunk: int) -> bool:
+    column, row = grid.chunk_cell(shard, chunk)
+    return column < grid.chunk_columns and row < grid.chunk_rows
 
 
 def split_checked(data: bytes, grid: Grid, codec: ChunkCodec) -> dict[int, bytes]:

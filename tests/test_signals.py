@@ -100,6 +100,17 @@ def test_it_stops_while_the_overview_is_read(begin, long_slide, tmp_path, reader
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_it_stops_while_a_store_is_verified(begin, command, long_slide, tmp_path, number):
+    out = tmp_path / "x.zarr"
+    assert command("tile", long_slide, "-o", out, "--codec", "zstd").exit_code == 0
+    process = begin(*PROGRAM, "verify", out, "--deep", "--slide", long_slide)
+    me = psutil.Process(process.pid)
+    wait_until(lambda: any(file.path == str(long_slide) for file in me.open_files()))
+    wait_until(lambda: me.num_threads() > 3)  # it decodes
+    assert stop(process, number) == ("", "interrupted\n")
+
+
 def test_a_restart_says_to_leave_that_out(begin, long_slide, tmp_path):
     process = begin(*PROGRAM, "tile", long_slide, "-o", tmp_path / "x.zarr", "--restart")
     wait_until((tmp_path / "x.zarr.partial").exists)

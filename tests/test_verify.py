@@ -352,14 +352,14 @@ def packed(path, name, chunks):
     return b"".join(pack_shard({place: (chunk,) for place, chunk in chunks.items()}, grid))
 
 
-def repack(path, name, change):
+def repack(path, name, change, *, all_chunks=False):
     """Change the pixels of the first chunk of a zstd shard, and the manifest with them."""
     chunks = chunks_of((path / name).read_bytes(), 4)
-    place = min(chunks)
     codec = ZstdCodec()
-    decoded = codec.decode(chunks[place], (512, 512, 3)).transpose(2, 0, 1).copy()
-    change(decoded)
-    chunks[place] = codec.encode(decoded)
+    for place in sorted(chunks)[: None if all_chunks else 1]:
+        decoded = codec.decode(chunks[place], (512, 512, 3)).transpose(2, 0, 1).copy()
+        change(decoded)
+        chunks[place] = codec.encode(decoded)
     (path / name).write_bytes(packed(path, name, chunks))
     reseal(path)
 
@@ -406,6 +406,34 @@ def test_a_coarser_level_that_is_no_halving_is_found_by_looking_deep(copied):
     assert st.verify_store(path, slide=small_slide()) == ()
     finding = st.Finding("1/c/0/0/0", "chunk 0 is not the halving of level 0")
     assert st.verify_store(path, deep=True) == (finding,)
+
+
+def test_what_is_found_and_its_order_do_not_depend_on_the_workers(tmp_path):
+    rng = np.random.default_rng(0)
+    slide = st.ArraySlide(rng.integers(0, 40, (2048, 4096, 3), np.uint8))
+    plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(min_tissue_fraction=0))
+    path = tmp_path / "s.zarr"
+    st.write_tiles(slide, plan, path, codec="zstd")
+
+    def change(planes):
+        planes[1, 5, 9] ^= 1
+
+    for name in shards(path, 1):
+        repack(path, name, change, all_chunks=True)
+    found = [st.verify_store(path, deep=True, workers=workers) for workers in (1, 2, 7)]
+    assert found[0] == found[1] == found[2]
+    places = [(finding.path, finding.what) for finding in found[0]]
+    assert len(places) > 8
+    assert places == sorted(places)
+    for name in shards(path):
+        repack(path, name, change, all_chunks=True)
+    (path / shards(path)[3]).write_bytes(b"short")
+    (path / shards(path)[5]).unlink()
+    found = [st.verify_store(path, slide=slide, workers=workers) for workers in (1, 2, 7)]
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) > 16
+    with pytest.raises(ValueError, match="At least 1 worker"):
+        st.verify_store(path, workers=0)
 
 
 @pytest.mark.parametrize(("codec", "count"), [("native", 256), ("zstd", 4), ("jpeg", 4)])
@@ -632,7 +660,7 @@ def test_a_continued_store_has_no_findings(tmp_path, long_slide, codec):
 
 def test_the_command_says_that_all_is_well(cli, intact):
     path = intact / "native.zarr"
-    for arguments in ((), ("--deep",), ("--slide", SAMPLE), ("--slide", SAMPLE, "--deep")):
+    for arguments in ((), ("--deep",), ("--slide", SAMPLE, "--deep", "--workers", "3")):
         result = cli("verify", path, *arguments)
         assert (result.exit_code, result.stdout, result.stderr) == (0, "findings: 0\n", "")
     assert json.loads(cli("verify", path, "--json").stdout) == []
