@@ -11,7 +11,7 @@ from slidetile.array_slide import DecodedRegion
 from slidetile.codecs import ChunkCodec
 from slidetile.errors import SlideReadError
 from slidetile.geometry import Region
-from slidetile.halving import Accumulator, Planes, halve, halved_levels, repeat_edges
+from slidetile.halving import Accumulator, FinishedShard, Planes, halve, halved_levels, repeat_edges
 from slidetile.layout import Grid, Shard
 from slidetile.plan import TilePlan
 from slidetile.slide import FetchedRegion, Level, Slide
@@ -89,8 +89,8 @@ class Encoding:
             yield self._encoded(0, shard, self._read_chunks(shard, fetched.region))
         finished = self._accumulator.finish(level, shard)
         while finished is not None:
-            level, shard, planes = finished
-            yield self._encoded(level, shard, self._cut_chunks(level, shard, planes))
+            level, shard = finished.level, finished.shard
+            yield self._encoded(level, shard, self._cut_chunks(finished))
             finished = self._accumulator.finish(level, shard)
 
     def stored_bytes(self) -> None:
@@ -159,15 +159,11 @@ class Encoding:
             else:
                 yield place, chunk
 
-    def _cut_chunks(
-        self, level: int, shard: Shard, planes: Planes
-    ) -> Iterator[tuple[int, Planes | None]]:
+    def _cut_chunks(self, finished: FinishedShard) -> Iterator[tuple[int, Planes | None]]:
         """Yield the wanted chunks of a coarser shard."""
-        for place in shard.chunks:
-            rows, columns = self.levels[level].grid.chunk_within_shard(place).slices
-            chunk = self._own_chunk()
-            chunk[:] = planes[:, rows, columns]
-            yield place, chunk
+        grid = self.levels[finished.level].grid
+        for place in finished.shard.chunks:
+            yield place, finished.pixels(grid.chunk_within_shard(place), self._own_chunk())
 
     def _own_chunk(self) -> Planes:
         """Return memory of this thread for a chunk, the same for one after another.

@@ -5,7 +5,7 @@ the store, and halving runs over whole rows of one colour.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from slidetile.geometry import Region
 from slidetile.layout import Grid, Shard
+from slidetile.pixels import paste
 
 SLAB_ROWS = 128
 """Rows halved at a time: what is wider than a byte then stays in the processor's cache."""
@@ -124,7 +125,19 @@ class FinishedShard(NamedTuple):
 
     level: int
     shard: Shard
-    planes: Planes
+    quarters: dict[tuple[int, int], Planes]
+    """Those that are not blank, by (column, row)."""
+    fill: int
+    """Value of the others."""
+
+    def pixels(self, part: Region, out: Planes) -> Planes:
+        """Put a part of the shard, in pixels from its corner, into ``out`` and return that."""
+        out.fill(self.fill)
+        for (column, row), quarter in self.quarters.items():
+            _, height, width = quarter.shape
+            x, y = column * width - part.x, row * height - part.y
+            paste(out.transpose(1, 2, 0), quarter.transpose(1, 2, 0), x, y)
+        return out
 
 
 class Accumulator:
@@ -151,7 +164,9 @@ class Accumulator:
         self._missing = [
             Counter((s.column // 2, s.row // 2) for s in level.shards) for level in levels
         ]
-        self._growing: dict[tuple[int, int, int], Planes] = {}
+        self._growing: defaultdict[tuple[int, int, int], dict[tuple[int, int], Planes]] = (
+            defaultdict(dict)
+        )
         self._lock = threading.Lock()
 
     @property
@@ -162,19 +177,19 @@ class Accumulator:
     def quarter(self, level: int, shard: Shard) -> Planes | None:
         """Return where the halving of a shard is to be put, or None at the coarsest level.
 
-        That is its quarter of the shard above, of which the rest belongs to other shards.
+        That is its quarter of the shard above, of which the rest belongs to other shards; blank
+        where this one has no pixels.
         """
-        above, key = level + 1, (shard.column // 2, shard.row // 2)
+        above = level + 1
         if above == len(self._levels):
             return None
+        grid = self._levels[above].grid
+        shape = self._channels, grid.shard_height // 2, grid.shard_width // 2
+        quarter = np.full(shape, self._fill, np.uint8)
         with self._lock:
-            growing = self._growing.get((above, *key))
-            if growing is None:
-                growing = blank_planes(self._levels[above].grid, self._channels, self._fill)
-                self._growing[above, *key] = growing
-        _, height, width = growing.shape
-        top, left = shard.row % 2 * (height // 2), shard.column % 2 * (width // 2)
-        return growing[:, top : top + height // 2, left : left + width // 2]
+            growing = self._growing[above, shard.column // 2, shard.row // 2]
+            growing[shard.column % 2, shard.row % 2] = quarter
+        return quarter
 
     def finish(self, level: int, shard: Shard) -> FinishedShard | None:
         """Note that a shard's `quarter` is filled; return the shard above if it is complete."""
@@ -185,8 +200,8 @@ class Accumulator:
             self._missing[level][key] -= 1
             if self._missing[level][key]:
                 return None
-            growing = self._growing.pop((above, *key))
-        return FinishedShard(above, self._wanted[above][key], growing)
+            quarters = self._growing.pop((above, *key))
+        return FinishedShard(above, self._wanted[above][key], quarters, self._fill)
 
     def add(self, level: int, shard: Shard, planes: Planes) -> FinishedShard | None:
         """Halve a finished shard at once; return the shard above once it is complete.

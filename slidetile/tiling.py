@@ -128,10 +128,11 @@ class _Job:
             durable=self._options.durable,
         ) as writer:
             work.kept = writer
-            governor = self._governor(work, workers)
+            limits = _limits(work, workers)
+            governor = self._governor(work, limits)
             run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
             try:
-                table = run.carry_out(_limits(work, workers)).tile_table(self._plan)
+                table = run.carry_out(limits).tile_table(self._plan)
             except NotNativeError:
                 writer.discard()
                 raise
@@ -147,12 +148,12 @@ class _Job:
                 "the file is damaged or was cut short."
             )
 
-    def _governor(self, work: Work, workers: int) -> Governor:
+    def _governor(self, work: Work, limits: Limits) -> Governor:
         gauge = memory.SystemGauge()
         budget = memory.make_budget(
             gauge,
             unit_bytes=work.unit_bytes,
-            most=PLACES_PER_WORKER * workers,
+            most=PLACES_PER_WORKER * limits.workers,
             memory_bytes=self._options.memory_bytes,
         )
         return Governor(budget, gauge)

@@ -85,7 +85,7 @@ class PixelCheck:
         found = []
         finished = accumulator.add(0, shard, self._planes(0, shard))
         while finished is not None:
-            level, coarser, _ = finished
+            level, coarser = finished.level, finished.shard
             planes = self._planes(level, coarser)
             place = level, coarser.row, coarser.column
             found += [(place, finding) for finding in self._compare_halved(finished, planes)]
@@ -150,8 +150,10 @@ class PixelCheck:
         return codec.decode(payload, original.shape)[part.relative_to(region).slices]
 
     def _compare_halved(self, finished: FinishedShard, planes: Planes) -> Iterator[Finding]:
-        level, shard, halved = finished
+        level, shard = finished.level, finished.shard
         grid = self._shape.grids[level]
+        whole = Region(x=0, y=0, width=grid.shard_width, height=grid.shard_height)
+        halved = finished.pixels(whole, np.empty_like(planes))
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
         for place in shard.chunks:
             cell = grid.chunk_region(*grid.chunk_cell(shard, place))

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slidetile.geometry import Region
 from slidetile.halving import Accumulator, halve, halved_levels
 from slidetile.layout import Grid, morton_key
 
@@ -57,6 +58,12 @@ def test_a_pyramid_grown_shard_by_shard_is_the_halving_of_the_whole(
         expected = mean_of_quads(expected)
 
 
+def whole(finished, grid, channels):
+    """All pixels of a finished shard."""
+    area = Region(x=0, y=0, width=grid.shard_width, height=grid.shard_height)
+    return finished.pixels(area, np.empty((channels, area.height, area.width), np.uint8))
+
+
 def _grow(image, levels, channels, order):
     """Return each level's canvas, its shards finished in any order."""
     canvases = [
@@ -78,10 +85,11 @@ def _grow(image, levels, channels, order):
         planes = np.ascontiguousarray(canvases[0][rows, columns].transpose(2, 0, 1))
         finished = accumulator.add(0, shard, planes)
         while finished is not None:
-            level, above, pixels = finished
+            level, above = finished.level, finished.shard
+            pixels = whole(finished, levels[level].grid, channels)
             where = levels[level].grid.shard_region(above).slices
             canvases[level][where] = pixels.transpose(1, 2, 0)
-            finished = accumulator.add(level, above, pixels.copy())
+            finished = accumulator.add(level, above, pixels)
     return canvases
 
 
@@ -93,7 +101,8 @@ def test_in_morton_order_only_a_few_shards_wait():
     for shard in sorted(levels[0].shards, key=morton_key):
         finished = accumulator.add(0, shard, np.zeros((1, 16, 16), np.uint8))
         while finished is not None:
-            finished = accumulator.add(*finished)
+            pixels = whole(finished, grid, 1)
+            finished = accumulator.add(finished.level, finished.shard, pixels)
         most = max(most, accumulator.waiting)
     assert most == len(levels) - 1
     assert accumulator.waiting == 0
@@ -110,5 +119,9 @@ def test_what_nobody_planned_halves_as_background():
         0, levels[0].shards[0], np.full((1, 16, 16), 100, np.uint8)
     )
     assert finished is not None
-    assert (finished.planes[0, :8, :8] == 100).all()
-    assert (finished.planes[0, :, 8:] == 200).all()
+    planes = whole(finished, grid, 1)
+    assert (planes[0, :8, :8] == 100).all()
+    assert (planes[0, :, 8:] == 200).all()
+    assert finished.pixels(Region(x=4, y=4, width=8, height=8), planes[:, :8, :8]).tolist() == [
+        [[100] * 4 + [200] * 4] * 4 + [[200] * 8] * 4
+    ]
