@@ -8,37 +8,41 @@ Examples
 (1024, 1024, 3)
 """
 
-from slidetile.array_slide import ArraySlide
-from slidetile.batch import BatchReport, SlideResult, tile_slides
-from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
-from slidetile.detectors import DarkBackgroundDetector, OtsuDetector
-from slidetile.errors import (
-    IncompleteStoreError,
-    MissingResolutionError,
-    NotNativeError,
-    SlideError,
-    SlideReadError,
-    SlidetileError,
-    StoreBusyError,
-    StoreError,
-    StoreExistsError,
-    StoreMismatchError,
-    UnsupportedSlideError,
-)
-from slidetile.finding import Finding
-from slidetile.geometry import Region
-from slidetile.optical_density import OpticalDensityDetector
-from slidetile.overview import Overview, read_overview
-from slidetile.plan import Tile, TilePlan, TileSpec, plan_tiles
-from slidetile.progress import Progress
-from slidetile.readers import open_slide
-from slidetile.recipe import Recipe, tile_slide
-from slidetile.slide import Level, Slide, Source
-from slidetile.store import TileStore, open_store
-from slidetile.tiling import write_tiles
-from slidetile.tissue import TissueMask, TissueRegion, find_tissue
-from slidetile.verify import verify_store
-from slidetile.write_options import WriteOptions
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slidetile.array_slide import ArraySlide
+    from slidetile.batch import BatchReport, SlideResult, tile_slides
+    from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
+    from slidetile.detectors import DarkBackgroundDetector, OtsuDetector
+    from slidetile.errors import (
+        IncompleteStoreError,
+        MissingResolutionError,
+        NotNativeError,
+        SlideError,
+        SlideReadError,
+        SlidetileError,
+        StoreBusyError,
+        StoreError,
+        StoreExistsError,
+        StoreMismatchError,
+        UnsupportedSlideError,
+    )
+    from slidetile.finding import Finding
+    from slidetile.geometry import Region
+    from slidetile.optical_density import OpticalDensityDetector
+    from slidetile.overview import Overview, read_overview
+    from slidetile.plan import Tile, TilePlan, TileSpec, plan_tiles
+    from slidetile.progress import Progress
+    from slidetile.readers import open_slide
+    from slidetile.recipe import Recipe, tile_slide
+    from slidetile.slide import Level, Slide, Source
+    from slidetile.store import TileStore, open_store
+    from slidetile.tiling import write_tiles
+    from slidetile.tissue import TissueMask, TissueRegion, find_tissue
+    from slidetile.verify import verify_store
+    from slidetile.write_options import WriteOptions
 
 __all__ = [
     "ArraySlide",
@@ -89,3 +93,64 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "ArraySlide": "array_slide",
+    "BatchReport": "batch",
+    "DarkBackgroundDetector": "detectors",
+    "Finding": "finding",
+    "IncompleteStoreError": "errors",
+    "JpegCodec": "codecs",
+    "Level": "slide",
+    "MissingResolutionError": "errors",
+    "NativeCodec": "codecs",
+    "NotNativeError": "errors",
+    "OpticalDensityDetector": "optical_density",
+    "OtsuDetector": "detectors",
+    "Overview": "overview",
+    "Progress": "progress",
+    "RawCodec": "codecs",
+    "Recipe": "recipe",
+    "Region": "geometry",
+    "Slide": "slide",
+    "SlideError": "errors",
+    "SlideReadError": "errors",
+    "SlideResult": "batch",
+    "SlidetileError": "errors",
+    "Source": "slide",
+    "StoreBusyError": "errors",
+    "StoreError": "errors",
+    "StoreExistsError": "errors",
+    "StoreMismatchError": "errors",
+    "Tile": "plan",
+    "TilePlan": "plan",
+    "TileSpec": "plan",
+    "TileStore": "store",
+    "TissueMask": "tissue",
+    "TissueRegion": "tissue",
+    "UnsupportedSlideError": "errors",
+    "WriteOptions": "write_options",
+    "ZstdCodec": "codecs",
+    "find_tissue": "tissue",
+    "open_slide": "readers",
+    "open_store": "store",
+    "plan_tiles": "plan",
+    "read_overview": "overview",
+    "tile_slide": "recipe",
+    "tile_slides": "batch",
+    "verify_store": "verify",
+    "write_tiles": "tiling",
+}
+"""Where each public thing lives: loaded when it is first asked for, and numpy with it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'slidetile' has no attribute {name!r}")
+    thing = getattr(importlib.import_module(f"slidetile.{_MODULES[name]}"), name)
+    globals()[name] = thing
+    return thing
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
