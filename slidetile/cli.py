@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from slidetile.cli_limits import check_address_space, fail_if_out_of_space, save_address_space
 from slidetile.cli_options import (
     PATH,
     json_option,
@@ -39,10 +40,10 @@ class _Group(click.Group):
     """Turns every foreseeable failure into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from slidetile.batch import one_line
         from slidetile.errors import SlidetileError
         from slidetile.interrupt import Interruptible
 
+        save_address_space()
         interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
         try:
             with interruptible:
@@ -54,8 +55,9 @@ class _Group(click.Group):
                 interruptible.say()
                 sys.exit(interruptible.exit_code)
             is_foreseeable = isinstance(error, SlidetileError | OSError | MemoryError)
+            fail_if_out_of_space(error)
             if is_foreseeable and not isinstance(error, BrokenPipeError):  # click ends quietly
-                fail(one_line(error))
+                fail(_message(error))
             raise
 
 
@@ -150,6 +152,7 @@ def tile(
     **options: Any,
 ) -> None:
     """Find a slide's tissue and write its tiles into a store."""
+    check_address_space()
     from slidetile.facts import store_facts
     from slidetile.recipe import tile_slide
 
@@ -222,6 +225,7 @@ def batch(
     **options: Any,
 ) -> None:
     """Tile many slides, or folders of them; a bad one gets its row and the rest goes on."""
+    check_address_space()
     from slidetile.batch import SUMMARY_NAME, tile_slides
 
     how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
@@ -240,6 +244,12 @@ def batch(
     if not report.results:
         fail(f"no slides found in {', '.join(map(str, slides))}")
     sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
+
+
+def _message(error: BaseException) -> str:
+    from slidetile.batch import one_line
+
+    return one_line(error)
 
 
 def _set_last_words(how: str, *, restart: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from slidetile.memory import Budget, Gauge
+from slidetile.memory import Budget, Gauge, is_space_tight
 
 _log = logging.getLogger(__name__)
 
@@ -147,14 +147,15 @@ def kept_heap() -> Iterator[None]:
 
     glibc also gives each new thread a heap of its own, and what run after run leaves in them is
     never given back: slide after slide a process grew by half. Two heaps are enough, since large
-    pieces are few; this bound stays with the process. Elsewhere than with glibc nothing is done.
+    pieces are few, and one where the address space is limited, of which each reserves 64 MiB; this
+    bound stays with the process. Elsewhere than with glibc nothing is done.
     """
     libc = ctypes.CDLL(None)
     mallopt, trim = getattr(libc, "mallopt", None), getattr(libc, "malloc_trim", None)
     if mallopt is None or trim is None:
         yield
         return
-    mallopt(_M_ARENA_MAX, _ARENAS)
+    mallopt(_M_ARENA_MAX, 1 if is_space_tight() else _ARENAS)
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD_BYTES)
     mallopt(_M_TRIM_THRESHOLD, _KEPT_HEAP_BYTES)
     try:
@@ -163,6 +164,13 @@ def kept_heap() -> Iterator[None]:
         mallopt(_M_MMAP_THRESHOLD, _DEFAULT_THRESHOLD_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _DEFAULT_THRESHOLD_BYTES)
         trim(0)
+
+
+def keep_to_one_heap() -> None:
+    """Have the C library give new threads no heaps of their own, where it is glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def free_what_can_be_freed() -> None:

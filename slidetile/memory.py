@@ -18,6 +18,10 @@ OVERHEAD = 3
 """A unit of work is held about three times: as read, as decoded, as encoded."""
 
 
+TIGHT_BYTES = 4 << 30
+"""Below such a limit of the address space, what is reserved and never used counts too."""
+
+
 class Gauge(Protocol):
     """What tells how much memory is in use."""
 
@@ -61,14 +65,17 @@ class SystemGauge:
         """Return the memory this process could still have.
 
         The least of what the system has free, what the container's limits leave (cgroup v2 and
-        v1, those of the groups above included) and what the address-space limit leaves.
+        v1, those of the groups above included) and what the process's own limits leave (those of
+        its address space and of its data, ``ulimit -v`` and ``-d``).
         """
         import psutil
 
         candidates = [int(psutil.virtual_memory().available), *self._cgroup_headrooms()]
-        soft_limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if soft_limit != resource.RLIM_INFINITY:
-            candidates.append(soft_limit - int(psutil.Process().memory_info().vms))
+        used = psutil.Process().memory_info()
+        if (limit := _soft_limit(resource.RLIMIT_AS)) is not None:
+            candidates.append(limit - int(used.vms))
+        if (limit := _soft_limit(resource.RLIMIT_DATA)) is not None:
+            candidates.append(limit - int(getattr(used, "data", 0)))
         return max(0, min(candidates))
 
     def peak_bytes(self) -> int:
@@ -170,9 +177,29 @@ def make_budget(
     )
 
 
+def space_limit_bytes() -> int | None:
+    """Return the least of this process's limits of address space and of data; None without any.
+
+    Linux keeps both (``ulimit -v``, ``-d``), but not that of resident memory (``ulimit -m``).
+    """
+    limits = _soft_limit(resource.RLIMIT_AS), _soft_limit(resource.RLIMIT_DATA)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def is_space_tight() -> bool:
+    """Return whether a limit of the address space is below `TIGHT_BYTES`."""
+    limit = space_limit_bytes()
+    return limit is not None and limit < TIGHT_BYTES
+
+
 def default_workers() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _soft_limit(kind: int) -> int | None:
+    soft, _ = resource.getrlimit(kind)
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _within(folder: Path, root: Path) -> bool:

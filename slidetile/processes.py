@@ -62,7 +62,7 @@ def _executor() -> ProcessPoolExecutor:
         1,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(levels,),
+        initargs=(levels, threading.stack_size()),
         max_tasks_per_child=CALLS_PER_PROCESS,
     )
 
@@ -91,8 +91,9 @@ def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
         child.kill()
 
 
-def _begin(levels: dict[str, int]) -> None:
-    """Have this process log as its parent does, and end when its parent ends."""
+def _begin(levels: dict[str, int], stack_bytes: int) -> None:
+    """Have this process log and begin threads as its parent does, and end when its parent ends."""
+    threading.stack_size(stack_bytes)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
     threading.Thread(target=_end_with_parent, name="slidetile_parent", daemon=True).start()

@@ -73,3 +73,59 @@ def test_the_job_finishes_within_a_container_of_512_mb(group, long_slide, tmp_pa
     assert facts["tiles"] > 0
     assert facts["peak_bytes"] < LIMIT_BYTES
     assert facts["budget_bytes"] < LIMIT_BYTES
+
+
+def within(kind, limit_bytes, *arguments):
+    """Run the command line under a limit of the shell: "v" of address space, "d" of data."""
+    enter = f'ulimit -{kind} {limit_bytes >> 10} && exec "$@"'
+    line = [sys.executable, "-m", "slidetile", *map(str, arguments)]
+    return subprocess.run(
+        ["sh", "-c", enter, "sh", *line], check=False, capture_output=True, text=True, timeout=300
+    )
+
+
+needs_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux keeps to limits of address space"
+)
+
+
+@needs_linux
+@pytest.mark.parametrize(
+    ("kind", "limit_bytes", "codec"),
+    [
+        ("v", LIMIT_BYTES, "native"),
+        ("v", LIMIT_BYTES, "zstd"),
+        ("v", 2 * LIMIT_BYTES, "zstd"),
+        ("d", LIMIT_BYTES // 2, "zstd"),
+    ],
+)
+def test_the_job_finishes_within_512_mb_of_address_space(
+    long_slide, long_trees, tree, tmp_path, kind, limit_bytes, codec
+):
+    out = tmp_path / "x.zarr"
+    done = within(kind, limit_bytes, "tile", long_slide, "--codec", codec, "-o", out, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["budget_bytes"] < limit_bytes
+    assert tree(out) == long_trees[codec]
+
+
+@needs_linux
+def test_a_batch_finishes_within_512_mb_of_address_space(sample, tmp_path):
+    done = within("v", LIMIT_BYTES, "batch", sample, "-o", tmp_path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "sample.zarr" / "zarr.json").is_file()
+
+
+@needs_linux
+@pytest.mark.parametrize("limit_mb", [300, 100])
+@pytest.mark.parametrize("command", ["tile", "batch"])
+def test_too_little_address_space_is_said_before_anything_is_written(
+    sample, tmp_path, limit_mb, command
+):
+    done = within("v", limit_mb << 20, command, sample, "-o", tmp_path / "x.zarr")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: the limit of the address space (ulimit -v or -d) of ")
+    assert "allow 512 MiB or more" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
