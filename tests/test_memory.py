@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.codecs import JpegCodec, RawCodec, ZstdCodec
+from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
 from slidetile.governor import Governor, Places, free_what_can_be_freed
 from slidetile.memory import OVERHEAD, Budget, SystemGauge, make_budget
 from slidetile.tiling import make_work
@@ -226,3 +226,32 @@ def test_the_hot_path_stays_at_8_bits_and_copies_little():
     assert max(arrays) <= pixels + 1000, "nothing wider than 8 bits, for a whole shard, is kept"
     # the planes, the payload, and the coarser shard that grows: nothing else of that size
     assert peak < 3.4 * pixels
+
+
+@pytest.mark.parametrize("codec", [NativeCodec(), ZstdCodec()], ids=lambda c: c.name)
+def test_a_real_slides_pixels_stay_bytes_and_are_copied_once_at_most(codec):
+    """What numpy holds for a task: no pixels at all for `native`, a shard of bytes for `zstd`."""
+    import tracemalloc
+
+    domain = tracemalloc.DomainFilter(inclusive=True, domain=np.lib.tracemalloc_domain)
+    with st.open_slide(SAMPLE) as slide:
+        plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=1024))
+        before, work = make_work(slide, plan, codec), make_work(slide, plan, codec)
+        first = work.tasks(lambda _level, _shard: False)[0]
+        list(before.encode(before.read(first)))  # the libraries loaded once do not count
+        tracemalloc.start()
+        try:
+            shards = []
+            for shard in work.encode(work.read(first)):
+                arrays = tracemalloc.take_snapshot().filter_traces([domain]).traces
+                shards.append((shard, [trace.size for trace in arrays]))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    stored = sum(len(payload) for shard, _ in shards for payload in shard.payloads.values())
+    largest = max((size for _, sizes in shards for size in sizes), default=0)
+    if codec.name == "native":
+        assert largest < 100_000, "nothing is decoded"
+        assert peak < 2.5 * stored, "as read, and as a stream of its own: no third copy"
+    else:
+        assert 0 < largest <= 1024 * 1024 * 3, "no array of a shard is wider than 8 bits"
