@@ -2,9 +2,7 @@
 
 import json
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ from slidetile.geometry import Region
 from slidetile.layout import Grid
 from slidetile.metadata import is_sharded, shard_key
 from slidetile.pixels import Pixels
-from slidetile.shard import ShardIndex, index_bytes, unpack_index
+from slidetile.shard import ShardIndex
+from slidetile.shard_file import IndexCache, read_chunks
 
 LARGEST_SIDE_PX = 1 << 24
 """More than any scanner delivers; a store that claims more is refused."""
@@ -28,11 +27,11 @@ LARGEST_CHUNK_BYTES = 1 << 28
 LARGEST_JSON_BYTES = 1 << 24
 """Metadata with a colour profile stay far below."""
 
-LARGEST_READ_BYTES = 1 << 23
-"""Chunks of a shard that lie further apart are read one by one."""
+LARGEST_EXTRA_BYTES = 1 << 17
+"""What a chunk may take beyond four times its pixels: 64 KiB of tables and then some."""
 
-CACHED_INDEXES = 4096
-"""Shard indexes kept at once; with 16 chunks a shard they take about a MiB."""
+Cell = tuple[int, int]
+"""(column, row) of a chunk in its array, or of a pixel."""
 
 
 class ArrayFile:
@@ -70,8 +69,9 @@ class ArrayFile:
         self._shape = self.grid.chunk_height, row_bytes, self.channels
         if self._chunk_bytes > LARGEST_CHUNK_BYTES:
             raise StoreError(f"{folder}: chunks of {self._chunk_bytes} bytes are too large.")
-        self._indexes: OrderedDict[tuple[int, int], ShardIndex] = OrderedDict()
-        self._lock = threading.Lock()
+        self._indexes = IndexCache(
+            self.grid.chunks_per_shard, longest_bytes=4 * self._chunk_bytes + LARGEST_EXTRA_BYTES
+        )
 
     def read(self, region: Region, outside: tuple[int, ...]) -> NDArray[Any]:
         """Return a region, in pixels of this array, as [row, column, channel].
@@ -91,17 +91,10 @@ class ArrayFile:
             canvas[:] = outside[: self.channels]
         if inside is None:
             return canvas
+        within = canvas[inside.relative_to(region).slices]
         scratch = np.empty(self._shape, np.uint8)
-        for (column, row), stored in self._stored(self.grid.chunk_span(inside)):
-            chunk = self.grid.chunk_region(column, row)
-            part = chunk.intersection(inside)
-            assert part is not None, "a spanned chunk meets the region"
-            target = canvas[part.relative_to(region).slices]
-            if stored is None:
-                target[:] = self.fill
-            else:
-                pixels = self._decode(stored, (column, row), scratch)
-                target[:] = pixels[part.relative_to(chunk).slices]
+        for cell, stored in self._stored(self.grid.chunk_span(inside)):
+            self._lay(within, (inside.x, inside.y), cell, stored, scratch)
         return canvas
 
     def chunk(self, column: int, row: int) -> NDArray[Any] | None:
@@ -112,13 +105,34 @@ class ArrayFile:
         StoreError
             The chunk is damaged.
         """
-        cell = Region(x=column, y=row, width=1, height=1)
-        ((_, stored),) = self._stored(cell)
+        span = Region(x=column, y=row, width=1, height=1)
+        ((_, stored),) = self._stored(span)
         return None if stored is None else self._decode(stored, (column, row))
 
-    def _decode(
-        self, stored: bytes, cell: tuple[int, int], scratch: Pixels | None = None
-    ) -> NDArray[Any]:
+    def _lay(
+        self,
+        canvas: NDArray[Any],
+        corner: Cell,
+        cell: Cell,
+        stored: bytes | None,
+        scratch: Pixels,
+    ) -> None:
+        """Lay a chunk into a canvas that begins at ``corner`` of the array and ends inside it."""
+        height, width = canvas.shape[:2]
+        left = cell[0] * self.grid.chunk_width - corner[0]
+        top = cell[1] * self.grid.chunk_height - corner[1]
+        rows = slice(max(0, top), min(height, top + self.grid.chunk_height))
+        columns = slice(max(0, left), min(width, left + self.grid.chunk_width))
+        target = canvas[rows, columns]
+        if stored is None:
+            target[:] = self.fill
+            return
+        pixels = self._decode(stored, cell, scratch)
+        target[:] = pixels[rows.start - top : rows.stop - top, columns.start - left :][
+            :, : columns.stop - columns.start
+        ]
+
+    def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
         try:
             pixels = self._codec.decode(self._codec.unseal(stored), self._shape, scratch)
         except ValueError as error:
@@ -127,79 +141,50 @@ class ArrayFile:
             return pixels
         return pixels[..., 0].view(self.dtype)[..., np.newaxis]
 
-    def _damaged(self, cell: tuple[int, int], error: Exception) -> StoreError:
+    def _damaged(self, cell: Cell, error: Exception) -> StoreError:
         column, row = cell
         return StoreError(
             f"The chunk at column {column}, row {row} of {self._folder} is damaged: {error}."
         )
 
-    def _stored(self, span: Region) -> Iterator[tuple[tuple[int, int], bytes | None]]:
+    def _stored(self, span: Region) -> Iterator[tuple[Cell, bytes | None]]:
         """Yield each chunk of a span of the chunk grid with its bytes, shard by shard."""
-        grid = self.grid
-        shards = Region.from_edges(
-            span.x // grid.chunks_across,
-            span.y // grid.chunks_down,
-            -(-span.right // grid.chunks_across),
-            -(-span.bottom // grid.chunks_down),
-        )
-        for row in range(shards.y, shards.bottom):
-            for column in range(shards.x, shards.right):
-                own = Region(
-                    x=column * grid.chunks_across,
-                    y=row * grid.chunks_down,
-                    width=grid.chunks_across,
-                    height=grid.chunks_down,
-                )
-                wanted = own.intersection(span)
-                assert wanted is not None, "a spanned shard meets the span"
-                places = {
-                    (x, y): (y - own.y) * own.width + x - own.x
-                    for y in range(wanted.y, wanted.bottom)
-                    for x in range(wanted.x, wanted.right)
-                }
-                found = self._shard_chunks(column, row, list(places.values()))
-                yield from ((cell, found.get(place)) for cell, place in places.items())
+        across, down = self.grid.chunks_across, self.grid.chunks_down
+        for row in range(span.y // down, -(-span.bottom // down)):
+            for column in range(span.x // across, -(-span.right // across)):
+                x, y = column * across, row * down
+                columns = np.arange(max(x, span.x), min(x + across, span.right)) - x
+                rows = np.arange(max(y, span.y), min(y + down, span.bottom)) - y
+                places = (rows[:, np.newaxis] * across + columns).ravel()
+                absent = set(places.tolist())
+                for place, stored in self._shard_chunks(column, row, places):
+                    absent.remove(place)
+                    yield (x + place % across, y + place // across), stored
+                for place in sorted(absent):
+                    yield (x + place % across, y + place // across), None
 
-    def _shard_chunks(self, column: int, row: int, places: Sequence[int]) -> dict[int, bytes]:
-        """Return the stored chunks among ``places`` of a shard, read at once."""
+    def _shard_chunks(
+        self, column: int, row: int, places: NDArray[np.intp]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield the stored chunks among ``places`` of a shard."""
         try:
             file = os.open(f"{self._folder}/{shard_key(column, row)}", os.O_RDONLY)
         except FileNotFoundError:
-            return {}
+            return
         try:
             if not is_sharded(self._codec):  # one byte more shows what is too long
-                return {0: os.pread(file, self._chunk_bytes + 1, 0)}
-            index = self._index(file, (column, row))[places]
-            stored = [(p, o, n) for p, (o, n) in zip(places, index.tolist(), strict=True) if n]
-            if not stored:
-                return {}
-            first = min(offset for _, offset, _ in stored)
-            last = max(offset + length for _, offset, length in stored)
-            if last - first > LARGEST_READ_BYTES:
-                return {place: os.pread(file, length, offset) for place, offset, length in stored}
-            data = os.pread(file, last - first, first)
-            return {place: data[o - first : o - first + n] for place, o, n in stored}
-        except ValueError as error:
-            raise self._damaged(
-                (column * self.grid.chunks_across, row * self.grid.chunks_down), error
-            ) from error
+                yield 0, os.pread(file, self._chunk_bytes + 1, 0)
+                return
+            yield from read_chunks(file, self._index(file, (column, row)), places)
         finally:
             os.close(file)
 
-    def _index(self, file: int, key: tuple[int, int]) -> ShardIndex:
-        with self._lock:
-            if (known := self._indexes.get(key)) is not None:
-                self._indexes.move_to_end(key)
-                return known
-        count = self.grid.chunks_per_shard
-        shard_bytes = os.fstat(file).st_size
-        tail = os.pread(file, index_bytes(count), max(0, shard_bytes - index_bytes(count)))
-        index = unpack_index(tail, count, shard_bytes)
-        with self._lock:
-            self._indexes[key] = index
-            while len(self._indexes) > CACHED_INDEXES:
-                self._indexes.popitem(last=False)
-        return index
+    def _index(self, file: int, shard: Cell) -> ShardIndex:
+        try:
+            return self._indexes.index(file, shard)
+        except ValueError as error:
+            cell = shard[0] * self.grid.chunks_across, shard[1] * self.grid.chunks_down
+            raise self._damaged(cell, error) from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""Chunks of a shard come in few reads, in whatever order they lie."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slidetile.codecs import crc32c
+from slidetile.shard import index_bytes, pack_shard
+from slidetile.shard_file import (
+    LARGEST_GAP_BYTES,
+    LARGEST_READ_BYTES,
+    IndexCache,
+    _runs,
+    read_chunks,
+)
+
+
+def shard_of(chunks, order, gap, count):
+    """The bytes of a shard whose chunks lie in any order, with something between them."""
+    index = np.full((count, 2), (1 << 64) - 1, "<u8")
+    data = b""
+    for place in order:
+        index[place] = len(data), len(chunks[place])
+        data += chunks[place] + b"?" * gap
+    table = index.tobytes()
+    return data + table + crc32c(table).to_bytes(4, "little")
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.permutations(range(16)),
+    st.sets(st.integers(0, 15)),
+    st.sets(st.integers(0, 15)),
+    st.sampled_from([0, 7, LARGEST_GAP_BYTES // 2, LARGEST_GAP_BYTES + 1]),
+)
+def test_chunks_are_found_in_whatever_order_they_lie(tmp_path_factory, order, present, wanted, gap):
+    chunks = {place: bytes([place]) * (place + 1) for place in present}
+    path = tmp_path_factory.mktemp("shard") / "shard"
+    path.write_bytes(shard_of(chunks, [p for p in order if p in present], gap, 16))
+    file = os.open(path, os.O_RDONLY)
+    try:
+        index = IndexCache(16, longest_bytes=16).index(file, (0, 0))
+        found = dict(read_chunks(file, index, np.array(sorted(wanted), np.intp)))
+    finally:
+        os.close(file)
+    assert found == {place: chunks[place] for place in wanted & present}
+
+
+def test_neighbours_are_read_at_once_and_strangers_not():
+    gap, most = LARGEST_GAP_BYTES, LARGEST_READ_BYTES
+    assert list(_runs([])) == []
+    assert list(_runs([[5, 10], [15, 10], [25 + gap, 10]])) == [(0, 3, 5, 35 + gap)]
+    assert list(_runs([[5, 10], [16 + gap, 10]])) == [(0, 1, 5, 15), (1, 2, 16 + gap, 26 + gap)]
+    assert list(_runs([[0, most], [most, 1]])) == [(0, 1, 0, most), (1, 2, most, most + 1)]
+    assert list(_runs([[0, 100], [10, 5], [100, 1]])) == [(0, 3, 0, 101)]
+
+
+def test_indexes_are_kept_within_their_bound(tmp_path):
+    path = tmp_path / "shard"
+    path.write_bytes(pack_shard({3: b"three"}, 256))
+    cache = IndexCache(256, longest_bytes=5, largest_bytes=5 * 5000)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        for column in range(20):
+            assert cache.index(file, (column, 0))[3].tolist() == [0, 5]
+            assert cache.nbytes <= 5 * 5000
+    finally:
+        os.close(file)
+    assert len(cache) == 5
+    assert cache.index(-1, (19, 0))[3].tolist() == [0, 5]  # known: the file is not touched
+    with pytest.raises(OSError, match="Bad file"):
+        cache.index(-1, (0, 0))
+
+
+def test_a_cut_shard_is_no_index(tmp_path):
+    path = tmp_path / "shard"
+    path.write_bytes(bytes(index_bytes(4) - 1))
+    with path.open("rb") as file, pytest.raises(ValueError, match="too short for its index"):
+        IndexCache(4, longest_bytes=9).index(file.fileno(), (0, 0))
+
+
+def test_a_chunk_that_claims_too_much_is_damage(tmp_path):
+    path = tmp_path / "shard"
+    path.write_bytes(pack_shard({0: bytes(101)}, 4))
+    with path.open("rb") as file, pytest.raises(ValueError, match="101 bytes are too many"):
+        IndexCache(4, longest_bytes=100).index(file.fileno(), (0, 0))
