@@ -95,14 +95,14 @@ class ZstdCodec(_PlanarChunks):
         return bytes(_zstd(self.level).encode(np.ascontiguousarray(pixels)))
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], _scratch: Pixels | None = None
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
     ) -> Pixels:
         """Decompress into exactly the size expected, whatever the frame's header claims."""
         import imagecodecs
 
-        height, width, channels = shape
+        out = np.empty(shape, np.uint8) if scratch is None else scratch
         try:
-            planes = imagecodecs.zstd_decode(payload, out=bytearray(height * width * channels))
+            planes = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
         except (imagecodecs.ZstdError, RuntimeError) as error:
             raise ValueError(f"no valid Zstandard frame: {error}") from error
         return _interleaved(planes, shape)
