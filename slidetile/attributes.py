@@ -39,7 +39,7 @@ def store_attributes(
         "source": _source(slide, anonymous=anonymous),
         "parameters": {
             "codec": codec.parameters,
-            "min_tissue_fraction": plan.spec.min_tissue_fraction,
+            **plan.spec.parameters,
             "tissue": plan.tissue.parameters,
             "plan_sha256": _digest(plan),
         },

@@ -46,6 +46,16 @@ _RECIPE_OPTIONS = [
         help="Leave out tiles with a smaller share of tissue; 0 keeps all.",
     ),
     click.option(
+        "--edge",
+        type=click.Choice(["keep", "drop", "shift"]),
+        default="keep",
+        show_default=True,
+        help="Tiles that reach over the slide: keep them, drop them, or shift them inside.",
+    ),
+    click.option("--max-tiles", type=click.IntRange(min=1), help="Only those with most tissue."),
+    click.option("--sample", type=click.IntRange(min=1), help="Only so many, drawn at random."),
+    click.option("--seed", default=0, show_default=True, help="Which --sample is drawn."),
+    click.option(
         "--codec",
         type=click.Choice(["auto", "native", "zstd", "jpeg", "raw"]),
         default="auto",
@@ -105,9 +115,10 @@ def _with_options(command: Command, options: Sequence[Callable[[Command], Comman
     return command
 
 
-def make_recipe(
-    *, tile_size: int, min_tissue_fraction: float, codec: str, quality: int | None, **others: Any
-) -> "Recipe":
+_SPEC_OPTIONS = ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
+
+
+def make_recipe(*, tile_size: int, codec: str, quality: int | None, **others: Any) -> "Recipe":
     """Make a `Recipe` of the values of its options."""
     from slidetile.codecs import JpegCodec
     from slidetile.plan import TileSpec
@@ -116,7 +127,8 @@ def make_recipe(
     if quality is not None and codec != "jpeg":
         raise click.UsageError(f"--quality is of --codec jpeg, but the codec is {codec}.")
     with usage_errors():
-        spec = TileSpec(size=tile_size, min_tissue_fraction=min_tissue_fraction)
+        chosen_by = {name: others.pop(name) for name in _SPEC_OPTIONS}
+        spec = TileSpec(size=tile_size, **chosen_by)
         chosen: Any = codec if quality is None else JpegCodec(quality=quality)
         return Recipe(tile=spec, codec=chosen, **others)
 

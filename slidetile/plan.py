@@ -1,21 +1,25 @@
 """Which tiles of a slide to store: pure integers from the slide's size and its tissue."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import overload
+from operator import index
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile import preview
+from slidetile.cell_tissue import main_regions, slide_grid, tissue_fractions
 from slidetile.geometry import Region
 from slidetile.pixels import Pixels
 from slidetile.slide import Slide
+from slidetile.subset import fullest, sampled
+from slidetile.tile_grid import Edge, TileGrid, check_edge
 from slidetile.tissue import TissueMask
 
 SMALLEST_TILE_PX = 16
 LARGEST_TILE_PX = 8192
-_STRIP_PX = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,8 @@ class TileSpec:
     Raises
     ------
     ValueError
-        The size is not a multiple of 16 from 16 to 8192, or the fraction is not within 0–1.
+        The size is not a multiple of 16 from 16 to 8192, the fraction is not within 0–1, there
+        is no such edge, or a number of tiles makes no sense.
     """
 
     size: int = 1024
@@ -34,6 +39,18 @@ class TileSpec:
     min_tissue_fraction: float = 0.05
     """Tiles with less tissue than this share of their area are left out; 0 keeps them all."""
 
+    edge: Edge = "keep"
+    """What becomes of tiles that reach over the slide's right or bottom edge; see `Edge`."""
+
+    max_tiles: int | None = None
+    """At most so many: those with the most tissue, among equals spread over the slide."""
+
+    sample: int | None = None
+    """So many, drawn at random from all that hold enough tissue."""
+
+    seed: int = 0
+    """Which random sample; the same seed draws the same tiles everywhere."""
+
     def __post_init__(self) -> None:
         in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
         if not in_range or self.size % SMALLEST_TILE_PX:
@@ -41,16 +58,48 @@ class TileSpec:
                 f"A tile size is a multiple of {SMALLEST_TILE_PX} from {SMALLEST_TILE_PX} to "
                 f"{LARGEST_TILE_PX} pixels, but this one is {self.size}."
             )
-        if not 0 <= self.min_tissue_fraction <= 1:
+        check_fraction(self.min_tissue_fraction)
+        check_edge(self.edge)
+        self._check_subset()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the size, fit for JSON, as a store tells it."""
+        return {
+            name: getattr(self, name)
+            for name in ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
+        }
+
+    @property
+    def most(self) -> float:
+        """More tiles than this are never chosen."""
+        counts = [count for count in (self.max_tiles, self.sample) if count is not None]
+        return min(counts, default=math.inf)
+
+    def _check_subset(self) -> None:
+        for name in ("max_tiles", "sample"):
+            if (count := getattr(self, name)) is None:
+                continue
+            if index(count) < 1:
+                raise ValueError(f"{name} is at least 1, but this one is {count}.")
+            object.__setattr__(self, name, index(count))  # numpy's integers, say
+        if self.max_tiles is not None and self.sample is not None:
             raise ValueError(
-                "A minimum tissue fraction lies between 0 and 1, but this one is "
-                f"{self.min_tissue_fraction}. Is it given in percent?"
+                "max_tiles keeps the tiles with the most tissue, sample draws at random: give one."
             )
+        if not 0 <= index(self.seed) < 1 << 63:
+            raise ValueError(f"A seed lies between 0 and 2⁶³ - 1, but this one is {self.seed}.")
+        object.__setattr__(self, "seed", index(self.seed))
+        if self.seed and self.sample is None:
+            raise ValueError(f"The seed {self.seed} is of a sample, but no sample is asked for.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One planned tile: a cell of the grid that begins at the slide's top left corner."""
+    """One planned tile: a cell of the grid that begins at the slide's top left corner.
+
+    With the edge "shift" the last column and row lie further in than their numbers say.
+    """
 
     tile_id: int
     """Its place in the plan, from 0, in row-major order."""
@@ -109,10 +158,14 @@ class TilePlan:
         return self.tissue.overview.slide_width, self.tissue.overview.slide_height
 
     @property
+    def grid(self) -> TileGrid:
+        """Where all tiles of the slide would lie, chosen or not."""
+        return slide_grid(self.tissue.overview, self.spec.size, self.spec.edge)
+
+    @property
     def grid_size(self) -> tuple[int, int]:
         """(columns, rows) of the grid that covers the slide."""
-        width, height = self.slide_size
-        return -(-width // self.spec.size), -(-height // self.spec.size)
+        return self.grid.columns, self.grid.rows
 
     @property
     def regions(self) -> list[Region]:
@@ -179,15 +232,14 @@ class TilePlan:
         return preview.card("Tile plan", facts, picture)
 
     def _tile(self, index: int) -> Tile:
-        size, column, row = self.spec.size, int(self.columns[index]), int(self.rows[index])
-        x, y = column * size, row * size
-        width, height = self.slide_size
+        grid, column, row = self.grid, int(self.columns[index]), int(self.rows[index])
+        region = grid.region(column, row)
         return Tile(
             tile_id=index,
             column=column,
             row=row,
-            region=Region(x=x, y=y, width=size, height=size),
-            inside=Region.from_edges(x, y, min(x + size, width), min(y + size, height)),
+            region=region,
+            inside=grid.inside(region),
             tissue_fraction=float(self.tissue_fractions[index]),
             tissue_region=int(self.tissue_regions[index]),
         )
@@ -203,13 +255,14 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
     tissue
         Where its tissue is.
     spec
-        Tile size and threshold; 1024 px and 5 % unless given.
+        Tile size, threshold, what becomes of the slide's edges, and how many are wanted; 1024 px
+        and 5 % unless given.
 
     Returns
     -------
     TilePlan
-        Empty, not an error, where there is no tissue. Tiles at the right and bottom edge are
-        kept and say which part of them lies inside the slide.
+        Empty, not an error, where there is no tissue. Each tile says which part of it lies inside
+        the slide.
 
     Raises
     ------
@@ -223,85 +276,35 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
             f"The tissue mask belongs to a slide of {overview.slide_width}×"
             f"{overview.slide_height} px, but this slide has {slide.width}×{slide.height} px."
         )
-    fractions = tissue_fractions(tissue, spec.size)
+    grid = slide_grid(overview, spec.size, spec.edge)
+    fractions = tissue_fractions(tissue, spec.size, spec.edge)
     rows, columns = np.nonzero(fractions >= spec.min_tissue_fraction)
+    if spec.sample is not None:
+        chosen = sampled(columns, rows, spec.sample, spec.seed)
+        rows, columns = rows[chosen], columns[chosen]
+    elif spec.max_tiles is not None:
+        chosen = fullest(columns, rows, fractions[rows, columns], spec.max_tiles)
+        rows, columns = rows[chosen], columns[chosen]
     return TilePlan(
         tissue=tissue,
         spec=spec,
         columns=columns.astype(np.int32),
         rows=rows.astype(np.int32),
         tissue_fractions=fractions[rows, columns].astype(np.float32),
-        tissue_regions=_main_regions(tissue, spec.size, columns, rows),
+        tissue_regions=main_regions(tissue, grid, columns, rows),
     )
 
 
-def tissue_fractions(tissue: TissueMask, size: int) -> NDArray[np.float64]:
-    """Return the exact share of tissue in every cell of a grid over the slide.
+def check_fraction(fraction: float) -> None:
+    """Make sure a share of tissue is one.
 
-    The mask counts as constant within each of its pixels and the cells' edges cut through them:
-    the integral image (Crow 1984) is read between its samples. Only what lies inside the slide
-    counts, so an edge cell full of tissue has a fraction of 1.
-
-    Parameters
-    ----------
-    tissue
-        The mask and its scale.
-    size
-        Width and height of a cell, in level-0 pixels.
-
-    Returns
-    -------
-    float64 array [grid row, grid column]
-        Fractions from 0 to 1.
+    Raises
+    ------
+    ValueError
+        It is not within 0–1.
     """
-    overview = tissue.overview
-    x_edges = _cell_edges(overview.slide_width, size) / overview.scale[0]
-    y_edges = _cell_edges(overview.slide_height, size) / overview.scale[1]
-    mask, strip = tissue.mask, _STRIP_PX
-    by_row = np.hstack(
-        [
-            _integrate_between(mask[:, left : left + strip], y_edges)
-            for left in range(0, mask.shape[1], strip)
-        ]
-    )
-    by_cell = _integrate_between(by_row.T, x_edges).T
-    areas = np.diff(y_edges)[:, np.newaxis] * np.diff(x_edges)[np.newaxis, :]
-    return np.clip(by_cell / areas, 0.0, 1.0)
-
-
-def _cell_edges(length: int, size: int) -> NDArray[np.float64]:
-    edges = np.arange(0, length + size, size, dtype=np.float64)
-    edges[-1] = length
-    return edges
-
-
-def _integrate_between(
-    values: NDArray[np.generic], edges: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Sum ``values`` along the first axis between neighbouring, fractional ``edges``."""
-    cumulated = np.zeros((values.shape[0] + 1, values.shape[1]))
-    np.cumsum(values, axis=0, dtype=np.float64, out=cumulated[1:])
-    below = np.minimum(edges.astype(np.intp), values.shape[0] - 1)
-    share = np.minimum(edges - below, 1.0)[:, np.newaxis]
-    at_edges = cumulated[below] * (1 - share) + cumulated[below + 1] * share
-    return np.diff(at_edges, axis=0)
-
-
-def _main_regions(
-    tissue: TissueMask, size: int, columns: NDArray[np.intp], rows: NDArray[np.intp]
-) -> NDArray[np.int32]:
-    overview = tissue.overview
-    main = np.zeros(len(columns), np.int32)
-    for i, (column, row) in enumerate(zip(columns.tolist(), rows.tolist(), strict=True)):
-        left, right = _pixel_span(column, size, overview.scale[0], tissue.labels.shape[1])
-        top, bottom = _pixel_span(row, size, overview.scale[1], tissue.labels.shape[0])
-        counts = np.bincount(tissue.labels[top:bottom, left:right].ravel())
-        counts[0] = 0
-        main[i] = counts.argmax()
-    return main
-
-
-def _pixel_span(cell: int, size: int, scale: float, length: int) -> tuple[int, int]:
-    first = min(int(cell * size / scale), length - 1)
-    last = max(first + 1, int(np.ceil((cell + 1) * size / scale)))
-    return first, min(last, length)
+    if not 0 <= fraction <= 1:
+        raise ValueError(
+            f"A minimum tissue fraction lies between 0 and 1, but this one is {fraction}. "
+            "Is it given in percent?"
+        )

@@ -35,7 +35,7 @@ class Recipe:
     """
 
     tile: TileSpec = field(default_factory=TileSpec)
-    """Tile size, and how much tissue a tile must hold."""
+    """Tile size, how much tissue a tile must hold, edges, and how many tiles are wanted."""
 
     codec: CodecName | ChunkCodec = "auto"
     """How pixels are stored; see `write_tiles`."""
@@ -103,7 +103,7 @@ class Recipe:
             and source["reader"] == slide.reader
             and store.mpp == slide.mpp
             and store.tile_size == self.tile.size
-            and parameters["min_tissue_fraction"] == self.tile.min_tissue_fraction
+            and self.tile.parameters.items() <= parameters.items()
             and tissue.items() <= parameters["tissue"].items()
             and self._same_codec(store.codec, parameters["codec"])
         )

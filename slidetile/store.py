@@ -168,7 +168,9 @@ class TileStore:
         return array.read(at_level, self._background)
 
     def tile_region(self, index: int) -> Region:
-        """Return the whole cell of a tile, in level-0 pixels; at the edges it leaves the slide.
+        """Return the whole cell of a tile, in level-0 pixels.
+
+        At the slide's right and bottom edge it may reach over the slide.
 
         Raises
         ------

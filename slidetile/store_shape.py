@@ -19,6 +19,7 @@ from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.picture import PICTURE_CODEC, picture_grid
 from slidetile.plan import TileSpec
 from slidetile.slide import check_mpp
+from slidetile.tile_grid import TileGrid
 from slidetile.verify_tree import StoreTree
 from slidetile.work import SHARD_PX
 
@@ -67,6 +68,13 @@ class StoreShape:
     def tile_size(self) -> int:
         """Width and height of a tile, in level-0 pixels."""
         return int(self.told["tile_size"])
+
+    @property
+    def tile_grid(self) -> TileGrid:
+        """Where tiles lie."""
+        (width, height), size = self.grids[0].size, self.tile_size
+        edge = self.told["parameters"]["edge"]
+        return TileGrid(width=width, height=height, size=size, stride=size, edge=edge)
 
     @property
     def is_native(self) -> bool:
@@ -175,12 +183,14 @@ def _mpp(mpp: Any) -> tuple[float, float] | None:
 
 def _check_told(told: dict[str, Any], size: tuple[int, int]) -> None:
     source, parameters = told["source"], told["parameters"]
-    TileSpec(size=told["tile_size"], min_tissue_fraction=parameters["min_tissue_fraction"])
+    spec = TileSpec(
+        size=told["tile_size"], **{name: parameters[name] for name in TileSpec().parameters}
+    )
     base64.b64decode(told.get("icc_profile", ""), validate=True)
     background = told["background"]
     checks = {
         "complete": told["complete"] is True,
-        "tile_count": type(told["tile_count"]) is int and told["tile_count"] >= 0,
+        "tile_count": type(told["tile_count"]) is int and 0 <= told["tile_count"] <= spec.most,
         "background": len(background) == 3 and all(value in range(256) for value in background),
         "source.width and height": (source["width"], source["height"]) == size,
         "source.fingerprint": bool(_SHA256.fullmatch(source["fingerprint"])),

@@ -75,15 +75,15 @@ class TableCheck:
             yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
 
     def _in_place(self) -> Iterator[Finding]:
-        size = self._shape.tile_size
-        width, height = self._shape.grids[0].size
+        grid = self._shape.tile_grid
         columns, rows = self._cells()
+        x, y = grid.lefts(columns), grid.tops(rows)
         expected = {
             "tile_id": np.arange(len(columns)),
-            "x": columns * size,
-            "y": rows * size,
-            "width": np.minimum(size, width - columns * size),
-            "height": np.minimum(size, height - rows * size),
+            "x": x,
+            "y": y,
+            "width": np.minimum(grid.size, grid.width - x),
+            "height": np.minimum(grid.size, grid.height - y),
         }
         for name, values in expected.items():
             found = self._columns[name]
@@ -170,25 +170,22 @@ class TableCheck:
         return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)
 
     def _inside(self) -> NDArray[np.bool_]:
-        size = self._shape.tile_size
-        width, height = self._shape.grids[0].size
+        grid = self._shape.tile_grid
         columns, rows = self._cells()
         inside: NDArray[np.bool_] = (
-            (columns >= 0) & (columns * size < width) & (rows >= 0) & (rows * size < height)
+            (columns >= 0) & (columns < grid.columns) & (rows >= 0) & (rows < grid.rows)
         )
         return inside
 
     @functools.cached_property
     def _regions(self) -> dict[int, Region]:
         """Return the part inside the slide of each tile, as its column and row have it."""
-        size = self._shape.tile_size
-        width, height = self._shape.grids[0].size
+        grid = self._shape.tile_grid
         columns, rows = self._cells()
-        regions: dict[int, Region] = {}
-        for tile in np.flatnonzero(self._inside()).tolist():
-            x, y = int(columns[tile]) * size, int(rows[tile]) * size
-            regions[tile] = Region.from_edges(x, y, min(x + size, width), min(y + size, height))
-        return regions
+        cells = np.flatnonzero(self._inside()).tolist()
+        return {
+            tile: grid.inside(grid.region(int(columns[tile]), int(rows[tile]))) for tile in cells
+        }
 
 
 def _tile(tile: int, what: str) -> Finding:
