@@ -114,7 +114,8 @@ def test_tile_names_the_store_after_the_slide(cli, sample, tree):
 def test_options_reach_the_store(cli, sample):
     options = (
         "--tile-size 256 --min-tissue-fraction 0.5 --codec jpeg --quality 70 "
-        "--tissue-mpp 16 --slide-mpp 0.4 --reader openslide --workers 1"
+        "--tissue-mpp 16 --slide-mpp 0.4 --reader openslide --workers 1 "
+        "--edge shift --sample 20 --seed 4"
     )
     assert cli("tile", sample, "-o", "deep/down/x.zarr", *options.split()).exit_code == 0
     store = st.open_store("deep/down/x.zarr")
@@ -122,6 +123,8 @@ def test_options_reach_the_store(cli, sample):
     assert store.attributes["source"]["reader"] == "openslide"
     parameters = store.attributes["parameters"]
     assert parameters["min_tissue_fraction"] == 0.5
+    assert (parameters["edge"], parameters["sample"], parameters["seed"]) == ("shift", 20, 4)
+    assert len(store) == 20
     assert parameters["codec"]["quality"] == 70
     assert parameters["tissue"]["mpp"] == 16
 
@@ -179,6 +182,10 @@ def _read(terminal):
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
         ("--reader bioformats", "'bioformats' is not one of 'tiff', 'openslide'"),
         ("--codec gif", "'gif' is not one of"),
+        ("--edge pad", "'pad' is not one of 'keep', 'drop', 'shift'"),
+        ("--max-tiles 0", "0 is not in the range x>=1"),
+        ("--max-tiles 5 --sample 5", "give one"),
+        ("--seed 5", "The seed 5 is of a sample, but no sample is asked for"),
         ("--workers 0", "0 is not in the range x>=1"),
         ("--overwrite --restart", "give the one you mean"),
         ("--no-such-option", "No such option"),
