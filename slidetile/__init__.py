@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from slidetile.tiling import write_tiles
     from slidetile.tissue import TissueMask, TissueRegion, find_tissue
     from slidetile.verify import verify_store
+    from slidetile.windows import Windows
     from slidetile.write_options import WriteOptions
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "TissueMask",
     "TissueRegion",
     "UnsupportedSlideError",
+    "Windows",
     "WriteOptions",
     "ZstdCodec",
     "find_tissue",
@@ -129,6 +131,7 @@ _MODULES = {
     "TissueMask": "tissue",
     "TissueRegion": "tissue",
     "UnsupportedSlideError": "errors",
+    "Windows": "windows",
     "WriteOptions": "write_options",
     "ZstdCodec": "codecs",
     "find_tissue": "tissue",

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.chunk_cache import Cell, ChunkCache
 from slidetile.codecs import ChunkCodec
 from slidetile.errors import StoreError
 from slidetile.geometry import Region
@@ -29,9 +30,6 @@ LARGEST_JSON_BYTES = 1 << 24
 
 LARGEST_EXTRA_BYTES = 1 << 17
 """What a chunk may take beyond four times its pixels: 64 KiB of tables and then some."""
-
-Cell = tuple[int, int]
-"""(column, row) of a chunk in its array, or of a pixel."""
 
 
 class ArrayFile:
@@ -73,11 +71,14 @@ class ArrayFile:
             self.grid.chunks_per_shard, longest_bytes=4 * self._chunk_bytes + LARGEST_EXTRA_BYTES
         )
 
-    def read(self, region: Region, outside: tuple[int, ...]) -> NDArray[Any]:
+    def read(
+        self, region: Region, outside: tuple[int, ...], cache: ChunkCache | None = None
+    ) -> NDArray[Any]:
         """Return a region, in pixels of this array, as [row, column, channel].
 
         What is not stored has the array's fill value; what lies outside it, the colour
-        ``outside``. Decodes only the chunks the region touches.
+        ``outside``. Decodes only the chunks the region touches, and of those only what is not in
+        the ``cache``, where they are kept.
 
         Raises
         ------
@@ -92,10 +93,12 @@ class ArrayFile:
         if inside is None:
             return canvas
         within = canvas[inside.relative_to(region).slices]
-        scratch = np.empty(self._shape, np.uint8)
-        for cell, stored in self._stored(self.grid.chunk_span(inside)):
-            self._lay(within, (inside.x, inside.y), cell, stored, scratch)
+        for cell, pixels in self._decoded(self.grid.chunk_span(inside), cache):
+            self._lay(within, (inside.x, inside.y), cell, pixels)
         return canvas
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, ChunkCodec]]:
+        return type(self), (self._folder, self._codec)
 
     def chunk(self, column: int, row: int) -> NDArray[Any] | None:
         """Return the pixels of one chunk, or None where it is not stored.
@@ -112,10 +115,9 @@ class ArrayFile:
     def _lay(
         self,
         canvas: NDArray[Any],
-        corner: Cell,
+        corner: tuple[int, int],
         cell: Cell,
-        stored: bytes | None,
-        scratch: Pixels,
+        pixels: NDArray[Any] | None,
     ) -> None:
         """Lay a chunk into a canvas that begins at ``corner`` of the array and ends inside it."""
         height, width = canvas.shape[:2]
@@ -124,13 +126,30 @@ class ArrayFile:
         rows = slice(max(0, top), min(height, top + self.grid.chunk_height))
         columns = slice(max(0, left), min(width, left + self.grid.chunk_width))
         target = canvas[rows, columns]
-        if stored is None:
+        if pixels is None:
             target[:] = self.fill
             return
-        pixels = self._decode(stored, cell, scratch)
         target[:] = pixels[rows.start - top : rows.stop - top, columns.start - left :][
             :, : columns.stop - columns.start
         ]
+
+    def _decoded(
+        self, span: Region, cache: ChunkCache | None
+    ) -> Iterator[tuple[Cell, NDArray[Any] | None]]:
+        """Yield each chunk of a span with its pixels, which without a cache last until the next."""
+        if cache is None:
+            scratch = np.empty(self._shape, np.uint8)
+            for cell, stored in self._stored(span):
+                yield cell, None if stored is None else self._decode(stored, cell, scratch)
+            return
+        rows, columns = range(span.y, span.bottom), range(span.x, span.right)
+        known = {cell for row in rows for column in columns if (cell := (column, row)) in cache}
+        for cell in known:
+            yield cell, cache[cell]
+        for cell, stored in self._stored(span, known):
+            pixels = None if stored is None else self._decode(stored, cell)
+            cache.keep(cell, pixels)
+            yield cell, pixels
 
     def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
         try:
@@ -147,8 +166,10 @@ class ArrayFile:
             f"The chunk at column {column}, row {row} of {self._folder} is damaged: {error}."
         )
 
-    def _stored(self, span: Region) -> Iterator[tuple[Cell, bytes | None]]:
-        """Yield each chunk of a span of the chunk grid with its bytes, shard by shard."""
+    def _stored(
+        self, span: Region, known: Collection[Cell] = ()
+    ) -> Iterator[tuple[Cell, bytes | None]]:
+        """Yield each chunk of a span but those known, with its bytes, shard by shard."""
         across, down = self.grid.chunks_across, self.grid.chunks_down
         for row in range(span.y // down, -(-span.bottom // down)):
             for column in range(span.x // across, -(-span.right // across)):
@@ -156,6 +177,11 @@ class ArrayFile:
                 columns = np.arange(max(x, span.x), min(x + across, span.right)) - x
                 rows = np.arange(max(y, span.y), min(y + down, span.bottom)) - y
                 places = (rows[:, np.newaxis] * across + columns).ravel()
+                if known:
+                    cells = [(x + p % across, y + p // across) for p in places.tolist()]
+                    places = places[[cell not in known for cell in cells]]
+                if not len(places):
+                    continue
                 absent = set(places.tolist())
                 for place, stored in self._shard_chunks(column, row, places):
                     absent.remove(place)

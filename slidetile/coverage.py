@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 BLOCK_SAMPLES = 1 << 21
 """As many samples of 8 bytes are held at once, whatever the size of the mask."""
 
+_DECIMALS = 9
+"""How sums round must not show: a rectangle full of tissue has a share of 1."""
+
 Edges = NDArray[np.float64]
 
 Span = tuple[NDArray[np.int64] | Edges, NDArray[np.int64] | Edges]
@@ -40,7 +43,8 @@ def covered_share(
     lefts, rights = (edges / scale[0] for edges in columns)
     tops, bottoms = (edges / scale[1] for edges in rows)
     areas = (bottoms - tops)[:, np.newaxis] * (rights - lefts)[np.newaxis, :]
-    return np.clip(covered_area(mask, tops, bottoms, lefts, rights) / areas, 0.0, 1.0)
+    shares = covered_area(mask, tops, bottoms, lefts, rights) / areas
+    return np.clip(np.round(shares, _DECIMALS), 0.0, 1.0)
 
 
 def covered_area(

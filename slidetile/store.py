@@ -2,8 +2,10 @@
 
 import base64
 import functools
+import math
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,11 +17,16 @@ from slidetile.array_file import ArrayFile, read_json
 from slidetile.codecs import ZstdCodec, make_codec
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.geometry import Region
+from slidetile.level_view import LevelView, StoredLevel
 from slidetile.metadata import FORMAT_VERSION
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.partial import partial_path
 from slidetile.pixels import Pixels
 from slidetile.slide import Level
+from slidetile.stored_area import StoredArea
+from slidetile.tile_grid import Edge
+from slidetile.window_plan import Tissue, WindowSpec, plan_windows
+from slidetile.windows import Windows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,6 +174,65 @@ class TileStore:
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
         return array.read(at_level, self._background)
 
+    def windows(
+        self,
+        *,
+        size: int = 256,
+        stride: int | None = None,
+        mpp: float | None = None,
+        min_tissue_fraction: float = 0.05,
+        edge: Edge = "drop",
+    ) -> Windows:
+        """Return windows over the area the tiles cover, whatever their grid.
+
+        A window is stored nowhere: overlap, another size and another resolution cost no disk.
+        Those that would need a pixel outside the tiles, or on an unreadable one, are left out.
+
+        Parameters
+        ----------
+        size
+            Width and height, in pixels at ``mpp``; 1–8192.
+        stride
+            From one window to the next, in the same pixels; ``size`` unless given. They begin at
+            whole strides from the slide's top left corner.
+        mpp
+            Micrometres per pixel; level 0 unless given. A stored level within 2 % of it is used
+            as it is; else the pixels of the next finer one are averaged, exact to the sub-pixel: a
+            window is the crop of the whole slide averaged so.
+        min_tissue_fraction
+            Windows with less tissue than this share of their area are left out; 0 keeps all.
+        edge
+            What becomes of windows that reach over the slide's right or bottom edge: "drop"
+            leaves them out, "keep" fills what lies outside with the background, "shift" moves
+            them inside.
+
+        Returns
+        -------
+        Windows
+            A sequence of uint8 arrays [row, column, channel].
+
+        Raises
+        ------
+        MissingResolutionError
+            An mpp is asked for, but the store does not know its own.
+        ValueError
+            The mpp is finer than what is stored, or a value out of its range.
+        StoreError
+            The tile table or the tissue is damaged.
+        """
+        spec = WindowSpec(
+            size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
+        )
+        view = LevelView.at(self._stored_levels, self.mpp, mpp, self._background)
+        try:
+            area = StoredArea.of_tiles(self.tiles)
+            tissue = Tissue(mask=self.tissue > 0, scale=self._tissue_scale)
+        except (LookupError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"The tiles or the tissue of {self.path} are damaged: {error}."
+            ) from error
+        return Windows(view, spec, plan_windows(view, spec, area, tissue))
+
     def tile_region(self, index: int) -> Region:
         """Return the whole cell of a tile, in level-0 pixels.
 
@@ -231,6 +297,30 @@ class TileStore:
             return self._arrays[0].grid.size
         width, height = self._arrays[level].grid.size
         return width << level, height << level
+
+    @property
+    def _stored_levels(self) -> list[StoredLevel]:
+        return [
+            StoredLevel(array=array, downsample=(Fraction(x, width), Fraction(y, height)))
+            for number, array in enumerate(self._arrays)
+            for (x, y), (width, height) in [(self._covered_size(number), array.grid.size)]
+        ]
+
+    @property
+    def _tissue_scale(self) -> tuple[float, float]:
+        """Level-0 pixels per pixel of the tissue, as (x, y)."""
+        finest, tissue = (
+            read_json(self.path / folder / "zarr.json")["attributes"]["ome"]["multiscales"][0][
+                "datasets"
+            ][0]["coordinateTransformations"][0]["scale"]
+            for folder in (".", "tissue")
+        )
+        scale = float(tissue[2]) / float(finest[2]), float(tissue[1]) / float(finest[1])
+        (height, width), (columns, rows) = self.tissue.shape, self._arrays[0].grid.size
+        covered = (width * scale[0] * (1 + 1e-9), columns), (height * scale[1] * (1 + 1e-9), rows)
+        if not all(length <= reach < math.inf for reach, length in covered):
+            raise ValueError(f"the tissue's scale is {scale}")
+        return scale
 
     def _picture(self, name: str) -> NDArray[Any]:
         array = ArrayFile(self.path / name / "0", ZstdCodec())

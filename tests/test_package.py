@@ -50,6 +50,7 @@ FACE = [
     "TissueMask",
     "TissueRegion",
     "UnsupportedSlideError",
+    "Windows",
     "WriteOptions",
     "ZstdCodec",
     "find_tissue",
@@ -222,4 +223,5 @@ def test_slides_pickle(made, name):
 def test_stores_pickle(made):
     store, other = made["store"], again(made["store"])
     assert other.tiles == store.tiles
+    assert other.windows().coordinates.tolist() == store.windows().coordinates.tolist()
     np.testing.assert_array_equal(other[5], store[5])
