@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_SAMPLES = 1 << 21
+BLOCK_SAMPLES = 1 << 19
 """As many samples of 8 bytes are held at once, whatever the size of the mask."""
+
+_STRIP_PX = 256
+"""The mask is summed up in strips so wide."""
 
 _DECIMALS = 9
 """How sums round must not show: a rectangle full of tissue has a share of 1."""
@@ -78,7 +81,11 @@ def covered_area(
         block = slice(first, first + step)
         top = int(tops[first])
         slab = mask[top : int(np.ceil(bottoms[block][-1]))]
-        by_row = _between(slab, tops[block] - top, bottoms[block] - top)
+        begins, ends = tops[block] - top, bottoms[block] - top
+        by_row = np.empty((len(begins), mask.shape[1]))
+        for left in range(0, mask.shape[1], _STRIP_PX):
+            strip = slice(left, left + _STRIP_PX)
+            by_row[:, strip] = _between(slab[:, strip], begins, ends)
         areas[block] = _between(by_row.T, lefts, rights).T
     return areas
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidetile.codecs import crc32c
-from slidetile.shard import index_bytes, pack_shard
+from slidetile.shard import index_bytes
 from slidetile.shard_file import (
     LARGEST_GAP_BYTES,
     LARGEST_READ_BYTES,
@@ -60,7 +60,7 @@ def test_neighbours_are_read_at_once_and_strangers_not():
 
 def test_indexes_are_kept_within_their_bound(tmp_path):
     path = tmp_path / "shard"
-    path.write_bytes(pack_shard({3: b"three"}, 256))
+    path.write_bytes(shard_of({3: b"three"}, [3], 0, 256))
     cache = IndexCache(256, longest_bytes=5, largest_bytes=5 * 5000)
     file = os.open(path, os.O_RDONLY)
     try:
@@ -84,6 +84,6 @@ def test_a_cut_shard_is_no_index(tmp_path):
 
 def test_a_chunk_that_claims_too_much_is_damage(tmp_path):
     path = tmp_path / "shard"
-    path.write_bytes(pack_shard({0: bytes(101)}, 4))
+    path.write_bytes(shard_of({0: bytes(101)}, [0], 0, 4))
     with path.open("rb") as file, pytest.raises(ValueError, match="101 bytes are too many"):
         IndexCache(4, longest_bytes=100).index(file.fileno(), (0, 0))
