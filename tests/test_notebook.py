@@ -73,7 +73,7 @@ def test_it_shows_tiles_and_regions(executed):
     shown = [
         out.data["image/png"] for out in outputs(executed) if "image/png" in out.get("data", {})
     ]
-    assert len(shown) == 3
+    assert len(shown) == 4
     assert all(map(is_a_picture, shown))
 
 
