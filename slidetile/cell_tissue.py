@@ -1,5 +1,7 @@
 """How much tissue the cells of a grid over the slide hold, and of which region."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,19 +51,37 @@ def main_regions(
     tissue: TissueMask, grid: TileGrid, columns: NDArray[np.intp], rows: NDArray[np.intp]
 ) -> NDArray[np.int32]:
     """Return the label of the tissue region that covers most of each cell, 0 where none does."""
-    scale = tissue.overview.scale
-    (height, width), main = tissue.labels.shape, np.zeros(len(columns), np.int32)
-    corners = zip(grid.lefts(columns).tolist(), grid.tops(rows).tolist(), strict=True)
-    for i, (x, y) in enumerate(corners):
-        left, right = _pixel_span(x, grid.size, scale[0], width)
-        top, bottom = _pixel_span(y, grid.size, scale[1], height)
-        counts = np.bincount(tissue.labels[top:bottom, left:right].ravel())
+    if not len(columns):
+        return np.zeros(0, np.int32)
+    labels, scale = tissue.labels, tissue.overview.scale
+    across = _spans(grid.lefts(np.arange(grid.columns)), grid.size, scale[0], labels.shape[1])
+    down = _spans(grid.tops(np.arange(grid.rows)), grid.size, scale[1], labels.shape[0])
+    greatest = _reduced(np.maximum, labels, down, across)
+    glass = np.iinfo(labels.dtype).max
+    least = _reduced(np.minimum, np.where(labels == 0, glass, labels), down, across)
+    main = greatest[rows, columns].astype(np.int32)
+    # Nearly always one region or none; where several meet, their pixels are counted.
+    for i in np.flatnonzero((main > 0) & (greatest != least)[rows, columns]).tolist():
+        column, row = columns[i], rows[i]
+        cell = labels[slice(*down[row]), slice(*across[column])]
+        counts = np.bincount(cell.ravel())
         counts[0] = 0
         main[i] = counts.argmax()
     return main
 
 
-def _pixel_span(start: int, size: int, scale: float, length: int) -> tuple[int, int]:
-    first = min(int(start / scale), length - 1)
-    last = max(first + 1, int(np.ceil((start + size) / scale)))
-    return first, min(last, length)
+def _spans(starts: NDArray[np.int64], size: int, scale: float, length: int) -> NDArray[np.intp]:
+    """Return the first mask pixel that each cell touches and the one after its last, [cell, 2]."""
+    first = np.minimum((starts / scale).astype(np.intp), length - 1)
+    last = np.maximum(first + 1, np.ceil((starts + size) / scale).astype(np.intp))
+    return np.stack([first, np.minimum(last, length)], axis=1)
+
+
+def _reduced(
+    ufunc: np.ufunc, values: NDArray[Any], down: NDArray[np.intp], across: NDArray[np.intp]
+) -> NDArray[Any]:
+    """Return the extreme value in each cell of a grid, [row, column]."""
+    padded = np.pad(values, ((0, 1), (0, 1)))  # so that a span may end at the last pixel
+    by_row = ufunc.reduceat(padded, down.ravel(), axis=0)[::2]
+    reduced: NDArray[Any] = ufunc.reduceat(by_row, across.ravel(), axis=1)[:, ::2]
+    return reduced

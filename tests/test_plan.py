@@ -231,6 +231,28 @@ def test_each_tile_names_the_region_that_covers_most_of_it():
     assert plan.tissue.labels[0, 0] == 1
 
 
+@given(
+    st.integers(0, 2**31),
+    st.tuples(st.integers(1, 14), st.integers(1, 14)),
+    st.sampled_from(["keep", "drop", "shift"]),
+    st.sampled_from([16, 48]),
+)
+def test_main_regions_equal_the_brute_force_twin(seed, shape, edge, size):
+    mask = np.random.default_rng(seed).random(shape) < 0.25
+    width, height = shape[1] * 7, shape[0] * 9
+    tissue = tissue_of(mask, width, height)
+    spec = TileSpec(size=size, edge=edge, min_tissue_fraction=0)
+    for tile in plan_tiles(slide_of(width, height), tissue, spec):
+        cell = tile.inside
+        rows, columns = (
+            slice(cell.y // 9, -(-cell.bottom // 9)),
+            slice(cell.x // 7, -(-cell.right // 7)),
+        )
+        labels = [label for label in tissue.labels[rows, columns].ravel().tolist() if label]
+        most = max(map(labels.count, labels), default=0)
+        assert tile.tissue_region == min((n for n in labels if labels.count(n) == most), default=0)
+
+
 def test_no_tissue_is_an_empty_plan():
     tissue = tissue_of(np.zeros((4, 4), np.bool_), 64, 64)
     plan = plan_tiles(slide_of(64, 64), tissue)
