@@ -70,11 +70,17 @@ class StoreShape:
         return int(self.told["tile_size"])
 
     @property
+    def tile_spec(self) -> TileSpec:
+        """How tiles were chosen."""
+        return _tile_spec(self.told)
+
+    @property
     def tile_grid(self) -> TileGrid:
         """Where tiles lie."""
-        (width, height), size = self.grids[0].size, self.tile_size
-        edge = self.told["parameters"]["edge"]
-        return TileGrid(width=width, height=height, size=size, stride=size, edge=edge)
+        (width, height), spec = self.grids[0].size, self.tile_spec
+        return TileGrid(
+            width=width, height=height, size=spec.size, stride=spec.size, edge=spec.edge
+        )
 
     @property
     def is_native(self) -> bool:
@@ -183,9 +189,7 @@ def _mpp(mpp: Any) -> tuple[float, float] | None:
 
 def _check_told(told: dict[str, Any], size: tuple[int, int]) -> None:
     source, parameters = told["source"], told["parameters"]
-    spec = TileSpec(
-        size=told["tile_size"], **{name: parameters[name] for name in TileSpec().parameters}
-    )
+    spec = _tile_spec(told)
     base64.b64decode(told.get("icc_profile", ""), validate=True)
     background = told["background"]
     checks = {
@@ -201,6 +205,11 @@ def _check_told(told: dict[str, Any], size: tuple[int, int]) -> None:
     wrong = [name for name, is_well in checks.items() if not is_well]
     if wrong:
         raise StoreError(f"attributes.slidetile has a wrong {', '.join(wrong)}")
+
+
+def _tile_spec(told: dict[str, Any]) -> TileSpec:
+    parameters = {name: told["parameters"][name] for name in TileSpec().parameters}
+    return TileSpec(size=told["tile_size"], **parameters)
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:

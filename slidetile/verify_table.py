@@ -13,6 +13,7 @@ from slidetile.geometry import Region
 from slidetile.halving import halved_levels
 from slidetile.store_shape import StoreShape
 from slidetile.tile_table import OK, UNREADABLE, schema
+from slidetile.verify_choice import ChoiceCheck
 from slidetile.verify_shards import StoredChunks
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class TableCheck:
         for tile, region in self._regions.items():
             yield from self._of_chunks(tile, region)
         yield from self._of_levels()
+        yield from self._of_choice()
         if self._digest() != self._shape.told["parameters"]["plan_sha256"]:
             yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
 
@@ -143,6 +145,14 @@ class TableCheck:
                 for shard in grid.shards_for(mask):
                     name = f"{level}/c/0/{shard.row}/{shard.column}"
                     yield Finding(name, f"{what} {', '.join(map(str, shard.chunks))}")
+
+    def _of_choice(self) -> Iterator[Finding]:
+        """Compare with what the parameters choose; rows out of place are told by then."""
+        columns, rows = self._cells()
+        is_in_order = bool((np.diff(rows * (1 << 31) + columns) > 0).all())
+        if is_in_order and self._inside().all():
+            tiles = columns, rows, self._columns["tissue_fraction"]
+            yield from ChoiceCheck(self._shape, self._labels, tiles, TABLE).findings()
 
     def _wanted(self) -> list[NDArray[np.bool_]]:
         grids, regions = self._shape.grids, self.regions

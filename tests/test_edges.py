@@ -107,6 +107,13 @@ def test_an_unfinished_store_with_another_edge_is_not_continued(sample, tmp_path
         ("keep", {"edge": "pad"}),
         ("fullest", {"max_tiles": 4}),
         ("sample", {"sample": 4}),
+        ("sample", {"seed": 10}),
+        ("sample", {"sample": 6}),
+        ("sample", {"sample": None, "seed": 0, "max_tiles": 5}),
+        ("fullest", {"max_tiles": None, "sample": 5}),
+        ("fullest", {"max_tiles": None}),
+        ("keep", {"min_tissue_fraction": 0.3}),
+        ("keep", {"max_tiles": 5}),
         ("sample", {"seed": -1}),
     ],
 )
