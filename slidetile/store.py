@@ -223,7 +223,7 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = LevelView.at(self._stored_levels, self.mpp, mpp, self._background)
+        view = LevelView.at(self._stored_levels, self.mpp, spec.mpp, self._background)
         try:
             area = StoredArea.of_tiles(self.tiles)
             tissue = Tissue(mask=self.tissue > 0, scale=self._tissue_scale)

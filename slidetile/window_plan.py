@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,11 @@ class WindowSpec:
     """What becomes of windows that reach over the slide's right or bottom edge; see `Edge`."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", index(self.size))  # numpy's numbers, say
+        if self.stride is not None:
+            object.__setattr__(self, "stride", index(self.stride))
+        if self.mpp is not None:
+            object.__setattr__(self, "mpp", float(self.mpp))
         if not 1 <= self.size <= LARGEST_WINDOW_PX:
             raise ValueError(
                 f"A window has 1 to {LARGEST_WINDOW_PX} pixels a side, but this one {self.size}."

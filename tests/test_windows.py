@@ -368,6 +368,20 @@ def test_windows_on_unreadable_tiles_are_left_out(damaged_sample, tmp_path):
     assert all(windows.region(n).intersection(bad) is None for n in range(len(windows)))
 
 
+@pytest.mark.parametrize("codec", ["raw", "jpeg"])
+def test_windows_of_every_codec(tmp_path, codec):
+    pixels = np.random.default_rng(0).integers(0, 255, (1200, 1300, 1), np.uint8)
+    slide = st.ArraySlide(pixels, mpp=np.float64(0.5))
+    tissue = st.find_tissue(slide, detector=lambda image: np.ones(image.shape[:2], np.bool_))
+    plan = st.plan_tiles(slide, tissue, st.TileSpec(size=496, edge="drop"))
+    store = st.write_tiles(slide, plan, tmp_path / "s.zarr", codec=codec)
+    windows = store.windows(size=np.int64(200), stride=np.int32(150), mpp=np.float32(0.5))
+    assert len(windows) == 6 * 6
+    for number, found in enumerate(windows):
+        assert np.array_equal(found, store.read_region(windows.region(number)))
+        assert np.array_equal(found, windows[number : number + 1][0])
+
+
 def test_an_empty_store_has_no_windows(tmp_path):
     slide = st.ArraySlide(np.full((300, 400, 3), 250, np.uint8), mpp=1.0)
     store = st.write_tiles(slide, st.plan_tiles(slide, st.find_tissue(slide)), tmp_path / "s.zarr")
