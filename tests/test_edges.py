@@ -48,6 +48,27 @@ def test_every_tile_is_the_slides_and_nothing_is_wrong(stores, sample, name, cod
         assert st.verify_store(store.path, slide=slide, deep=True) == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("CMU-1-Small-Region.svs", "native"), ("petebankhead-OS-1-detail.ome.tif", "native")],
+)
+def test_shifted_tiles_of_real_slides_are_the_slides(shared_slides, tmp_path, name, codec):
+    """Native tiles of 240 and 512: a shifted tile of 496 lies on the borders of neither."""
+    recipe = st.Recipe(tile=st.TileSpec(size=496, edge="shift"), codec=codec)
+    store = st.tile_slide(shared_slides / name, tmp_path / "s.zarr", recipe)
+    with st.open_slide(shared_slides / name) as slide:
+        regions = [store.tile_region(index) for index in range(len(store))]
+        assert any(region.x % 496 for region in regions)
+        assert all(slide.bounds.contains(region) for region in regions)
+        for pixels, region in zip(store, regions, strict=True):
+            assert np.array_equal(pixels, slide.read_region(region))
+        windows = store.windows(size=200, stride=170)
+        assert len(windows) > 10
+        for number, pixels in enumerate(windows):
+            assert np.array_equal(pixels, slide.read_region(windows.region(number)))
+        assert st.verify_store(store.path, slide=slide, deep=True) == ()
+
+
 def _sides(region):
     return region.x, region.y, region.width, region.height
 
