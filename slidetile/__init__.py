@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from slidetile.progress import Progress
     from slidetile.readers import open_slide
     from slidetile.recipe import Recipe, tile_slide
+    from slidetile.rescaled_slide import rescale_slide
     from slidetile.slide import Level, Slide, Source
     from slidetile.store import TileStore, open_store
     from slidetile.tiling import write_tiles
@@ -88,6 +89,7 @@ __all__ = [
     "open_store",
     "plan_tiles",
     "read_overview",
+    "rescale_slide",
     "tile_slide",
     "tile_slides",
     "verify_store",
@@ -139,6 +141,7 @@ _MODULES = {
     "open_store": "store",
     "plan_tiles": "plan",
     "read_overview": "overview",
+    "rescale_slide": "rescaled_slide",
     "tile_slide": "recipe",
     "tile_slides": "batch",
     "verify_store": "verify",

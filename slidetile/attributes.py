@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from slidetile.codecs import ChunkCodec
-from slidetile.metadata import FORMAT_VERSION
+from slidetile.metadata import FORMAT_VERSION, level_0
 from slidetile.plan import TilePlan
 from slidetile.slide import Slide
 
@@ -36,8 +36,10 @@ def store_attributes(
         "tile_count": len(plan),
         "codec": codec.name,
         "background": list(slide.background),
-        "source": _source(slide, anonymous=anonymous),
+        "source": _source(slide.original, anonymous=anonymous),
+        "level_0": level_0(slide.mpp, slide.rescaling),
         "parameters": {
+            "mpp": None if slide.rescaling is None else slide.rescaling.asked_mpp,
             "codec": codec.parameters,
             **plan.spec.parameters,
             "tissue": plan.tissue.parameters,

@@ -128,7 +128,7 @@ def plan(
         cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers)
     if preview is not None:
         preview.write_bytes(png(tiles.picture()))
-    show_facts(plan_facts(tiles, cost, preview), as_json=as_json)
+    show_facts(plan_facts(opened, tiles, cost, preview), as_json=as_json)
     if not cost.fits:
         warn(f"only {readable_bytes(cost.free_bytes)} are free where the store would lie")
 

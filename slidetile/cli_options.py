@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+UM_AT_1X = 10.0
+"""What 1x stands for, by the convention that 40x is 0.25 µm per pixel."""
+
 PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is for a slide's row
 
 json_option = click.option(
@@ -37,7 +40,30 @@ class Size(click.ParamType[int]):
         return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
+class Objective(click.ParamType[float]):
+    """The power of an objective, such as 20x: an alias for an mpp, 10 µm divided by it."""
+
+    name = "power"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Turn what was typed into a power."""
+        match = re.fullmatch(r"\s*(\d+\.?\d*)\s*[xX×]?\s*", str(value), re.ASCII)
+        if match is None or not float(match[1]):
+            self.fail(f"{value!r} is no power such as 20x.", param, ctx)
+        return float(match[1])
+
+
 _RECIPE_OPTIONS = [
+    click.option(
+        "--mpp",
+        type=float,
+        help="µm per pixel of the store's level 0; the slide's own unless given.",
+    ),
+    click.option(
+        "--objective",
+        type=Objective(),
+        help="The same as a power: 40x is --mpp 0.25, 20x 0.5, 10x 1.0.",
+    ),
     click.option("--tile-size", default=1024, show_default=True, help="Side in pixels."),
     click.option(
         "--min-tissue-fraction",
@@ -118,7 +144,15 @@ def _with_options(command: Command, options: Sequence[Callable[[Command], Comman
 _SPEC_OPTIONS = ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
 
 
-def make_recipe(*, tile_size: int, codec: str, quality: int | None, **others: Any) -> "Recipe":
+def make_recipe(
+    *,
+    tile_size: int,
+    codec: str,
+    quality: int | None,
+    mpp: float | None,
+    objective: float | None,
+    **others: Any,
+) -> "Recipe":
     """Make a `Recipe` of the values of its options."""
     from slidetile.codecs import JpegCodec
     from slidetile.plan import TileSpec
@@ -126,11 +160,15 @@ def make_recipe(*, tile_size: int, codec: str, quality: int | None, **others: An
 
     if quality is not None and codec != "jpeg":
         raise click.UsageError(f"--quality is of --codec jpeg, but the codec is {codec}.")
+    if mpp is not None and objective is not None:
+        raise click.UsageError("--mpp and --objective say the same in two ways: give one of them.")
+    if objective is not None:
+        mpp = UM_AT_1X / objective
     with usage_errors():
         chosen_by = {name: others.pop(name) for name in _SPEC_OPTIONS}
         spec = TileSpec(size=tile_size, **chosen_by)
         chosen: Any = codec if quality is None else JpegCodec(quality=quality)
-        return Recipe(tile=spec, codec=chosen, **others)
+        return Recipe(mpp=mpp, tile=spec, codec=chosen, **others)
 
 
 def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from slidetile.estimate import Estimate
+from slidetile.metadata import level_0
 from slidetile.plan import TilePlan
 from slidetile.slide import Slide
 from slidetile.store import TileStore
@@ -45,12 +46,16 @@ def store_facts(store: TileStore) -> dict[str, Any]:
             f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in store.levels
         ],
         "mpp": None if store.mpp is None else list(store.mpp),
+        **_level_0(store.attributes["level_0"]),
     }
 
 
-def plan_facts(plan: TilePlan, cost: Estimate, preview: Path | None) -> dict[str, Any]:
+def plan_facts(
+    slide: Slide, plan: TilePlan, cost: Estimate, preview: Path | None
+) -> dict[str, Any]:
     """Return what carrying out a plan would take."""
     return {
+        **_level_0(level_0(slide.mpp, slide.rescaling)),
         "tiles": len(plan),
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_regions": len(plan.tissue.regions),
@@ -62,6 +67,16 @@ def plan_facts(plan: TilePlan, cost: Estimate, preview: Path | None) -> dict[str
         "fits": cost.fits,
         **({} if preview is None else {"preview": str(preview)}),
     }
+
+
+def _level_0(told: dict[str, Any]) -> dict[str, Any]:
+    """Return where level 0 comes from, where it is not the slide's."""
+    level, (across, down) = told["slide_level"], told["factor"]
+    if told["scale"] == [1.0, 1.0]:
+        return {}
+    averaged = f", {across:.6g}×{down:.6g} pixels averaged into one"
+    as_it_is = (across, down) == (1.0, 1.0)
+    return {"level_0": f"level {level} of the slide{', as it is' if as_it_is else averaged}"}
 
 
 def _native(slide: Slide, number: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from slidetile.codecs import ChunkCodec
 from slidetile.layout import Grid
+from slidetile.rescaling import Rescaling
 
 FORMAT_VERSION = 1
 
@@ -118,6 +119,16 @@ def image(
             "channels": _channels(channels),
             "rdefs": {"model": "color" if channels == 3 else "greyscale"},
         },
+    }
+
+
+def level_0(mpp: tuple[float, float] | None, rescaling: Rescaling | None) -> dict[str, Any]:
+    """Return what a store tells of its level 0: its mpp, and how it follows from the slide's."""
+    return {
+        "mpp": None if mpp is None else list(mpp),
+        "slide_level": 0 if rescaling is None else rescaling.level,
+        "factor": [1.0, 1.0] if rescaling is None else list(map(float, rescaling.factor)),
+        "scale": [1.0, 1.0] if rescaling is None else list(rescaling.scale),
     }
 
 

@@ -1,16 +1,19 @@
 """All choices between a slide's file and its store, in one value, and the call that follows it."""
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from slidetile.codecs import ChunkCodec, CodecName, make_codec
 from slidetile.detectors import Detector
+from slidetile.metadata import level_0
 from slidetile.overview import check_overview_mpp, overview_mpp
 from slidetile.partial import check_destination, refuse_if_busy
 from slidetile.plan import TilePlan, TileSpec, plan_tiles
 from slidetile.progress import OnProgress
 from slidetile.readers import open_slide
+from slidetile.rescaled_slide import rescale_slide
 from slidetile.slide import Slide, check_mpp
 from slidetile.store import TileStore
 from slidetile.tiling import write_tiles
@@ -31,8 +34,13 @@ class Recipe:
     Raises
     ------
     ValueError
-        ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, or there is no such codec.
+        ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, or there is no such
+        codec.
     """
+
+    mpp: float | None = None
+    """Resolution of the store's level 0, in µm per pixel; the slide's own unless given. See
+    `rescale_slide`."""
 
     tile: TileSpec = field(default_factory=TileSpec)
     """Tile size, how much tissue a tile must hold, edges, and how many tiles are wanted."""
@@ -62,14 +70,19 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.tissue_mpp is not None:
             check_overview_mpp(self.tissue_mpp)
-        if self.slide_mpp is not None:
-            check_mpp(self.slide_mpp)
+        for mpp in (self.mpp, self.slide_mpp):
+            if mpp is not None:
+                check_mpp(mpp)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
-        """Open a slide; see `open_slide`."""
-        return open_slide(path, reader=self.reader, mpp=self.slide_mpp)
+        """Open a slide, at the resolution asked for; see `open_slide` and `rescale_slide`."""
+        with ExitStack() as stack:
+            slide = stack.enter_context(open_slide(path, reader=self.reader, mpp=self.slide_mpp))
+            chosen = slide if self.mpp is None else rescale_slide(slide, mpp=self.mpp)
+            stack.pop_all()
+        return chosen
 
     def tissue(self, slide: Slide) -> TissueMask:
         """Find a slide's tissue; see `find_tissue`."""
@@ -101,7 +114,8 @@ class Recipe:
         return (
             source["fingerprint"] == slide.source.fingerprint
             and source["reader"] == slide.reader
-            and store.mpp == slide.mpp
+            and store.attributes["level_0"] == level_0(slide.mpp, slide.rescaling)
+            and parameters["mpp"] == self.mpp
             and store.tile_size == self.tile.size
             and self.tile.parameters.items() <= parameters.items()
             and tissue.items() <= parameters["tissue"].items()

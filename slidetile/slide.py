@@ -9,6 +9,7 @@ from slidetile import preview
 from slidetile.geometry import Region
 from slidetile.native import NativeLevel
 from slidetile.pixels import Pixels
+from slidetile.rescaling import Rescaling
 
 LARGEST_THUMBNAIL_PX = 1 << 25
 
@@ -119,6 +120,14 @@ class Slide(Protocol):
 
     channels: int
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
+
+    rescaling: Rescaling | None = None
+    """How level 0 follows from the file's levels, where this is no level 0 of a file."""
+
+    @property
+    def original(self) -> "Slide":
+        """The slide as its file has it: this very one, unless it is one at another resolution."""
+        return self
 
     @property
     def source(self) -> Source:

@@ -82,8 +82,18 @@ class TileStore:
     @property
     def mpp(self) -> tuple[float, float] | None:
         """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
-        mpp = self.attributes["source"]["mpp"]
+        mpp = self.attributes["level_0"]["mpp"]
         return None if mpp is None else (float(mpp[0]), float(mpp[1]))
+
+    @property
+    def slide_scale(self) -> tuple[float, float]:
+        """Level-0 pixels of the slide per pixel of level 0, as (x, y).
+
+        What lies at x in the store lies at x times this in the slide; (1, 1) unless the store was
+        made at another resolution.
+        """
+        x, y = self.attributes["level_0"]["scale"]
+        return float(x), float(y)
 
     @property
     def tile_size(self) -> int:

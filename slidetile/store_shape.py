@@ -2,7 +2,7 @@
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from slidetile.encoding import SHARDED_CHUNK_PX, Encoding
 from slidetile.errors import StoreError
 from slidetile.halving import PyramidLevel, halved_levels
 from slidetile.layout import Grid
-from slidetile.metadata import FORMAT_VERSION, Dataset, array, group, image
+from slidetile.metadata import FORMAT_VERSION, Dataset, array, group, image, level_0
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.picture import PICTURE_CODEC, picture_grid
 from slidetile.plan import TileSpec
+from slidetile.rescaling import choose_rescaling
 from slidetile.slide import check_mpp
 from slidetile.tile_grid import TileGrid
 from slidetile.verify_tree import StoreTree
@@ -151,8 +152,9 @@ def read_shape(tree: StoreTree) -> StoreShape:
     overview, tissue = (_array(tree, f"{name}/0", PICTURE_CODEC) for name in ("overview", "tissue"))
     if overview.grid != tissue.grid:
         raise StoreError("overview and tissue differ in size")
-    mpp = _mpp(told["source"]["mpp"])
-    _check_told(told, grids[0].size)
+    mpp = _mpp(told["level_0"]["mpp"])
+    _check_told(told)
+    _check_level_0(told, grids[0].size)
     _check_grids(codec, grids)
     return StoreShape(
         root=root,
@@ -187,7 +189,7 @@ def _mpp(mpp: Any) -> tuple[float, float] | None:
     return None if mpp is None else check_mpp((mpp[0], mpp[1]))
 
 
-def _check_told(told: dict[str, Any], size: tuple[int, int]) -> None:
+def _check_told(told: dict[str, Any]) -> None:
     source, parameters = told["source"], told["parameters"]
     spec = _tile_spec(told)
     base64.b64decode(told.get("icc_profile", ""), validate=True)
@@ -196,7 +198,6 @@ def _check_told(told: dict[str, Any], size: tuple[int, int]) -> None:
         "complete": told["complete"] is True,
         "tile_count": type(told["tile_count"]) is int and 0 <= told["tile_count"] <= spec.most,
         "background": len(background) == 3 and all(value in range(256) for value in background),
-        "source.width and height": (source["width"], source["height"]) == size,
         "source.fingerprint": bool(_SHA256.fullmatch(source["fingerprint"])),
         "source.size_bytes": type(source["size_bytes"]) is int,
         "source.reader": source["reader"] in ("tiff", "openslide", "array"),
@@ -210,6 +211,25 @@ def _check_told(told: dict[str, Any], size: tuple[int, int]) -> None:
 def _tile_spec(told: dict[str, Any]) -> TileSpec:
     parameters = {name: told["parameters"][name] for name in TileSpec().parameters}
     return TileSpec(size=told["tile_size"], **parameters)
+
+
+def _check_level_0(told: dict[str, Any], size: tuple[int, int]) -> None:
+    """Make sure that level 0 is what the slide gives at the mpp asked for."""
+    source, found, asked = told["source"], told["level_0"], told["parameters"]["mpp"]
+    whole, mpp, rescaling = (source["width"], source["height"]), _mpp(source["mpp"]), None
+    if asked is not None:
+        if mpp is None:
+            raise StoreError("its slide has no mpp, so it cannot be had at one asked for")
+        parts = zip(whole, found["factor"], found["scale"], strict=True)
+        width, height = (round(length * factor / scale) for length, factor, scale in parts)
+        level, coarser = found["slide_level"], [(width, height)]
+        chosen = choose_rescaling([whole, *coarser * bool(level)], mpp, check_mpp(asked)[0])
+        rescaling = replace(chosen, level=level * bool(chosen.level))
+        mpp, whole = rescaling.mpp, rescaling.size
+    if size != whole or found != level_0(mpp, rescaling):
+        raise StoreError(
+            f"attributes.slidetile has a wrong level_0, or level 0 is not {whole[0]}×{whole[1]}"
+        )
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:

@@ -16,6 +16,7 @@ from slidetile.in_order import map_in_order
 from slidetile.json_difference import difference
 from slidetile.manifest import MANIFEST, FileSum
 from slidetile.picture import PICTURE_CODEC
+from slidetile.rescaled_slide import view_slide
 from slidetile.slide import Slide
 from slidetile.store import open_store
 from slidetile.store_shape import StoreShape, read_shape
@@ -157,8 +158,7 @@ class _Check:
         if deep:
             yield from _foreseen(PICTURES[0], self._overview())
         if deep or slide is not None:
-            pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
-            yield from _foreseen("zarr.json", pixels.decode(self._stored, slide, deep=deep))
+            yield from _foreseen("zarr.json", self._decoded(slide, deep=deep))
 
     def halvings(self) -> Iterator[Finding]:
         """Compare the levels of a lossless store, without flaw so far, with those below."""
@@ -216,6 +216,13 @@ class _Check:
         store = open_store(self._tree.folder)
         return TableCheck(store.tiles, self._shape, self._stored, store.tissue)
 
+    def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        assert self._shape is not None, "its caller looked"
+        assert self._stored is not None, "it comes with the shape"
+        view = None if slide is None else _as_stored(self._shape, slide)
+        pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
+        yield from pixels.decode(self._stored, view, deep=deep)
+
     def _overview(self) -> Iterator[Finding]:
         open_store(self._tree.folder).overview  # noqa: B018  it decodes every chunk
         yield from ()
@@ -230,15 +237,25 @@ def _affordable(tree: StoreTree, workers: int) -> int:
 
 def _other_slide(shape: StoreShape, slide: Slide) -> Finding | None:
     """Return a finding where the slide is not the store's."""
-    wanted, source = shape.told["source"]["fingerprint"], slide.source
-    sizes = slide.levels[0].size, slide.channels
-    if source.fingerprint == wanted and sizes == (shape.grids[0].size, shape.channels):
+    told, source = shape.told["source"], slide.source
+    wanted, size = told["fingerprint"], (told["width"], told["height"])
+    sizes = slide.original.levels[0].size, slide.channels
+    if source.fingerprint == wanted and sizes == (size, shape.channels):
         return None
     what = (
         f"the store was made from a slide with the fingerprint {wanted:.12}…, but that of "
         f"{source.name} is {source.fingerprint:.12}…: their pixels were not compared"
     )
     return Finding("zarr.json", what)
+
+
+def _as_stored(shape: StoreShape, slide: Slide) -> Slide:
+    """Return a slide at the resolution of the store's level 0, by the mpp it was made with."""
+    asked = shape.told["parameters"]["mpp"]
+    if asked is None:
+        return slide.original
+    across, down = shape.told["source"]["mpp"]
+    return view_slide(slide.original, mpp=asked, slide_mpp=(across, down))
 
 
 def _foreseen(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -58,6 +58,7 @@ FACE = [
     "open_store",
     "plan_tiles",
     "read_overview",
+    "rescale_slide",
     "tile_slide",
     "tile_slides",
     "verify_store",
