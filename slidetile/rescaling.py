@@ -7,7 +7,7 @@ from fractions import Fraction
 from slidetile.resampling import Resampling
 
 TOLERANCE = Fraction(2, 100)
-"""A level whose mpp is as near as this to the one asked for is used as it is."""
+"""A level is used as it is where the mpp asked for is as near as this to its own."""
 
 _AS_IT_IS = Fraction(1), Fraction(1)
 
@@ -53,9 +53,9 @@ def choose_rescaling(
 ) -> Rescaling:
     """Return how to come to ``mpp`` micrometres per pixel.
 
-    The nearest level within 2 % on both axes is used as it is. Otherwise the coarsest level that
-    is finer on both axes is averaged. All is computed in fractions of the decimal numbers that
-    stand for the mpps, so that 0.49 is within 2 % of 0.5 and 0.5 is twice 0.25.
+    The nearest level that is within 2 % on both axes is used as it is. Otherwise the coarsest
+    level that is finer on both axes is averaged. All is computed in fractions of the decimal
+    numbers that stand for the mpps, so that 0.51 is within 2 % of 0.5 and 0.5 is twice 0.25.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def choose_rescaling(
         No level is as fine as that, or the next finer one more than 256 times as fine.
     """
     factors = [_factors(size, sizes[0], slide_mpp, mpp) for size in sizes]
-    apart = [max(abs(1 / factor - 1) for factor in pair) for pair in factors]
+    apart = [max(abs(factor - 1) for factor in pair) for pair in factors]
     nearest = min(range(len(sizes)), key=lambda level: apart[level])
     if apart[nearest] <= TOLERANCE:
         scale = tuple(Fraction(*lengths) for lengths in zip(sizes[0], sizes[nearest], strict=True))
