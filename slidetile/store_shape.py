@@ -1,6 +1,7 @@
 """What a store's metadata say it is, believed only where they say what a writer would have."""
 
 import base64
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -220,16 +221,27 @@ def _check_level_0(told: dict[str, Any], size: tuple[int, int]) -> None:
     if asked is not None:
         if mpp is None:
             raise StoreError("its slide has no mpp, so it cannot be had at one asked for")
-        parts = zip(whole, found["factor"], found["scale"], strict=True)
-        width, height = (round(length * factor / scale) for length, factor, scale in parts)
-        level, coarser = found["slide_level"], [(width, height)]
-        chosen = choose_rescaling([whole, *coarser * bool(level)], mpp, check_mpp(asked)[0])
+        level, size_of_level = found["slide_level"], _level_size(source, found)
+        sizes = [whole, size_of_level] if level else [whole]
+        chosen = choose_rescaling(sizes, mpp, check_mpp(asked)[0])
         rescaling = replace(chosen, level=level * bool(chosen.level))
         mpp, whole = rescaling.mpp, rescaling.size
     if size != whole or found != level_0(mpp, rescaling):
         raise StoreError(
             f"attributes.slidetile has a wrong level_0, or level 0 is not {whole[0]}×{whole[1]}"
         )
+
+
+def _level_size(source: dict[str, Any], found: dict[str, Any]) -> tuple[int, int]:
+    """Return the size that the slide's level must have, of which level 0 is said to be made."""
+    lengths, downsamples = (source["width"], source["height"]), source["level_downsamples"]
+    parts = zip(lengths, found["factor"], found["scale"], strict=True)
+    width, height = (round(length * factor / scale) for length, factor, scale in parts)
+    level, downsample = found["slide_level"], (lengths[0] / width + lengths[1] / height) / 2
+    is_known = level in range(len(downsamples))
+    if not is_known or not math.isclose(downsample, downsamples[level], rel_tol=1e-3):
+        raise StoreError(f"level_0 is of level {level}, which is not of {width}×{height} pixels")
+    return width, height
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:

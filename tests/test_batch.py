@@ -146,6 +146,7 @@ CHANGES = {
     "regions": {"min_region_area_um2": 1.0},
     "holes": {"min_hole_area_um2": 1.0},
     "slide mpp": {"slide_mpp": 0.25},
+    "mpp": {"mpp": 0.5},
     "reader": {"reader": "openslide"},
 }
 

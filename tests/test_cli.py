@@ -178,6 +178,7 @@ def _read(terminal):
         ("--min-tissue-fraction 5", "between 0 and 1, but this one is 5"),
         ("--codec jpeg --quality 0", "0 is not in the range 1<=x<=100"),
         ("--quality 80", "--quality is of --codec jpeg, but the codec is auto"),
+        ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
         ("--reader bioformats", "'bioformats' is not one of 'tiff', 'openslide'"),

@@ -5,10 +5,12 @@ slidetile writes the stores here and gives the pixels to compare with; it reads 
 
 import hashlib
 import json
+import math
 import re
 import struct
 import subprocess
 import sys
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -217,8 +219,8 @@ def test_tables_of_odd_slides(odd, codec):
     for number, tile in enumerate(table):
         assert tile["tile_id"] == number
         assert (tile["x"], tile["y"]) == (208 * tile["column"], 208 * tile["row"])
-        assert tile["width"] == min(208, told["source"]["width"] - tile["x"])
-        assert tile["height"] == min(208, told["source"]["height"] - tile["y"])
+        assert tile["width"] == min(208, level.width - tile["x"])
+        assert tile["height"] == min(208, level.height - tile["y"])
         cells = list(level.chunks_of(tile))
         wanted.update(cells)
         checksums = b"".join(struct.pack("<I", crc(level.payload(*cell))) for cell in cells)
@@ -228,6 +230,42 @@ def test_tables_of_odd_slides(odd, codec):
     everywhere = {(column, row) for row, column in np.ndindex(level.rows, level.columns)}
     stored = {cell for cell in everywhere if level.stored(*cell) is not None}
     assert stored == wanted < everywhere
+
+
+def averaging(asked, own, length):
+    """Return weights [output pixel, source pixel] along an axis, as the page defines them."""
+    factor = Fraction(str(asked)) / Fraction(str(own))
+    edges = [0]
+    while edges[-1] < length * 16384:
+        edge = math.floor(16384 * len(edges) * factor + Fraction(1, 2))
+        edges.append(min(edge, length * 16384))
+    weights = np.zeros((len(edges) - 1, length), np.int64)
+    for i, (begin, end) in enumerate(pairwise(edges)):
+        for j in range(begin // 16384, -(-end // 16384)):
+            weights[i, j] = min(end, (j + 1) * 16384) - max(begin, j * 16384)
+    return weights
+
+
+def test_averaged_levels_are_as_defined(tmp_path):
+    source = odd_pixels()[:411, :733]
+    slide = st.ArraySlide(source, mpp=(0.29, 0.25))
+    view = st.rescale_slide(slide, mpp=0.7)
+    tissue = st.find_tissue(view, min_region_area_um2=0)
+    plan = st.plan_tiles(view, tissue, st.TileSpec(min_tissue_fraction=0))
+    st.write_tiles(view, plan, tmp_path / "s.zarr", codec="zstd")
+    across, down = averaging(0.7, 0.29, 733), averaging(0.7, 0.25, 411)
+    sums = np.einsum("iy,yxc,jx->cij", down, source.astype(np.int64), across, optimize=True)
+    areas = np.multiply.outer(down.sum(axis=1), across.sum(axis=1))
+    np.testing.assert_array_equal(
+        Reader(tmp_path / "s.zarr/0", "zstd").whole(), (2 * sums + areas) // (2 * areas)
+    )
+    told = attributes(tmp_path / "s.zarr")["slidetile"]["level_0"]
+    assert told == {
+        "mpp": [0.7, 0.7],
+        "slide_level": 0,
+        "factor": [70 / 29, 2.8],
+        "scale": [70 / 29, 2.8],
+    }
 
 
 @pytest.mark.parametrize("codec", ["native", "zstd"])
