@@ -11,6 +11,11 @@ from slidetile.manifest import MANIFEST, FileSum, pack_manifest
 SMALL = st.TileSpec(size=512)
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
 def at(mpp, **others):
     return st.Recipe(mpp=mpp, tile=SMALL, **others)
 
@@ -50,11 +55,8 @@ def test_an_averaged_store_is_at_the_resolution_asked_for(sample, averaged):
 
 
 def test_a_native_level_stays_native(sample, as_it_is):
-    assert (as_it_is.codec, as_it_is.mpp, as_it_is.slide_scale) == (
-        "native",
-        (2.0, 2.0),
-        (4.0, 4.0),
-    )
+    assert as_it_is.codec == "native"
+    assert (as_it_is.mpp, as_it_is.slide_scale) == ((2.0, 2.0), (4.0, 4.0))
     assert ome_scale(as_it_is) == [1.0, 2.0, 2.0]
     with st.open_slide(sample) as slide:
         level = slide.read_region(slide.bounds, level=1)
