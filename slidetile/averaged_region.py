@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from slidetile.geometry import Region
-from slidetile.pixels import Pixels
+from slidetile.pixels import Pixels, fill_colour
 from slidetile.resampling import Resampling
 from slidetile.slide import FetchedRegion, Slide
 from slidetile.slide_view import fetch_block
@@ -21,7 +21,7 @@ AHEAD_BYTES = 4 << 20
 
 
 class AveragedRegion:
-    """A region within a grid of averaged pixels, the first of its source bytes in memory.
+    """A region of averaged pixels, the first of its source bytes in memory.
 
     The source is read in strips whose edges are those of its native tiles, so that each of them
     is decoded once; a few rows are kept from one strip for the next. Memory is bounded whatever
@@ -34,7 +34,7 @@ class AveragedRegion:
     resampling
         How it is averaged.
     region
-        The averaged pixels wanted, within the grid.
+        The averaged pixels wanted; those outside the slide have the background's colour.
 
     Raises
     ------
@@ -43,7 +43,9 @@ class AveragedRegion:
     """
 
     def __init__(self, slide: Slide, level: int, resampling: Resampling, region: Region) -> None:
-        self.region = region
+        self._region = region
+        self._inside = region.intersection(Region.from_edges(0, 0, *resampling.size))
+        self._background = None if self._inside == region else slide.background
         self._slide = slide
         self._level = level
         self._resampling = resampling
@@ -55,6 +57,12 @@ class AveragedRegion:
             self._ahead[strip] = fetch_block(slide, strip, level)
             self.nbytes += self._ahead[strip].nbytes
 
+    def crop(self, part: Region) -> "AveragedRegion":
+        """Return a part of it; its source is read anew, as its strips are others."""
+        x, y = self._region.x + part.x, self._region.y + part.y
+        moved = Region(x=x, y=y, width=part.width, height=part.height)
+        return AveragedRegion(self._slide, self._level, self._resampling, moved)
+
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Decode the source and average it; ``out`` may have any strides.
 
@@ -63,10 +71,12 @@ class AveragedRegion:
         SlideReadError
             Part of the source could not be read or decoded.
         """
-        shape = self.region.height, self.region.width, self._slide.channels
+        shape = self._region.height, self._region.width, self._slide.channels
         result = np.empty(shape, np.uint8) if out is None else out
+        if self._background is not None:
+            fill_colour(result, self._background)
         for column in self._columns():
-            self._average(column, result[column.relative_to(self.region).slices])
+            self._average(column, result[column.relative_to(self._region).slices])
         return result
 
     def _average(self, column: Region, out: Pixels) -> None:
@@ -101,11 +111,13 @@ class AveragedRegion:
 
     def _columns(self) -> Iterator[Region]:
         """Cut the region so that the source of each part is narrow enough for a strip."""
-        region = self.region
+        inside = self._inside
+        if inside is None:
+            return
         width = max(1, int(WIDEST_STRIP_PX / self._resampling.factor[0]))
-        for x in range(region.x, region.right, width):
-            right = min(x + width, region.right)
-            yield Region.from_edges(x, region.y, right, region.bottom)
+        for x in range(inside.x, inside.right, width):
+            right = min(x + width, inside.right)
+            yield Region.from_edges(x, inside.y, right, inside.bottom)
 
     def _strips(self, column: Region) -> Iterator[Region]:
         """Cut a column's source, in its own pixels, between native tiles where that is possible."""

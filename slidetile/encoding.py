@@ -200,6 +200,8 @@ def _decoded(fetched: FetchedRegion | None) -> FetchedRegion | None:
 
 
 def _fits(level: Level, grid: Grid) -> bool:
-    """Return whether chunks are whole blocks of a level's file, or it has none."""
-    width, height = level.tile_width_px or 1, level.tile_height_px or 1
+    """Return whether chunks are whole blocks of a level's file; without any they are cut anyway."""
+    width, height = level.tile_width_px, level.tile_height_px
+    if width is None or height is None:
+        return False
     return grid.chunk_width % width == 0 and grid.chunk_height % height == 0

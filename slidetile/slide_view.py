@@ -1,10 +1,8 @@
 """A slide seen otherwise than its file has it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from slidetile.geometry import Region
-from slidetile.pixels import Pixels
 from slidetile.rescaling import Rescaling
 from slidetile.slide import FetchedRegion, Level, Slide, Source
 
@@ -56,30 +54,6 @@ class SlideView(Slide):
         self._original.close()
 
 
-@dataclass(frozen=True, slots=True)
-class CroppedRegion:
-    """A part of a region whose bytes are in memory."""
-
-    whole: FetchedRegion
-    """The region around it."""
-
-    part: Region
-    """The part, from the whole's corner."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held until `pixels` is called."""
-        return self.whole.nbytes
-
-    def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Decode the whole and return the part; see `slidetile.slide.FetchedRegion`."""
-        pixels = self.whole.pixels()[self.part.slices]
-        if out is None:
-            return pixels
-        out[:] = pixels
-        return out
-
-
 def fetch_block(slide: Slide, block: Region, level: int) -> FetchedRegion:
     """Read the bytes of a block that is given in pixels of its own level.
 
@@ -97,7 +71,7 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedRegion:
         asked = block.rescaled(size, whole)
     got = slide.level_region(asked, level)
     fetched = slide.fetch(asked, level=level)
-    return fetched if got == block else CroppedRegion(fetched, block.relative_to(got))
+    return fetched if got == block else fetched.crop(block.relative_to(got))
 
 
 def _inside(block: Region, size: tuple[int, int], whole: tuple[int, int]) -> Region | None:

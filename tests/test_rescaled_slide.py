@@ -79,6 +79,18 @@ def test_a_block_of_a_level_is_just_that(level, step, data):
     assert fetched.nbytes >= out.nbytes
 
 
+@settings(max_examples=40, deadline=None)
+@given(regions, st_.data())
+def test_a_part_of_what_was_fetched_is_a_crop_of_it(region, data):
+    fetched = st.rescale_slide(pyramid(2), mpp=0.4).fetch(region)
+    x, y = (
+        data.draw(st_.integers(0, region.width - 1)),
+        data.draw(st_.integers(0, region.height - 1)),
+    )
+    part = st.Region.from_edges(x, y, region.width, region.height)
+    np.testing.assert_array_equal(fetched.crop(part).pixels(), fetched.pixels()[part.slices])
+
+
 @pytest.mark.parametrize(
     ("mpp", "level", "factor"),
     [
