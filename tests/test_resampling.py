@@ -23,7 +23,7 @@ factors = st_.builds(
 
 def noise(height, width, channels=3, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (height, width, channels)).astype(np.uint8)
+    return rng.integers(0, 256, (height, width, channels), np.uint8)
 
 
 def whole(size):
