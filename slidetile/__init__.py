@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from slidetile.batch import BatchReport, SlideResult, tile_slides
     from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
     from slidetile.detectors import DarkBackgroundDetector, OtsuDetector
+    from slidetile.drawn import DrawnArea, DrawnRegions, PaintedMask
     from slidetile.errors import (
         IncompleteStoreError,
         MissingResolutionError,
         NotNativeError,
+        RegionFileError,
         SlideError,
         SlideReadError,
         SlidetileError,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         UnsupportedSlideError,
     )
     from slidetile.finding import Finding
+    from slidetile.geojson_export import export_plan, export_store
     from slidetile.geometry import Region
     from slidetile.optical_density import OpticalDensityDetector
     from slidetile.overview import Overview, read_overview
@@ -37,11 +40,14 @@ if TYPE_CHECKING:
     from slidetile.progress import Progress
     from slidetile.readers import open_slide
     from slidetile.recipe import Recipe, tile_slide
+    from slidetile.region_file import read_regions
+    from slidetile.regions_spec import RegionsSpec
     from slidetile.rescaled_slide import rescale_slide
     from slidetile.slide import Level, Slide, Source
     from slidetile.store import TileStore, open_store
     from slidetile.tiling import write_tiles
     from slidetile.tissue import TissueMask, TissueRegion, find_tissue
+    from slidetile.tissue_regions import cut_tissue, draw_tissue
     from slidetile.verify import verify_store
     from slidetile.windows import Windows
     from slidetile.write_options import WriteOptions
@@ -50,6 +56,8 @@ __all__ = [
     "ArraySlide",
     "BatchReport",
     "DarkBackgroundDetector",
+    "DrawnArea",
+    "DrawnRegions",
     "Finding",
     "IncompleteStoreError",
     "JpegCodec",
@@ -60,10 +68,13 @@ __all__ = [
     "OpticalDensityDetector",
     "OtsuDetector",
     "Overview",
+    "PaintedMask",
     "Progress",
     "RawCodec",
     "Recipe",
     "Region",
+    "RegionFileError",
+    "RegionsSpec",
     "Slide",
     "SlideError",
     "SlideReadError",
@@ -84,11 +95,16 @@ __all__ = [
     "Windows",
     "WriteOptions",
     "ZstdCodec",
+    "cut_tissue",
+    "draw_tissue",
+    "export_plan",
+    "export_store",
     "find_tissue",
     "open_slide",
     "open_store",
     "plan_tiles",
     "read_overview",
+    "read_regions",
     "rescale_slide",
     "tile_slide",
     "tile_slides",
@@ -102,6 +118,8 @@ _MODULES = {
     "ArraySlide": "array_slide",
     "BatchReport": "batch",
     "DarkBackgroundDetector": "detectors",
+    "DrawnArea": "drawn",
+    "DrawnRegions": "drawn",
     "Finding": "finding",
     "IncompleteStoreError": "errors",
     "JpegCodec": "codecs",
@@ -112,10 +130,13 @@ _MODULES = {
     "OpticalDensityDetector": "optical_density",
     "OtsuDetector": "detectors",
     "Overview": "overview",
+    "PaintedMask": "drawn",
     "Progress": "progress",
     "RawCodec": "codecs",
     "Recipe": "recipe",
     "Region": "geometry",
+    "RegionFileError": "errors",
+    "RegionsSpec": "regions_spec",
     "Slide": "slide",
     "SlideError": "errors",
     "SlideReadError": "errors",
@@ -136,11 +157,16 @@ _MODULES = {
     "Windows": "windows",
     "WriteOptions": "write_options",
     "ZstdCodec": "codecs",
+    "cut_tissue": "tissue_regions",
+    "draw_tissue": "tissue_regions",
+    "export_plan": "geojson_export",
+    "export_store": "geojson_export",
     "find_tissue": "tissue",
     "open_slide": "readers",
     "open_store": "store",
     "plan_tiles": "plan",
     "read_overview": "overview",
+    "read_regions": "region_file",
     "rescale_slide": "rescaled_slide",
     "tile_slide": "recipe",
     "tile_slides": "batch",

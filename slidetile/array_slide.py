@@ -46,7 +46,7 @@ class ArraySlide(Slide):
         finest to coarsest. They are not copied.
     mpp
         Micrometres per level-0 pixel, one number or (x, y).
-    objective_power, icc_profile, background, name
+    objective_power, icc_profile, background, name, scan_area
         As in `Slide` and `Source`.
 
     Raises
@@ -76,6 +76,7 @@ class ArraySlide(Slide):
         icc_profile: bytes | None = None,
         background: tuple[int, int, int] = (255, 255, 255),
         name: str = "array",
+        scan_area: Region | None = None,
     ) -> None:
         arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
         _check_arrays(arrays)
@@ -87,11 +88,17 @@ class ArraySlide(Slide):
         self.channels = arrays[0].shape[2]
         self._background = background
         self._name = name
+        self._scan_area = scan_area
 
     @property
     def background(self) -> tuple[int, int, int]:
         """The colour of what lies outside the arrays."""
         return self._background
+
+    @property
+    def scan_area(self) -> Region:
+        """The part that was scanned, as given; else the whole slide."""
+        return self._scan_area or self.bounds
 
     @property
     def source(self) -> Source:

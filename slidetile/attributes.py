@@ -61,10 +61,17 @@ def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
         "reader": slide.reader,
         "width": slide.width,
         "height": slide.height,
+        "scan_area": _scan_area(slide),
         "level_downsamples": [level.downsample for level in slide.levels],
         "mpp": None if slide.mpp is None else list(slide.mpp),
         "objective_power": slide.objective_power,
     }
+
+
+def _scan_area(slide: Slide) -> list[int] | None:
+    """Return the [x, y, width, height] of the part that was scanned, or None where it is all."""
+    area = slide.scan_area
+    return None if area == slide.bounds else [area.x, area.y, area.width, area.height]
 
 
 def _digest(plan: TilePlan) -> str:

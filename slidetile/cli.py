@@ -106,6 +106,7 @@ def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bo
 @click.option("-o", "--output", type=PATH, help="Where the store would be.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @click.option("--preview", type=PATH, help="Draw mask and grid into this PNG.")
+@click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
 @json_option
 def plan(
     *,
@@ -113,12 +114,14 @@ def plan(
     output: Path | None,
     workers: int | None,
     preview: Path | None,
+    geojson: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Tell what tiling a slide would take, without writing a store."""
     from slidetile.estimate import estimate
     from slidetile.facts import plan_facts
+    from slidetile.geojson_export import export_plan
     from slidetile.preview import png
 
     recipe = make_recipe(**options)
@@ -126,6 +129,8 @@ def plan(
         tiles = recipe.plan(opened)
         target = output or _default_store(slide)
         cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers)
+        if geojson is not None:
+            export_plan(opened, tiles, geojson)
     if preview is not None:
         preview.write_bytes(png(tiles.picture()))
     show_facts(plan_facts(opened, tiles, cost, preview), as_json=as_json)
@@ -201,6 +206,17 @@ def verify(
     statuses = open_store(store).tiles["status"].to_pylist()
     if unreadable := len(statuses) - statuses.count("ok"):
         warn(f"tiles the slide could not give: {unreadable}; the store says so and is intact")
+
+
+@main.command()
+@click.argument("store", type=PATH)
+@click.option("-o", "--output", required=True, type=PATH, help="The GeoJSON file.")
+def export(*, store: Path, output: Path) -> None:
+    """Write a store's tissue outlines and tiles for QuPath, as GeoJSON."""
+    from slidetile.geojson_export import export_store
+    from slidetile.store import open_store
+
+    export_store(open_store(store), output)
 
 
 @main.command()

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from slidetile.recipe import Recipe
+    from slidetile.regions_spec import RegionsSpec
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -103,6 +104,36 @@ _RECIPE_OPTIONS = [
         help="µm per pixel of the slide, where its own value is missing or wrong.",
     ),
     click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader."),
+    click.option(
+        "--regions",
+        type=PATH,
+        help="GeoJSON, ImageScope XML or a mask somebody drew; or a folder of them, named as "
+        "the slides.",
+    ),
+    click.option(
+        "--regions-mode",
+        type=click.Choice(["replace", "intersect", "exclude"]),
+        default="replace",
+        show_default=True,
+        help="Take them for the tissue, or only the tissue inside or outside them.",
+    ),
+    click.option(
+        "--regions-class", "regions_classes", multiple=True, help="Only this class; repeatable."
+    ),
+    click.option(
+        "--regions-unit",
+        type=click.Choice(["auto", "px", "um"]),
+        default="auto",
+        show_default=True,
+        help="Of their coordinates; auto is what the file says, else level-0 pixels.",
+    ),
+    click.option(
+        "--regions-origin",
+        type=click.Choice(["auto", "scan-area", "slide"]),
+        default="auto",
+        show_default=True,
+        help="Where their coordinates begin; auto is what the file says, else as in QuPath.",
+    ),
 ]
 
 _WRITING_OPTIONS = [
@@ -164,11 +195,25 @@ def make_recipe(
         raise click.UsageError("--mpp and --objective say the same in two ways: give one of them.")
     if objective is not None:
         mpp = UM_AT_1X / objective
+    regions = _take_regions(others)
     with usage_errors():
         chosen_by = {name: others.pop(name) for name in _SPEC_OPTIONS}
         spec = TileSpec(size=tile_size, **chosen_by)
         chosen: Any = codec if quality is None else JpegCodec(quality=quality)
-        return Recipe(mpp=mpp, tile=spec, codec=chosen, **others)
+        return Recipe(mpp=mpp, tile=spec, codec=chosen, regions=regions, **others)
+
+
+def _take_regions(options: dict[str, Any]) -> "RegionsSpec | None":
+    """Take the options about regions out of the others, and make their value."""
+    from slidetile.regions_spec import RegionsSpec
+
+    path, classes = options.pop("regions"), options.pop("regions_classes")
+    choices = {name: options.pop(f"regions_{name}") for name in ("mode", "unit", "origin")}
+    if path is None:
+        if classes or choices != {"mode": "replace", "unit": "auto", "origin": "auto"}:
+            raise click.UsageError("--regions-… say how to use --regions FILE, which is not given.")
+        return None
+    return RegionsSpec(path=path, classes=classes, **choices)
 
 
 def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def slide_facts(slide: Slide) -> dict[str, Any]:
         "reader": slide.reader,
         "file_bytes": slide.source.size_bytes,
         "size_px": f"{slide.width}×{slide.height}",
+        **_scan_area(slide),
         "levels": [
             f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in slide.levels
         ],
@@ -77,6 +78,14 @@ def _level_0(told: dict[str, Any]) -> dict[str, Any]:
     averaged = f", {across:.6g}×{down:.6g} pixels averaged into one"
     as_it_is = (across, down) == (1.0, 1.0)
     return {"level_0": f"level {level} of the slide{', as it is' if as_it_is else averaged}"}
+
+
+def _scan_area(slide: Slide) -> dict[str, str]:
+    """Return where the scan lies, where that is not the whole slide."""
+    area = slide.scan_area
+    if area == slide.bounds:
+        return {}
+    return {"scan_area_px": f"{area.width}×{area.height} at ({area.x}, {area.y})"}
 
 
 def _native(slide: Slide, number: int) -> str:

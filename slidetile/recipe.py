@@ -13,6 +13,7 @@ from slidetile.partial import check_destination, refuse_if_busy
 from slidetile.plan import TilePlan, TileSpec, plan_tiles
 from slidetile.progress import OnProgress
 from slidetile.readers import open_slide
+from slidetile.regions_spec import RegionsSpec
 from slidetile.rescaled_slide import rescale_slide
 from slidetile.slide import Slide, check_mpp
 from slidetile.store import TileStore
@@ -24,6 +25,7 @@ from slidetile.tissue import (
     describe_detector,
     find_tissue,
 )
+from slidetile.tissue_regions import DETECTOR, cut_tissue, draw_tissue
 from slidetile.write_options import WriteOptions
 
 
@@ -61,6 +63,9 @@ class Recipe:
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2
     """Smaller holes in tissue are filled."""
 
+    regions: RegionsSpec | None = None
+    """Regions that somebody drew, to take for tissue or to cut it with."""
+
     reader: str | None = None
     """"tiff" or "openslide" to insist on one."""
 
@@ -85,7 +90,15 @@ class Recipe:
         return chosen
 
     def tissue(self, slide: Slide) -> TissueMask:
-        """Find a slide's tissue; see `find_tissue`."""
+        """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
+        if self.regions is None:
+            return self._found(slide)
+        regions = self.regions.read(slide)
+        if self.regions.mode == "replace":
+            return draw_tissue(slide, regions, mpp=self.tissue_mpp)
+        return cut_tissue(self._found(slide), regions, mode=self.regions.mode)
+
+    def _found(self, slide: Slide) -> TissueMask:
         return find_tissue(
             slide,
             mpp=self.tissue_mpp,
@@ -104,13 +117,7 @@ class Recipe:
         A codec or a detector left to be chosen by the slide agrees with whatever was chosen.
         """
         source, parameters = store.attributes["source"], store.attributes["parameters"]
-        tissue: dict[str, Any] = {
-            "mpp": overview_mpp(slide, self.tissue_mpp),
-            "min_region_area_um2": float(self.min_region_area_um2),
-            "min_hole_area_um2": float(self.min_hole_area_um2),
-        }
-        if self.detector is not None:
-            tissue["detector"] = describe_detector(self.detector)
+        drawn = [] if self.regions is None else [self.regions.parameters(slide)]
         return (
             source["fingerprint"] == slide.source.fingerprint
             and source["reader"] == slide.reader
@@ -118,9 +125,23 @@ class Recipe:
             and parameters["mpp"] == self.mpp
             and store.tile_size == self.tile.size
             and self.tile.parameters.items() <= parameters.items()
-            and tissue.items() <= parameters["tissue"].items()
+            and self._tissue_parameters(slide).items() <= parameters["tissue"].items()
+            and parameters["tissue"].get("regions", []) == drawn
             and self._same_codec(store.codec, parameters["codec"])
         )
+
+    def _tissue_parameters(self, slide: Slide) -> dict[str, Any]:
+        """Return what is known of the tissue's parameters before any is found."""
+        if self.regions is not None and self.regions.mode == "replace":
+            return {"mpp": overview_mpp(slide, self.tissue_mpp), "detector": DETECTOR}
+        tissue: dict[str, Any] = {
+            "mpp": overview_mpp(slide, self.tissue_mpp),
+            "min_region_area_um2": float(self.min_region_area_um2),
+            "min_hole_area_um2": float(self.min_hole_area_um2),
+        }
+        if self.detector is not None:
+            tissue["detector"] = describe_detector(self.detector)
+        return tissue
 
     def _same_codec(self, name: str, parameters: dict[str, Any]) -> bool:
         if self.codec == "auto":

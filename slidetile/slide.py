@@ -174,6 +174,15 @@ class Slide(Protocol):
         """The whole slide, in level-0 pixels."""
         return Region(x=0, y=0, width=self.width, height=self.height)
 
+    @property
+    def scan_area(self) -> Region:
+        """The part that was scanned, in level-0 pixels; the whole slide where none is told.
+
+        OpenSlide calls it the bounds of the non-empty region. QuPath shows this part only, and
+        its coordinates begin at its top left corner. It may reach beyond the slide.
+        """
+        return self.bounds
+
     def level_region(self, region: Region, level: int) -> Region:
         """Return the pixels of ``level`` that cover a level-0 ``region``, rounded outward."""
         return region.rescaled(self.levels[0].size, self.levels[level].size)

@@ -149,6 +149,24 @@ class TileStore:
         labels: NDArray[np.uint32] = self._picture("tissue")[..., 0]
         return labels
 
+    @functools.cached_property
+    def overview_scale(self) -> tuple[float, float]:
+        """Level-0 pixels per pixel of `overview` and `tissue`, as (x, y).
+
+        Raises
+        ------
+        StoreError
+            The metadata are damaged.
+        """
+        path = self.path / "overview" / "zarr.json"
+        try:
+            dataset = read_json(path)["attributes"]["ome"]["multiscales"][0]["datasets"][0]
+            _, down, across = dataset["coordinateTransformations"][0]["scale"]
+            x, y = self.mpp or (1.0, 1.0)
+            return float(across) / x, float(down) / y
+        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+            raise StoreError(f"{path} is damaged: {error!r}.") from error
+
     @property
     def zarr(self) -> "zarr.Group":
         """The store as zarr-python opens it."""

@@ -19,9 +19,11 @@ from slidetile.metadata import FORMAT_VERSION, Dataset, array, group, image, lev
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.picture import PICTURE_CODEC, picture_grid
 from slidetile.plan import TileSpec
+from slidetile.regions_spec import RegionsSpec
 from slidetile.rescaling import choose_rescaling
 from slidetile.slide import check_mpp
 from slidetile.tile_grid import TileGrid
+from slidetile.tissue_regions import DETECTOR
 from slidetile.verify_tree import StoreTree
 from slidetile.work import SHARD_PX
 
@@ -202,6 +204,8 @@ def _check_told(told: dict[str, Any]) -> None:
         "source.fingerprint": bool(_SHA256.fullmatch(source["fingerprint"])),
         "source.size_bytes": type(source["size_bytes"]) is int,
         "source.reader": source["reader"] in ("tiff", "openslide", "array"),
+        "source.scan_area": _is_scan_area(source["scan_area"]),
+        "parameters.tissue": _is_tissue(parameters["tissue"]),
         "parameters.plan_sha256": bool(_SHA256.fullmatch(parameters["plan_sha256"])),
     }
     wrong = [name for name, is_well in checks.items() if not is_well]
@@ -242,6 +246,34 @@ def _level_size(source: dict[str, Any], found: dict[str, Any]) -> tuple[int, int
     if not is_known or not math.isclose(downsample, downsamples[level], rel_tol=1e-3):
         raise StoreError(f"level_0 is of level {level}, which is not of {width}×{height} pixels")
     return width, height
+
+
+def _is_scan_area(area: Any) -> bool:
+    """Return whether it is null, or a rectangle that no slide reader would refuse."""
+    return area is None or (
+        len(area) == 4
+        and all(type(number) is int and abs(number) < 1 << 31 for number in area)
+        and area[2] >= 1
+        and area[3] >= 1
+    )
+
+
+def _is_tissue(tissue: dict[str, Any]) -> bool:
+    """Return whether what is told of drawn regions, where there are any, can be told of them."""
+    told = tissue.get("regions", [])
+    modes = [regions["mode"] for regions in told]
+    is_drawn = tissue.get("detector") == DETECTOR
+    return (
+        all(map(_is_regions, told))
+        and modes.count("replace") == modes[:1].count("replace") == is_drawn
+    )
+
+
+def _is_regions(told: dict[str, Any]) -> bool:
+    choices = {name: told[name] for name in ("mode", "classes", "unit", "origin")}
+    classes = RegionsSpec(path=".", **choices).classes
+    is_known = told.keys() == {"sha256", *choices} and list(classes) == choices["classes"]
+    return is_known and bool(_SHA256.fullmatch(told["sha256"]))
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:

@@ -44,6 +44,9 @@ class Metadata:
     planes: int = 1
     """Images the slide is spread over: channels, depths or times."""
 
+    scenes: tuple[str, ...] = ()
+    """Names of all images of an OME-TIFF: scenes, and perhaps label and macro."""
+
 
 def read_metadata(page: TiffPage) -> Metadata:
     """Return what the first page of a TIFF says of the slide."""
@@ -66,6 +69,7 @@ def read_metadata(page: TiffPage) -> Metadata:
             objective_power=_ome_objective(root),
             icc_profile=icc,
             planes=_ome_planes(root, page.samplesperpixel),
+            scenes=_ome_scenes(root),
         )
     return Metadata(vendor="generic-tiff", mpp=tags_mpp, objective_power=None, icc_profile=icc)
 
@@ -112,6 +116,11 @@ def _ome_root(text: str) -> ET.Element | None:
         return ET.fromstring(text.encode())  # noqa: S314 - bounded, and without a document type
     except (ET.ParseError, ValueError):
         return None
+
+
+def _ome_scenes(root: ET.Element) -> tuple[str, ...]:
+    images = root.findall("{*}Image")
+    return tuple(image.get("Name") or image.get("ID") or "unnamed" for image in images)
 
 
 def _ome_pixels(root: ET.Element) -> ET.Element | None:

@@ -4,6 +4,7 @@ tifffile parses; nothing of it is kept, for its Python integers would take ten t
 """
 
 import logging
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 _PAGE_LIMIT = 1000
 _TABLES_LIMIT_BYTES = 1 << 16
+
+_ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
+"""Names of images that show the slide's glass, not what was scanned."""
 
 _LEFT_TO_OPENSLIDE = {
     "is_ndpi": "Hamamatsu NDPI",
@@ -95,6 +99,7 @@ def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
             "slidetile reads one grey or RGB image: extract the plane you need"
         )
     _warn_of_other_images(tiff, first, file)
+    _warn_of_other_scenes(metadata.scenes, file)
     finest = _grid(first, file)
     _check_encoding(finest, file)
     grids = {finest.bounds: finest}
@@ -139,6 +144,16 @@ def _warn_of_other_images(tiff: TiffFile, first: TiffPage, file: SlideFile) -> N
             "first is read.",
             file.path.name,
             others,
+        )
+
+
+def _warn_of_other_scenes(scenes: tuple[str, ...], file: SlideFile) -> None:
+    """Say which scene is taken, and which are not; label and macro are none."""
+    others = [name for name in scenes[1:] if not _ASSOCIATED.search(name)]
+    if others:
+        _log.warning(
+            "%s holds %d scenes: only the first, “%.60s”, is read, not “%.200s”.",
+            *(file.path.name, len(others) + 1, scenes[0], "”, “".join(others)),
         )
 
 

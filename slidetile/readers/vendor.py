@@ -59,6 +59,12 @@ class VendorSlide(FileSlide):
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
         self.levels = _levels(self._handle, properties)
+        self._scan_area = _scan_area(properties)
+
+    @property
+    def scan_area(self) -> Region:
+        """The bounds of what was scanned, where the file says them; of all scenes together."""
+        return self._scan_area or self.bounds
 
     def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion | VendorRegion:
         """Read a region. OpenSlide reads and decodes in one step; see `Slide.fetch`."""
@@ -198,6 +204,17 @@ def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
     x = _number(properties.get("openslide.mpp-x"))
     y = _number(properties.get("openslide.mpp-y"))
     return None if x is None or y is None else (x, y)
+
+
+def _scan_area(properties: dict[str, str]) -> Region | None:
+    """Return the bounds, of which QuPath, too, believes only whole numbers."""
+    try:
+        x, y, width, height = (
+            int(properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height")
+        )
+        return Region(x=x, y=y, width=width, height=height)
+    except (KeyError, ValueError):
+        return None
 
 
 def _number(text: str | None) -> float | None:
