@@ -113,7 +113,7 @@ class JsonStream:
         return self._read - len(self._text) + self._at
 
     def _more(self) -> bool:
-        """Read on, as much again as is waiting; return whether there was anything."""
+        """Read on, the more the more is waiting; return whether there was anything."""
         waiting = self._text[self._at :]
         if len(waiting) > LARGEST_VALUE:
             raise RegionFileError(
@@ -121,7 +121,7 @@ class JsonStream:
                 f"{LARGEST_VALUE >> 20} Mi characters: split or simplify that outline"
             )
         try:
-            chunk = self._file.read(max(_CHUNK, len(waiting)))
+            chunk = self._file.read(max(_CHUNK, 3 * len(waiting)))
         except UnicodeDecodeError as error:
             raise RegionFileError(f"it is no UTF-8 text ({error.reason})") from error
         self._read += len(chunk)

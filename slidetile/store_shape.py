@@ -261,12 +261,9 @@ def _is_scan_area(area: Any) -> bool:
 def _is_tissue(tissue: dict[str, Any]) -> bool:
     """Return whether what is told of drawn regions, where there are any, can be told of them."""
     told = tissue.get("regions", [])
-    modes = [regions["mode"] for regions in told]
+    replacing = [number for number, regions in enumerate(told) if regions["mode"] == "replace"]
     is_drawn = tissue.get("detector") == DETECTOR
-    return (
-        all(map(_is_regions, told))
-        and modes.count("replace") == modes[:1].count("replace") == is_drawn
-    )
+    return all(map(_is_regions, told)) and replacing == ([0] if is_drawn else [])
 
 
 def _is_regions(told: dict[str, Any]) -> bool:

@@ -3,8 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 
 import slidetile as st
@@ -38,8 +41,6 @@ def sample() -> Path:
 @pytest.fixture(scope="session")
 def damaged_sample(sample, tmp_path_factory) -> Path:
     """The sample slide, one of whose native tiles, full of tissue, is zeros."""
-    import tifffile
-
     path = tmp_path_factory.mktemp("damaged") / "damaged.svs"
     data = bytearray(sample.read_bytes())
     with tifffile.TiffFile(sample) as tiff:
@@ -78,6 +79,61 @@ def long_trees(long_slide, tmp_path_factory) -> dict[str, dict[str, bytes]]:
         codec: tree(st.tile_slide(long_slide, folder / codec, st.Recipe(codec=codec)).path)
         for codec in ("native", "zstd")
     }
+
+
+@pytest.fixture(scope="session")
+def scanned_slide(tmp_path_factory) -> Path:
+    """A slide of 1000×800 px at 1 µm as Leica writes it, of which two areas were scanned.
+
+    The areas are noise, 256×192 px at (128, 96) and 192×128 px at (640, 512).
+    """
+    path = tmp_path_factory.mktemp("leica") / "two.scn"
+    write_scn(path, (1000, 800), [(128, 96, 256, 192), (640, 512, 192, 128)])
+    return path
+
+
+def write_scn(path, size, areas):
+    """Write the least that OpenSlide takes for a Leica slide: a macro image, and the areas."""
+    random = np.random.default_rng(0)
+    pages = [np.full((64, 64, 3), 200, np.uint8)]
+    views = [(0, 0, *size, [(64, 64, 0)])]
+    for x, y, width, height in areas:
+        levels = [(width // factor, height // factor) for factor in (1, 4)]
+        views.append((x, y, width, height, [(*at, len(pages) + n) for n, at in enumerate(levels)]))
+        pages += [random.integers(0, 200, (*at[::-1], 3), np.uint8) for at in levels]
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for number, page in enumerate(pages):
+            writer.write(
+                page,
+                tile=(64, 64),
+                photometric="rgb",
+                compression="deflate",
+                metadata=None,
+                description=None if number else _scn_xml(size, views),
+                resolution=(10_000, 10_000),
+                resolutionunit="CENTIMETER",
+            )
+
+
+def _scn_xml(size, views):
+    root = ET.Element("scn", xmlns="http://www.leica-microsystems.com/scn/2010/10/01")
+    whole = {"sizeX": f"{size[0] * 1000}", "sizeY": f"{size[1] * 1000}"}  # nm
+    collection = ET.SubElement(root, "collection", whole)
+    for x, y, width, height, levels in views:
+        image = ET.SubElement(collection, "image")
+        pixels = ET.SubElement(image, "pixels")
+        for across, down, ifd in levels:
+            sizes = {"sizeX": f"{across}", "sizeY": f"{down}", "ifd": f"{ifd}"}
+            ET.SubElement(pixels, "dimension", sizes)
+        corner = {"offsetX": f"{x * 1000}", "offsetY": f"{y * 1000}"}
+        extent = {"sizeX": f"{width * 1000}", "sizeY": f"{height * 1000}"}
+        ET.SubElement(image, "view", extent | corner)
+        settings = ET.SubElement(image, "scanSettings")
+        objective = ET.SubElement(settings, "objectiveSettings")
+        ET.SubElement(objective, "objective").text = "10"
+        light = ET.SubElement(settings, "illuminationSettings")
+        ET.SubElement(light, "illuminationSource").text = "brightfield"
+    return ET.tostring(root, encoding="unicode")
 
 
 @pytest.fixture

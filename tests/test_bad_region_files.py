@@ -1,0 +1,252 @@
+"""Files of regions nobody should trust: a clear error or a warning with numbers, at little cost."""
+
+import json
+import logging
+import pickle
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import slidetile as st
+
+SQUARE = [[10, 10], [60, 10], [60, 60], [10, 60], [10, 10]]
+
+
+@pytest.fixture(scope="module")
+def slide():
+    return st.ArraySlide(np.full((100, 200, 3), 255, np.uint8), mpp=2.0, name="slide.svs")
+
+
+def polygon(*rings):
+    return {"type": "Polygon", "coordinates": rings or [SQUARE]}
+
+
+def box(left, top, right, bottom):
+    return polygon([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def refused(path, slide, match, **options):
+    with pytest.raises(st.RegionFileError, match=match) as caught:
+        st.read_regions(path, slide, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert len(message) < 500
+    assert path.name in message
+
+
+def png(width, height):
+    """A PNG of next to no bytes that claims to be large."""
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    framed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
+def npy(shape, dtype="|b1", content=b""):
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + content
+
+
+BOMB = '<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]><Annotations>&c;</Annotations>'
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (
+            b"PK\x03\x04 a shapefile, zipped",
+            "neither GeoJSON, nor the XML of ImageScope, nor a mask",
+        ),
+        (b"{", "no JSON at character 1"),
+        (json.dumps(polygon()).encode()[:-9], "no JSON at character|where ',' is due"),
+        (json.dumps([polygon()]).encode()[:-1], "has its end at character.*where ',' is due"),
+        (json.dumps(polygon()).encode() + b"{}", "something follows its JSON"),
+        (b'{"type" "Polygon"}', "'\"' at character 8 where ':' is due"),
+        (b'{1: "Polygon"}', "has 1 for a key"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"type": "Polygon", "coordinates": [[[1, NaN], [2, 2], [3, 1]]]}', "holds NaN"),
+        (b'{"type": "Polygon", "coordinates": [[[1, 1e999], [2, 2], [3, 1]]]}', "coordinate inf"),
+        (
+            b'{"type": "Polygon", "coordinates": [[[1, 1e99], [2, 2], [3, 1]]]}',
+            "1e.99, which is no",
+        ),
+        (b'{"type": "Polygon", "coordinates": [[[1, ' + b"9" * 5000 + b"], [2, 2]]]}", "no JSON"),
+        (
+            b'{"type": "Polygon", "coordinates": [[["1", "1"], ["2", "2"], ["3", "1"]]]}',
+            "no list of",
+        ),
+        (b'{"type": "Polygon", "coordinates": [[[1, 1], [2], [3, 1]]]}', "no list of corners"),
+        (b'{"type": "Polygon", "coordinates": 1}', "has 1 where GeoJSON has an array"),
+        (b'{"type": "Polygon", "coordinates": [1, 2, 3]}', "no list of corners"),
+        (b'{"type": "Polygon", "coordinates": [[1, 2, 3]]}', "no list of corners"),
+        (b'{"type": "Circle"}', "type 'Circle', which GeoJSON has not"),
+        (b"[7]", "feature 1 is no GeoJSON object, but 7"),
+        (b'{"type": "FeatureCollection"}', "type 'FeatureCollection'|has None where"),
+        (json.dumps({"name": "Gr\xfcn"}, ensure_ascii=False).encode("latin-1"), "no UTF-8 text"),
+        (json.dumps(box(0, 0, 1, 0.9)).encode(), "larger than a pixel. Are these shares"),
+        (BOMB.encode(), "document type, which could make it grow"),
+        (BOMB.encode("utf-16"), "document type, which could make it grow"),
+        (b"<scn/>", "begins with <scn>, but that of ImageScope with <Annotations>"),
+        (b"<Annotations><Annotation>", "no XML: no element found"),
+        (b"<Annotations><Annotation></Region></Annotations>", "no XML: mismatched tag"),
+        (b'<?xml version="1.0" encoding="nonsense"?><Annotations/>', "no XML: unknown encoding"),
+        (
+            b'<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="a"/>',
+            "region 1 has 'a' for a coordinate Y",
+        ),
+        (
+            b'<Annotations><Annotation><Regions><Region><Vertices><Vertex X="nan" Y="1"/>'
+            b'<Vertex X="2" Y="1"/><Vertex X="2" Y="2"/></Vertices></Region></Regions>'
+            b"</Annotation></Annotations>",
+            "region 1 has the coordinate nan",
+        ),
+        (png(100_000, 80_000), "80000×100000, but a mask has at most 64 megapixels"),
+        (png(0, 80), "so it is empty"),
+        (png(10, 10), "is damaged"),
+        (b"\x89PNG\r\n\x1a\n", "so it is empty|is damaged"),
+        (b"II*\0" + bytes(60), "is damaged"),
+        (npy((100_000, 80_000)), "is damaged|64 megapixels"),
+        (npy((100, 80)), "is damaged"),
+        (npy((2, 2), "|O", pickle.dumps([1])), "is damaged: .*[Oo]bject"),
+        (npy((2, 2), "<f4", bytes(16)), "numbers are float32.*threshold"),
+        (npy((2, 2, 2), "|u1", bytes(8)), r"shape is \(2, 2, 2\), but a mask has one channel"),
+        (npy((4,), "|u1", bytes(4)), "one channel"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, slide, content, match):
+    path = tmp_path / "bad.file"
+    path.write_bytes(content)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    refused(path, slide, match)
+
+
+def test_other_bad_masks(tmp_path, slide):
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3)).save(path)
+    refused(path, slide, "one channel: save it as grey")
+    path = tmp_path / "mask.tif"
+    tifffile.imwrite(path, np.zeros((16, 16), np.uint8), tile=(16, 16))
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages.first.tags["TileWidth"].overwrite(1 << 20)
+        tiff.pages.first.tags["TileLength"].overwrite(1 << 20)
+    refused(path, slide, "1048576×1048576, but a mask has at most 64 megapixels")
+
+
+def test_no_file_and_a_folder(tmp_path, slide):
+    with pytest.raises(st.RegionFileError, match="none.geojson cannot be read: No such file"):
+        st.read_regions(tmp_path / "none.geojson", slide)
+    refused(tmp_path, slide, "it is no file")
+
+
+def test_callers_mistakes(tmp_path, slide):
+    with pytest.raises(ValueError, match="unit is one of auto, px, um, but not 'mm'"):
+        st.read_regions(tmp_path, slide, unit="mm")
+    with pytest.raises(ValueError, match="origin is one of"):
+        st.read_regions(tmp_path, slide, origin="centre")
+    with pytest.raises(ValueError, match="mode is one of replace, intersect, exclude"):
+        st.RegionsSpec(path="x", mode="add")
+    with pytest.raises(TypeError, match=r"say \('Tumor',\)"):
+        st.RegionsSpec(path="x", classes="Tumor")
+
+
+def test_a_file_that_is_too_long_is_not_even_read(tmp_path, slide):
+    path = tmp_path / "long.geojson"
+    with path.open("wb") as file:
+        file.truncate(257 << 20)
+    refused(path, slide, "has 257 MiB, but at most 256 are read")
+
+
+def test_a_value_that_is_too_long(tmp_path, slide):
+    path = tmp_path / "long.geojson"
+    path.write_text('[{"name": "' + "a" * (33 << 20))
+    refused(path, slide, "value at character 1 is longer than 32 Mi characters: split")
+
+
+def test_too_many_areas(tmp_path, slide):
+    triangle = '{"type":"Polygon","coordinates":[[[1,2],[3,4],[5,1]]]}'
+    path = tmp_path / "many.geojson"
+    path.write_text("[" + ",".join([triangle] * 200_001) + "]")
+    refused(path, slide, "more than 200,000 areas or 16,777,216 corners")
+
+
+def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
+    angles = np.linspace(0, 2 * np.pi, 1000, endpoint=False)
+    ring = 1500 + 400 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    drawn = {"type": "Feature", "properties": {"objectType": "annotation"}}
+    drawn = json.dumps({**drawn, "geometry": polygon(ring.tolist())})
+    path = tmp_path / "long.geojson"
+    with path.open("w") as file:
+        file.write('{"type":"FeatureCollection","features":[')
+        for _ in range(310):
+            file.write(",\n".join([drawn.replace("annotation", "cell"), *[drawn] * 9, ""]))
+        file.write(drawn + "]}")
+    assert path.stat().st_size > 100e6
+    ended = command("plan", sample, "--regions", path)
+    assert ended.exit_code == 0, ended.stderr
+    assert "left out: 310 cells" in ended.stderr
+    bare = command("plan", sample)
+    assert ended.peak_bytes < bare.peak_bytes + 150e6  # the corners kept are 45 MB
+
+
+@pytest.mark.parametrize(
+    ("geometry", "match"),
+    [
+        (box(500, 500, 600, 550), r"from \(500, 500\) to \(600, 550\), the slide's 200×100 px"),
+        (box(-90, -90, -10, -10), "Do the slide and the file belong together"),
+        (box(250, 120, 390, 190), "mpp of 2 they would lie inside: these look like µm"),
+        (box(2100, 1100, 3900, 1900), "reach 19.5 times as far as the slide"),
+    ],
+)
+def test_all_outside_is_refused_with_numbers(tmp_path, slide, geometry, match):
+    path = tmp_path / "outside.geojson"
+    path.write_text(json.dumps(geometry))
+    refused(path, slide, match)
+
+
+def test_some_outside_is_told_with_numbers(tmp_path, slide, caplog):
+    path = tmp_path / "partly.geojson"
+    path.write_text(json.dumps([box(150, 50, 250, 90), box(300, 0, 350, 9), box(0, 0, 200, 100)]))
+    tissue = st.draw_tissue(slide, st.read_regions(path, slide))
+    assert tissue.mask.all()
+    assert caplog.messages[0] == (
+        "1 of the 3 areas lie outside the slide, with 6 of 12 corners (50.0 %): they reach from "
+        "(0, 0) to (350, 100), the slide's 200×100 px. What is outside is cut off. Divided by the "
+        "slide's mpp of 2 they would lie inside: these look like µm, so say the unit um "
+        "(--regions-unit um)?"
+    )
+
+
+def test_a_self_crossing_ring_is_told_with_numbers(tmp_path, slide, caplog):
+    path = tmp_path / "crossed.geojson"
+    path.write_text(json.dumps([polygon([[0, 0], [200, 100], [200, 0], [0, 100]]), polygon()]))
+    st.draw_tissue(slide, st.read_regions(path, slide))
+    assert "crossed.geojson: 1 of 2 outlines cross themselves, over 313 pixels" in caplog.text
+
+
+def test_nothing_is_never_silent(tmp_path, slide, caplog):
+    path = tmp_path / "empty.geojson"
+    path.write_text('{"type": "FeatureCollection", "features": []}')
+    empty = st.read_regions(path, slide)
+    tissue = st.TissueMask.from_mask(np.ones((25, 50), bool), st.read_overview(slide))
+    with pytest.raises(st.RegionFileError, match="empty.geojson holds no areas"):
+        st.draw_tissue(slide, empty)
+    with pytest.raises(st.RegionFileError, match="empty.geojson holds no areas"):
+        st.cut_tissue(tissue, empty)
+    assert st.cut_tissue(tissue, empty, mode="exclude").mask.all()
+    assert "empty.geojson holds no areas: nothing is excluded" in caplog.text
+    path.write_text(json.dumps(box(0, 0, 200, 100)))
+    every = st.read_regions(path, slide)
+    assert not st.cut_tissue(tissue, every, mode="exclude").mask.any()
+    assert "the tissue has 1250 pixels of the mask and the regions 1250, but none" in caplog.text
+    path.write_text(json.dumps(box(10.1, 10.1, 11.6, 11.6)))
+    assert not st.draw_tissue(slide, st.read_regions(path, slide)).mask.any()
+    assert "hold no pixel of the mask, each of which is 4×4 level-0 pixels" in caplog.text
