@@ -26,6 +26,8 @@ _UNITS = {
     **dict.fromkeys(("micrometre", "micrometres"), "um"),
 }
 _MPP_TOLERANCE = 0.02
+_SMALLEST_REAL_SLIDE_PX = 100
+"""On a smaller one a single pixel may be an area."""
 
 
 def place_shapes(
@@ -136,7 +138,7 @@ def _check_inside(areas: Sequence[DrawnArea], slide: Slide) -> None:
     low, high = corners.min(axis=0), corners.max(axis=0)
     extent = f"from ({low[0]:.6g}, {low[1]:.6g}) to ({high[0]:.6g}, {high[1]:.6g})"
     what = f"{extent}, the slide's {slide.width}×{slide.height} px"
-    if (high - low).max() <= 1:
+    if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
         raise RegionFileError(
             f"its areas reach {what}: nothing is larger than a pixel. Are these shares of the "
             "slide? Multiply them by its size"
