@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, binary_erosion
 
@@ -108,6 +108,7 @@ def test_outlines_to_and_fro_without_end_are_refused():
         drawn(area(zigzag)).mask_on(overview(2000, 2000, (10, 10)))
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_painted_mask_is_the_same_at_any_whole_scale(data):
     random = np.random.default_rng(data.draw(st.integers(0, 999)))

@@ -18,7 +18,7 @@ def features(path, kind):
     return [f for f in content["features"] if f["properties"]["objectType"] == kind]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=hs.data())
 def test_any_mask_comes_back_pixel_by_pixel(tmp_path, data):
     width, height = data.draw(hs.tuples(hs.integers(1, 60), hs.integers(1, 60)))

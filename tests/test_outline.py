@@ -2,7 +2,7 @@
 
 import numpy as np
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
@@ -27,6 +27,7 @@ def wound(ring, x, y):
     return number
 
 
+@settings(deadline=None)
 @given(ring=RINGS)
 def test_winding_numbers_are_those_of_a_walk(ring):
     x, y = np.arange(8.0), np.arange(7) + 0.5
@@ -48,6 +49,7 @@ def test_many_crossings_come_in_batches():
     np.testing.assert_array_equal(winding_numbers(ring, x, y), np.concatenate(parts))
 
 
+@settings(deadline=None)
 @given(mask=MASKS)
 def test_outlines_are_valid_and_fill_to_the_same_mask(mask):
     polygons = trace_outlines(mask)

@@ -21,6 +21,8 @@ def workplace(sample, tmp_path, monkeypatch):
     (tmp_path / "slides").mkdir()
     for name in ("slide.svs", "slides/one.svs"):
         (tmp_path / name).symlink_to(sample)
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "one.geojson").symlink_to(sample.parent / "sample.geojson")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
