@@ -131,6 +131,7 @@ class _Doubts:
         self.crossed_px += doubtful
 
     def tell(self, regions: DrawnRegions) -> None:
+        """Warn of what was doubtful, with the numbers."""
         if self.crossed:
             _log.warning(
                 "%s: %d of %d outlines cross themselves, over %d pixels of the mask: all they "

@@ -65,6 +65,7 @@ class _Reader:
         self._corners: list[tuple[float, float]] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Take note of a layer or a region that begins, and of a corner."""
         if not self._depth:
             self._root(name, attributes)
         self._depth += 1
@@ -77,6 +78,7 @@ class _Reader:
             self._corners.append((self._number(attributes, "X"), self._number(attributes, "Y")))
 
     def end(self, name: str) -> None:
+        """Take in the region, or the areas of the layer, that end."""
         self._depth -= 1
         if name == "Region" and self._region is not None:
             self._end_region(self._region)

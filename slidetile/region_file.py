@@ -84,7 +84,8 @@ def read_regions(
         _vector_reader(head)(file, shapes)
         areas = place_shapes(shapes, slide, unit, origin)
     except RegionFileError as error:
-        raise RegionFileError(f"{file.name} cannot be used: {error}.") from error
+        end = "" if str(error).endswith((".", "?")) else "."
+        raise RegionFileError(f"{file.name} cannot be used: {error}{end}") from error
     except OSError as error:
         raise RegionFileError(f"{file} cannot be read: {error.strerror or error}.") from error
     left_out = {kind: count for kind, count in shapes.left_out.items() if kind != "tiles"}

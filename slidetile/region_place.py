@@ -141,7 +141,7 @@ def _check_inside(areas: Sequence[DrawnArea], slide: Slide) -> None:
     if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
         raise RegionFileError(
             f"its areas reach {what}: nothing is larger than a pixel. Are these shares of the "
-            "slide? Multiply them by its size"
+            "slide? Multiply them by its size."
         )
     if outside.all():
         raise RegionFileError(
@@ -151,7 +151,7 @@ def _check_inside(areas: Sequence[DrawnArea], slide: Slide) -> None:
     if beyond.any():
         _log.warning(
             "%d of the %d areas lie outside the slide, with %d of %d corners (%.1f %%): they "
-            "reach %s. What is outside is cut off. %s?",
+            "reach %s. What is outside is cut off. %s",
             *(outside.sum(), len(areas), beyond.sum(), beyond.size, 100 * beyond.mean()),
             *(what, _hint(high, slide)),
         )
@@ -165,8 +165,8 @@ def _hint(high: NDArray[np.float64], slide: Slide) -> str:
         if (pixels <= 1.02 * np.array(slide.levels[0].size)).all():
             return (
                 f"Divided by the slide's mpp of {slide.mpp[0]:.4g} they would lie inside: these "
-                "look like µm, so say the unit um (--regions-unit um)"
+                "look like µm, so say the unit um (--regions-unit um)."
             )
     if reach > 1:
-        return f"They reach {reach:.3g} times as far as the slide: is it this slide, at this size"
-    return "Do the slide and the file belong together"
+        return f"They reach {reach:.3g} times as far as the slide: is it this one, at this size?"
+    return "Do the slide and the file belong together?"

@@ -52,7 +52,11 @@ def draw_tissue(slide: Slide, regions: DrawnRegions, *, mpp: float | None = None
             "pixels: nothing is left to tile.",
             *(regions.name, *overview.scale),
         )
-    parameters = {"detector": DETECTOR, "mpp": overview_mpp(slide, mpp), "regions": [_told(regions, "replace")]}
+    parameters = {
+        "detector": DETECTOR,
+        "mpp": overview_mpp(slide, mpp),
+        "regions": [_told(regions, "replace")],
+    }
     return TissueMask.from_mask(mask, overview, parameters=parameters)
 
 
