@@ -174,24 +174,35 @@ def _bands(
     area: DrawnArea, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> Iterator[tuple[slice, slice]]:
     """Yield the [rows, columns] around an area, so many at a time that memory stays flat."""
-    left, top, right, bottom = area.edges
-    first, last = np.searchsorted(x, (left, right)).tolist()
-    begin, end = np.searchsorted(y, (top, bottom)).tolist()
-    height = max(1, _BAND_PX // max(1, last - first))
-    for row in range(begin, end if last > first else begin, height):
-        yield slice(row, min(row + height, end)), slice(first, last)
+    rows, columns = _span(area.rings[0], x, y)
+    height = max(1, _BAND_PX // max(1, columns.stop - columns.start))
+    for row in range(rows.start, rows.stop if columns.start < columns.stop else 0, height):
+        yield slice(row, min(row + height, rows.stop)), columns
+
+
+def _span(
+    ring: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[slice, slice]:
+    """Return the [rows, columns] of a grid that lie within a ring's bounds."""
+    edges = ring.min(axis=0), ring.max(axis=0)
+    left, right = (int(np.searchsorted(x, edge[0])) for edge in edges)
+    top, bottom = (int(np.searchsorted(y, edge[1])) for edge in edges)
+    return slice(top, bottom), slice(left, right)
 
 
 def _inside(
     area: DrawnArea, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> Mask:
-    inside: Mask = np.ones((len(y), len(x)), np.bool_)
+    inside: Mask = np.zeros((len(y), len(x)), np.bool_)
     for number, ring in enumerate(area.rings):
-        winding = winding_numbers(ring, x, y)
+        rows, columns = _span(ring, x, y)
+        winding = winding_numbers(ring, x[columns], y[rows])
         forward, backward = np.count_nonzero(winding > 0), np.count_nonzero(winding < 0)
-        often = np.count_nonzero(np.abs(winding) > 1)
-        counts[number] += forward, backward, often
-        inside &= (winding == 0) if number else (winding != 0)
+        counts[number] += forward, backward, np.count_nonzero(np.abs(winding) > 1)
+        if number:
+            inside[rows, columns] &= winding == 0
+        else:
+            inside[rows, columns] = winding != 0
     return inside
 
 

@@ -19,6 +19,9 @@ _KINDS = {
 }
 """Kinds of regions: ImageScope numbers them, HALO names them."""
 
+LARGEST_HOLE_COUNT = 10_000
+"""Each area of a layer is compared with all its holes."""
+
 _CIRCLE_ERROR_PX = 0.25
 """How far an ellipse's outline may lie from the ellipse."""
 
@@ -104,8 +107,11 @@ class _Reader:
         if kind not in ("polygon", "rectangle", "ellipse"):
             self._shapes.left_out[kind or "regions of an unknown type"] += 1
             return
-        ring = np.array(self._corners, np.float64).reshape(-1, 2)
-        if kind != "polygon" and len(ring) >= 2 and (len(ring) == 2 or kind == "ellipse"):
+        if len(self._corners) < (3 if kind == "polygon" else 2):
+            self._shapes.left_out["outlines of fewer than 3 corners"] += 1
+            return
+        ring = np.array(self._corners, np.float64)
+        if kind == "ellipse" or len(ring) == 2:
             ring = _in_box(kind, ring)
         if region.get("NegativeROA") == "1":
             self._holes.append(ring)
@@ -113,14 +119,17 @@ class _Reader:
             self._areas.append((self._layer or region.get("Text", "").strip(), ring, where))
 
     def _end_layer(self) -> None:
-        boxes = [(hole.min(axis=0), hole.max(axis=0)) for hole in self._holes if len(hole)]
+        if len(self._holes) > LARGEST_HOLE_COUNT:
+            raise RegionFileError(
+                f"one of its layers has {len(self._holes):,} negative regions, more than "
+                f"{LARGEST_HOLE_COUNT:,}"
+            )
+        lows = np.array([hole.min(axis=0) for hole in self._holes]).reshape(-1, 2)
+        highs = np.array([hole.max(axis=0) for hole in self._holes]).reshape(-1, 2)
         for class_name, ring, where in self._areas:
-            holes = []
-            if len(ring):
-                low, high = ring.min(axis=0), ring.max(axis=0)
-                meet = [(least <= high).all() and (most >= low).all() for least, most in boxes]
-                filled = [hole for hole in self._holes if len(hole)]
-                holes = [hole for hole, meets in zip(filled, meet, strict=True) if meets]
+            low, high = ring.min(axis=0), ring.max(axis=0)
+            meeting = np.flatnonzero(((lows <= high) & (highs >= low)).all(axis=1))
+            holes = [self._holes[number] for number in meeting.tolist()]
             self._shapes.add(class_name, [ring, *holes], unit=None, where=where)
         self._areas, self._holes = [], []
 

@@ -194,7 +194,7 @@ def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
     assert ended.exit_code == 0, ended.stderr
     assert "left out: 310 cells" in ended.stderr
     bare = command("plan", sample)
-    assert ended.peak_bytes < bare.peak_bytes + 150e6  # the corners kept are 45 MB
+    assert ended.peak_bytes < bare.peak_bytes + 200e6  # json.load would take 1 GB
 
 
 @pytest.mark.parametrize(

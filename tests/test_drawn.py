@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_dilation, binary_erosion
 
 import slidetile
@@ -47,6 +48,29 @@ def test_a_hole_is_left_out_and_areas_add_up():
     expected[4, 4] = True
     np.testing.assert_array_equal(mask, expected)
     assert [part.area_px for part in regions.areas] == [4800, 100]
+
+
+RINGS = arrays(
+    np.float64,
+    st.tuples(st.integers(3, 6), st.just(2)),
+    elements=st.integers(-6, 60).map(lambda n: n / 2),
+)
+
+
+@settings(deadline=None)
+@given(areas=st.lists(st.lists(RINGS, min_size=1, max_size=3), min_size=1, max_size=3))
+def test_any_areas_hold_the_pixels_whose_centres_they_hold(areas):
+    here = overview(9, 7, (3.0, 3.5), size=(25, 24))  # the last column holds a third of a pixel
+    mask = drawn(*(area(*rings) for rings in areas)).mask_on(here)
+    x, y = pixel_centres(here)
+    expected = np.zeros((7, 9), bool)
+    for outline, *holes in areas:
+        inside = winding_numbers(outline, x, y) != 0
+        for hole in holes:
+            inside &= winding_numbers(hole, x, y) == 0
+        expected |= inside
+    np.testing.assert_array_equal(mask, expected)
+    assert (x[-1], y[-1]) == (24.5, 22.5)
 
 
 def test_direction_and_closing_do_not_matter():
