@@ -17,9 +17,7 @@ from slidetile.errors import MissingResolutionError
 from slidetile.geometry import Region
 from slidetile.pixels import Pixels, fill_colour
 from slidetile.resampling import SUBPIXELS, Resampling
-
-TOLERANCE = 0.02
-"""A level whose mpp is as near as that, as a share, to the one asked for is used as it is."""
+from slidetile.rescaling import TOLERANCE, as_written
 
 STRIP_BYTES = 1 << 25
 """As many source pixels are averaged at once, so that memory stays flat whatever the factor."""
@@ -191,10 +189,11 @@ def _factors(
 ) -> tuple[Fraction, Fraction]:
     """Return how many pixels of a level make one of the resolution wanted, as (x, y)."""
     x, y = (
-        Fraction(wanted_mpp) / (Fraction(mpp[axis]) * level.downsample[axis]) for axis in (0, 1)
+        as_written(wanted_mpp) / (as_written(own) * downsample)
+        for own, downsample in zip(mpp, level.downsample, strict=True)
     )
     return x, y
 
 
-def _distance(factor: tuple[Fraction, Fraction]) -> float:
-    return max(abs(float(1 / one) - 1) for one in factor)
+def _distance(factor: tuple[Fraction, Fraction]) -> Fraction:
+    return max(abs(one - 1) for one in factor)

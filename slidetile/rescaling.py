@@ -84,7 +84,7 @@ def choose_rescaling(
             f"pixels would be made up. Ask for {max(slide_mpp):.4g} or more."
         )
     level = finer[-1]
-    scale = tuple(_exact(mpp) / _exact(own) for own in slide_mpp)
+    scale = tuple(as_written(mpp) / as_written(own) for own in slide_mpp)
     chosen = _rescaling(level, sizes[level], factors[level], (scale[0], scale[1]), slide_mpp, mpp)
     chosen.resampling  # noqa: B018  it refuses a factor that is too large
     return chosen
@@ -100,7 +100,10 @@ def _rescaling(
 ) -> Rescaling:
     return Rescaling(
         asked_mpp=mpp,
-        mpp=(float(_exact(slide_mpp[0]) * scale[0]), float(_exact(slide_mpp[1]) * scale[1])),
+        mpp=(
+            float(as_written(slide_mpp[0]) * scale[0]),
+            float(as_written(slide_mpp[1]) * scale[1]),
+        ),
         level=level,
         level_size=size,
         factor=factor,
@@ -113,12 +116,12 @@ def _factors(
 ) -> tuple[Fraction, Fraction]:
     """Return how many pixels of a level make one of the asked, as (x, y)."""
     x, y = (
-        _exact(mpp) / _exact(own) * Fraction(length, full)
+        as_written(mpp) / as_written(own) * Fraction(length, full)
         for own, length, full in zip(slide_mpp, size, whole, strict=True)
     )
     return x, y
 
 
-def _exact(number: float) -> Fraction:
+def as_written(number: float) -> Fraction:
     """Return the decimal number as which a float is written."""
     return Fraction(repr(float(number)))

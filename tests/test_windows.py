@@ -162,7 +162,7 @@ def whole_slide(store, level, factor):
     ("mpp", "level", "factor"),
     [
         (2.5, 1, (Fraction(5, 4), Fraction(5, 2))),
-        (1.7, 0, (Fraction(1.7), Fraction(1.7) / Fraction(0.5))),
+        (1.7, 0, (Fraction(17, 10), Fraction(17, 5))),
         (4.0, 1, (Fraction(2), Fraction(4))),
     ],
 )
@@ -173,6 +173,16 @@ def test_a_window_is_the_crop_of_the_whole_slide_averaged(stores, mpp, level, fa
     assert len(windows) > 5
     for (x, y), pixels in zip(windows._plan.corners.tolist(), windows, strict=True):
         assert np.array_equal(pixels, whole[y : y + 20, x : x + 20])
+
+
+def test_windows_are_crops_of_a_store_made_at_their_resolution(sample, native, tmp_path):
+    recipe = st.Recipe(mpp=0.7, codec="zstd", tile=st.TileSpec(min_tissue_fraction=0))
+    made = st.tile_slide(sample, tmp_path / "made.zarr", recipe)
+    windows = native.windows(size=100, stride=190, mpp=0.7)
+    assert len(windows) > 50
+    for (x, y), pixels in zip(windows._plan.corners.tolist(), windows, strict=True):
+        region = st.Region(x=x, y=y, width=100, height=100)
+        assert np.array_equal(pixels, made.read_region(region))
 
 
 def test_averages_are_the_slides_to_the_sub_pixel(stores):
@@ -191,7 +201,9 @@ def test_averages_are_the_slides_to_the_sub_pixel(stores):
         assert np.array_equal(pixels[j, i], np.floor(mean + 0.5))
 
 
-@pytest.mark.parametrize(("mpp", "level"), [(0.5, 0), (0.509, 0), (2.0, 1), (1.97, 1), (2.03, 1)])
+@pytest.mark.parametrize(
+    ("mpp", "level"), [(0.5, 0), (0.51, 0), (0.49, 0), (2.0, 1), (1.96, 1), (2.04, 1)]
+)
 def test_a_level_within_two_percent_is_used_as_it_is(native, mpp, level):
     windows = native.windows(size=64, mpp=mpp, min_tissue_fraction=0)
     assert windows.downsample == (4.0**level, 4.0**level)
