@@ -1,12 +1,14 @@
 """Stores at an asked resolution: what they hold, say and survive."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import slidetile as st
 from slidetile.manifest import MANIFEST, FileSum, pack_manifest
+from slidetile.resampling import Resampling
 
 SMALL = st.TileSpec(size=512)
 
@@ -78,6 +80,31 @@ def test_a_store_says_how_its_level_0_came_about(averaged, as_it_is):
     assert level_0(averaged) == told
     told = {"mpp": [2.0, 2.0], "slide_level": 1, "factor": [1.0, 1.0], "scale": [4.0, 4.0]}
     assert level_0(as_it_is) == told
+
+
+def test_edges_are_those_of_the_resampled_slide(sample, tmp_path):
+    spec = st.TileSpec(size=512, edge="shift", min_tissue_fraction=0)
+    store = st.tile_slide(sample, tmp_path / "s.zarr", st.Recipe(mpp=0.7, tile=spec))
+    width, height = store.levels[0].size
+    with st.open_slide(sample) as slide:
+        whole = st.rescale_slide(slide, mpp=0.7).read_region(
+            st.Region.from_edges(0, 0, width, height)
+        )
+        assert st.verify_store(store.path, slide=slide, deep=True) == ()
+    last = store.tile_region(len(store) - 1)
+    assert (last.right, last.bottom) == (width, height)
+    np.testing.assert_array_equal(store[len(store) - 1], whole[last.slices])
+
+
+def test_windows_of_a_store_at_another_resolution_go_by_its_own_mpp(averaged):
+    windows = averaged.windows(size=128, stride=128, mpp=1.4)
+    assert len(windows)
+    grid = Resampling(source_size=averaged.levels[0].size, factor=(Fraction(2), Fraction(2)))
+    whole = st.Region.from_edges(0, 0, *grid.size)
+    canvas = averaged.read_region(grid.source_region(whole))
+    twin = grid.average(canvas, grid.source_region(whole), whole)
+    x, y = windows.coordinates[0] // 2
+    np.testing.assert_array_equal(windows[0], twin[y : y + 128, x : x + 128])
 
 
 @pytest.mark.parametrize(
