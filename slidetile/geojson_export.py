@@ -18,6 +18,7 @@ from slidetile.geojson import FOREIGN_MEMBER
 from slidetile.geometry import Region
 from slidetile.outline import Ring, trace_outlines
 from slidetile.plan import TilePlan
+from slidetile.region_place import original_scale
 from slidetile.slide import Slide
 from slidetile.store import TileStore
 
@@ -27,7 +28,7 @@ UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sheet:
-    """All that is written, in level-0 pixels."""
+    """All that is written, in level-0 pixels of the slide's file."""
 
     labels: NDArray[Any]
     """The tissue regions, [row, column]."""
@@ -40,6 +41,9 @@ class _Sheet:
 
     origin: tuple[int, int]
     """Where coordinates begin: the scan area's corner."""
+
+    step: tuple[float, float]
+    """Pixels per pixel of the store's level 0, as (x, y)."""
 
     def features(self, tiles: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield a feature for each tissue region, then for each tile."""
@@ -54,8 +58,8 @@ class _Sheet:
         self, region: Region, measurements: dict[str, float], *, is_readable: bool = True
     ) -> dict[str, Any]:
         """Return the feature of a tile."""
-        left, top = region.x - self.origin[0], region.y - self.origin[1]
-        right, bottom = left + region.width, top + region.height
+        edges = [(region.x, region.y), (region.right, region.bottom)]
+        (left, top), (right, bottom) = self._placed(np.array(edges) * self.step)
         ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
         unreadable = {} if is_readable else {"classification": UNREADABLE_CLASS}
         return {
@@ -86,9 +90,12 @@ class _Sheet:
 
     def _ring(self, ring: Ring) -> list[list[float]]:
         """Return a closed ring of level-0 pixels; overview pixels may reach over the slide."""
-        corners = np.minimum(ring * self.scale, self.size) - self.origin
-        corners = np.concatenate([corners, corners[:1]])
-        return [[_number(x), _number(y)] for x, y in corners.tolist()]
+        return self._placed(np.concatenate([ring, ring[:1]]) * self.scale)
+
+    def _placed(self, corners: NDArray[np.float64]) -> list[list[float]]:
+        """Return corners where they are written, none of them outside the slide."""
+        placed = np.minimum(corners, self.size) - self.origin
+        return [[_number(x), _number(y)] for x, y in placed.tolist()]
 
 
 def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> None:
@@ -130,11 +137,14 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
             f"The plan belongs to a slide of {plan.slide_size[0]}×{plan.slide_size[1]} px, but "
             f"this slide has {slide.width}×{slide.height} px."
         )
+    original, (x, y) = slide.original, plan.tissue.overview.scale
+    across, down = original_scale(slide)
     sheet = _Sheet(
         labels=plan.tissue.labels,
-        scale=plan.tissue.overview.scale,
-        size=plan.slide_size,
-        origin=(slide.scan_area.x, slide.scan_area.y),
+        scale=(x * across, y * down),
+        size=original.levels[0].size,
+        origin=(original.scan_area.x, original.scan_area.y),
+        step=(across, down),
     )
     tiles = (
         sheet.tile(
@@ -172,11 +182,13 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
         raise StoreError(f"{store.path} is damaged: its tissue has a region {labels.max()}.")
     source = store.attributes["source"]
     scan_area = source.get("scan_area") or [0, 0]
+    (x, y), (across, down) = store.overview_scale, store.attributes["level_0"]["scale"]
     sheet = _Sheet(
         labels=labels,
-        scale=store.overview_scale,
+        scale=(x * across, y * down),
         size=(source["width"], source["height"]),
         origin=(int(scan_area[0]), int(scan_area[1])),
+        step=(across, down),
     )
     _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet)))
 

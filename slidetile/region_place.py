@@ -35,6 +35,9 @@ def place_shapes(
 ) -> tuple[DrawnArea, ...]:
     """Return a file's areas in level-0 pixels of the slide; see `read_regions`.
 
+    Files know the slide as its own file has it: all is judged in those pixels, and only then
+    brought to those of a slide at another resolution.
+
     Raises
     ------
     RegionFileError
@@ -42,18 +45,31 @@ def place_shapes(
     MissingResolutionError
         It is in µm and the slide's mpp is unknown.
     """
-    _check_made_for(shapes, slide)
-    begin = np.array(_corner(shapes, slide, origin))
+    original = slide.original
+    _check_made_for(shapes, original)
+    begin = np.array(_corner(shapes, original, origin))
 
     def place(shape: FileShape) -> DrawnArea:
-        step = _pixels_per_unit(unit, shape.unit or shapes.unit, slide)
+        step = _pixels_per_unit(unit, shape.unit or shapes.unit, original)
         rings = tuple(ring * step + begin for ring in shape.rings)
         return DrawnArea(class_name=shape.class_name, rings=rings)
 
     areas = tuple(map(place, shapes.shapes))
     if areas:
-        _check_inside(areas, slide)
-    return areas
+        _check_inside(areas, original)
+    scale = original_scale(slide)
+    return areas if scale == (1, 1) else tuple(_rescaled(area, scale) for area in areas)
+
+
+def original_scale(slide: Slide) -> tuple[float, float]:
+    """Return the level-0 pixels of a slide's file per level-0 pixel of the slide, as (x, y)."""
+    return (1.0, 1.0) if slide.rescaling is None else slide.rescaling.scale
+
+
+def _rescaled(area: DrawnArea, scale: tuple[float, float]) -> DrawnArea:
+    return DrawnArea(
+        class_name=area.class_name, rings=tuple(ring / np.array(scale) for ring in area.rings)
+    )
 
 
 def place_mask(mask: Mask, slide: Slide, origin: RegionOrigin) -> PaintedMask:
@@ -61,7 +77,8 @@ def place_mask(mask: Mask, slide: Slide, origin: RegionOrigin) -> PaintedMask:
 
     Without an ``origin`` over the one whose proportions it has, to the pixel.
     """
-    candidates = {"scan-area": slide.scan_area, "slide": slide.bounds}
+    original, (x, y) = slide.original, original_scale(slide)
+    candidates = {"scan-area": original.scan_area, "slide": original.bounds}
     if origin == "auto":
         fitting = [n for n, area in candidates.items() if _misfit_px(mask, area) <= 1]
         origin = "slide" if fitting == ["slide"] else "scan-area"
@@ -72,8 +89,8 @@ def place_mask(mask: Mask, slide: Slide, origin: RegionOrigin) -> PaintedMask:
             "stretched by %.0f of its pixels. Is it of this slide, and whole?",
             *(mask.shape[1], mask.shape[0], area.width, area.height, misfit),
         )
-    scale = area.width / mask.shape[1], area.height / mask.shape[0]
-    return PaintedMask(mask=mask, origin=(float(area.x), float(area.y)), scale=scale)
+    scale = area.width / x / mask.shape[1], area.height / y / mask.shape[0]
+    return PaintedMask(mask=mask, origin=(area.x / x, area.y / y), scale=scale)
 
 
 def _misfit_px(mask: Mask, area: Region) -> float:

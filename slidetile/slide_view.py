@@ -49,6 +49,11 @@ class SlideView(Slide):
         """The slide's."""
         return self._original.background
 
+    @property
+    def scan_area(self) -> Region:
+        """The slide's, in pixels of the view's level 0, rounded outward."""
+        return self._original.scan_area.rescaled(self._original.levels[0].size, self.levels[0].size)
+
     def close(self) -> None:
         """Close the slide. Closing twice is allowed."""
         self._original.close()

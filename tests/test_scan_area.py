@@ -144,3 +144,35 @@ def test_scenes_of_an_ome_tiff_are_told(tmp_path, caplog):
     assert caplog.messages == [
         "scenes.ome.tif holds 2 scenes: only the first, “left”, is read, not “right”."
     ]
+
+
+@pytest.mark.parametrize("mpp", [2.0, 4.0, 1.7])
+def test_at_another_resolution_all_stays_in_the_files_pixels(scanned_slide, tmp_path, mpp):
+    path = tmp_path / "drawn.geojson"
+    path.write_text(json.dumps(boxes(AREAS, -BOUNDS.x, -BOUNDS.y)))
+    with st.open_slide(scanned_slide) as slide:
+        exact = st.draw_tissue(slide, st.read_regions(path, slide), mpp=8.0)
+    recipe = st.Recipe(mpp=mpp, tile=st.TileSpec(size=64), regions=st.RegionsSpec(path=path))
+    with recipe.open(scanned_slide) as coarse:
+        regions = st.read_regions(path, coarse)
+        assert regions.areas[0].edges == pytest.approx(np.array([128, 96, 384, 288]) / mpp)
+        plan = recipe.plan(coarse)
+        share = plan.tissue.tissue_fraction / exact.tissue_fraction
+        assert share == pytest.approx(1, abs=0.05)
+        st.export_plan(coarse, plan, tmp_path / "plan.geojson")
+        back = st.draw_tissue(coarse, st.read_regions(tmp_path / "plan.geojson", coarse))
+        np.testing.assert_array_equal(back.mask, plan.tissue.mask)
+        np.save(tmp_path / "mask.npy", exact.mask)
+        painted = st.draw_tissue(coarse, st.read_regions(tmp_path / "mask.npy", coarse))
+        assert (painted.mask != plan.tissue.mask).mean() < 0.02
+    content = json.loads((tmp_path / "plan.geojson").read_text())
+    assert content["slidetile"]["slide_size"] == [1000, 800]
+    tiles = [f for f in content["features"] if f["properties"]["objectType"] == "tile"]
+    first = plan[0].inside
+    corner = [first.x * mpp - 128, first.y * mpp - 96]
+    assert tiles[0]["geometry"]["coordinates"][0][0] == pytest.approx(corner, abs=2e-3)
+    store = st.tile_slide(scanned_slide, tmp_path / "x.zarr", recipe)
+    assert store.attributes["source"]["scan_area"] == [128, 96, 704, 544]
+    assert st.verify_store(store.path) == ()
+    st.export_store(store, tmp_path / "store.geojson")
+    assert (tmp_path / "store.geojson").read_bytes() == (tmp_path / "plan.geojson").read_bytes()
