@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from slidetile.finding import Finding
     from slidetile.geojson_export import export_plan, export_store
     from slidetile.geometry import Region
+    from slidetile.onnx_detector import OnnxDetector
     from slidetile.optical_density import OpticalDensityDetector
     from slidetile.overview import Overview, read_overview
     from slidetile.plan import Tile, TilePlan, TileSpec, plan_tiles
@@ -65,6 +66,7 @@ __all__ = [
     "MissingResolutionError",
     "NativeCodec",
     "NotNativeError",
+    "OnnxDetector",
     "OpticalDensityDetector",
     "OtsuDetector",
     "Overview",
@@ -127,6 +129,7 @@ _MODULES = {
     "MissingResolutionError": "errors",
     "NativeCodec": "codecs",
     "NotNativeError": "errors",
+    "OnnxDetector": "onnx_detector",
     "OpticalDensityDetector": "optical_density",
     "OtsuDetector": "detectors",
     "Overview": "overview",

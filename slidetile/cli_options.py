@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from slidetile.detecting import AnyDetector
     from slidetile.recipe import Recipe
     from slidetile.regions_spec import RegionsSpec
 
@@ -52,6 +53,23 @@ class Objective(click.ParamType[float]):
         if match is None or not float(match[1]):
             self.fail(f"{value!r} is no power such as 20x.", param, ctx)
         return float(match[1])
+
+
+class DetectorName(click.ParamType["AnyDetector"]):
+    """A detector by its short name, or by where Python finds it."""
+
+    name = "module:object"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> "AnyDetector":
+        """Turn what was typed into a detector; the module is imported, which runs it."""
+        from slidetile.named_detector import load_detector
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        try:
+            return load_detector(value)
+        except (ValueError, TypeError) as error:
+            self.fail(str(error), param, ctx)
 
 
 _RECIPE_OPTIONS = [
@@ -97,6 +115,33 @@ _RECIPE_OPTIONS = [
         type=float,
         help="Look for tissue at this resolution, in µm per pixel.  [default: 8, coarser on large "
         "slides]",
+    ),
+    click.option(
+        "--detector",
+        type=DetectorName(),
+        help="What finds the tissue: otsu, dark, density, or MODULE:OBJECT of your own, which may "
+        "lie in the current folder.  [default: chosen by the slide]",
+    ),
+    click.option(
+        "--keep-pen", is_flag=True, help="Let pen strokes count as tissue where they look like it."
+    ),
+    click.option(
+        "--min-region-area-um2",
+        default=50_000.0,
+        show_default=True,
+        help="Drop smaller pieces of tissue, in µm².",
+    ),
+    click.option(
+        "--min-hole-area-um2",
+        default=250_000.0,
+        show_default=True,
+        help="Fill smaller holes in tissue, in µm².",
+    ),
+    click.option(
+        "--region-margin-um",
+        default=0.0,
+        show_default=True,
+        help="Widen tissue by so many µm on all sides.",
     ),
     click.option(
         "--slide-mpp",

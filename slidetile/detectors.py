@@ -75,7 +75,11 @@ class OtsuDetector:
             else brightest_channel(image) - darkest_channel(image)
         )
         counts = _histogram(signal)
-        threshold = threshold_otsu(hist=(counts, np.arange(256)))  # type: ignore[no-untyped-call]
+        values = np.arange(256)[counts > 0]
+        if len(values) == 1:  # nothing to split
+            return np.zeros(signal.shape, np.bool_)
+        found = counts[values], values
+        threshold = threshold_otsu(hist=found)  # type: ignore[no-untyped-call]
         return np.asarray(signal > threshold, np.bool_)
 
 

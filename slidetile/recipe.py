@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slidetile.codecs import ChunkCodec, CodecName, make_codec
-from slidetile.detectors import Detector
+from slidetile.detecting import AnyDetector, default_detectors, describe_detector
 from slidetile.metadata import level_0
 from slidetile.overview import check_overview_mpp, overview_mpp
 from slidetile.partial import check_destination, refuse_if_busy
@@ -22,7 +22,7 @@ from slidetile.tissue import (
     MIN_HOLE_AREA_UM2,
     MIN_REGION_AREA_UM2,
     TissueMask,
-    describe_detector,
+    check_tissue_options,
     find_tissue,
 )
 from slidetile.tissue_regions import DETECTOR, cut_tissue, draw_tissue
@@ -36,8 +36,10 @@ class Recipe:
     Raises
     ------
     ValueError
-        ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, or there is no such
-        codec.
+        ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, an area or the
+        margin is negative, ``keep_pen`` is of another detector, or there is no such codec.
+    TypeError
+        The detector is none.
     """
 
     mpp: float | None = None
@@ -50,8 +52,11 @@ class Recipe:
     codec: CodecName | ChunkCodec = "auto"
     """How pixels are stored; see `write_tiles`."""
 
-    detector: Detector | None = None
+    detector: AnyDetector | None = None
     """What finds the tissue; chosen by the slide's background unless given."""
+
+    keep_pen: bool = False
+    """Whether pen strokes may count as tissue, where the detector is chosen by the slide."""
 
     tissue_mpp: float | None = None
     """Resolution at which tissue is looked for, in µm per pixel; None is 8 µm, coarser on large
@@ -62,6 +67,9 @@ class Recipe:
 
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2
     """Smaller holes in tissue are filled."""
+
+    region_margin_um: float = 0.0
+    """How far tissue is widened on all sides."""
 
     regions: RegionsSpec | None = None
     """Regions that somebody drew, to take for tissue or to cut it with."""
@@ -75,11 +83,21 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.tissue_mpp is not None:
             check_overview_mpp(self.tissue_mpp)
+        check_tissue_options(detector=self.detector, keep_pen=self.keep_pen, **self._lengths)
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
+
+    @property
+    def _lengths(self) -> dict[str, float]:
+        """Areas and lengths of tissue, by the names that `find_tissue` has for them."""
+        return {
+            "min_region_area_um2": float(self.min_region_area_um2),
+            "min_hole_area_um2": float(self.min_hole_area_um2),
+            "region_margin_um": float(self.region_margin_um),
+        }
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
         """Open a slide, at the resolution asked for; see `open_slide` and `rescale_slide`."""
@@ -103,8 +121,8 @@ class Recipe:
             slide,
             mpp=self.tissue_mpp,
             detector=self.detector,
-            min_region_area_um2=self.min_region_area_um2,
-            min_hole_area_um2=self.min_hole_area_um2,
+            keep_pen=self.keep_pen,
+            **self._lengths,
         )
 
     def plan(self, slide: Slide) -> TilePlan:
@@ -126,6 +144,7 @@ class Recipe:
             and store.tile_size == self.tile.size
             and self.tile.parameters.items() <= parameters.items()
             and self._tissue_parameters(slide).items() <= parameters["tissue"].items()
+            and self._same_detector(parameters["tissue"]["detector"])
             and parameters["tissue"].get("regions", []) == drawn
             and self._same_codec(store.codec, parameters["codec"])
         )
@@ -136,12 +155,17 @@ class Recipe:
             return {"mpp": overview_mpp(slide, self.tissue_mpp), "detector": DETECTOR}
         tissue: dict[str, Any] = {
             "mpp": overview_mpp(slide, self.tissue_mpp),
-            "min_region_area_um2": float(self.min_region_area_um2),
-            "min_hole_area_um2": float(self.min_hole_area_um2),
+            "keep_pen": self.keep_pen,
+            **self._lengths,
         }
-        if self.detector is not None:
-            tissue["detector"] = describe_detector(self.detector)
         return tissue
+
+    def _same_detector(self, told: dict[str, Any]) -> bool:
+        if self.regions is not None and self.regions.mode == "replace":
+            return told == DETECTOR
+        given = None if self.detector is None else (self.detector,)
+        detectors = given or default_detectors(keep_pen=self.keep_pen)
+        return told in map(describe_detector, detectors)
 
     def _same_codec(self, name: str, parameters: dict[str, Any]) -> bool:
         if self.codec == "auto":

@@ -3,7 +3,6 @@
 Knows overviews and masks. Does not know files, tiles or how any one detector works.
 """
 
-import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -11,20 +10,31 @@ from typing import Any, Self
 import numpy as np
 
 from slidetile import preview
-from slidetile.detectors import (
-    ASSUMED_MPP,
-    DarkBackgroundDetector,
-    Detector,
-    OtsuDetector,
-    ScaledDetector,
-    is_dark,
+from slidetile.detecting import (
+    AnyDetector,
+    check_detector,
+    checked_mask,
+    choose_detector,
+    describe_detector,
+    run_detector,
 )
+from slidetile.detectors import ASSUMED_MPP
 from slidetile.geometry import Region
-from slidetile.optical_density import OpticalDensityDetector
+from slidetile.margin import with_margin
+from slidetile.onnx_detector import OnnxDetector
 from slidetile.overview import Overview, overview_mpp, read_overview
 from slidetile.pieces import Labels, Mask, count_pixels, number_pieces, without_small_pieces
-from slidetile.pixels import Pixels
 from slidetile.slide import Slide
+
+__all__ = [
+    "MIN_HOLE_AREA_UM2",
+    "MIN_REGION_AREA_UM2",
+    "OnnxDetector",  # `slidetile.tissue:OnnxDetector` is how people look for it
+    "TissueMask",
+    "TissueRegion",
+    "check_tissue_options",
+    "find_tissue",
+]
 
 MIN_REGION_AREA_UM2 = 50_000.0
 MIN_HOLE_AREA_UM2 = 250_000.0
@@ -89,7 +99,7 @@ class TissueMask:
         ValueError
             The mask is not of the overview's height and width.
         """
-        labels = number_pieces(_checked(mask, overview, "A tissue mask"))
+        labels = number_pieces(checked_mask(mask, overview, "A tissue mask"))
         labels.flags.writeable = False
         return cls(
             labels=labels,
@@ -148,9 +158,11 @@ def find_tissue(
     slide: Slide,
     *,
     mpp: float | None = None,
-    detector: Detector | ScaledDetector | None = None,
+    detector: AnyDetector | None = None,
+    keep_pen: bool = False,
     min_region_area_um2: float = MIN_REGION_AREA_UM2,
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2,
+    region_margin_um: float = 0.0,
 ) -> TissueMask:
     """Find the tissue on a slide.
 
@@ -163,17 +175,24 @@ def find_tissue(
         `overview_mpp`.
     detector
         Any function from the overview, uint8 [row, column, channel], to bool [row, column]. One
-        with a ``detect(image, mpp=...)``, a `ScaledDetector`, is told the resolution too. None
+        with a ``detect(image, mpp=...)``, a `ScaledDetector`, is told the resolution too; one
+        with a ``detect_slide(slide, overview)``, a `SlideDetector`, reads the slide itself. None
         chooses by the overview: `DarkBackgroundDetector` where it is dark, `OtsuDetector` where
         it is grey, else `OpticalDensityDetector`.
+    keep_pen
+        Whether pen strokes may count as tissue, where the detector is chosen by the overview.
     min_region_area_um2
         Smaller pieces of tissue are dropped; 0 keeps all.
     min_hole_area_um2
         Smaller holes in tissue are filled; 0 fills none.
 
         Both areas, in µm², are at most a 1000th (pieces) and a 200th (holes) of the overview, so
-        that a small crop keeps its small pieces; a slide without mpp is taken for 8 µm per
-        overview pixel.
+        that a small crop keeps its small pieces.
+    region_margin_um
+        How far tissue is widened on all sides, in µm: after small pieces are dropped and before
+        holes are filled.
+
+        A slide without mpp is taken for 8 µm per overview pixel.
 
     Returns
     -------
@@ -183,80 +202,67 @@ def find_tissue(
     Raises
     ------
     TypeError
-        The detector is a class, or returned something other than an array of bool.
+        The detector is none, or returned something other than an array of bool.
     ValueError
-        The detector returned another shape than the overview's, an area is negative, or the
-        overview would be too large (see `read_overview`).
+        The detector returned another shape than the overview's, or is given together with
+        ``keep_pen``; an area or the margin is negative or not finite; or the overview would be
+        too large (see `read_overview`).
+    MissingResolutionError
+        The detector needs the slide's mpp, which is unknown.
     SlideReadError
         Part of the slide could not be read.
     """
-    for name, area in (("region", min_region_area_um2), ("hole", min_hole_area_um2)):
-        if not area >= 0:
-            raise ValueError(f"min_{name}_area_um2 is 0 or more, but this one is {area}.")
-    if isinstance(detector, type):
-        raise TypeError(
-            f"A detector is called with the image: pass {detector.__name__}(), not the class."
-        )
+    check_tissue_options(
+        detector=detector,
+        keep_pen=keep_pen,
+        min_region_area_um2=min_region_area_um2,
+        min_hole_area_um2=min_hole_area_um2,
+        region_margin_um=region_margin_um,
+    )
     overview = read_overview(slide, mpp=mpp)
-    chosen = _choose(overview.image) if detector is None else detector
-    mask = _run(chosen, overview)
-    pixel_um2 = ASSUMED_MPP**2 if overview.mpp is None else math.prod(overview.mpp)
-    region_px = min(min_region_area_um2 / pixel_um2, mask.size / 1000)
-    hole_px = min(min_hole_area_um2 / pixel_um2, mask.size / 200)
+    chosen = choose_detector(overview.image, keep_pen=keep_pen) if detector is None else detector
+    mask = run_detector(chosen, slide, overview)
+    pixel = overview.mpp or (ASSUMED_MPP, ASSUMED_MPP)
+    region_px = min(min_region_area_um2 / math.prod(pixel), mask.size / 1000)
+    hole_px = min(min_hole_area_um2 / math.prod(pixel), mask.size / 200)
     mask = without_small_pieces(mask, region_px, corners=True)
+    mask = with_margin(mask, region_margin_um, pixel)
     mask = ~without_small_pieces(~mask, hole_px, corners=False)
     parameters = {
         "detector": describe_detector(chosen),
         "mpp": overview_mpp(slide, mpp),
+        "keep_pen": keep_pen,
         "min_region_area_um2": float(min_region_area_um2),
         "min_hole_area_um2": float(min_hole_area_um2),
+        "region_margin_um": float(region_margin_um),
     }
     return TissueMask.from_mask(mask, overview, parameters=parameters)
 
 
-def _choose(image: Pixels) -> Detector:
-    if is_dark(image):
-        return DarkBackgroundDetector()
-    return OtsuDetector() if image.shape[2] == 1 else OpticalDensityDetector()
+def check_tissue_options(
+    *, detector: AnyDetector | None = None, keep_pen: bool = False, **lengths: float
+) -> None:
+    """Make sure options of `find_tissue` can be followed, before a slide is opened.
 
-
-def _run(detector: Detector | ScaledDetector, overview: Overview) -> Mask:
-    if isinstance(detector, ScaledDetector):
-        mpp = None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
-        mask = detector.detect(overview.image, mpp=mpp)
-    else:
-        mask = detector(overview.image)
-    return _checked(mask, overview, f"What {_name(detector)} returned")
-
-
-def _checked(mask: Any, overview: Overview, what: str) -> Mask:
-    """Return ``mask`` if it is one for this overview."""
-    if not isinstance(mask, np.ndarray):
-        raise TypeError(f"{what} must be an array of bool, but it is a {type(mask).__name__}.")
-    if mask.dtype != np.bool_:
-        raise TypeError(
-            f"{what} must be an array of bool, but its type is {mask.dtype}: compare it with a "
-            "threshold first."
-        )
-    expected = overview.image.shape[:2]
-    if mask.shape != expected:
+    Raises
+    ------
+    TypeError
+        The detector is none.
+    ValueError
+        An area or a length is negative or not finite, or pen is to be kept by a detector that
+        was given.
+    """
+    for name, value in lengths.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"{name} is 0 or more, but this one is {value}.")
+    if detector is None:
+        return
+    check_detector(detector)
+    if keep_pen:
         raise ValueError(
-            f"{what} must have the overview's {expected[0]} rows and {expected[1]} columns, but "
-            f"its shape is {mask.shape}."
+            "keep_pen is for the detector that is chosen by the overview. Leave out the "
+            "detector, or give it the option: OpticalDensityDetector(keep_pen=True)."
         )
-    return mask
-
-
-def describe_detector(detector: object) -> dict[str, Any]:
-    """Return a detector's name and options, fit for JSON, as they stand in a mask's parameters."""
-    options: dict[str, Any] = {}
-    if dataclasses.is_dataclass(detector) and not isinstance(detector, type):
-        options = dataclasses.asdict(detector)
-    return {"name": _name(detector), **options}
-
-
-def _name(detector: object) -> str:
-    return str(getattr(detector, "__qualname__", type(detector).__qualname__))
 
 
 def _regions(labels: Labels, overview: Overview) -> tuple[TissueRegion, ...]:

@@ -145,6 +145,8 @@ CHANGES = {
     "tissue mpp": {"tissue_mpp": 4.0},
     "regions": {"min_region_area_um2": 1.0},
     "holes": {"min_hole_area_um2": 1.0},
+    "margin": {"region_margin_um": 10.0},
+    "pen": {"keep_pen": True},
     "slide mpp": {"slide_mpp": 0.25},
     "mpp": {"mpp": 0.5},
     "reader": {"reader": "openslide"},

@@ -28,6 +28,7 @@ FACE = [
     "MissingResolutionError",
     "NativeCodec",
     "NotNativeError",
+    "OnnxDetector",
     "OpticalDensityDetector",
     "OtsuDetector",
     "Overview",
