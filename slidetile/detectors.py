@@ -116,12 +116,11 @@ class DarkBackgroundDetector:
         brightest = area_average(brightest_channel(image)[..., np.newaxis], factor)[..., 0]
         if (light := _light(brightest)) is None:
             return np.zeros(image.shape[:2], np.bool_)
-        tissue = gather(
+        tissue = _gathered(
             light,
             window_px=window_px(self.window_um, pixel_um, light.shape),
             spread=_NINE * self.min_signal,
             dense=4 * _NINE * self.min_signal,
-            most=20 * _NINE * self.min_signal,
         )
         return enlarge(tissue, factor, image.shape)
 
@@ -169,22 +168,22 @@ def brightest_channel(image: Pixels) -> NDArray[np.uint8]:
     return functools.reduce(np.maximum, np.moveaxis(image, 2, 0))
 
 
-def gather(signal: Signal, *, window_px: int, spread: float, dense: float, most: float) -> Mask:
-    """Join scattered signal, such as the membranes of fat cells, into areas.
+def _gathered(light: Signal, *, window_px: int, spread: float, dense: float) -> Mask:
+    """Join scattered light, such as that of nuclei, into areas.
 
-    A pixel is tissue where its own signal exceeds ``dense``, or where the mean over a window
-    exceeds ``spread``. No pixel counts for more than ``most`` in that mean: one strong speck is
-    no tissue, many weak ones are. A window reaches beyond the tissue's edge, so its areas are
-    shrunk again, except where there is signal.
+    A pixel is tissue where its own light exceeds ``dense``, or where the mean over a window
+    exceeds ``spread``. No pixel counts for more than 60 grey levels in that mean: one bright
+    speck is no tissue, many weak ones are. A window reaches beyond the tissue's edge, so its
+    areas are shrunk again, except where there is light.
     """
     from scipy.ndimage import minimum_filter
 
     # 0.4 of the window is what the mean adds around an edge of clear signal.
     overhang = int(0.4 * window_px / 2)
-    tissue = np.empty(signal.shape, np.bool_)
-    for band in bands(signal.shape, window_px // 2 + overhang):
-        seen = signal[band.seen]
-        wide = window_mean(np.clip(seen, round(-2 * spread), round(most)), window_px) > spread
+    tissue = np.empty(light.shape, np.bool_)
+    for band in bands(light.shape, window_px // 2 + overhang):
+        seen = light[band.seen]
+        wide = window_mean(np.clip(seen, -6 * _NINE, 60 * _NINE), window_px) > spread
         inner = minimum_filter(wide, 2 * overhang + 1)
         found = inner | (wide & (seen > 1.4 * spread)) | (seen > dense)
         tissue[band.rows] = found[band.within]

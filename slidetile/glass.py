@@ -144,7 +144,7 @@ class ShadeMap(NamedTuple):
         shown = np.zeros(image.shape[:2], np.uint8)
         for band in bands(image.shape):
             for number, shade in enumerate(shades):
-                shown[band.rows] |= _near(image[band.rows], shade).view(np.uint8) << number
+                shown[band.rows] |= near_shade(image[band.rows], shade).view(np.uint8) << number
         prevailing = np.empty_like(shown)
         for band in bands(image.shape, window_px // 2):
             seen = shown[band.seen]
@@ -158,7 +158,7 @@ class ShadeMap(NamedTuple):
         return cls(shown, prevailing)
 
 
-def _near(image: Pixels, shade: Shade) -> Mask:
+def near_shade(image: Pixels, shade: Shade) -> Mask:
     """Return the pixels within 4 grey levels of a colour in every channel."""
     near = np.ones(image.shape[:2], np.bool_)
     for channel in range(3):

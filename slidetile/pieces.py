@@ -42,11 +42,13 @@ def number_pieces(mask: Mask, *, corners: bool = True) -> Labels:
     return labels.astype(np.min_scalar_type(count), copy=False)
 
 
-def count_pixels(labels: Labels) -> NDArray[np.int64]:
-    """Return how many pixels have the number 0, 1, 2 and so on."""
+def count_pixels(labels: Labels, where: Mask | None = None) -> NDArray[np.int64]:
+    """Return how many pixels, of all or of those in a mask, have the number 0, 1, 2 and so on."""
     counts = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
     for band in bands(labels.shape):
-        counts += np.bincount(labels[band.rows].ravel(), minlength=len(counts))
+        numbers = labels[band.rows]
+        chosen = numbers.ravel() if where is None else numbers[where[band.rows]]
+        counts += np.bincount(chosen, minlength=len(counts))
     return counts
 
 

@@ -382,7 +382,8 @@ def test_parameters_tell_the_options_and_survive_json():
     assert parameters["detector"] == {
         "name": "OpticalDensityDetector",
         "min_density": 0.05,
-        "min_spread_density": 0.011,
+        "min_spread_density": 0.005,
+        "min_texture": 0.25,
         "window_um": 500.0,
         "keep_pen": False,
     }
@@ -426,12 +427,18 @@ def test_negative_areas_are_refused(name):
     [
         lambda: OpticalDensityDetector(min_density=0),
         lambda: OpticalDensityDetector(window_um=-1),
+        lambda: OpticalDensityDetector(min_texture=0),
         lambda: DarkBackgroundDetector(min_signal=0),
     ],
 )
 def test_impossible_options_are_refused(make):
     with pytest.raises(ValueError, match="greater than 0, but this one is"):
         make()
+
+
+def test_a_share_above_1_is_refused():
+    with pytest.raises(ValueError, match=r"min_texture is at most 1, but this one is 1\.2"):
+        OpticalDensityDetector(min_texture=1.2)
 
 
 @pytest.mark.parametrize(
