@@ -1,16 +1,19 @@
-"""Score tissue detectors against hand-drawn polygons, time the default, and draw its masks.
+"""Score tissue detectors against polygons and composites, time the default, draw its masks.
 
-    python benchmarks/tissue.py [--pictures]
+    python benchmarks/tissue.py [--composites SEEDS] [--pictures]
 
-Needs ../shared/slides and ../shared/tissue_truth beside the project. Pictures are written to
-docs/images, of the CC0 slides only.
+Needs ../shared/slides and ../shared/tissue_truth beside the project. ``--composites 10`` scores
+the detectors on so many held-out composites of each kind (tests/composites.py), which takes
+minutes. Pictures are written to docs/images, of the CC0 slides only.
 """
 
+import argparse
 import importlib.util
 import json
 import sys
 import time
 import tracemalloc
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -47,6 +50,7 @@ DETECTORS = {
     "fixed saturation, as CLAM": fixed_saturation,
     "Otsu on saturation": OtsuDetector(),
 }
+CLASSES = {"tissue": min, "faint": min, "background": max, "under pen": min}
 # Every detector is scored both ways: dropping specks and filling holes helps all of them.
 CLEANING = {"yes": {}, "no": {"min_region_area_um2": 0, "min_hole_area_um2": 0}}
 
@@ -77,47 +81,113 @@ def print_scores():
                 print(f"| {truth} | {label} | {cleaned} | {' | '.join(cells)} |")
 
 
+def load_composites():
+    path = PROJECT / "tests" / "composites.py"
+    spec = importlib.util.spec_from_file_location("composites", path)
+    module = sys.modules["composites"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def composite_scores(composites, challenge, seeds, pieces):
+    """Return, for every detector, {class: [score of each seed]}."""
+    results = {label: {} for label in DETECTORS}
+    for seed in range(composites.HELD_OUT, composites.HELD_OUT + seeds):
+        made, image = composites.compose(challenge, seed, pieces)
+        slide = ArraySlide(image, mpp=composites.TRUE_MPP)
+        for label, detector in DETECTORS.items():
+            mask = find_tissue(slide, mpp=composites.TRUE_MPP, detector=detector).mask
+            for name, score in composites.scores(made, mask).items():
+                results[label].setdefault(name, []).append(score)
+    return results
+
+
+def print_composites(seeds):
+    """Print the default's means and, in brackets, its worst; of the others the means."""
+    composites = load_composites()
+    pieces = composites.load_pieces(SLIDES, TRUTH)
+    first, *others = DETECTORS
+    print(f"| composite | {' | '.join(CLASSES)} | {' | '.join(others)} |")
+    print("|---" * (1 + len(CLASSES) + len(others)) + "|")
+    for challenge in (*composites.CHALLENGES, *composites.UNDER_PEN):
+        results = composite_scores(composites, challenge, seeds, pieces)
+        cells = []
+        for name, worst in CLASSES.items():
+            found = results[first].get(name)
+            cells.append(f"{np.mean(found):.3f} ({worst(found):.3f})" if found else "–")
+        for label in others:
+            means = [
+                f"{np.mean(found):.3f}" if (found := results[label].get(name)) else "–"
+                for name in CLASSES
+            ]
+            cells.append(" / ".join(means))
+        print(f"| {challenge} | {' | '.join(cells)} |", flush=True)
+
+
 def print_cost():
-    """Time the default on the overview of a 100,000×80,000 slide at 0.25 µm."""
+    """Time the default on overviews of a 100,000×80,000 slide at 0.25 µm."""
     with open_slide(SLIDES / CAMELYON) as slide:
         small = slide.read_region(slide.bounds)
-    image = np.asarray(Image.fromarray(small).resize((3125, 2500), Image.Resampling.BICUBIC))
-    calls = {
-        "detector": lambda: OpticalDensityDetector().detect(image, mpp=8.0),
-        "find_tissue": lambda: find_tissue(ArraySlide(image, mpp=8.0)),
-    }
-    for name, call in calls.items():
+    for mpp, size in ((16.0, (1562, 1250)), (8.0, (3125, 2500))):
+        image = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
+        calls = {
+            "detector": partial(OpticalDensityDetector().detect, image, mpp=mpp),
+            "find_tissue": partial(find_tissue, ArraySlide(image, mpp=mpp), mpp=mpp),
+        }
+        for name, call in calls.items():
+            seconds, peak = cost(call)
+            print(f"{name} at {mpp:g} µm: {seconds:.2f} s (best of 5), {peak / 1e6:.0f} MB at most")
+
+
+def cost(call):
+    """Return the best of five times, in seconds, and the most bytes allocated at once."""
+    call()
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
         call()
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - start)
-        tracemalloc.start()
-        call()
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        print(f"{name}: {min(times):.2f} s (best of 5), {peak / 1e6:.0f} MB at most")
+        times.append(time.perf_counter() - start)
+    tracemalloc.start()
+    call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return min(times), peak
 
 
 def draw():
-    folder = PROJECT / "docs" / "images"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, file in PICTURES.items():
         with open_slide(SLIDES / file) as slide:
             tissue = find_tissue(slide)
-        image = tissue.overview.image.copy()
-        outline = tissue.mask & ~binary_erosion(tissue.mask, border_value=1)
-        image[outline if image.shape[1] < 600 else binary_dilation(outline)] = GREEN
-        picture = Image.fromarray(image)
-        picture.thumbnail((640, 640))
-        path = folder / f"tissue-{name}.png"
-        picture.quantize(64).save(path, optimize=True)
-        print(f"{path.relative_to(PROJECT)}: {path.stat().st_size / 1e3:.0f} kB")
+        draw_outline(f"tissue-{name}", tissue.overview.image, tissue.mask)
+    composites = load_composites()
+    pieces = composites.load_pieces(SLIDES, TRUTH)
+    for challenge, seed in (("under blue pen", 101), ("bubbles", 103)):
+        image = composites.compose(challenge, seed, pieces)[1]
+        tissue = find_tissue(ArraySlide(image, mpp=30.0), mpp=30.0)
+        draw_outline(f"composite-{challenge.replace(' ', '-')}", image, tissue.mask)
+
+
+def draw_outline(name, image, mask):
+    folder = PROJECT / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    image = image.copy()
+    outline = mask & ~binary_erosion(mask, border_value=1)
+    image[outline if image.shape[1] < 600 else binary_dilation(outline)] = GREEN
+    picture = Image.fromarray(image)
+    picture.thumbnail((640, 640))
+    path = folder / f"{name}.png"
+    picture.quantize(64).save(path, optimize=True)
+    print(f"{path.relative_to(PROJECT)}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--composites", type=int, metavar="SEEDS", default=0)
+    parser.add_argument("--pictures", action="store_true")
+    arguments = parser.parse_args()
     print_scores()
     print_cost()
-    if "--pictures" in sys.argv:
+    if arguments.composites:
+        print_composites(arguments.composites)
+    if arguments.pictures:
         draw()

@@ -3,7 +3,8 @@
 Tissue and fat are cut from the two slides that have polygons, turned, stained weaker or stronger,
 and laid on new glass: what passes light multiplies, so optical densities add. Artefacts are drawn
 over it; then come blur, camera noise and JPEG. A challenge and a seed make one image. Seeds below
-`HELD_OUT` were looked at while the detector was made, those from there on only to be reported.
+10 were tuned to, 100–109 were looked at once before the last change, and those from `HELD_OUT` on
+only reported.
 """
 
 import io
@@ -18,7 +19,7 @@ from skimage.draw import polygon2mask
 
 from slidetile.readers import open_slide
 
-HELD_OUT = 100
+HELD_OUT = 200
 SIDES = (620, 820)
 ROWS, COLUMNS = np.mgrid[: SIDES[0], : SIDES[1]]
 TRUE_MPP = 30.0
