@@ -30,21 +30,28 @@ def pieces(shared_slides, shared_truth):
     return composites.load_pieces(shared_slides, shared_truth)
 
 
+def mean_scores(pieces, challenge, mpp=composites.TRUE_MPP):
+    """Score two held-out composites; every class that either has is in the result."""
+    found = {}
+    for seed in (composites.HELD_OUT, composites.HELD_OUT + 1):
+        made, image = composites.compose(challenge, seed, pieces)
+        mask = find_tissue(ArraySlide(image, mpp=mpp), mpp=mpp).mask
+        for name, score in composites.scores(made, mask).items():
+            found.setdefault(name, []).append(score)
+    return {name: np.mean(scores) for name, scores in found.items()}
+
+
 @pytest.mark.parametrize("challenge", composites.CHALLENGES)
 def test_held_out_composites(pieces, challenge):
-    made, image = composites.compose(challenge, composites.HELD_OUT, pieces)
-    mpp = composites.TRUE_MPP
-    scores = composites.scores(made, find_tissue(ArraySlide(image, mpp=mpp), mpp=mpp).mask)
+    scores = mean_scores(pieces, challenge)
     assert scores.get("tissue", 1) >= 0.985
     assert scores.get("faint", 1) >= FAINT_AT_LEAST.get(challenge, 0.85)
     assert scores["background"] <= 0.005
 
 
-@pytest.mark.parametrize("mpp", [3.0, 8.0])
-@pytest.mark.parametrize("challenge", ["fat", "blue pen"])
+@pytest.mark.parametrize(("challenge", "mpp"), [("fat", 3.0), ("blue pen", 3.0), ("mosaic", 8.0)])
 def test_a_resolution_wrong_by_ten_does_little_harm(pieces, challenge, mpp):
-    made, image = composites.compose(challenge, composites.HELD_OUT, pieces)
-    scores = composites.scores(made, find_tissue(ArraySlide(image, mpp=mpp), mpp=mpp).mask)
+    scores = mean_scores(pieces, challenge, mpp)
     assert scores["tissue"] >= 0.985
     assert scores.get("faint", 1) >= 0.85
     assert scores["background"] <= 0.02
@@ -52,8 +59,7 @@ def test_a_resolution_wrong_by_ten_does_little_harm(pieces, challenge, mpp):
 
 @pytest.mark.parametrize("ink", ["blue", "red"])
 def test_tissue_under_translucent_pen_is_kept(pieces, ink):
-    made, image = composites.compose(f"under {ink} pen", composites.HELD_OUT, pieces)
-    scores = composites.scores(made, find_tissue(ArraySlide(image, mpp=30.0), mpp=30.0).mask)
+    scores = mean_scores(pieces, f"under {ink} pen")
     assert scores["under pen"] >= 0.5
     assert scores["background"] <= 0.005
 
@@ -71,7 +77,7 @@ OPTIONS = {
 
 
 @given(option=st.sampled_from(sorted(OPTIONS)), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_higher_thresholds_never_add_tissue(picture, option, shares):
     low, high = (OPTIONS[option][0] + s * np.ptp(OPTIONS[option]) for s in sorted(shares))
     slide = ArraySlide(picture, mpp=30.0)
@@ -83,7 +89,7 @@ def test_higher_thresholds_never_add_tissue(picture, option, shares):
 
 
 @given(signals=st.tuples(st.floats(0.5, 30), st.floats(0.5, 30)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_more_light_asked_for_never_adds_tissue(picture, signals):
     glowing = 255 - picture[..., 1:2]
     low, high = sorted(signals)
@@ -95,7 +101,7 @@ def test_more_light_asked_for_never_adds_tissue(picture, signals):
     option=st.sampled_from(["min_region_area_um2", "min_hole_area_um2", "region_margin_um"]),
     values=st.tuples(st.floats(0, 400), st.floats(0, 400)),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_areas_and_margins_act_one_way(picture, option, values):
     slide = ArraySlide(picture, mpp=30.0)
     power = 1 if option == "region_margin_um" else 2
