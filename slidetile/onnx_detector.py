@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import MissingResolutionError
-from slidetile.frame import Frame, read_frame
-from slidetile.geometry import Region
+from slidetile.frame import read_frame
+from slidetile.network_tiles import NetworkTiles, Probabilities
 from slidetile.overview import Overview
 from slidetile.pieces import Mask
 from slidetile.pixels import Pixels
@@ -25,9 +24,6 @@ from slidetile.slide import Slide
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-Probabilities = NDArray[np.float32]
-"""The network's answer for a tile, as [row, column]."""
 
 _INPUT_TYPES = {
     "tensor(float)": np.float32,
@@ -146,62 +142,23 @@ class OnnxDetector:
                 f"The network works at {self.mpp:g} µm per pixel, but this slide does not say its "
                 "resolution: give it (slide_mpp, or mpp of open_slide)."
             )
+        tiles = NetworkTiles(
+            tile_px=self.tile_px,
+            overlap_px=self.overlap_px,
+            mpp=self.mpp,
+            overview_mpp=overview.mpp,
+        )
         network = _Network.load(self)
         mask = np.zeros(overview.image.shape[:2], np.bool_)
-        pixel = (overview.mpp[0] / self.mpp, overview.mpp[1] / self.mpp)
-        for part in self._parts(mask.shape, pixel):
-            frame = Frame(
-                x_um=part.x * overview.mpp[0] - self.overlap_px * self.mpp,
-                y_um=part.y * overview.mpp[1] - self.overlap_px * self.mpp,
-                mpp=self.mpp,
-                width=self.tile_px,
-                height=self.tile_px,
-            )
-            answer = network.answer(read_frame(slide, frame))
-            mask[part.slices] = self._means(answer, part, pixel) >= self.threshold
+        for part in tiles.parts(mask.shape):
+            answer = network.answer(read_frame(slide, tiles.frame(part)))
+            mask[part.slices] = tiles.means(answer, part) >= self.threshold
         return mask
-
-    def _parts(self, shape: tuple[int, ...], pixel: tuple[float, float]) -> Iterator[Region]:
-        """Cut the overview into what one tile can judge."""
-        inner = self.tile_px - 2 * self.overlap_px
-        width, height = (int(inner / side) for side in pixel)
-        if width < 1 or height < 1:
-            raise ValueError(
-                f"What is taken from a tile of the network, {inner} pixels of {self.mpp:g} µm, is "
-                f"less than one overview pixel of {max(pixel) * self.mpp:g} µm. Give larger "
-                "tiles (tile_px), or a finer overview (mpp of find_tissue)."
-            )
-        for y in range(0, shape[0], height):
-            for x in range(0, shape[1], width):
-                yield Region.from_edges(x, y, min(x + width, shape[1]), min(y + height, shape[0]))
-
-    def _means(
-        self, answer: Probabilities, part: Region, pixel: tuple[float, float]
-    ) -> Probabilities:
-        """Return the mean answer over each overview pixel of a part."""
-        means = answer
-        for axis, (count, side) in enumerate(((part.height, pixel[1]), (part.width, pixel[0]))):
-            scale = means.shape[axis] / self.tile_px  # networks may answer coarser than they see
-            edges = (self.overlap_px + np.arange(count + 1) * side) * scale
-            means = _mean_between(means, edges, axis)
-        return means
 
 
 def _check_range(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise ValueError(f"{name} is from {least:g} to {most:g}, but it is {value}.")
-
-
-def _mean_between(values: Probabilities, edges: NDArray[np.float64], axis: int) -> Probabilities:
-    """Return the means along an axis between neighbouring, fractional edges."""
-    values = np.moveaxis(values, axis, 0)
-    cumulated = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, dtype=np.float64, out=cumulated[1:])
-    below = np.minimum(edges.astype(np.intp), len(values) - 1)
-    share = (edges - below)[:, np.newaxis]
-    at_edges = cumulated[below] * (1 - share) + cumulated[below + 1] * share
-    means = np.diff(at_edges, axis=0) / np.diff(edges)[:, np.newaxis]
-    return np.asarray(np.moveaxis(means, 0, axis), np.float32)
 
 
 class _Network(NamedTuple):
