@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.geometry import Region
 from slidetile.frame import Frame
+from slidetile.geometry import Region
 
 Probabilities = NDArray[np.float32]
 """How sure a network is of tissue, as [row, column]."""
