@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from slidetile.region_file import read_regions
     from slidetile.regions_spec import RegionsSpec
     from slidetile.rescaled_slide import rescale_slide
+    from slidetile.selection import TileSelection
     from slidetile.slide import Level, Slide, Source
     from slidetile.store import TileStore, open_store
     from slidetile.tiling import write_tiles
@@ -89,6 +90,7 @@ __all__ = [
     "StoreMismatchError",
     "Tile",
     "TilePlan",
+    "TileSelection",
     "TileSpec",
     "TileStore",
     "TissueMask",
@@ -152,6 +154,7 @@ _MODULES = {
     "StoreMismatchError": "errors",
     "Tile": "plan",
     "TilePlan": "plan",
+    "TileSelection": "selection",
     "TileSpec": "plan",
     "TileStore": "store",
     "TissueMask": "tissue",

@@ -9,6 +9,7 @@ import numpy as np
 from slidetile.codecs import ChunkCodec
 from slidetile.metadata import FORMAT_VERSION, level_0
 from slidetile.plan import TilePlan
+from slidetile.quality_level import QualityLevel
 from slidetile.slide import Slide
 
 
@@ -18,7 +19,7 @@ def fill_value(slide: Slide) -> int:
 
 
 def store_attributes(
-    slide: Slide, plan: TilePlan, codec: ChunkCodec, *, anonymous: bool
+    slide: Slide, plan: TilePlan, codec: ChunkCodec, quality: QualityLevel, *, anonymous: bool
 ) -> dict[str, Any]:
     """Return all that the store tells; each key is explained in docs/store-format.md.
 
@@ -26,6 +27,8 @@ def store_attributes(
     ----------
     slide, plan, codec
         What the store is made of.
+    quality
+        What the table's quality columns are measured on.
     anonymous
         Leave out the file name and the maker's free text.
     """
@@ -45,6 +48,7 @@ def store_attributes(
             "tissue": plan.tissue.parameters,
             "plan_sha256": _digest(plan),
         },
+        "quality": quality.parameters,
     }
     if slide.icc_profile is not None:
         attributes["icc_profile"] = base64.b64encode(slide.icc_profile).decode()

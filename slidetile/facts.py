@@ -4,9 +4,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slidetile.estimate import Estimate
 from slidetile.metadata import level_0
 from slidetile.plan import TilePlan
+from slidetile.quality_level import QUALITY_COLUMNS
 from slidetile.slide import Slide
 from slidetile.store import TileStore
 
@@ -48,7 +51,15 @@ def store_facts(store: TileStore) -> dict[str, Any]:
         ],
         "mpp": None if store.mpp is None else list(store.mpp),
         **_level_0(store.attributes["level_0"]),
+        "quality_mpp": store.attributes["quality"]["mpp"],
+        "median_quality": {name: _median(store, name) for name in QUALITY_COLUMNS},
+        "tiles_with_pen": int(np.count_nonzero(store.tiles["pen_fraction"].to_numpy() > 0)),
     }
+
+
+def _median(store: TileStore, column: str) -> float | None:
+    values = store.tiles[column].drop_null().to_numpy()
+    return float(np.median(values)) if len(values) else None
 
 
 def plan_facts(

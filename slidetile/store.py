@@ -4,7 +4,7 @@ import base64
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +22,7 @@ from slidetile.metadata import FORMAT_VERSION
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.partial import partial_path
 from slidetile.pixels import Pixels
+from slidetile.selection import TileSelection
 from slidetile.slide import Level
 from slidetile.stored_area import StoredArea
 from slidetile.tile_grid import Edge
@@ -30,6 +31,7 @@ from slidetile.windows import Windows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import zarr
 
 LARGEST_TABLE_BYTES = 1 << 32
@@ -276,6 +278,38 @@ class TileStore:
         x, y = self._corners
         size = self._tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
+
+    def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
+        """Return a view of some tiles; nothing is read yet.
+
+        Parameters
+        ----------
+        tiles
+            A pyarrow expression over the columns of the tile table, or the tiles' ids in any
+            order. An expression is not true of a tile for which a value is missing: one that
+            could not be read has no quality.
+
+        Raises
+        ------
+        IndexError
+            The store has no such tile.
+        ValueError
+            The expression names a column that the table has not.
+
+        Examples
+        --------
+        >>> import pyarrow.compute as pc
+        >>> import slidetile as st
+        >>> store = st.tile_slide("data_samples/sample.svs", "chosen.zarr")
+        >>> sharp = store.select(pc.field("laplacian_variance") > 100)
+        >>> sharp[0].shape
+        (1024, 1024, 3)
+        """
+        import pyarrow.compute as pc
+
+        if isinstance(tiles, pc.Expression):
+            tiles = self.tiles.filter(tiles)["tile_id"].to_numpy()
+        return TileSelection(store=self, tile_ids=np.asarray(tiles))
 
     def __len__(self) -> int:
         return self._tile_count

@@ -19,6 +19,7 @@ from slidetile.metadata import FORMAT_VERSION, Dataset, array, group, image, lev
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.picture import PICTURE_CODEC, picture_grid
 from slidetile.plan import TileSpec
+from slidetile.quality_level import QualityLevel
 from slidetile.regions_spec import RegionsSpec
 from slidetile.rescaling import choose_rescaling
 from slidetile.slide import check_mpp
@@ -128,6 +129,15 @@ class StoreShape:
         return {f"{folder}/zarr.json".lstrip("/"): node for folder, node in nodes.items()}
 
     @property
+    def quality(self) -> QualityLevel:
+        """What the table's quality columns are measured on."""
+        levels = [
+            PyramidLevel(grid=grid, shards=(), downsample=downsample)
+            for grid, downsample in zip(self.grids, self.downsamples, strict=True)
+        ]
+        return QualityLevel.of(levels, self.mpp)
+
+    @property
     def downsamples(self) -> tuple[tuple[float, float], ...]:
         """Level-0 pixels per pixel of each level, as (x, y)."""
         if not self.is_native:
@@ -159,7 +169,7 @@ def read_shape(tree: StoreTree) -> StoreShape:
     _check_told(told)
     _check_level_0(told, grids[0].size)
     _check_grids(codec, grids)
-    return StoreShape(
+    shape = StoreShape(
         root=root,
         codec=codec,
         channels=arrays[0].channels,
@@ -169,6 +179,8 @@ def read_shape(tree: StoreTree) -> StoreShape:
         overview_scale=_overview_scale(tree, mpp, overview.grid, grids[0].size),
         mpp=mpp,
     )
+    _check_quality(told["quality"], shape.quality)
+    return shape
 
 
 def _array(tree: StoreTree, name: str, codec: ChunkCodec) -> ArrayFile:
@@ -271,6 +283,12 @@ def _is_regions(told: dict[str, Any]) -> bool:
     classes = RegionsSpec(path=".", **choices).classes
     is_known = told.keys() == {"sha256", *choices} and list(classes) == choices["classes"]
     return is_known and bool(_SHA256.fullmatch(told["sha256"]))
+
+
+def _check_quality(told: dict[str, Any], level: QualityLevel) -> None:
+    expected = {**level.parameters, "pen_method": told["pen_method"]}
+    if told != expected or type(told["pen_method"]) is not int:
+        raise StoreError(f"attributes.slidetile.quality is {told!r:.200}, not {expected!r}")
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:

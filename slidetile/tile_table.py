@@ -1,5 +1,6 @@
 """The tile table: one row a tile, the proof of what a store holds."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,16 @@ from numpy.typing import NDArray
 from slidetile.codecs import crc32c
 from slidetile.layout import Grid, Shard
 from slidetile.plan import TilePlan
+from slidetile.quality_level import QUALITY_COLUMNS, Quality
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 OK = "ok"
 UNREADABLE = "unreadable"
+
+Mpp = tuple[float, float] | None
+"""Micrometres per pixel, as (x, y), or None where unknown."""
 
 Span = tuple[slice, slice]
 """[rows, columns] of a chunk grid."""
@@ -62,13 +67,17 @@ class Ledger:
         columns, rows = self._grid.chunk_cells(replace(shard, chunks=tuple(places))).T
         return rows, columns
 
-    def tile_table(self, plan: TilePlan) -> "pa.Table":
-        """Return the table of the plan's tiles; its columns are those of docs/store-format.md."""
+    def tile_table(self, plan: TilePlan, quality: Quality, mpp: Mpp) -> "pa.Table":
+        """Return the table of the plan's tiles; its columns are those of docs/store-format.md.
+
+        ``quality`` was measured at ``mpp``; of tiles that could not be read it tells nothing.
+        """
         import pyarrow as pa
 
         regions = plan.regions
         spans = [self._grid.chunk_span(region).slices for region in regions]
         ids = np.arange(len(plan), dtype=np.int32)
+        status = np.array([self._status(span) for span in spans], np.object_)
         columns: dict[str, Any] = {
             "tile_id": ids,
             "column": plan.columns,
@@ -79,11 +88,14 @@ class Ledger:
             "height": np.array([region.height for region in regions], np.int32),
             "region": plan.tissue_regions,
             "tissue_fraction": plan.tissue_fractions,
-            "status": pa.array([self._status(span) for span in spans], pa.string()),
+            "status": pa.array(status, pa.string()),
             "bytes": np.array([self.bytes_in(span) for span in spans], np.int64),
             "crc32c": np.array([self.checksum_of(span) for span in spans], np.uint32),
         }
-        return pa.table(columns, schema=schema())
+        for name in QUALITY_COLUMNS:
+            unknown = np.isnan(quality[name]) | (status == UNREADABLE)
+            columns[name] = pa.array(quality[name], pa.float32(), mask=unknown)
+        return pa.table(columns, schema=schema(mpp))
 
     def bytes_in(self, span: Span) -> int:
         """Return the stored length of the chunks in a span of the chunk grid."""
@@ -102,8 +114,11 @@ class Ledger:
         return UNREADABLE if self._unreadable[span].any() else OK
 
 
-def schema() -> "pa.Schema":
-    """Return the names and types of the table's columns, in their order."""
+def schema(mpp: Mpp = None) -> "pa.Schema":
+    """Return the names and types of the table's columns, in their order.
+
+    ``mpp`` is the resolution that the quality was measured at: the Laplacian's variance says it.
+    """
     import pyarrow as pa
 
     numbers = ("tile_id", "column", "row", "x", "y", "width", "height", "region")
@@ -114,7 +129,10 @@ def schema() -> "pa.Schema":
         "bytes": pa.int64(),
         "crc32c": pa.uint32(),
     }
-    return pa.schema(types)
+    told = {"mpp": json.dumps(mpp)}
+    fields = [pa.field(name, kind) for name, kind in types.items()]
+    fields += [pa.field(name, pa.float32(), metadata=told) for name in QUALITY_COLUMNS]
+    return pa.schema(fields)
 
 
 def write_parquet(table: "pa.Table") -> bytes:

@@ -19,6 +19,8 @@ from slidetile.partial import check_destination
 from slidetile.pipeline import Limits, Stages, stream
 from slidetile.plan import TilePlan
 from slidetile.progress import OnProgress, Progress
+from slidetile.quality import measure_quality
+from slidetile.quality_level import QualityLevel
 from slidetile.slide import Slide
 from slidetile.store import TileStore, open_store
 from slidetile.store_spec import StoreSpec
@@ -132,13 +134,27 @@ class _Job:
             governor = self._governor(work, limits)
             run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
             try:
-                table = run.carry_out(limits).tile_table(self._plan)
+                ledger = run.carry_out(limits)
             except NotNativeError:
                 writer.discard()
                 raise
+            table = self._table(ledger, work, writer, workers)
             self._check_readable(table)
             writer.finish(table)
         return open_store(self._path)
+
+    def _table(self, ledger: Ledger, work: Work, writer: StoreWriter, workers: int) -> "pa.Table":
+        level = QualityLevel.of(work.levels, self._slide.mpp)
+        with kept_heap():
+            quality = measure_quality(
+                self._plan,
+                level,
+                work.codec,
+                shards=work.levels[level.number].shards,
+                read=functools.partial(writer.read_shard, level.number),
+                workers=workers,
+            )
+        return ledger.tile_table(self._plan, quality, level.mpp)
 
     def _check_readable(self, table: "pa.Table") -> None:
         statuses = table["status"].to_pylist()
@@ -160,6 +176,7 @@ class _Job:
 
     def _spec(self, work: Work) -> StoreSpec:
         slide, anonymous = self._slide, self._options.anonymous
+        quality = QualityLevel.of(work.levels, slide.mpp)
         return StoreSpec(
             plan=self._plan,
             codec=work.codec,
@@ -169,7 +186,9 @@ class _Job:
             fill=fill_value(slide),
             mpp=slide.mpp,
             name="slide" if anonymous else Path(slide.source.name).stem,
-            attributes=store_attributes(slide, self._plan, work.codec, anonymous=anonymous),
+            attributes=store_attributes(
+                slide, self._plan, work.codec, quality, anonymous=anonymous
+            ),
         )
 
 

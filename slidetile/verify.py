@@ -22,6 +22,7 @@ from slidetile.store import open_store
 from slidetile.store_shape import StoreShape, read_shape
 from slidetile.store_writer import PARTIAL_NOTE
 from slidetile.verify_pixels import PixelCheck
+from slidetile.verify_quality import QualityCheck
 from slidetile.verify_shards import ExaminedShard, StoredChunks, split_checked
 from slidetile.verify_table import TABLE, TableCheck
 from slidetile.verify_tree import (
@@ -58,7 +59,8 @@ def verify_store(
     Compares every file with the store's manifest, so that a missing, an extra, a cut and a
     changed file are found, whichever bit it is; and what the metadata, the tile table, the
     tissue and the chunks say with each other, so that a store that was written wrongly is found
-    too. Memory holds a few files at a time. The store is not trusted.
+    too. The tiles' quality is measured once more, on one coarse level. Memory holds a few files at
+    a time. The store is not trusted.
 
     Parameters
     ----------
@@ -106,6 +108,8 @@ def verify_store(
     findings |= dict.fromkeys(check.agreement())
     if deep or slide is not None:
         findings |= dict.fromkeys(check.pixels(slide, deep=deep))
+    if not findings:
+        findings |= dict.fromkeys(check.quality())
     if deep and not findings:
         findings |= dict.fromkeys(check.halvings())
     return tuple(findings)
@@ -147,6 +151,17 @@ class _Check:
         for name, node in self._nodes.items():
             yield from _foreseen(name, self._node(name, node))
         yield from _foreseen(TABLE, self._rows())
+
+    def quality(self) -> Iterator[Finding]:
+        """Measure the tiles of a store, without flaw so far, once more."""
+        yield from _foreseen(TABLE, self._quality())
+
+    def _quality(self) -> Iterator[Finding]:
+        table = self._table()
+        if table is not None and self._shape is not None and self._stored is not None:
+            store = open_store(self._tree.folder)
+            check = QualityCheck(self._tree, self._shape, self._stored, workers=self._workers)
+            yield from check.findings(store.tiles, store.overview, table.regions)
 
     def pixels(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         """Decode all chunks, and compare them with the slide."""

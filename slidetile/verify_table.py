@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slidetile.finding import Finding
 from slidetile.geometry import Region
 from slidetile.halving import halved_levels
+from slidetile.quality_level import QUALITY_COLUMNS
 from slidetile.store_shape import StoreShape
 from slidetile.tile_table import OK, UNREADABLE, schema
 from slidetile.verify_choice import ChoiceCheck
@@ -51,12 +52,13 @@ class TableCheck:
     ) -> None:
         if table.schema.remove_metadata() != schema():
             raise ValueError(f"its columns are {', '.join(table.column_names):.200}")
-        if any(column.null_count for column in table.columns):
+        facts = table.drop_columns(list(QUALITY_COLUMNS))
+        if any(column.null_count for column in facts.columns):
             raise ValueError("some values are missing")
         table.validate(full=True)
         self._status: list[str] = table["status"].to_pylist()
         self._columns = {
-            name: table[name].to_numpy() for name in table.column_names if name != "status"
+            name: facts[name].to_numpy() for name in facts.column_names if name != "status"
         }
         self._shape, self._stored, self._labels = shape, stored, labels
 

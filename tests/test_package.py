@@ -51,6 +51,7 @@ FACE = [
     "StoreMismatchError",
     "Tile",
     "TilePlan",
+    "TileSelection",
     "TileSpec",
     "TileStore",
     "TissueMask",

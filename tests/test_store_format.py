@@ -30,6 +30,11 @@ CODECS = ("native", "zstd", "jpeg", "raw")
 ABSENT = (1 << 64) - 1
 EXAMPLE = re.compile(r"^\*\*(\w+)\*\*, `([^`]+)`:\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+QUALITY = (
+    *("mean_red", "mean_green", "mean_blue"),
+    *("saturated_fraction", "clipped_fraction", "laplacian_variance", "pen_fraction"),
+)
+
 crc = google_crc32c.value
 
 
@@ -208,6 +213,78 @@ def test_bytes_and_checksums_of_the_table(stores, codec):
         assert tile["crc32c"] == crc(checksums)
 
 
+def averaged(pixels, factor):
+    """Return the means of blocks of [channel, row, column], and where their centres lie."""
+    starts = [np.arange(0, length, factor) for length in pixels.shape[1:]]
+    stops = [
+        np.minimum(start + factor, length)
+        for start, length in zip(starts, pixels.shape[1:], strict=True)
+    ]
+    n = np.multiply.outer(*(stop - start for start, stop in zip(starts, stops, strict=True)))
+    sums = np.add.reduceat(pixels.astype(np.int64), starts[0], axis=1)
+    sums = np.add.reduceat(sums, starts[1], axis=2)
+    centres = [(start + stop) / 2 for start, stop in zip(starts, stops, strict=True)]
+    return (sums + n // 2) // n, centres
+
+
+def quality_of(level, factor, d, tile):
+    """Measure a tile as the page says, block by block in whole numbers."""
+    colours, changes = [], []
+    for row, column in np.ndindex(level.rows, level.columns):
+        pixels = level.pixels(column, row)
+        if pixels is None:
+            continue
+        top, left = row * level.h, column * level.w
+        blocks, (y, x) = averaged(pixels[:, : level.height - top, : level.width - left], factor)
+        x, y = (left + x) * d[0], (top + y) * d[1]
+        own = np.ix_(
+            (tile["y"] <= y) & (y < tile["y"] + tile["height"]),
+            (tile["x"] <= x) & (x < tile["x"] + tile["width"]),
+        )
+        red, green, blue = (plane[own] for plane in blocks)
+        colours.append(np.stack([red, green, blue]).reshape(3, -1))
+        g = (77 * red + 150 * green + 29 * blue + 128) // 256
+        around = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:]
+        changes.append((around - 4 * g[1:-1, 1:-1]).ravel())
+    colours, changes = np.concatenate(colours, axis=1), np.concatenate(changes)
+    high, low = colours.max(axis=0), colours.min(axis=0)
+    n, s, q = (int(value) for value in (len(changes), changes.sum(), (changes**2).sum()))
+    return [
+        *(colours.sum(axis=1) / colours.shape[1]),
+        np.count_nonzero(255 * (high - low) > 8 * high) / len(high),
+        np.count_nonzero(high == 255) / len(high),
+        q / n - (s / n) ** 2,
+    ]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_quality_of_the_table(stores, codec):
+    path = stores / f"{codec}.zarr"
+    told = attributes(path)["slidetile"]
+    number, factor = told["quality"]["level"], told["quality"]["factor"]
+    level = levels_of(path, codec)[number]
+    d = 2.0**number, 2.0**number
+    if codec == "native":
+        d = told["source"]["width"] / level.width, told["source"]["height"] / level.height
+    expected = [m * step * factor for m, step in zip(told["source"]["mpp"], d, strict=True)]
+    assert told["quality"]["mpp"] == expected
+    for tile in pq.read_table(path / "tiles/tiles.parquet").to_pylist():
+        measured = quality_of(level, factor, d, tile)
+        assert [tile[name] for name in QUALITY[:-1]] == np.float32(measured).tolist()
+        assert tile["pen_fraction"] == 0
+
+
+@pytest.mark.parametrize("codec", ["zstd", "jpeg", "raw"])
+def test_quality_of_odd_slides(odd, codec):
+    path = odd / f"{codec}.zarr"
+    told = attributes(path)["slidetile"]["quality"]
+    level, step = levels_of(path, codec)[told["level"]], 2.0 ** told["level"]
+    table = pq.read_table(path / "tiles/tiles.parquet").to_pylist()
+    for tile in table[:: max(1, len(table) // 12)] + table[-2:]:
+        measured = quality_of(level, told["factor"], (step, step), tile)
+        assert [tile[name] for name in QUALITY[:-1]] == np.float32(measured).tolist()
+
+
 @pytest.mark.parametrize("codec", ["zstd", "jpeg", "raw"])
 def test_tables_of_odd_slides(odd, codec):
     path = odd / f"{codec}.zarr"
@@ -354,15 +431,20 @@ def test_raw_chunks_can_be_mapped(stores):
 
 
 def test_table_has_the_documented_columns(stores):
-    pattern = r"^\| (`\w+`(?:, `\w+`)?) \| (int32|int64|uint32|float32|string) \|"
+    pattern = r"^\| (`\w+`(?:, `\w+`)*) \| (int32|int64|uint32|float32|string) \|"
     rows = re.findall(pattern, section("## The tile table"), re.MULTILINE)
     documented = [(name, kind) for names, kind in rows for name in re.findall(r"\w+", names)]
     schema = pq.read_schema(stores / "zstd.zarr/tiles/tiles.parquet")
     types = {"float32": pa.float32(), "string": pa.string()}
     expected = [(name, types.get(kind) or getattr(pa, kind)()) for name, kind in documented]
     assert [(field.name, field.type) for field in schema] == expected
-    table = pq.read_table(stores / "zstd.zarr/tiles/tiles.parquet")
-    assert not any(column.null_count for column in table.columns)
+    for codec in CODECS:
+        table = pq.read_table(stores / f"{codec}.zarr/tiles/tiles.parquet")
+        assert not any(column.null_count for column in table.columns)
+        mpp = attributes(stores / f"{codec}.zarr")["slidetile"]["quality"]["mpp"]
+        assert {
+            json.loads(f.metadata[b"mpp"]) == mpp for f in table.schema if f.name in QUALITY
+        } == {True}
 
 
 def test_attributes_are_the_documented_ones(stores):

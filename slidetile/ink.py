@@ -1,0 +1,110 @@
+"""How much of each tile is ink: marker strokes on the overview.
+
+Knows the overview and where tiles lie. Does not know how ink is told from tissue.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.detectors import is_dark, working_resolution
+from slidetile.geometry import Region
+from slidetile.glass import glass_shades
+from slidetile.overview import area_average
+from slidetile.pen import pen_strokes
+from slidetile.pieces import Mask
+from slidetile.pixels import Pixels
+
+PEN_METHOD = 1
+"""To be counted up when other pixels are found to be ink: a store says what its table is of."""
+
+
+def pen_fractions(
+    image: Pixels,
+    regions: Sequence[Region],
+    *,
+    scale: tuple[float, float],
+    mpp: tuple[float, float] | None,
+) -> NDArray[np.float32]:
+    """Return the share of each region that is ink.
+
+    Where colours do not tell, nothing counts as ink: with one channel, or on a dark background.
+
+    Parameters
+    ----------
+    image
+        The overview, uint8 [row, column, channel].
+    regions
+        In level-0 pixels, inside the slide.
+    scale
+        Level-0 pixels per pixel of the overview, as (x, y).
+    mpp
+        Micrometres per pixel of the overview, as (x, y), or None where unknown.
+
+    Returns
+    -------
+    float32 array
+        One value a region, 0–1.
+    """
+    if image.shape[2] != 3 or is_dark(image):
+        return np.zeros(len(regions), np.float32)
+    # Rounded, as whoever reads it back from a store's metadata may differ in the last bit.
+    overview_um = None if mpp is None else round(math.sqrt(mpp[0] * mpp[1]), 6)
+    factor, pixel_um = working_resolution(image, overview_um)
+    small = area_average(image, factor)
+    strokes = pen_strokes(small, glass_shades(small)[0], pixel_um)
+    return area_fractions(strokes, (scale[0] * factor, scale[1] * factor), regions).astype(
+        np.float32
+    )
+
+
+def area_fractions(
+    mask: Mask, scale: tuple[float, float], regions: Sequence[Region]
+) -> NDArray[np.float64]:
+    """Return the exact share of each region that a mask covers.
+
+    The mask counts as constant within each of its pixels, and the regions' edges cut through
+    them, as with `tissue_fractions`. Memory holds a row of the mask.
+
+    Parameters
+    ----------
+    mask
+        bool [row, column], over all of the slide.
+    scale
+        Level-0 pixels per pixel of the mask, as (x, y).
+    regions
+        In level-0 pixels, inside the slide.
+    """
+    fractions = np.zeros(len(regions))
+    if not mask.any():
+        return fractions
+    by_row: dict[tuple[int, int], list[int]] = {}
+    for number, region in enumerate(regions):
+        by_row.setdefault((region.y, region.bottom), []).append(number)
+    for (top, bottom), numbers in by_row.items():
+        line = _between(mask, top / scale[1], bottom / scale[1])
+        edges = np.array([(regions[n].x, regions[n].right) for n in numbers]) / scale[0]
+        covered = np.diff(_integral_at(line, edges))[:, 0]
+        fractions[numbers] = covered / (np.diff(edges)[:, 0] * ((bottom - top) / scale[1]))
+    np.clip(fractions, 0.0, 1.0, out=fractions)
+    return fractions
+
+
+def _between(mask: Mask, top: float, bottom: float) -> NDArray[np.float64]:
+    """Return the sum over the rows between two edges, which cut through rows, by column."""
+    first, last = (min(math.floor(edge), len(mask) - 1) for edge in (top, bottom))
+    line: NDArray[np.float64] = mask[first:last].sum(axis=0, dtype=np.float64)
+    line += mask[last] * (min(bottom, len(mask)) - last)
+    line -= mask[first] * (top - first)
+    return line
+
+
+def _integral_at(line: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the integral of a line of constant pixels from its beginning to each edge."""
+    before = np.concatenate([[0.0], np.cumsum(line)])
+    pixel = np.minimum(edges.astype(np.intp), len(line) - 1)
+    within = np.minimum(edges, len(line)) - pixel
+    integral: NDArray[np.float64] = before[pixel] + line[pixel] * within
+    return integral
