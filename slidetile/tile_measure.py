@@ -41,8 +41,8 @@ class TileMeasure:
     """The colour and the sharpness of tiles, from the chunks of one level.
 
     A pixel belongs to the tile that its centre lies in. Each chunk is decoded once and measured
-    by itself, so memory holds a shard and what is decoded in each
-    thread; what is not stored is not measured.
+    by itself, so memory holds one encoded shard and two chunks a thread; what is not stored is
+    not measured.
 
     Parameters
     ----------
