@@ -44,8 +44,8 @@ def measure_quality(
     dict of str to float32 array
         One value a tile, by column: all of `QUALITY_COLUMNS`.
     """
-    overview = plan.tissue.overview
-    measure = TileMeasure(plan.regions, level, codec, overview.image.shape[2])
+    overview, regions = plan.tissue.overview, plan.regions
+    measure = TileMeasure(regions, level, codec, overview.image.shape[2])
     measure.add(shards, read, workers=workers)
-    pen = pen_fractions(overview.image, plan.regions, scale=overview.scale, mpp=overview.mpp)
+    pen = pen_fractions(overview.image, regions, scale=overview.scale, mpp=overview.mpp)
     return {**measure.columns(), "pen_fraction": pen}
