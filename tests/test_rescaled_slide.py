@@ -1,5 +1,6 @@
 """Slides at an asked resolution: which level is taken, and that no cut shows."""
 
+import json
 import pickle
 from fractions import Fraction
 
@@ -180,6 +181,18 @@ def test_what_is_said_of_the_file_stays(sample, mpp):
         for name in ("source", "background", "vendor", "reader", "channels", "objective_power"):
             assert getattr(view, name) == getattr(slide, name)
         assert "0.7" in view._repr_html_() or mpp == 0.5
+
+
+def test_regions_of_the_file_lie_where_they_lay(tmp_path):
+    area = st.Region(x=40, y=20, width=200, height=100)
+    slide = st.ArraySlide(noise(211, 317), mpp=0.25, scan_area=area)
+    ring = [[0, 0], [160, 0], [160, 80], [0, 80], [0, 0]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    path = tmp_path / "regions.geojson"
+    path.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": geometry}))
+    view = st.rescale_slide(slide, mpp=0.5)
+    (placed,) = st.read_regions(path, view).areas
+    assert placed.edges == pytest.approx((20, 10, 100, 50), abs=0.5)
 
 
 def test_what_cannot_be_had_is_refused():

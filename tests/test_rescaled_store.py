@@ -96,6 +96,22 @@ def test_edges_are_those_of_the_resampled_slide(sample, tmp_path):
     np.testing.assert_array_equal(store[len(store) - 1], whole[last.slices])
 
 
+def test_exports_are_in_pixels_of_the_file(sample, averaged, tmp_path):
+    with st.open_slide(sample) as slide:
+        view = st.rescale_slide(slide, mpp=0.7)
+        plan = st.plan_tiles(view, st.find_tissue(view), SMALL)
+        st.export_plan(view, plan, tmp_path / "plan.geojson")
+        drawn = st.draw_tissue(view, st.read_regions(tmp_path / "plan.geojson", view))
+    assert (drawn.mask == plan.tissue.mask).all()
+    st.export_store(averaged, tmp_path / "store.geojson")
+    features = json.loads((tmp_path / "store.geojson").read_text())["features"]
+    assert features == json.loads((tmp_path / "plan.geojson").read_text())["features"]
+    tiles = [f for f in features if f["properties"]["objectType"] == "tile"]
+    first = averaged.tile_region(0)
+    corner = tiles[0]["geometry"]["coordinates"][0][0]
+    assert corner == pytest.approx([first.x * 1.4, first.y * 1.4])
+
+
 def test_windows_of_a_store_at_another_resolution_go_by_its_own_mpp(averaged):
     windows = averaged.windows(size=128, stride=128, mpp=1.4)
     assert len(windows)
