@@ -1,8 +1,6 @@
 """Reading a store back: its tiles, any region of its levels, and what it says of itself."""
 
-import base64
 import functools
-import math
 import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -13,19 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile import preview
-from slidetile.array_file import ArrayFile, read_json
-from slidetile.codecs import ZstdCodec, make_codec
-from slidetile.errors import IncompleteStoreError, StoreError
+from slidetile.array_file import ArrayFile
+from slidetile.errors import StoreError
 from slidetile.geometry import Region
 from slidetile.level_view import LevelView, StoredLevel
-from slidetile.metadata import FORMAT_VERSION
-from slidetile.overview import LARGEST_OVERVIEW_PX
-from slidetile.partial import partial_path
+from slidetile.picture_file import PictureFile
 from slidetile.pixels import Pixels
 from slidetile.selection import TileSelection
 from slidetile.slide import Level
+from slidetile.store_root import read_root
 from slidetile.stored_area import StoredArea
 from slidetile.tile_grid import Edge
+from slidetile.tile_table import read_parquet
 from slidetile.window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.windows import Windows
 
@@ -33,9 +30,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import zarr
-
-LARGEST_TABLE_BYTES = 1 << 32
-"""Bounds the memory a damaged tile table can take; a real one has some 60 bytes a tile."""
 
 
 class TileStore:
@@ -51,23 +45,13 @@ class TileStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        root = _read_root(self.path)
-        try:
-            self.attributes: dict[str, Any] = root["attributes"]["slidetile"]
-            codec = make_codec(self.attributes["codec"])
-            self._tile_count = int(self.attributes["tile_count"])
-            self._tile_size = int(self.attributes["tile_size"])
-            red, green, blue = map(int, self.attributes["background"])
-            paths = [
-                dataset["path"]
-                for dataset in root["attributes"]["ome"]["multiscales"][0]["datasets"]
-            ]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise StoreError(f"{self.path / 'zarr.json'} is damaged: {error!r}.") from error
-        self._background = red, green, blue
-        if paths != [str(number) for number in range(len(paths))]:
-            raise StoreError(f"{self.path / 'zarr.json'} is damaged: its levels are {paths}.")
-        self._arrays = [ArrayFile(self.path / path, codec) for path in paths]
+        self._root = read_root(self.path)
+        self._arrays = self._root.open_arrays()
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """``attributes.slidetile``: all that the store says of itself; docs/store-format.md."""
+        return self._root.attributes
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -79,13 +63,12 @@ class TileStore:
     @property
     def codec(self) -> str:
         """How chunks are stored: "native", "zstd", "jpeg" or "raw"."""
-        return str(self.attributes["codec"])
+        return self._root.codec.name
 
     @property
     def mpp(self) -> tuple[float, float] | None:
         """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
-        mpp = self.attributes["level_0"]["mpp"]
-        return None if mpp is None else (float(mpp[0]), float(mpp[1]))
+        return self._root.mpp
 
     @property
     def slide_scale(self) -> tuple[float, float]:
@@ -94,24 +77,22 @@ class TileStore:
         What lies at x in the store lies at x times this in the slide; (1, 1) unless the store was
         made at another resolution.
         """
-        x, y = self.attributes["level_0"]["scale"]
-        return float(x), float(y)
+        return self._root.slide_scale
 
     @property
     def tile_size(self) -> int:
         """Width and height of a tile, in level-0 pixels."""
-        return self._tile_size
+        return self._root.tile_size
 
     @property
     def background(self) -> tuple[int, int, int]:
         """The colour of what lies outside the slide."""
-        return self._background
+        return self._root.background
 
     @property
     def icc_profile(self) -> bytes | None:
         """The slide's colour profile; the stored pixels do not have it applied."""
-        profile = self.attributes.get("icc_profile")
-        return None if profile is None else base64.b64decode(profile)
+        return self._root.icc_profile
 
     @functools.cached_property
     def tiles(self) -> "pa.Table":
@@ -122,33 +103,21 @@ class TileStore:
         StoreError
             The table is missing or damaged.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         path = self.path / "tiles" / "tiles.parquet"
-        try:
-            file = pq.ParquetFile(path)
-            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-            if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
-                raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
-            table = file.read()
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{path} could not be read: {error}.") from error
-        if table.num_rows != self._tile_count:
-            raise StoreError(
-                f"{path} has {table.num_rows} rows, the store {self._tile_count} tiles."
-            )
+        table = read_parquet(path)
+        if table.num_rows != len(self):
+            raise StoreError(f"{path} has {table.num_rows} rows, the store {len(self)} tiles.")
         return table
 
     @functools.cached_property
     def overview(self) -> Pixels:
         """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""
-        return self._picture("overview")
+        return PictureFile(self.path / "overview").read()
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
         """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
-        labels: NDArray[np.uint32] = self._picture("tissue")[..., 0]
+        labels: NDArray[np.uint32] = PictureFile(self.path / "tissue").read()[..., 0]
         return labels
 
     @functools.cached_property
@@ -160,14 +129,8 @@ class TileStore:
         StoreError
             The metadata are damaged.
         """
-        path = self.path / "overview" / "zarr.json"
-        try:
-            dataset = read_json(path)["attributes"]["ome"]["multiscales"][0]["datasets"][0]
-            _, down, across = dataset["coordinateTransformations"][0]["scale"]
-            x, y = self.mpp or (1.0, 1.0)
-            return float(across) / x, float(down) / y
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
-            raise StoreError(f"{path} is damaged: {error!r}.") from error
+        picture = PictureFile(self.path / "overview")
+        return picture.scale(self.mpp, self._arrays[0].grid.size)
 
     @property
     def zarr(self) -> "zarr.Group":
@@ -202,7 +165,7 @@ class TileStore:
         """
         array = self._arrays[level]
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
-        return array.read(at_level, self._background)
+        return array.read(at_level, self._root.background)
 
     def windows(
         self,
@@ -253,10 +216,10 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = LevelView.at(self._stored_levels, self.mpp, spec.mpp, self._background)
+        view = LevelView.at(self._stored_levels, self.mpp, spec.mpp, self._root.background)
         try:
             area = StoredArea.of_tiles(self.tiles)
-            tissue = Tissue(mask=self.tissue > 0, scale=self._tissue_scale)
+            tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
         except (LookupError, TypeError, ValueError) as error:
             raise StoreError(
                 f"The tiles or the tissue of {self.path} are damaged: {error}."
@@ -276,7 +239,7 @@ class TileStore:
         if not -len(self) <= index < len(self):
             raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
         x, y = self._corners
-        size = self._tile_size
+        size = self._root.tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
 
     def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
@@ -312,7 +275,7 @@ class TileStore:
         return TileSelection(store=self, tile_ids=np.asarray(tiles))
 
     def __len__(self) -> int:
-        return self._tile_count
+        return self._root.tile_count
 
     def __getitem__(self, index: int) -> Pixels:
         """Return a tile: uint8 [row, column, channel], always of the full size."""
@@ -327,13 +290,13 @@ class TileStore:
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
         return (
-            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._tile_size} px, "
+            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._root.tile_size} px, "
             f"{self.codec}, {len(self._arrays)} levels from {width}×{height} px)"
         )
 
     def _repr_html_(self) -> str:
         facts = {
-            "tiles": f"{len(self)} of {self._tile_size} px",
+            "tiles": f"{len(self)} of {self._root.tile_size} px",
             "codec": self.codec,
             "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
@@ -368,29 +331,6 @@ class TileStore:
             for (x, y), (width, height) in [(self._covered_size(number), array.grid.size)]
         ]
 
-    @property
-    def _tissue_scale(self) -> tuple[float, float]:
-        """Level-0 pixels per pixel of the tissue, as (x, y)."""
-        finest, tissue = (
-            read_json(self.path / folder / "zarr.json")["attributes"]["ome"]["multiscales"][0][
-                "datasets"
-            ][0]["coordinateTransformations"][0]["scale"]
-            for folder in (".", "tissue")
-        )
-        scale = float(tissue[2]) / float(finest[2]), float(tissue[1]) / float(finest[1])
-        (height, width), (columns, rows) = self.tissue.shape, self._arrays[0].grid.size
-        covered = (width * scale[0] * (1 + 1e-9), columns), (height * scale[1] * (1 + 1e-9), rows)
-        if not all(length <= reach < math.inf for reach, length in covered):
-            raise ValueError(f"the tissue's scale is {scale}")
-        return scale
-
-    def _picture(self, name: str) -> NDArray[Any]:
-        array = ArrayFile(self.path / name / "0", ZstdCodec())
-        width, height = array.grid.size
-        if width * height > LARGEST_OVERVIEW_PX:
-            raise StoreError(f"{self.path / name} claims {width}×{height} px, which is too large.")
-        return array.read(Region(x=0, y=0, width=width, height=height), (0, 0, 0))
-
 
 def open_store(path: str | os.PathLike[str]) -> TileStore:
     """Open a finished store.
@@ -408,29 +348,6 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
         It is no store, or of a later version.
     """
     return TileStore(path)
-
-
-def _read_root(path: Path) -> dict[str, Any]:
-    if not (path / "zarr.json").is_file():
-        partial = partial_path(path)
-        unfinished = next((p for p in (partial, path) if p.is_dir()), None)
-        if unfinished is None:
-            raise StoreError(f"{path} does not exist.")
-        raise IncompleteStoreError(
-            f"{unfinished} has no root zarr.json: it is no store, or one that is not finished. "
-            "Run the command that began it once more."
-        )
-    root = read_json(path / "zarr.json")
-    attributes = root.get("attributes")
-    ours = attributes.get("slidetile") if isinstance(attributes, dict) else None
-    if not isinstance(ours, dict):
-        raise StoreError(f"{path} is Zarr, but not a slidetile store: it has no such attributes.")
-    if ours.get("format_version") != FORMAT_VERSION:
-        raise StoreError(
-            f"{path} has format version {ours.get('format_version')!r}, but this slidetile reads "
-            f"version {FORMAT_VERSION}; install the version that wrote it."
-        )
-    return root
 
 
 def _level(array: ArrayFile, covered: tuple[int, int]) -> Level:

@@ -3,18 +3,23 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.codecs import crc32c
+from slidetile.errors import StoreError
 from slidetile.layout import Grid, Shard
 from slidetile.plan import TilePlan
 from slidetile.quality_level import QUALITY_COLUMNS, Quality
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+LARGEST_TABLE_BYTES = 1 << 32
+"""Bounds the memory a damaged table can take; a real one has some 60 bytes a tile."""
 
 OK = "ok"
 UNREADABLE = "unreadable"
@@ -143,3 +148,24 @@ def write_parquet(table: "pa.Table") -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return bytes(sink.getvalue())
+
+
+def read_parquet(path: Path) -> "pa.Table":
+    """Read the table from its file.
+
+    Raises
+    ------
+    StoreError
+        It is missing, damaged, or claims too much memory.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
+            raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
+        return file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} could not be read: {error}.") from error

@@ -62,7 +62,7 @@ def native(sample, tmp_path_factory):
 
 def tissue_over(store):
     """The share of each level-0 pixel that is tissue, exactly: the scale is whole."""
-    across, down = store._tissue_scale
+    across, down = store.overview_scale
     mask = store.tissue > 0
     return mask.repeat(int(down), axis=0).repeat(int(across), axis=1)[:HEIGHT, :WIDTH]
 
