@@ -170,7 +170,13 @@ class TilePlan:
     @property
     def regions(self) -> list[Region]:
         """The part of each tile inside the slide, in level-0 pixels."""
-        return [tile.inside for tile in self]
+        grid, (width, height) = self.grid, self.slide_size
+        lefts, tops = grid.lefts(self.columns).tolist(), grid.tops(self.rows).tolist()
+        # Not tile by tile: there may be a million.
+        return [
+            Region.from_edges(x, y, min(x + grid.size, width), min(y + grid.size, height))
+            for x, y in zip(lefts, tops, strict=True)
+        ]
 
     def __len__(self) -> int:
         return len(self.columns)
