@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.coverage import covered_share
 from slidetile.detectors import is_dark, working_resolution
 from slidetile.geometry import Region
 from slidetile.glass import glass_shades
@@ -65,8 +66,7 @@ def area_fractions(
 ) -> NDArray[np.float64]:
     """Return the exact share of each region that a mask covers.
 
-    The mask counts as constant within each of its pixels, and the regions' edges cut through
-    them, as with `tissue_fractions`. Memory holds a row of the mask.
+    Row by row of regions, so that memory holds what one of them needs; see `covered_share`.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def area_fractions(
     scale
         Level-0 pixels per pixel of the mask, as (x, y).
     regions
-        In level-0 pixels, inside the slide.
+        In level-0 pixels, inside the slide, row by row.
     """
     fractions = np.zeros(len(regions))
     if not mask.any():
@@ -84,27 +84,7 @@ def area_fractions(
     for number, region in enumerate(regions):
         by_row.setdefault((region.y, region.bottom), []).append(number)
     for (top, bottom), numbers in by_row.items():
-        line = _between(mask, top / scale[1], bottom / scale[1])
-        edges = np.array([(regions[n].x, regions[n].right) for n in numbers]) / scale[0]
-        covered = np.diff(_integral_at(line, edges))[:, 0]
-        fractions[numbers] = covered / (np.diff(edges)[:, 0] * ((bottom - top) / scale[1]))
-    np.clip(fractions, 0.0, 1.0, out=fractions)
+        lefts, rights = np.array([(regions[n].x, regions[n].right) for n in numbers]).T
+        row = np.array([top]), np.array([bottom])
+        fractions[numbers] = covered_share(mask, scale, row, (lefts, rights))[0]
     return fractions
-
-
-def _between(mask: Mask, top: float, bottom: float) -> NDArray[np.float64]:
-    """Return the sum over the rows between two edges, which cut through rows, by column."""
-    first, last = (min(math.floor(edge), len(mask) - 1) for edge in (top, bottom))
-    line: NDArray[np.float64] = mask[first:last].sum(axis=0, dtype=np.float64)
-    line += mask[last] * (min(bottom, len(mask)) - last)
-    line -= mask[first] * (top - first)
-    return line
-
-
-def _integral_at(line: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the integral of a line of constant pixels from its beginning to each edge."""
-    before = np.concatenate([[0.0], np.cumsum(line)])
-    pixel = np.minimum(edges.astype(np.intp), len(line) - 1)
-    within = np.minimum(edges, len(line)) - pixel
-    integral: NDArray[np.float64] = before[pixel] + line[pixel] * within
-    return integral
