@@ -54,7 +54,6 @@ class Encoding:
         grid = Grid.about(slide.levels[0].size, (chunk, chunk), SHARD_PX)
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
-        self._fill = fill
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
         self._chunk_shape = slide.channels, grid.chunk_height, grid.chunk_width
         self._unit_bytes = slide.channels * grid.shard_height * grid.shard_width
