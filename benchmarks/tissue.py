@@ -1,16 +1,19 @@
 """Score tissue detectors against polygons and composites, time the default, draw its masks.
 
-    python benchmarks/tissue.py [--composites SEEDS] [--pictures]
+    python benchmarks/tissue.py [--composites SEEDS] [--pictures] [--lazyslide PYTHON]
 
 Needs ../shared/slides and ../shared/tissue_truth beside the project. ``--composites 10`` scores
 the detectors on so many held-out composites of each kind (tests/composites.py), which takes
-minutes. Pictures are written to docs/images, of the CC0 slides only.
+minutes. Pictures are written to docs/images, of the CC0 slides only. ``--lazyslide`` names a Python
+that has lazyslide, to score it too; it is no dependency of ours, as it needs PyTorch.
 """
 
 import argparse
 import importlib.util
 import json
+import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from functools import partial
@@ -62,7 +65,7 @@ def load_score():
     return module.score
 
 
-def print_scores():
+def print_scores(lazyslide):
     score = load_score()
     print("| slide | detector | clean-up | tissue | faint | background |")
     print("|---|---|---|---|---|---|")
@@ -73,12 +76,25 @@ def print_scores():
                 DETECTORS.items(), CLEANING.items()
             ):
                 tissue = find_tissue(slide, detector=detector, **options)
-                result = score(polygons, tissue.mask)
-                cells = [
-                    f"{result[key]:.4f}" if key in result else "–"
-                    for key in ("tissue", "faint", "background")
-                ]
-                print(f"| {truth} | {label} | {cleaned} | {' | '.join(cells)} |")
+                print_row(truth, label, cleaned, score(polygons, tissue.mask))
+        if lazyslide:
+            mask = lazyslide_mask(lazyslide, SLIDES / name)
+            print_row(truth, "LazySlide 0.13", "its own", score(polygons, mask))
+
+
+def print_row(truth, label, cleaned, result):
+    cells = [
+        f"{result[key]:.4f}" if key in result else "–" for key in ("tissue", "faint", "background")
+    ]
+    print(f"| {truth} | {label} | {cleaned} | {' | '.join(cells)} |")
+
+
+def lazyslide_mask(python, slide):
+    with tempfile.TemporaryDirectory() as folder:
+        mask = Path(folder) / "mask.npy"
+        script = PROJECT / "benchmarks" / "lazyslide_mask.py"
+        subprocess.run([python, script, slide, mask], check=True)
+        return np.load(mask)
 
 
 def load_composites():
@@ -184,8 +200,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--composites", type=int, metavar="SEEDS", default=0)
     parser.add_argument("--pictures", action="store_true")
+    parser.add_argument("--lazyslide", metavar="PYTHON")
     arguments = parser.parse_args()
-    print_scores()
+    print_scores(arguments.lazyslide)
     print_cost()
     if arguments.composites:
         print_composites(arguments.composites)
