@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import os
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from slidetile.copying import Copying
 from slidetile.encoding import Encoding
 from slidetile.errors import NotNativeError, SlideReadError
 from slidetile.governor import Governor, kept_heap
+from slidetile.lanes import share_out
 from slidetile.layout import Shard
 from slidetile.partial import check_destination
 from slidetile.pipeline import Limits, Stages, stream
@@ -26,7 +28,7 @@ from slidetile.store import TileStore, open_store
 from slidetile.store_spec import StoreSpec
 from slidetile.store_writer import PackedShard, StoreWriter, begun_codec
 from slidetile.tile_table import Ledger, ShardRecord
-from slidetile.work import Work
+from slidetile.work import Task, Work
 from slidetile.write_options import WriteOptions
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ READERS = 4
 
 WRITERS = 2
 """Threads that write: to copy into the system's cache is work, and a slow disk makes them wait."""
+
+COPIERS = 4
+"""Tasks copied at once where the disk makes them wait; where it does not, it is one."""
 
 PLACES_PER_WORKER = 4
 """Tasks in flight for each encoding thread: one in hand, the others being read or written."""
@@ -130,11 +135,10 @@ class _Job:
             durable=self._options.durable,
         ) as writer:
             work.kept = writer
-            limits = _limits(work, workers)
-            governor = self._governor(work, limits)
+            governor = self._governor(work, workers)
             run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
             try:
-                ledger = run.carry_out(limits)
+                ledger = run.carry_out(workers)
             except NotNativeError:
                 writer.discard()
                 raise
@@ -164,12 +168,12 @@ class _Job:
                 "the file is damaged or was cut short."
             )
 
-    def _governor(self, work: Work, limits: Limits) -> Governor:
+    def _governor(self, work: Work, workers: int) -> Governor:
         gauge = memory.SystemGauge()
         budget = memory.make_budget(
             gauge,
             unit_bytes=work.unit_bytes,
-            most=PLACES_PER_WORKER * limits.workers,
+            most=PLACES_PER_WORKER * workers if work.decodes else COPIERS,
             memory_bytes=self._options.memory_bytes,
         )
         return Governor(budget, gauge)
@@ -225,11 +229,10 @@ class _Run:
         self._done = 0
         self._bytes = 0
 
-    def carry_out(self, limits: Limits) -> Ledger:
+    def carry_out(self, workers: int) -> Ledger:
         tasks = self._work.tasks(self._is_kept)
         self._report()
-        stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
-        results = stream(tasks, stages, limits, self._governor.places)
+        results = self._results(tasks, workers)
         # Whatever ends the loop ends the threads first.
         with kept_heap(), contextlib.closing(results):
             for records in results:
@@ -237,6 +240,19 @@ class _Run:
                     self._enter(record)
                 self._report()
         return self._ledger
+
+    def _results(
+        self, tasks: Iterable[Task], workers: int
+    ) -> Generator[list[ShardRecord], None, None]:
+        places = self._governor.places
+        if not self._work.decodes:
+            return share_out(tasks, self._copy, places, most=COPIERS)
+        stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
+        limits = Limits(workers=workers, readers=READERS, writers=WRITERS)
+        return stream(tasks, stages, limits, places)
+
+    def _copy(self, task: Task) -> list[ShardRecord]:
+        return self._write(self._encode(self._work.read(task)))
 
     def _is_kept(self, level: int, shard: Shard) -> bool:
         record = self._writer.kept(level, shard)
@@ -272,10 +288,3 @@ class _Run:
 
 def _ignore(_: Progress) -> None:
     """Report to nobody."""
-
-
-def _limits(work: Work, workers: int) -> Limits:
-    if work.decodes:
-        return Limits(workers=workers, readers=READERS, writers=WRITERS)
-    # To cut and join bytes holds the interpreter's lock: more threads would wait for each other.
-    return Limits(workers=1, readers=READERS)
