@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from slidetile.errors import RegionFileError
 from slidetile.overview import Overview
+from slidetile.pieces import Mask
 from slidetile.winding import crossing_count, winding_numbers
 
 _log = logging.getLogger(__name__)
@@ -18,8 +19,6 @@ LARGEST_CROSSING_COUNT = 1_000_000_000
 """Crossings of outlines and mask rows; more would take longer than a minute."""
 
 _BAND_PX = 1 << 22
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -50,20 +50,19 @@ class Encoding:
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
         self.kept: KeptShards | None = None
-        chunk = SHARD_PX if codec.name == "raw" else SHARDED_CHUNK_PX
-        grid = Grid.about(slide.levels[0].size, (chunk, chunk), SHARD_PX)
+        grid = encoded_grid(slide.levels[0].size, codec)
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
         self._chunk_shape = slide.channels, grid.chunk_height, grid.chunk_width
-        self._unit_bytes = slide.channels * grid.shard_height * grid.shard_width
         self._is_aligned = _fits(slide.levels[0], grid)
         self._own = threading.local()
 
     @property
     def unit_bytes(self) -> int:
         """The pixels of a shard."""
-        return self._unit_bytes
+        grid = self.levels[0].grid
+        return self._slide.channels * grid.shard_height * grid.shard_width
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards of level 0 to make, and the finished ones coarser shards need."""
@@ -185,6 +184,12 @@ class Encoding:
             max(chunk.right for chunk in chunks),
             max(chunk.bottom for chunk in chunks),
         )
+
+
+def encoded_grid(size: tuple[int, int], codec: ChunkCodec) -> Grid:
+    """Return how level 0 of (width, height) pixels is cut, to be encoded."""
+    chunk = SHARD_PX if codec.name == "raw" else SHARDED_CHUNK_PX
+    return Grid.about(size, (chunk, chunk), SHARD_PX)
 
 
 def _decoded(fetched: FetchedRegion | None) -> FetchedRegion | None:

@@ -17,7 +17,7 @@ from slidetile.errors import MissingResolutionError
 from slidetile.geometry import Region
 from slidetile.pixels import Pixels, fill_colour
 from slidetile.resampling import SUBPIXELS, Resampling
-from slidetile.rescaling import TOLERANCE, as_written
+from slidetile.rescaling import as_written, choose_level
 
 STRIP_BYTES = 1 << 25
 """As many source pixels are averaged at once, so that memory stays flat whatever the factor."""
@@ -171,17 +171,16 @@ def _choose(
             "µm: leave mpp out, or tile the slide again and say what its mpp is."
         )
     factors = [_factors(level, mpp, wanted_mpp) for level in levels]
-    nearest = min(range(len(levels)), key=lambda number: _distance(factors[number]))
-    if _distance(factors[nearest]) <= TOLERANCE:
-        return levels[nearest], None
-    finer = [number for number, factor in enumerate(factors) if min(factor) >= 1]
-    if not finer:
+    number, is_near = choose_level(factors)
+    if number is None:
         raise ValueError(
             f"Windows at {wanted_mpp:g} µm per pixel are finer than what is stored: level 0 has "
             f"{mpp[0]:g}×{mpp[1]:g} µm. Ask for that or more."
         )
-    level, factor = levels[finer[-1]], factors[finer[-1]]
-    return level, Resampling(source_size=level.array.grid.size, factor=factor)
+    level = levels[number]
+    if is_near:
+        return level, None
+    return level, Resampling(source_size=level.array.grid.size, factor=factors[number])
 
 
 def _factors(
@@ -193,7 +192,3 @@ def _factors(
         for own, downsample in zip(mpp, level.downsample, strict=True)
     )
     return x, y
-
-
-def _distance(factor: tuple[Fraction, Fraction]) -> Fraction:
-    return max(abs(one - 1) for one in factor)

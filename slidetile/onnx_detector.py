@@ -172,6 +172,7 @@ class _Network(NamedTuple):
 
     @classmethod
     def load(cls, options: OnnxDetector) -> "_Network":
+        """Load the network, made sure that it is as the options say."""
         import onnxruntime
 
         how = onnxruntime.SessionOptions()

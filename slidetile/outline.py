@@ -6,6 +6,8 @@ Knows masks. Does not know slides, scales or files.
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.pieces import Labels, number_pieces
+
 Ring = NDArray[np.int64]
 """int64 [corner, (x, y)] on the grid of pixel corners, not closed: pixel (0, 0) has its corners
 at (0, 0), (1, 0), (1, 1) and (0, 1)."""
@@ -30,11 +32,8 @@ def trace_outlines(mask: NDArray[np.bool_]) -> list[list[Ring]]:
         Each a list of rings, its outline first, then its holes, in the order of their first
         pixels, row by row.
     """
-    from scipy.ndimage import label
-
-    pieces: NDArray[np.int32] = np.empty(mask.shape, np.int32)
-    count = label(mask, output=pieces)
-    polygons: list[list[Ring]] = [[] for _ in range(count)]
+    pieces = number_pieces(mask, corners=False)
+    polygons: list[list[Ring]] = [[] for _ in range(int(pieces.max(initial=0)))]
     width = mask.shape[1] + 1
     start, heading, piece = _edges(pieces, width)
     following = _following(start, heading, piece, width).tolist()
@@ -52,9 +51,7 @@ def trace_outlines(mask: NDArray[np.bool_]) -> list[list[Ring]]:
     return polygons
 
 
-def _edges(
-    pieces: NDArray[np.int32], width: int
-) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.int32]]:
+def _edges(pieces: Labels, width: int) -> tuple[NDArray[np.int64], NDArray[np.int8], Labels]:
     """Return all edges between a piece and what is none, the piece at their right hand.
 
     As three arrays: the number of the corner an edge begins at (row by row, so the first edge of
@@ -80,7 +77,7 @@ def _edges(
 
 
 def _following(
-    start: NDArray[np.int64], heading: NDArray[np.int8], piece: NDArray[np.int32], width: int
+    start: NDArray[np.int64], heading: NDArray[np.int8], piece: Labels, width: int
 ) -> NDArray[np.intp]:
     """Return the number of the edge that follows each edge on its ring.
 

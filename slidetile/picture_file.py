@@ -55,14 +55,26 @@ class PictureFile:
             The metadata are damaged.
         """
         path = self._folder / "zarr.json"
-        unit = mpp or (1.0, 1.0)
+        node = read_json(path)
         try:
-            dataset = read_json(path)["attributes"]["ome"]["multiscales"][0]["datasets"][0]
-            _, down, across = dataset["coordinateTransformations"][0]["scale"]
-            scale = float(across) / unit[0], float(down) / unit[1]
+            scale = told_scale(node, mpp)
         except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
             raise StoreError(f"{path} is damaged: {error!r}.") from error
         for step, pixels, length in zip(scale, self._array.grid.size, size, strict=True):
             if not length <= pixels * step * (1 + 1e-9) < math.inf:
                 raise StoreError(f"{path} is damaged: its scale is {scale}.")
         return scale
+
+
+def told_scale(node: dict[str, Any], mpp: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the level-0 pixels per pixel, as (x, y), that a picture's ``zarr.json`` tells.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError, ZeroDivisionError
+        It does not.
+    """
+    dataset = node["attributes"]["ome"]["multiscales"][0]["datasets"][0]
+    _, down, across = dataset["coordinateTransformations"][0]["scale"]
+    x, y = mpp or (1.0, 1.0)
+    return across / x, down / y

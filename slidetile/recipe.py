@@ -99,6 +99,11 @@ class Recipe:
             "region_margin_um": float(self.region_margin_um),
         }
 
+    @property
+    def _is_drawn(self) -> bool:
+        """Whether drawn regions are the tissue, and none is looked for."""
+        return self.regions is not None and self.regions.mode == "replace"
+
     def open(self, path: str | os.PathLike[str]) -> Slide:
         """Open a slide, at the resolution asked for; see `open_slide` and `rescale_slide`."""
         with ExitStack() as stack:
@@ -151,17 +156,11 @@ class Recipe:
 
     def _tissue_parameters(self, slide: Slide) -> dict[str, Any]:
         """Return what is known of the tissue's parameters before any is found."""
-        if self.regions is not None and self.regions.mode == "replace":
-            return {"mpp": overview_mpp(slide, self.tissue_mpp), "detector": DETECTOR}
-        tissue: dict[str, Any] = {
-            "mpp": overview_mpp(slide, self.tissue_mpp),
-            "keep_pen": self.keep_pen,
-            **self._lengths,
-        }
-        return tissue
+        found = {} if self._is_drawn else {"keep_pen": self.keep_pen, **self._lengths}
+        return {"mpp": overview_mpp(slide, self.tissue_mpp), **found}
 
     def _same_detector(self, told: dict[str, Any]) -> bool:
-        if self.regions is not None and self.regions.mode == "replace":
+        if self._is_drawn:
             return told == DETECTOR
         given = None if self.detector is None else (self.detector,)
         detectors = given or default_detectors(keep_pen=self.keep_pen)

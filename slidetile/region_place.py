@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.drawn import DrawnArea, Mask, PaintedMask
+from slidetile.drawn import DrawnArea, PaintedMask
 from slidetile.errors import MissingResolutionError, RegionFileError
 from slidetile.file_shapes import FileShape, FileShapes
 from slidetile.geometry import Region
+from slidetile.pieces import Mask
 from slidetile.slide import Slide
 
 _log = logging.getLogger(__name__)

@@ -72,22 +72,38 @@ def choose_rescaling(
         No level is as fine as that, or the next finer one more than 256 times as fine.
     """
     factors = [_factors(size, sizes[0], slide_mpp, mpp) for size in sizes]
-    apart = [max(abs(factor - 1) for factor in pair) for pair in factors]
-    nearest = min(range(len(sizes)), key=lambda level: apart[level])
-    if apart[nearest] <= TOLERANCE:
-        scale = tuple(Fraction(*lengths) for lengths in zip(sizes[0], sizes[nearest], strict=True))
-        return _rescaling(nearest, sizes[nearest], _AS_IT_IS, (scale[0], scale[1]), slide_mpp, mpp)
-    finer = [level for level, pair in enumerate(factors) if min(pair) >= 1]
-    if not finer:
+    level, is_near = choose_level(factors)
+    if level is None:
         raise ValueError(
             f"The slide has {slide_mpp[0]:.4g}×{slide_mpp[1]:.4g} µm per pixel: at {mpp:g} its "
             f"pixels would be made up. Ask for {max(slide_mpp):.4g} or more."
         )
-    level = finer[-1]
+    if is_near:
+        scale = tuple(Fraction(*lengths) for lengths in zip(sizes[0], sizes[level], strict=True))
+        return _rescaling(level, sizes[level], _AS_IT_IS, (scale[0], scale[1]), slide_mpp, mpp)
     scale = tuple(as_written(mpp) / as_written(own) for own in slide_mpp)
     chosen = _rescaling(level, sizes[level], factors[level], (scale[0], scale[1]), slide_mpp, mpp)
     chosen.resampling  # noqa: B018  it refuses a factor that is too large
     return chosen
+
+
+def choose_level(factors: Sequence[tuple[Fraction, Fraction]]) -> tuple[int | None, bool]:
+    """Return the level that comes to a resolution, and whether it does as it is.
+
+    That is the nearest where it is within 2 % on both axes; else the coarsest that is finer on
+    both, to be averaged; else None.
+
+    Parameters
+    ----------
+    factors
+        How many pixels of each level make one of the resolution, as (x, y), finest level first.
+    """
+    apart = [max(abs(factor - 1) for factor in pair) for pair in factors]
+    nearest = min(range(len(factors)), key=lambda level: apart[level])
+    if apart[nearest] <= TOLERANCE:
+        return nearest, True
+    finer = (level for level, pair in enumerate(factors) if min(pair) >= 1)
+    return max(finer, default=None), False
 
 
 def _rescaling(

@@ -11,13 +11,14 @@ import numpy as np
 from slidetile.array_file import ArrayFile
 from slidetile.codecs import ChunkCodec, JpegCodec, ZstdCodec, make_codec
 from slidetile.copying import COPIED_SHARD_PX, Copying
-from slidetile.encoding import SHARDED_CHUNK_PX, Encoding
+from slidetile.encoding import Encoding, encoded_grid
 from slidetile.errors import StoreError
 from slidetile.halving import PyramidLevel, halved_levels
 from slidetile.layout import Grid
 from slidetile.metadata import FORMAT_VERSION, Dataset, array, group, image, level_0
 from slidetile.overview import LARGEST_OVERVIEW_PX
 from slidetile.picture import PICTURE_CODEC, picture_grid
+from slidetile.picture_file import told_scale
 from slidetile.plan import TileSpec
 from slidetile.quality_level import QualityLevel
 from slidetile.regions_spec import RegionsSpec
@@ -26,7 +27,6 @@ from slidetile.slide import check_mpp
 from slidetile.tile_grid import TileGrid
 from slidetile.tissue_regions import DETECTOR
 from slidetile.verify_tree import StoreTree
-from slidetile.work import SHARD_PX
 
 LARGEST_CHUNK_COUNT = 1 << 24
 """Chunks of a level, stored or not: a million pixels a side in native tiles of 256."""
@@ -310,8 +310,7 @@ def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:
 
 
 def _halvings(codec: ChunkCodec, finest: Grid) -> tuple[PyramidLevel, ...]:
-    chunk = SHARD_PX if codec.name == "raw" else SHARDED_CHUNK_PX
-    grid = Grid.about(finest.size, (chunk, chunk), SHARD_PX)
+    grid = encoded_grid(finest.size, codec)
     return halved_levels(grid, np.zeros((grid.chunk_rows, grid.chunk_columns), np.bool_))
 
 
@@ -325,11 +324,7 @@ def _overview_scale(
     tree: StoreTree, mpp: tuple[float, float] | None, grid: Grid, size: tuple[int, int]
 ) -> tuple[float, float]:
     """Return the overview's scale, made sure that it covers the slide and hardly more."""
-    node = tree.json("overview/zarr.json")
-    dataset = node["attributes"]["ome"]["multiscales"][0]["datasets"][0]
-    _, down, across = dataset["coordinateTransformations"][0]["scale"]
-    unit = mpp or (1.0, 1.0)
-    scale = across / unit[0], down / unit[1]
+    scale = told_scale(tree.json("overview/zarr.json"), mpp)
     for step, pixels, length in zip(scale, grid.size, size, strict=True):
         if not (step > 0 and (pixels - 1) * step < length <= pixels * step * (1 + 1e-9)):
             raise StoreError(

@@ -22,7 +22,7 @@ from slidetile.pipeline import Limits, Stages, stream
 from slidetile.plan import TilePlan
 from slidetile.progress import OnProgress, Progress
 from slidetile.quality import measure_quality
-from slidetile.quality_level import QualityLevel
+from slidetile.quality_level import Quality, QualityLevel
 from slidetile.slide import Slide
 from slidetile.store import TileStore, open_store
 from slidetile.store_spec import StoreSpec
@@ -125,11 +125,13 @@ class _Job:
         self._options = options
 
     def run(self, codec: ChunkCodec, *, workers: int, on_progress: OnProgress | None) -> TileStore:
+        """Write the store, or go on with it; return it finished."""
         work = make_work(self._slide, self._plan, codec)
+        quality = QualityLevel.of(work.levels, self._slide.mpp)
         existing = self._options.existing
         with StoreWriter(
             self._path,
-            self._spec(work),
+            self._spec(work, quality),
             overwrite=existing == "overwrite",
             restart=existing == "restart",
             durable=self._options.durable,
@@ -142,15 +144,17 @@ class _Job:
             except NotNativeError:
                 writer.discard()
                 raise
-            table = self._table(ledger, work, writer, workers)
+            measured = self._measured(quality, work, writer, workers)
+            table = ledger.tile_table(self._plan, measured, quality.mpp)
             self._check_readable(table)
             writer.finish(table)
         return open_store(self._path)
 
-    def _table(self, ledger: Ledger, work: Work, writer: StoreWriter, workers: int) -> "pa.Table":
-        level = QualityLevel.of(work.levels, self._slide.mpp)
+    def _measured(
+        self, level: QualityLevel, work: Work, writer: StoreWriter, workers: int
+    ) -> Quality:
         with kept_heap():
-            quality = measure_quality(
+            return measure_quality(
                 self._plan,
                 level,
                 work.codec,
@@ -158,7 +162,6 @@ class _Job:
                 read=functools.partial(writer.read_shard, level.number),
                 workers=workers,
             )
-        return ledger.tile_table(self._plan, quality, level.mpp)
 
     def _check_readable(self, table: "pa.Table") -> None:
         statuses = table["status"].to_pylist()
@@ -178,9 +181,8 @@ class _Job:
         )
         return Governor(budget, gauge)
 
-    def _spec(self, work: Work) -> StoreSpec:
+    def _spec(self, work: Work, quality: QualityLevel) -> StoreSpec:
         slide, anonymous = self._slide, self._options.anonymous
-        quality = QualityLevel.of(work.levels, slide.mpp)
         return StoreSpec(
             plan=self._plan,
             codec=work.codec,
@@ -230,6 +232,7 @@ class _Run:
         self._bytes = 0
 
     def carry_out(self, workers: int) -> Ledger:
+        """Make and write all shards that are missing; return what is known of level 0's."""
         tasks = self._work.tasks(self._is_kept)
         self._report()
         results = self._results(tasks, workers)

@@ -3,9 +3,10 @@
 import logging
 from typing import Any, Literal
 
-from slidetile.drawn import DrawnRegions, Mask
+from slidetile.drawn import DrawnRegions
 from slidetile.errors import RegionFileError
 from slidetile.overview import overview_mpp, read_overview
+from slidetile.pieces import Mask
 from slidetile.region_file import check_choice, counted
 from slidetile.slide import Slide
 from slidetile.tissue import TissueMask
@@ -92,12 +93,13 @@ def cut_tissue(
     check_choice("mode", mode, ("intersect", "exclude"))
     _check_any(regions, mode=mode)
     drawn = regions.mask_on(tissue.overview)
-    mask: Mask = tissue.mask & (drawn if mode == "intersect" else ~drawn)
-    if tissue.mask.any() and not mask.any():
+    before = tissue.mask
+    mask: Mask = before & (drawn if mode == "intersect" else ~drawn)
+    if before.any() and not mask.any():
         _log.warning(
             "%s: the tissue has %d pixels of the mask and the regions %d, but %s: nothing is left "
             "to tile.",
-            *(regions.name, tissue.mask.sum(), drawn.sum()),
+            *(regions.name, before.sum(), drawn.sum()),
             "none is in both" if mode == "intersect" else "none of the tissue is outside",
         )
     told = [*tissue.parameters.get("regions", ()), _told(regions, mode)]

@@ -15,12 +15,11 @@ from slidetile.geometry import Region
 from slidetile.halving import Accumulator, FinishedShard, Planes, blank_planes, halved_levels
 from slidetile.in_order import map_in_order
 from slidetile.layout import Grid, Shard, morton_key
-from slidetile.metadata import shard_key
 from slidetile.overview import read_level
 from slidetile.pixels import Pixels
 from slidetile.slide import Slide
 from slidetile.store_shape import StoreShape
-from slidetile.verify_shards import StoredChunks, split_checked
+from slidetile.verify_shards import StoredChunks, shard_chunks, shard_name
 from slidetile.verify_tree import StoreTree
 
 JPEG_TOLERANCE = 16
@@ -96,9 +95,9 @@ class PixelCheck:
         self, level: int, shard: Shard, *, at: tuple[Slide, int] | None
     ) -> list[Finding]:
         """Decode a shard's chunks, and compare them with those of a slide and a level of it."""
-        name = _name(level, shard)
+        name = shard_name(level, shard)
         try:
-            chunks = self._chunks(level, shard)
+            chunks = shard_chunks(self._tree, self._shape, level, shard)
         except (StoreError, ValueError):
             return []  # reported when its bytes were checked
         found = []
@@ -162,21 +161,17 @@ class PixelCheck:
             rows, columns = part.relative_to(grid.shard_region(shard)).slices
             if not np.array_equal(planes[:, rows, columns], halved[:, rows, columns]):
                 what = f"chunk {place} is not the halving of level {level - 1}"
-                yield Finding(_name(level, shard), what)
+                yield Finding(shard_name(level, shard), what)
 
     def _planes(self, level: int, shard: Shard) -> Planes:
         """Return a shard as [channel, row, column]; blank where it holds nothing."""
         grid = self._shape.grids[level]
         planes = blank_planes(grid, self._shape.channels, self._shape.fill)
-        if _name(level, shard) in self._tree:
-            for place, stored in self._chunks(level, shard).items():
+        if shard_name(level, shard) in self._tree:
+            for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
                 rows, columns = grid.chunk_within_shard(place).slices
                 planes[:, rows, columns] = self._pixels(level, stored).transpose(2, 0, 1)
         return planes
-
-    def _chunks(self, level: int, shard: Shard) -> dict[int, bytes]:
-        data = self._tree.read(_name(level, shard))
-        return split_checked(data, self._shape.grids[level], self._shape.codec)
 
     def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
         grid, codec = self._shape.grids[level], self._shape.codec
@@ -190,7 +185,3 @@ class PixelCheck:
         sizes = [known.size for known in slide.levels]
         size = self._shape.grids[level].size
         return sizes.index(size) if size in sizes else None
-
-
-def _name(level: int, shard: Shard) -> str:
-    return f"{level}/{shard_key(shard.column, shard.row)}"

@@ -11,13 +11,12 @@ from slidetile.finding import Finding
 from slidetile.geometry import Region
 from slidetile.ink import PEN_METHOD, pen_fractions
 from slidetile.layout import Shard
-from slidetile.metadata import shard_key
 from slidetile.pixels import Pixels
 from slidetile.quality_level import Quality
 from slidetile.store_shape import StoreShape
 from slidetile.tile_measure import TileMeasure
 from slidetile.tile_table import UNREADABLE
-from slidetile.verify_shards import StoredChunks, split_checked
+from slidetile.verify_shards import StoredChunks, shard_chunks
 from slidetile.verify_table import TABLE
 from slidetile.verify_tree import StoreTree
 
@@ -84,10 +83,8 @@ class QualityCheck:
         return measure.columns()
 
     def _payloads(self, shard: Shard) -> dict[int, bytes]:
-        level, codec = self._shape.quality, self._shape.codec
-        data = self._tree.read(f"{level.number}/{shard_key(shard.column, shard.row)}")
-        chunks = split_checked(data, level.grid, codec)
-        return {place: codec.unseal(stored) for place, stored in chunks.items()}
+        chunks = shard_chunks(self._tree, self._shape, self._shape.quality.number, shard)
+        return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
 
     def _ink(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
         """Return the ink, where it was found in the way it is found today."""

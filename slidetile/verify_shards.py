@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from slidetile.codecs import ChunkCodec, crc32c
 from slidetile.finding import Finding
 from slidetile.layout import Grid, Shard
-from slidetile.metadata import is_sharded
+from slidetile.metadata import is_sharded, shard_key
 from slidetile.shard import pack_shard
 from slidetile.store_shape import StoreShape
 from slidetile.store_writer import split_shard
 from slidetile.tile_table import Ledger, ShardRecord
+from slidetile.verify_tree import StoreTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +73,8 @@ class StoredChunks:
     def enter(self, record: ShardRecord) -> None:
         """Take down the chunks of a shard."""
         held, grid = self.by_level[record.level], self._shape.grids[record.level]
-        for chunk in record.shard.chunks:
-            column, row = grid.chunk_cell(record.shard, chunk)
-            held[row, column] = True
+        columns, rows = grid.chunk_cells(record.shard).T
+        held[rows, columns] = True
         if record.level == 0:
             self.ledger.enter(record)
 
@@ -90,6 +90,22 @@ class StoredChunks:
 def _is_inside(grid: Grid, shard: Shard, chunk: int) -> bool:
     column, row = grid.chunk_cell(shard, chunk)
     return column < grid.chunk_columns and row < grid.chunk_rows
+
+
+def shard_name(level: int, shard: Shard) -> str:
+    """Return the path of a shard's file, from the store's folder."""
+    return f"{level}/{shard_key(shard.column, shard.row)}"
+
+
+def shard_chunks(tree: StoreTree, shape: StoreShape, level: int, shard: Shard) -> dict[int, bytes]:
+    """Read the stored chunks of a shard, by their place; see `split_checked`.
+
+    Raises
+    ------
+    StoreError, ValueError
+        It cannot be read, or is not packed as slidetile packs it.
+    """
+    return split_checked(tree.read(shard_name(level, shard)), shape.grids[level], shape.codec)
 
 
 def split_checked(data: bytes, grid: Grid, codec: ChunkCodec) -> dict[int, bytes]:

@@ -15,7 +15,7 @@ from slidetile.quality_level import QUALITY_COLUMNS
 from slidetile.store_shape import StoreShape
 from slidetile.tile_table import OK, UNREADABLE, schema
 from slidetile.verify_choice import ChoiceCheck
-from slidetile.verify_shards import StoredChunks
+from slidetile.verify_shards import StoredChunks, shard_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,8 +145,8 @@ class TableCheck:
                 masks["it lacks the chunks"] = wanted & ~stored
             for what, mask in masks.items():
                 for shard in grid.shards_for(mask):
-                    name = f"{level}/c/0/{shard.row}/{shard.column}"
-                    yield Finding(name, f"{what} {', '.join(map(str, shard.chunks))}")
+                    places = ", ".join(map(str, shard.chunks))
+                    yield Finding(shard_name(level, shard), f"{what} {places}")
 
     def _of_choice(self) -> Iterator[Finding]:
         """Compare with what the parameters choose; rows out of place are told by then."""
@@ -165,9 +165,8 @@ class TableCheck:
         for level in halved_levels(grids[0], grids[0].chunks_for(regions)):
             mask = np.zeros((level.grid.chunk_rows, level.grid.chunk_columns), np.bool_)
             for shard in level.shards:
-                for chunk in shard.chunks:
-                    column, row = level.grid.chunk_cell(shard, chunk)
-                    mask[row, column] = True
+                columns, rows = level.grid.chunk_cells(shard).T
+                mask[rows, columns] = True
             masks.append(mask)
         return masks
 

@@ -164,6 +164,7 @@ class _Axis:
 
     @classmethod
     def of(cls, view: LevelView, starts: Ends, size: int, axis: int) -> "_Axis":
+        """Work out where windows of a size lie that begin at pixels of the view."""
         length, step = view.slide_size[axis], view.step[axis]
         factor = Fraction(1) if view.resampling is None else view.resampling.factor[axis]
         firsts = _floors(starts, factor, SLACK)

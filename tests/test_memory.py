@@ -180,16 +180,22 @@ def test_places_are_never_lost():
     assert places.size == 3
 
 
+def first_task(slide, codec):
+    """The work of a slide and its first task, done once before: what is loaded does not count."""
+    plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=1024))
+    before, work = make_work(slide, plan, codec), make_work(slide, plan, codec)
+    first = work.tasks(lambda _level, _shard: False)[0]
+    list(before.encode(before.read(first)))
+    return work, first
+
+
 @pytest.mark.parametrize("codec", [ZstdCodec(), RawCodec(), JpegCodec()], ids=lambda c: c.name)
 def test_a_unit_of_work_takes_at_most_three_times_its_pixels(codec):
     """The factor of the budget, measured: what numpy and Python hold for one shard at the most."""
     import tracemalloc
 
     with st.open_slide(SAMPLE) as slide:
-        plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=1024))
-        before, work = make_work(slide, plan, codec), make_work(slide, plan, codec)
-        first = work.tasks(lambda _level, _shard: False)[0]
-        list(before.encode(before.read(first)))  # the libraries loaded once do not count
+        work, first = first_task(slide, codec)
         tracemalloc.start()
         try:
             encoded = list(work.encode(work.read(first)))
@@ -235,10 +241,7 @@ def test_a_real_slides_pixels_stay_bytes_and_are_copied_once_at_most(codec):
 
     domain = tracemalloc.DomainFilter(inclusive=True, domain=np.lib.tracemalloc_domain)
     with st.open_slide(SAMPLE) as slide:
-        plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=1024))
-        before, work = make_work(slide, plan, codec), make_work(slide, plan, codec)
-        first = work.tasks(lambda _level, _shard: False)[0]
-        list(before.encode(before.read(first)))  # the libraries loaded once do not count
+        work, first = first_task(slide, codec)
         tracemalloc.start()
         try:
             shards = []
