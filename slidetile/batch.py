@@ -164,23 +164,27 @@ class _Job(NamedTuple):
         begin = time.perf_counter()
         try:
             done = self._done_before()
-            store = done or tile_slide(
-                self.slide, self.store, self.recipe, workers=self.workers, options=self.options
-            )
+            store = self._tiled() if done is None else done  # a store of 0 tiles is false
             statuses = Counter(store.tiles["status"].to_pylist())
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
             _log.debug("%s", self.slide, exc_info=True)
             return self.failure(one_line(error), time.perf_counter() - begin)
         unreadable = statuses["unreadable"]
+        status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
-            status="already done" if done else "unreadable tiles" if unreadable else "ok",
+            status=status if done is None else "already done",
             store=str(self.store),
             codec=store.codec,
             tiles=len(store),
             unreadable=unreadable,
             bytes=int(store.tiles["bytes"].to_numpy().sum()),
             seconds=round(time.perf_counter() - begin, 2),
+        )
+
+    def _tiled(self) -> TileStore:
+        return tile_slide(
+            self.slide, self.store, self.recipe, workers=self.workers, options=self.options
         )
 
     def failure(self, reason: str, seconds: float = 0.0) -> SlideResult:

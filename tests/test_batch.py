@@ -127,6 +127,20 @@ def test_no_slides_at_all(cli, tmp_path):
     assert rows(tmp_path / "out") == []
 
 
+def test_a_slide_without_tissue_is_already_done_the_second_time(cli, tmp_path):
+    glass = tmp_path / "glass.tiff"
+    white = np.full((512, 512, 3), 255, np.uint8)
+    tifffile.imwrite(glass, white, tile=(256, 256), photometric="rgb", metadata=None)
+    out = tmp_path / "out"
+    for status in ("ok", "already done"):
+        assert cli("batch", glass, "-o", out).exit_code == 0
+        (row,) = rows(out)
+        assert (row["status"], row["tiles"], row["reason"]) == (status, "0", "")
+        assert row["store"] == str(out / "glass.zarr")
+    assert statuses(st.tile_slides([glass], out)) == ["already done"]
+    assert len(st.open_store(out / "glass.zarr")) == 0
+
+
 @pytest.fixture(scope="module")
 def done(sample, tmp_path_factory):
     """A folder with the sample's finished store."""
