@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import slidetile as st
-from slidetile.governor import kept_heap
+from slidetile.runtime.governor import kept_heap
 
 TILE_MEGAPIXELS = 1024 * 1024 / 1e6
 SAMPLE_SHARE = 6  # what is slow is measured on every sixth tile
@@ -98,8 +98,8 @@ def floor(slide: str, _out: str, threads: int) -> Figures:
     """Decode all native tiles and encode all chunks, in memory: what `zstd` cannot go below."""
     import imagecodecs
 
-    from slidetile.codecs import ZstdCodec
-    from slidetile.encoding import Encoding
+    from slidetile.format.codecs.planar import ZstdCodec
+    from slidetile.writing.encoding import Encoding
 
     codec = ZstdCodec()
     opened = st.open_slide(slide)

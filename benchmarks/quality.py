@@ -13,7 +13,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 import slidetile as st
-from slidetile import quality_level, tiling
+from slidetile.quality import level as quality_level
+from slidetile.writing import write as tiling
 
 REGION = Path(__file__).resolve().parents[2] / "shared" / "slides" / "CMU-1-Small-Region.svs"
 BLURS_UM = (0.5, 1, 2, 4)

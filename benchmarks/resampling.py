@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 import slidetile as st
-from slidetile.governor import kept_heap
-from slidetile.resampling import Resampling
+from slidetile.raster.averaging import Resampling
+from slidetile.runtime.governor import kept_heap
 
 FACTORS = (Fraction(700, 499), Fraction(2), Fraction(1000, 303), Fraction(4), Fraction(79, 10))
 ROUNDS = 7

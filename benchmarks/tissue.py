@@ -24,11 +24,11 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion, median_filter
 
-from slidetile.array_slide import ArraySlide
-from slidetile.detectors import OtsuDetector
-from slidetile.optical_density import OpticalDensityDetector
-from slidetile.readers import open_slide
-from slidetile.tissue import find_tissue
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.opening import open_slide
+from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.tissue.plain import OtsuDetector
 
 PROJECT = Path(__file__).resolve().parents[1]
 SLIDES = PROJECT.parent / "shared" / "slides"

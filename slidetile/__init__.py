@@ -12,11 +12,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slidetile.array_slide import ArraySlide
-    from slidetile.batch import BatchReport, SlideResult, tile_slides
-    from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
-    from slidetile.detectors import DarkBackgroundDetector, OtsuDetector
-    from slidetile.drawn import DrawnArea, DrawnRegions, PaintedMask
+    from slidetile.annotations.drawn import DrawnArea, DrawnRegions, PaintedMask
+    from slidetile.annotations.export import export_plan, export_store
+    from slidetile.annotations.reading import read_regions
+    from slidetile.annotations.spec import RegionsSpec
+    from slidetile.annotations.tissue import cut_tissue, draw_tissue
+    from slidetile.cohort.batch import BatchReport, SlideResult, tile_slides
     from slidetile.errors import (
         IncompleteStoreError,
         MissingResolutionError,
@@ -31,28 +32,27 @@ if TYPE_CHECKING:
         StoreMismatchError,
         UnsupportedSlideError,
     )
-    from slidetile.finding import Finding
-    from slidetile.geojson_export import export_plan, export_store
-    from slidetile.geometry import Region
-    from slidetile.onnx_detector import OnnxDetector
-    from slidetile.optical_density import OpticalDensityDetector
-    from slidetile.overview import Overview, read_overview
-    from slidetile.plan import Tile, TilePlan, TileSpec, plan_tiles
-    from slidetile.progress import Progress
-    from slidetile.readers import open_slide
+    from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+    from slidetile.format.codecs.planar import RawCodec, ZstdCodec
+    from slidetile.planning.plan import Tile, TilePlan, TileSpec, plan_tiles
+    from slidetile.raster.region import Region
     from slidetile.recipe import Recipe, tile_slide
-    from slidetile.region_file import read_regions
-    from slidetile.regions_spec import RegionsSpec
-    from slidetile.rescaled_slide import rescale_slide
-    from slidetile.selection import TileSelection
-    from slidetile.slide import Level, Slide, Source
-    from slidetile.store import TileStore, open_store
-    from slidetile.tiling import write_tiles
-    from slidetile.tissue import TissueMask, TissueRegion, find_tissue
-    from slidetile.tissue_regions import cut_tissue, draw_tissue
-    from slidetile.verify import verify_store
-    from slidetile.windows import Windows
-    from slidetile.write_options import WriteOptions
+    from slidetile.slides.array import ArraySlide
+    from slidetile.slides.opening import open_slide
+    from slidetile.slides.overview import Overview, read_overview
+    from slidetile.slides.rescaled import rescale_slide
+    from slidetile.slides.slide import Level, Slide, Source
+    from slidetile.store.selection import TileSelection
+    from slidetile.store.store import TileStore, open_store
+    from slidetile.store.windows import Windows
+    from slidetile.tissue.mask import TissueMask, TissueRegion, find_tissue
+    from slidetile.tissue.onnx import OnnxDetector
+    from slidetile.tissue.optical_density import OpticalDensityDetector
+    from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
+    from slidetile.verify.finding import Finding
+    from slidetile.verify.verify import verify_store
+    from slidetile.writing.options import Progress, WriteOptions
+    from slidetile.writing.write import write_tiles
 
 __all__ = [
     "ArraySlide",
@@ -119,65 +119,65 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "ArraySlide": "array_slide",
-    "BatchReport": "batch",
-    "DarkBackgroundDetector": "detectors",
-    "DrawnArea": "drawn",
-    "DrawnRegions": "drawn",
-    "Finding": "finding",
+    "ArraySlide": "slides.array",
+    "BatchReport": "cohort.batch",
+    "DarkBackgroundDetector": "tissue.plain",
+    "DrawnArea": "annotations.drawn",
+    "DrawnRegions": "annotations.drawn",
+    "Finding": "verify.finding",
     "IncompleteStoreError": "errors",
-    "JpegCodec": "codecs",
-    "Level": "slide",
+    "JpegCodec": "format.codecs.jpeg",
+    "Level": "slides.slide",
     "MissingResolutionError": "errors",
-    "NativeCodec": "codecs",
+    "NativeCodec": "format.codecs.jpeg",
     "NotNativeError": "errors",
-    "OnnxDetector": "onnx_detector",
-    "OpticalDensityDetector": "optical_density",
-    "OtsuDetector": "detectors",
-    "Overview": "overview",
-    "PaintedMask": "drawn",
-    "Progress": "progress",
-    "RawCodec": "codecs",
+    "OnnxDetector": "tissue.onnx",
+    "OpticalDensityDetector": "tissue.optical_density",
+    "OtsuDetector": "tissue.plain",
+    "Overview": "slides.overview",
+    "PaintedMask": "annotations.drawn",
+    "Progress": "writing.options",
+    "RawCodec": "format.codecs.planar",
     "Recipe": "recipe",
-    "Region": "geometry",
+    "Region": "raster.region",
     "RegionFileError": "errors",
-    "RegionsSpec": "regions_spec",
-    "Slide": "slide",
+    "RegionsSpec": "annotations.spec",
+    "Slide": "slides.slide",
     "SlideError": "errors",
     "SlideReadError": "errors",
-    "SlideResult": "batch",
+    "SlideResult": "cohort.batch",
     "SlidetileError": "errors",
-    "Source": "slide",
+    "Source": "slides.slide",
     "StoreBusyError": "errors",
     "StoreError": "errors",
     "StoreExistsError": "errors",
     "StoreMismatchError": "errors",
-    "Tile": "plan",
-    "TilePlan": "plan",
-    "TileSelection": "selection",
-    "TileSpec": "plan",
-    "TileStore": "store",
-    "TissueMask": "tissue",
-    "TissueRegion": "tissue",
+    "Tile": "planning.plan",
+    "TilePlan": "planning.plan",
+    "TileSelection": "store.selection",
+    "TileSpec": "planning.plan",
+    "TileStore": "store.store",
+    "TissueMask": "tissue.mask",
+    "TissueRegion": "tissue.mask",
     "UnsupportedSlideError": "errors",
-    "Windows": "windows",
-    "WriteOptions": "write_options",
-    "ZstdCodec": "codecs",
-    "cut_tissue": "tissue_regions",
-    "draw_tissue": "tissue_regions",
-    "export_plan": "geojson_export",
-    "export_store": "geojson_export",
-    "find_tissue": "tissue",
-    "open_slide": "readers",
-    "open_store": "store",
-    "plan_tiles": "plan",
-    "read_overview": "overview",
-    "read_regions": "region_file",
-    "rescale_slide": "rescaled_slide",
+    "Windows": "store.windows",
+    "WriteOptions": "writing.options",
+    "ZstdCodec": "format.codecs.planar",
+    "cut_tissue": "annotations.tissue",
+    "draw_tissue": "annotations.tissue",
+    "export_plan": "annotations.export",
+    "export_store": "annotations.export",
+    "find_tissue": "tissue.mask",
+    "open_slide": "slides.opening",
+    "open_store": "store.store",
+    "plan_tiles": "planning.plan",
+    "read_overview": "slides.overview",
+    "read_regions": "annotations.reading",
+    "rescale_slide": "slides.rescaled",
     "tile_slide": "recipe",
-    "tile_slides": "batch",
-    "verify_store": "verify",
-    "write_tiles": "tiling",
+    "tile_slides": "cohort.batch",
+    "verify_store": "verify.verify",
+    "write_tiles": "writing.write",
 }
 """Where each public thing lives: loaded when it is first asked for, and numpy with it."""
 

@@ -1,6 +1,6 @@
 """``python -m slidetile`` is the command line."""
 
-from slidetile.cli import main
+from slidetile.cli.commands import main
 
 if __name__ == "__main__":
     main()

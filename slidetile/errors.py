@@ -63,3 +63,9 @@ class StoreBusyError(StoreError):
 
 class IncompleteStoreError(StoreError):
     """A store was opened before all its planned tiles were written."""
+
+
+def one_line(error: BaseException | None) -> str:
+    """Return what an error says, without line breaks, and short."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -5,28 +5,28 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from slidetile.codecs import ChunkCodec, CodecName, make_codec
-from slidetile.detecting import AnyDetector, default_detectors, describe_detector
-from slidetile.metadata import level_0
-from slidetile.overview import check_overview_mpp, overview_mpp
-from slidetile.partial import check_destination, refuse_if_busy
-from slidetile.plan import TilePlan, TileSpec, plan_tiles
-from slidetile.progress import OnProgress
-from slidetile.readers import open_slide
-from slidetile.regions_spec import RegionsSpec
-from slidetile.rescaled_slide import rescale_slide
-from slidetile.slide import Slide, check_mpp
-from slidetile.store import TileStore
-from slidetile.tiling import write_tiles
-from slidetile.tissue import (
+from slidetile.annotations.spec import RegionsSpec
+from slidetile.annotations.tissue import DETECTOR, cut_tissue, draw_tissue
+from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.named import make_codec
+from slidetile.format.metadata import level_0
+from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.slides.opening import open_slide
+from slidetile.slides.overview import check_overview_mpp, overview_mpp
+from slidetile.slides.rescaled import rescale_slide
+from slidetile.slides.slide import Slide, check_mpp
+from slidetile.store.store import TileStore
+from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
+from slidetile.tissue.mask import (
     MIN_HOLE_AREA_UM2,
     MIN_REGION_AREA_UM2,
     TissueMask,
     check_tissue_options,
     find_tissue,
 )
-from slidetile.tissue_regions import DETECTOR, cut_tissue, draw_tissue
-from slidetile.write_options import WriteOptions
+from slidetile.writing.options import OnProgress, WriteOptions
+from slidetile.writing.partial import check_destination, refuse_if_busy
+from slidetile.writing.write import write_tiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

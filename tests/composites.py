@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter
 from skimage.draw import polygon2mask
 
-from slidetile.readers import open_slide
+from slidetile.slides.opening import open_slide
 
 HELD_OUT = 200
 SIDES = (620, 820)

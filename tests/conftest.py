@@ -11,7 +11,7 @@ import tifffile
 from click.testing import CliRunner
 
 import slidetile as st
-from slidetile.cli import main
+from slidetile.cli.commands import main
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +155,7 @@ def command(tmp_path):
     def run(*arguments, before=()):
         folder.mkdir(exist_ok=True)
         peak = folder / "peak"
-        program = [sys.executable, "-c", "from slidetile.cli import main; main()"]
+        program = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
         done = subprocess.run(
             [sys.executable, "-S", "-c", WATCH, peak, *before, *program, *map(str, arguments)],
             capture_output=True,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.array_file import ArrayFile
-from slidetile.codecs import ZstdCodec
-from slidetile.geometry import Region
+from slidetile.format.codecs.planar import ZstdCodec
+from slidetile.raster.region import Region
+from slidetile.store.array import ArrayFile
 
 
 class CountingCodec(ZstdCodec):

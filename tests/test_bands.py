@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 
-from slidetile.bands import bands
+from slidetile.raster.bands import bands
 
 
 @given(

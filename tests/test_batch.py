@@ -303,7 +303,7 @@ def test_callers_mistakes(sample, tmp_path):
 
 
 def test_the_reason_is_logged_with_its_traceback(tmp_path, caplog):
-    with caplog.at_level(logging.DEBUG, logger="slidetile.batch"):
+    with caplog.at_level(logging.DEBUG, logger="slidetile.cohort.batch"):
         st.tile_slides([tmp_path / "missing.svs"], tmp_path / "out")
-    (record,) = [record for record in caplog.records if record.name == "slidetile.batch"]
+    (record,) = [record for record in caplog.records if record.name == "slidetile.cohort.batch"]
     assert record.exc_info

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.claim import Claim, ClaimTimes, refuse_if_claimed
-from slidetile.holder import Holder
-from slidetile.partial import PartialFolder
+from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
+from slidetile.runtime.holder import Holder
+from slidetile.writing.partial import PartialFolder
 
 QUICK = ClaimTimes(heartbeat_s=0.05, dead_after_s=0.2)
 PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothing else to do
@@ -24,7 +24,7 @@ PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothi
 HOLD = """
 import sys, time
 from pathlib import Path
-from slidetile.claim import Claim, ClaimTimes
+from slidetile.runtime.claim import Claim, ClaimTimes
 from slidetile.errors import StoreBusyError
 claim = Claim(Path(sys.argv[1]), ClaimTimes(heartbeat_s=0.05, dead_after_s=float(sys.argv[2])))
 print("held", flush=True)
@@ -234,7 +234,7 @@ def test_of_many_that_take_over_one_gets_it(path):
 FORK = """
 import os, sys, warnings
 from pathlib import Path
-from slidetile.claim import Claim
+from slidetile.runtime.claim import Claim
 from slidetile.errors import StoreBusyError
 warnings.simplefilter("ignore")  # a fork of a process with threads: that is what we are after
 path = Path(sys.argv[1])
@@ -336,7 +336,7 @@ def test_two_threads_cannot_write_one_store(tmp_path, slide, plan, existing):
 
 def test_the_second_command_says_who_is_at_it(command, sample, tree, tmp_path):
     out, partial = tmp_path / "x.zarr", tmp_path / "x.zarr.partial"
-    program = "from slidetile.cli import main; main()"
+    program = "from slidetile.cli.commands import main; main()"
     arguments = ["tile", sample, "-o", out, "--tile-size", "256", "--codec", "zstd"]
     first = subprocess.Popen(
         [sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL, text=True

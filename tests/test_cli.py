@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import slidetile as st
-from slidetile.preview import GRID_COLOUR, OUTLINE_COLOUR
+from slidetile.raster.drawing import GRID_COLOUR, OUTLINE_COLOUR
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_without_a_terminal_progress_is_plain_lines(command, sample, tmp_path):
 
 def test_on_a_terminal_progress_is_a_bar(sample, tmp_path):
     ours, theirs = pty.openpty()
-    code = "from slidetile.cli import main; main()"
+    code = "from slidetile.cli.commands import main; main()"
     arguments = ["tile", sample, "-o", tmp_path / "x.zarr"]
     with subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
@@ -286,7 +286,7 @@ def test_anonymous_stores_tell_no_name(cli, sample, tree, tmp_path, codec):
 
 
 def test_a_reader_of_the_output_may_leave(sample):
-    program = f"{sys.executable} -c 'from slidetile.cli import main; main()' info {sample}"
+    program = f"{sys.executable} -c 'from slidetile.cli.commands import main; main()' info {sample}"
     done = subprocess.run(
         ["sh", "-c", f"({program}; echo $? >&2) | true"],
         capture_output=True,

@@ -1,14 +1,10 @@
 import numpy as np
 import pytest
 
-from slidetile.codecs import (
-    JpegCodec,
-    NativeCodec,
-    RawCodec,
-    ZstdCodec,
-    crc32c,
-    make_codec,
-)
+from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 
 
 @pytest.fixture(params=[1, 3])

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 import slidetile as st
-from slidetile.margin import with_margin
-from slidetile.named_detector import load_detector
+from slidetile.cli.detectors import load_detector
+from slidetile.raster.masks import with_margin
 
 MODULE = """
 import numpy as np

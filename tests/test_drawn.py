@@ -10,15 +10,15 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_dilation, binary_erosion
 
 import slidetile
-from slidetile.drawn import (
+from slidetile.annotations.drawn import (
     LARGEST_CROSSING_COUNT,
     DrawnArea,
     DrawnRegions,
     PaintedMask,
     pixel_centres,
 )
-from slidetile.overview import Overview
-from slidetile.winding import winding_numbers
+from slidetile.raster.rings import winding_numbers
+from slidetile.slides.overview import Overview
 
 
 def overview(width, height, scale, size=None):

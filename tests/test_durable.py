@@ -29,7 +29,7 @@ def traced(tmp_path):
 
     def run(*arguments):
         log = tmp_path / "strace.log"
-        program = [sys.executable, "-c", "from slidetile.cli import main; main()"]
+        program = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
         command = [*TRACED, "-o", log, *program, *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.manifest import MANIFEST, FileSum, pack_manifest
+from slidetile.format.manifest import FileSum, pack_manifest
+from slidetile.format.names import MANIFEST
 
 SPECS = {
     "keep": st.TileSpec(size=1008, min_tissue_fraction=0),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.estimate import Estimate, estimate
+from slidetile.writing.estimate import Estimate, estimate
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ LIMIT_BYTES = 512 << 20
 MANY = """
 import sys
 import slidetile as st
-from slidetile.memory import SystemGauge
+from slidetile.runtime.memory import SystemGauge
 
 sample, out, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 held = []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from slidetile.folder import SUFFIXES, find_slides, store_names
+from slidetile.cohort.folder import SUFFIXES, find_slides, store_names
 
 
 def touch(folder, *names):

@@ -2,9 +2,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slidetile.geometry import Region
-from slidetile.halving import Accumulator, halve, halved_levels
-from slidetile.layout import Grid, morton_key
+from slidetile.format.halving import Accumulator, halve
+from slidetile.format.layout import Grid, morton_key
+from slidetile.format.pyramid import halved_levels
+from slidetile.raster.region import Region
 
 
 def grid_of(width, height, chunk=8, across=2):

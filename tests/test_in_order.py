@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from slidetile.in_order import AHEAD_PER_WORKER, map_in_order
+from slidetile.runtime.threads import AHEAD_PER_WORKER, map_in_order
 
 
 def test_results_come_in_the_order_of_the_items():

@@ -9,11 +9,11 @@ import pytest
 
 import slidetile as st
 
-PROGRAM = [sys.executable, "-c", "from slidetile.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
 
 WORKERS = 2
 IN_FLIGHT = 4 * WORKERS
-"""Tasks at once, as `slidetile.tiling` allows with so many workers and memory enough."""
+"""Tasks at once, as `slidetile.writing.write` allows with so many workers and memory enough."""
 
 
 def shards(partial):

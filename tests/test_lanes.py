@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from slidetile.governor import Places
-from slidetile.lanes import share_out
+from slidetile.runtime.lanes import share_out
+from slidetile.runtime.places import Places
 
 
 class Watch:

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidetile.geometry import Region
-from slidetile.layout import Grid, Shard, morton_key
+from slidetile.format.layout import Grid, Shard, morton_key
+from slidetile.raster.region import Region
 
 lengths = st.integers(1, 70)
 few = st.integers(1, 4)

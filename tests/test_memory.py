@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.codecs import JpegCodec, NativeCodec, RawCodec, ZstdCodec
-from slidetile.governor import Governor, Places, free_what_can_be_freed
-from slidetile.memory import OVERHEAD, Budget, SystemGauge, make_budget
-from slidetile.tiling import make_work
+from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.planar import RawCodec, ZstdCodec
+from slidetile.runtime.governor import Governor, free_what_can_be_freed
+from slidetile.runtime.memory import OVERHEAD, Budget, SystemGauge, make_budget
+from slidetile.runtime.places import Places
+from slidetile.writing.write import make_work
 
 SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 MB = 1_000_000
@@ -102,7 +104,7 @@ def test_without_limits_the_machine_counts(tmp_path):
 def test_the_limit_of_the_address_space_counts():
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30,) * 2);"
-        "from slidetile.memory import SystemGauge; print(SystemGauge().available_bytes())"
+        "from slidetile.runtime.memory import SystemGauge; print(SystemGauge().available_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert 0 < int(done.stdout) < 4 << 30

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import slidetile as st
-from slidetile.frame import Frame, read_frame
-from slidetile.tissue import OnnxDetector
+from slidetile.slides.frame import Frame, read_frame
+from slidetile.tissue.onnx import OnnxDetector
 
 ROWS, COLUMNS = np.mgrid[:600, :900]
 DISC = (ROWS - 300) ** 2 + (COLUMNS - 500) ** 2 < 220**2

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
-from slidetile.outline import trace_outlines
-from slidetile.winding import LARGEST_BATCH, crossing_count, winding_numbers
+from slidetile.raster.rings import LARGEST_BATCH, crossing_count, trace_outlines, winding_numbers
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 8), st.integers(1, 8)))
 RINGS = arrays(

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slidetile.array_slide import ArraySlide, DecodedRegion
-from slidetile.geometry import Region
-from slidetile.overview import Overview, _blocks, area_average, overview_mpp, read_overview
-from slidetile.slide import Level
+from slidetile.raster.averaging import area_average
+from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide, DecodedRegion
+from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
+from slidetile.slides.slide import Level
 
 
 def random_pixels(height, width, channels=3, seed=0):

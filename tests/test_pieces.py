@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
-from slidetile.pieces import count_pixels, number_pieces, without_small_pieces
+from slidetile.raster.masks import count_pixels, number_pieces, without_small_pieces
 
 
 @given(

@@ -2,9 +2,9 @@ import threading
 
 import pytest
 
-from slidetile.governor import Places
-from slidetile.pipeline import Limits, Stages
-from slidetile.pipeline import stream as stream_in_places
+from slidetile.runtime.pipeline import Limits, Stages
+from slidetile.runtime.pipeline import stream as stream_in_places
+from slidetile.runtime.places import Places
 
 
 def stream(tasks, stages, limits, places=None):

@@ -9,8 +9,14 @@ import pytest
 from PIL import Image
 
 import slidetile as st
-from slidetile import preview
-from slidetile.preview import GRID_COLOUR, LARGEST_ENLARGEMENT, OUTLINE_COLOUR, cells_on, draw
+from slidetile.raster import drawing as preview
+from slidetile.raster.drawing import (
+    GRID_COLOUR,
+    LARGEST_ENLARGEMENT,
+    OUTLINE_COLOUR,
+    cells_on,
+    draw,
+)
 
 WHITE = np.full((40, 60, 3), 255, np.uint8)
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import slidetile as st
-from slidetile.focus import grey, laplacian
-from slidetile.halving import PyramidLevel
-from slidetile.ink import area_fractions
-from slidetile.layout import Grid, Shard
-from slidetile.planar_codecs import RawCodec
-from slidetile.quality_level import QUALITY_COLUMNS, QualityLevel
-from slidetile.tile_measure import TileMeasure
+from slidetile.format.codecs.planar import RawCodec
+from slidetile.format.layout import Grid, Shard
+from slidetile.format.pyramid import PyramidLevel
+from slidetile.format.table import QUALITY_COLUMNS
+from slidetile.quality.level import QualityLevel
+from slidetile.quality.measure import TileMeasure, grey, laplacian
+from slidetile.quality.pen import area_fractions
 
 CODECS = ("native", "zstd", "jpeg", "raw")
 COLOURS = QUALITY_COLUMNS[:3]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st_
 from PIL import Image
 
 import slidetile as st
-from slidetile.resampling import LARGEST_FACTOR, SUBPIXELS, Resampling
+from slidetile.raster.averaging import LARGEST_FACTOR, SUBPIXELS, Resampling
 
 factors = st_.builds(
     lambda whole, part, unit: whole + Fraction(part % unit, unit),

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st_
 
 import slidetile as st
-from slidetile.averaged_region import AHEAD_BYTES, STRIP_BYTES
-from slidetile.resampling import Resampling
-from slidetile.rescaling import choose_rescaling
-from slidetile.slide_view import fetch_block
+from slidetile.raster.averaging import Resampling
+from slidetile.raster.resolution import choose_rescaling
+from slidetile.slides.averaged import AHEAD_BYTES, STRIP_BYTES
+from slidetile.slides.view import fetch_block
 
 BLUE = (10, 20, 230)
 

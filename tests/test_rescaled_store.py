@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.manifest import MANIFEST, FileSum, pack_manifest
-from slidetile.resampling import Resampling
+from slidetile.format.manifest import FileSum, pack_manifest
+from slidetile.format.names import MANIFEST
+from slidetile.raster.averaging import Resampling
 
 SMALL = st.TileSpec(size=512)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidetile.codecs import crc32c
-from slidetile.layout import Grid
-from slidetile.shard import index_bytes, pack_shard, unpack_index
+from slidetile.format.checksum import crc32c
+from slidetile.format.layout import Grid
+from slidetile.format.shard import index_bytes, pack_shard, unpack_index
 
 GRID = Grid(width=9, height=9, chunk_width=3, chunk_height=3, chunks_across=3, chunks_down=3)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slidetile.codecs import crc32c
-from slidetile.shard import index_bytes
-from slidetile.shard_file import (
+from slidetile.format.checksum import crc32c
+from slidetile.format.shard import index_bytes
+from slidetile.store.shard_file import (
     LARGEST_GAP_BYTES,
     LARGEST_READ_BYTES,
     IndexCache,

@@ -19,7 +19,7 @@ STOPPED_S = 5.0
 PATIENCE_S = 60
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-PROGRAM = [sys.executable, "-c", "from slidetile.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
 
 
 def wait_until(condition):
@@ -120,7 +120,7 @@ def test_a_restart_says_to_leave_that_out(begin, long_slide, tmp_path):
 
 DISGUISED = """
 import os, signal, time
-from slidetile.cli import main
+from slidetile.cli.commands import main
 
 @main.command()
 def disguise():
@@ -142,7 +142,7 @@ def test_an_interrupt_that_a_library_disguised_is_still_one(begin):
 
 DEAF = """
 import hashlib
-from slidetile.interrupt import Interruptible
+from slidetile.cli.interrupt import Interruptible
 with Interruptible(lambda: "last words"):
     while True:
         try:
@@ -163,7 +163,7 @@ def test_it_stops_while_a_library_hears_nothing(begin, number):
 
 HASTY = """
 import signal, sys, time
-from slidetile.interrupt import Interruptible
+from slidetile.cli.interrupt import Interruptible
 before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 for _ in range(3):
     with Interruptible(str):

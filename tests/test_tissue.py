@@ -17,13 +17,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_dilation, gaussian_filter, label
 
-from slidetile.array_slide import ArraySlide
-from slidetile.detectors import DarkBackgroundDetector, OtsuDetector, ScaledDetector, is_dark
-from slidetile.geometry import Region
-from slidetile.optical_density import OpticalDensityDetector, glass_shades
-from slidetile.overview import Overview
-from slidetile.readers import open_slide
-from slidetile.tissue import TissueMask, find_tissue
+from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.opening import open_slide
+from slidetile.slides.overview import Overview
+from slidetile.tissue.detector import ScaledDetector
+from slidetile.tissue.glass import glass_shades
+from slidetile.tissue.imaging import is_dark
+from slidetile.tissue.mask import TissueMask, find_tissue
+from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
 
 SHAPE = (480, 640)
 ROWS, COLUMNS = np.mgrid[: SHAPE[0], : SHAPE[1]]

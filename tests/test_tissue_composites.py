@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slidetile.array_slide import ArraySlide
-from slidetile.detectors import DarkBackgroundDetector
-from slidetile.optical_density import OpticalDensityDetector
-from slidetile.tissue import find_tissue
+from slidetile.slides.array import ArraySlide
+from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.tissue.plain import DarkBackgroundDetector
 
 _spec = importlib.util.spec_from_file_location(
     "composites", Path(__file__).parent / "composites.py"

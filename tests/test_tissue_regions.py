@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.tissue_regions import DETECTOR
+from slidetile.annotations.tissue import DETECTOR
 
 LEFT = [[0, 0], [1920, 0], [1920, 2560], [0, 2560], [0, 0]]
 

@@ -13,11 +13,13 @@ import pytest
 import tifffile
 
 import slidetile as st
-from slidetile.array_file import ArrayFile
-from slidetile.codecs import ZstdCodec, crc32c
-from slidetile.manifest import MANIFEST, FileSum, pack_manifest, unpack_manifest
-from slidetile.shard import pack_shard
-from slidetile.tile_table import schema
+from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.planar import ZstdCodec
+from slidetile.format.manifest import FileSum, pack_manifest, unpack_manifest
+from slidetile.format.names import MANIFEST
+from slidetile.format.shard import pack_shard
+from slidetile.format.table import schema
+from slidetile.store.array import ArrayFile
 
 SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 CODECS = ("native", "zstd", "jpeg", "raw")

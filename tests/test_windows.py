@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st_
 
 import slidetile as st
-from slidetile.array_file import ArrayFile
-from slidetile.chunk_cache import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ChunkCache
-from slidetile.codecs import NativeCodec, ZstdCodec
-from slidetile.coverage import covered_share
-from slidetile.resampling import Resampling
-from slidetile.window_plan import STRIPE_PX
+from slidetile.format.codecs.jpeg import NativeCodec
+from slidetile.format.codecs.planar import ZstdCodec
+from slidetile.raster.averaging import Resampling
+from slidetile.raster.coverage import covered_share
+from slidetile.store.array import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ArrayFile, ChunkCache
+from slidetile.store.window_plan import STRIPE_PX
 
 WIDTH, HEIGHT = 1101, 507
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.tile_table import OK
+from slidetile.format.table import OK
 
 SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 

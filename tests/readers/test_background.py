@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from slidetile.errors import SlideReadError
-from slidetile.geometry import Region
-from slidetile.readers import open_slide
-from slidetile.readers.background import composite, find_background
+from slidetile.raster.region import Region
+from slidetile.slides.background import composite, find_background
+from slidetile.slides.opening import open_slide
 
 
 @pytest.mark.parametrize("premultiplied", [False, True])
@@ -45,5 +45,5 @@ def test_large_regions_come_in_pieces(shared_slides, monkeypatch):
     path = shared_slides / "test3-DAPI.ndpi"
     with open_slide(path) as slide:
         whole = slide.read_region(slide.bounds)
-        monkeypatch.setattr("slidetile.readers.vendor._PIECE_SIDE_PX", 700)
+        monkeypatch.setattr("slidetile.slides.openslide.slide._PIECE_SIDE_PX", 700)
         np.testing.assert_array_equal(slide.read_region(slide.bounds), whole)

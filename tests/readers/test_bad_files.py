@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError
-from slidetile.geometry import Region
-from slidetile.native import DAMAGED
-from slidetile.readers import open_slide
-from slidetile.readers.messages import one_line
+from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
+from slidetile.raster.region import Region
+from slidetile.slides.opening import open_slide
+from slidetile.slides.slide import DAMAGED
 
 from .conftest import pattern
 
@@ -256,7 +255,7 @@ def test_other_libraries_errors_are_quoted_in_one_short_line():
 
 def test_no_library_is_imported_before_a_slide_is_opened():
     heavy = "{'openslide', 'tifffile', 'imagecodecs'}"
-    code = f"import sys, slidetile.readers; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, slidetile.slides.opening; print(sorted({heavy} & set(sys.modules)))"
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from slidetile.array_slide import ArraySlide
-from slidetile.geometry import Region
-from slidetile.readers import open_slide
+from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.opening import open_slide
 
 REAL = {
     "aperio": ("CMU-1-Small-Region.svs", "tiff"),

@@ -7,10 +7,10 @@ import tifffile
 from PIL import Image
 
 from slidetile.errors import NotNativeError
-from slidetile.geometry import Region
-from slidetile.jpeg import JpegTiles, parse_header
-from slidetile.native import DAMAGED
-from slidetile.readers import open_slide
+from slidetile.raster.region import Region
+from slidetile.slides.opening import open_slide
+from slidetile.slides.slide import DAMAGED
+from slidetile.slides.tiff.jpeg import JpegTiles, parse_header
 
 from .conftest import pattern
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from slidetile.geometry import Region
-from slidetile.readers import open_slide
+from slidetile.raster.region import Region
+from slidetile.slides.opening import open_slide
 
 BOTH = ["CMU-1-Small-Region.svs", "CMU-1-small.tiff", "wsic-CMU-1-Small-Region.jpeg.tiff"]
 

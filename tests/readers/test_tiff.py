@@ -7,9 +7,9 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slidetile.array_slide import ArraySlide
-from slidetile.geometry import Region
-from slidetile.readers import open_slide
+from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.opening import open_slide
 
 from .conftest import pattern
 

@@ -8,10 +8,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from slidetile.geometry import Region
-from slidetile.readers import open_slide
-from slidetile.readers.image_view import image_view
-from slidetile.readers.vendor_region import VendorRegion
+from slidetile.raster.region import Region
+from slidetile.slides.opening import open_slide
+from slidetile.slides.openslide.image_view import image_view
+from slidetile.slides.openslide.region import VendorRegion
 
 TILE = 256
 

@@ -1,0 +1,258 @@
+"""Areas that somebody drew on a slide, and which pixels of an overview they hold."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import RegionFileError
+from slidetile.raster.masks import Mask
+from slidetile.raster.rings import crossing_count, winding_numbers
+from slidetile.slides.overview import Overview
+
+_log = logging.getLogger(__name__)
+
+LARGEST_CROSSING_COUNT = 1_000_000_000
+"""Crossings of outlines and mask rows; more would take longer than a minute."""
+
+_BAND_PX = 1 << 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DrawnArea:
+    """One area: what its outline encloses, without its holes."""
+
+    class_name: str
+    """Its class; empty where it has none."""
+
+    rings: tuple[NDArray[np.float64], ...]
+    """Its outline, then its holes: float64 [corner, (x, y)] in level-0 pixels, not closed."""
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of its outline, in level-0 pixels."""
+        (left, top), (right, bottom) = self.rings[0].min(axis=0), self.rings[0].max(axis=0)
+        return float(left), float(top), float(right), float(bottom)
+
+    @property
+    def area_px(self) -> float:
+        """Its area in level-0 pixels, where rings neither cross themselves nor each other."""
+        outline, *holes = (abs(_shoelace(ring)) for ring in self.rings)
+        return outline - sum(holes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaintedMask:
+    """Pixels that somebody painted, on a grid of their own."""
+
+    mask: Mask
+    """bool [row, column]."""
+
+    origin: tuple[float, float]
+    """(x, y) of its top left corner, in level-0 pixels."""
+
+    scale: tuple[float, float]
+    """Level-0 pixels per pixel of the mask, as (x, y)."""
+
+    def covers(self, size: tuple[int, int]) -> bool:
+        """Return whether it lies exactly over a slide of this (width, height)."""
+        height, width = self.mask.shape
+        ends = width * self.scale[0], height * self.scale[1]
+        return not any(self.origin) and bool(np.allclose(ends, size, rtol=1e-9, atol=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DrawnRegions:
+    """What a file of regions holds, in level-0 pixels of its slide. Made by `read_regions`."""
+
+    name: str
+    """The file's name without folders."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Digest of the file and how it was read; fit for JSON."""
+
+    areas: tuple[DrawnArea, ...] = ()
+    """The areas of the wanted classes, in the file's order; none where the file is a mask."""
+
+    painted: PaintedMask | None = None
+    """The mask, where the file is one."""
+
+    classes: Mapping[str, int] = field(default_factory=dict)
+    """Number of areas of each class in the file, wanted or not."""
+
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Number of things in the file that are no areas, by what they are."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all: no areas, or a mask of zeros."""
+        return not self.areas and (self.painted is None or not self.painted.mask.any())
+
+    def mask_on(self, overview: Overview) -> Mask:
+        """Return which pixels of an overview the regions hold.
+
+        Those whose centre lies inside an outline, any number of times and in either direction,
+        and in no hole of that area: what a self-crossing outline encircles belongs to it. Of a
+        painted mask, those of which it covers at least half.
+
+        Returns
+        -------
+        bool array [row, column]
+            Of the overview's height and width.
+
+        Raises
+        ------
+        RegionFileError
+            The outlines go to and fro without end.
+        """
+        if self.painted is not None:
+            return _sample(self.painted, overview)
+        return _fill(self, overview)
+
+
+@dataclass(slots=True)
+class _Doubts:
+    """What is to be said of outlines once they are filled."""
+
+    rings: int = 0
+    crossed: int = 0
+    crossed_px: int = 0
+    unseen: int = 0
+
+    def enter(self, counts: NDArray[np.int64]) -> None:
+        """Take down a ring's pixels wound (once, backwards once, more often)."""
+        self.rings += 1
+        doubtful = int(counts[2] + min(counts[0], counts[1]))
+        self.crossed += doubtful > 0
+        self.crossed_px += doubtful
+
+    def tell(self, regions: DrawnRegions) -> None:
+        """Warn of what was doubtful, with the numbers."""
+        if self.crossed:
+            _log.warning(
+                "%s: %d of %d outlines cross themselves, over %d pixels of the mask: all they "
+                "encircle is taken.",
+                *(regions.name, self.crossed, self.rings, self.crossed_px),
+            )
+        if self.unseen:
+            _log.warning(
+                "%s: %d of %d areas are too small to hold the centre of a mask pixel, or lie "
+                "outside: look at a finer tissue mpp.",
+                *(regions.name, self.unseen, len(regions.areas)),
+            )
+
+
+def _fill(regions: DrawnRegions, overview: Overview) -> Mask:
+    x, y = pixel_centres(overview)
+    crossings = sum(crossing_count(ring, y) for area in regions.areas for ring in area.rings)
+    if crossings > LARGEST_CROSSING_COUNT:
+        raise RegionFileError(
+            f"{regions.name}: its outlines cross the mask's rows {crossings:,} times, more than "
+            f"{LARGEST_CROSSING_COUNT:,}: simplify them"
+        )
+    mask: Mask = np.zeros((overview.height, overview.width), np.bool_)
+    doubts = _Doubts()
+    for area in regions.areas:
+        counts = np.zeros((len(area.rings), 3), np.int64)
+        is_seen = False
+        for rows, columns in _bands(area, x, y):
+            inside = _inside(area, x[columns], y[rows], counts)
+            mask[rows, columns] |= inside
+            is_seen |= bool(inside.any())
+        for ring_counts in counts:
+            doubts.enter(ring_counts)
+        doubts.unseen += not is_seen
+    doubts.tell(regions)
+    return mask
+
+
+def _bands(
+    area: DrawnArea, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> Iterator[tuple[slice, slice]]:
+    """Yield the [rows, columns] around an area, so many at a time that memory stays flat."""
+    rows, columns = _span(area.rings[0], x, y)
+    height = max(1, _BAND_PX // max(1, columns.stop - columns.start))
+    for row in range(rows.start, rows.stop if columns.start < columns.stop else 0, height):
+        yield slice(row, min(row + height, rows.stop)), columns
+
+
+def _span(
+    ring: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[slice, slice]:
+    """Return the [rows, columns] of a grid that lie within a ring's bounds."""
+    edges = ring.min(axis=0), ring.max(axis=0)
+    left, right = (int(np.searchsorted(x, edge[0])) for edge in edges)
+    top, bottom = (int(np.searchsorted(y, edge[1])) for edge in edges)
+    return slice(top, bottom), slice(left, right)
+
+
+def _inside(
+    area: DrawnArea, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.int64]
+) -> Mask:
+    inside: Mask = np.zeros((len(y), len(x)), np.bool_)
+    for number, ring in enumerate(area.rings):
+        rows, columns = _span(ring, x, y)
+        winding = winding_numbers(ring, x[columns], y[rows])
+        forward, backward = np.count_nonzero(winding > 0), np.count_nonzero(winding < 0)
+        counts[number] += forward, backward, np.count_nonzero(np.abs(winding) > 1)
+        if number:
+            inside[rows, columns] &= winding == 0
+        else:
+            inside[rows, columns] = winding != 0
+    return inside
+
+
+def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the level-0 x of each column of an overview and the y of each row.
+
+    The centre is that of the part inside the slide: the last column and row may reach beyond it.
+    """
+    centres = []
+    sizes = (overview.slide_width, overview.slide_height)
+    for count, scale, size in zip(
+        (overview.width, overview.height), overview.scale, sizes, strict=True
+    ):
+        edges = np.minimum(np.arange(count + 1) * scale, size)
+        centres.append((edges[:-1] + edges[1:]) / 2)
+    return centres[0], centres[1]
+
+
+def _sample(painted: PaintedMask, overview: Overview) -> Mask:
+    """Return which pixels a painted mask covers by half; the nearest, where it is coarser."""
+    size = (overview.slide_width, overview.slide_height)
+    if painted.mask.shape == (overview.height, overview.width) and painted.covers(size):
+        return painted.mask.copy()  # made on an overview, whose last pixels reach over the slide
+    mask: Mask = np.zeros((overview.height, overview.width), np.bool_)
+    centres = pixel_centres(overview)
+    columns, left, right = _spans(painted, overview, centres[0], axis=0)
+    rows, top, bottom = _spans(painted, overview, centres[1], axis=1)
+    for row, start, stop in zip(rows.tolist(), top.tolist(), bottom.tolist(), strict=True):
+        line = painted.mask[start:stop].sum(axis=0, dtype=np.int64)
+        up_to = np.concatenate([[0], np.cumsum(line)])
+        counts = up_to[right] - up_to[left]
+        mask[row, columns] = 2 * counts >= (right - left) * (stop - start)
+    return mask
+
+
+def _spans(
+    painted: PaintedMask, overview: Overview, centres: NDArray[np.float64], *, axis: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the overview's columns or rows over a painted mask, and the pixels under each."""
+    count = painted.mask.shape[1 - axis]
+    origin, scale, step = painted.origin[axis], painted.scale[axis], overview.scale[axis]
+    centre = (centres - origin) / scale
+    numbers = np.flatnonzero((centre >= 0) & (centre < count))
+    start = stop = centre[numbers].astype(np.intp)
+    if step > scale:
+        edges = np.stack([numbers, numbers + 1]) * step
+        start, stop = np.rint((edges - origin) / scale).astype(np.intp)
+    start = np.clip(start, 0, count - 1)
+    return numbers, start, np.clip(stop, start + 1, count)
+
+
+def _shoelace(ring: NDArray[np.float64]) -> float:
+    x, y = (ring - ring[0]).T
+    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2

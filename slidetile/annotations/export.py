@@ -1,0 +1,242 @@
+"""Write tissue outlines and tiles as GeoJSON that QuPath shows where they are.
+
+Knows plans, stores and what QuPath calls things. Does not know pixels.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.annotations.geojson import FOREIGN_MEMBER
+from slidetile.annotations.placing import original_scale
+from slidetile.errors import StoreError
+from slidetile.planning.plan import TilePlan
+from slidetile.raster.region import Region
+from slidetile.raster.rings import Ring, trace_outlines
+from slidetile.slides.slide import Slide
+from slidetile.store.store import TileStore
+
+TISSUE_CLASS = {"name": "Tissue", "color": [0, 160, 70]}
+UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sheet:
+    """All that is written, in level-0 pixels of the slide's file."""
+
+    labels: NDArray[Any]
+    """The tissue regions, [row, column]."""
+
+    scale: tuple[float, float]
+    """Level-0 pixels per pixel of the labels, as (x, y)."""
+
+    size: tuple[int, int]
+    """(width, height) of the slide."""
+
+    origin: tuple[int, int]
+    """Where coordinates begin: the scan area's corner."""
+
+    step: tuple[float, float]
+    """Pixels per pixel of the store's level 0, as (x, y)."""
+
+    def features(self, tiles: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield a feature for each tissue region, then for each tile."""
+        from scipy.ndimage import find_objects
+
+        for label, place in enumerate(find_objects(self.labels), start=1):
+            if place is not None:
+                yield self._tissue(label, place)
+        yield from tiles
+
+    def tile(
+        self, region: Region, measurements: dict[str, float], *, is_readable: bool = True
+    ) -> dict[str, Any]:
+        """Return the feature of a tile."""
+        edges = [(region.x, region.y), (region.right, region.bottom)]
+        (left, top), (right, bottom) = self._placed(np.array(edges) * self.step)
+        ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+        unreadable = {} if is_readable else {"classification": UNREADABLE_CLASS}
+        return {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "properties": {"objectType": "tile", **unreadable, "measurements": measurements},
+        }
+
+    def _tissue(self, label: int, place: tuple[slice, slice]) -> dict[str, Any]:
+        corner = np.array([place[1].start, place[0].start])
+        polygons = [
+            [self._ring(ring + corner) for ring in polygon]
+            for polygon in trace_outlines(self.labels[place] == label)
+        ]
+        geometry: dict[str, Any] = {"type": "MultiPolygon", "coordinates": polygons}
+        if len(polygons) == 1:
+            geometry = {"type": "Polygon", "coordinates": polygons[0]}
+        return {
+            "type": "Feature",
+            "geometry": geometry,
+            "properties": {
+                "objectType": "annotation",
+                "name": f"tissue {label}",
+                "classification": TISSUE_CLASS,
+                "measurements": {"tissue region": label},
+            },
+        }
+
+    def _ring(self, ring: Ring) -> list[list[float]]:
+        """Return a closed ring of level-0 pixels; overview pixels may reach over the slide."""
+        return self._placed(np.concatenate([ring, ring[:1]]) * self.scale)
+
+    def _placed(self, corners: NDArray[np.float64]) -> list[list[float]]:
+        """Return corners where they are written, none of them outside the slide."""
+        placed = np.minimum(corners, self.size) - self.origin
+        return [[_number(x), _number(y)] for x, y in placed.tolist()]
+
+
+def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> None:
+    """Write a plan's tissue outlines and tiles as GeoJSON.
+
+    QuPath opens it as annotations of the class Tissue and tiles with the measurements
+    ``tile id``, ``column``, ``row``, ``tissue fraction`` and ``tissue region``. Coordinates begin
+    at the corner of `Slide.scan_area`, as QuPath's do, and the file says so; `read_regions`
+    brings the outlines back to the same pixels of the mask.
+
+    Parameters
+    ----------
+    slide
+        The slide the plan was made for.
+    plan
+        What to write.
+    path
+        The file; one that exists is replaced.
+
+    Raises
+    ------
+    ValueError
+        The plan was made for a slide of another size.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import slidetile as st
+    >>> with st.open_slide("data_samples/sample.svs") as slide:
+    ...     plan = st.plan_tiles(slide, st.find_tissue(slide))
+    ...     export_plan(slide, plan, "sample.plan.geojson")
+    ...     tissue = st.draw_tissue(slide, st.read_regions("sample.plan.geojson", slide))
+    >>> bool((tissue.mask == plan.tissue.mask).all())
+    True
+    """
+    if plan.slide_size != slide.levels[0].size:
+        raise ValueError(
+            f"The plan belongs to a slide of {plan.slide_size[0]}×{plan.slide_size[1]} px, but "
+            f"this slide has {slide.width}×{slide.height} px."
+        )
+    original, (x, y) = slide.original, plan.tissue.overview.scale
+    across, down = original_scale(slide)
+    sheet = _Sheet(
+        labels=plan.tissue.labels,
+        scale=(x * across, y * down),
+        size=original.levels[0].size,
+        origin=(original.scan_area.x, original.scan_area.y),
+        step=(across, down),
+    )
+    tiles = (
+        sheet.tile(
+            tile.inside,
+            _measurements(
+                tile.tile_id, tile.column, tile.row, tile.tissue_fraction, tile.tissue_region
+            ),
+        )
+        for tile in plan
+    )
+    _write(Path(path), sheet, sheet.features(tiles))
+
+
+def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
+    """Write a store's tissue outlines and tiles as GeoJSON, as `export_plan` does.
+
+    Tiles that could not be read have the class Unreadable.
+
+    Parameters
+    ----------
+    store
+        What to write.
+    path
+        The file; one that exists is replaced.
+
+    Raises
+    ------
+    StoreError
+        The store is damaged.
+    OSError
+        The file cannot be written.
+    """
+    labels = store.tissue
+    if labels.max() > labels.size:
+        raise StoreError(f"{store.path} is damaged: its tissue has a region {labels.max()}.")
+    source = store.attributes["source"]
+    scan_area = source.get("scan_area") or [0, 0]
+    (x, y), (across, down) = store.overview_scale, store.attributes["level_0"]["scale"]
+    sheet = _Sheet(
+        labels=labels,
+        scale=(x * across, y * down),
+        size=(source["width"], source["height"]),
+        origin=(int(scan_area[0]), int(scan_area[1])),
+        step=(across, down),
+    )
+    _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet)))
+
+
+def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
+    names = ["tile_id", "column", "row", "tissue_fraction", "region"]
+    for batch in store.tiles.to_batches(max_chunksize=1024):
+        for row in batch.to_pylist():
+            region = Region(x=row["x"], y=row["y"], width=row["width"], height=row["height"])
+            measurements = _measurements(*(row[name] for name in names))
+            yield sheet.tile(region, measurements, is_readable=row["status"] == "ok")
+
+
+def _measurements(
+    tile_id: int, column: int, row: int, tissue_fraction: float, tissue_region: int
+) -> dict[str, float]:
+    return {
+        "tile id": tile_id,
+        "column": column,
+        "row": row,
+        "tissue fraction": round(tissue_fraction, 6),
+        "tissue region": tissue_region,
+    }
+
+
+def _write(path: Path, sheet: _Sheet, features: Iterable[dict[str, Any]]) -> None:
+    """Write a collection, a feature a line; the file is whole or as it was before."""
+    told = {"unit": "px", "origin": sheet.origin, "slide_size": sheet.size}
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(
+                f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":{_text(told)},"features":['
+            )
+            for number, feature in enumerate(features):
+                file.write(",\n" if number else "\n")
+                file.write(_text(feature))
+            file.write("\n]}\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _number(value: float) -> float:
+    """Return a coordinate to a 1000th of a pixel, as an integer where it is one."""
+    rounded = round(value, 3)
+    return int(rounded) if rounded.is_integer() else rounded

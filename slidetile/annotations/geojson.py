@@ -1,0 +1,168 @@
+"""Read areas from GeoJSON (RFC 7946), as QuPath and others write it for slides."""
+
+from pathlib import Path
+from typing import Any
+
+from slidetile.annotations.json_stream import JsonStream
+from slidetile.annotations.shapes import FileShapes
+from slidetile.errors import RegionFileError
+
+FOREIGN_MEMBER = "slidetile"
+"""Member of a collection in which slidetile says where coordinates begin; see docs/regions.md."""
+
+_NO_ANNOTATIONS = {
+    "cell": "cells",
+    "detection": "detections",
+    "tile": "tiles",
+    "PathCellObject": "cells",
+    "PathDetectionObject": "detections",
+    "PathTileObject": "tiles",
+}
+"""Kinds of QuPath's objects that nobody drew; the latter as QuPath 0.2 wrote them, in ``id``."""
+
+_NO_AREAS = {
+    "Point": "points",
+    "MultiPoint": "points",
+    "LineString": "lines",
+    "MultiLineString": "lines",
+}
+
+
+def read_geojson(path: Path, shapes: FileShapes) -> None:
+    """Take the areas of a GeoJSON file into ``shapes``.
+
+    A FeatureCollection, a Feature, a bare geometry, or an array of them. Polygon, MultiPolygon
+    and GeometryCollection are areas. Features are read one by one, so a long file takes no more
+    memory than its longest feature and the corners it holds.
+
+    Raises
+    ------
+    RegionFileError
+        It is no JSON, no GeoJSON, or beyond the limits of `JsonStream` and `FileShapes`.
+    """
+    reader = _Reader(shapes)
+    with path.open(encoding="utf-8-sig") as file:
+        stream = JsonStream(file)
+        if stream.peek() == "[":
+            for item in stream.elements():
+                reader.take(item)
+        else:
+            reader.take_members(stream)
+        stream.end()
+
+
+class _Reader:
+    """Walks through a document and counts its features."""
+
+    def __init__(self, shapes: FileShapes) -> None:
+        self._shapes = shapes
+        self._features = 0
+
+    def take_members(self, stream: JsonStream) -> None:
+        """Take an object in, its features one by one, wherever among its members they stand."""
+        told: dict[str, Any] = {}
+        is_collection = False
+        for key in stream.members():
+            if key == "features" and stream.peek() == "[":
+                is_collection = True
+                for item in stream.elements():
+                    self.take(item)
+            else:
+                told[key] = stream.value()
+        _take_facts(told, self._shapes)
+        if not is_collection:
+            self.take(told)
+
+    def take(self, item: Any) -> None:
+        """Take in a feature or a bare geometry."""
+        self._features += 1
+        where = f"feature {self._features}"
+        if not isinstance(item, dict):
+            raise RegionFileError(f"{where} is no GeoJSON object, but {item!r:.60}")
+        kind = item.get("type")
+        if kind == "FeatureCollection":
+            for feature in _list(item.get("features"), where):
+                self.take(feature)
+        elif kind == "Feature":
+            self._feature(item, where)
+        else:
+            self._geometry(item, "", None, where)
+
+    def _feature(self, feature: dict[str, Any], where: str) -> None:
+        properties = feature.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        if (kind := _no_annotation(feature, properties)) is not None:
+            self._shapes.left_out[kind] += 1
+        elif feature.get("geometry") is None:
+            self._shapes.left_out["features without a geometry"] += 1
+        else:
+            unit = properties.get("unit")
+            unit = unit if isinstance(unit, str) else None
+            self._geometry(feature["geometry"], _class_name(properties), unit, where)
+
+    def _geometry(self, geometry: Any, class_name: str, unit: str | None, where: str) -> None:
+        kind = geometry.get("type") if isinstance(geometry, dict) else None
+        if kind == "GeometryCollection":
+            for part in _list(geometry.get("geometries"), where):
+                self._geometry(part, class_name, unit, where)
+        elif kind in ("Polygon", "MultiPolygon"):
+            coordinates = _list(geometry.get("coordinates"), where)
+            for rings in [coordinates] if kind == "Polygon" else coordinates:
+                self._shapes.add(class_name, _list(rings, where), unit=unit, where=where)
+        elif isinstance(kind, str) and kind in _NO_AREAS:
+            self._shapes.left_out[_NO_AREAS[kind]] += 1
+        else:
+            raise RegionFileError(f"{where} is of the type {kind!r:.60}, which GeoJSON has not")
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise RegionFileError(f"{where} has {value!r:.60} where GeoJSON has an array")
+    return value
+
+
+def _no_annotation(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
+    for kind in (properties.get("objectType"), properties.get("object_type"), feature.get("id")):
+        if isinstance(kind, str) and kind in _NO_ANNOTATIONS:
+            return _NO_ANNOTATIONS[kind]
+    return None
+
+
+def _class_name(properties: dict[str, Any]) -> str:
+    """Return the class, in any of the ways it has been written."""
+    classification = properties.get("classification")
+    if isinstance(classification, dict):
+        names = classification.get("names")
+        if isinstance(names, list):
+            return ": ".join(map(str, names))
+        classification = classification.get("name")
+    return classification if isinstance(classification, str) else ""
+
+
+def _take_facts(told: dict[str, Any], shapes: FileShapes) -> None:
+    """Take in what members that GeoJSON does not know say of the coordinates."""
+    ours = told.get(FOREIGN_MEMBER)
+    ours = ours if isinstance(ours, dict) else {}
+    properties = told.get("properties") if told.get("type") == "FeatureCollection" else None
+    properties = properties if isinstance(properties, dict) else {}
+    for unit in (ours.get("unit"), told.get("unit"), properties.get("unit"), _crs(told)):
+        if isinstance(unit, str):
+            shapes.unit = unit
+            break
+    shapes.origin = _pair(ours.get("origin"))
+    if (size := _pair(ours.get("slide_size"))) is not None:
+        shapes.slide_size = int(size[0]), int(size[1])
+
+
+def _crs(told: dict[str, Any]) -> Any:
+    """Return the name of a coordinate reference system, as GeoJSON of 2008 had it."""
+    crs = told.get("crs")
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    return properties.get("name") if isinstance(properties, dict) else None
+
+
+def _pair(value: Any) -> tuple[float, float] | None:
+    is_pair = isinstance(value, list) and len(value) == 2
+    if not is_pair or not all(isinstance(n, int | float) and abs(n) <= 1e9 for n in value):
+        return None
+    return float(value[0]), float(value[1])

@@ -1,0 +1,190 @@
+"""Where on a slide a file's coordinates lie: their unit, where they begin, what is outside."""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.annotations.drawn import DrawnArea, PaintedMask
+from slidetile.annotations.shapes import FileShape, FileShapes
+from slidetile.errors import MissingResolutionError, RegionFileError
+from slidetile.raster.masks import Mask
+from slidetile.raster.region import Region
+from slidetile.slides.slide import Slide
+
+_log = logging.getLogger(__name__)
+
+RegionUnit = Literal["auto", "px", "um"]
+RegionOrigin = Literal["auto", "scan-area", "slide"]
+
+_UNITS = {
+    **dict.fromkeys(("px", "pixel", "pixels"), "px"),
+    **dict.fromkeys(("um", "\N{MICRO SIGN}m", "\N{GREEK SMALL LETTER MU}m"), "um"),
+    **dict.fromkeys(("micron", "microns", "micrometer", "micrometers"), "um"),
+    **dict.fromkeys(("micrometre", "micrometres"), "um"),
+}
+_MPP_TOLERANCE = 0.02
+_SMALLEST_REAL_SLIDE_PX = 100
+"""On a smaller one a single pixel may be an area."""
+
+
+def place_shapes(
+    shapes: FileShapes, slide: Slide, unit: RegionUnit, origin: RegionOrigin
+) -> tuple[DrawnArea, ...]:
+    """Return a file's areas in level-0 pixels of the slide; see `read_regions`.
+
+    Files know the slide as its own file has it: all is judged in those pixels, and only then
+    brought to those of a slide at another resolution.
+
+    Raises
+    ------
+    RegionFileError
+        Its unit is unknown, or all of it lies outside the slide.
+    MissingResolutionError
+        It is in µm and the slide's mpp is unknown.
+    """
+    original = slide.original
+    _check_made_for(shapes, original)
+    begin = np.array(_corner(shapes, original, origin))
+
+    def place(shape: FileShape) -> DrawnArea:
+        step = _pixels_per_unit(unit, shape.unit or shapes.unit, original)
+        rings = tuple(ring * step + begin for ring in shape.rings)
+        return DrawnArea(class_name=shape.class_name, rings=rings)
+
+    areas = tuple(map(place, shapes.shapes))
+    if areas:
+        _check_inside(areas, original)
+    scale = original_scale(slide)
+    return areas if scale == (1, 1) else tuple(_rescaled(area, scale) for area in areas)
+
+
+def original_scale(slide: Slide) -> tuple[float, float]:
+    """Return the level-0 pixels of a slide's file per level-0 pixel of the slide, as (x, y)."""
+    return (1.0, 1.0) if slide.rescaling is None else slide.rescaling.scale
+
+
+def _rescaled(area: DrawnArea, scale: tuple[float, float]) -> DrawnArea:
+    return DrawnArea(
+        class_name=area.class_name, rings=tuple(ring / np.array(scale) for ring in area.rings)
+    )
+
+
+def place_mask(mask: Mask, slide: Slide, origin: RegionOrigin) -> PaintedMask:
+    """Return a mask laid over the slide, or over its scan area.
+
+    Without an ``origin`` over the one whose proportions it has, to the pixel.
+    """
+    original, (x, y) = slide.original, original_scale(slide)
+    candidates = {"scan-area": original.scan_area, "slide": original.bounds}
+    if origin == "auto":
+        fitting = [n for n, area in candidates.items() if _misfit_px(mask, area) <= 1]
+        origin = "slide" if fitting == ["slide"] else "scan-area"
+    area = candidates[origin]
+    if (misfit := _misfit_px(mask, area)) > 1:
+        _log.warning(
+            "the mask's %d×%d pixels have not the proportions of the slide's %d×%d: it is "
+            "stretched by %.0f of its pixels. Is it of this slide, and whole?",
+            *(mask.shape[1], mask.shape[0], area.width, area.height, misfit),
+        )
+    scale = area.width / x / mask.shape[1], area.height / y / mask.shape[0]
+    return PaintedMask(mask=mask, origin=(area.x / x, area.y / y), scale=scale)
+
+
+def _misfit_px(mask: Mask, area: Region) -> float:
+    """Return by how many of its pixels a mask is too wide or too high for an area."""
+    height, width = mask.shape
+    too_high = abs(height - width * (area.height / area.width))
+    too_wide = abs(width - height * (area.width / area.height))
+    return float(min(too_high, too_wide))
+
+
+def _corner(shapes: FileShapes, slide: Slide, origin: RegionOrigin) -> tuple[float, float]:
+    if origin == "auto" and shapes.origin is not None:
+        return shapes.origin
+    return (0.0, 0.0) if origin == "slide" else (slide.scan_area.x, slide.scan_area.y)
+
+
+def _pixels_per_unit(unit: RegionUnit, told: str | None, slide: Slide) -> NDArray[np.float64]:
+    chosen: str | None = unit
+    if unit == "auto":
+        chosen = "px" if told is None else _UNITS.get(told.strip().lower())
+    if chosen is None:
+        raise RegionFileError(
+            f"it says that its coordinates are in “{told:.60}”, which is neither pixels nor µm: "
+            "export it in one of these, or say the unit px (--regions-unit px) if they are "
+            "level-0 pixels all the same"
+        )
+    if chosen == "px":
+        return np.ones(2)
+    if slide.mpp is None:
+        raise MissingResolutionError(
+            f"{slide.source.name} does not say its mpp, but its regions are in µm: give the mpp "
+            "(--slide-mpp)."
+        )
+    return 1 / np.array(slide.mpp)
+
+
+def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
+    """Say so where the file was made for another slide."""
+    size = slide.levels[0].size
+    if shapes.slide_size is not None and shapes.slide_size != size:
+        _log.warning(
+            "the regions were made for a slide of %d×%d px, but %s has %d×%d.",
+            *(*shapes.slide_size, slide.source.name, *size),
+        )
+    if shapes.mpp is not None and slide.mpp is not None:
+        mpp = math.sqrt(math.prod(slide.mpp))
+        if abs(shapes.mpp / mpp - 1) > _MPP_TOLERANCE:
+            _log.warning(
+                "the regions were drawn on a slide of %.4g µm per pixel, but %s has %.4g: do "
+                "they belong together?",
+                *(shapes.mpp, slide.source.name, mpp),
+            )
+
+
+def _check_inside(areas: Sequence[DrawnArea], slide: Slide) -> None:
+    """Say how much lies outside the slide; refuse it where that is all."""
+    edges = np.array([area.edges for area in areas])
+    (left, top), (right, bottom) = edges[:, :2].T, edges[:, 2:].T
+    outside = (right <= 0) | (bottom <= 0) | (left >= slide.width) | (top >= slide.height)
+    corners = np.concatenate([area.rings[0] for area in areas])
+    beyond = np.any((corners < 0) | (corners > slide.levels[0].size), axis=1)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    extent = f"from ({low[0]:.6g}, {low[1]:.6g}) to ({high[0]:.6g}, {high[1]:.6g})"
+    what = f"{extent}, the slide's {slide.width}×{slide.height} px"
+    if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
+        raise RegionFileError(
+            f"its areas reach {what}: nothing is larger than a pixel. Are these shares of the "
+            "slide? Multiply them by its size."
+        )
+    if outside.all():
+        raise RegionFileError(
+            f"all its {len(areas)} areas lie outside the slide: they reach {what}. "
+            f"{_hint(high, slide)}"
+        )
+    if beyond.any():
+        _log.warning(
+            "%d of the %d areas lie outside the slide, with %d of %d corners (%.1f %%): they "
+            "reach %s. What is outside is cut off. %s",
+            *(outside.sum(), len(areas), beyond.sum(), beyond.size, 100 * beyond.mean()),
+            *(what, _hint(high, slide)),
+        )
+
+
+def _hint(high: NDArray[np.float64], slide: Slide) -> str:
+    """Return what coordinates that reach too far may be."""
+    reach = float((high / slide.levels[0].size).max())
+    if slide.mpp is not None and reach > 1:
+        pixels = high / slide.mpp
+        if (pixels <= 1.02 * np.array(slide.levels[0].size)).all():
+            return (
+                f"Divided by the slide's mpp of {slide.mpp[0]:.4g} they would lie inside: these "
+                "look like µm, so say the unit um (--regions-unit um)."
+            )
+    if reach > 1:
+        return f"They reach {reach:.3g} times as far as the slide: is it this one, at this size?"
+    return "Do the slide and the file belong together?"

@@ -1,0 +1,190 @@
+"""Files of regions: which kind one is, and what it holds of a slide."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from slidetile.annotations.drawn import DrawnRegions
+from slidetile.annotations.geojson import read_geojson
+from slidetile.annotations.imagescope import read_imagescope
+from slidetile.annotations.mask_image import MAGICS, read_mask_image
+from slidetile.annotations.placing import RegionOrigin, RegionUnit, place_mask, place_shapes
+from slidetile.annotations.shapes import FileShapes
+from slidetile.errors import RegionFileError
+from slidetile.slides.slide import Slide
+
+_log = logging.getLogger(__name__)
+
+LARGEST_FILE_BYTES = 256 << 20
+
+
+def read_regions(
+    path: str | os.PathLike[str],
+    slide: Slide,
+    *,
+    classes: Collection[str] = (),
+    unit: RegionUnit = "auto",
+    origin: RegionOrigin = "auto",
+) -> DrawnRegions:
+    """Read the regions that somebody drew on a slide.
+
+    Parameters
+    ----------
+    path
+        GeoJSON as QuPath writes it, the XML of Aperio ImageScope, or a mask in PNG, TIFF or npy
+        at any scale, 0 where there is nothing. What is in the file decides, not its name.
+    slide
+        The slide they belong to.
+    classes
+        Keep these classes only, spelt as in the file; of a mask these numbers.
+    unit
+        Of the coordinates: "px" is level-0 pixels, "um" micrometres; "auto" is what the file
+        says, and pixels where it says nothing.
+    origin
+        Where they begin: "scan-area" is the top left corner of `Slide.scan_area`, as in QuPath,
+        "slide" that of level 0; "auto" is what the file says, and else the scan area.
+
+    Returns
+    -------
+    DrawnRegions
+        In level-0 pixels. Empty, not an error, where the file holds no area of these classes.
+
+    Raises
+    ------
+    RegionFileError
+        The file cannot be read, is of no known kind, damaged, too large, in an unknown unit, or
+        lies wholly outside the slide.
+    MissingResolutionError
+        It is in µm and the slide's mpp is unknown.
+    ValueError
+        There is no such unit or origin.
+
+    Examples
+    --------
+    >>> import slidetile as st
+    >>> with st.open_slide("data_samples/sample.svs") as slide:
+    ...     regions = st.read_regions("data_samples/sample.geojson", slide, classes=["Tumor"])
+    >>> [round(area.area_px) for area in regions.areas]
+    [487400]
+    """
+    check_choice("unit", unit, get_args(RegionUnit))
+    check_choice("origin", origin, get_args(RegionOrigin))
+    file = Path(path)
+    try:
+        parameters = region_parameters(file, classes=classes, unit=unit, origin=origin)
+        head = _head(file)
+        if head.startswith(MAGICS):
+            return _painted(file, parameters, slide, classes, origin)
+        shapes = FileShapes(wanted=frozenset(classes))
+        _vector_reader(head)(file, shapes)
+        areas = place_shapes(shapes, slide, unit, origin)
+    except RegionFileError as error:
+        end = "" if str(error).endswith((".", "?")) else "."
+        raise RegionFileError(f"{file.name} cannot be used: {error}{end}") from error
+    except OSError as error:
+        raise RegionFileError(f"{file} cannot be read: {error.strerror or error}.") from error
+    left_out = {kind: count for kind, count in shapes.left_out.items() if kind != "tiles"}
+    if left_out:
+        _log.warning("%s: only drawn areas count, so left out: %s.", file.name, counted(left_out))
+    return DrawnRegions(
+        name=file.name,
+        parameters=parameters,
+        areas=areas,
+        classes=dict(sorted(shapes.classes.items())),
+        left_out=dict(shapes.left_out),
+    )
+
+
+def region_parameters(
+    path: Path, *, classes: Collection[str], unit: RegionUnit, origin: RegionOrigin
+) -> dict[str, Any]:
+    """Return what a tissue mask's parameters say of a file of regions, fit for JSON.
+
+    Raises
+    ------
+    RegionFileError
+        It is no regular file, empty, or longer than 256 MiB.
+    OSError
+        It cannot be read.
+    """
+    size = path.stat().st_size
+    if not path.is_file() or not size:
+        raise RegionFileError("it is empty (0 bytes)" if path.is_file() else "it is no file")
+    if size > LARGEST_FILE_BYTES:
+        raise RegionFileError(
+            f"it has {size >> 20} MiB, but at most {LARGEST_FILE_BYTES >> 20} are read: export "
+            "only the annotations you need, or simplify their outlines"
+        )
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    chosen = sorted(set(classes))
+    return {"sha256": digest, "classes": chosen, "unit": unit, "origin": origin}
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Make sure that a value is one of those there are.
+
+    Raises
+    ------
+    ValueError
+        It is another.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} is one of {', '.join(choices)}, but not {value!r}.")
+
+
+def counted(counts: dict[str, int]) -> str:
+    """Return counts as text, such as "12 cells, 3 points"."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(64)
+
+
+def _vector_reader(head: bytes) -> Callable[[Path, FileShapes], None]:
+    # XML may be UTF-16, with a mark at its beginning and a zero beside every letter.
+    begin = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n\xff\xfe\0")[:1]
+    if begin in (b"{", b"["):
+        return read_geojson
+    if begin == b"<":
+        return read_imagescope
+    raise RegionFileError(
+        f"it begins with {head[:8]!r}, so it is neither GeoJSON, nor the XML of ImageScope, nor a "
+        "mask in PNG, TIFF or npy"
+    )
+
+
+def _painted(
+    file: Path,
+    parameters: dict[str, Any],
+    slide: Slide,
+    classes: Collection[str],
+    origin: RegionOrigin,
+) -> DrawnRegions:
+    labels = read_mask_image(file)
+    mask = labels != 0
+    values, counts = np.unique(labels[mask], return_counts=True)
+    if classes:
+        mask &= np.isin(labels, [_label(name) for name in classes])
+    return DrawnRegions(
+        name=file.name,
+        parameters=parameters,
+        painted=place_mask(mask, slide, origin),
+        classes={str(int(value)): int(count) for value, count in zip(values, counts, strict=True)},
+    )
+
+
+def _label(name: str) -> int:
+    try:
+        return int(name)
+    except ValueError as error:
+        raise RegionFileError(
+            f"it is a mask, whose classes are numbers, but {name!r} is asked for"
+        ) from error

@@ -1,0 +1,280 @@
+"""The command line: its commands. They parse, call and render."""
+
+import logging
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from slidetile.cli.limits import check_address_space, fail_if_out_of_space, save_address_space
+from slidetile.cli.options import (
+    PATH,
+    json_option,
+    make_recipe,
+    recipe_options,
+    take_writing_options,
+    usage_errors,
+    writing_options,
+)
+from slidetile.cli.show import (
+    FAILED,
+    OK,
+    UNREADABLE,
+    fail,
+    readable_bytes,
+    show_facts,
+    show_findings,
+    show_progress,
+    show_results,
+    tell_result,
+    warn,
+)
+
+_LAST_WORDS = "slidetile.last_words"
+
+
+class _Group(click.Group):
+    """Turns every foreseeable failure into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from slidetile.cli.interrupt import Interruptible
+        from slidetile.errors import SlidetileError
+
+        save_address_space()
+        interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
+        try:
+            with interruptible:
+                return super().invoke(ctx)
+        except BaseException as error:
+            # Whatever comes up after a signal is its doing: ctypes, for one, makes an error of
+            # its own of a KeyboardInterrupt.
+            if interruptible.was_interrupted or isinstance(error, KeyboardInterrupt):
+                interruptible.say()
+                sys.exit(interruptible.exit_code)
+            is_foreseeable = isinstance(error, SlidetileError | OSError | MemoryError)
+            fail_if_out_of_space(error)
+            if is_foreseeable and not isinstance(error, BrokenPipeError):  # click ends quietly
+                fail(_message(error))
+            raise
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slidetile")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more of what is done.")
+def main(*, verbose: bool) -> None:
+    """Find the tissue on whole slides and stream its tiles into Zarr stores.
+
+    Exit codes: 0 all well, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
+    some tiles could not be read, 130 and 143 interrupted by Ctrl-C or SIGTERM.
+    """
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold what a terminal cannot show
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("slidetile")
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # ours says what matters to a user
+
+
+@main.command()
+@click.argument("path", type=PATH)
+@click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader.")
+@click.option("--slide-mpp", type=float, help="µm per pixel of the slide.")
+@json_option
+def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bool) -> None:
+    """Tell what a slide or a store is."""
+    from slidetile.cli.facts import slide_facts, store_facts
+    from slidetile.format.names import STORE_SUFFIX
+    from slidetile.slides.opening import open_slide
+    from slidetile.store.store import open_store
+
+    if path.is_dir() or path.suffix == STORE_SUFFIX:
+        facts = store_facts(open_store(path))
+    else:
+        with usage_errors(), open_slide(path, reader=reader, mpp=slide_mpp) as slide:
+            facts = slide_facts(slide)
+    show_facts(facts, as_json=as_json)
+
+
+@main.command()
+@click.argument("slide", type=PATH)
+@recipe_options
+@click.option("-o", "--output", type=PATH, help="Where the store would be.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
+@click.option("--preview", type=PATH, help="Draw mask and grid into this PNG.")
+@click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
+@json_option
+def plan(
+    *,
+    slide: Path,
+    output: Path | None,
+    workers: int | None,
+    preview: Path | None,
+    geojson: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Tell what tiling a slide would take, without writing a store."""
+    from slidetile.annotations.export import export_plan
+    from slidetile.cli.facts import plan_facts
+    from slidetile.raster.drawing import png
+    from slidetile.writing.estimate import estimate
+
+    recipe = make_recipe(**options)
+    with usage_errors(), recipe.open(slide) as opened:
+        tiles = recipe.plan(opened)
+        target = output or _default_store(slide)
+        cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers)
+        if geojson is not None:
+            export_plan(opened, tiles, geojson)
+    if preview is not None:
+        preview.write_bytes(png(tiles.picture()))
+    show_facts(plan_facts(opened, tiles, cost, preview), as_json=as_json)
+    if not cost.fits:
+        warn(f"only {readable_bytes(cost.free_bytes)} are free where the store would lie")
+
+
+@main.command()
+@click.argument("slide", type=PATH)
+@recipe_options
+@writing_options
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="The store; SLIDE.zarr here unless given.",
+)
+@json_option
+def tile(
+    *,
+    slide: Path,
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Find a slide's tissue and write its tiles into a store."""
+    check_address_space()
+    from slidetile.cli.facts import store_facts
+    from slidetile.recipe import tile_slide
+
+    target = output or _default_store(slide)
+    _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
+    writing = take_writing_options(options)
+    recipe = make_recipe(**options)
+    begin = time.perf_counter()
+    with usage_errors(), show_progress(quiet=as_json) as progress:
+        store = tile_slide(slide, target, recipe, on_progress=progress, **writing)
+    seconds = round(time.perf_counter() - begin, 2)
+    facts = {**store_facts(store), "seconds": seconds, **progress.memory_facts()}
+    show_facts(facts, as_json=as_json)
+    if facts["unreadable"]:
+        warn(f"unreadable tiles: {facts['unreadable']}; the table says which")
+        sys.exit(UNREADABLE)
+
+
+@main.command()
+@click.argument("store", type=PATH)
+@click.option("--slide", type=PATH, help="Compare the pixels with those of this slide.")
+@click.option("--deep", is_flag=True, help="Decode every chunk.")
+@click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Of the slide.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
+@json_option
+def verify(
+    *,
+    store: Path,
+    slide: Path | None,
+    deep: bool,
+    reader: str | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Look for everything that is wrong with a store; exit code 1 where there is something."""
+    from slidetile.slides.opening import open_slide
+    from slidetile.store.store import open_store
+    from slidetile.verify.verify import verify_store
+
+    with ExitStack() as stack:
+        opened = None if slide is None else stack.enter_context(open_slide(slide, reader=reader))
+        findings = verify_store(store, slide=opened, deep=deep, workers=workers)
+    show_findings(findings, as_json=as_json)
+    if findings:
+        sys.exit(FAILED)
+    statuses = open_store(store).tiles["status"].to_pylist()
+    if unreadable := len(statuses) - statuses.count("ok"):
+        warn(f"tiles the slide could not give: {unreadable}; the store says so and is intact")
+
+
+@main.command()
+@click.argument("store", type=PATH)
+@click.option("-o", "--output", required=True, type=PATH, help="The GeoJSON file.")
+def export(*, store: Path, output: Path) -> None:
+    """Write a store's tissue outlines and tiles for QuPath, as GeoJSON."""
+    from slidetile.annotations.export import export_store
+    from slidetile.store.store import open_store
+
+    export_store(open_store(store), output)
+
+
+@main.command()
+@click.argument("slides", nargs=-1, required=True, type=PATH)
+@recipe_options
+@writing_options
+@click.option("-o", "--output", required=True, type=PATH, help="Folder of the stores.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Slides at a time, each in a process of its own.",
+)
+@json_option
+def batch(
+    *,
+    slides: tuple[Path, ...],
+    output: Path,
+    processes: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Tile many slides, or folders of them; a bad one gets its row and the rest goes on."""
+    check_address_space()
+    from slidetile.cohort.batch import SUMMARY_NAME, tile_slides
+
+    how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
+    _set_last_words(f"the batch {how}", restart=options["restart"])
+    writing = take_writing_options(options)
+    with usage_errors():
+        report = tile_slides(
+            slides,
+            output,
+            make_recipe(**options),
+            processes=processes,
+            on_result=None if as_json else tell_result,
+            **writing,
+        )
+    show_results(report.results, output / SUMMARY_NAME, as_json=as_json)
+    if not report.results:
+        fail(f"no slides found in {', '.join(map(str, slides))}")
+    sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
+
+
+def _message(error: BaseException) -> str:
+    from slidetile.cohort.batch import one_line
+
+    return one_line(error)
+
+
+def _set_last_words(how: str, *, restart: bool) -> None:
+    """Have the command say how it goes on, should it be interrupted."""
+    again = f"run the same command again{', without --restart' if restart else ''}"
+    click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"
+
+
+def _default_store(slide: Path) -> Path:
+    from slidetile.cohort.folder import store_names
+
+    return Path(store_names([slide])[0])

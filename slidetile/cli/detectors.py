@@ -1,0 +1,67 @@
+"""A detector by the name that is typed for it on the command line.
+
+Knows where Python finds things. Does not know slides.
+"""
+
+import functools
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from slidetile.tissue.detector import AnyDetector, check_detector
+from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
+
+SHORT_NAMES: dict[str, type] = {
+    "otsu": OtsuDetector,
+    "dark": DarkBackgroundDetector,
+    "density": OpticalDensityDetector,
+}
+
+
+def load_detector(name: str) -> AnyDetector:
+    """Return the detector of a name, such as "otsu" or "my_detectors:strict".
+
+    A class is made with its defaults. Modules are also looked for in the current folder, last.
+    To import a module is to run it: names come from whoever calls, never from a slide or a store.
+
+    Raises
+    ------
+    ValueError
+        The name is none, or there is nothing of that name.
+    TypeError
+        What is there is no detector, or a class that cannot be made without options.
+    """
+    found = SHORT_NAMES.get(name) or _imported(name)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except TypeError as error:
+            raise TypeError(
+                f"{name} cannot be made without options ({error}). Make one in a module of your "
+                "own, such as mine.py with detector = …, and give mine:detector."
+            ) from error
+    try:
+        check_detector(found)
+    except TypeError as error:
+        raise TypeError(f"{name} is no detector: {error}") from error
+    return found  # type: ignore[no-any-return]  # checked above
+
+
+def _imported(name: str) -> Any:
+    module_name, colon, path = name.partition(":")
+    if not (module_name and colon and path):
+        short = ", ".join(SHORT_NAMES)
+        raise ValueError(f"{name!r} is no detector: give {short}, or MODULE:OBJECT.")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # stays: processes that are started then find the module too
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(f"{name}: {module_name} cannot be imported: {error}") from error
+    try:
+        return functools.reduce(getattr, path.split("."), module)
+    except AttributeError as error:
+        raise ValueError(f"{name}: {error}") from error

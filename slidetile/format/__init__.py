@@ -1,0 +1,11 @@
+"""The store as bytes: layout, shards, metadata, table; no file is opened."""
+
+from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.planar import RawCodec, ZstdCodec
+
+__all__ = [
+    "JpegCodec",
+    "NativeCodec",
+    "RawCodec",
+    "ZstdCodec",
+]

@@ -1,0 +1,1 @@
+"""How the pixels of a chunk become bytes."""

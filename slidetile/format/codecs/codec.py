@@ -1,0 +1,86 @@
+"""What a codec is: how the pixels of a chunk become bytes, and bytes become pixels again.
+
+A codec knows one chunk at a time, as a planar array [channel, row, column]: the axis order of the
+store. What Zarr has to be told about it is its list of Zarr v3 codecs.
+"""
+
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.pixels import Pixels
+
+CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
+
+ChunkPixels = NDArray[np.uint8]
+"""The pixels of a chunk as [channel, row, column]."""
+
+Parts = tuple[bytes, ...]
+"""Bytes that follow each other, not joined: every join copies."""
+
+
+class ChunkCodec(Protocol):
+    """One way to store a chunk."""
+
+    @property
+    def name(self) -> CodecName:
+        """The codec's name on the command line and in a store's attributes."""
+        ...
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether decoding gives the very pixels that were encoded."""
+        ...
+
+    @property
+    def zarr_codecs(self) -> list[dict[str, Any]]:
+        """The Zarr v3 codecs of a chunk, in the order of encoding."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What shapes the encoded bytes, for a store's attributes."""
+        ...
+
+    def encode(self, pixels: ChunkPixels) -> bytes:
+        """Return a chunk's payload: its bytes without a checksum of the `seal`."""
+        ...
+
+    def seal(self, payload: bytes, checksum: int) -> Parts:
+        """Return the chunk as it is stored; ``checksum`` is the CRC-32C of its payload."""
+        ...
+
+    def unseal(self, stored: bytes) -> bytes:
+        """Return the payload of a stored chunk.
+
+        Raises
+        ------
+        ValueError
+            The checksum does not fit.
+        """
+        ...
+
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Make sure a payload that passed `unseal` is undamaged, as cheaply as that can be done.
+
+        Raises
+        ------
+        ValueError
+            It is not, or is no chunk of this shape.
+        """
+        ...
+
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None, /
+    ) -> Pixels:
+        """Return the pixels as [row, column, channel]; ``shape`` is that of the result.
+
+        ``scratch``, contiguous and of this shape, may be used for the result.
+
+        Raises
+        ------
+        ValueError
+            The payload does not decode to this shape.
+        """
+        ...

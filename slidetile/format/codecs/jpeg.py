@@ -1,0 +1,105 @@
+"""Codecs whose chunks are JPEG streams: `native`, which copies them, and `jpeg`."""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.codec import ChunkPixels, CodecName, Parts
+from slidetile.raster.pixels import Pixels
+
+_CRC = struct.Struct("<I")
+
+
+class _JpegChunks:
+    """What copied and encoded JPEG chunks share: a checksum of their own, and the decoder."""
+
+    __slots__ = ()
+
+    is_lossless = False
+
+    @property
+    def zarr_codecs(self) -> list[dict[str, Any]]:
+        """Pixels to [row, column, channel], JPEG as the stream itself describes, checksum."""
+        return [
+            {"name": "transpose", "configuration": {"order": [1, 2, 0]}},
+            {"name": "imagecodecs_jpeg"},
+            {"name": "crc32c"},
+        ]
+
+    def seal(self, payload: bytes, checksum: int) -> Parts:
+        """Append the checksum: JPEG data have none, and most flipped bits in them decode."""
+        return payload, _CRC.pack(checksum)
+
+    def unseal(self, stored: bytes) -> bytes:
+        """Check the checksum and cut it off."""
+        payload = stored[: -_CRC.size]
+        if len(stored) < _CRC.size or stored[-_CRC.size :] != _CRC.pack(crc32c(payload)):
+            raise ValueError("its checksum does not fit")
+        return payload
+
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Do nothing: the checksum that `unseal` compares tells."""
+
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+    ) -> Pixels:
+        """Decode the stream, whose own header must tell the expected size.
+
+        The decoder compares it with where it writes to before it takes any memory.
+        """
+        import imagecodecs
+
+        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        image = out[..., 0] if shape[2] == 1 else out
+        try:
+            imagecodecs.jpeg8_decode(payload, out=image)
+        except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
+            raise ValueError(f"no JPEG of the shape {shape}: {error}") from error
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class JpegCodec(_JpegChunks):
+    """Small and lossy, from any slide."""
+
+    quality: int = 90
+    """As libjpeg counts it, 1–100."""
+
+    name: CodecName = "jpeg"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"A JPEG quality is 1–100, but this one is {self.quality}.")
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The quality."""
+        return {"quality": self.quality}
+
+    def encode(self, pixels: ChunkPixels) -> bytes:
+        """Encode with the chroma at full resolution: stains differ by colour above all."""
+        import imagecodecs
+
+        interleaved = np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        if interleaved.shape[2] == 1:
+            return bytes(imagecodecs.jpeg8_encode(interleaved[..., 0], level=self.quality))
+        return bytes(imagecodecs.jpeg8_encode(interleaved, level=self.quality, subsampling="444"))
+
+
+@dataclass(frozen=True, slots=True)
+class NativeCodec(_JpegChunks):
+    """The slide's own JPEG tiles, copied byte for byte."""
+
+    name: CodecName = "native"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Nothing to choose: the scanner chose."""
+        return {}
+
+    def encode(self, pixels: ChunkPixels) -> bytes:
+        """Refuse: what is copied is never encoded."""
+        raise TypeError(f"A native chunk is copied, not encoded; got {pixels.shape} pixels.")

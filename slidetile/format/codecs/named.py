@@ -1,0 +1,25 @@
+"""The codecs there are, by name."""
+
+from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.planar import RawCodec, ZstdCodec
+
+
+def make_codec(name: CodecName, *, quality: int = 90) -> ChunkCodec:
+    """Return the codec of that name.
+
+    Raises
+    ------
+    ValueError
+        There is no such codec.
+    """
+    match name:
+        case "native":
+            return NativeCodec()
+        case "zstd":
+            return ZstdCodec()
+        case "jpeg":
+            return JpegCodec(quality=quality)
+        case "raw":
+            return RawCodec()
+    raise ValueError(f"A codec is native, zstd, jpeg or raw, but this one is {name!r}.")

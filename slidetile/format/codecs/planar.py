@@ -1,0 +1,123 @@
+"""Codecs whose chunks hold plane after plane, without loss: `raw` and `zstd`."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from slidetile.format.codecs.codec import ChunkPixels, CodecName, Parts
+from slidetile.raster.pixels import Pixels
+
+
+class _PlanarChunks(ABC):
+    """What raw and Zstandard chunks share: plane after plane, and no checksum beside them.
+
+    A Zstandard frame carries its checksum inside, raw chunks have none but the tile table's.
+    """
+
+    __slots__ = ()
+
+    is_lossless = True
+
+    def seal(self, payload: bytes, _checksum: int) -> Parts:
+        """Return the payload as it is."""
+        return (payload,)
+
+    def unseal(self, stored: bytes) -> bytes:
+        """Return the bytes as they are."""
+        return stored
+
+    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+        """Decode: a frame's checksum is one of its content, of raw bytes the length tells."""
+        self.decode(payload, shape)
+
+    @abstractmethod
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None, /
+    ) -> Pixels:
+        """Return the pixels; see `slidetile.format.codecs.codec.ChunkCodec`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RawCodec(_PlanarChunks):
+    """Pixels as they are: scratch for training, can be memory-mapped."""
+
+    name: CodecName = "raw"
+
+    @property
+    def zarr_codecs(self) -> list[dict[str, Any]]:
+        """Bytes, nothing else."""
+        return [{"name": "bytes"}]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Nothing to choose."""
+        return {}
+
+    def encode(self, pixels: ChunkPixels) -> bytes:
+        """Return the planes one after another."""
+        return pixels.tobytes()
+
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], _scratch: Pixels | None = None
+    ) -> Pixels:
+        """Return a view of the bytes."""
+        return _interleaved(payload, shape)
+
+
+@dataclass(frozen=True, slots=True)
+class ZstdCodec(_PlanarChunks):
+    """Lossless, and readable by every Zarr v3 reader."""
+
+    level: int = 1
+    """Effort of Zstandard; 1 is the fastest and costs photographs hardly any size."""
+
+    name: CodecName = "zstd"
+
+    @property
+    def zarr_codecs(self) -> list[dict[str, Any]]:
+        """Planar bytes, then Zstandard with its own checksum."""
+        return [
+            {"name": "bytes"},
+            {"name": "zstd", "configuration": {"level": self.level, "checksum": True}},
+        ]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The compression level."""
+        return {"level": self.level}
+
+    def encode(self, pixels: ChunkPixels) -> bytes:
+        """Compress the planes; the frame ends with the checksum of its content."""
+        return bytes(_zstd(self.level).encode(np.ascontiguousarray(pixels)))
+
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+    ) -> Pixels:
+        """Decompress into exactly the size expected, whatever the frame's header claims."""
+        import imagecodecs
+
+        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        try:
+            planes = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
+        except (imagecodecs.ZstdError, RuntimeError) as error:
+            raise ValueError(f"no valid Zstandard frame: {error}") from error
+        return _interleaved(planes, shape)
+
+
+def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> Pixels:
+    height, width, channels = shape
+    if len(planes) != height * width * channels:
+        raise ValueError(f"{len(planes)} bytes instead of {height * width * channels}")
+    planar = np.frombuffer(planes, np.uint8).reshape(channels, height, width)
+    return planar.transpose(1, 2, 0)
+
+
+@cache
+def _zstd(level: int) -> Any:
+    from numcodecs.zstd import Zstd
+
+    return Zstd(level=level, checksum=True)

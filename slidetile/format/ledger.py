@@ -1,0 +1,77 @@
+"""The tile table: one row a tile, the proof of what a store holds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.checksum import crc32c
+from slidetile.format.layout import Grid, Shard
+from slidetile.format.table import OK, UNREADABLE
+
+if TYPE_CHECKING:
+    pass
+
+Span = tuple[slice, slice]
+"""[rows, columns] of a chunk grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRecord:
+    """What became of the wanted chunks of one shard."""
+
+    level: int
+    """The level it belongs to."""
+
+    shard: Shard
+    """The shard."""
+
+    chunks: dict[int, tuple[int, int]]
+    """(bytes stored, CRC-32C of the payload) of each chunk, by its place in the shard."""
+
+    unreadable: tuple[int, ...] = ()
+    """The places of chunks whose pixels could not be read."""
+
+
+class Ledger:
+    """What is known of every chunk of level 0, as arrays over its chunk grid."""
+
+    def __init__(self, grid: Grid) -> None:
+        shape = grid.chunk_rows, grid.chunk_columns
+        self.grid = grid
+        self._stored_bytes = np.zeros(shape, np.int64)
+        self._crc32c = np.zeros(shape, "<u4")
+        self._unreadable = np.zeros(shape, np.bool_)
+
+    def enter(self, record: ShardRecord) -> None:
+        """Write down a shard of level 0."""
+        if record.chunks:
+            cells = self._cells(record.shard, record.chunks)
+            self._stored_bytes[cells], self._crc32c[cells] = zip(
+                *record.chunks.values(), strict=True
+            )
+        self._unreadable[self._cells(record.shard, record.unreadable)] = True
+
+    def _cells(self, shard: Shard, places: Iterable[int]) -> tuple[NDArray[np.int64], ...]:
+        """Return the rows and the columns of some of a shard's chunks in the chunk grid."""
+        columns, rows = self.grid.chunk_cells(replace(shard, chunks=tuple(places))).T
+        return rows, columns
+
+    def bytes_in(self, span: Span) -> int:
+        """Return the stored length of the chunks in a span of the chunk grid."""
+        return int(self._stored_bytes[span].sum())
+
+    def checksum_of(self, span: Span) -> int:
+        """Return the checksum of the chunks' checksums, row by row.
+
+        Not of the chunks themselves: those of native and jpeg end with their own CRC-32C, and
+        the CRC of data followed by their CRC no longer depends on the data.
+        """
+        checksums: NDArray[np.uint32] = self._crc32c[span][self._stored_bytes[span] > 0]
+        return crc32c(checksums.tobytes())
+
+    def status_of(self, span: Span) -> str:
+        """Return whether all chunks in a span could be read."""
+        return UNREADABLE if self._unreadable[span].any() else OK

@@ -1,0 +1,64 @@
+"""The list of a store's files, with the length and the checksum of each.
+
+Some bytes of a store would otherwise be covered by nothing: those of a raw chunk, of a
+``zarr.json``, of the coarser levels. And that a file is missing shows only in a list.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from slidetile.format.checksum import crc32c
+from slidetile.format.names import MANIFEST
+
+LARGEST_MANIFEST_BYTES = 1 << 26
+"""A million and a half files; a slide of 100,000 × 100,000 pixels has ten thousand shards."""
+
+_LINE = re.compile(r"([0-9a-f]{8}) (\d{1,18}) (.+)")
+
+
+class FileSum(NamedTuple):
+    """What tells a file's content from another's."""
+
+    crc32c: int
+    """CRC-32C of all its bytes."""
+
+    size_bytes: int
+    """Their number."""
+
+    @classmethod
+    def of(cls, *parts: bytes) -> Self:
+        """Return that of a file with this content."""
+        return cls(crc32c(*parts), sum(map(len, parts)))
+
+
+def pack_manifest(files: Mapping[str, FileSum]) -> bytes:
+    """Return the manifest of ``files``, given by path; its last line is about the lines above it.
+
+    Sorted by path, so that the same files give the same bytes.
+    """
+    lines = "".join(_line(name, files[name]) for name in sorted(files)).encode()
+    return lines + _line(MANIFEST, FileSum.of(lines)).encode()
+
+
+def unpack_manifest(data: bytes) -> dict[str, FileSum]:
+    """Return the files that a manifest lists, by path.
+
+    Raises
+    ------
+    ValueError
+        It is not, byte for byte, what `pack_manifest` makes of them.
+    """
+    files: dict[str, FileSum] = {}
+    for line in data.decode().split("\n")[:-2]:
+        parts = _LINE.fullmatch(line)
+        if parts is None:
+            raise ValueError(f"it has a line {line[:80]!r}")
+        files[parts[3]] = FileSum(int(parts[1], 16), int(parts[2]))
+    if pack_manifest(files) != data:
+        raise ValueError("its last line does not fit the lines above it")
+    return files
+
+
+def _line(name: str, file: FileSum) -> str:
+    return f"{file.crc32c:08x} {file.size_bytes} {name}\n"

@@ -1,0 +1,45 @@
+"""The overview and the tissue of a store: small images, each whole in a single shard."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.codecs.planar import ZstdCodec
+from slidetile.format.layout import Grid
+from slidetile.format.shard import pack_shard
+
+PICTURE_CODEC = ZstdCodec()
+"""Lossless, and readable everywhere, whatever the codec of the levels."""
+
+_CHUNK_PX = 1024
+
+
+def picture_grid(width: int, height: int) -> Grid:
+    """Return how the overview and the tissue are cut: everything in one shard."""
+    return Grid(
+        width=width,
+        height=height,
+        chunk_width=min(_CHUNK_PX, width),
+        chunk_height=min(_CHUNK_PX, height),
+        chunks_across=-(-width // _CHUNK_PX),
+        chunks_down=-(-height // _CHUNK_PX),
+    )
+
+
+def pack_picture(
+    pixels: NDArray[Any], grid: Grid, *, fill: int, data_type: np.dtype[Any]
+) -> list[bytes]:
+    """Return the shard that holds an image, [row, column, channel], in parts of its bytes.
+
+    Encoded chunk by chunk as ``data_type``, with ``fill`` beyond the image: the picture is never
+    copied whole.
+    """
+    chunk = np.empty((pixels.shape[2], grid.chunk_height, grid.chunk_width), data_type)
+    chunks = {}
+    for place in range(grid.chunks_per_shard):
+        part = pixels[grid.chunk_within_shard(place).slices].transpose(2, 0, 1)
+        chunk.fill(fill)
+        chunk[:, : part.shape[1], : part.shape[2]] = part
+        chunks[place] = (PICTURE_CODEC.encode(chunk),)
+    return pack_shard(chunks, grid)

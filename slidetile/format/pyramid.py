@@ -1,0 +1,54 @@
+"""Which levels a store has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.layout import Grid, Shard
+from slidetile.raster.region import Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PyramidLevel:
+    """One level of a store: how it is cut, and what of it is wanted."""
+
+    grid: Grid
+    """How the level's array is cut into shards and chunks."""
+
+    shards: tuple[Shard, ...]
+    """The wanted shards, in row-major order."""
+
+    downsample: tuple[float, float] = (1.0, 1.0)
+    """Level-0 pixels per pixel of this level, as (x, y)."""
+
+
+def halved_levels(grid: Grid, needed: NDArray[np.bool_]) -> tuple[PyramidLevel, ...]:
+    """Return all levels of an encoded store, down to the first that fits into one shard.
+
+    Parameters
+    ----------
+    grid
+        The finest level.
+    needed
+        Its wanted chunks, bool [chunk row, chunk column].
+    """
+    levels = [PyramidLevel(grid=grid, shards=tuple(grid.shards_for(needed)))]
+    while grid.shard_columns * grid.shard_rows > 1:
+        grid = replace(grid, width=-(-grid.width // 2), height=-(-grid.height // 2))
+        needed = grid.chunks_for(_halved_regions(levels[-1].shards, grid))
+        shards = tuple(grid.shards_for(needed))
+        scale = float(1 << len(levels))
+        levels.append(PyramidLevel(grid=grid, shards=shards, downsample=(scale, scale)))
+    return tuple(levels)
+
+
+def _halved_regions(shards: Iterable[Shard], coarser: Grid) -> Iterable[Region]:
+    """Yield where each shard's pixels lie at the next coarser level, within the array."""
+    width, height = coarser.shard_width // 2, coarser.shard_height // 2
+    for shard in shards:
+        x, y = shard.column * width, shard.row * height
+        yield Region.from_edges(
+            x, y, min(x + width, coarser.width), min(y + height, coarser.height)
+        )

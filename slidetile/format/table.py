@@ -1,0 +1,83 @@
+"""The tile table's columns, and its file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import StoreError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+QUALITY_COLUMNS = (
+    *("mean_red", "mean_green", "mean_blue"),
+    *("saturated_fraction", "clipped_fraction", "pen_fraction", "laplacian_variance"),
+)
+"""The columns of the tile table that tell it: float32, null where there is nothing to measure."""
+
+Quality = dict[str, NDArray[np.float32]]
+"""One value a tile, by column; NaN where there is nothing to measure."""
+
+LARGEST_TABLE_BYTES = 1 << 32
+"""Bounds the memory a damaged table can take; a real one has some 60 bytes a tile."""
+
+OK = "ok"
+UNREADABLE = "unreadable"
+
+Mpp = tuple[float, float] | None
+"""Micrometres per pixel, as (x, y), or None where unknown."""
+
+
+def schema(mpp: Mpp = None) -> "pa.Schema":
+    """Return the names and types of the table's columns, in their order.
+
+    ``mpp`` is the resolution that the quality was measured at: the Laplacian's variance says it.
+    """
+    import pyarrow as pa
+
+    numbers = ("tile_id", "column", "row", "x", "y", "width", "height", "region")
+    types = {
+        **dict.fromkeys(numbers, pa.int32()),
+        "tissue_fraction": pa.float32(),
+        "status": pa.string(),
+        "bytes": pa.int64(),
+        "crc32c": pa.uint32(),
+    }
+    told = {"mpp": json.dumps(mpp)}
+    fields = [pa.field(name, kind) for name, kind in types.items()]
+    fields += [pa.field(name, pa.float32(), metadata=told) for name in QUALITY_COLUMNS]
+    return pa.schema(fields)
+
+
+def write_parquet(table: "pa.Table") -> bytes:
+    """Return the table as a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def read_parquet(path: Path) -> "pa.Table":
+    """Read the table from its file.
+
+    Raises
+    ------
+    StoreError
+        It is missing, damaged, or claims too much memory.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
+            raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
+        return file.read()
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} could not be read: {error}.") from error

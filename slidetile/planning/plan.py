@@ -1,0 +1,301 @@
+"""Which tiles of a slide to store: pure integers from the slide's size and its tissue."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import index
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.planning.cells import main_regions, slide_grid, tissue_fractions
+from slidetile.planning.subset import fullest, sampled
+from slidetile.raster import drawing as preview
+from slidetile.raster.grid import Edge, TileGrid, check_edge, check_fraction
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.slides.slide import Slide
+from slidetile.tissue.mask import TissueMask
+
+SMALLEST_TILE_PX = 16
+LARGEST_TILE_PX = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileSpec:
+    """What a tile is and which tiles are worth storing.
+
+    Raises
+    ------
+    ValueError
+        The size is not a multiple of 16 from 16 to 8192, the fraction is not within 0–1, there
+        is no such edge, or a number of tiles makes no sense.
+    """
+
+    size: int = 1024
+    """Width and height of a tile, in level-0 pixels."""
+
+    min_tissue_fraction: float = 0.05
+    """Tiles with less tissue than this share of their area are left out; 0 keeps them all."""
+
+    edge: Edge = "keep"
+    """What becomes of tiles that reach over the slide's right or bottom edge; see `Edge`."""
+
+    max_tiles: int | None = None
+    """At most so many: those with the most tissue, among equals spread over the slide."""
+
+    sample: int | None = None
+    """So many, drawn at random from all that hold enough tissue."""
+
+    seed: int = 0
+    """Which random sample; the same seed draws the same tiles everywhere."""
+
+    def __post_init__(self) -> None:
+        in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
+        if not in_range or self.size % SMALLEST_TILE_PX:
+            raise ValueError(
+                f"A tile size is a multiple of {SMALLEST_TILE_PX} from {SMALLEST_TILE_PX} to "
+                f"{LARGEST_TILE_PX} pixels, but this one is {self.size}."
+            )
+        check_fraction(self.min_tissue_fraction)
+        check_edge(self.edge)
+        self._check_subset()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the size, fit for JSON, as a store tells it."""
+        return {
+            name: getattr(self, name)
+            for name in ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
+        }
+
+    @property
+    def most(self) -> float:
+        """More tiles than this are never chosen."""
+        counts = [count for count in (self.max_tiles, self.sample) if count is not None]
+        return min(counts, default=math.inf)
+
+    def _check_subset(self) -> None:
+        for name in ("max_tiles", "sample"):
+            if (count := getattr(self, name)) is None:
+                continue
+            if index(count) < 1:
+                raise ValueError(f"{name} is at least 1, but this one is {count}.")
+            object.__setattr__(self, name, index(count))  # numpy's integers, say
+        if self.max_tiles is not None and self.sample is not None:
+            raise ValueError(
+                "max_tiles keeps the tiles with the most tissue, sample draws at random: give one."
+            )
+        if not 0 <= index(self.seed) < 1 << 63:
+            raise ValueError(f"A seed lies between 0 and 2⁶³ - 1, but this one is {self.seed}.")
+        object.__setattr__(self, "seed", index(self.seed))
+        if self.seed and self.sample is None:
+            raise ValueError(f"The seed {self.seed} is of a sample, but no sample is asked for.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One planned tile: a cell of the grid that begins at the slide's top left corner.
+
+    With the edge "shift" the last column and row lie further in than their numbers say.
+    """
+
+    tile_id: int
+    """Its place in the plan, from 0, in row-major order."""
+
+    column: int
+    """Its column in the grid of the whole slide."""
+
+    row: int
+    """Its row in the grid of the whole slide."""
+
+    region: Region
+    """The whole cell, in level-0 pixels; at the right and bottom it may reach over the slide."""
+
+    inside: Region
+    """The part of the cell that lies inside the slide."""
+
+    tissue_fraction: float
+    """Share of ``inside`` that is tissue, 0–1."""
+
+    tissue_region: int
+    """Label of the tissue region that covers most of the tile; 0 where there is no tissue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TilePlan:
+    """The tiles of one slide, in row-major order: immutable, and comparable by content.
+
+    A sequence of `Tile`; the same facts stand in arrays, one element a tile.
+    """
+
+    tissue: TissueMask
+    """What the tiles were chosen by."""
+
+    spec: TileSpec
+    """How they were chosen."""
+
+    columns: NDArray[np.int32]
+    """Column of each tile in the grid of the whole slide."""
+
+    rows: NDArray[np.int32]
+    """Row of each tile in the grid of the whole slide."""
+
+    tissue_fractions: NDArray[np.float32]
+    """Share of each tile, within the slide, that is tissue."""
+
+    tissue_regions: NDArray[np.int32]
+    """Label of the tissue region that covers most of each tile."""
+
+    def __post_init__(self) -> None:
+        for name in ("columns", "rows", "tissue_fractions", "tissue_regions"):
+            getattr(self, name).setflags(write=False)
+
+    @property
+    def slide_size(self) -> tuple[int, int]:
+        """(width, height) of the slide, in level-0 pixels."""
+        return self.tissue.overview.slide_width, self.tissue.overview.slide_height
+
+    @property
+    def grid(self) -> TileGrid:
+        """Where all tiles of the slide would lie, chosen or not."""
+        return slide_grid(self.tissue.overview, self.spec.size, self.spec.edge)
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """(columns, rows) of the grid that covers the slide."""
+        return self.grid.columns, self.grid.rows
+
+    @property
+    def regions(self) -> list[Region]:
+        """The part of each tile inside the slide, in level-0 pixels."""
+        grid, (width, height) = self.grid, self.slide_size
+        lefts, tops = grid.lefts(self.columns).tolist(), grid.tops(self.rows).tolist()
+        # Not tile by tile: there may be a million.
+        return [
+            Region.from_edges(x, y, min(x + grid.size, width), min(y + grid.size, height))
+            for x, y in zip(lefts, tops, strict=True)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, index: int) -> Tile: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Tile]: ...
+    def __getitem__(self, index: int | slice) -> Tile | list[Tile]:
+        if isinstance(index, slice):
+            return [self._tile(i) for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"The plan has {len(self)} tiles, so there is no tile {index}.")
+        return self._tile(index % len(self))
+
+    def __iter__(self) -> Iterator[Tile]:
+        return (self._tile(index) for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TilePlan):
+            return NotImplemented
+        return (
+            self.spec == other.spec
+            and np.array_equal(self.columns, other.columns)
+            and np.array_equal(self.rows, other.rows)
+            and np.array_equal(self.tissue_fractions, other.tissue_fractions)
+            and np.array_equal(self.tissue_regions, other.tissue_regions)
+            and self.tissue == other.tissue
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # compared by the content of arrays
+
+    def __repr__(self) -> str:
+        columns, rows = self.grid_size
+        return (
+            f"TilePlan({len(self)} of {columns * rows} tiles of {self.spec.size} px, "
+            f"slide {self.slide_size[0]}×{self.slide_size[1]} px)"
+        )
+
+    def picture(self, *, longest_side_px: int = preview.LARGEST_SIDE_PX) -> Pixels:
+        """Draw the tissue's outline and the tiles over the overview: uint8 [row, column, 3]."""
+        overview = self.tissue.overview
+        return preview.draw(
+            overview.image,
+            mask=self.tissue.mask,
+            cells=preview.cells_on(self.regions, overview.scale),
+            longest_side_px=longest_side_px,
+        )
+
+    def _repr_html_(self) -> str:
+        columns, rows = self.grid_size
+        facts = {
+            "tiles": f"{len(self)} of {columns * rows}",
+            "tile size": f"{self.spec.size} px",
+            "at least": f"{self.spec.min_tissue_fraction:.0%} tissue",
+            "tissue regions": len(self.tissue.regions),
+        }
+        picture = self.picture(longest_side_px=preview.NOTEBOOK_SIDE_PX)
+        return preview.card("Tile plan", facts, picture)
+
+    def _tile(self, index: int) -> Tile:
+        grid, column, row = self.grid, int(self.columns[index]), int(self.rows[index])
+        region = grid.region(column, row)
+        return Tile(
+            tile_id=index,
+            column=column,
+            row=row,
+            region=region,
+            inside=grid.inside(region),
+            tissue_fraction=float(self.tissue_fractions[index]),
+            tissue_region=int(self.tissue_regions[index]),
+        )
+
+
+def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -> TilePlan:
+    """Choose the tiles that hold enough tissue.
+
+    Parameters
+    ----------
+    slide
+        The slide the tissue was found on.
+    tissue
+        Where its tissue is.
+    spec
+        Tile size, threshold, what becomes of the slide's edges, and how many are wanted; 1024 px
+        and 5 % unless given.
+
+    Returns
+    -------
+    TilePlan
+        Empty, not an error, where there is no tissue. Each tile says which part of it lies inside
+        the slide.
+
+    Raises
+    ------
+    ValueError
+        The tissue mask was made from a slide of another size.
+    """
+    spec = spec or TileSpec()
+    overview = tissue.overview
+    if (overview.slide_width, overview.slide_height) != slide.levels[0].size:
+        raise ValueError(
+            f"The tissue mask belongs to a slide of {overview.slide_width}×"
+            f"{overview.slide_height} px, but this slide has {slide.width}×{slide.height} px."
+        )
+    grid = slide_grid(overview, spec.size, spec.edge)
+    fractions = tissue_fractions(tissue, spec.size, spec.edge)
+    rows, columns = np.nonzero(fractions >= spec.min_tissue_fraction)
+    if spec.sample is not None:
+        chosen = sampled(columns, rows, spec.sample, spec.seed)
+        rows, columns = rows[chosen], columns[chosen]
+    elif spec.max_tiles is not None:
+        chosen = fullest(columns, rows, fractions[rows, columns], spec.max_tiles)
+        rows, columns = rows[chosen], columns[chosen]
+    return TilePlan(
+        tissue=tissue,
+        spec=spec,
+        columns=columns.astype(np.int32),
+        rows=rows.astype(np.int32),
+        tissue_fractions=fractions[rows, columns].astype(np.float32),
+        tissue_regions=main_regions(tissue, grid, columns, rows),
+    )

@@ -1,0 +1,1 @@
+"""What the tiles' pixels are like."""

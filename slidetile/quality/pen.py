@@ -1,0 +1,90 @@
+"""How much of each tile is ink: marker strokes on the overview.
+
+Knows the overview and where tiles lie. Does not know how ink is told from tissue.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.averaging import area_average
+from slidetile.raster.coverage import covered_share
+from slidetile.raster.masks import Mask
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.tissue.glass import glass_shades
+from slidetile.tissue.imaging import is_dark, working_resolution
+from slidetile.tissue.pen import pen_strokes
+
+PEN_METHOD = 1
+"""To be counted up when other pixels are found to be ink: a store says what its table is of."""
+
+
+def pen_fractions(
+    image: Pixels,
+    regions: Sequence[Region],
+    *,
+    scale: tuple[float, float],
+    mpp: tuple[float, float] | None,
+) -> NDArray[np.float32]:
+    """Return the share of each region that is ink.
+
+    Where colours do not tell, nothing counts as ink: with one channel, or on a dark background.
+
+    Parameters
+    ----------
+    image
+        The overview, uint8 [row, column, channel].
+    regions
+        In level-0 pixels, inside the slide.
+    scale
+        Level-0 pixels per pixel of the overview, as (x, y).
+    mpp
+        Micrometres per pixel of the overview, as (x, y), or None where unknown.
+
+    Returns
+    -------
+    float32 array
+        One value a region, 0–1.
+    """
+    if image.shape[2] != 3 or is_dark(image):
+        return np.zeros(len(regions), np.float32)
+    # Rounded, as whoever reads it back from a store's metadata may differ in the last bit.
+    overview_um = None if mpp is None else round(math.sqrt(mpp[0] * mpp[1]), 6)
+    factor, pixel_um = working_resolution(image, overview_um)
+    small = area_average(image, factor)
+    strokes = pen_strokes(small, glass_shades(small)[0], pixel_um)
+    return area_fractions(strokes, (scale[0] * factor, scale[1] * factor), regions).astype(
+        np.float32
+    )
+
+
+def area_fractions(
+    mask: Mask, scale: tuple[float, float], regions: Sequence[Region]
+) -> NDArray[np.float64]:
+    """Return the exact share of each region that a mask covers.
+
+    Row by row of regions, so that memory holds what one of them needs; see `covered_share`.
+
+    Parameters
+    ----------
+    mask
+        bool [row, column], over all of the slide.
+    scale
+        Level-0 pixels per pixel of the mask, as (x, y).
+    regions
+        In level-0 pixels, inside the slide, row by row.
+    """
+    fractions = np.zeros(len(regions))
+    if not mask.any():
+        return fractions
+    by_row: dict[tuple[int, int], list[int]] = {}
+    for number, region in enumerate(regions):
+        by_row.setdefault((region.y, region.bottom), []).append(number)
+    for (top, bottom), numbers in by_row.items():
+        lefts, rights = np.array([(regions[n].x, regions[n].right) for n in numbers]).T
+        row = np.array([top]), np.array([bottom])
+        fractions[numbers] = covered_share(mask, scale, row, (lefts, rights))[0]
+    return fractions

@@ -1,0 +1,130 @@
+"""Drawing: pictures of slides, masks and grids, and how they show themselves in a notebook."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.region import Region
+
+OUTLINE_COLOUR = (0, 160, 70)
+GRID_COLOUR = (30, 90, 255)
+NOTEBOOK_SIDE_PX = 480
+LARGEST_SIDE_PX = 2000
+LARGEST_ENLARGEMENT = 8.0
+
+
+def draw(
+    image: NDArray[np.uint8],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    cells: Sequence[tuple[float, float, float, float]] = (),
+    longest_side_px: int = LARGEST_SIDE_PX,
+) -> NDArray[np.uint8]:
+    """Draw the outline of a mask and the edges of cells over an image.
+
+    Parameters
+    ----------
+    image
+        uint8 [row, column, channel], 1 or 3 channels.
+    mask
+        bool [row, column] of the image's height and width; its outline is drawn in green.
+    cells
+        (left, top, right, bottom) of rectangles in pixels of the image, drawn in blue.
+    longest_side_px
+        The image is scaled to this before anything is drawn, so that lines stay visible; up by
+        no more than 8.
+
+    Returns
+    -------
+    uint8 array [row, column, 3]
+    """
+    from PIL import Image, ImageDraw
+
+    rgb = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+    picture = Image.fromarray(np.ascontiguousarray(rgb))
+    scale = min(LARGEST_ENLARGEMENT, longest_side_px / max(picture.size))
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    if size != picture.size:
+        smooth = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+        picture = picture.resize(size, smooth)
+    canvas = np.array(picture)
+    if mask is not None:
+        canvas[_outline(_fit(mask, size))] = OUTLINE_COLOUR
+    picture = Image.fromarray(canvas)
+    pen = ImageDraw.Draw(picture)
+    for left, top, right, bottom in cells:
+        x, y = min(round(left * scale), size[0] - 1), min(round(top * scale), size[1] - 1)
+        end = max(x, round(right * scale) - 1), max(y, round(bottom * scale) - 1)
+        pen.rectangle((x, y, *end), outline=GRID_COLOUR)
+    return np.asarray(picture)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """Return an image as a PNG file."""
+    from PIL import Image
+
+    sink = io.BytesIO()
+    Image.fromarray(image).save(sink, "png")
+    return sink.getvalue()
+
+
+def card(title: str, facts: Mapping[str, Any], picture: NDArray[np.uint8] | None) -> str:
+    """Return HTML that shows a picture beside its key facts, everything escaped.
+
+    Parameters
+    ----------
+    title
+        The heading.
+    facts
+        What to tell, by name.
+    picture
+        uint8 [row, column, 3], or None where there is none to show.
+    """
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    shown = "" if picture is None else _inline(picture)
+    return (
+        f"<div><strong>{html.escape(title)}</strong>"
+        f"<div style='display:flex;gap:1em;align-items:flex-start'>{shown}"
+        f"<table>{rows}</table></div></div>"
+    )
+
+
+def cells_on(
+    regions: Sequence[Region], scale: tuple[float, float]
+) -> list[tuple[float, float, float, float]]:
+    """Return level-0 regions as (left, top, right, bottom) on an image ``scale`` times coarser."""
+    x, y = scale
+    return [(r.x / x, r.y / y, r.right / x, r.bottom / y) for r in regions]
+
+
+def _inline(picture: NDArray[np.uint8]) -> str:
+    data = base64.b64encode(png(picture)).decode()
+    return f"<img src='data:image/png;base64,{data}' alt='preview'/>"
+
+
+def _fit(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    from PIL import Image
+
+    if mask.shape == (size[1], size[0]):
+        return mask
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+
+
+def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of a mask that touch its outside, a pixel wide on either side."""
+    edge = np.zeros_like(mask)
+    across, down = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    edge[1:] |= down
+    edge[:-1] |= down
+    return edge

@@ -1,0 +1,116 @@
+"""Where squares of one size lie on a canvas, and what becomes of those at its edges: integers."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.region import Region
+
+Edge = Literal["keep", "drop", "shift"]
+"""What becomes of squares that reach over the right or bottom edge.
+
+"keep": they stay as they are, and what lies outside is background. "drop": they are left out.
+"shift": the last column and row are moved inward until they lie wholly inside, so they overlap
+their neighbours; where the canvas itself is smaller than a square, it reaches over all the same.
+"""
+
+_NOWHERE = 1 << 62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileGrid:
+    """Squares in columns and rows that begin at a canvas's top left corner.
+
+    Raises
+    ------
+    ValueError
+        A length is less than 1, or there is no such edge.
+    """
+
+    width: int
+    """Columns of the canvas, in pixels."""
+
+    height: int
+    """Rows of the canvas, in pixels."""
+
+    size: int
+    """Width and height of a square."""
+
+    stride: int
+    """From one square to the next; less than the size, they overlap."""
+
+    edge: Edge = "keep"
+    """What becomes of squares that reach over the right or bottom edge."""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height, self.size, self.stride) < 1:
+            raise ValueError(f"Every length of a grid is at least 1, but this one is {self!r}.")
+        check_edge(self.edge)
+
+    @property
+    def columns(self) -> int:
+        """Squares in a row."""
+        return self._count(self.width)
+
+    @property
+    def rows(self) -> int:
+        """Squares in a column."""
+        return self._count(self.height)
+
+    def lefts(self, columns: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the left edge of squares in these columns."""
+        return np.minimum(columns.astype(np.int64) * self.stride, self._last(self.width))
+
+    def tops(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the top edge of squares in these rows."""
+        return np.minimum(rows.astype(np.int64) * self.stride, self._last(self.height))
+
+    def region(self, column: int, row: int) -> Region:
+        """Return a whole square."""
+        x = min(column * self.stride, self._last(self.width))
+        y = min(row * self.stride, self._last(self.height))
+        return Region(x=x, y=y, width=self.size, height=self.size)
+
+    def inside(self, region: Region) -> Region:
+        """Return the part of a square that lies inside the canvas."""
+        right, bottom = min(region.right, self.width), min(region.bottom, self.height)
+        return Region.from_edges(region.x, region.y, right, bottom)
+
+    def _count(self, length: int) -> int:
+        if self.edge == "drop":
+            return max(0, (length - self.size) // self.stride + 1)
+        until_covered = max(0, -(-(length - self.size) // self.stride)) + 1
+        return min(until_covered, -(-length // self.stride))
+
+    def _last(self, length: int) -> int:
+        """Return where a square may begin at most."""
+        return max(0, length - self.size) if self.edge == "shift" else _NOWHERE
+
+
+def check_edge(edge: str) -> None:
+    """Make sure there is such an edge.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    if edge not in get_args(Edge):
+        raise ValueError(f"An edge is {', '.join(get_args(Edge))}, but this one is {edge!r}.")
+
+
+def check_fraction(fraction: float) -> None:
+    """Make sure a share of tissue is one.
+
+    Raises
+    ------
+    ValueError
+        It is not within 0–1.
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(
+            f"A minimum tissue fraction lies between 0 and 1, but this one is {fraction}. "
+            "Is it given in percent?"
+        )

@@ -1,0 +1,143 @@
+"""Which level of a slide comes to an asked resolution, and how: pure numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from slidetile.raster.averaging import Resampling
+
+TOLERANCE = Fraction(2, 100)
+"""A level is used as it is where the mpp asked for is as near as this to its own."""
+
+_AS_IT_IS = Fraction(1), Fraction(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescaling:
+    """How level 0 of a slide at another resolution follows from the slide's own levels."""
+
+    asked_mpp: float
+    """The micrometres per pixel asked for."""
+
+    mpp: tuple[float, float]
+    """Those it comes to, as (x, y): a level as it is keeps its own."""
+
+    level: int
+    """The slide's level that is level 0 as it is, or is averaged into it."""
+
+    level_size: tuple[int, int]
+    """(width, height) of that level."""
+
+    factor: tuple[Fraction, Fraction]
+    """Pixels of that level per pixel of level 0, as (x, y); both 1 where it is used as it is."""
+
+    scale: tuple[float, float]
+    """Level-0 pixels of the slide per pixel of level 0, as (x, y)."""
+
+    @property
+    def resampling(self) -> Resampling | None:
+        """How that level is averaged, or None where it is used as it is."""
+        if self.factor == _AS_IT_IS:
+            return None
+        return Resampling(source_size=self.level_size, factor=self.factor)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of level 0."""
+        resampling = self.resampling
+        return self.level_size if resampling is None else resampling.size
+
+
+def choose_rescaling(
+    sizes: Sequence[tuple[int, int]], slide_mpp: tuple[float, float], mpp: float
+) -> Rescaling:
+    """Return how to come to ``mpp`` micrometres per pixel.
+
+    The nearest level that is within 2 % on both axes is used as it is. Otherwise the coarsest
+    level that is finer on both axes is averaged. All is computed in fractions of the decimal
+    numbers that stand for the mpps, so that 0.51 is within 2 % of 0.5 and 0.5 is twice 0.25.
+
+    Parameters
+    ----------
+    sizes
+        (width, height) of the slide's levels, finest first.
+    slide_mpp
+        Micrometres per level-0 pixel of the slide, as (x, y).
+    mpp
+        Micrometres per pixel asked for, the same on both axes.
+
+    Raises
+    ------
+    ValueError
+        No level is as fine as that, or the next finer one more than 256 times as fine.
+    """
+    factors = [_factors(size, sizes[0], slide_mpp, mpp) for size in sizes]
+    level, is_near = choose_level(factors)
+    if level is None:
+        raise ValueError(
+            f"The slide has {slide_mpp[0]:.4g}×{slide_mpp[1]:.4g} µm per pixel: at {mpp:g} its "
+            f"pixels would be made up. Ask for {max(slide_mpp):.4g} or more."
+        )
+    if is_near:
+        scale = tuple(Fraction(*lengths) for lengths in zip(sizes[0], sizes[level], strict=True))
+        return _rescaling(level, sizes[level], _AS_IT_IS, (scale[0], scale[1]), slide_mpp, mpp)
+    scale = tuple(as_written(mpp) / as_written(own) for own in slide_mpp)
+    chosen = _rescaling(level, sizes[level], factors[level], (scale[0], scale[1]), slide_mpp, mpp)
+    chosen.resampling  # noqa: B018  it refuses a factor that is too large
+    return chosen
+
+
+def choose_level(factors: Sequence[tuple[Fraction, Fraction]]) -> tuple[int | None, bool]:
+    """Return the level that comes to a resolution, and whether it does as it is.
+
+    That is the nearest where it is within 2 % on both axes; else the coarsest that is finer on
+    both, to be averaged; else None.
+
+    Parameters
+    ----------
+    factors
+        How many pixels of each level make one of the resolution, as (x, y), finest level first.
+    """
+    apart = [max(abs(factor - 1) for factor in pair) for pair in factors]
+    nearest = min(range(len(factors)), key=lambda level: apart[level])
+    if apart[nearest] <= TOLERANCE:
+        return nearest, True
+    finer = (level for level, pair in enumerate(factors) if min(pair) >= 1)
+    return max(finer, default=None), False
+
+
+def _rescaling(
+    level: int,
+    size: tuple[int, int],
+    factor: tuple[Fraction, Fraction],
+    scale: tuple[Fraction, Fraction],
+    slide_mpp: tuple[float, float],
+    mpp: float,
+) -> Rescaling:
+    return Rescaling(
+        asked_mpp=mpp,
+        mpp=(
+            float(as_written(slide_mpp[0]) * scale[0]),
+            float(as_written(slide_mpp[1]) * scale[1]),
+        ),
+        level=level,
+        level_size=size,
+        factor=factor,
+        scale=(float(scale[0]), float(scale[1])),
+    )
+
+
+def _factors(
+    size: tuple[int, int], whole: tuple[int, int], slide_mpp: tuple[float, float], mpp: float
+) -> tuple[Fraction, Fraction]:
+    """Return how many pixels of a level make one of the asked, as (x, y)."""
+    x, y = (
+        as_written(mpp) / as_written(own) * Fraction(length, full)
+        for own, length, full in zip(slide_mpp, size, whole, strict=True)
+    )
+    return x, y
+
+
+def as_written(number: float) -> Fraction:
+    """Return the decimal number as which a float is written."""
+    return Fraction(repr(float(number)))

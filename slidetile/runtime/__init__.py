@@ -1,0 +1,1 @@
+"""Threads, processes, memory and claims; nothing of slides."""

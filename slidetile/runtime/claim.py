@@ -1,0 +1,289 @@
+"""Who may write a store: one process at a time, named by a file beside the unfinished store.
+
+A holder touches its file every few seconds. One whose process is gone, or that has been silent for
+too long, is dead, and its claim is taken over; should it wake up again, it notices and stops.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidetile.errors import StoreBusyError
+from slidetile.runtime.holder import Holder, uptime_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A claim's file, as it was found."""
+
+    path: Path
+    """Where it lies."""
+
+    data: bytes
+    """What is in it."""
+
+    mtime_s: float
+    """When it was touched last, by the clock that stamps the files of its folder."""
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who made it; None where it does not say so, yet or any more."""
+        return Holder.from_json(self.data)
+
+    def age_s(self) -> float:
+        """Return the seconds from when it was touched last to now.
+
+        By the clock that stamps new files in its folder, a file server's perhaps: those of two
+        hosts may differ.
+        """
+        probe = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}")
+        file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            os.utime(file)
+            return os.fstat(file).st_mtime - self.mtime_s
+        finally:
+            os.close(file)
+            probe.unlink(missing_ok=True)
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Write a claim's file; return False where there is one already."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return False
+    try:
+        os.write(file, data)
+    except OSError:  # such as a full disk
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(file)
+    return True
+
+
+def look(path: Path) -> Seen | None:
+    """Return what is in a claim's file; None where there is none.
+
+    It is opened first: over NFS only that asks the server, and not a cache a minute old.
+    """
+    try:
+        with path.open("rb") as file:
+            data, status = file.read(1 << 16), os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
+    return Seen(path=path, data=data, mtime_s=status.st_mtime)
+
+
+_ATTEMPTS = 20
+_PAUSE_S = 0.05
+"""An attempt fails only where another process did something in the very same moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTimes:
+    """When a holder gives a sign of life, and when its silence means that it is dead.
+
+    Raises
+    ------
+    ValueError
+        A holder would be dead between two signs of life.
+    """
+
+    heartbeat_s: float = 5.0
+    """Seconds between two signs of life."""
+
+    dead_after_s: float = 60.0
+    """Seconds of silence after which a holder counts as dead, where its process is out of sight."""
+
+    def __post_init__(self) -> None:
+        if not 0 < 2 * self.heartbeat_s <= self.dead_after_s:
+            raise ValueError(
+                f"dead_after_s is at least twice heartbeat_s, but they are {self.dead_after_s} "
+                f"and {self.heartbeat_s}."
+            )
+
+
+DEFAULT_TIMES = ClaimTimes()
+
+
+class Claim:
+    """The right to write one store, held until it is released; to be released in any case.
+
+    Parameters
+    ----------
+    path
+        The claim's file. Its folder must exist.
+    times
+        When its holder gives signs of life.
+
+    Raises
+    ------
+    StoreBusyError
+        Another process holds it, or this one does already.
+    OSError
+        The file cannot be made.
+    """
+
+    def __init__(self, path: Path, times: ClaimTimes = DEFAULT_TIMES) -> None:
+        self.path = path
+        self._times = times
+        self._me = Holder.me()
+        self._data = self._me.to_json()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._is_lost = False
+        self._take()
+        self._beat_at = uptime_s()
+        threading.Thread(target=self._beat_on, name="slidetile_claim", daemon=True).start()
+
+    @property
+    def token(self) -> str:
+        """What no other claim has."""
+        return self._me.token
+
+    def check(self) -> None:
+        """Make sure the store is still ours to write.
+
+        Raises
+        ------
+        StoreBusyError
+            This process was out of action for so long that another took over, or it is a fork of
+            the one that holds the claim.
+        OSError
+            Nobody can tell: the file system does not answer.
+        """
+        if os.getpid() == self._me.pid and not self._is_lost:
+            # A process that wakes up writes before its heartbeat comes round.
+            if uptime_s() - self._beat_at < self._times.dead_after_s / 2:
+                return
+            self._beat()
+        if os.getpid() != self._me.pid or self._is_lost:
+            raise StoreBusyError(
+                f"{_store(self.path)} is no longer this process's to write: {self._why_lost()}. "
+                "This run stops; what it has written is kept."
+            )
+
+    def release(self) -> None:
+        """Let others write; the claim's file goes, unless it is another's by now."""
+        if os.getpid() != self._me.pid:  # a fork ends: the claim is still its parent's
+            return
+        with self._lock:
+            self._ended.set()
+            # A claim that cannot be removed grows old and counts as dead.
+            with contextlib.suppress(OSError):
+                if (seen := look(self.path)) is not None and seen.data == self._data:
+                    self.path.unlink()
+
+    def _take(self) -> None:
+        for _ in range(_ATTEMPTS):
+            if create(self.path, self._data):
+                return
+            if (seen := look(self.path)) is not None:
+                _refuse_if_alive(self.path, seen, self._times)
+                if self._take_over(seen):
+                    return
+                time.sleep(_PAUSE_S)
+        raise StoreBusyError(f"Many processes want to write {_store(self.path)}; try again.")
+
+    def _take_over(self, dead: Seen) -> bool:
+        """Put this claim in a dead one's place; return False where another is about to do so.
+
+        Of all that found the same claim dead one passes the gate, and the claim's file is never
+        missing: whoever comes later finds the new one.
+        """
+        gate = self.path.with_name(f"{self.path.name}.{hashlib.sha256(dead.data).hexdigest()[:16]}")
+        if not create(gate, b""):
+            stale = look(gate)
+            if stale is not None and stale.age_s() > self._times.dead_after_s:
+                # Who passed it has died as well.
+                gate.unlink(missing_ok=True)
+            return False
+        try:
+            if (now := look(self.path)) is None or now.data != dead.data:
+                return False  # another was quicker, and has closed the gate behind it
+            mine = self.path.with_name(f"{self.path.name}.{self.token}")
+            create(mine, self._data)
+            mine.replace(self.path)
+        finally:
+            gate.unlink(missing_ok=True)
+        return True
+
+    def _beat_on(self) -> None:
+        while not self._ended.wait(self._times.heartbeat_s) and not self._is_lost:
+            with contextlib.suppress(OSError):  # the next one may get through
+                self._beat()
+
+    def _beat(self) -> None:
+        """Give a sign of life, or notice that the claim is lost."""
+        with self._lock:
+            if self._ended.is_set() or self._is_lost:
+                return
+            try:
+                with self.path.open("rb") as file:
+                    self._is_lost = file.read() != self._data
+                    if not self._is_lost:
+                        os.utime(file.fileno())  # this very file, should another lie there by now
+            except FileNotFoundError:
+                # Deleted by hand; but after a long silence another may have come and gone.
+                silent_s = uptime_s() - self._beat_at
+                self._is_lost = silent_s > self._times.dead_after_s or not self._put_back()
+            self._beat_at = uptime_s()
+
+    def _put_back(self) -> bool:
+        try:
+            return create(self.path, self._data)
+        except FileNotFoundError:  # the folder itself is gone
+            return False
+
+    def _why_lost(self) -> str:
+        if not self._is_lost:
+            return "it is a fork of the one that holds the claim"
+        with contextlib.suppress(OSError):
+            if (seen := look(self.path)) is not None:
+                return f"it was silent for too long, and {_name(seen)} has taken over"
+        return f"its claim, {self.path}, is gone"
+
+
+def refuse_if_claimed(path: Path, times: ClaimTimes = DEFAULT_TIMES) -> None:
+    """Make sure that no living process holds the claim at ``path``, without taking it.
+
+    Raises
+    ------
+    StoreBusyError
+        One does.
+    """
+    if (seen := look(path)) is not None:
+        _refuse_if_alive(path, seen, times)
+
+
+def _refuse_if_alive(path: Path, seen: Seen, times: ClaimTimes) -> None:
+    holder = seen.holder
+    if holder is not None and holder.is_visible:
+        if holder.is_running:
+            which = "this very one" if holder.pid == os.getpid() else "which is running"
+            raise StoreBusyError(
+                f"{_store(path)} is being written by {holder}, {which}: wait until it has ended, "
+                "or choose another output."
+            )
+        return
+    silent_s = seen.age_s()
+    if silent_s <= times.dead_after_s:
+        raise StoreBusyError(
+            f"{_store(path)} is being written by {_name(seen)}: wait for it, or choose another "
+            f"output. Its last sign of life was {max(0, silent_s):.0f} s ago; if it is gone, it is "
+            f"taken over after {times.dead_after_s:.0f} s."
+        )
+
+
+def _name(seen: Seen) -> str:
+    return str(seen.holder or "a process that has not left its name")
+
+
+def _store(path: Path) -> Path:
+    return path.with_suffix("")

@@ -1,0 +1,60 @@
+"""Tasks carried out one after another, and beside each other only while they wait."""
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import Any, TypeVar
+
+from slidetile.runtime.places import Places
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+WAITING_SHARE = 0.5
+"""A task that spent more than this share of its time waiting, for a disk or a network, opens one
+lane more; one that did not closes one."""
+
+_END: Any = object()
+
+
+def share_out(
+    tasks: Iterable[Task], act: Callable[[Task], Result], places: Places, *, most: int
+) -> Generator[Result]:
+    """Carry tasks out and yield their results, in the order they finish.
+
+    All of it happens in the calling thread, until reading and writing make it wait: what threads
+    do under the interpreter's lock takes longer together than one after another, since they hand
+    the lock over at every read and every write. The first error ends it, once what is under way
+    has ended; so does closing the iterator early.
+
+    Parameters
+    ----------
+    tasks
+        What is to be done; taken one by one.
+    act
+        Carries one out. Called from several threads.
+    places
+        How many may be under way at once, which may change meanwhile.
+    most
+        As many may be under way at once in any case.
+    """
+    todo = iter(tasks)
+    lanes = 1
+    beside: set[Future[Result]] = set()
+    with ThreadPoolExecutor(max(1, most - 1), thread_name_prefix="slidetile_lane") as others:
+        while (task := next(todo, _END)) is not _END:
+            while len(beside) < min(lanes, places.size) - 1:
+                if (another := next(todo, _END)) is _END:
+                    break
+                beside.add(others.submit(act, another))
+            begin, computed = time.perf_counter(), time.thread_time()
+            result = act(task)
+            taken, computed = time.perf_counter() - begin, time.thread_time() - computed
+            waited = taken - computed > WAITING_SHARE * taken
+            lanes = min(most, lanes + 1) if waited else max(1, lanes - 1)
+            yield result
+            for done in [future for future in beside if future.done()]:
+                beside.remove(done)
+                yield done.result()
+        for done in as_completed(beside):
+            yield done.result()

@@ -1,0 +1,37 @@
+"""A semaphore whose size may change."""
+
+import threading
+
+
+class Places:
+    """A semaphore whose size may change: who gives a place back makes room or does not."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @property
+    def size(self) -> int:
+        """How many may be taken."""
+        return self._size
+
+    def acquire(self) -> bool:
+        """Wait for a place and take it."""
+        with self._changed:
+            while self._taken >= self._size:
+                self._changed.wait()
+            self._taken += 1
+        return True
+
+    def release(self) -> None:
+        """Give a place back."""
+        with self._changed:
+            self._taken -= 1
+            self._changed.notify()
+
+    def resize(self, size: int) -> None:
+        """Allow more, or fewer once those taken are given back."""
+        with self._changed:
+            self._size = size
+            self._changed.notify_all()

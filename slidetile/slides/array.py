@@ -1,0 +1,151 @@
+"""A slide held in memory."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from slidetile.raster.pixels import Pixels, blank, paste
+from slidetile.raster.region import Region
+from slidetile.slides.slide import Level, Slide, Source, check_mpp
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRegion:
+    """A region that needed no decoding, or came decoded."""
+
+    array: Pixels
+    """The region's pixels."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held."""
+        return self.array.nbytes
+
+    def crop(self, part: Region) -> "DecodedRegion":
+        """Return a view of a part; see `slidetile.slides.slide.FetchedRegion`."""
+        return DecodedRegion(self.array[part.slices])
+
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Return the region, copied into ``out`` where that is given."""
+        if out is None:
+            return self.array
+        out[:] = self.array
+        return out
+
+
+class ArraySlide(Slide):
+    """A slide held in memory: for notebooks, small images, and every test's double.
+
+    Parameters
+    ----------
+    pixels
+        Level 0, as uint8 [row, column, channel] with 1 or 3 channels, or the levels from
+        finest to coarsest. They are not copied.
+    mpp
+        Micrometres per level-0 pixel, one number or (x, y).
+    objective_power, icc_profile, background, name, scan_area
+        As in `Slide` and `Source`.
+
+    Raises
+    ------
+    TypeError
+        An array is not uint8.
+    ValueError
+        An array has another shape than stated, or a level is larger than the one before it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> slide = ArraySlide(np.zeros((100, 200, 3), np.uint8), mpp=0.5)
+    >>> slide.read_region(Region(x=190, y=0, width=20, height=10)).shape
+    (10, 20, 3)
+    """
+
+    reader = "array"
+    vendor = "array"
+
+    def __init__(
+        self,
+        pixels: Pixels | Sequence[Pixels],
+        *,
+        mpp: float | tuple[float, float] | None = None,
+        objective_power: float | None = None,
+        icc_profile: bytes | None = None,
+        background: tuple[int, int, int] = (255, 255, 255),
+        name: str = "array",
+        scan_area: Region | None = None,
+    ) -> None:
+        arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
+        _check_arrays(arrays)
+        self._arrays = arrays
+        self.levels = tuple(_array_level(array, arrays[0]) for array in arrays)
+        self.mpp = None if mpp is None else check_mpp(mpp)
+        self.objective_power = objective_power
+        self.icc_profile = icc_profile
+        self.channels = arrays[0].shape[2]
+        self._background = background
+        self._name = name
+        self._scan_area = scan_area
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """The colour of what lies outside the arrays."""
+        return self._background
+
+    @property
+    def scan_area(self) -> Region:
+        """The part that was scanned, as given; else the whole slide."""
+        return self._scan_area or self.bounds
+
+    @property
+    def source(self) -> Source:
+        """The name given, with a fingerprint over all pixels of level 0."""
+        pixels = np.ascontiguousarray(self._arrays[0])
+        digest = hashlib.sha256(str(pixels.shape).encode())
+        digest.update(pixels.data)
+        return Source(name=self._name, size_bytes=pixels.nbytes, fingerprint=digest.hexdigest())
+
+    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion:
+        """Copy a region out of its array; see `Slide.read_region`."""
+        array = self._arrays[level]
+        asked = self.level_region(region, level)
+        canvas = blank(asked.width, asked.height, self.channels, self._background)
+        paste(canvas, array, -asked.x, -asked.y)
+        return DecodedRegion(canvas)
+
+    def native_level(self, level: int) -> None:
+        """Return None: arrays hold no compressed tiles."""
+        self.levels[level]
+
+    def close(self) -> None:
+        """Do nothing: the arrays belong to the caller."""
+
+
+def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
+    if not arrays:
+        raise ValueError("A slide needs at least one level, but none was given.")
+    for array in arrays:
+        if array.dtype != np.uint8:
+            raise TypeError(f"A slide's pixels are uint8, but these are {array.dtype}.")
+        if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
+            raise ValueError(
+                "A slide's pixels are [row, column, channel] with 1 or 3 channels, "
+                f"but the shape is {array.shape}."
+            )
+    for finer, coarser in pairwise(arrays):
+        if coarser.shape[0] > finer.shape[0] or coarser.shape[1] > finer.shape[1]:
+            raise ValueError(
+                f"Levels go from finest to coarsest, but {coarser.shape} follows {finer.shape}."
+            )
+
+
+def _array_level(array: Pixels, finest: Pixels) -> Level:
+    (height, width), (full_height, full_width) = array.shape[:2], finest.shape[:2]
+    return Level(
+        width=width,
+        height=height,
+        downsample=max(1.0, (full_width / width + full_height / height) / 2),
+    )

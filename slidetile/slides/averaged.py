@@ -1,0 +1,132 @@
+"""A region whose pixels are averaged from a finer level, strip by strip."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from slidetile.raster.averaging import Resampling
+from slidetile.raster.pixels import Pixels, fill_colour
+from slidetile.raster.region import Region
+from slidetile.slides.slide import FetchedRegion, Slide
+from slidetile.slides.view import fetch_block
+
+STRIP_BYTES = 8 << 20
+"""About as many bytes of source pixels are decoded at a time."""
+
+WIDEST_STRIP_PX = 5120
+"""A strip this wide and as high as native tiles of 512 has no more."""
+
+AHEAD_BYTES = 4 << 20
+"""As much as this, and one strip, is read ahead; the rest when it is decoded."""
+
+
+class AveragedRegion:
+    """A region of averaged pixels, the first of its source bytes in memory.
+
+    The source is read in strips whose edges are those of its native tiles, so that each of them
+    is decoded once; a few rows are kept from one strip for the next. Memory is bounded whatever
+    the factor. See `slidetile.slides.slide.FetchedRegion`.
+
+    Parameters
+    ----------
+    slide, level
+        The source.
+    resampling
+        How it is averaged.
+    region
+        The averaged pixels wanted; those outside the slide have the background's colour.
+
+    Raises
+    ------
+    SlideReadError
+        The file could not be read.
+    """
+
+    def __init__(self, slide: Slide, level: int, resampling: Resampling, region: Region) -> None:
+        self._region = region
+        self._inside = region.intersection(Region.from_edges(0, 0, *resampling.size))
+        self._background = None if self._inside == region else slide.background
+        self._slide = slide
+        self._level = level
+        self._resampling = resampling
+        self._ahead: dict[Region, FetchedRegion] = {}
+        self.nbytes = 0
+        for strip in (strip for column in self._columns() for strip in self._strips(column)):
+            if self.nbytes >= AHEAD_BYTES:
+                break
+            self._ahead[strip] = fetch_block(slide, strip, level)
+            self.nbytes += self._ahead[strip].nbytes
+
+    def crop(self, part: Region) -> "AveragedRegion":
+        """Return a part of it; its source is read anew, as its strips are others."""
+        x, y = self._region.x + part.x, self._region.y + part.y
+        moved = Region(x=x, y=y, width=part.width, height=part.height)
+        return AveragedRegion(self._slide, self._level, self._resampling, moved)
+
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Decode the source and average it; ``out`` may have any strides.
+
+        Raises
+        ------
+        SlideReadError
+            Part of the source could not be read or decoded.
+        """
+        shape = self._region.height, self._region.width, self._slide.channels
+        result = np.empty(shape, np.uint8) if out is None else out
+        if self._background is not None:
+            fill_colour(result, self._background)
+        for column in self._columns():
+            self._average(column, result[column.relative_to(self._region).slices])
+        return result
+
+    def _average(self, column: Region, out: Pixels) -> None:
+        """Average a column, strip by strip, as soon as all rows are there that its rows cover."""
+        resampling, source = self._resampling, self._resampling.source_region(column)
+        buffer = self._buffer(column)
+        top, rows, done = source.y, 0, column.y
+        for strip in self._strips(column):
+            self._fetched(strip).pixels(out=buffer[rows : rows + strip.height])
+            rows += strip.height
+            ready = min(resampling.rows_above(strip.bottom), column.bottom)
+            if ready > done:
+                part = Region.from_edges(column.x, done, column.right, ready)
+                at = Region(x=source.x, y=top, width=source.width, height=rows)
+                resampling.average(buffer[:rows], at, part, out[part.relative_to(column).slices])
+                done = ready
+            if done < column.bottom:
+                rest = Region.from_edges(column.x, done, column.right, column.bottom)
+                unused = resampling.source_region(rest).y
+                buffer[: strip.bottom - unused] = buffer[unused - top : rows]
+                top, rows = unused, strip.bottom - unused
+
+    def _buffer(self, column: Region) -> Pixels:
+        """Return room for the highest strip, and the rows kept from the one before it."""
+        strips = list(self._strips(column))
+        rows = max(strip.height for strip in strips) + int(self._resampling.factor[1]) + 2
+        return np.empty((rows, strips[0].width, self._slide.channels), np.uint8)
+
+    def _fetched(self, strip: Region) -> FetchedRegion:
+        ahead = self._ahead.get(strip)
+        return fetch_block(self._slide, strip, self._level) if ahead is None else ahead
+
+    def _columns(self) -> Iterator[Region]:
+        """Cut the region so that the source of each part is narrow enough for a strip."""
+        inside = self._inside
+        if inside is None:
+            return
+        width = max(1, int(WIDEST_STRIP_PX / self._resampling.factor[0]))
+        for x in range(inside.x, inside.right, width):
+            right = min(x + width, inside.right)
+            yield Region.from_edges(x, inside.y, right, inside.bottom)
+
+    def _strips(self, column: Region) -> Iterator[Region]:
+        """Cut a column's source, in its own pixels, between native tiles where that is possible."""
+        source = self._resampling.source_region(column)
+        tile = self._slide.levels[self._level].tile_height_px or 1
+        height = max(1, STRIP_BYTES // (source.width * self._slide.channels))
+        height = height // tile * tile or height
+        y = source.y
+        while y < source.bottom:
+            bottom = min((y // height + 1) * height, source.bottom)
+            yield Region.from_edges(source.x, y, source.right, bottom)
+            y = bottom

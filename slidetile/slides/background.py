@@ -1,0 +1,71 @@
+"""Which colour lies where nothing was scanned: white in brightfield, black in fluorescence."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from slidetile.errors import SlideReadError
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+
+Colour = tuple[int, int, int]
+
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+
+_DARK = 48
+"""Brightfield glass is far above this, the background of fluorescence far below."""
+
+_WHOLE_PX = 16_000_000
+_SAMPLE_SIDE_PX = 512
+
+
+def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> Colour:
+    """Return black where the median pixel of a level is dark, else white.
+
+    Parameters
+    ----------
+    size
+        (width, height) of the slide's coarsest level. One that is large is sampled.
+    read
+        Returns pixels of that level, from a region in its own pixels.
+    """
+    try:
+        brightest = [read(region).max(axis=2).ravel() for region in _samples(*size)]
+    except SlideReadError:
+        return WHITE
+    return BLACK if np.median(np.concatenate(brightest)) < _DARK else WHITE
+
+
+def _samples(width: int, height: int) -> Iterator[Region]:
+    if width * height <= _WHOLE_PX:
+        yield Region(x=0, y=0, width=width, height=height)
+        return
+    for row in range(4):
+        for column in range(4):
+            part = Region.from_edges(
+                width * column // 4,
+                height * row // 4,
+                width * (column + 1) // 4,
+                height * (row + 1) // 4,
+            )
+            yield Region(
+                x=part.x,
+                y=part.y,
+                width=min(part.width, _SAMPLE_SIDE_PX),
+                height=min(part.height, _SAMPLE_SIDE_PX),
+            )
+
+
+def composite(straight: Pixels, alpha: Pixels, colour: Colour, *, premultiplied: bool) -> Pixels:
+    """Return colours laid over the background.
+
+    ``straight`` is [row, column, channel], ``alpha`` [row, column, 1]. 16 bits hold every sum,
+    for 255 × 255 + 127 is the largest.
+    """
+    opaque = alpha.astype(np.uint16)
+    under = np.array(colour[: straight.shape[2]], np.uint16) * (255 - opaque)
+    over = straight.astype(np.uint16) * (255 if premultiplied else opaque)
+    total = np.minimum(over, 255 * 255 - under) + under
+    laid: Pixels = ((total + 127) // 255).astype(np.uint8)
+    return laid

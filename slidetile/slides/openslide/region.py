@@ -1,0 +1,107 @@
+"""A region that OpenSlide has read: from here on it is laying colours where they belong."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from slidetile.raster.pixels import Pixels, blank, fill_colour
+from slidetile.raster.region import Region
+from slidetile.slides.array import DecodedRegion
+from slidetile.slides.background import WHITE, Colour, composite
+
+_OPAQUE = 0xFF000000
+"""The least four bytes of red, green, blue and full alpha, as one little-endian number."""
+
+_STRIP_ROWS = 64
+"""So many rows at a time stay in a core's own cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VendorRegion:
+    """The pixels of a region as OpenSlide gives them, not premultiplied."""
+
+    width: int
+    """Columns of the region."""
+
+    height: int
+    """Rows of the region."""
+
+    rgba: Pixels
+    """The part inside the level, with red, green, blue and alpha."""
+
+    at: Region
+    """Where in the region that part lies."""
+
+    background: Colour | None
+    """What shows beside that part and through transparency; None where nothing is to show."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held until `pixels` is called."""
+        return self.rgba.nbytes
+
+    def crop(self, part: Region) -> "VendorRegion | DecodedRegion":
+        """Return a view of a part; see `slidetile.slides.slide.FetchedRegion`."""
+        inside = self.at.intersection(part)
+        if inside is None:
+            return DecodedRegion(blank(part.width, part.height, 3, self.background or WHITE))
+        return replace(
+            self,
+            width=part.width,
+            height=part.height,
+            rgba=self.rgba[inside.relative_to(self.at).slices],
+            at=inside.relative_to(part),
+        )
+
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Return the region; see `slidetile.slides.slide.FetchedRegion`."""
+        canvas = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
+        if self.background is not None and canvas.shape[:2] != self.rgba.shape[:2]:
+            fill_colour(canvas, self.background)
+        inside = canvas[self.at.slices]
+        _split(self.rgba, inside)
+        if self.background is not None:
+            _lay_on(self.background, self.rgba, inside)
+        return canvas
+
+
+def is_opaque(rgba: Pixels) -> bool:
+    """Return whether no pixel of a [row, column, channel] array lets anything through.
+
+    Where one does the least number is less than that of opaque black: alpha is its first byte.
+    """
+    return bool(rgba.view("<u4").min() >= _OPAQUE)
+
+
+def _split(rgba: Pixels, out: Pixels) -> None:
+    """Copy the colours without alpha.
+
+    Into planes by casting each pixel, one number of four bytes, to its least byte, which numpy
+    does in vectors: twice as fast as to pick every fourth byte.
+    """
+    if out.strides[1] != 1:  # not planes: channel after channel, for loops of 3 are short
+        for channel in range(3):
+            out[..., channel] = rgba[..., channel]
+        return
+    numbers = rgba.view("<u4")[..., 0]
+    shifted = np.empty((_STRIP_ROWS, numbers.shape[1]), np.uint32)
+    for top in range(0, len(numbers), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        strip = numbers[rows]
+        np.copyto(out[rows, :, 0], strip, casting="unsafe")
+        for channel in (1, 2):
+            least = np.right_shift(strip, 8 * channel, out=shifted[: len(strip)])
+            np.copyto(out[rows, :, channel], least, casting="unsafe")
+
+
+def _lay_on(background: Colour, rgba: Pixels, out: Pixels) -> None:
+    """Let the background show through what is transparent, which nearly always is so wholly."""
+    alpha = rgba[..., 3]
+    clear = alpha == 0
+    for channel in range(3):
+        np.copyto(out[..., channel], background[channel], where=clear)
+    rows, columns = np.nonzero((alpha != 255) & ~clear)
+    if len(rows):
+        some = rgba[rows, columns][:, np.newaxis]
+        laid = composite(some[..., :3], some[..., 3:], background, premultiplied=False)
+        out[rows, columns] = laid[:, 0]

@@ -1,0 +1,241 @@
+"""Slides in the vendors' own formats, read through OpenSlide."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import openslide
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
+from slidetile.raster.pixels import Pixels, blank
+from slidetile.raster.region import Region
+from slidetile.slides.array import DecodedRegion
+from slidetile.slides.background import WHITE, Colour
+from slidetile.slides.file_slide import FileSlide, choose_mpp
+from slidetile.slides.openslide.image_view import image_view
+from slidetile.slides.openslide.region import VendorRegion, is_opaque
+from slidetile.slides.slide import Level
+
+_CACHE_BYTES = 32 << 20
+"""Neighbouring regions share blocks; OpenSlide's own default is the same for a whole process."""
+
+_PIECE_SIDE_PX = 2048
+"""OpenSlide's pixels take 4 bytes each: what is larger is laid into its place piece by piece."""
+
+
+class VendorSlide(FileSlide):
+    """A slide in any format OpenSlide reads.
+
+    Parameters
+    ----------
+    path
+        The file; of a DICOM series, any one of its files.
+    mpp
+        Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        OpenSlide does not open it.
+    """
+
+    reader = "openslide"
+    channels = 3
+
+    def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
+        self._handle = _open(path)
+        self._process = os.getpid()
+        properties = dict(self._handle.properties)
+        colour = _colour(properties.get("openslide.background-color"))
+        super().__init__(path, mpp=mpp, background=colour)
+        self.mpp = choose_mpp(mpp, _mpp(properties), path)
+        self.objective_power = _number(properties.get("openslide.objective-power"))
+        self.vendor = properties.get("openslide.vendor", "unknown")
+        self.icc_profile = _icc_profile(self._handle)
+        self.levels = _levels(self._handle, properties)
+        self._scan_area = _scan_area(properties)
+
+    @property
+    def scan_area(self) -> Region:
+        """The bounds of what was scanned, where the file says them; of all scenes together."""
+        return self._scan_area or self.bounds
+
+    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion | VendorRegion:
+        """Read a region. OpenSlide reads and decodes in one step; see `Slide.fetch`."""
+        asked = self.level_region(region, level)
+        return self._fetch(asked, range(len(self.levels))[level], lambda: self.background)
+
+    def native_level(self, level: int) -> None:
+        """Return None: OpenSlide does not give out compressed tiles."""
+        self.levels[level]
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._handle.close()
+
+    def _read_on_white(self, region: Region, level: int) -> Pixels:
+        return self._fetch(region, level, lambda: WHITE).pixels()
+
+    def _fetch(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> DecodedRegion | VendorRegion:
+        """Read pixels of a level; the background is found only where it shows."""
+        width, height = self.levels[level].size
+        inside = region.intersection(Region(x=0, y=0, width=width, height=height))
+        pieces = list(_pieces(inside))
+        if len(pieces) == 1:
+            return self._fetch_piece(pieces[0], region, level, background)
+        colour = WHITE if inside == region else background()
+        canvas = blank(region.width, region.height, 3, colour)
+        for piece in pieces:
+            part = canvas[piece.relative_to(region).slices]
+            self._fetch_piece(piece, piece, level, background).pixels(out=part)
+        return DecodedRegion(canvas)
+
+    def _fetch_piece(
+        self, piece: Region, region: Region, level: int, background: Callable[[], Colour]
+    ) -> VendorRegion:
+        """Read a piece as the only one of a region."""
+        rgba = self._read_piece(piece, level)
+        return VendorRegion(
+            width=region.width,
+            height=region.height,
+            rgba=rgba,
+            at=piece.relative_to(region),
+            background=None if piece == region and is_opaque(rgba) else background(),
+        )
+
+    def _read_piece(self, piece: Region, level: int) -> Pixels:
+        try:
+            return self._read_with(self._current(), piece, level)
+        except openslide.OpenSlideError:
+            return self._read_again(piece, level)
+
+    def _read_again(self, piece: Region, level: int) -> Pixels:
+        """Read with a handle of its own: one that failed, here or in another thread, stays failed.
+
+        The old handle is not closed here, for other threads may be inside it; it closes itself
+        when the last of them lets go.
+        """
+        self._current()
+        try:
+            handle = _open(self._path)
+            pixels = self._read_with(handle, piece, level)
+        except (openslide.OpenSlideError, UnsupportedSlideError) as error:
+            self._replace(None)
+            raise SlideReadError(
+                f"{piece.width}×{piece.height} pixels at column {piece.x}, row {piece.y} of level "
+                f"{level} of {self._path.name} cannot be read: {one_line(error)}."
+            ) from error
+        self._replace(handle)
+        return pixels
+
+    def _read_with(self, handle: openslide.OpenSlide, piece: Region, level: int) -> Pixels:
+        # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
+        # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
+        downsample = self.levels[level].downsample
+        location = round(piece.x * downsample), round(piece.y * downsample)
+        return image_view(handle.read_region(location, level, (piece.width, piece.height)))
+
+    def _current(self) -> openslide.OpenSlide:
+        with self._lock:
+            if self._closed:
+                raise ValueError(f"{self._path} is closed: open the slide again to read from it.")
+            if self._process != os.getpid():  # forked: the parent's handle is not ours to use
+                self._handle, self._process = _open(self._path), os.getpid()
+            return self._handle
+
+    def _replace(self, handle: openslide.OpenSlide | None) -> None:
+        """Install a fresh handle, so that the next region does not meet the failed one."""
+        with contextlib.suppress(UnsupportedSlideError), self._lock:
+            if not self._closed:
+                self._handle = handle or _open(self._path)
+
+
+def _open(path: Path) -> openslide.OpenSlide:
+    try:
+        handle = openslide.OpenSlide(path)
+        handle.set_cache(openslide.OpenSlideCache(_CACHE_BYTES))
+    except Exception as error:  # whatever the library raises on damaged input
+        raise UnsupportedSlideError(
+            f"{path.name} cannot be opened: OpenSlide says “{one_line(error)}”."
+        ) from error
+    return handle
+
+
+def _pieces(region: Region | None) -> Iterator[Region]:
+    if region is None:
+        return
+    for y in range(region.y, region.bottom, _PIECE_SIDE_PX):
+        for x in range(region.x, region.right, _PIECE_SIDE_PX):
+            right, bottom = x + _PIECE_SIDE_PX, y + _PIECE_SIDE_PX
+            yield Region.from_edges(x, y, min(right, region.right), min(bottom, region.bottom))
+
+
+def _levels(handle: openslide.OpenSlide, properties: dict[str, str]) -> tuple[Level, ...]:
+    def tile_side(level: int, name: str) -> int | None:
+        text = properties.get(f"openslide.level[{level}].tile-{name}", "")
+        return int(text) if text.isdecimal() else None
+
+    return tuple(
+        Level(
+            width=width,
+            height=height,
+            downsample=max(1.0, downsample),
+            tile_width_px=tile_side(index, "width"),
+            tile_height_px=tile_side(index, "height"),
+        )
+        for index, ((width, height), downsample) in enumerate(
+            zip(handle.level_dimensions, handle.level_downsamples, strict=True)
+        )
+    )
+
+
+def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
+    x = _number(properties.get("openslide.mpp-x"))
+    y = _number(properties.get("openslide.mpp-y"))
+    return None if x is None or y is None else (x, y)
+
+
+def _scan_area(properties: dict[str, str]) -> Region | None:
+    """Return the bounds, of which QuPath, too, believes only whole numbers."""
+    try:
+        x, y, width, height = (
+            int(properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height")
+        )
+        return Region(x=x, y=y, width=width, height=height)
+    except (KeyError, ValueError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _colour(text: str | None) -> Colour | None:
+    """Return the colour of six hexadecimal digits."""
+    if text is None or len(text) != 6:
+        return None
+    try:
+        red, green, blue = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return red, green, blue
+
+
+def _icc_profile(handle: openslide.OpenSlide) -> bytes | None:
+    try:
+        profile = handle.color_profile
+        return None if profile is None else profile.tobytes()
+    except Exception:  # noqa: BLE001 - a broken profile is no reason to refuse the pixels
+        return None

@@ -1,0 +1,254 @@
+"""The whole slide as one coarse image, read in flat memory.
+
+Knows slides and how to shrink them by whole factors. Does not know what is on the picture.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from slidetile.raster.averaging import area_average
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.slides.slide import Level, Slide
+
+DEFAULT_MPP = 8.0
+LARGEST_MPP = 500.0
+LARGEST_OVERVIEW_PX = 64_000_000
+USUAL_OVERVIEW_PX = 2_000_000
+ASSUMED_LENGTH_UM = 32_000.0
+BLOCK_BYTES = 16 * 2**20
+BLOCK_SIDE_PX = 1024
+WIDEST_TILE_PX = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Overview:
+    """The whole slide at a low magnification.
+
+    Its pixels are averages over whole blocks of one level, so the last column and row may cover
+    less than the others: they reach beyond the slide by less than one overview pixel.
+
+    Raises
+    ------
+    TypeError
+        The image is not uint8.
+    ValueError
+        The image is not [row, column, channel] with 1 or 3 channels, or a size or scale is not
+        positive.
+    """
+
+    image: Pixels
+    """uint8 [row, column, channel], read-only."""
+
+    slide_width: int
+    """Columns of the slide, in level-0 pixels."""
+
+    slide_height: int
+    """Rows of the slide, in level-0 pixels."""
+
+    scale: tuple[float, float]
+    """Level-0 pixels per overview pixel, as (x, y)."""
+
+    mpp: tuple[float, float] | None = None
+    """Micrometres per overview pixel as (x, y), or None where the slide's are unknown."""
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8:
+            raise TypeError(f"An overview's pixels are uint8, but these are {self.image.dtype}.")
+        if self.image.ndim != 3 or self.image.shape[2] not in (1, 3) or 0 in self.image.shape:
+            raise ValueError(
+                "An overview is [row, column, channel] with 1 or 3 channels, "
+                f"but its shape is {self.image.shape}."
+            )
+        numbers = (self.slide_width, self.slide_height, *self.scale, *(self.mpp or ()))
+        if not all(number > 0 and math.isfinite(number) for number in numbers):
+            raise ValueError(
+                "An overview's slide size, scale and mpp are positive, but these are "
+                f"{self.slide_width}×{self.slide_height} pixels, {self.scale} and {self.mpp}."
+            )
+        image = self.image.view()
+        image.flags.writeable = False
+        object.__setattr__(self, "image", image)
+
+    @property
+    def downsample(self) -> float:
+        """Level-0 pixels per overview pixel, the mean of both axes."""
+        return (self.scale[0] + self.scale[1]) / 2
+
+    @property
+    def height(self) -> int:
+        """Rows of the image."""
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of the image."""
+        return int(self.image.shape[1])
+
+    def to_slide(self, region: Region) -> Region:
+        """Return the level-0 pixels that lie under overview pixels, clipped to the slide."""
+        return Region.from_edges(
+            math.floor(region.x * self.scale[0]),
+            math.floor(region.y * self.scale[1]),
+            min(math.ceil(region.right * self.scale[0]), self.slide_width),
+            min(math.ceil(region.bottom * self.scale[1]), self.slide_height),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Compare contents, pixel by pixel."""
+        if not isinstance(other, Overview):
+            return NotImplemented
+        mine = (self.slide_width, self.slide_height, self.scale, self.mpp)
+        theirs = (other.slide_width, other.slide_height, other.scale, other.mpp)
+        return mine == theirs and np.array_equal(self.image, other.image)
+
+    __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
+
+
+def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
+    """Read the whole slide at about ``mpp`` micrometres per pixel.
+
+    The coarsest level that is not coarser than √2 times the resolution asked for is read block
+    by block and averaged by the whole factor that comes nearest to it, so memory holds the
+    result and one block of at most about 16 MB, whether the slide has a pyramid or not. The same
+    slide always gives the same overview: free memory never decides.
+
+    Parameters
+    ----------
+    slide
+        The slide to read.
+    mpp
+        Micrometres per pixel aimed at; None is 8, or coarser where that would be more than 2
+        megapixels, see `overview_mpp`. A slide that does not say its own resolution is taken to
+        be 32 mm long.
+
+    Raises
+    ------
+    ValueError
+        ``mpp`` is not positive or above 500, or the overview would exceed 64 megapixels.
+    SlideReadError
+        Part of the slide could not be read.
+    """
+    mpp = overview_mpp(slide, mpp)
+    number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
+    level = slide.levels[number]
+    width, height = -(-level.width // factor), -(-level.height // factor)
+    _check_size(width, height, mpp)
+    image = np.empty((height, width, slide.channels), np.uint8)
+    for block in _blocks(level, factor, slide.channels):
+        pixels = area_average(read_level(slide, block, number), factor)
+        row, column = block.y // factor, block.x // factor
+        image[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
+    scale = (factor * slide.width / level.width, factor * slide.height / level.height)
+    return Overview(
+        image=image,
+        slide_width=slide.width,
+        slide_height=slide.height,
+        scale=scale,
+        mpp=None if slide.mpp is None else (slide.mpp[0] * scale[0], slide.mpp[1] * scale[1]),
+    )
+
+
+def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
+    """Return the resolution an overview aims at, in µm per pixel.
+
+    Parameters
+    ----------
+    slide
+        The slide to be read.
+    mpp
+        What was asked for. None is 8 µm, or the least whole multiple of it at which the overview
+        has at most 2 megapixels: so what a slide's tissue costs does not grow with the slide.
+
+    Raises
+    ------
+    ValueError
+        ``mpp`` is not positive or above 500.
+    """
+    if mpp is not None:
+        check_overview_mpp(mpp)
+        return float(mpp)
+    finest, multiple = _wanted_downsample(slide, DEFAULT_MPP), 1
+    while _overview_px(slide.levels, multiple * finest) > USUAL_OVERVIEW_PX:
+        multiple += 1
+    return multiple * DEFAULT_MPP
+
+
+def _overview_px(levels: tuple[Level, ...], wanted: float) -> int:
+    number, factor = _level_and_factor(levels, wanted)
+    return -(-levels[number].width // factor) * -(-levels[number].height // factor)
+
+
+def check_overview_mpp(mpp: float) -> None:
+    """Make sure an overview may have this many micrometres per pixel.
+
+    Raises
+    ------
+    ValueError
+        ``mpp`` is not positive or above 500.
+    """
+    if not 0 < mpp <= LARGEST_MPP:
+        raise ValueError(f"An overview has more than 0 and up to 500 µm per pixel, not {mpp:g}.")
+
+
+def _wanted_downsample(slide: Slide, mpp: float) -> float:
+    if slide.mpp is None:
+        return mpp * max(slide.width, slide.height) / ASSUMED_LENGTH_UM
+    return mpp / ((slide.mpp[0] + slide.mpp[1]) / 2)
+
+
+def _level_and_factor(levels: tuple[Level, ...], wanted: float) -> tuple[int, int]:
+    fine_enough = (i for i, level in enumerate(levels) if level.downsample <= wanted * math.sqrt(2))
+    number = max(fine_enough, default=0)
+    return number, max(1, round(wanted / levels[number].downsample))
+
+
+def _check_size(width: int, height: int, mpp: float) -> None:
+    if width * height > LARGEST_OVERVIEW_PX:
+        coarser = mpp * math.sqrt(width * height / LARGEST_OVERVIEW_PX)
+        raise ValueError(
+            f"An overview has at most {LARGEST_OVERVIEW_PX // 10**6} megapixels, but at "
+            f"{mpp:g} µm per pixel this slide's has {width}×{height} pixels. Ask for "
+            f"{math.ceil(coarser)} µm or more, and check that the slide's own mpp is right."
+        )
+
+
+def _blocks(level: Level, factor: int, channels: int) -> Iterator[Region]:
+    """Cut a level into regions of whole averaging blocks and, where they fit, whole tiles."""
+    width = _aligned(factor, level.tile_width_px)
+    if (level.tile_width_px or 0) > WIDEST_TILE_PX:
+        # Strips: a block as wide as the slide decodes each of them only once.
+        width = -(-level.width // factor) * factor
+    height = _aligned(factor, level.tile_height_px, BLOCK_BYTES // (width * channels))
+    for y in range(0, level.height, height):
+        for x in range(0, level.width, width):
+            yield Region.from_edges(
+                x, y, min(x + width, level.width), min(y + height, level.height)
+            )
+
+
+def _aligned(factor: int, tile_px: int | None, longest: int = WIDEST_TILE_PX) -> int:
+    """Return the largest side up to ``longest`` made of whole factors, and of whole tiles."""
+    longest = min(longest, max(BLOCK_SIDE_PX, tile_px or 1))
+    step = math.lcm(factor, tile_px or 1)
+    if step > longest:
+        step = factor
+    return max(step, longest // step * step)
+
+
+def read_level(slide: Slide, block: Region, number: int) -> Pixels:
+    """Read pixels of a level given in that level's own coordinates.
+
+    Raises
+    ------
+    SlideReadError
+        Part of them could not be read.
+    """
+    asked = block.rescaled(slide.levels[number].size, slide.levels[0].size)
+    pixels = slide.read_region(asked, level=number)
+    # Where the levels' sizes are no whole multiples, rounding outward adds a pixel at the rim.
+    got = slide.level_region(asked, number)
+    return pixels[block.relative_to(got).slices]

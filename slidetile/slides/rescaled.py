@@ -1,0 +1,133 @@
+"""A slide at an asked resolution: one of its levels as it is, or averaged from a finer one."""
+
+from slidetile.errors import MissingResolutionError
+from slidetile.raster.region import Region
+from slidetile.raster.resolution import Rescaling, choose_rescaling
+from slidetile.slides.averaged import AveragedRegion
+from slidetile.slides.slide import FetchedRegion, Level, NativeLevel, Slide, check_mpp
+from slidetile.slides.view import SlideView, fetch_block
+
+
+class AveragedSlide(SlideView):
+    """A slide with a level 0 that its file does not have; see `slidetile.rescale_slide`.
+
+    The coarser levels are the slide's own. They count as covering what level 0 covers, so that
+    their pixels may lie up to one level-0 pixel off at the right and bottom edge.
+
+    Parameters
+    ----------
+    original
+        The slide.
+    rescaling
+        Which level is averaged, and how.
+    """
+
+    def __init__(self, original: Slide, rescaling: Rescaling) -> None:
+        resampling = rescaling.resampling
+        assert resampling is not None, "a level used as it is needs no averaging"
+        self._source_level, self._resampling = rescaling.level, resampling
+        width, height = resampling.size
+        coarser = [
+            number
+            for number, level in enumerate(original.levels)
+            if number > rescaling.level and level.width <= width and level.height <= height
+        ]
+        super().__init__(original, rescaling, coarser)
+        self.levels = (Level(width=width, height=height, downsample=1.0), *self.levels)
+
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedRegion:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        number = range(len(self.levels))[level]
+        if number:
+            block = self.level_region(region, number)
+            return fetch_block(self._original, block, self._numbers[number - 1])
+        return AveragedRegion(self._original, self._source_level, self._resampling, region)
+
+    def native_level(self, level: int) -> None:
+        """Return None: level 0 has no compressed tiles, so the others are of no use."""
+        self.levels[level]
+
+
+class LevelSlide(SlideView):
+    """A slide without its finest levels; see `rescale_slide`.
+
+    Parameters
+    ----------
+    original
+        The slide.
+    rescaling
+        Which level is to be level 0.
+    """
+
+    def __init__(self, original: Slide, rescaling: Rescaling) -> None:
+        super().__init__(original, rescaling, range(rescaling.level, len(original.levels)))
+
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedRegion:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        block = self.level_region(region, level)
+        return fetch_block(self._original, block, self._numbers[level])
+
+    def native_level(self, level: int) -> NativeLevel | None:
+        """Return access to the compressed tiles of a level, or None where they cannot be copied."""
+        return self._original.native_level(self._numbers[level])
+
+
+def rescale_slide(slide: Slide, *, mpp: float) -> Slide:
+    """Return a slide as if its level 0 had another resolution.
+
+    A level within 2 % of it, on both axes, is level 0 as it is: its pixels, its compressed tiles
+    and its own exact mpp. Otherwise level 0 is averaged from the next finer level: every pixel is
+    the mean of the area it covers, exact to the sub-pixel (`slidetile.raster.averaging`),
+    whatever the region it is read in. Pixels at the right and bottom edge are means of what exists.
+
+    Parameters
+    ----------
+    slide
+        The slide. Closing the result closes it.
+    mpp
+        Micrometres per pixel of the level 0 wanted, the same on both axes.
+
+    Returns
+    -------
+    Slide
+        Regions of it are in pixels of its own level 0; `Slide.rescaling` leads back to those of
+        the file.
+
+    Raises
+    ------
+    MissingResolutionError
+        The slide's own mpp is unknown.
+    ValueError
+        The mpp is implausible, finer than the slide, or more than 256 times as coarse as its
+        coarsest finer level.
+
+    Examples
+    --------
+    >>> import slidetile as st
+    >>> with st.open_slide("data_samples/sample.svs") as slide:
+    ...     coarse = st.rescale_slide(slide, mpp=1.0)
+    ...     print(slide.width, coarse.width, coarse.mpp)
+    3840 1920 (1.0, 1.0)
+    """
+    original = slide.original
+    if original.mpp is None:
+        raise MissingResolutionError(
+            f"{original.source.name} does not say its mpp, so {mpp:g} µm per pixel cannot be had. "
+            "If you know the scanner's value, give it: slide_mpp of a recipe, --slide-mpp on the "
+            "command line."
+        )
+    return view_slide(original, mpp=mpp, slide_mpp=original.mpp)
+
+
+def view_slide(slide: Slide, *, mpp: float, slide_mpp: tuple[float, float]) -> Slide:
+    """Return a slide at another resolution, as `rescale_slide` does, whatever mpp it says it has.
+
+    Raises
+    ------
+    ValueError
+        As in `rescale_slide`.
+    """
+    sizes = [level.size for level in slide.levels]
+    rescaling = choose_rescaling(sizes, slide_mpp, check_mpp(mpp)[0])
+    kind = LevelSlide if rescaling.resampling is None else AveragedSlide
+    return kind(slide, rescaling)

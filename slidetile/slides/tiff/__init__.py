@@ -1,0 +1,1 @@
+"""Slides in TIFF files."""

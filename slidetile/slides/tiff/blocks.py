@@ -1,0 +1,159 @@
+"""Where the blocks (tiles or strips) of one TIFF directory lie, in its image and in the file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.region import Region
+from slidetile.slides.tiff.encoding import Decode, Encoding
+
+_SIDE_LIMIT_PX = 1 << 22
+"""210 mm at the finest plausible 0.05 µm per pixel: more than the longest slide there is."""
+
+_BLOCK_LIMIT_BYTES = 1 << 28
+"""What one block may take in memory: a tile of 9,000×9,000 pixels in colour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One block of a grid that a region needs."""
+
+    column: int
+    """Counted from the left."""
+
+    row: int
+    """Counted from the top."""
+
+    plane: int
+    """The sample it holds, where each has blocks of its own; else 0."""
+
+    index: int
+    """Its place in the file's tables."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BlockGrid:
+    """The blocks of one image in a TIFF file.
+
+    Raises
+    ------
+    SlideReadError
+        The directory is damaged: sizes and tables contradict each other.
+    UnsupportedSlideError
+        The image or its blocks are larger than anything a scanner writes.
+    """
+
+    width: int
+    """Columns of the image, pixels."""
+
+    height: int
+    """Rows of the image, pixels."""
+
+    block_width: int
+    """Columns of every block; those at the right edge may be stored narrower."""
+
+    block_height: int
+    """Rows of every block; those at the bottom edge may be stored lower."""
+
+    is_tiled: bool
+    """Whether the blocks are tiles; else they are strips."""
+
+    offsets: NDArray[np.uint64]
+    """Where each block begins in the file, row by row, plane by plane."""
+
+    counts: NDArray[np.uint64]
+    """Bytes of each block in the file; 0 where none is stored."""
+
+    encoding: Encoding
+    """How the blocks are stored."""
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height, self.block_width, self.block_height) < 1:
+            raise SlideReadError("an image or a tile in it has no pixels")
+        if max(self.width, self.height) > _SIDE_LIMIT_PX:
+            raise SlideReadError(
+                f"an image in it claims {self.width}×{self.height} pixels, more than the "
+                f"{_SIDE_LIMIT_PX} a side that a slide can have"
+            )
+        if not len(self.offsets) == len(self.counts) == self.columns * self.rows * self.planes:
+            raise SlideReadError(
+                f"an image of {self.width}×{self.height} pixels in it needs "
+                f"{self.columns * self.rows * self.planes} tiles or strips, but the file lists "
+                f"{len(self.offsets)} of them"
+            )
+        if self.block_bytes > _BLOCK_LIMIT_BYTES:
+            raise UnsupportedSlideError(
+                f"its blocks are {self.block_width}×{self.block_height} pixels, more than "
+                f"{_BLOCK_LIMIT_BYTES >> 20} MiB each"
+            )
+
+    @property
+    def columns(self) -> int:
+        """Blocks in a row."""
+        return -(-self.width // self.block_width)
+
+    @property
+    def rows(self) -> int:
+        """Blocks in a column."""
+        return -(-self.height // self.block_height)
+
+    @property
+    def planes(self) -> int:
+        """1, or one a sample where each has blocks of its own."""
+        return self.encoding.samples if self.encoding.planar else 1
+
+    @property
+    def block_samples(self) -> int:
+        """Samples of each pixel in a block."""
+        return 1 if self.encoding.planar else self.encoding.samples
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a decoded block."""
+        return self.block_width * self.block_height * self.block_samples
+
+    @property
+    def stored_limit(self) -> int:
+        """A block that claims to store more than this is damaged."""
+        return 4 * self.block_bytes + (1 << 16)
+
+    @property
+    def bounds(self) -> Region:
+        """The whole image."""
+        return Region(x=0, y=0, width=self.width, height=self.height)
+
+    @cached_property
+    def decode(self) -> Decode:
+        """Decodes one block."""
+        return self.encoding.decoder()
+
+    def blocks(self, region: Region) -> Iterator[Block]:
+        """Yield the blocks a region of the image meets."""
+        if (inside := self.bounds.intersection(region)) is None:
+            return
+        area = self.columns * self.rows
+        for plane in range(self.planes):
+            for row in range(inside.y // self.block_height, -(-inside.bottom // self.block_height)):
+                first = plane * area + row * self.columns
+                last_column = -(-inside.right // self.block_width)
+                for column in range(inside.x // self.block_width, last_column):
+                    yield Block(column=column, row=row, plane=plane, index=first + column)
+
+    def corner(self, block: Block, region: Region) -> tuple[int, int]:
+        """Return the (x, y) of a block's corner from the corner of ``region``."""
+        return block.column * self.block_width - region.x, block.row * self.block_height - region.y
+
+    def size_inside(self, block: Block) -> tuple[int, int]:
+        """Return the (rows, columns) of a block without its padding at the image's edges."""
+        rows = min(self.block_height, self.height - block.row * self.block_height)
+        return rows, min(self.block_width, self.width - block.column * self.block_width)
+
+    def meets(self, block: Block, region: Region) -> bool:
+        """Return whether a block has pixels in a region."""
+        x, y = self.corner(block, region)
+        rows, columns = self.size_inside(block)
+        return x < region.width and y < region.height and x + columns > 0 and y + rows > 0

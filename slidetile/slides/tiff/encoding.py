@@ -1,0 +1,234 @@
+"""Decode the blocks (tiles or strips) of a TIFF into pixels."""
+
+from collections.abc import Callable, Sized
+from dataclasses import dataclass
+
+import imagecodecs
+import numpy as np
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.pixels import Pixels
+from slidetile.slides.tiff.file import Extent
+from slidetile.slides.tiff.jpeg import JpegTiles
+
+JPEG, APERIO_YCBCR = 7, 33003
+_LZW, _WEBP = 5, 50001
+_DEFLATE = frozenset({8, 32946})
+_JPEG2000 = frozenset({APERIO_YCBCR, 33005, 34712})
+_APERIO_JPEG2000 = frozenset({APERIO_YCBCR, 33005})
+"""Their number says what they hold; OpenSlide too goes by it and not by tag 262."""
+_IMAGE_CODECS = _JPEG2000 | {JPEG, _WEBP}
+_NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", _WEBP: "WebP"}
+_NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
+_PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
+
+Decode = Callable[[Extent, Pixels], None]
+"""Decodes a block into an array of exactly its shape; raises whatever its library raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How the pixels of one TIFF directory are stored."""
+
+    compression: int
+    """TIFF tag 259."""
+
+    photometric: int
+    """TIFF tag 262."""
+
+    samples: int
+    """Samples a pixel: 1, 3, or 4 with alpha."""
+
+    planar: bool
+    """Whether every sample has blocks of its own."""
+
+    bits: int
+    """Bits a sample."""
+
+    sample_format: int
+    """TIFF tag 339; 1 is unsigned integers."""
+
+    predictor: int
+    """TIFF tag 317: 1 none, 2 horizontal differences."""
+
+    fill_order: int
+    """TIFF tag 266; 1 is the usual order of bits."""
+
+    premultiplied: bool
+    """Whether colours come multiplied by alpha (tag 338 is 1)."""
+
+    has_alpha: bool
+    """Whether the fourth sample is transparency (tag 338 is 1 or 2)."""
+
+    tables: bytes | None
+    """TIFF tag 347: what JPEG tiles have in common."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the pixels delivered: 1 or 3."""
+        return 1 if self.samples == 1 else 3
+
+    def check(self) -> None:
+        """Raise UnsupportedSlideError, with the reason, unless it can be decoded."""
+        if (reason := self._obstacle()) is not None:
+            raise UnsupportedSlideError(reason)
+
+    def _obstacle(self) -> str | None:
+        if self.compression not in _NAMES:
+            return f"its compression {self.compression} is unknown"
+        if self.bits != 8 or self.sample_format != 1:
+            kind = "unsigned " if self.sample_format == 1 else "signed or floating-point "
+            return f"its samples are {self.bits}-bit {kind}numbers, not 8-bit unsigned"
+        if self.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
+            told = _PHOTOMETRIC.get(self.photometric, f"colour model {self.photometric}")
+            return f"it holds {told}, not grey, RGB or YCbCr"
+        colour = self.photometric in (_RGB, _YCBCR)
+        if self.samples not in ((3, 4) if colour else (1,)):
+            needed = "3, or 4 with alpha, for colour" if colour else "1 for grey"
+            return f"it has {self.samples} samples a pixel instead of {needed}"
+        return self._odd_combination()
+
+    def _odd_combination(self) -> str | None:
+        joined = {JPEG: (1, 3), _WEBP: (3, 4), APERIO_YCBCR: (3,)}.get(self.compression)
+        if joined is not None and (self.planar or self.samples not in joined):
+            kind = "separate planes" if self.planar else f"{self.samples} samples a pixel"
+            return f"its {_NAMES[self.compression]} holds {kind}"
+        if self.photometric == _YCBCR and self.compression not in (JPEG, *_APERIO_JPEG2000):
+            return f"it holds YCbCr with {_NAMES[self.compression]}"
+        if self.compression in _IMAGE_CODECS:
+            return None  # they define predictor and order of bits themselves
+        if self.predictor not in (1, 2):
+            return f"its predictor {self.predictor} is not the horizontal one"
+        return None if self.fill_order == 1 else "its bits are in reverse order"
+
+    def decoder(self) -> Decode:
+        """Return what decodes one block."""
+        if self.compression == JPEG:
+            return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
+        if self.compression in _JPEG2000:
+            return _jpeg2000_ycbcr if self.compression == APERIO_YCBCR else _jpeg2000
+        if self.compression == _WEBP:
+            return _webp
+        decode: Decode = _raw
+        if self.compression != 1:
+            is_lzw = self.compression == _LZW
+            decode = _inflating(imagecodecs.lzw_decode if is_lzw else imagecodecs.deflate_decode)
+        return _differences(decode) if self.predictor == 2 else decode
+
+    @property
+    def is_jpeg2000(self) -> bool:
+        """Whether blocks are JPEG 2000, of any of its three numbers."""
+        return self.compression in _JPEG2000
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether 0 is white."""
+        return self.photometric == _WHITE_IS_ZERO
+
+
+def _image(out: Pixels) -> Pixels:
+    """Return the array as image libraries shape it: grey without an axis of channels."""
+    return out[..., 0] if out.shape[2] == 1 else out
+
+
+def _stored(extent: Extent) -> bytes:
+    data, start, stop = extent
+    return data[start:stop]
+
+
+def _jpeg(tiles: JpegTiles) -> Decode:
+    """Decode the very stream that `native` copies, so that both give the same pixels."""
+
+    def decode(extent: Extent, out: Pixels) -> None:
+        stream = tiles.standalone(*extent)
+        if not stream:
+            raise SlideReadError("what is stored is no whole JPEG")
+        colour = "RGB" if out.shape[2] == 3 else None
+        imagecodecs.jpeg8_decode(stream, outcolorspace=colour, out=_image(out))
+
+    return decode
+
+
+def _jpeg2000(extent: Extent, out: Pixels) -> None:
+    _check_codestream(extent, out.shape)
+    imagecodecs.jpeg2k_decode(_stored(extent), out=_image(out))
+
+
+def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
+    _jpeg2000(extent, out)
+    _ycbcr_to_rgb(out)
+
+
+def _check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
+    """Compare a codestream's size to its block's, before any memory is taken for it."""
+    data, at = extent[0], _codestream(extent)
+    if at is None:
+        raise SlideReadError("what is stored is no JPEG 2000")
+    right, bottom, left, top = (int.from_bytes(data[at + i : at + i + 4]) for i in (8, 12, 16, 20))
+    stored = bottom - top, right - left, int.from_bytes(data[at + 40 : at + 42])
+    if stored != shape:
+        raise SlideReadError(f"its JPEG 2000 has the shape {stored} instead of {shape}")
+    if is_subsampled(extent):
+        raise SlideReadError("its JPEG 2000 has subsampled components")
+
+
+def is_subsampled(extent: Extent) -> bool:
+    """Return whether components of a JPEG 2000 block are stored smaller than the block."""
+    if (at := _codestream(extent)) is None:
+        return False
+    count = int.from_bytes(extent[0][at + 40 : at + 42])
+    components = extent[0][at + 42 : min(at + 42 + 3 * count, extent[2])]
+    return any(components[i] != 1 for i in range(len(components)) if i % 3)
+
+
+def _codestream(extent: Extent) -> int | None:
+    """Return where a JPEG 2000 codestream with a whole size segment begins (ISO 15444-1, A.5)."""
+    data, start, stop = extent
+    at = data.find(b"\xff\x4f\xff\x51", start, stop)
+    return at if 0 <= at <= stop - 45 else None
+
+
+def _ycbcr_to_rgb(pixels: Pixels) -> None:
+    """Convert in place (ITU-R BT.601), rounding where OpenSlide rounds.
+
+    Green is the sum of two products: kept in 1/65536 until they are added.
+    """
+    centred = np.arange(-128, 128)
+    red = np.rint(1.402 * centred).astype(np.int16)
+    blue = np.rint(1.772 * centred).astype(np.int16)
+    green_cb = np.rint(-0.34414 * 65536 * centred).astype(np.int32) + 32768
+    green_cr = np.rint(-0.71414 * 65536 * centred).astype(np.int32)
+    luma, cb, cr = pixels[..., 0].astype(np.int16), pixels[..., 1].copy(), pixels[..., 2].copy()
+    green = ((green_cb[cb] + green_cr[cr]) >> 16).astype(np.int16)
+    for channel, chroma in enumerate((red[cr], green, blue[cb])):
+        pixels[..., channel] = np.clip(luma + chroma, 0, 255)
+
+
+def _webp(extent: Extent, out: Pixels) -> None:
+    imagecodecs.webp_decode(_stored(extent), hasalpha=out.shape[2] == 4, out=out)
+
+
+def _raw(extent: Extent, out: Pixels) -> None:
+    flat = np.frombuffer(_stored(extent), np.uint8)
+    if flat.size < out.size:
+        raise SlideReadError(f"it holds {flat.size} bytes instead of {out.size}")
+    out[:] = flat[: out.size].reshape(out.shape)
+
+
+def _inflating(inflate: Callable[..., Sized]) -> Decode:
+    def decode(extent: Extent, out: Pixels) -> None:
+        # With `out` given nothing inflates beyond the block's size, whatever the data claim.
+        got = len(inflate(_stored(extent), out=memoryview(out.data).cast("B")))
+        if got != out.size:
+            raise SlideReadError(f"it inflates to {got} bytes instead of {out.size}")
+
+    return decode
+
+
+def _differences(decode: Decode) -> Decode:
+    def undo(extent: Extent, out: Pixels) -> None:
+        decode(extent, out)
+        imagecodecs.delta_decode(out, axis=1, out=out)
+
+    return undo

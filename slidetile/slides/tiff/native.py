@@ -1,0 +1,102 @@
+"""The compressed JPEG tiles of a TIFF level, to be copied without decoding them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.slides.slide import Cells
+from slidetile.slides.tiff.blocks import BlockGrid
+from slidetile.slides.tiff.encoding import JPEG
+from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
+from slidetile.slides.tiff.jpeg import JpegTiles
+
+_SIDES_PX = range(64, 4097, 16)
+_RGB, _YCBCR = 2, 6
+_NOTHING: Extent = (b"", 0, 0)
+"""No bytes are no JPEG: what lies behind the end of the file comes out as damaged."""
+
+
+def is_native(grid: BlockGrid) -> bool:
+    """Return whether a level's tiles, by what the directory says, can be copied."""
+    encoding = grid.encoding
+    return (
+        grid.is_tiled
+        and grid.block_width in _SIDES_PX
+        and grid.block_height in _SIDES_PX
+        and encoding.compression == JPEG
+        and encoding.photometric in (_RGB, _YCBCR)
+        and encoding.samples == 3
+        and not encoding.planar
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TiffTiles:
+    """Native tiles whose stored bytes are in memory."""
+
+    extents: list[Extent | None]
+    jpegs: JpegTiles
+    size: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held."""
+        return held_bytes(self.extents)
+
+    def streams(self) -> list[bytes | None]:
+        """Return each tile as a JPEG stream; see `slidetile.slides.slide.FetchedTiles`."""
+        native, size = self.jpegs.native, self.size
+        return [
+            None if extent is None else native(extent[0], size, extent[1], extent[2])
+            for extent in self.extents
+        ]
+
+
+class TiffNativeLevel:
+    """A level of JPEG tiles; see `slidetile.slides.slide.NativeLevel`."""
+
+    def __init__(self, file: SlideFile, grid: BlockGrid) -> None:
+        self._file = file
+        self._grid = grid
+        self._jpegs = JpegTiles(tables=grid.encoding.tables, photometric=grid.encoding.photometric)
+        self.columns = grid.columns
+        self.rows = grid.rows
+        self.tile_width_px = grid.block_width
+        self.tile_height_px = grid.block_height
+
+    def fetch(self, tiles: Cells) -> TiffTiles:
+        """Read the stored bytes of tiles.
+
+        A tile that lay behind the end of the file when it was opened is damaged, one of many;
+        where the file ended since then, nothing in it can be trusted.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read, or ended too early.
+        """
+        where = self._indices(tiles)
+        offsets: list[int] = self._grid.offsets[where].tolist()
+        counts: list[int] = self._grid.counts[where].tolist()
+        limit, size = self._grid.stored_limit, self._file.size
+        sound = [
+            i for i, count in enumerate(counts) if 0 < count <= limit and offsets[i] + count <= size
+        ]
+        read = self._file.read_extents([offsets[i] for i in sound], [counts[i] for i in sound])
+        extents: list[Extent | None] = [_NOTHING if count else None for count in counts]
+        for i, extent in zip(sound, read, strict=True):
+            extents[i] = extent
+        return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))
+
+    def stored_bytes(self, tiles: Cells) -> int:
+        """Return how many bytes the file stores for tiles, without reading them."""
+        return int(self._grid.counts[self._indices(tiles)].sum())
+
+    def _indices(self, tiles: Cells) -> NDArray[np.int64]:
+        where = np.asarray(tiles, np.int64).reshape(-1, 2)
+        if ((where < 0) | (where >= (self.columns, self.rows))).any():
+            raise IndexError(
+                f"A native tile lies outside the grid of {self.columns}×{self.rows} tiles."
+            )
+        return where[:, 1] * self.columns + where[:, 0]

@@ -1,0 +1,166 @@
+"""A region of a TIFF whose blocks are in memory: from here on it is decoding alone."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from slidetile.errors import SlideReadError, one_line
+from slidetile.raster.pixels import Pixels, fill_colour, paste
+from slidetile.raster.region import Region
+from slidetile.slides.background import Colour, composite
+from slidetile.slides.tiff.blocks import Block, BlockGrid
+from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TiffRegion:
+    """The stored bytes of a region's blocks."""
+
+    name: str
+    """The file and the level, for messages."""
+
+    grid: BlockGrid
+    """The level's blocks."""
+
+    region: Region
+    """In pixels of the level."""
+
+    blocks: list[Block]
+    """The blocks that are stored."""
+
+    extents: list[Extent]
+    """The bytes of each."""
+
+    is_covered: bool
+    """Whether the blocks cover the region wholly."""
+
+    background: Colour
+    """What shows where nothing is stored, outside the level, and through transparency."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held until `pixels` is called."""
+        return held_bytes(self.extents)
+
+    def crop(self, part: Region) -> "TiffRegion":
+        """Return a part with the blocks it needs; see `slidetile.slides.slide.FetchedRegion`."""
+        own = Region(
+            x=self.region.x + part.x, y=self.region.y + part.y, width=part.width, height=part.height
+        )
+        kept = [i for i, block in enumerate(self.blocks) if self.grid.meets(block, own)]
+        return replace(
+            self,
+            region=own,
+            blocks=[self.blocks[i] for i in kept],
+            extents=[self.extents[i] for i in kept],
+        )
+
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Decode and return the region; see `slidetile.slides.slide.FetchedRegion`.
+
+        Raises
+        ------
+        SlideReadError
+            A block does not decode.
+        """
+        grid, region = self.grid, self.region
+        shape = region.height, region.width, grid.encoding.channels
+        canvas = np.empty(shape, np.uint8) if out is None else out
+        if not self.is_covered:
+            fill_colour(canvas, self.background)
+        scratch = np.empty((grid.block_height, grid.block_width, grid.block_samples), np.uint8)
+        if grid.planes > 1:
+            self._paste_planes(canvas, scratch)
+            return canvas
+        for block, extent in zip(self.blocks, self.extents, strict=True):
+            pixels = self._finish(self._decode(block, extent, scratch))
+            paste(canvas, pixels, *grid.corner(block, region))
+        return canvas
+
+    def _paste_planes(self, canvas: Pixels, scratch: Pixels) -> None:
+        """Gather the planes first: alpha, the last of them, weighs all the others."""
+        grid = self.grid
+        inside = grid.bounds.intersection(self.region)
+        if inside is None or not self.blocks:
+            return
+        planes = np.empty((inside.height, inside.width, grid.planes), np.uint8)
+        planes[:] = (*self.background, 255)[: grid.planes]
+        for block, extent in zip(self.blocks, self.extents, strict=True):
+            plane = planes[..., block.plane : block.plane + 1]
+            pixels = self._decode(block, extent, scratch)
+            paste(plane, pixels, *grid.corner(block, inside))
+        corner = inside.relative_to(self.region)
+        paste(canvas, self._finish(planes), corner.x, corner.y)
+
+    def _decode(self, block: Block, extent: Extent, scratch: Pixels) -> Pixels:
+        """Decode a block, whole or, at the image's edges, cut to what lies within the image."""
+        grid = self.grid
+        cut = grid.size_inside(block)
+        whole = grid.block_height, grid.block_width
+        # The last strip is usually stored cut, an edge tile usually whole; both occur.
+        sizes = [whole, cut] if grid.is_tiled else [cut, whole]
+        failures = []
+        for height, width in dict.fromkeys(sizes):
+            count = height * width * grid.block_samples
+            out = scratch.reshape(-1)[:count].reshape(height, width, grid.block_samples)
+            try:
+                grid.decode(extent, out)
+            except Exception as error:  # noqa: BLE001 - whatever a decoder raises on damaged data
+                failures.append(error)
+            else:
+                return out[: cut[0], : cut[1]]
+        raise self._damaged(block, failures[0]) from failures[0]
+
+    def _damaged(self, block: Block, error: Exception) -> SlideReadError:
+        label = _label(self.grid, block)
+        return SlideReadError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+
+    def _finish(self, pixels: Pixels) -> Pixels:
+        """Turn what was stored into grey or RGB."""
+        encoding = self.grid.encoding
+        if encoding.is_inverted:
+            np.invert(pixels, out=pixels)
+        if encoding.samples < 4:
+            return pixels
+        colours, alpha = pixels[..., :3], pixels[..., 3:]
+        if not encoding.has_alpha:
+            return colours
+        return composite(colours, alpha, self.background, premultiplied=encoding.premultiplied)
+
+
+def fetch_region(
+    file: SlideFile, grid: BlockGrid, region: Region, *, name: str, background: Colour
+) -> TiffRegion:
+    """Read the blocks that a region, in pixels of the level, needs.
+
+    Raises
+    ------
+    SlideReadError
+        The file could not be read, or a block lies behind its end.
+    """
+    blocks = list(grid.blocks(region))
+    indices = [block.index for block in blocks]
+    offsets: list[int] = grid.offsets[indices].tolist()
+    counts: list[int] = grid.counts[indices].tolist()
+    stored = [i for i, count in enumerate(counts) if count]
+    for i in stored:
+        if counts[i] > grid.stored_limit or offsets[i] + counts[i] > file.size:
+            raise SlideReadError(
+                f"{_label(grid, blocks[i])} of {name} cannot be read: it claims {counts[i]} bytes "
+                f"from byte {offsets[i]} of a file of {file.size} bytes."
+            )
+    extents = file.read_extents([offsets[i] for i in stored], [counts[i] for i in stored])
+    return TiffRegion(
+        name=name,
+        grid=grid,
+        region=region,
+        blocks=[blocks[i] for i in stored],
+        extents=extents,
+        is_covered=len(stored) == len(blocks) and grid.bounds.contains(region),
+        background=background,
+    )
+
+
+def _label(grid: BlockGrid, block: Block) -> str:
+    kind = "Tile" if grid.is_tiled else "Strip"
+    return f"{kind} column {block.column}, row {block.row}"

@@ -1,0 +1,97 @@
+"""A slide seen otherwise than its file has it."""
+
+from collections.abc import Sequence
+
+from slidetile.raster.region import Region
+from slidetile.raster.resolution import Rescaling
+from slidetile.slides.slide import FetchedRegion, Level, Slide, Source
+
+
+class SlideView(Slide):
+    """A slide at another resolution: what is said of the file stays, levels and pixels change.
+
+    Parameters
+    ----------
+    original
+        The slide. Closing the view closes it.
+    rescaling
+        How the view's level 0 follows from the slide's levels.
+    numbers
+        The slide's levels that are the view's, as they are, behind those the view adds.
+    """
+
+    def __init__(self, original: Slide, rescaling: Rescaling, numbers: Sequence[int]) -> None:
+        self._original = original
+        self._numbers = tuple(numbers)
+        self.rescaling = rescaling
+        self.mpp = rescaling.mpp
+        self.objective_power = original.objective_power
+        self.icc_profile = original.icc_profile
+        self.vendor = original.vendor
+        self.reader = original.reader
+        self.channels = original.channels
+        self.levels = tuple(
+            _level(original.levels[number], rescaling.size) for number in self._numbers
+        )
+
+    @property
+    def original(self) -> Slide:
+        """The slide as its file has it."""
+        return self._original
+
+    @property
+    def source(self) -> Source:
+        """What identifies the slide's file."""
+        return self._original.source
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """The slide's."""
+        return self._original.background
+
+    @property
+    def scan_area(self) -> Region:
+        """The slide's, in pixels of the view's level 0, rounded outward."""
+        return self._original.scan_area.rescaled(self._original.levels[0].size, self.levels[0].size)
+
+    def close(self) -> None:
+        """Close the slide. Closing twice is allowed."""
+        self._original.close()
+
+
+def fetch_block(slide: Slide, block: Region, level: int) -> FetchedRegion:
+    """Read the bytes of a block that is given in pixels of its own level.
+
+    Level-0 pixels that lie wholly in the block ask for just that, unless its pixels are hardly
+    larger than those; then it is cut out of what is a pixel wider.
+
+    Raises
+    ------
+    SlideReadError
+        The file could not be read.
+    """
+    size, whole = slide.levels[level].size, slide.levels[0].size
+    asked = _inside(block, size, whole)
+    if asked is None or slide.level_region(asked, level) != block:
+        asked = block.rescaled(size, whole)
+    got = slide.level_region(asked, level)
+    fetched = slide.fetch(asked, level=level)
+    return fetched if got == block else fetched.crop(block.relative_to(got))
+
+
+def _inside(block: Region, size: tuple[int, int], whole: tuple[int, int]) -> Region | None:
+    """Return the level-0 pixels that lie wholly in a block of a level, or None."""
+    (width, height), (full_width, full_height) = size, whole
+    left, right = -(-block.x * full_width // width), block.right * full_width // width
+    top, bottom = -(-block.y * full_height // height), block.bottom * full_height // height
+    return Region.from_edges(left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _level(level: Level, finest: tuple[int, int]) -> Level:
+    return Level(
+        width=level.width,
+        height=level.height,
+        downsample=max(1.0, (finest[0] / level.width + finest[1] / level.height) / 2),
+        tile_width_px=level.tile_width_px,
+        tile_height_px=level.tile_height_px,
+    )

@@ -1,0 +1,193 @@
+"""A store's pixels at any resolution: a stored level as it is, or averaged as it is read.
+
+Knows arrays and scales. Does not know tiles or windows.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
+
+import numpy as np
+
+from slidetile.errors import MissingResolutionError
+from slidetile.raster.averaging import SUBPIXELS, Resampling
+from slidetile.raster.pixels import Pixels, fill_colour
+from slidetile.raster.region import Region
+from slidetile.raster.resolution import as_written, choose_level
+from slidetile.store.array import ArrayFile, ChunkCache
+
+STRIP_BYTES = 1 << 25
+"""As many source pixels are averaged at once, so that memory stays flat whatever the factor."""
+
+SLACK = Fraction(1, 2 * SUBPIXELS)
+"""Of a pixel: to so much edges are rounded. mpp are floats, and 0.6 / 0.2 is not quite 3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLevel:
+    """One level of a store."""
+
+    array: ArrayFile
+    """Its pixels."""
+
+    downsample: tuple[Fraction, Fraction]
+    """Level-0 pixels per pixel of this level, exactly, as (x, y)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelView:
+    """The slide as an image of one resolution, of which any region can be read.
+
+    It begins at the slide's top left corner. Regions are in pixels of the view unless a name says
+    otherwise. Picklable, and safe to use from several threads.
+    """
+
+    array: ArrayFile
+    """The level that is read."""
+
+    resampling: Resampling | None
+    """How its pixels become the view's; None where they are the same."""
+
+    step: tuple[Fraction, Fraction]
+    """Level-0 pixels per pixel of the view, exactly, as (x, y)."""
+
+    slide_size: tuple[int, int]
+    """(width, height) of the slide, in level-0 pixels."""
+
+    background: tuple[int, int, int]
+    """The colour of what lies outside the slide."""
+
+    @classmethod
+    def at(
+        cls,
+        levels: Sequence[StoredLevel],
+        mpp: tuple[float, float] | None,
+        wanted_mpp: float | None,
+        background: tuple[int, int, int],
+    ) -> Self:
+        """Return a view at a resolution: of the level nearest to it that is not coarser.
+
+        Parameters
+        ----------
+        levels
+            All levels, finest first.
+        mpp
+            Micrometres per level-0 pixel, as (x, y), or None where unknown.
+        wanted_mpp
+            Micrometres per pixel of the view, along both axes; None for level 0 as it is.
+        background
+            The colour of what lies outside the slide.
+
+        Raises
+        ------
+        MissingResolutionError
+            ``wanted_mpp`` is given and ``mpp`` unknown.
+        ValueError
+            ``wanted_mpp`` is no positive number, finer than level 0 by more than 2 %, or so
+            coarse that more than 256 pixels would become one.
+        """
+        level, resampling = levels[0], None
+        if wanted_mpp is not None:
+            level, resampling = _choose(levels, mpp, wanted_mpp)
+        across, down = (1, 1) if resampling is None else resampling.factor
+        return cls(
+            array=level.array,
+            resampling=resampling,
+            step=(level.downsample[0] * across, level.downsample[1] * down),
+            slide_size=levels[0].array.grid.size,
+            background=background,
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the view: the last pixels may reach over the slide."""
+        (width, height), (across, down) = self.slide_size, self.step
+        return math.ceil(width / across - SLACK), math.ceil(height / down - SLACK)
+
+    @property
+    def inner_size(self) -> tuple[int, int]:
+        """(width, height) of its pixels that lie wholly inside the slide."""
+        (width, height), (across, down) = self.slide_size, self.step
+        return math.floor(width / across + SLACK), math.floor(height / down + SLACK)
+
+    def to_slide(self, region: Region) -> Region:
+        """Return the level-0 pixels that lie under a region, rounded outward."""
+        across, down = self.step
+        return Region.from_edges(
+            math.floor(region.x * across + SLACK),
+            math.floor(region.y * down + SLACK),
+            math.ceil(region.right * across - SLACK),
+            math.ceil(region.bottom * down - SLACK),
+        )
+
+    def read(self, region: Region, cache: ChunkCache | None = None) -> Pixels:
+        """Return a region as uint8 [row, column, channel].
+
+        What lies outside the view has the background's colour, what is not stored the fill value.
+        Chunks found in ``cache`` are not decoded again, and others kept there.
+
+        Raises
+        ------
+        StoreError
+            A chunk is damaged.
+        """
+        if self.resampling is None:
+            return self.array.read(region, self.background, cache)
+        out = np.empty((region.height, region.width, self.array.channels), np.uint8)
+        width, height = self.resampling.size
+        inside = region.intersection(Region(x=0, y=0, width=width, height=height))
+        if inside != region:
+            fill_colour(out, self.background)
+        if inside is not None:
+            self._average(self.resampling, inside, out[inside.relative_to(region).slices], cache)
+        return out
+
+    def _average(
+        self, resampling: Resampling, region: Region, out: Pixels, cache: ChunkCache | None
+    ) -> None:
+        """Average a region into ``out``, a strip at a time."""
+        row_bytes = math.ceil(math.prod(resampling.factor) * region.width) * out.shape[2]
+        step = max(1, STRIP_BYTES // row_bytes)
+        for top in range(0, region.height, step):
+            rows = min(step, region.height - top)
+            strip = Region(x=region.x, y=region.y + top, width=region.width, height=rows)
+            at = resampling.source_region(strip)
+            pixels = self.array.read(at, self.background, cache)
+            resampling.average(pixels, at, strip, out[top : top + rows])
+
+
+def _choose(
+    levels: Sequence[StoredLevel], mpp: tuple[float, float] | None, wanted_mpp: float
+) -> tuple[StoredLevel, Resampling | None]:
+    """Return the level to read, and how its pixels are averaged if they are."""
+    if not (math.isfinite(wanted_mpp) and wanted_mpp > 0):
+        raise ValueError(f"A window's mpp is a positive number, but this one is {wanted_mpp}.")
+    if mpp is None:
+        raise MissingResolutionError(
+            f"The store does not know how many µm its pixels have, so none are at {wanted_mpp:g} "
+            "µm: leave mpp out, or tile the slide again and say what its mpp is."
+        )
+    factors = [_factors(level, mpp, wanted_mpp) for level in levels]
+    number, is_near = choose_level(factors)
+    if number is None:
+        raise ValueError(
+            f"Windows at {wanted_mpp:g} µm per pixel are finer than what is stored: level 0 has "
+            f"{mpp[0]:g}×{mpp[1]:g} µm. Ask for that or more."
+        )
+    level = levels[number]
+    if is_near:
+        return level, None
+    return level, Resampling(source_size=level.array.grid.size, factor=factors[number])
+
+
+def _factors(
+    level: StoredLevel, mpp: tuple[float, float], wanted_mpp: float
+) -> tuple[Fraction, Fraction]:
+    """Return how many pixels of a level make one of the resolution wanted, as (x, y)."""
+    x, y = (
+        as_written(wanted_mpp) / (as_written(own) * downsample)
+        for own, downsample in zip(mpp, level.downsample, strict=True)
+    )
+    return x, y

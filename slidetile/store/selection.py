@@ -1,0 +1,106 @@
+"""Some tiles of a store, as a sequence of their own.
+
+Knows ids of tiles and what reads one. Does not know files, or why tiles were chosen.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TileReader(Protocol):
+    """What a selection reads from: a `TileStore`."""
+
+    @property
+    def tiles(self) -> "pa.Table":
+        """The tile table."""
+        ...
+
+    def tile_region(self, index: int) -> Region:
+        """Return the whole cell of a tile, in level-0 pixels."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Pixels: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TileSelection(Sequence[Pixels]):
+    """Some tiles of a store, in the order asked for: a view, which reads a tile when it is asked.
+
+    Picklable, so that a data loader's processes can share it. A slice is a selection again.
+
+    Raises
+    ------
+    TypeError
+        An id is no integer.
+    IndexError
+        The store has no such tile.
+    """
+
+    store: TileReader
+    """What the tiles are read from."""
+
+    tile_ids: NDArray[np.int32]
+    """Each tile's id, its row in the store's table; read-only."""
+
+    def __post_init__(self) -> None:
+        ids = np.array(self.tile_ids).reshape(-1)
+        if len(ids) and ids.dtype.kind not in "iu":
+            raise TypeError(f"The ids of tiles are integers, but these are {ids.dtype}.")
+        wrong = ids[(ids < 0) | (ids >= len(self.store))]
+        if len(wrong):
+            raise IndexError(
+                f"The store has {len(self.store)} tiles, so there is no tile {wrong[0]}."
+            )
+        ids = ids.astype(np.int32)
+        ids.setflags(write=False)
+        object.__setattr__(self, "tile_ids", ids)
+
+    @property
+    def tiles(self) -> "pa.Table":
+        """The tile table of these tiles alone, in this order."""
+        return self.store.tiles.take(self.tile_ids)
+
+    def tile_region(self, index: int) -> Region:
+        """Return the whole cell of a tile, in level-0 pixels.
+
+        Raises
+        ------
+        IndexError
+            The selection has no such tile.
+        """
+        return self.store.tile_region(self._tile_id(index))
+
+    def __len__(self) -> int:
+        return len(self.tile_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice) -> "TileSelection": ...
+    def __getitem__(self, index: int | slice) -> "Pixels | TileSelection":
+        if isinstance(index, slice):
+            return TileSelection(store=self.store, tile_ids=self.tile_ids[index])
+        return self.store[self._tile_id(index)]
+
+    def __iter__(self) -> Iterator[Pixels]:
+        return (self.store[tile] for tile in self.tile_ids.tolist())
+
+    def __repr__(self) -> str:
+        return f"TileSelection({len(self)} of the {len(self.store)} tiles of {self.store!r})"
+
+    def _tile_id(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"The selection has {len(self)} tiles, so there is no tile {index}.")
+        return int(self.tile_ids[index])

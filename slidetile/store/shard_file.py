@@ -1,0 +1,124 @@
+"""A shard on disk: its chunks, read in few pieces, whatever order they lie in."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.shard import ShardIndex, index_bytes, unpack_index
+
+LARGEST_GAP_BYTES = 1 << 16
+"""Chunks that lie no further apart are read at once: a byte costs less than a call."""
+
+LARGEST_READ_BYTES = 1 << 23
+"""As much of a shard is in memory at once; more only where a single chunk has more."""
+
+CACHED_INDEX_BYTES = 1 << 22
+"""What the indexes kept of one array may take: a thousand shards of 256 chunks."""
+
+_ENTRY_BYTES = 512
+"""What an index takes beside its numbers."""
+
+
+class IndexCache:
+    """The indexes of the shards read last, within a bound in bytes. Safe for several threads.
+
+    Parameters
+    ----------
+    chunk_count
+        Chunks a shard holds.
+    longest_bytes
+        A chunk that claims more is damage.
+    largest_bytes
+        What all indexes together may take.
+    """
+
+    def __init__(
+        self,
+        chunk_count: int,
+        *,
+        longest_bytes: int,
+        largest_bytes: int = CACHED_INDEX_BYTES,
+    ) -> None:
+        self.nbytes = 0
+        self._chunk_count = chunk_count
+        self._longest_bytes = longest_bytes
+        self._largest_bytes = largest_bytes
+        self._indexes: OrderedDict[tuple[int, int], ShardIndex] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def index(self, file: int, shard: tuple[int, int]) -> ShardIndex:
+        """Return the index of an open shard, at (column, row).
+
+        Raises
+        ------
+        ValueError
+            It is damaged.
+        """
+        with self._lock:
+            if (known := self._indexes.get(shard)) is not None:
+                self._indexes.move_to_end(shard)
+                return known
+        index = self._read(file)
+        with self._lock:
+            if self._indexes.setdefault(shard, index) is index:
+                self.nbytes += _held(index)
+            while self.nbytes > self._largest_bytes:
+                self.nbytes -= _held(self._indexes.popitem(last=False)[1])
+        return index
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    def _read(self, file: int) -> ShardIndex:
+        count, shard_bytes = self._chunk_count, os.fstat(file).st_size
+        tail_bytes = index_bytes(count)
+        tail = os.pread(file, tail_bytes, max(0, shard_bytes - tail_bytes))
+        index = unpack_index(tail, count, shard_bytes)
+        if (longest := int(index[:, 1].max())) > self._longest_bytes:
+            raise ValueError(f"{longest} bytes are too many for a chunk")
+        return index
+
+
+def read_chunks(
+    file: int, index: ShardIndex, places: NDArray[np.intp]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the stored chunks among ``places``, each with its place, in the order they lie in.
+
+    Neighbours are read at once, so a tile's chunks take one call where they lie together and
+    few where they do not; what lies far from all of them is not read.
+    """
+    places = places[index[places, 1] > 0]
+    offsets = index[places, 0]
+    order = np.argsort(offsets, kind="stable")
+    entries = index[places[order]].tolist()
+    for first, last, start, stop in _runs(entries):
+        data = os.pread(file, stop - start, start)
+        for place, (offset, length) in zip(
+            places[order[first:last]].tolist(), entries[first:last], strict=True
+        ):
+            yield place, data[offset - start : offset - start + length]
+
+
+def _runs(entries: list[list[int]]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (first, last, start, stop) of each run of entries, ordered by their offset."""
+    first, start, stop = 0, 0, 0
+    for number, (offset, length) in enumerate(entries):
+        end = max(stop, offset + length)
+        if number > first and (
+            offset - stop > LARGEST_GAP_BYTES or end - start > LARGEST_READ_BYTES
+        ):
+            yield first, number, start, stop
+            first = number
+        if number == first:
+            start, end = offset, offset + length
+        stop = end
+    if entries:
+        yield first, len(entries), start, stop
+
+
+def _held(index: ShardIndex) -> int:
+    return index.nbytes + _ENTRY_BYTES

@@ -1,0 +1,361 @@
+"""Reading a store back: its tiles, any region of its levels, and what it says of itself."""
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import StoreError
+from slidetile.format.table import read_parquet
+from slidetile.raster import drawing as preview
+from slidetile.raster.grid import Edge
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.slides.slide import Level
+from slidetile.store.area import StoredArea
+from slidetile.store.array import ArrayFile
+from slidetile.store.level_view import LevelView, StoredLevel
+from slidetile.store.picture import PictureFile
+from slidetile.store.root import read_root
+from slidetile.store.selection import TileSelection
+from slidetile.store.window_plan import Tissue, WindowSpec, plan_windows
+from slidetile.store.windows import Windows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import zarr
+
+
+class TileStore:
+    """A finished store, read-only: a sequence of tiles on a canvas of levels.
+
+    Safe to use from several threads, and picklable: a worker process opens the same path anew.
+
+    Parameters
+    ----------
+    path
+        The store's folder, as `open_store` takes it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._root = read_root(self.path)
+        self._arrays = self._root.open_arrays()
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """``attributes.slidetile``: all that the store says of itself; docs/store-format.md."""
+        return self._root.attributes
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The stored levels, finest first."""
+        return tuple(
+            _level(array, self._covered_size(number)) for number, array in enumerate(self._arrays)
+        )
+
+    @property
+    def codec(self) -> str:
+        """How chunks are stored: "native", "zstd", "jpeg" or "raw"."""
+        return self._root.codec.name
+
+    @property
+    def mpp(self) -> tuple[float, float] | None:
+        """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
+        return self._root.mpp
+
+    @property
+    def slide_scale(self) -> tuple[float, float]:
+        """Level-0 pixels of the slide per pixel of level 0, as (x, y).
+
+        What lies at x in the store lies at x times this in the slide; (1, 1) unless the store was
+        made at another resolution.
+        """
+        return self._root.slide_scale
+
+    @property
+    def tile_size(self) -> int:
+        """Width and height of a tile, in level-0 pixels."""
+        return self._root.tile_size
+
+    @property
+    def background(self) -> tuple[int, int, int]:
+        """The colour of what lies outside the slide."""
+        return self._root.background
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The slide's colour profile; the stored pixels do not have it applied."""
+        return self._root.icc_profile
+
+    @functools.cached_property
+    def tiles(self) -> "pa.Table":
+        """The tile table, one row a tile; its columns are those of docs/store-format.md.
+
+        Raises
+        ------
+        StoreError
+            The table is missing or damaged.
+        """
+        path = self.path / "tiles" / "tiles.parquet"
+        table = read_parquet(path)
+        if table.num_rows != len(self):
+            raise StoreError(f"{path} has {table.num_rows} rows, the store {len(self)} tiles.")
+        return table
+
+    @functools.cached_property
+    def overview(self) -> Pixels:
+        """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""
+        return PictureFile(self.path / "overview").read()
+
+    @functools.cached_property
+    def tissue(self) -> NDArray[np.uint32]:
+        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
+        labels: NDArray[np.uint32] = PictureFile(self.path / "tissue").read()[..., 0]
+        return labels
+
+    @functools.cached_property
+    def overview_scale(self) -> tuple[float, float]:
+        """Level-0 pixels per pixel of `overview` and `tissue`, as (x, y).
+
+        Raises
+        ------
+        StoreError
+            The metadata are damaged.
+        """
+        picture = PictureFile(self.path / "overview")
+        return picture.scale(self.mpp, self._arrays[0].grid.size)
+
+    @property
+    def zarr(self) -> "zarr.Group":
+        """The store as zarr-python opens it."""
+        import zarr
+
+        return zarr.open_group(self.path, mode="r")
+
+    def read_region(self, region: Region, *, level: int = 0) -> Pixels:
+        """Read any region of a level.
+
+        Parameters
+        ----------
+        region
+            In level-0 pixels, whatever the level. What is not stored, or lies outside the slide,
+            has the background's colour.
+        level
+            The level to read from.
+
+        Returns
+        -------
+        uint8 array [row, column, channel]
+            At level 0 of the region's height and width; at a coarser level the pixels that
+            cover the region, rounded outward.
+
+        Raises
+        ------
+        StoreError
+            A chunk is damaged.
+        IndexError
+            The store has no such level.
+        """
+        array = self._arrays[level]
+        at_level = region.rescaled(self._covered_size(level), array.grid.size)
+        return array.read(at_level, self._root.background)
+
+    def windows(
+        self,
+        *,
+        size: int = 256,
+        stride: int | None = None,
+        mpp: float | None = None,
+        min_tissue_fraction: float = 0.05,
+        edge: Edge = "drop",
+    ) -> Windows:
+        """Return windows over the area the tiles cover, whatever their grid.
+
+        A window is stored nowhere: overlap, another size and another resolution cost no disk.
+        Those that would need a pixel outside the tiles, or on an unreadable one, are left out.
+
+        Parameters
+        ----------
+        size
+            Width and height, in pixels at ``mpp``; 1–8192.
+        stride
+            From one window to the next, in the same pixels; ``size`` unless given. They begin at
+            whole strides from the slide's top left corner.
+        mpp
+            Micrometres per pixel; level 0 unless given. A stored level within 2 % of it is used
+            as it is; else the pixels of the next finer one are averaged, exact to the sub-pixel: a
+            window is the crop of the whole slide averaged so.
+        min_tissue_fraction
+            Windows with less tissue than this share of their area are left out; 0 keeps all.
+        edge
+            What becomes of windows that reach over the slide's right or bottom edge: "drop"
+            leaves them out, "keep" fills what lies outside with the background, "shift" moves
+            them inside.
+
+        Returns
+        -------
+        Windows
+            A sequence of uint8 arrays [row, column, channel].
+
+        Raises
+        ------
+        MissingResolutionError
+            An mpp is asked for, but the store does not know its own.
+        ValueError
+            The mpp is finer than what is stored, or a value out of its range.
+        StoreError
+            The tile table or the tissue is damaged.
+        """
+        spec = WindowSpec(
+            size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
+        )
+        view = LevelView.at(self._stored_levels, self.mpp, spec.mpp, self._root.background)
+        try:
+            area = StoredArea.of_tiles(self.tiles)
+            tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
+        except (LookupError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"The tiles or the tissue of {self.path} are damaged: {error}."
+            ) from error
+        return Windows(view, spec, plan_windows(view, spec, area, tissue))
+
+    def tile_region(self, index: int) -> Region:
+        """Return the whole cell of a tile, in level-0 pixels.
+
+        At the slide's right and bottom edge it may reach over the slide.
+
+        Raises
+        ------
+        IndexError
+            The store has no such tile.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
+        x, y = self._corners
+        size = self._root.tile_size
+        return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
+
+    def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
+        """Return a view of some tiles; nothing is read yet.
+
+        Parameters
+        ----------
+        tiles
+            A pyarrow expression over the columns of the tile table, or the tiles' ids in any
+            order. An expression is not true of a tile for which a value is missing: one that
+            could not be read has no quality.
+
+        Raises
+        ------
+        IndexError
+            The store has no such tile.
+        ValueError
+            The expression names a column that the table has not.
+
+        Examples
+        --------
+        >>> import pyarrow.compute as pc
+        >>> import slidetile as st
+        >>> store = st.tile_slide("data_samples/sample.svs", "chosen.zarr")
+        >>> sharp = store.select(pc.field("laplacian_variance") > 100)
+        >>> sharp[0].shape
+        (1024, 1024, 3)
+        """
+        import pyarrow.compute as pc
+
+        if isinstance(tiles, pc.Expression):
+            tiles = self.tiles.filter(tiles)["tile_id"].to_numpy()
+        return TileSelection(store=self, tile_ids=np.asarray(tiles))
+
+    def __len__(self) -> int:
+        return self._root.tile_count
+
+    def __getitem__(self, index: int) -> Pixels:
+        """Return a tile: uint8 [row, column, channel], always of the full size."""
+        return self.read_region(self.tile_region(index))
+
+    def __iter__(self) -> Iterator[Pixels]:
+        return (self[index] for index in range(len(self)))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        return type(self), (self.path,)
+
+    def __repr__(self) -> str:
+        width, height = self._arrays[0].grid.size
+        return (
+            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._root.tile_size} px, "
+            f"{self.codec}, {len(self._arrays)} levels from {width}×{height} px)"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "tiles": f"{len(self)} of {self._root.tile_size} px",
+            "codec": self.codec,
+            "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
+            "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
+            "size": f"{self.tiles['bytes'].to_numpy().sum() / 1e6:.1f} MB",
+        }
+        width, height = self._arrays[0].grid.size
+        scale = width / self.overview.shape[1], height / self.overview.shape[0]
+        picture = preview.draw(
+            self.overview,
+            mask=self.tissue > 0,
+            cells=preview.cells_on([self.tile_region(i) for i in range(len(self))], scale),
+            longest_side_px=preview.NOTEBOOK_SIDE_PX,
+        )
+        return preview.card(self.path.name, facts, picture)
+
+    @functools.cached_property
+    def _corners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return self.tiles["x"].to_numpy(), self.tiles["y"].to_numpy()
+
+    def _covered_size(self, level: int) -> tuple[int, int]:
+        """Return the (width, height) in level-0 pixels that the pixels of a level stand for."""
+        if self.codec == "native":
+            return self._arrays[0].grid.size
+        width, height = self._arrays[level].grid.size
+        return width << level, height << level
+
+    @property
+    def _stored_levels(self) -> list[StoredLevel]:
+        return [
+            StoredLevel(array=array, downsample=(Fraction(x, width), Fraction(y, height)))
+            for number, array in enumerate(self._arrays)
+            for (x, y), (width, height) in [(self._covered_size(number), array.grid.size)]
+        ]
+
+
+def open_store(path: str | os.PathLike[str]) -> TileStore:
+    """Open a finished store.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+
+    Raises
+    ------
+    IncompleteStoreError
+        There is an unfinished store of that name, or the folder has no root metadata.
+    StoreError
+        It is no store, or of a later version.
+    """
+    return TileStore(path)
+
+
+def _level(array: ArrayFile, covered: tuple[int, int]) -> Level:
+    width, height = array.grid.size
+    return Level(
+        width=width,
+        height=height,
+        downsample=max(1.0, (covered[0] / width + covered[1] / height) / 2),
+        tile_width_px=array.grid.chunk_width,
+        tile_height_px=array.grid.chunk_height,
+    )

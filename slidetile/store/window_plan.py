@@ -1,0 +1,252 @@
+"""Which windows a store has: integers from its view, the area of its tiles, and its tissue."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from operator import index
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.coverage import covered_share
+from slidetile.raster.grid import Edge, TileGrid, check_edge, check_fraction
+from slidetile.store.area import Ends, StoredArea
+from slidetile.store.level_view import SLACK, LevelView
+
+LARGEST_WINDOW_PX = 8192
+LARGEST_COUNT = 1 << 27
+
+STRIPE_PX = 8192
+"""Windows come in stripes so wide, in pixels of the level that is read, each from top to bottom:
+what two rows of windows share is then small enough to be kept decoded."""
+
+_BLOCK_WINDOWS = 1 << 20
+"""As many are looked at together, so that memory holds those chosen and little else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSpec:
+    """What a window is, and which windows are worth reading.
+
+    Raises
+    ------
+    ValueError
+        A length is less than 1, the size more than 8192, the fraction not within 0–1, or there
+        is no such edge.
+    """
+
+    size: int = 256
+    """Width and height of a window, in its own pixels."""
+
+    stride: int | None = None
+    """From one window to the next, in its own pixels; the size unless given."""
+
+    mpp: float | None = None
+    """Micrometres per pixel; those of level 0 unless given."""
+
+    min_tissue_fraction: float = 0.05
+    """Windows with less tissue than this share of their area are left out; 0 keeps them all."""
+
+    edge: Edge = "drop"
+    """What becomes of windows that reach over the slide's right or bottom edge; see `Edge`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", index(self.size))  # numpy's numbers, say
+        if self.stride is not None:
+            object.__setattr__(self, "stride", index(self.stride))
+        if self.mpp is not None:
+            object.__setattr__(self, "mpp", float(self.mpp))
+        if not 1 <= self.size <= LARGEST_WINDOW_PX:
+            raise ValueError(
+                f"A window has 1 to {LARGEST_WINDOW_PX} pixels a side, but this one {self.size}."
+            )
+        if self.stride is not None and self.stride < 1:
+            raise ValueError(f"A stride is at least 1 pixel, but this one is {self.stride}.")
+        check_fraction(self.min_tissue_fraction)
+        check_edge(self.edge)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tissue:
+    """Where a store's tissue is."""
+
+    mask: NDArray[np.bool_]
+    """bool [row, column]."""
+
+    scale: tuple[float, float]
+    """Level-0 pixels per mask pixel, as (x, y)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowPlan:
+    """The windows chosen, in the order they are best read: arrays, one element a window."""
+
+    corners: NDArray[np.int32]
+    """[window, 2]: left and top edge, in pixels of the view."""
+
+    coordinates: NDArray[np.int32]
+    """[window, 2]: left and top edge, in level-0 pixels, rounded down."""
+
+    tissue_fractions: NDArray[np.float32]
+    """Share of each window, within the slide, that is tissue."""
+
+    def __post_init__(self) -> None:
+        for array in (self.corners, self.coordinates, self.tissue_fractions):
+            array.setflags(write=False)
+
+    def __getitem__(self, part: slice) -> "WindowPlan":
+        """Return fewer windows; nothing is copied."""
+        return WindowPlan(
+            corners=self.corners[part],
+            coordinates=self.coordinates[part],
+            tissue_fractions=self.tissue_fractions[part],
+        )
+
+
+def plan_windows(view: LevelView, spec: WindowSpec, area: StoredArea, tissue: Tissue) -> WindowPlan:
+    """Choose the windows that lie wholly on stored pixels and hold enough tissue.
+
+    Windows begin at whole strides from the slide's top left corner, so they are the same ones
+    whatever the tiles. A window is stored where every pixel of the level it is made of lies on
+    tiles that could be read.
+
+    Parameters
+    ----------
+    view
+        What they are read from.
+    spec
+        What they are.
+    area
+        What the tiles cover.
+    tissue
+        Where the tissue is.
+
+    Raises
+    ------
+    ValueError
+        There are more than 2²⁷ of them.
+    """
+    grid = _grid(view, spec)
+    if grid is None or not grid.columns or not grid.rows:
+        return _joined([])
+    columns = _Axis.of(view, grid.lefts(np.arange(grid.columns)), grid.size, 0)
+    rows = _Axis.of(view, grid.tops(np.arange(grid.rows)), grid.size, 1)
+    parts: list[_Chosen] = []
+    for block in _blocks(grid.rows, grid.columns):
+        parts.append(_choose(rows[block], columns, spec, area, tissue))
+        if sum(len(part.stripes) for part in parts) > LARGEST_COUNT:
+            raise ValueError(
+                f"There are more than {LARGEST_COUNT} windows: a stride of {grid.stride} is too "
+                "short."
+            )
+    return _joined(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """Rows or columns of windows: where each begins and ends, in several units."""
+
+    starts: Ends
+    """First pixel of the view."""
+
+    sources: Ends
+    """First pixel of the level that is read."""
+
+    outer: tuple[Ends, Ends]
+    """Level-0 pixels under all pixels of the level that are read, even in part."""
+
+    inner: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """The windows themselves, in level-0 pixels, within the slide."""
+
+    coordinates: Ends
+    """Where they begin, in level-0 pixels, rounded down."""
+
+    @classmethod
+    def of(cls, view: LevelView, starts: Ends, size: int, axis: int) -> "_Axis":
+        """Work out where windows of a size lie that begin at pixels of the view."""
+        length, step = view.slide_size[axis], view.step[axis]
+        factor = Fraction(1) if view.resampling is None else view.resampling.factor[axis]
+        firsts = _floors(starts, factor, SLACK)
+        lasts = -_floors(-(starts + size), factor, SLACK)
+        ends = -_floors(-lasts, step / factor, Fraction(0))
+        return cls(
+            starts=starts,
+            sources=firsts,
+            outer=(_floors(firsts, step / factor, Fraction(0)), np.minimum(ends, length)),
+            inner=(
+                starts.astype(np.float64) * float(step),
+                np.minimum((starts + size).astype(np.float64) * float(step), float(length)),
+            ),
+            coordinates=_floors(starts, step, SLACK),
+        )
+
+    def __getitem__(self, block: slice) -> "_Axis":
+        return _Axis(
+            starts=self.starts[block],
+            sources=self.sources[block],
+            outer=(self.outer[0][block], self.outer[1][block]),
+            inner=(self.inner[0][block], self.inner[1][block]),
+            coordinates=self.coordinates[block],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """Windows chosen of some rows, one element a window."""
+
+    stripes: Ends
+    corners: NDArray[np.int32]
+    coordinates: NDArray[np.int32]
+    tissue_fractions: NDArray[np.float32]
+
+
+def _grid(view: LevelView, spec: WindowSpec) -> TileGrid | None:
+    """Return where windows may lie, or None where the slide has not one pixel to lie on."""
+    width, height = view.size if spec.edge == "keep" else view.inner_size
+    if min(width, height) < 1:
+        return None
+    stride = spec.size if spec.stride is None else spec.stride
+    return TileGrid(width=width, height=height, size=spec.size, stride=stride, edge=spec.edge)
+
+
+def _choose(
+    rows: _Axis, columns: _Axis, spec: WindowSpec, area: StoredArea, tissue: Tissue
+) -> _Chosen:
+    shares = covered_share(tissue.mask, tissue.scale, rows.inner, columns.inner)
+    wanted = area.holds(rows.outer, columns.outer) & (shares >= spec.min_tissue_fraction)
+    row, column = np.nonzero(wanted)
+    corners = columns.starts[column], rows.starts[row]
+    coordinates = columns.coordinates[column], rows.coordinates[row]
+    return _Chosen(
+        stripes=columns.sources[column] // STRIPE_PX,
+        corners=np.stack(corners, axis=1).astype(np.int32),
+        coordinates=np.stack(coordinates, axis=1).astype(np.int32),
+        tissue_fractions=shares[row, column].astype(np.float32),
+    )
+
+
+def _joined(parts: list[_Chosen]) -> WindowPlan:
+    """Return all windows, stripe by stripe, each row by row."""
+    corners = np.concatenate([np.empty((0, 2), np.int32), *(part.corners for part in parts)])
+    stripes = np.concatenate([np.empty(0, np.int64), *(part.stripes for part in parts)])
+    order = np.lexsort((corners[:, 0], corners[:, 1], stripes))
+    coordinates = [np.empty((0, 2), np.int32), *(part.coordinates for part in parts)]
+    fractions = [np.empty(0, np.float32), *(part.tissue_fractions for part in parts)]
+    return WindowPlan(
+        corners=corners[order],
+        coordinates=np.concatenate(coordinates)[order],
+        tissue_fractions=np.concatenate(fractions)[order],
+    )
+
+
+def _blocks(rows: int, columns: int) -> Iterator[slice]:
+    step = max(1, _BLOCK_WINDOWS // columns)
+    return (slice(first, first + step) for first in range(0, rows, step))
+
+
+def _floors(numbers: Ends, factor: Fraction, slack: Fraction) -> Ends:
+    """Return ⌊number × factor + slack⌋, computed exactly."""
+    unit = factor.denominator * slack.denominator
+    step, more = factor.numerator * slack.denominator, slack.numerator * factor.denominator
+    floors = ((number * step + more) // unit for number in numbers.tolist())
+    return np.fromiter(floors, np.int64, len(numbers))

@@ -1,0 +1,120 @@
+"""Windows onto a store: crops of any size, stride and resolution, cut as they are read."""
+
+from collections.abc import Iterator, Sequence
+from operator import index as as_index
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.store.array import ChunkCache
+from slidetile.store.level_view import LevelView
+from slidetile.store.window_plan import WindowPlan, WindowSpec
+
+
+class Windows(Sequence[Pixels]):
+    """A sequence of windows: each is read when it is asked for. Made by `TileStore.windows`.
+
+    An index gives the window's pixels, uint8 [row, column, channel], always of the full size; a
+    slice gives fewer windows, without copying. Iterating decodes each chunk about once: windows
+    are ordered in stripes from top to bottom, and the chunks decoded last are kept, in 64 MiB at
+    most. An index keeps nothing, so it may be used from any number of threads, and with windows
+    shuffled. Picklable, so that worker processes, spawned ones too, can have one each.
+
+    PyTorch's DataLoader takes it as a dataset, and fetches batch by batch (``__getitems__``).
+    """
+
+    def __init__(self, view: LevelView, spec: WindowSpec, plan: WindowPlan) -> None:
+        self._view = view
+        self._spec = spec
+        self._plan = plan
+
+    @property
+    def spec(self) -> WindowSpec:
+        """What a window is and how these were chosen."""
+        return self._spec
+
+    @property
+    def size(self) -> int:
+        """Width and height of a window, in its own pixels."""
+        return self._spec.size
+
+    @property
+    def coordinates(self) -> NDArray[np.int32]:
+        """int32 [window, 2], read-only: left (x) and top (y) edge in level-0 pixels.
+
+        Rounded down where the resolution is no whole multiple of level 0's.
+        """
+        return self._plan.coordinates
+
+    @property
+    def tissue_fractions(self) -> NDArray[np.float32]:
+        """float32 [window], read-only: the share of each window, within the slide, 0–1."""
+        return self._plan.tissue_fractions
+
+    @property
+    def downsample(self) -> tuple[float, float]:
+        """Level-0 pixels per pixel of a window, as (x, y)."""
+        across, down = self._view.step
+        return float(across), float(down)
+
+    def region(self, index: int) -> Region:
+        """Return the level-0 pixels that lie under a window, rounded outward.
+
+        Raises
+        ------
+        IndexError
+            There is no such window.
+        """
+        return self._view.to_slide(self._region(index))
+
+    def __len__(self) -> int:
+        return len(self._plan.corners)
+
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Windows": ...
+    def __getitem__(self, index: int | slice) -> "Pixels | Windows":
+        if isinstance(index, slice):
+            return Windows(self._view, self._spec, self._plan[index])
+        return self._view.read(self._region(index))
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
+        """Return several windows at once, decoding each chunk they share about once.
+
+        Raises
+        ------
+        IndexError
+            There is no such window.
+        """
+        cache = ChunkCache()
+        regions = [self._region(index) for index in indices]
+        in_order = sorted(range(len(regions)), key=lambda n: as_index(indices[n]) % len(self))
+        found = {n: self._view.read(regions[n], cache) for n in in_order}
+        return [found[n] for n in range(len(regions))]
+
+    def __iter__(self) -> Iterator[Pixels]:
+        cache = ChunkCache()
+        return (self._view.read(self._region(index), cache) for index in range(len(self)))
+
+    def __reversed__(self) -> Iterator[Pixels]:
+        return iter(self[::-1])
+
+    def __repr__(self) -> str:
+        spec, (across, down) = self._spec, self._view.step
+        mpp = "" if spec.mpp is None else f" at {spec.mpp:g} µm per pixel"
+        return (
+            f"Windows({len(self)} of {spec.size} px{mpp}, every {spec.stride or spec.size} px, "
+            f"{float(across):g}×{float(down):g} level-0 px a pixel)"
+        )
+
+    def _region(self, index: int) -> Region:
+        """Return a window in pixels of the view."""
+        index = as_index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"There are {len(self)} windows, so there is no window {index}.")
+        x, y = self._plan.corners[index].tolist()
+        return Region(x=x, y=y, width=self.size, height=self.size)

@@ -1,0 +1,16 @@
+"""Where the tissue is on a slide."""
+
+from slidetile.tissue.mask import TissueMask, TissueRegion, find_tissue
+from slidetile.tissue.onnx import OnnxDetector
+from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
+
+__all__ = [
+    "DarkBackgroundDetector",
+    "OnnxDetector",
+    "OpticalDensityDetector",
+    "OtsuDetector",
+    "TissueMask",
+    "TissueRegion",
+    "find_tissue",
+]

@@ -1,0 +1,167 @@
+"""The colours of bare glass on a brightfield slide.
+
+Knows pictures. Does not know stains or tissue.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.bands import bands
+from slidetile.raster.masks import Mask
+from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
+from slidetile.tissue.imaging import BRIGHT, window_mean
+
+SHADES = 3
+GREYEST = 32
+WHITE = np.full(3, 255, np.float32)
+_LEANINGS = 2 * GREYEST + 1
+
+Shade = NDArray[np.float32]
+"""Red, green and blue, 0–255."""
+
+
+def glass_shades(image: Pixels) -> list[Shade]:
+    """Return the colours of bare glass, darkest first: at least one, at most three.
+
+    Glass is bright, nearly grey, and smooth where tissue is textured; so the commonest colour
+    among smooth pixels is the glass's even if tissue covers most of the slide. Scanners that
+    join strips, and padding around what was scanned, add shades close in hue to white or to the
+    others. An image without glass is measured against its brightest hundredth.
+
+    Parameters
+    ----------
+    image
+        uint8 [row, column, 3].
+
+    Returns
+    -------
+    list of float32 [3]
+        Red, green and blue, 0–255.
+    """
+    pixels = image.shape[0] * image.shape[1]
+    colours = _smooth_colours(image)
+    if colours.counts.sum() < 0.002 * pixels:
+        return [np.maximum(_brightest_hundredth(image), 200).astype(np.float32)]
+    shades: list[Shade] = []
+    while len(colours.counts) and len(shades) < SHADES:
+        corner = colours.commonest_bin()
+        near = colours.within(corner, 2)
+        if shades and colours.counts[near].sum() < 0.02 * pixels:
+            break
+        shade = colours.mean(near)
+        if not shades or any(_hue_distance(shade, other) <= 0.04 for other in (*shades, WHITE)):
+            shades.append(shade)
+        colours = colours.only(~colours.within(corner, 6))
+    return sorted(shades, key=lambda shade: float(shade.sum()))
+
+
+class _Colours(NamedTuple):
+    """Colours and how many pixels have each."""
+
+    values: NDArray[np.int32]
+    counts: NDArray[np.int64]
+
+    def only(self, chosen: NDArray[np.bool_]) -> "_Colours":
+        return _Colours(self.values[chosen], self.counts[chosen])
+
+    def mean(self, chosen: NDArray[np.bool_]) -> Shade:
+        mean = np.average(self.values[chosen], axis=0, weights=self.counts[chosen])
+        return np.asarray(mean, np.float32)
+
+    def commonest_bin(self) -> NDArray[np.int32]:
+        """Return the lowest colour of the commonest of 64 × 64 × 64 bins, 4 grey levels wide."""
+        red, green, blue = (self.values >> 2).T
+        bins, place = np.unique(red << 12 | green << 6 | blue, return_inverse=True)
+        code = int(bins[np.bincount(place, self.counts).argmax()])
+        return np.array([code >> 12, code >> 6 & 63, code & 63], np.int32) * 4
+
+    def within(self, corner: NDArray[np.int32], margin: int) -> NDArray[np.bool_]:
+        """Return the colours in the bin at ``corner``, widened by a margin on all sides."""
+        low, high = corner - margin, corner + 3 + margin
+        return np.asarray(((self.values >= low) & (self.values <= high)).all(axis=1))
+
+
+def _smooth_colours(image: Pixels) -> _Colours:
+    """Count the colours of bright, nearly grey, smooth pixels; there are few enough to list."""
+    shape = (256 - BRIGHT, _LEANINGS, _LEANINGS)
+    counts = np.zeros(np.prod(shape), np.int64)
+    for band in bands(image.shape, 1):
+        seen, own = image[band.seen], image[band.rows]
+        low, high = darkest_channel(own), brightest_channel(own)
+        chosen = _is_smooth(seen)[band.within] & (low >= BRIGHT) & (high - low <= GREYEST)
+        red, middle, blue = (own[..., channel][chosen].astype(np.int32) for channel in range(3))
+        place = (middle - BRIGHT, red - middle + GREYEST, blue - middle + GREYEST)
+        counts += np.bincount(np.ravel_multi_index(place, shape), minlength=len(counts))
+    found = np.flatnonzero(counts)
+    above, red_over, blue_over = np.unravel_index(found, shape)
+    values = np.stack([red_over - GREYEST, np.zeros_like(above), blue_over - GREYEST], axis=1)
+    values += (above + BRIGHT)[:, np.newaxis]
+    return _Colours(values.astype(np.int32), counts[found])
+
+
+def _is_smooth(image: Pixels) -> Mask:
+    """Return the pixels that differ from their four neighbours by 3 grey levels at most."""
+    smooth = np.ones(image.shape[:2], np.bool_)
+    for plane in np.moveaxis(image, 2, 0):
+        for values, result in ((plane, smooth), (plane.T, smooth.T)):
+            first, second = values[:-1], values[1:]
+            alike = np.maximum(first, second) - np.minimum(first, second) <= 3
+            result[:-1] &= alike
+            result[1:] &= alike
+    return smooth
+
+
+def _brightest_hundredth(image: Pixels) -> NDArray[np.intp]:
+    """Return the value of each channel that 99 % of the pixels do not exceed."""
+    counts = np.zeros((3, 256), np.int64)
+    for band in bands(image.shape):
+        for channel in range(3):
+            plane = image[band.rows][..., channel]
+            counts[channel] += np.bincount(plane.ravel(), minlength=256)
+    enough = counts.cumsum(axis=1) >= 0.99 * counts.sum(axis=1, keepdims=True)
+    return np.asarray(enough.argmax(axis=1), np.intp)
+
+
+def _hue_distance(shade: Shade, other: Shade) -> float:
+    red, green, blue = np.log(shade / other)
+    return float(max(abs(red - green), abs(blue - green)))
+
+
+class ShadeMap(NamedTuple):
+    """Which shade of glass a pixel shows, and which prevails around it."""
+
+    shown: NDArray[np.uint8]
+    """uint8 [row, column]: bit k is set where the colour is close to shade k."""
+
+    prevailing: NDArray[np.uint8]
+    """uint8 [row, column]: the number of the shade most shown nearby; that of shades where none."""
+
+    @classmethod
+    def of(cls, image: Pixels, shades: list[Shade], window_px: int) -> "ShadeMap":
+        """Look for each shade in a window around every pixel."""
+        shown = np.zeros(image.shape[:2], np.uint8)
+        for band in bands(image.shape):
+            for number, shade in enumerate(shades):
+                shown[band.rows] |= near_shade(image[band.rows], shade).view(np.uint8) << number
+        prevailing = np.empty_like(shown)
+        for band in bands(image.shape, window_px // 2):
+            seen = shown[band.seen]
+            nearby = [
+                window_mean(seen >> number & 1, window_px)[band.within]
+                for number in range(len(shades))
+            ]
+            best = np.argmax(nearby, axis=0)
+            best[np.max(nearby, axis=0) == 0] = len(shades)
+            prevailing[band.rows] = best
+        return cls(shown, prevailing)
+
+
+def near_shade(image: Pixels, shade: Shade) -> Mask:
+    """Return the pixels within 4 grey levels of a colour in every channel."""
+    near = np.ones(image.shape[:2], np.bool_)
+    for channel in range(3):
+        low, high = np.ceil(shade[channel] - 4), np.floor(shade[channel] + 4)
+        near &= (image[..., channel] >= low) & (image[..., channel] <= high)
+    return near

@@ -1,0 +1,280 @@
+"""Where the tissue is on a slide: a mask over its overview, and the regions it falls into.
+
+Knows overviews and masks. Does not know files, tiles or how any one detector works.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from slidetile.raster import drawing as preview
+from slidetile.raster.masks import (
+    Labels,
+    Mask,
+    count_pixels,
+    number_pieces,
+    with_margin,
+    without_small_pieces,
+)
+from slidetile.raster.region import Region
+from slidetile.slides.overview import Overview, overview_mpp, read_overview
+from slidetile.slides.slide import Slide
+from slidetile.tissue.detector import (
+    AnyDetector,
+    check_detector,
+    checked_mask,
+    choose_detector,
+    describe_detector,
+    run_detector,
+)
+from slidetile.tissue.imaging import ASSUMED_MPP
+
+MIN_REGION_AREA_UM2 = 50_000.0
+MIN_HOLE_AREA_UM2 = 250_000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TissueRegion:
+    """One connected piece of tissue."""
+
+    label: int
+    """Its number in `TissueMask.labels`, from 1."""
+
+    bounds: Region
+    """The smallest rectangle around it, in level-0 pixels, within the slide."""
+
+    area_px: int
+    """Its area in level-0 pixels; overview pixels that reach beyond the slide count whole."""
+
+    area_um2: float | None
+    """Its area in µm², or None where the slide's mpp is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TissueMask:
+    """Where the tissue is, on the overview's grid. Made by `find_tissue` or `from_mask`."""
+
+    labels: Labels
+    """uint8, 16 or 32 [row, column], read-only: 0 is glass, k the region ``regions[k - 1]``.
+
+    Pixels that touch, even by a corner, are one region. Regions are numbered in the order of
+    their first pixel, row by row. The type is the smallest that holds their number.
+    """
+
+    overview: Overview
+    """The image the mask was made from."""
+
+    regions: tuple[TissueRegion, ...]
+    """The connected pieces, in the order of their labels."""
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """How the mask was made; fit for JSON."""
+
+    @classmethod
+    def from_mask(
+        cls, mask: Mask, overview: Overview, *, parameters: dict[str, Any] | None = None
+    ) -> Self:
+        """Make a tissue mask of any mask drawn over an overview.
+
+        Parameters
+        ----------
+        mask
+            bool [row, column], of the overview's height and width. It is not kept.
+        overview
+            The image it belongs to.
+        parameters
+            How it was made, fit for JSON, to be kept beside it.
+
+        Raises
+        ------
+        TypeError
+            The mask is no array, or not of type bool.
+        ValueError
+            The mask is not of the overview's height and width.
+        """
+        labels = number_pieces(checked_mask(mask, overview, "A tissue mask"))
+        labels.flags.writeable = False
+        return cls(
+            labels=labels,
+            overview=overview,
+            regions=_regions(labels, overview),
+            parameters=dict(parameters or {}),
+        )
+
+    @property
+    def mask(self) -> Mask:
+        """Where any region is: bool [row, column], made anew of the labels."""
+        return np.asarray(self.labels != 0)
+
+    @property
+    def downsample(self) -> float:
+        """Level-0 pixels per mask pixel, the mean of both axes."""
+        return self.overview.downsample
+
+    @property
+    def mpp(self) -> tuple[float, float] | None:
+        """Micrometres per mask pixel as (x, y), or None where unknown."""
+        return self.overview.mpp
+
+    @property
+    def tissue_fraction(self) -> float:
+        """The share of the overview that is tissue, 0–1."""
+        return float(self.mask.mean())
+
+    def __eq__(self, other: object) -> bool:
+        """Compare contents; regions follow from the labels."""
+        if not isinstance(other, TissueMask):
+            return NotImplemented
+        return (
+            np.array_equal(self.labels, other.labels)
+            and self.parameters == other.parameters
+            and self.overview == other.overview
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
+
+    def _repr_html_(self) -> str:
+        detector = self.parameters.get("detector", "unknown")
+        facts = {
+            "tissue": f"{self.tissue_fraction:.1%} of the slide",
+            "regions": len(self.regions),
+            "resolution": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm per pixel",
+            "found by": detector["name"] if isinstance(detector, dict) else detector,
+        }
+        picture = preview.draw(
+            self.overview.image, mask=self.mask, longest_side_px=preview.NOTEBOOK_SIDE_PX
+        )
+        return preview.card("Tissue", facts, picture)
+
+
+def find_tissue(
+    slide: Slide,
+    *,
+    mpp: float | None = None,
+    detector: AnyDetector | None = None,
+    keep_pen: bool = False,
+    min_region_area_um2: float = MIN_REGION_AREA_UM2,
+    min_hole_area_um2: float = MIN_HOLE_AREA_UM2,
+    region_margin_um: float = 0.0,
+) -> TissueMask:
+    """Find the tissue on a slide.
+
+    Parameters
+    ----------
+    slide
+        The slide to look at.
+    mpp
+        Resolution to look at it, in µm per pixel; None is 8, coarser on large slides, see
+        `overview_mpp`.
+    detector
+        Any function from the overview, uint8 [row, column, channel], to bool [row, column]. One
+        with a ``detect(image, mpp=...)``, a `ScaledDetector`, is told the resolution too; one
+        with a ``detect_slide(slide, overview)``, a `SlideDetector`, reads the slide itself. None
+        chooses by the overview: `DarkBackgroundDetector` where it is dark, `OtsuDetector` where
+        it is grey, else `OpticalDensityDetector`.
+    keep_pen
+        Whether pen strokes may count as tissue, where the detector is chosen by the overview.
+    min_region_area_um2
+        Smaller pieces of tissue are dropped; 0 keeps all.
+    min_hole_area_um2
+        Smaller holes in tissue are filled; 0 fills none.
+
+        Both areas, in µm², are at most a 1000th (pieces) and a 200th (holes) of the overview, so
+        that a small crop keeps its small pieces.
+    region_margin_um
+        How far tissue is widened on all sides, in µm: after small pieces are dropped and before
+        holes are filled.
+
+        A slide without mpp is taken for 8 µm per overview pixel.
+
+    Returns
+    -------
+    TissueMask
+        Without any region where there is no tissue; that is no error.
+
+    Raises
+    ------
+    TypeError
+        The detector is none, or returned something other than an array of bool.
+    ValueError
+        The detector returned another shape than the overview's, or is given together with
+        ``keep_pen``; an area or the margin is negative or not finite; or the overview would be
+        too large (see `read_overview`).
+    MissingResolutionError
+        The detector needs the slide's mpp, which is unknown.
+    SlideReadError
+        Part of the slide could not be read.
+    """
+    check_tissue_options(
+        detector=detector,
+        keep_pen=keep_pen,
+        min_region_area_um2=min_region_area_um2,
+        min_hole_area_um2=min_hole_area_um2,
+        region_margin_um=region_margin_um,
+    )
+    overview = read_overview(slide, mpp=mpp)
+    chosen = choose_detector(overview.image, keep_pen=keep_pen) if detector is None else detector
+    mask = run_detector(chosen, slide, overview)
+    pixel = overview.mpp or (ASSUMED_MPP, ASSUMED_MPP)
+    region_px = min(min_region_area_um2 / math.prod(pixel), mask.size / 1000)
+    hole_px = min(min_hole_area_um2 / math.prod(pixel), mask.size / 200)
+    mask = without_small_pieces(mask, region_px, corners=True)
+    mask = with_margin(mask, region_margin_um, pixel)
+    mask = ~without_small_pieces(~mask, hole_px, corners=False)
+    parameters = {
+        "detector": describe_detector(chosen),
+        "mpp": overview_mpp(slide, mpp),
+        "keep_pen": keep_pen,
+        "min_region_area_um2": float(min_region_area_um2),
+        "min_hole_area_um2": float(min_hole_area_um2),
+        "region_margin_um": float(region_margin_um),
+    }
+    return TissueMask.from_mask(mask, overview, parameters=parameters)
+
+
+def check_tissue_options(
+    *, detector: AnyDetector | None = None, keep_pen: bool = False, **lengths: float
+) -> None:
+    """Make sure options of `find_tissue` can be followed, before a slide is opened.
+
+    Raises
+    ------
+    TypeError
+        The detector is none.
+    ValueError
+        An area or a length is negative or not finite, or pen is to be kept by a detector that
+        was given.
+    """
+    for name, value in lengths.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"{name} is 0 or more, but this one is {value}.")
+    if detector is None:
+        return
+    check_detector(detector)
+    if keep_pen:
+        raise ValueError(
+            "keep_pen is for the detector that is chosen by the overview. Leave out the "
+            "detector, or give it the option: OpticalDensityDetector(keep_pen=True)."
+        )
+
+
+def _regions(labels: Labels, overview: Overview) -> tuple[TissueRegion, ...]:
+    from scipy.ndimage import find_objects
+
+    counts = count_pixels(labels)
+    pixel_px = math.prod(overview.scale)
+    regions = []
+    for number, (rows, columns) in enumerate(find_objects(labels), start=1):
+        box = Region.from_edges(columns.start, rows.start, columns.stop, rows.stop)
+        count = int(counts[number])
+        regions.append(
+            TissueRegion(
+                label=number,
+                bounds=overview.to_slide(box),
+                area_px=round(count * pixel_px),
+                area_um2=None if overview.mpp is None else count * math.prod(overview.mpp),
+            )
+        )
+    return tuple(regions)

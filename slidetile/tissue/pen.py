@@ -1,0 +1,144 @@
+"""Marker pen on a slide.
+
+Knows optical densities. Does not know files or how tissue is found.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from slidetile.raster.bands import bands
+from slidetile.raster.masks import Mask, count_pixels, number_pieces
+from slidetile.raster.pixels import Pixels
+from slidetile.tissue.glass import Shade
+from slidetile.tissue.imaging import Plane, window_mean, window_px
+
+STROKE_UM = 100.0
+RIM_UM = 240.0
+SMOOTH_DENSITY = 0.015
+SMOOTH_LEVELS = 0.4
+DARK = 30
+SMALLEST_UM2 = 250_000.0
+
+# Where the logarithm has no value, that of the darkest grey stands in.
+_DENSITY = -np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
+
+
+class Densities(NamedTuple):
+    """Optical densities of an image's three channels, relative to bare glass."""
+
+    red: Plane
+    green: Plane
+    blue: Plane
+
+    @classmethod
+    def of(cls, image: Pixels, glass: Shade) -> "Densities":
+        """Apply Beer and Lambert's law to an image, uint8 [row, column, 3]."""
+        offsets = np.log(glass / np.float32(255))
+        return cls(*(_DENSITY[image[..., i]] + offsets[i] for i in range(3)))
+
+
+def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
+    """Return marker strokes: of a colour that stains rarely have, wide, and smooth as a whole.
+
+    A marker wets the glass evenly, while tissue varies from cell to cell; so a connected area of
+    an ink's colour is a stroke where most of its inside is smooth. What is rough within a stroke
+    is tissue under it and stays, and so does what has the colour of stains beside it.
+
+    Parameters
+    ----------
+    image
+        uint8 [row, column, 3].
+    glass
+        The colour of bare glass.
+    pixel_um
+        Micrometres per pixel.
+    """
+    ink = np.zeros(image.shape[:2], np.bool_)
+    smooth = np.zeros_like(ink)
+    for band in bands(image.shape, 2):
+        densities = Densities.of(image[band.seen], glass)
+        ink[band.rows] = _ink_coloured(densities, least=1.0)[band.within]
+        if ink[band.rows].any():  # seldom, and nothing else is asked of the others
+            smooth[band.rows] = _smooth(densities, image[band.seen])[band.within]
+    side = window_px(STROKE_UM, pixel_um, image.shape, per_side=128)
+    smallest_px = min(SMALLEST_UM2 / pixel_um**2, ink.size / 1000)
+    core = _smooth_pieces(ink, smooth, side, smallest_px)
+    if not core.any():
+        return core
+    return _whole_strokes(
+        image, glass, core, smooth, side, window_px(RIM_UM, pixel_um, image.shape, per_side=64)
+    )
+
+
+def _ink_coloured(densities: Densities, *, least: float) -> Mask:
+    """Return pixels that have the colour of a marker, at a share ``least`` of its density.
+
+    Haematoxylin's red-to-green ratio is 0.93 and rarely reaches that in a section; blue and green
+    inks' does. Eosin and DAB together let some red be absorbed; red ink absorbs almost none, and
+    half as much blue as green. Black ink absorbs all three about alike.
+    """
+    red, green, blue = densities
+    blue_or_green = (red > 0.9 * green) & (red > 0.35 * least) & (red > blue)
+    red_ink = (red < 0.25 * green) & (blue > 0.5 * green) & (green > 0.5 * least)
+    grey = (red + green + blue) / 3
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    black = (grey > 0.7 * least) & (spread < 0.55 * grey)
+    return np.asarray(blue_or_green | red_ink | black)
+
+
+def _smooth(densities: Densities, image: Pixels) -> Mask:
+    """Return pixels around which hardly anything varies both ways: by noise, at most.
+
+    The edge of a stroke varies across but not along, so the least bend of four directions counts.
+    """
+    grey = (densities.red + densities.green + densities.blue) / 3
+    framed = np.pad(grey, 1, mode="symmetric")
+    height, width = grey.shape
+    least = np.full(grey.shape, np.float32(np.inf))
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        one = framed[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        other = framed[1 - down : 1 - down + height, 1 - right : 1 - right + width]
+        np.minimum(least, np.abs(grey - (one + other) / 2), out=least)
+    level = np.maximum(image.mean(axis=2, dtype=np.float32), 1)
+    is_even = window_mean(least, 3) < SMOOTH_DENSITY + SMOOTH_LEVELS / level
+    return np.asarray(is_even | (level < DARK))
+
+
+def _smooth_pieces(ink: Mask, smooth: Mask, side: int, smallest_px: float) -> Mask:
+    """Return the insides of ink-coloured pieces that are large, wide and smooth as a stroke."""
+    from scipy.ndimage import minimum_filter
+
+    inside = np.empty_like(ink)
+    for band in bands(ink.shape, side // 2):
+        inside[band.rows] = minimum_filter(ink[band.seen], side)[band.within]
+    labels = number_pieces(inside)
+    counts = count_pixels(labels)
+    is_pen = (count_pixels(labels, smooth) > 0.35 * counts) & (counts >= smallest_px)
+    is_pen[0] = False
+    return is_pen[labels]
+
+
+def _whole_strokes(
+    image: Pixels, glass: Shade, core: Mask, smooth: Mask, side: int, rim: int
+) -> Mask:
+    """Return strokes to their rims, without the tissue under and beside them."""
+    from scipy.ndimage import maximum_filter
+
+    strokes = np.empty_like(core)
+    for band in bands(core.shape, side // 2 + rim):
+        densities = Densities.of(image[band.seen], glass)
+        near = maximum_filter(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
+        stained = (densities.green > 0.3) & ~_ink_coloured(densities, least=0.2)
+        rough = ~smooth[band.seen] & core[band.seen]
+        tissue = _mostly(stained, rim) | _mostly(rough, rim)
+        strokes[band.rows] = (near & ~tissue)[band.within]
+    return strokes
+
+
+def _mostly(mask: Mask, side: int) -> Mask:
+    """Return the windows that a mask mostly fills: no edges, no specks."""
+    from scipy.ndimage import maximum_filter
+
+    filled = window_mean(mask.view(np.uint8), side) > 0.7
+    return np.asarray(maximum_filter(filled, side), np.bool_)

@@ -1,0 +1,136 @@
+"""What a tissue detector is, and the plain ones.
+
+Knows pictures and micrometres. Does not know slides or files.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.raster.averaging import area_average
+from slidetile.raster.bands import bands
+from slidetile.raster.masks import Mask
+from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
+from slidetile.tissue.imaging import (
+    Signal,
+    enlarge,
+    require_positive,
+    window_mean,
+    window_px,
+    working_resolution,
+)
+
+_NINE = 9  # pixels of the window that smoothes light
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtsuDetector:
+    """Everything more colourful than a threshold between the image's two main groups.
+
+    Grey images are split by darkness instead. Simple and well known, but pale tissue falls below
+    the threshold, pen lies above it, and an empty slide is split all the same. The method is
+    Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9 (1979).
+    """
+
+    def __call__(self, image: Pixels) -> Mask:
+        """Return the pixels above the threshold, as bool [row, column]."""
+        from skimage.filters import threshold_otsu
+
+        signal = (
+            255 - image[..., 0]
+            if image.shape[2] == 1
+            else brightest_channel(image) - darkest_channel(image)
+        )
+        counts = _histogram(signal)
+        values = np.arange(256)[counts > 0]
+        if len(values) == 1:  # nothing to split
+            return np.zeros(signal.shape, np.bool_)
+        found = counts[values], values
+        threshold = threshold_otsu(hist=found)  # type: ignore[no-untyped-call]
+        return np.asarray(signal > threshold, np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DarkBackgroundDetector:
+    """Whatever glows on a dark background: fluorescence.
+
+    Nuclei are specks with dark cytoplasm between them, so tissue is where light above the
+    background's is spread over a whole window, however thinly. The background is the darkest
+    twentieth of the image; pixels of exactly 0 were not scanned and do not count.
+
+    Raises
+    ------
+    ValueError
+        A value is not positive.
+    """
+
+    min_signal: float = 3.0
+    """Mean light above the background, in grey levels of 255, that makes a window tissue."""
+
+    window_um: float = 150.0
+    """Side of the window, in µm: wider than the dark gaps between nuclei."""
+
+    def __post_init__(self) -> None:
+        require_positive(min_signal=self.min_signal, window_um=self.window_um)
+
+    def __call__(self, image: Pixels) -> Mask:
+        """Return the tissue of an image of unknown resolution; see `detect`."""
+        return self.detect(image, mpp=None)
+
+    def detect(self, image: Pixels, *, mpp: float | None) -> Mask:
+        """Return the tissue; see `ScaledDetector.detect`."""
+        factor, pixel_um = working_resolution(image, mpp)
+        brightest = area_average(brightest_channel(image)[..., np.newaxis], factor)[..., 0]
+        if (light := _light(brightest)) is None:
+            return np.zeros(image.shape[:2], np.bool_)
+        tissue = _gathered(
+            light,
+            window_px=window_px(self.window_um, pixel_um, light.shape),
+            spread=_NINE * self.min_signal,
+            dense=4 * _NINE * self.min_signal,
+        )
+        return enlarge(tissue, factor, image.shape)
+
+
+def _light(brightest: NDArray[np.uint8]) -> Signal | None:
+    """Return light above the background's, in ninths of a grey level; None if nothing is there."""
+    light = np.empty(brightest.shape, np.int16)
+    counts = np.zeros(_NINE * 255 + 1, np.int64)
+    for band in bands(brightest.shape, 1):
+        light[band.rows] = np.rint(window_mean(brightest[band.seen], 3)[band.within] * _NINE)
+        scanned = light[band.rows][brightest[band.rows] > 0]
+        counts += np.bincount(scanned, minlength=len(counts))
+    if not counts.any():
+        return None
+    light -= np.int16(np.argmax(counts.cumsum() >= 0.05 * counts.sum()))
+    return light
+
+
+def _histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    counts = np.zeros(256, np.int64)
+    for band in bands(values.shape):
+        counts += np.bincount(values[band.rows].ravel(), minlength=256)
+    return counts
+
+
+def _gathered(light: Signal, *, window_px: int, spread: float, dense: float) -> Mask:
+    """Join scattered light, such as that of nuclei, into areas.
+
+    A pixel is tissue where its own light exceeds ``dense``, or where the mean over a window
+    exceeds ``spread``. No pixel counts for more than 60 grey levels in that mean: one bright
+    speck is no tissue, many weak ones are. A window reaches beyond the tissue's edge, so its
+    areas are shrunk again, except where there is light.
+    """
+    from scipy.ndimage import minimum_filter
+
+    # 0.4 of the window is what the mean adds around an edge of clear signal.
+    overhang = int(0.4 * window_px / 2)
+    tissue = np.empty(light.shape, np.bool_)
+    for band in bands(light.shape, window_px // 2 + overhang):
+        seen = light[band.seen]
+        wide = window_mean(np.clip(seen, -6 * _NINE, 60 * _NINE), window_px) > spread
+        inner = minimum_filter(wide, 2 * overhang + 1)
+        found = inner | (wide & (seen > 1.4 * spread)) | (seen > dense)
+        tissue[band.rows] = found[band.within]
+    return tissue

@@ -1,0 +1,101 @@
+"""Whether a store's tiles are those its parameters choose, derived once more from its tissue."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.planning.subset import FRACTION_DECIMALS, draw
+from slidetile.raster.coverage import covered_share
+from slidetile.verify.finding import Finding
+from slidetile.verify.shape import StoreShape
+
+TOLERANCE = 1e-5
+"""A fraction is stored in single precision, and the tissue's scale in micrometres."""
+
+LARGEST_GRID = 1 << 28
+"""Cells; tiles of 16 on a large slide are 30 million."""
+
+_BLOCK_CELLS = 1 << 20
+
+
+class ChoiceCheck:
+    """The cells of the whole grid beside the tiles of the table.
+
+    Parameters
+    ----------
+    shape
+        What the metadata say.
+    labels
+        The tissue, [row, column].
+    columns, rows, fractions
+        The tiles of the table, all of them within the grid, in row-major order.
+    table
+        The name of the table's file.
+
+    Raises
+    ------
+    ValueError
+        The grid has more cells than any slide.
+    """
+
+    def __init__(
+        self,
+        shape: StoreShape,
+        labels: NDArray[np.uint32],
+        tiles: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
+        table: str,
+    ) -> None:
+        self._shape, self._grid, self._spec = shape, shape.tile_grid, shape.tile_spec
+        self._mask = labels > 0
+        self._columns, self._rows, self._fractions = tiles
+        self._table = table
+        if self._grid.columns * self._grid.rows > LARGEST_GRID:
+            raise ValueError(f"a grid of {self._grid.columns}×{self._grid.rows} tiles")
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield the tiles with another fraction than their tissue's, and what else is chosen."""
+        if not (self._grid.columns and self._grid.rows):
+            return
+        others, step = 0, max(1, _BLOCK_CELLS // self._grid.columns)
+        for top in range(0, self._grid.rows, step):
+            shares = self._shares(np.arange(top, min(top + step, self._grid.rows)))
+            first, last = np.searchsorted(self._rows, (top, top + step)).tolist()
+            cells = self._rows[first:last] - top, self._columns[first:last]
+            yield from self._wrong_fractions(first, shares[cells])
+            shares[cells] = -1  # what is left are the cells not chosen
+            others += self._preferred(shares, top)
+        if others:
+            what = f"{others} other tiles are what min_tissue_fraction, max_tiles or sample choose"
+            yield Finding(self._table, what)
+
+    def _shares(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        grid = self._grid
+        lefts, tops = grid.lefts(np.arange(grid.columns)), grid.tops(rows)
+        return covered_share(
+            self._mask,
+            self._shape.overview_scale,
+            (tops, np.minimum(tops + grid.size, grid.height)),
+            (lefts, np.minimum(lefts + grid.size, grid.width)),
+        )
+
+    def _wrong_fractions(self, first: int, shares: NDArray[np.float64]) -> Iterator[Finding]:
+        found = self._fractions[first : first + len(shares)].astype(np.float64)
+        for place in np.flatnonzero(~(np.abs(found - shares) <= TOLERANCE)).tolist():
+            what = f"its tissue_fraction is {found[place]:.6f}, its tissue {shares[place]:.6f}"
+            yield Finding(self._table, what, tile=first + place)
+        for place in np.flatnonzero(shares < self._spec.min_tissue_fraction - TOLERANCE).tolist():
+            what = f"{shares[place]:.6f} of it is tissue, less than min_tissue_fraction"
+            yield Finding(self._table, what, tile=first + place)
+
+    def _preferred(self, shares: NDArray[np.float64], top: int) -> int:
+        """Return how many cells not chosen come before the last of those that are."""
+        least = self._spec.min_tissue_fraction
+        rows, columns = np.nonzero(shares >= (least + TOLERANCE if least else 0))
+        if not len(rows) or len(self._rows) < self._spec.most:
+            return len(rows)
+        if self._spec.sample is not None:
+            last = draw(self._columns, self._rows, self._spec.seed).max()
+            return int((draw(columns, rows + top, self._spec.seed) < last).sum())
+        emptiest = float(self._fractions.min()) + 2 * 10.0**-FRACTION_DECIMALS
+        return int((shares[rows, columns] > emptiest).sum())

@@ -1,0 +1,188 @@
+"""Every chunk of a store decoded; compared with the slide, and with the level it halves."""
+
+import functools
+import itertools
+import operator
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import SlideReadError, StoreError
+from slidetile.format.codecs.jpeg import JpegCodec
+from slidetile.format.halving import Accumulator, FinishedShard, Planes, blank_planes
+from slidetile.format.layout import Grid, Shard, morton_key
+from slidetile.format.pyramid import halved_levels
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.runtime.threads import map_in_order
+from slidetile.slides.overview import read_level
+from slidetile.slides.slide import Slide
+from slidetile.verify.finding import Finding
+from slidetile.verify.shape import StoreShape
+from slidetile.verify.shards import StoredChunks, shard_chunks, shard_name
+from slidetile.verify.tree import StoreTree
+
+JPEG_TOLERANCE = 16
+"""Of 255: as much may a `jpeg` chunk differ from the slide's pixels encoded once more. With the
+same libjpeg they are the same; another one rounds differently."""
+
+
+class PixelCheck:
+    """The chunks of a store as pixels, a few shards in memory at a time.
+
+    Parameters
+    ----------
+    tree
+        The store's files.
+    shape
+        What its metadata say.
+    workers
+        Threads that decode.
+    """
+
+    def __init__(self, tree: StoreTree, shape: StoreShape, *, workers: int = 1) -> None:
+        self._tree = tree
+        self._shape = shape
+        self._workers = workers
+
+    def decode(self, stored: StoredChunks, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        """Decode chunks, and compare those that are the slide's own pixels with the slide.
+
+        Not ``deep``, only those that can be compared.
+        """
+        for level, grid in enumerate(self._shape.grids):
+            of_slide = None if slide is None else self._level_of(slide, level)
+            if slide is not None and of_slide is None and self._shape.is_native:
+                yield Finding(f"{level}/zarr.json", "the slide has no level of this size")
+            if of_slide is None and not deep:
+                continue
+            at = None if slide is None or of_slide is None else (slide, of_slide)
+            shards = sorted(grid.shards_for(stored.by_level[level]), key=morton_key)
+            decode = functools.partial(self._decode_shard, level, at=at)
+            for findings in map_in_order(decode, shards, workers=self._workers):
+                yield from findings
+
+    def halvings(self, regions: Iterable[Region]) -> Iterator[Finding]:
+        """Halve each level and compare the result with the next; of a lossless store without flaw.
+
+        ``regions`` are those of the tiles, in level-0 pixels. A coarser shard is compared by
+        the thread that completes it, so that what is found is put in order at the end.
+        """
+        grid = self._shape.grids[0]
+        levels = halved_levels(grid, grid.chunks_for(regions))
+        accumulator = Accumulator(levels, channels=self._shape.channels, fill=self._shape.fill)
+        shards = sorted(levels[0].shards, key=morton_key)
+        halve = functools.partial(self._halve, accumulator)
+        found = map_in_order(halve, shards, workers=self._workers)
+        in_order = sorted(itertools.chain.from_iterable(found), key=operator.itemgetter(0))
+        yield from (finding for _, finding in in_order)
+
+    def _halve(
+        self, accumulator: Accumulator, shard: Shard
+    ) -> list[tuple[tuple[int, int, int], Finding]]:
+        """Halve a shard of level 0, and compare every coarser one that it completes."""
+        found = []
+        finished = accumulator.add(0, shard, self._planes(0, shard))
+        while finished is not None:
+            level, coarser = finished.level, finished.shard
+            planes = self._planes(level, coarser)
+            place = level, coarser.row, coarser.column
+            found += [(place, finding) for finding in self._compare_halved(finished, planes)]
+            finished = accumulator.add(level, coarser, planes)
+        return found
+
+    def _decode_shard(
+        self, level: int, shard: Shard, *, at: tuple[Slide, int] | None
+    ) -> list[Finding]:
+        """Decode a shard's chunks, and compare them with those of a slide and a level of it."""
+        name = shard_name(level, shard)
+        try:
+            chunks = shard_chunks(self._tree, self._shape, level, shard)
+        except (StoreError, ValueError):
+            return []  # reported when its bytes were checked
+        found = []
+        for place, stored in chunks.items():
+            try:
+                pixels = self._pixels(level, stored)
+            except ValueError as error:
+                found.append(Finding(name, f"chunk {place} is damaged: {error}"))
+                continue
+            if at is not None:
+                grid = self._shape.grids[level]
+                region = grid.chunk_region(*grid.chunk_cell(shard, place))
+                if (what := self._difference(grid, region, pixels, at)) is not None:
+                    found.append(Finding(name, f"chunk {place}: {what}"))
+        return found
+
+    def _difference(
+        self, grid: Grid, region: Region, pixels: Pixels, at: tuple[Slide, int]
+    ) -> str | None:
+        """Return how a chunk differs from the slide; what lies outside the array does not count."""
+        frame = Region(x=0, y=0, width=grid.width, height=grid.height)
+        part = region.intersection(frame)
+        if part is None:
+            return None
+        try:
+            expected = self._expected(region, part, at)
+        except SlideReadError as error:
+            return f"the slide could not be read there: {error}"
+        found = pixels[part.relative_to(region).slices]
+        if np.array_equal(found, expected):  # nearly always, and ten times as quick
+            return None
+        most = JPEG_TOLERANCE if isinstance(self._shape.codec, JpegCodec) else 0
+        apart = np.abs(found.astype(np.int16) - expected).max(axis=2) > most
+        if not apart.any():
+            return None
+        y, x = np.argwhere(apart)[0].tolist()
+        return (
+            f"{np.count_nonzero(apart)} of its pixels are not the slide's, the first at "
+            f"x {part.x + x}, y {part.y + y} of this level"
+        )
+
+    def _expected(self, region: Region, part: Region, at: tuple[Slide, int]) -> Pixels:
+        """Return what the store should hold of the part of a chunk inside the array."""
+        (slide, level), codec = at, self._shape.codec
+        if not isinstance(codec, JpegCodec):
+            return read_level(slide, part, level)
+        original = slide.read_region(region, level=level)  # whole: what lies outside is encoded too
+        payload = codec.encode(np.ascontiguousarray(original.transpose(2, 0, 1)))
+        return codec.decode(payload, original.shape)[part.relative_to(region).slices]
+
+    def _compare_halved(self, finished: FinishedShard, planes: Planes) -> Iterator[Finding]:
+        level, shard = finished.level, finished.shard
+        grid = self._shape.grids[level]
+        whole = Region(x=0, y=0, width=grid.shard_width, height=grid.shard_height)
+        halved = finished.pixels(whole, np.empty_like(planes))
+        frame = Region(x=0, y=0, width=grid.width, height=grid.height)
+        for place in shard.chunks:
+            cell = grid.chunk_region(*grid.chunk_cell(shard, place))
+            part = cell.intersection(frame)
+            assert part is not None, "a wanted chunk meets its array"
+            rows, columns = part.relative_to(grid.shard_region(shard)).slices
+            if not np.array_equal(planes[:, rows, columns], halved[:, rows, columns]):
+                what = f"chunk {place} is not the halving of level {level - 1}"
+                yield Finding(shard_name(level, shard), what)
+
+    def _planes(self, level: int, shard: Shard) -> Planes:
+        """Return a shard as [channel, row, column]; blank where it holds nothing."""
+        grid = self._shape.grids[level]
+        planes = blank_planes(grid, self._shape.channels, self._shape.fill)
+        if shard_name(level, shard) in self._tree:
+            for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
+                rows, columns = grid.chunk_within_shard(place).slices
+                planes[:, rows, columns] = self._pixels(level, stored).transpose(2, 0, 1)
+        return planes
+
+    def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
+        grid, codec = self._shape.grids[level], self._shape.codec
+        shape = grid.chunk_height, grid.chunk_width, self._shape.channels
+        return codec.decode(codec.unseal(stored), shape)
+
+    def _level_of(self, slide: Slide, level: int) -> int | None:
+        """Return the slide's level whose pixels a level of the store holds, or None."""
+        if not self._shape.is_native:
+            return 0 if level == 0 else None
+        sizes = [known.size for known in slide.levels]
+        size = self._shape.grids[level].size
+        return sizes.index(size) if size in sizes else None

@@ -1,0 +1,94 @@
+"""Whether the quality that a tile table tells is what its pixels show."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.layout import Shard
+from slidetile.format.names import TABLE
+from slidetile.format.table import UNREADABLE, Quality
+from slidetile.quality.measure import TileMeasure
+from slidetile.quality.pen import PEN_METHOD, pen_fractions
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.verify.finding import Finding
+from slidetile.verify.shape import StoreShape
+from slidetile.verify.shards import StoredChunks, shard_chunks
+from slidetile.verify.tree import StoreTree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PEN_TOLERANCE = 0.01
+"""Logarithms differ in the last bit between processors, and so may a pixel at a threshold."""
+
+
+class QualityCheck:
+    """The quality of a store's tiles, measured once more, beside what its table tells.
+
+    Parameters
+    ----------
+    tree
+        The store's files.
+    shape
+        What its metadata say.
+    stored
+        The chunks that were found.
+    workers
+        Threads that decode.
+    """
+
+    def __init__(
+        self, tree: StoreTree, shape: StoreShape, stored: StoredChunks, *, workers: int
+    ) -> None:
+        self._tree = tree
+        self._shape = shape
+        self._stored = stored
+        self._workers = workers
+
+    def findings(
+        self, table: "pa.Table", overview: Pixels, regions: Sequence[Region]
+    ) -> Iterator[Finding]:
+        """Yield the rows that tell another quality; of a store without other flaws.
+
+        ``regions`` are those of the tiles, in level-0 pixels.
+        """
+        field = table.schema.field("laplacian_variance")
+        if json.loads((field.metadata or {})[b"mpp"]) != self._shape.told["quality"]["mpp"]:
+            yield Finding(TABLE, "the mpp of its laplacian_variance is another")
+        try:
+            measured = self._measured(regions) | self._ink(overview, regions)
+        except ValueError as error:
+            yield Finding(f"{self._shape.quality.number}/zarr.json", str(error))
+            return
+        unreadable = np.array(table["status"].to_pylist(), np.object_) == UNREADABLE
+        for name, values in measured.items():
+            expected = np.where(unreadable, np.float32(np.nan), values)
+            found: NDArray[np.float32] = table[name].to_numpy()
+            most = PEN_TOLERANCE if name == "pen_fraction" else 0
+            alike = (np.abs(found - expected) <= most) | (np.isnan(found) & np.isnan(expected))
+            for tile in np.flatnonzero(~alike).tolist():
+                what = f"its {name} is {found[tile]:.6g}, but its pixels give {expected[tile]:.6g}"
+                yield Finding(TABLE, what, tile=tile)
+
+    def _measured(self, regions: Sequence[Region]) -> Quality:
+        shape, level = self._shape, self._shape.quality
+        measure = TileMeasure(regions, level, shape.codec, shape.channels)
+        stored = self._stored.by_level[level.number]
+        measure.add(level.grid.shards_for(stored), self._payloads, workers=self._workers)
+        return measure.columns()
+
+    def _payloads(self, shard: Shard) -> dict[int, bytes]:
+        chunks = shard_chunks(self._tree, self._shape, self._shape.quality.number, shard)
+        return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
+
+    def _ink(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
+        """Return the ink, where it was found in the way it is found today."""
+        if self._shape.told["quality"]["pen_method"] != PEN_METHOD:
+            return {}
+        scale, mpp = self._shape.overview_scale, self._shape.mpp
+        pixel = None if mpp is None else (scale[0] * mpp[0], scale[1] * mpp[1])
+        return {"pen_fraction": pen_fractions(overview, regions, scale=scale, mpp=pixel)}

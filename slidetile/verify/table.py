@@ -1,0 +1,201 @@
+"""Whether the rows of a tile table agree with the metadata, the tissue and the stored chunks."""
+
+import functools
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.names import TABLE
+from slidetile.format.pyramid import halved_levels
+from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE, schema
+from slidetile.raster.region import Region
+from slidetile.verify.choice import ChoiceCheck
+from slidetile.verify.finding import Finding
+from slidetile.verify.shape import StoreShape
+from slidetile.verify.shards import StoredChunks, shard_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TableCheck:
+    """A tile table beside what it should say.
+
+    Parameters
+    ----------
+    table
+        The table.
+    shape
+        What the metadata say.
+    stored
+        The chunks that were found.
+    labels
+        The tissue, [row, column].
+
+    Raises
+    ------
+    ValueError
+        It has not the columns of a tile table, or what is in them is no text.
+    """
+
+    def __init__(
+        self,
+        table: "pa.Table",
+        shape: StoreShape,
+        stored: StoredChunks,
+        labels: NDArray[np.uint32],
+    ) -> None:
+        if table.schema.remove_metadata() != schema():
+            raise ValueError(f"its columns are {', '.join(table.column_names):.200}")
+        facts = table.drop_columns(list(QUALITY_COLUMNS))
+        if any(column.null_count for column in facts.columns):
+            raise ValueError("some values are missing")
+        table.validate(full=True)
+        self._status: list[str] = table["status"].to_pylist()
+        self._columns = {
+            name: facts[name].to_numpy() for name in facts.column_names if name != "status"
+        }
+        self._shape, self._stored, self._labels = shape, stored, labels
+
+    @property
+    def regions(self) -> list[Region]:
+        """The part inside the slide of every tile whose cell is one of the grid."""
+        return list(self._regions.values())
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong, from the grid to the pixels."""
+        yield from self._in_place()
+        yield from self._in_tissue()
+        for tile, region in self._regions.items():
+            yield from self._of_chunks(tile, region)
+        yield from self._of_levels()
+        yield from self._of_choice()
+        if self._digest() != self._shape.told["parameters"]["plan_sha256"]:
+            yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
+
+    def _in_place(self) -> Iterator[Finding]:
+        grid = self._shape.tile_grid
+        columns, rows = self._cells()
+        x, y = grid.lefts(columns), grid.tops(rows)
+        expected = {
+            "tile_id": np.arange(len(columns)),
+            "x": x,
+            "y": y,
+            "width": np.minimum(grid.size, grid.width - x),
+            "height": np.minimum(grid.size, grid.height - y),
+        }
+        for name, values in expected.items():
+            found = self._columns[name]
+            for tile in np.flatnonzero(found != values).tolist():
+                yield _tile(tile, f"its {name} is {found[tile]} instead of {values[tile]}")
+        inside = self._inside()
+        for tile in np.flatnonzero(~inside).tolist():
+            yield _tile(tile, f"column {columns[tile]}, row {rows[tile]} lies outside the slide")
+        order = rows * (1 << 31) + columns
+        for tile in (np.flatnonzero(np.diff(order) <= 0) + 1).tolist():
+            yield _tile(tile, "it does not come after the tile before it, row by row")
+
+    def _in_tissue(self) -> Iterator[Finding]:
+        fractions = self._columns["tissue_fraction"]
+        for tile in np.flatnonzero(~((fractions >= 0) & (fractions <= 1))).tolist():
+            yield _tile(tile, f"its tissue_fraction is {fractions[tile]}")
+        labels = self._columns["region"]
+        for tile, region in self._regions.items():
+            around, within = (self._under(region, margin) for margin in (1, -1))
+            label = labels[tile]
+            if label not in around if label else within.any():
+                yield _tile(tile, f"its region is {label}, but the tissue there is another")
+
+    def _under(self, region: Region, margin: int) -> NDArray[np.uint32]:
+        """Return the tissue labels under a region, and ``margin`` more on every side."""
+        (across, down), labels = self._shape.overview_scale, self._labels
+        top, bottom = int(region.y / down) - margin, int(np.ceil(region.bottom / down)) + margin
+        left, right = int(region.x / across) - margin, int(np.ceil(region.right / across)) + margin
+        return labels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+
+    def _of_chunks(self, tile: int, region: Region) -> Iterator[Finding]:
+        ledger = self._stored.ledger
+        span = self._shape.grids[0].chunk_span(region).slices
+        for name, value in (("bytes", ledger.bytes_in(span)), ("crc32c", ledger.checksum_of(span))):
+            if (found := int(self._columns[name][tile])) != value:
+                yield _tile(tile, f"its {name} is {found}, but its chunks give {value}")
+        status = self._status[tile]
+        is_whole = bool(self._stored.by_level[0][span].all())
+        if status not in (OK, UNREADABLE):
+            yield _tile(tile, f"its status is {status!r:.80}")
+        elif is_whole and status == UNREADABLE:
+            yield _tile(tile, "it is unreadable, but all its chunks are stored")
+        elif not is_whole and status == OK and not self._shape.is_native:
+            yield _tile(tile, "it is ok, but not all its chunks are stored")
+
+    def _of_levels(self) -> Iterator[Finding]:
+        """Yield the shards that hold chunks no tile needs, and those that lack some.
+
+        Of level 0 the tiles' status tells; a native chunk may be one the slide does not store.
+        """
+        for level, wanted in enumerate(self._wanted()):
+            grid, stored = self._shape.grids[level], self._stored.by_level[level]
+            masks = {"no tile needs its chunks": stored & ~wanted}
+            if level and not self._shape.is_native:
+                masks["it lacks the chunks"] = wanted & ~stored
+            for what, mask in masks.items():
+                for shard in grid.shards_for(mask):
+                    places = ", ".join(map(str, shard.chunks))
+                    yield Finding(shard_name(level, shard), f"{what} {places}")
+
+    def _of_choice(self) -> Iterator[Finding]:
+        """Compare with what the parameters choose; rows out of place are told by then."""
+        columns, rows = self._cells()
+        is_in_order = bool((np.diff(rows * (1 << 31) + columns) > 0).all())
+        if is_in_order and self._inside().all():
+            tiles = columns, rows, self._columns["tissue_fraction"]
+            yield from ChoiceCheck(self._shape, self._labels, tiles, TABLE).findings()
+
+    def _wanted(self) -> list[NDArray[np.bool_]]:
+        grids, regions = self._shape.grids, self.regions
+        if self._shape.is_native:
+            size = grids[0].size
+            return [g.chunks_for(r.rescaled(size, g.size) for r in regions) for g in grids]
+        masks = []
+        for level in halved_levels(grids[0], grids[0].chunks_for(regions)):
+            mask = np.zeros((level.grid.chunk_rows, level.grid.chunk_columns), np.bool_)
+            for shard in level.shards:
+                columns, rows = level.grid.chunk_cells(shard).T
+                mask[rows, columns] = True
+            masks.append(mask)
+        return masks
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for name in ("column", "row", "tissue_fraction"):
+            digest.update(np.ascontiguousarray(self._columns[name]).tobytes())
+        digest.update(self._labels.astype(np.int32).tobytes())
+        return digest.hexdigest()
+
+    def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)
+
+    def _inside(self) -> NDArray[np.bool_]:
+        grid = self._shape.tile_grid
+        columns, rows = self._cells()
+        inside: NDArray[np.bool_] = (
+            (columns >= 0) & (columns < grid.columns) & (rows >= 0) & (rows < grid.rows)
+        )
+        return inside
+
+    @functools.cached_property
+    def _regions(self) -> dict[int, Region]:
+        """Return the part inside the slide of each tile, as its column and row have it."""
+        grid = self._shape.tile_grid
+        columns, rows = self._cells()
+        cells = np.flatnonzero(self._inside()).tolist()
+        return {
+            tile: grid.inside(grid.region(int(columns[tile]), int(rows[tile]))) for tile in cells
+        }
+
+
+def _tile(tile: int, what: str) -> Finding:
+    return Finding(TABLE, what, tile=tile)

@@ -1,0 +1,137 @@
+"""The files below a store's folder, and whether they are those of its manifest."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from slidetile.errors import StoreError
+from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
+from slidetile.format.names import MANIFEST
+from slidetile.store.array import read_json
+from slidetile.verify.finding import Finding
+
+LARGEST_FILE_BYTES = 1 << 28
+"""More than any file slidetile writes: a shard holds a megapixel, the overview 64."""
+
+
+FOREIGN = "it is no file of this store"
+MISSING = "it is missing"
+
+
+class StoreTree:
+    """The regular files below a folder. Links are never followed, so nothing outside is read.
+
+    Parameters
+    ----------
+    folder
+        The store's folder; where it is none, the tree is empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sizes: dict[str, int] = {}
+        self.strange: dict[str, str] = {}
+        if folder.is_dir():
+            self._walk()
+
+    @property
+    def names(self) -> list[str]:
+        """The files' paths below the folder, sorted."""
+        return sorted(self.sizes)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.sizes
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file.
+
+        Raises
+        ------
+        StoreError
+            There is no such regular file, it is larger than any of a store, or unreadable.
+        """
+        if name not in self.sizes:
+            raise StoreError(f"{name} is missing")
+        if self.sizes[name] > LARGEST_FILE_BYTES:
+            raise StoreError(f"it has {self.sizes[name]} bytes, more than any file of a store")
+        try:
+            file = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(file, "rb") as stream:
+                return stream.read(LARGEST_FILE_BYTES)
+        except OSError as error:
+            raise StoreError(f"it could not be read: {error.strerror}") from error
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return the JSON object in a file.
+
+        Raises
+        ------
+        StoreError
+            There is no such regular file, or it holds something else.
+        """
+        if name not in self.sizes:
+            raise StoreError(f"{name} is missing")
+        return read_json(self.folder / name)
+
+    def _walk(self) -> None:
+        pending = [""]
+        while pending:
+            parent = pending.pop()
+            try:
+                with os.scandir(self.folder / parent) as entries:
+                    for entry in entries:
+                        name = f"{parent}{entry.name}"
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(f"{name}/")
+                        elif entry.is_file(follow_symlinks=False):
+                            self.sizes[name] = entry.stat(follow_symlinks=False).st_size
+                        else:
+                            kind = "a symbolic link" if entry.is_symlink() else "no regular file"
+                            self.strange[name] = f"it is {kind}, which no store holds"
+            except OSError as error:
+                self.strange[parent] = f"the folder could not be read: {error.strerror}"
+
+
+def read_manifest(tree: StoreTree) -> dict[str, FileSum]:
+    """Return what the store's manifest says of its files.
+
+    Raises
+    ------
+    StoreError
+        It is missing or damaged.
+    """
+    if tree.sizes.get(MANIFEST, 0) > LARGEST_MANIFEST_BYTES:
+        raise StoreError(f"it has more than {LARGEST_MANIFEST_BYTES} bytes")
+    try:
+        return unpack_manifest(tree.read(MANIFEST))
+    except ValueError as error:
+        raise StoreError(f"it is damaged: {error}") from error
+
+
+def check_names(tree: StoreTree, manifest: Mapping[str, FileSum] | None) -> Iterator[Finding]:
+    """Yield what is there and should not be, and what is not there and should be."""
+    for name in sorted(tree.strange):
+        yield Finding(name, tree.strange[name])
+    if manifest is None:
+        return
+    for name in sorted(manifest.keys() - tree.sizes.keys() - tree.strange.keys()):
+        yield Finding(name, MISSING)
+    for name in sorted(tree.sizes.keys() - manifest.keys() - {MANIFEST}):
+        yield Finding(name, FOREIGN)
+
+
+def check_content(name: str, data: bytes, manifest: Mapping[str, FileSum]) -> Iterator[Finding]:
+    """Yield whether a file that the manifest lists has another content."""
+    written = manifest.get(name)
+    found = FileSum.of(data)
+    if written is None or written == found:
+        return
+    if written.size_bytes != found.size_bytes:
+        yield Finding(name, f"it has {found.size_bytes} bytes instead of {written.size_bytes}")
+    else:
+        yield Finding(
+            name,
+            f"its bytes are not those written: their CRC-32C is {found.crc32c:08x} instead of "
+            f"{written.crc32c:08x}",
+        )

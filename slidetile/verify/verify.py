@@ -1,0 +1,285 @@
+"""Whether a store is still what was written, says the same everywhere, and holds the slide."""
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from slidetile.errors import SlidetileError, StoreError
+from slidetile.format.layout import SHARD_PX
+from slidetile.format.manifest import FileSum
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, TABLE
+from slidetile.format.picture import PICTURE_CODEC
+from slidetile.runtime import memory
+from slidetile.runtime.threads import map_in_order
+from slidetile.slides.rescaled import view_slide
+from slidetile.slides.slide import Slide
+from slidetile.store.store import open_store
+from slidetile.verify.finding import Finding, difference
+from slidetile.verify.pixels import PixelCheck
+from slidetile.verify.quality import QualityCheck
+from slidetile.verify.shape import StoreShape, read_shape
+from slidetile.verify.shards import ExaminedShard, StoredChunks, split_checked
+from slidetile.verify.table import TableCheck
+from slidetile.verify.tree import (
+    FOREIGN,
+    MISSING,
+    StoreTree,
+    check_content,
+    check_names,
+    read_manifest,
+)
+
+PICTURES = ("overview/0/c/0/0/0", "tissue/0/c/0/0/0")
+
+LARGE_FILE_BYTES = 1 << 25
+"""Few shards are; of what is larger, one file at a time is in memory."""
+
+FORESEEN = (
+    *(SlidetileError, OSError, MemoryError, RecursionError),
+    *(LookupError, TypeError, ValueError, ArithmeticError, AttributeError),
+)
+"""What metadata and files may raise that are taken at their word."""
+
+
+def verify_store(
+    path: str | os.PathLike[str],
+    *,
+    slide: Slide | None = None,
+    deep: bool = False,
+    workers: int | None = None,
+) -> tuple[Finding, ...]:
+    """Look for everything that is wrong with a finished store.
+
+    Compares every file with the store's manifest, so that a missing, an extra, a cut and a
+    changed file are found, whichever bit it is; and what the metadata, the tile table, the
+    tissue and the chunks say with each other, so that a store that was written wrongly is found
+    too. The tiles' quality is measured once more, on one coarse level. Memory holds a few files at
+    a time. The store is not trusted.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+    slide
+        The slide it was made from, to compare all pixels that are the slide's own: level 0, and
+        all levels of a `native` store. A `jpeg` store is compared with what the slide's pixels
+        are when encoded once more, within `verify_pixels.JPEG_TOLERANCE`.
+    deep
+        Decode every chunk of every level, and compare the levels of a lossless store with the
+        halvings of the finer ones.
+    workers
+        Threads that read and decode; one for each core unless given, fewer where memory is short.
+        What is found does not depend on it.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where nothing is wrong, else in an order that depends on nothing but the store.
+        That a tile's status is "unreadable" is nothing wrong with the store.
+
+    Raises
+    ------
+    StoreError
+        There is no store at ``path``, or an unfinished one.
+    ValueError
+        ``workers`` is less than 1.
+
+    Examples
+    --------
+    >>> import slidetile as st
+    >>> store = st.tile_slide("data_samples/sample.svs", "sound.zarr")
+    >>> (store.path / "overview" / "zarr.json").unlink()
+    >>> print(verify_store(store.path)[0])
+    overview/zarr.json: it is missing
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"At least 1 worker is needed, but there are to be {workers}.")
+    tree = StoreTree(Path(path))
+    if MANIFEST not in tree or PARTIAL_NOTE in tree:
+        open_store(path)
+    check = _Check(tree, workers=_affordable(tree, workers or memory.default_workers()))
+    findings = dict.fromkeys(check.as_written())  # what is found in two ways is told once
+    findings |= dict.fromkeys(check.agreement())
+    if deep or slide is not None:
+        findings |= dict.fromkeys(check.pixels(slide, deep=deep))
+    if not findings:
+        findings |= dict.fromkeys(check.quality())
+    if deep and not findings:
+        findings |= dict.fromkeys(check.halvings())
+    return tuple(findings)
+
+
+class _Check:
+    """One look at one store."""
+
+    def __init__(self, tree: StoreTree, *, workers: int) -> None:
+        self._tree = tree
+        self._workers = workers
+        self._large = threading.Lock()
+        self._shape: StoreShape | None = None
+        self._damage: tuple[Finding, ...] = ()
+        try:
+            self._shape = read_shape(tree)
+        except FORESEEN as error:
+            self._damage = (_damage("zarr.json", error),)
+        self._stored = None if self._shape is None else StoredChunks(self._shape)
+        self._nodes = {} if self._shape is None else self._shape.nodes()
+
+    def as_written(self) -> Iterator[Finding]:
+        """Compare every file with the manifest, and what is in it with what is to be there."""
+        manifest = None
+        try:
+            manifest = read_manifest(self._tree)
+        except StoreError as error:
+            yield _damage(MANIFEST, error)
+        yield from check_names(self._tree, manifest)
+        examine = functools.partial(self._examine, manifest or {})
+        for examined in map_in_order(examine, self._tree.names, workers=self._workers):
+            yield from examined.findings
+            if examined.record is not None and self._stored is not None:
+                self._stored.enter(examined.record)
+
+    def agreement(self) -> Iterator[Finding]:
+        """Compare the metadata, the table, the tissue and the chunks with each other."""
+        yield from self._damage
+        for name, node in self._nodes.items():
+            yield from _foreseen(name, self._node(name, node))
+        yield from _foreseen(TABLE, self._rows())
+
+    def quality(self) -> Iterator[Finding]:
+        """Measure the tiles of a store, without flaw so far, once more."""
+        yield from _foreseen(TABLE, self._quality())
+
+    def _quality(self) -> Iterator[Finding]:
+        table = self._table()
+        if table is not None and self._shape is not None and self._stored is not None:
+            store = open_store(self._tree.folder)
+            check = QualityCheck(self._tree, self._shape, self._stored, workers=self._workers)
+            yield from check.findings(store.tiles, store.overview, table.regions)
+
+    def pixels(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        """Decode all chunks, and compare them with the slide."""
+        if self._shape is None or self._stored is None:
+            return
+        if slide is not None and (other := _other_slide(self._shape, slide)) is not None:
+            yield other
+            slide = None
+        if deep:
+            yield from _foreseen(PICTURES[0], self._overview())
+        if deep or slide is not None:
+            yield from _foreseen("zarr.json", self._decoded(slide, deep=deep))
+
+    def halvings(self) -> Iterator[Finding]:
+        """Compare the levels of a lossless store, without flaw so far, with those below."""
+        table = self._table()
+        if table is None or self._shape is None or not self._shape.codec.is_lossless:
+            return
+        pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
+        yield from _foreseen("zarr.json", pixels.halvings(table.regions))
+
+    def _examine(self, manifest: Mapping[str, FileSum], name: str) -> ExaminedShard:
+        """Read and check a file, in any thread; of large ones, one at a time."""
+        is_large = self._tree.sizes[name] > LARGE_FILE_BYTES
+        with self._large if is_large else contextlib.nullcontext():
+            try:
+                data = self._tree.read(name)
+            except StoreError as error:
+                return ExaminedShard(findings=(_damage(name, error),))
+            changed = tuple(check_content(name, data, manifest))
+            try:
+                examined = self._content(name, data)
+            except FORESEEN as error:
+                examined = ExaminedShard(findings=(_damage(name, error),))
+        return replace(examined, findings=changed + examined.findings)
+
+    def _content(self, name: str, data: bytes) -> ExaminedShard:
+        """Check what a file holds."""
+        what = None
+        if self._shape is None or self._stored is None:
+            pass
+        elif self._shape.shard(name) is not None:
+            return self._stored.examine(name, data)
+        elif name in PICTURES:
+            chunks = split_checked(data, self._shape.picture, PICTURE_CODEC)
+            if len(chunks) != self._shape.picture.chunks_per_shard:
+                what = f"it holds {len(chunks)} chunks, which are not all"
+        elif name not in self._nodes and name not in (MANIFEST, TABLE):
+            what = FOREIGN
+        return ExaminedShard(findings=() if what is None else (Finding(name, what),))
+
+    def _node(self, name: str, node: dict[str, Any]) -> Iterator[Finding]:
+        assert self._shape is not None, "without it there are no nodes"
+        found = self._shape.root if name == "zarr.json" else self._tree.json(name)
+        if (what := difference(node, found)) is not None:
+            yield Finding(name, what)
+
+    def _rows(self) -> Iterator[Finding]:
+        missing = [name for name in (*PICTURES, TABLE) if name not in self._tree]
+        yield from (Finding(name, MISSING) for name in missing)
+        if not missing and (table := self._table()) is not None:
+            yield from table.findings()
+
+    def _table(self) -> TableCheck | None:
+        if self._shape is None or self._stored is None:
+            return None
+        store = open_store(self._tree.folder)
+        return TableCheck(store.tiles, self._shape, self._stored, store.tissue)
+
+    def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        assert self._shape is not None, "its caller looked"
+        assert self._stored is not None, "it comes with the shape"
+        view = None if slide is None else _as_stored(self._shape, slide)
+        pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
+        yield from pixels.decode(self._stored, view, deep=deep)
+
+    def _overview(self) -> Iterator[Finding]:
+        open_store(self._tree.folder).overview  # noqa: B018  it decodes every chunk
+        yield from ()
+
+
+def _affordable(tree: StoreTree, workers: int) -> int:
+    """Return as many workers as memory has room for, each with a file and a shard's pixels."""
+    largest = min(LARGE_FILE_BYTES, max(tree.sizes.values(), default=0))
+    unit_bytes = max(3 * SHARD_PX * SHARD_PX, largest)
+    return memory.make_budget(memory.SystemGauge(), unit_bytes=unit_bytes, most=workers).units
+
+
+def _other_slide(shape: StoreShape, slide: Slide) -> Finding | None:
+    """Return a finding where the slide is not the store's."""
+    told, source = shape.told["source"], slide.source
+    wanted, size = told["fingerprint"], (told["width"], told["height"])
+    sizes = slide.original.levels[0].size, slide.channels
+    if source.fingerprint == wanted and sizes == (size, shape.channels):
+        return None
+    what = (
+        f"the store was made from a slide with the fingerprint {wanted:.12}…, but that of "
+        f"{source.name} is {source.fingerprint:.12}…: their pixels were not compared"
+    )
+    return Finding("zarr.json", what)
+
+
+def _as_stored(shape: StoreShape, slide: Slide) -> Slide:
+    """Return a slide at the resolution of the store's level 0, by the mpp it was made with."""
+    asked = shape.told["parameters"]["mpp"]
+    if asked is None:
+        return slide.original
+    across, down = shape.told["source"]["mpp"]
+    return view_slide(slide.original, mpp=asked, slide_mpp=(across, down))
+
+
+def _foreseen(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield findings, the last of them what ended the search."""
+    try:
+        yield from findings
+    except FORESEEN as error:
+        yield _damage(name, error)
+
+
+def _damage(name: str, error: BaseException) -> Finding:
+    is_ours = isinstance(error, SlidetileError)
+    return Finding(name, str(error) if is_ours else f"it is damaged: {error!r:.200}")

@@ -1,0 +1,132 @@
+"""Making shards by copying the slide's compressed tiles: nothing is decoded."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from slidetile.errors import NotNativeError
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.jpeg import NativeCodec
+from slidetile.format.layout import COPIED_SHARD_PX, Grid, Shard
+from slidetile.format.metadata import OWN_LEVELS
+from slidetile.format.pyramid import PyramidLevel
+from slidetile.planning.plan import TilePlan
+from slidetile.raster.region import Region
+from slidetile.slides.slide import DAMAGED, FetchedTiles, NativeLevel, Slide
+from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
+
+TASK_BYTES = 1 << 21
+"""About as many bytes are copied at a time; more only where a single shard has more."""
+
+
+class _Fetched(NamedTuple):
+    task: Task
+    tiles: FetchedTiles
+
+
+class Copying:
+    """The native levels of a slide, as a store's levels.
+
+    Parameters
+    ----------
+    slide
+        The slide to copy from.
+    plan
+        The tiles wanted; at the coarser levels, the native tiles that cover them.
+
+    Raises
+    ------
+    NotNativeError
+        The slide's level 0 is not made of JPEG tiles that can be copied.
+    """
+
+    kind = OWN_LEVELS
+
+    decodes = False
+
+    def __init__(self, slide: Slide, plan: TilePlan) -> None:
+        self.codec: ChunkCodec = NativeCodec()
+        self.kept: KeptShards | None = None
+        found = [(number, slide.native_level(number)) for number in range(len(slide.levels))]
+        self._natives = [(number, native) for number, native in found if native is not None]
+        if not self._natives or self._natives[0][0] != 0:
+            raise NotNativeError(
+                f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
+                "use the codec zstd or jpeg."
+            )
+        regions = plan.regions
+        self.levels = tuple(
+            _native_level(slide, number, native, regions) for number, native in self._natives
+        )
+        self._sizes = [
+            {shard: native.stored_bytes(level.grid.chunk_cells(shard)) for shard in level.shards}
+            for level, (_, native) in zip(self.levels, self._natives, strict=True)
+        ]
+
+    @property
+    def unit_bytes(self) -> int:
+        """The most bytes that are copied at a time."""
+        return max((TASK_BYTES, *itertools.chain(*(sizes.values() for sizes in self._sizes))))
+
+    def tasks(self, is_kept: IsKept) -> list[Task]:
+        """Return the shards still to be copied; neighbours in a row go together.
+
+        A scanner stores a row of native tiles one after another, so that what several shards
+        need of it is read at once; and the threads hand over a few large pieces, not many small.
+        """
+        tasks: list[Task] = []
+        for number, level in enumerate(self.levels):
+            group: list[Shard] = []
+            held = 0
+            for shard in level.shards:
+                if is_kept(number, shard):
+                    continue
+                size = self._sizes[number][shard]
+                if group and (shard.row != group[0].row or held + size > TASK_BYTES):
+                    tasks.append(Task(number, tuple(group)))
+                    group, held = [], 0
+                group.append(shard)
+                held += size
+            if group:
+                tasks.append(Task(number, tuple(group)))
+        return tasks
+
+    def read(self, task: Task) -> _Fetched:
+        """Read the stored bytes of the shards' native tiles."""
+        grid = self.levels[task.level].grid
+        cells = np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
+        return _Fetched(task, self._natives[task.level][1].fetch(cells))
+
+    def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
+        """Make each native tile a JPEG stream of its own.
+
+        Raises
+        ------
+        NotNativeError
+            A tile is encoded otherwise than its level promises.
+        """
+        streams = iter(fetched.tiles.streams())
+        for shard in fetched.task.shards:
+            own = dict(zip(shard.chunks, streams, strict=False))
+            payloads = {place: stream for place, stream in own.items() if stream}
+            damaged = tuple(place for place, stream in own.items() if stream == DAMAGED)
+            yield EncodedShard(fetched.task.level, shard, payloads, damaged)
+
+    def stored_bytes(self) -> int:
+        """Return how many bytes the slide's file holds for all wanted chunks."""
+        return sum(sum(sizes.values()) for sizes in self._sizes)
+
+
+def _native_level(
+    slide: Slide, number: int, native: NativeLevel, regions: Sequence[Region]
+) -> PyramidLevel:
+    level = slide.levels[number]
+    grid = Grid.about(level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX)
+    needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
+    return PyramidLevel(
+        grid=grid,
+        shards=tuple(grid.shards_for(needed)),
+        downsample=(slide.width / level.width, slide.height / level.height),
+    )

@@ -1,0 +1,200 @@
+"""The folder an unfinished store is built in: its files whole or absent, one process at a time."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from slidetile.errors import StoreExistsError
+from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
+from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
+
+MOST_PARTS = 512
+"""Parts handed to the system at once; POSIX promises 16, Linux and macOS take 1024."""
+
+
+class PartialFolder:
+    """``NAME.zarr.partial``, held by this process until it is closed; its files may follow.
+
+    The claim lies beside it, in ``NAME.zarr.owner``: so it is held while the folder is thrown away
+    or renamed, and never gets into the finished store.
+
+    Parameters
+    ----------
+    store
+        Where the finished store is to lie.
+    overwrite
+        Whether it may take the place of a finished one.
+    durable
+        Sync every file and folder, so that the finished store survives a power failure.
+    times
+        When the holder of the claim gives signs of life.
+
+    Raises
+    ------
+    StoreBusyError
+        Another process, or another thread of this one, writes this store.
+    StoreExistsError
+        What is at ``store`` may not be replaced.
+    OSError
+        The folder above cannot be written.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        *,
+        overwrite: bool = False,
+        durable: bool = False,
+        times: ClaimTimes = DEFAULT_TIMES,
+    ) -> None:
+        self.path = partial_path(store)
+        self._store = store
+        self._overwrite = overwrite
+        self._durable = durable
+        self._known_folders: set[Path] = set()
+        check_destination(store, overwrite=overwrite)
+        store.parent.mkdir(parents=True, exist_ok=True)
+        self._claim = Claim(_owner_path(store), times)
+        try:
+            check_destination(store, overwrite=overwrite)  # it may just have been finished
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others write the store; what is unfinished stays for them to continue."""
+        self._claim.release()
+
+    def write(self, path: Path, parts: Sequence[bytes]) -> None:
+        """Write a file under a temporary name and rename it: it is whole or absent.
+
+        ``parts`` follow each other in the file; they are not joined in memory.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process has taken over.
+        OSError
+            The file cannot be written.
+        """
+        self._claim.check()
+        if path.parent not in self._known_folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._known_folders.add(path.parent)
+        # Named by the claim: one who was taken for dead and wakes up writes into no file of ours.
+        temporary = f"{path}.{self._claim.token}.tmp"
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            for first in range(0, len(parts), MOST_PARTS):
+                _write_all(file, parts[first : first + MOST_PARTS])
+            if self._durable:
+                os.fsync(file)
+        finally:
+            os.close(file)
+        self._claim.check()
+        os.replace(temporary, path)  # noqa: PTH105  pathlib takes as long again to do it
+
+    def keep(self, path: Path) -> None:
+        """Sync a file that an earlier run has written, where this one is to be durable."""
+        if self._durable:
+            _sync(path)
+
+    def discard(self) -> None:
+        """Remove the folder; what is written next begins it anew."""
+        self._claim.check()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._known_folders.clear()
+
+    def finish(self) -> None:
+        """Give the folder the name of the finished store.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process has taken over.
+        StoreExistsError
+            A store that may not be replaced has come to lie there meanwhile.
+        """
+        if self._durable:
+            for folder, _, _ in os.walk(self.path, topdown=False):
+                _sync(Path(folder))
+        self._claim.check()
+        check_destination(self._store, overwrite=self._overwrite)
+        replaced = self._store.with_name(self._store.name + REPLACED_SUFFIX)
+        if self._store.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            self._store.rename(replaced)
+        self.path.rename(self._store)
+        if self._durable:
+            _sync_above(self._store)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def refuse_if_busy(store: str | os.PathLike[str]) -> None:
+    """Make sure no living process writes a store, to say so before anything is read.
+
+    Raises
+    ------
+    StoreBusyError
+        One does.
+    """
+    refuse_if_claimed(_owner_path(Path(store)))
+
+
+def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Make sure a store may be written at ``path``.
+
+    Raises
+    ------
+    StoreExistsError
+        Something is there, and it is no store or was not to be overwritten.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    if not overwrite:
+        raise StoreExistsError(
+            f"{path} exists already; choose another name, or overwrite it on purpose."
+        )
+    if not (path / "zarr.json").is_file():
+        raise StoreExistsError(
+            f"{path} is not a store, so it is not overwritten; choose another name."
+        )
+
+
+def _write_all(file: int, parts: Sequence[bytes]) -> None:
+    written = os.writev(file, parts)
+    if written < sum(map(len, parts)):  # rare: a full disk, a signal
+        left = memoryview(b"".join(parts))[written:]
+        while left:
+            left = left[os.write(file, left) :]
+
+
+def _owner_path(store: Path) -> Path:
+    return store.with_name(store.name + OWNER_SUFFIX)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _sync_above(path: Path) -> None:
+    """Sync the folder a path lies in, and those above, which this run may have made."""
+    above = Path(os.path.abspath(path)).parents  # noqa: PTH100  links stay
+    _sync(above[0])
+    for folder in above[1:]:
+        with contextlib.suppress(OSError):  # not ours to read, so not ours either
+            _sync(folder)

@@ -1,0 +1,122 @@
+"""What a store says of its slide and of how it was made: ``attributes.slidetile``."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.metadata import FORMAT_VERSION, level_0
+from slidetile.format.pyramid import PyramidLevel
+from slidetile.planning.plan import TilePlan
+from slidetile.quality.level import QualityLevel
+from slidetile.slides.slide import Slide
+
+
+def fill_value(slide: Slide) -> int:
+    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
+    return 255 if sum(slide.background) >= 3 * 128 else 0
+
+
+def store_attributes(
+    slide: Slide, plan: TilePlan, codec: ChunkCodec, quality: QualityLevel, *, anonymous: bool
+) -> dict[str, Any]:
+    """Return all that the store tells; each key is explained in docs/store-format.md.
+
+    Parameters
+    ----------
+    slide, plan, codec
+        What the store is made of.
+    quality
+        What the table's quality columns are measured on.
+    anonymous
+        Leave out the file name and the maker's free text.
+    """
+    attributes: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "complete": True,
+        "tile_size": plan.spec.size,
+        "tile_count": len(plan),
+        "codec": codec.name,
+        "background": list(slide.background),
+        "source": _source(slide.original, anonymous=anonymous),
+        "level_0": level_0(slide.mpp, slide.rescaling),
+        "parameters": {
+            "mpp": None if slide.rescaling is None else slide.rescaling.asked_mpp,
+            "codec": codec.parameters,
+            **plan.spec.parameters,
+            "tissue": plan.tissue.parameters,
+            "plan_sha256": _digest(plan),
+        },
+        "quality": quality.parameters,
+    }
+    if slide.icc_profile is not None:
+        attributes["icc_profile"] = base64.b64encode(slide.icc_profile).decode()
+    return attributes
+
+
+def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
+    source = slide.source
+    return {
+        **({} if anonymous else {"name": source.name}),
+        "size_bytes": source.size_bytes,
+        "fingerprint": source.fingerprint,
+        **({} if anonymous else {"vendor": slide.vendor}),
+        "reader": slide.reader,
+        "width": slide.width,
+        "height": slide.height,
+        "scan_area": _scan_area(slide),
+        "level_downsamples": [level.downsample for level in slide.levels],
+        "mpp": None if slide.mpp is None else list(slide.mpp),
+        "objective_power": slide.objective_power,
+    }
+
+
+def _scan_area(slide: Slide) -> list[int] | None:
+    """Return the [x, y, width, height] of the part that was scanned, or None where it is all."""
+    area = slide.scan_area
+    return None if area == slide.bounds else [area.x, area.y, area.width, area.height]
+
+
+def _digest(plan: TilePlan) -> str:
+    """Return what tells two plans apart that the same parameters, read otherwise, would give."""
+    digest = hashlib.sha256()
+    for array in (plan.columns, plan.rows, plan.tissue_fractions):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for row in plan.tissue.labels:  # whatever type they have here
+        digest.update(row.astype("<i4").tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSpec:
+    """All that shapes a store, known before its first byte."""
+
+    plan: TilePlan
+    """The tiles, and the overview and tissue they were chosen by."""
+
+    codec: ChunkCodec
+    """How chunks are stored, at every level."""
+
+    levels: tuple[PyramidLevel, ...]
+    """The pyramid, finest first."""
+
+    kind: str
+    """How the coarser levels come about, for the image's metadata."""
+
+    channels: int
+    """Channels of every pixel."""
+
+    fill: int
+    """Value of what is not stored: 255 in brightfield, 0 in fluorescence."""
+
+    mpp: tuple[float, float] | None
+    """Micrometres per pixel of level 0, as (x, y)."""
+
+    name: str
+    """The image's name, shown by viewers."""
+
+    attributes: dict[str, Any]
+    """``attributes.slidetile`` of the root group."""

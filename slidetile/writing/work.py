@@ -1,0 +1,110 @@
+"""The work of making a store, shard by shard, and how much of it an earlier run has left to do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.layout import Shard, morton_key
+from slidetile.format.pyramid import PyramidLevel
+
+
+class Task(NamedTuple):
+    """Shards of one level to be made, or a finished one to be read as a coarser one needs it."""
+
+    level: int
+    shards: tuple[Shard, ...]
+    is_kept: bool = False
+
+
+class EncodedShard(NamedTuple):
+    """A shard ready to be written."""
+
+    level: int
+    shard: Shard
+    payloads: dict[int, bytes]
+    """The payload of each chunk, by its place in the shard."""
+    unreadable: tuple[int, ...] = ()
+    """The places of chunks whose pixels could not be read."""
+
+
+class KeptShards(Protocol):
+    """The finished shards of an interrupted run."""
+
+    def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
+        """Return the payload of each chunk of a finished shard, by its place."""
+        ...
+
+
+IsKept = Callable[[int, Shard], bool]
+
+
+class Work(Protocol):
+    """One way to make the shards of a plan."""
+
+    kind: str
+    """How the coarser levels come about, for the image's metadata."""
+
+    codec: ChunkCodec
+    """How chunks are stored."""
+
+    levels: tuple[PyramidLevel, ...]
+    """The store's levels, finest first."""
+
+    kept: KeptShards | None
+    """Where the finished shards of an interrupted run are read from; set before it continues."""
+
+    def tasks(self, is_kept: IsKept) -> list[Task]:
+        """Return what is to be done, given which shards are finished."""
+        ...
+
+    def read(self, task: Task) -> Any:
+        """Bring what a task needs into memory, for `encode`."""
+        ...
+
+    def encode(self, fetched: Any) -> Iterator[EncodedShard]:
+        """Yield the shards that are ready now that a task has been read."""
+        ...
+
+    decodes: bool
+    """Whether shards are made of pixels, which keeps cores busy, or copied."""
+
+    @property
+    def unit_bytes(self) -> int:
+        """The bytes of the largest task, as it is worked on."""
+        ...
+
+    def stored_bytes(self) -> int | None:
+        """Return the bytes of all chunks where they are known beforehand."""
+        ...
+
+
+def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
+    """Return the tasks from which all missing shards follow where each level halves the one before.
+
+    A finished shard is worth something only while all it was made from is finished too; and one
+    below a missing shard must be read again. Ordered along a Z curve over all levels, so that
+    the accumulator of coarser shards stays small.
+    """
+    tasks: list[Task] = []
+    made_below: set[tuple[int, int]] = set()
+    pending: list[Task] = []
+    for number, level in enumerate(levels):
+        made = {
+            (shard.column, shard.row)
+            for shard in level.shards
+            if (shard.column, shard.row) in made_below or not is_kept(number, shard)
+        }
+        tasks += [task for task in pending if _above(task.shards[0]) in made]
+        pending = [
+            Task(number, (shard,), is_kept=True)
+            for shard in level.shards
+            if (shard.column, shard.row) not in made
+        ]
+        if number == 0:
+            tasks += [Task(0, (s,)) for s in level.shards if (s.column, s.row) in made]
+        made_below = {(column // 2, row // 2) for column, row in made}
+    return sorted(tasks, key=lambda task: (morton_key(task.shards[0], task.level), task.level))
+
+
+def _above(shard: Shard) -> tuple[int, int]:
+    return shard.column // 2, shard.row // 2

@@ -1,0 +1,300 @@
+"""Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+
+from slidetile.errors import StoreMismatchError
+from slidetile.format import metadata
+from slidetile.format.checksum import crc32c
+from slidetile.format.layout import Shard
+from slidetile.format.ledger import ShardRecord
+from slidetile.format.manifest import FileSum, pack_manifest
+from slidetile.format.metadata import Dataset
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, partial_path, shard_key
+from slidetile.format.picture import PICTURE_CODEC, pack_picture, picture_grid
+from slidetile.format.shard import pack_shard, split_shard
+from slidetile.format.table import write_parquet
+from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
+from slidetile.writing.partial import PartialFolder
+from slidetile.writing.spec import StoreSpec
+from slidetile.writing.work import EncodedShard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class PackedShard(NamedTuple):
+    """A shard file in memory, in parts, and the record of what is in it."""
+
+    record: ShardRecord
+    parts: Sequence[bytes]
+
+
+class StoreWriter:
+    """Writes one store; shards may be written from several threads, each by one of them.
+
+    Parameters
+    ----------
+    path
+        Where the finished store is to lie.
+    spec
+        What shapes it.
+    overwrite
+        Replace a finished store, once the new one is complete.
+    restart
+        Throw away what an earlier, unfinished run has written.
+    durable
+        Sync every file and folder before the store gets its name.
+    times
+        When this process gives signs of life to others that want to write here.
+
+    Raises
+    ------
+    StoreBusyError
+        Another process writes this store, or has taken over; any method may raise it.
+    StoreExistsError
+        ``path`` exists and ``overwrite`` was not asked for, or is no store and never replaced.
+    StoreMismatchError
+        The unfinished store there has another source or other settings.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        spec: StoreSpec,
+        *,
+        overwrite: bool = False,
+        restart: bool = False,
+        durable: bool = False,
+        times: ClaimTimes = DEFAULT_TIMES,
+    ) -> None:
+        self.path = path
+        self.spec = spec
+        self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
+        self.partial = self._folder.path
+        self._files: dict[str, FileSum] = {}
+        try:
+            self._open(restart=restart)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes write the store; an unfinished one stays, to be continued."""
+        self._folder.close()
+
+    def kept(self, level: int, shard: Shard) -> ShardRecord | None:
+        """Return the record of a shard an earlier run has finished, or None where it must be made.
+
+        A shard file is whole by construction, but one without all its wanted chunks (unreadable
+        then, perhaps readable now) or with a damaged one counts as not made.
+        """
+        if not self._is_continued:
+            return None
+        try:
+            data = self._shard_path(level, shard).read_bytes()
+        except FileNotFoundError:
+            return None
+        grid = self.spec.levels[level].grid
+        try:
+            chunks = split_shard(data, grid, self.spec.codec)
+            payloads = {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
+            for payload in payloads.values():
+                shape = grid.chunk_height, grid.chunk_width, self.spec.channels
+                self.spec.codec.check(payload, shape)
+        except ValueError:
+            return None
+        if set(chunks) != set(shard.chunks):
+            return None
+        entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
+        self._folder.keep(self._shard_path(level, shard))
+        self._list(self._shard_path(level, shard), FileSum.of(data))
+        return ShardRecord(level=level, shard=shard, chunks=entries)
+
+    def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
+        """Return the payload of each chunk of a shard written earlier, by its place."""
+        try:
+            data = self._shard_path(level, shard).read_bytes()
+        except FileNotFoundError:
+            return {}  # none of its chunks could be read
+        chunks = split_shard(data, self.spec.levels[level].grid, self.spec.codec)
+        return {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
+
+    def pack(self, encoded: EncodedShard) -> "PackedShard":
+        """Return a shard as the bytes of its file, to be written by `write_shard`."""
+        level, shard, payloads, unreadable = encoded
+        codec = self.spec.codec
+        checksums = {place: crc32c(payload) for place, payload in payloads.items()}
+        chunks = {place: codec.seal(payloads[place], checksums[place]) for place in payloads}
+        parts: Sequence[bytes]
+        if chunks and metadata.is_sharded(codec):
+            parts = pack_shard(chunks, self.spec.levels[level].grid)
+        else:
+            parts = chunks.get(0, ())
+        entries = {p: (sum(map(len, chunk)), checksums[p]) for p, chunk in chunks.items()}
+        record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        return PackedShard(record, parts)
+
+    def write_shard(self, packed: "PackedShard") -> ShardRecord:
+        """Write a shard's file and return its record; where no chunk could be read, no file."""
+        record, parts = packed
+        path = self._shard_path(record.level, record.shard)
+        if parts:
+            self._write(path, *parts)
+        elif self._is_continued:
+            path.unlink(missing_ok=True)  # the run before may have left a damaged one
+        return record
+
+    def finish(self, table: "pa.Table") -> None:
+        """Write the tile table and the root's metadata, and give the store its final name."""
+        self._write_json("tiles", metadata.group({}))
+        self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
+        root = metadata.to_json(metadata.group(self._root_attributes()))
+        self._list(self.partial / "zarr.json", FileSum.of(root))
+        self._files.pop(PARTIAL_NOTE, None)
+        self._write(self.partial / MANIFEST, pack_manifest(self._files))
+        self._write(self.partial / "zarr.json", root)
+        if self._is_continued:
+            for stray in self.partial.rglob("*.tmp"):
+                stray.unlink(missing_ok=True)
+        (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
+        self._folder.finish()
+
+    def discard(self) -> None:
+        """Remove the unfinished store."""
+        self._folder.discard()
+        self._files.clear()
+
+    def _open(self, *, restart: bool) -> None:
+        if restart:
+            self.discard()
+        self._is_continued = self.partial.exists()
+        if self._is_continued:
+            self._check_same_run()
+        else:
+            self._leave_note()
+        self._begin()  # again, in a run continued: the other may have ended in the middle of it
+
+    def _leave_note(self) -> None:
+        try:
+            self._write(self.partial / PARTIAL_NOTE, metadata.to_json(self._note()))
+        except OSError:
+            self.discard()  # a folder that cannot say what it is would stop the next run
+            raise
+
+    def _begin(self) -> None:
+        for number, level in enumerate(self.spec.levels):
+            node = metadata.array(
+                level.grid, self.spec.codec, channels=self.spec.channels, fill=self.spec.fill
+            )
+            self._write_json(str(number), node)
+        overview = self.spec.plan.tissue.overview
+        self._write_picture("overview", overview.image, "area average", fill=self.spec.fill)
+        labels = self.spec.plan.tissue.labels[..., np.newaxis]
+        self._write_picture("tissue", labels, "labels", fill=0, data_type="uint32")
+
+    def _note(self) -> dict[str, Any]:
+        return {
+            "what": (
+                f"An unfinished slidetile store. Run the same command again to finish it as "
+                f"{self.path.name}, or delete this folder."
+            ),
+            "slidetile": self.spec.attributes,
+        }
+
+    def _check_same_run(self) -> None:
+        try:
+            before = _begun(self.partial)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreMismatchError(
+                f"{self.partial} exists but does not say what it is ({error}); "
+                "delete it or restart."
+            ) from error
+        now = json.loads(metadata.to_json(self.spec.attributes))
+        if before != now:
+            keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+            raise StoreMismatchError(
+                f"{self.partial} was begun with another {', '.join(keys)}; "
+                "use the same slide and settings to continue it, or restart to begin anew."
+            )
+
+    def _root_attributes(self) -> dict[str, Any]:
+        spec = self.spec
+        datasets = [
+            Dataset(path=str(number), downsample=level.downsample)
+            for number, level in enumerate(spec.levels)
+        ]
+        ome = metadata.image(
+            spec.name, datasets, mpp=spec.mpp, channels=spec.channels, kind=spec.kind
+        )
+        return {"ome": ome, "slidetile": spec.attributes}
+
+    def _write_picture(
+        self,
+        name: str,
+        pixels: np.ndarray[Any, Any],
+        kind: str,
+        *,
+        fill: int,
+        data_type: str = "uint8",
+    ) -> None:
+        """Write a whole [row, column, channel] array as an image of one level."""
+        height, width, channels = pixels.shape
+        grid = picture_grid(width, height)
+        overview = self.spec.plan.tissue.overview
+        dataset = Dataset(path="0", downsample=overview.scale)
+        ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
+        node = metadata.array(
+            grid, PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
+        )
+        self._write_json(name, metadata.group({"ome": ome}))
+        self._write_json(f"{name}/0", node)
+        shard = pack_picture(pixels, grid, fill=fill, data_type=np.dtype(data_type))
+        self._write(self.partial / name / "0" / shard_key(0, 0), *shard)
+
+    def _shard_path(self, level: int, shard: Shard) -> Path:
+        return self.partial / str(level) / shard_key(shard.column, shard.row)
+
+    def _write_json(self, folder: str, node: dict[str, Any]) -> None:
+        self._write(self.partial / folder / "zarr.json", metadata.to_json(node))
+
+    def _write(self, path: Path, *parts: bytes) -> None:
+        self._folder.write(path, parts)
+        self._list(path, FileSum.of(*parts))
+
+    def _list(self, path: Path, content: FileSum) -> None:
+        """Remember a file for the manifest."""
+        name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
+        self._files[name] = content
+
+
+def begun_codec(path: Path) -> str | None:
+    """Return the codec an unfinished store at ``path`` was begun with, or None without one."""
+    try:
+        return str(_begun(partial_path(path))["codec"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _begun(partial: Path) -> dict[str, Any]:
+    """Return the attributes an unfinished store was begun with; any error means it has none.
+
+    The note goes just before the last rename; a run that ended between the two left the root's
+    metadata, which say the same.
+    """
+    note, root = partial / PARTIAL_NOTE, partial / "zarr.json"
+    node = json.loads((note if note.exists() else root).read_bytes())
+    attributes = node["slidetile"] if note.exists() else node["attributes"]["slidetile"]
+    if not isinstance(attributes, dict):
+        raise TypeError(f"its attributes are {attributes!r}")
+    return attributes
