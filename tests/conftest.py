@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from click.testing import CliRunner
+from paths import SAMPLE, SAMPLES, SHARED
 
 import slidetile as st
 from slidetile.cli.commands import main
@@ -17,7 +18,7 @@ from slidetile.cli.commands import main
 @pytest.fixture(scope="session")
 def shared_slides() -> Path:
     """The folder of real slides; see its README. Absent in a user's clone."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "slides"
+    folder = SHARED / "slides"
     if not folder.is_dir():
         pytest.skip(f"the real slides are not here ({folder})")
     return folder
@@ -26,7 +27,7 @@ def shared_slides() -> Path:
 @pytest.fixture(scope="session")
 def shared_truth() -> Path:
     """The folder of hand-drawn tissue polygons and their ``score.py``."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "tissue_truth"
+    folder = SHARED / "tissue_truth"
     if not folder.is_dir():
         pytest.skip(f"the tissue polygons are not here ({folder})")
     return folder
@@ -35,7 +36,7 @@ def shared_truth() -> Path:
 @pytest.fixture(scope="session")
 def sample() -> Path:
     """The slide that comes with the source: 3840×2560 px, 0.5 µm, native JPEG tiles of 256."""
-    return Path(__file__).resolve().parents[1] / "data_samples" / "sample.svs"
+    return SAMPLE
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +66,7 @@ def wide_slide(tmp_path_factory) -> Path:
 
 
 def drawn_slide(path: Path, side: int) -> Path:
-    script = Path(__file__).resolve().parents[1] / "data_samples" / "make_slide.py"
+    script = SAMPLES / "make_slide.py"
     size = ["--width", str(side), "--height", str(side), "--tissue-fraction", "0.8"]
     subprocess.run([sys.executable, script, path, *size], check=True, capture_output=True)
     return path

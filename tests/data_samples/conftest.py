@@ -1,14 +1,12 @@
 import sys
-from pathlib import Path
 
 import pytest
-
-DATA_SAMPLES = Path(__file__).parents[2] / "data_samples"
+from paths import SAMPLES
 
 # The samples are scripts, not a package: they find each other as a script's neighbours do.
-sys.path.insert(0, str(DATA_SAMPLES))
+sys.path.insert(0, str(SAMPLES))
 
 
 @pytest.fixture(scope="session")
 def data_samples():
-    return DATA_SAMPLES
+    return SAMPLES

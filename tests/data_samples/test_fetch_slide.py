@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fetch_slide
 import pytest
 from fetch_slide import FetchError, RealSlide
+from paths import SHARED
 
 CONTENT = bytes(range(256)) * 10_000
 
@@ -117,8 +118,8 @@ def test_the_committed_list_is_well_formed():
         assert slide.size_bytes > 0
 
 
-def test_the_listed_small_region_is_the_real_one(data_samples):
-    path = data_samples.parents[1] / "shared" / "slides" / "CMU-1-Small-Region.svs"
+def test_the_listed_small_region_is_the_real_one():
+    path = SHARED / "slides" / "CMU-1-Small-Region.svs"
     if not path.exists():
         pytest.skip(f"the real slides are not at {path.parent}")
     assert fetch_slide.fetch(fetch_slide.load_list()["CMU-1-Small-Region"], path.parent) == path

@@ -1,10 +1,10 @@
 import logging
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import SAMPLE
 
 import slidetile as st
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
@@ -14,7 +14,6 @@ from slidetile.runtime.memory import OVERHEAD, Budget, SystemGauge, make_budget
 from slidetile.runtime.places import Places
 from slidetile.writing.write import make_work
 
-SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 MB = 1_000_000
 
 

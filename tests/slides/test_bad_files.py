@@ -5,12 +5,12 @@ import struct
 import subprocess
 import sys
 import tracemalloc
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from paths import ROOT
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
@@ -256,7 +256,7 @@ def test_other_libraries_errors_are_quoted_in_one_short_line():
 def test_no_library_is_imported_before_a_slide_is_opened():
     heavy = "{'openslide', 'tifffile', 'imagecodecs'}"
     code = f"import sys, slidetile.slides.opening; print(sorted({heavy} & set(sys.modules)))"
-    root = Path(__file__).parents[2]
+    root = ROOT
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )

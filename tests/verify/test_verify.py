@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tifffile
+from paths import SAMPLE
 
 import slidetile as st
 from slidetile.format.checksum import crc32c
@@ -21,7 +22,6 @@ from slidetile.format.shard import pack_shard
 from slidetile.format.table import schema
 from slidetile.store.array import ArrayFile
 
-SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 CODECS = ("native", "zstd", "jpeg", "raw")
 TABLE = "tiles/tiles.parquet"
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import SAMPLE
 
 import slidetile as st
 from slidetile.format.table import OK
-
-SAMPLE = Path(__file__).parents[1] / "data_samples" / "sample.svs"
 
 OVERWRITE = st.WriteOptions(existing="overwrite")
 RESTART = st.WriteOptions(existing="restart")

@@ -9,9 +9,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from paths import ROOT
 from PIL import Image
 
-NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "01_explore_a_slide.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "01_explore_a_slide.ipynb"
 
 # In the kernel, too, warnings about what we or the notebook do are errors; those of the kernel
 # and its event loop about each other are theirs.

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from paths import ROOT
 
 import slidetile as st
 
-ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data_samples" / "sample.svs"
 PAGE = (ROOT / "docs" / "store-format.md").read_text(encoding="utf-8")
 CODECS = ("native", "zstd", "jpeg", "raw")
