@@ -104,7 +104,7 @@ def floor(slide: str, _out: str, threads: int) -> Figures:
     codec = ZstdCodec()
     opened = st.open_slide(slide)
     plan = plan_of(opened)
-    native = opened.native_level(0)
+    native = opened.native_tiles(0)
     levels = Encoding(opened, plan, codec, 255).levels
     more = sum(len(s.chunks) for lv in levels for s in lv.shards) / sum(
         len(s.chunks) for s in levels[0].shards
@@ -199,7 +199,7 @@ def read_back(slide: str, _out: str, _threads: int, kept: str) -> Figures:
     indices = np.random.default_rng(1).integers(0, len(store), READ_BACK_TILES).tolist()
     tiles = [store.tile_region(index) for index in indices]
     source = openslide.OpenSlide(slide)
-    native = st.open_slide(slide).native_level(0)
+    native = st.open_slide(slide).native_tiles(0)
     streams = [native.fetch(native_cells(native, tile)).streams() for tile in tiles]
 
     def by_openslide() -> None:

@@ -39,8 +39,8 @@ OTHERS = {
     "another resolution": {"mpp": 0.7},
     "half": {"mpp": 1.0, "codec": "zstd"},
     "small tiles": {"tile": st.TileSpec(size=224, edge="shift", sample=20)},
-    "drawn": {"regions": st.RegionsSpec(path=SAMPLES / "sample.geojson")},
-    "cut": {"regions": st.RegionsSpec(path=SAMPLES / "sample.mask.png", mode="exclude")},
+    "drawn": {"annotations": st.AnnotationsSpec(path=SAMPLES / "sample.geojson")},
+    "cut": {"annotations": st.AnnotationsSpec(path=SAMPLES / "sample.mask.png", mode="exclude")},
     "otsu": {"detector": st.OtsuDetector(), "tissue_mpp": 4.0},
 }
 

@@ -55,7 +55,7 @@ DETECTORS = {
 }
 CLASSES = {"tissue": min, "faint": min, "background": max, "under pen": min}
 # Every detector is scored both ways: dropping specks and filling holes helps all of them.
-CLEANING = {"yes": {}, "no": {"min_region_area_um2": 0, "min_hole_area_um2": 0}}
+CLEANING = {"yes": {}, "no": {"min_piece_area_um2": 0, "min_hole_area_um2": 0}}
 
 
 def load_score():

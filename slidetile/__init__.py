@@ -12,17 +12,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slidetile.annotations.drawn import DrawnArea, DrawnRegions, PaintedMask
+    from slidetile.annotations.annotations import Annotation, Annotations, PaintedMask
     from slidetile.annotations.export import export_plan, export_store
-    from slidetile.annotations.reading import read_regions
-    from slidetile.annotations.spec import RegionsSpec
+    from slidetile.annotations.reading import read_annotations
+    from slidetile.annotations.spec import AnnotationsSpec
     from slidetile.annotations.tissue import cut_tissue, draw_tissue
     from slidetile.cohort.batch import BatchReport, SlideResult, tile_slides
     from slidetile.errors import (
+        AnnotationError,
         IncompleteStoreError,
         MissingResolutionError,
         NotNativeError,
-        RegionFileError,
         SlideError,
         SlideReadError,
         SlidetileError,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from slidetile.store.selection import TileSelection
     from slidetile.store.store import TileStore, open_store
     from slidetile.store.windows import Windows
-    from slidetile.tissue.mask import TissueMask, TissueRegion, find_tissue
+    from slidetile.tissue.mask import TissueMask, TissuePiece, find_tissue
     from slidetile.tissue.onnx import OnnxDetector
     from slidetile.tissue.optical_density import OpticalDensityDetector
     from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
@@ -55,11 +55,13 @@ if TYPE_CHECKING:
     from slidetile.writing.write import write_tiles
 
 __all__ = [
+    "Annotation",
+    "AnnotationError",
+    "Annotations",
+    "AnnotationsSpec",
     "ArraySlide",
     "BatchReport",
     "DarkBackgroundDetector",
-    "DrawnArea",
-    "DrawnRegions",
     "Finding",
     "IncompleteStoreError",
     "JpegCodec",
@@ -76,8 +78,6 @@ __all__ = [
     "RawCodec",
     "Recipe",
     "Region",
-    "RegionFileError",
-    "RegionsSpec",
     "Slide",
     "SlideError",
     "SlideReadError",
@@ -94,7 +94,7 @@ __all__ = [
     "TileSpec",
     "TileStore",
     "TissueMask",
-    "TissueRegion",
+    "TissuePiece",
     "UnsupportedSlideError",
     "Windows",
     "WriteOptions",
@@ -107,8 +107,8 @@ __all__ = [
     "open_slide",
     "open_store",
     "plan_tiles",
+    "read_annotations",
     "read_overview",
-    "read_regions",
     "rescale_slide",
     "tile_slide",
     "tile_slides",
@@ -122,8 +122,8 @@ _MODULES = {
     "ArraySlide": "slides.array",
     "BatchReport": "cohort.batch",
     "DarkBackgroundDetector": "tissue.plain",
-    "DrawnArea": "annotations.drawn",
-    "DrawnRegions": "annotations.drawn",
+    "Annotation": "annotations.annotations",
+    "Annotations": "annotations.annotations",
     "Finding": "verify.finding",
     "IncompleteStoreError": "errors",
     "JpegCodec": "format.codecs.jpeg",
@@ -135,13 +135,13 @@ _MODULES = {
     "OpticalDensityDetector": "tissue.optical_density",
     "OtsuDetector": "tissue.plain",
     "Overview": "slides.overview",
-    "PaintedMask": "annotations.drawn",
+    "PaintedMask": "annotations.annotations",
     "Progress": "writing.options",
     "RawCodec": "format.codecs.planar",
     "Recipe": "recipe",
     "Region": "raster.region",
-    "RegionFileError": "errors",
-    "RegionsSpec": "annotations.spec",
+    "AnnotationError": "errors",
+    "AnnotationsSpec": "annotations.spec",
     "Slide": "slides.slide",
     "SlideError": "errors",
     "SlideReadError": "errors",
@@ -158,7 +158,7 @@ _MODULES = {
     "TileSpec": "planning.plan",
     "TileStore": "store.store",
     "TissueMask": "tissue.mask",
-    "TissueRegion": "tissue.mask",
+    "TissuePiece": "tissue.mask",
     "UnsupportedSlideError": "errors",
     "Windows": "store.windows",
     "WriteOptions": "writing.options",
@@ -172,7 +172,7 @@ _MODULES = {
     "open_store": "store.store",
     "plan_tiles": "planning.plan",
     "read_overview": "slides.overview",
-    "read_regions": "annotations.reading",
+    "read_annotations": "annotations.reading",
     "rescale_slide": "slides.rescaled",
     "tile_slide": "recipe",
     "tile_slides": "cohort.batch",

@@ -1,7 +1,7 @@
 """The errors slidetile raises for slides and stores; a caller's mistake is ValueError or TypeError.
 
 SlidetileError
-├── RegionFileError               a file of drawn regions cannot be used
+├── AnnotationError               an annotation file cannot be used
 ├── SlideError
 │   ├── UnsupportedSlideError     no reader recognises the file
 │   ├── MissingResolutionError    no mpp in the file and none given, where one is needed
@@ -21,8 +21,8 @@ class SlidetileError(Exception):
     """Base of all errors that concern a slide or a store."""
 
 
-class RegionFileError(SlidetileError):
-    """A file of drawn regions cannot be read, or holds nothing for this slide."""
+class AnnotationError(SlidetileError):
+    """An annotation file cannot be read, or holds nothing for this slide."""
 
 
 class SlideError(SlidetileError):

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from slidetile.annotations.spec import RegionsSpec
+from slidetile.annotations.spec import AnnotationsSpec
 from slidetile.annotations.tissue import DETECTOR, cut_tissue, draw_tissue
 from slidetile.format.codecs.codec import ChunkCodec, CodecName
 from slidetile.format.codecs.named import make_codec
@@ -19,10 +19,11 @@ from slidetile.store.store import TileStore
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (
     MIN_HOLE_AREA_UM2,
-    MIN_REGION_AREA_UM2,
+    MIN_PIECE_AREA_UM2,
     TissueMask,
     check_tissue_options,
     find_tissue,
+    stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, refuse_if_busy
@@ -62,17 +63,17 @@ class Recipe:
     """Resolution at which tissue is looked for, in µm per pixel; None is 8 µm, coarser on large
     slides, see `overview_mpp`."""
 
-    min_region_area_um2: float = MIN_REGION_AREA_UM2
+    min_piece_area_um2: float = MIN_PIECE_AREA_UM2
     """Smaller pieces of tissue are dropped."""
 
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2
     """Smaller holes in tissue are filled."""
 
-    region_margin_um: float = 0.0
+    tissue_margin_um: float = 0.0
     """How far tissue is widened on all sides."""
 
-    regions: RegionsSpec | None = None
-    """Regions that somebody drew, to take for tissue or to cut it with."""
+    annotations: AnnotationsSpec | None = None
+    """Annotations, to take for tissue or to cut it with."""
 
     reader: str | None = None
     """"tiff" or "openslide" to insist on one."""
@@ -94,15 +95,15 @@ class Recipe:
     def _lengths(self) -> dict[str, float]:
         """Areas and lengths of tissue, by the names that `find_tissue` has for them."""
         return {
-            "min_region_area_um2": float(self.min_region_area_um2),
+            "min_piece_area_um2": float(self.min_piece_area_um2),
             "min_hole_area_um2": float(self.min_hole_area_um2),
-            "region_margin_um": float(self.region_margin_um),
+            "tissue_margin_um": float(self.tissue_margin_um),
         }
 
     @property
     def _is_drawn(self) -> bool:
-        """Whether drawn regions are the tissue, and none is looked for."""
-        return self.regions is not None and self.regions.mode == "replace"
+        """Whether annotations are the tissue, and none is looked for."""
+        return self.annotations is not None and self.annotations.mode == "replace"
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
         """Open a slide, at the resolution asked for; see `open_slide` and `rescale_slide`."""
@@ -114,12 +115,12 @@ class Recipe:
 
     def tissue(self, slide: Slide) -> TissueMask:
         """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
-        if self.regions is None:
+        if self.annotations is None:
             return self._found(slide)
-        regions = self.regions.read(slide)
-        if self.regions.mode == "replace":
-            return draw_tissue(slide, regions, mpp=self.tissue_mpp)
-        return cut_tissue(self._found(slide), regions, mode=self.regions.mode)
+        annotations = self.annotations.read(slide)
+        if self.annotations.mode == "replace":
+            return draw_tissue(slide, annotations, mpp=self.tissue_mpp)
+        return cut_tissue(self._found(slide), annotations, mode=self.annotations.mode)
 
     def _found(self, slide: Slide) -> TissueMask:
         return find_tissue(
@@ -134,13 +135,13 @@ class Recipe:
         """Find a slide's tissue and choose its tiles; see `plan_tiles`."""
         return plan_tiles(slide, self.tissue(slide), self.tile)
 
-    def made(self, store: TileStore, slide: Slide) -> bool:
+    def matches(self, store: TileStore, slide: Slide) -> bool:
         """Return whether a store is what this recipe makes of a slide, as far as is recorded.
 
         A codec or a detector left to be chosen by the slide agrees with whatever was chosen.
         """
         source, parameters = store.attributes["source"], store.attributes["parameters"]
-        drawn = [] if self.regions is None else [self.regions.parameters(slide)]
+        drawn = [] if self.annotations is None else [self.annotations.parameters(slide)]
         return (
             source["fingerprint"] == slide.source.fingerprint
             and source["reader"] == slide.reader
@@ -156,7 +157,9 @@ class Recipe:
 
     def _tissue_parameters(self, slide: Slide) -> dict[str, Any]:
         """Return what is known of the tissue's parameters before any is found."""
-        found = {} if self._is_drawn else {"keep_pen": self.keep_pen, **self._lengths}
+        found = (
+            {} if self._is_drawn else {"keep_pen": self.keep_pen, **stored_lengths(self._lengths)}
+        )
         return {"mpp": overview_mpp(slide, self.tissue_mpp), **found}
 
     def _same_detector(self, told: dict[str, Any]) -> bool:

@@ -31,7 +31,7 @@ class _Sheet:
     """All that is written, in level-0 pixels of the slide's file."""
 
     labels: NDArray[Any]
-    """The tissue regions, [row, column]."""
+    """The tissue pieces, [row, column]."""
 
     scale: tuple[float, float]
     """Level-0 pixels per pixel of the labels, as (x, y)."""
@@ -46,7 +46,7 @@ class _Sheet:
     """Pixels per pixel of the store's level 0, as (x, y)."""
 
     def features(self, tiles: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield a feature for each tissue region, then for each tile."""
+        """Yield a feature for each piece of tissue, then for each tile."""
         from scipy.ndimage import find_objects
 
         for label, place in enumerate(find_objects(self.labels), start=1):
@@ -84,7 +84,7 @@ class _Sheet:
                 "objectType": "annotation",
                 "name": f"tissue {label}",
                 "classification": TISSUE_CLASS,
-                "measurements": {"tissue region": label},
+                "measurements": {"tissue piece": label},
             },
         }
 
@@ -102,8 +102,8 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
     """Write a plan's tissue outlines and tiles as GeoJSON.
 
     QuPath opens it as annotations of the class Tissue and tiles with the measurements
-    ``tile id``, ``column``, ``row``, ``tissue fraction`` and ``tissue region``. Coordinates begin
-    at the corner of `Slide.scan_area`, as QuPath's do, and the file says so; `read_regions`
+    ``tile id``, ``column``, ``row``, ``tissue fraction`` and ``tissue piece``. Coordinates begin
+    at the corner of `Slide.scan_area`, as QuPath's do, and the file says so; `read_annotations`
     brings the outlines back to the same pixels of the mask.
 
     Parameters
@@ -128,7 +128,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
     >>> with st.open_slide("data_samples/sample.svs") as slide:
     ...     plan = st.plan_tiles(slide, st.find_tissue(slide))
     ...     export_plan(slide, plan, "sample.plan.geojson")
-    ...     tissue = st.draw_tissue(slide, st.read_regions("sample.plan.geojson", slide))
+    ...     tissue = st.draw_tissue(slide, st.read_annotations("sample.plan.geojson", slide))
     >>> bool((tissue.mask == plan.tissue.mask).all())
     True
     """
@@ -150,7 +150,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
         sheet.tile(
             tile.inside,
             _measurements(
-                tile.tile_id, tile.column, tile.row, tile.tissue_fraction, tile.tissue_region
+                tile.tile_id, tile.column, tile.row, tile.tissue_fraction, tile.tissue_piece
             ),
         )
         for tile in plan
@@ -179,7 +179,7 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
     """
     labels = store.tissue
     if labels.max() > labels.size:
-        raise StoreError(f"{store.path} is damaged: its tissue has a region {labels.max()}.")
+        raise StoreError(f"{store.path} is damaged: its tissue has a piece {labels.max()}.")
     source = store.attributes["source"]
     scan_area = source.get("scan_area") or [0, 0]
     (x, y), (across, down) = store.overview_scale, store.attributes["level_0"]["scale"]
@@ -203,14 +203,14 @@ def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
 
 
 def _measurements(
-    tile_id: int, column: int, row: int, tissue_fraction: float, tissue_region: int
+    tile_id: int, column: int, row: int, tissue_fraction: float, tissue_piece: int
 ) -> dict[str, float]:
     return {
         "tile id": tile_id,
         "column": column,
         "row": row,
         "tissue fraction": round(tissue_fraction, 6),
-        "tissue region": tissue_region,
+        "tissue piece": tissue_piece,
     }
 
 

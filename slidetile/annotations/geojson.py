@@ -5,10 +5,10 @@ from typing import Any
 
 from slidetile.annotations.json_stream import JsonStream
 from slidetile.annotations.shapes import FileShapes
-from slidetile.errors import RegionFileError
+from slidetile.errors import AnnotationError
 
 FOREIGN_MEMBER = "slidetile"
-"""Member of a collection in which slidetile says where coordinates begin; see docs/regions.md."""
+"""Member of a collection that says where coordinates begin; see docs/annotations.md."""
 
 _NO_ANNOTATIONS = {
     "cell": "cells",
@@ -37,7 +37,7 @@ def read_geojson(path: Path, shapes: FileShapes) -> None:
 
     Raises
     ------
-    RegionFileError
+    AnnotationError
         It is no JSON, no GeoJSON, or beyond the limits of `JsonStream` and `FileShapes`.
     """
     reader = _Reader(shapes)
@@ -78,7 +78,7 @@ class _Reader:
         self._features += 1
         where = f"feature {self._features}"
         if not isinstance(item, dict):
-            raise RegionFileError(f"{where} is no GeoJSON object, but {item!r:.60}")
+            raise AnnotationError(f"{where} is no GeoJSON object, but {item!r:.60}")
         kind = item.get("type")
         if kind == "FeatureCollection":
             for feature in _list(item.get("features"), where):
@@ -112,12 +112,12 @@ class _Reader:
         elif isinstance(kind, str) and kind in _NO_AREAS:
             self._shapes.left_out[_NO_AREAS[kind]] += 1
         else:
-            raise RegionFileError(f"{where} is of the type {kind!r:.60}, which GeoJSON has not")
+            raise AnnotationError(f"{where} is of the type {kind!r:.60}, which GeoJSON has not")
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise RegionFileError(f"{where} has {value!r:.60} where GeoJSON has an array")
+        raise AnnotationError(f"{where} has {value!r:.60} where GeoJSON has an array")
     return value
 
 

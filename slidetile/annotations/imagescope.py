@@ -8,7 +8,7 @@ from xml.parsers import expat
 import numpy as np
 
 from slidetile.annotations.shapes import FileShapes, Ring
-from slidetile.errors import RegionFileError
+from slidetile.errors import AnnotationError
 
 _KINDS = {
     **dict.fromkeys(("", "0", "polygon"), "polygon"),
@@ -35,7 +35,7 @@ def read_imagescope(path: Path, shapes: FileShapes) -> None:
 
     Raises
     ------
-    RegionFileError
+    AnnotationError
         It is no XML, has a document type, is no such file, or beyond the limits of `FileShapes`.
     """
     reader = _Reader(shapes)
@@ -47,11 +47,11 @@ def read_imagescope(path: Path, shapes: FileShapes) -> None:
         with path.open("rb") as file:
             parser.ParseFile(file)
     except (expat.ExpatError, UnicodeDecodeError, LookupError) as error:
-        raise RegionFileError(f"it is no XML: {error}") from error
+        raise AnnotationError(f"it is no XML: {error}") from error
 
 
 def _refuse_doctype(*_: object) -> NoReturn:
-    raise RegionFileError("its XML has a document type, which could make it grow without end")
+    raise AnnotationError("its XML has a document type, which could make it grow without end")
 
 
 class _Reader:
@@ -91,7 +91,7 @@ class _Reader:
 
     def _root(self, name: str, attributes: dict[str, str]) -> None:
         if name != "Annotations":
-            raise RegionFileError(
+            raise AnnotationError(
                 f"its XML begins with <{name:.40}>, but that of ImageScope with <Annotations>"
             )
         try:
@@ -120,7 +120,7 @@ class _Reader:
 
     def _end_layer(self) -> None:
         if len(self._holes) > LARGEST_HOLE_COUNT:
-            raise RegionFileError(
+            raise AnnotationError(
                 f"one of its layers has {len(self._holes):,} negative regions, more than "
                 f"{LARGEST_HOLE_COUNT:,}"
             )
@@ -138,7 +138,7 @@ class _Reader:
         try:
             return float(text.replace(",", "."))
         except ValueError as error:
-            raise RegionFileError(
+            raise AnnotationError(
                 f"{self._where(self._regions)} has {text!r:.40} for a coordinate {name}"
             ) from error
 

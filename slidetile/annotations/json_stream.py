@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn, TextIO
 
-from slidetile.errors import RegionFileError
+from slidetile.errors import AnnotationError
 
 LARGEST_VALUE = 32 << 20
 """Characters of one value; its Python objects take ten times that memory."""
@@ -35,7 +35,7 @@ class JsonStream:
 
         Raises
         ------
-        RegionFileError
+        AnnotationError
             The file is no UTF-8 text.
         """
         while True:
@@ -51,7 +51,7 @@ class JsonStream:
 
         Raises
         ------
-        RegionFileError
+        AnnotationError
             It is no JSON, too long, or nested too deeply.
         """
         self.peek()
@@ -59,7 +59,7 @@ class JsonStream:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except RecursionError as error:
-                raise RegionFileError("its JSON is nested too deeply") from error
+                raise AnnotationError("its JSON is nested too deeply") from error
             except ValueError as error:
                 if not self._more():
                     self._fail(error)
@@ -77,7 +77,7 @@ class JsonStream:
         while True:
             key = self.value()
             if not isinstance(key, str):
-                raise RegionFileError(f"its JSON has {key!r:.40} for a key")
+                raise AnnotationError(f"its JSON has {key!r:.40} for a key")
             self._take(":")
             yield key
             if self._take(",}") == "}":
@@ -96,13 +96,13 @@ class JsonStream:
     def end(self) -> None:
         """Make sure that nothing follows."""
         if self.peek():
-            raise RegionFileError(f"something follows its JSON: {self._text[self._at :]!r:.40}")
+            raise AnnotationError(f"something follows its JSON: {self._text[self._at :]!r:.40}")
 
     def _take(self, expected: str) -> str:
         found = self.peek()
         if not found or found not in expected:
             what = repr(found) if found else "its end"
-            raise RegionFileError(
+            raise AnnotationError(
                 f"its JSON has {what} at character {self._position} where {expected[0]!r} is due"
             )
         self._at += 1
@@ -116,14 +116,14 @@ class JsonStream:
         """Read on, the more the more is waiting; return whether there was anything."""
         waiting = self._text[self._at :]
         if len(waiting) > LARGEST_VALUE:
-            raise RegionFileError(
+            raise AnnotationError(
                 f"one JSON value at character {self._position} is longer than "
                 f"{LARGEST_VALUE >> 20} Mi characters: split or simplify that outline"
             )
         try:
             chunk = self._file.read(max(_CHUNK, 3 * len(waiting)))
         except UnicodeDecodeError as error:
-            raise RegionFileError(f"it is no UTF-8 text ({error.reason})") from error
+            raise AnnotationError(f"it is no UTF-8 text ({error.reason})") from error
         self._read += len(chunk)
         self._text, self._at = waiting + chunk, 0
         return bool(chunk)
@@ -131,10 +131,10 @@ class JsonStream:
     def _fail(self, error: ValueError) -> NoReturn:
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         offset = error.pos - self._at if isinstance(error, json.JSONDecodeError) else 0
-        raise RegionFileError(
+        raise AnnotationError(
             f"it is no JSON at character {self._position + offset}: {message}"
         ) from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise RegionFileError(f"it holds {name}, which is no number of JSON")
+    raise AnnotationError(f"it holds {name}, which is no number of JSON")

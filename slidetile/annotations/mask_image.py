@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.errors import RegionFileError, one_line
+from slidetile.errors import AnnotationError, one_line
 
 LARGEST_MASK_PX = 64_000_000
 """As many as an overview may have; below what Pillow warns of."""
@@ -32,7 +32,7 @@ def read_mask_image(path: Path) -> NDArray[np.generic]:
 
     Raises
     ------
-    RegionFileError
+    AnnotationError
         It is damaged, too large, in colour, or holds fractions.
     """
     with path.open("rb") as file:
@@ -43,12 +43,12 @@ def read_mask_image(path: Path) -> NDArray[np.generic]:
         read = _read_png
     try:
         mask = _one_channel(read(path))
-    except RegionFileError:
+    except AnnotationError:
         raise
     except Exception as error:  # whatever three libraries raise on damaged input
-        raise RegionFileError(f"it is damaged: {one_line(error)}") from error
+        raise AnnotationError(f"it is damaged: {one_line(error)}") from error
     if mask.dtype.kind not in "biu":
-        raise RegionFileError(
+        raise AnnotationError(
             f"its numbers are {mask.dtype}, but a mask's are bool or integers: compare them with "
             "a threshold first"
         )
@@ -85,7 +85,7 @@ def _one_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
         return array
     channels = array.shape[-1]
     if array.ndim != 3 or channels not in (1, 3) or not (array == array[..., :1]).all():
-        raise RegionFileError(
+        raise AnnotationError(
             f"its shape is {array.shape}, but a mask has one channel: save it as grey or as labels"
         )
     return np.ascontiguousarray(array[..., 0])
@@ -93,9 +93,9 @@ def _one_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def _check_size(shape: tuple[int, ...]) -> None:
     if 0 in shape:
-        raise RegionFileError(f"its shape is {shape}, so it is empty")
+        raise AnnotationError(f"its shape is {shape}, so it is empty")
     if math.prod(shape[:2]) > LARGEST_MASK_PX or math.prod(shape) > 4 * LARGEST_MASK_PX:
-        raise RegionFileError(
+        raise AnnotationError(
             f"its shape is {'×'.join(map(str, shape))}, but a mask has at most "
             f"{LARGEST_MASK_PX // 10**6} megapixels: save it at a coarser scale, such as 8 µm "
             "per pixel"

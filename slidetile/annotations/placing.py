@@ -8,17 +8,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.annotations.drawn import DrawnArea, PaintedMask
+from slidetile.annotations.annotations import Annotation, PaintedMask
 from slidetile.annotations.shapes import FileShape, FileShapes
-from slidetile.errors import MissingResolutionError, RegionFileError
+from slidetile.errors import AnnotationError, MissingResolutionError
 from slidetile.raster.masks import Mask
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
 
-RegionUnit = Literal["auto", "px", "um"]
-RegionOrigin = Literal["auto", "scan-area", "slide"]
+AnnotationUnit = Literal["auto", "px", "um"]
+AnnotationOrigin = Literal["auto", "scan-area", "slide"]
 
 _UNITS = {
     **dict.fromkeys(("px", "pixel", "pixels"), "px"),
@@ -32,16 +32,16 @@ _SMALLEST_REAL_SLIDE_PX = 100
 
 
 def place_shapes(
-    shapes: FileShapes, slide: Slide, unit: RegionUnit, origin: RegionOrigin
-) -> tuple[DrawnArea, ...]:
-    """Return a file's areas in level-0 pixels of the slide; see `read_regions`.
+    shapes: FileShapes, slide: Slide, unit: AnnotationUnit, origin: AnnotationOrigin
+) -> tuple[Annotation, ...]:
+    """Return a file's areas in level-0 pixels of the slide; see `read_annotations`.
 
     Files know the slide as its own file has it: all is judged in those pixels, and only then
     brought to those of a slide at another resolution.
 
     Raises
     ------
-    RegionFileError
+    AnnotationError
         Its unit is unknown, or all of it lies outside the slide.
     MissingResolutionError
         It is in µm and the slide's mpp is unknown.
@@ -50,10 +50,10 @@ def place_shapes(
     _check_made_for(shapes, original)
     begin = np.array(_corner(shapes, original, origin))
 
-    def place(shape: FileShape) -> DrawnArea:
+    def place(shape: FileShape) -> Annotation:
         step = _pixels_per_unit(unit, shape.unit or shapes.unit, original)
         rings = tuple(ring * step + begin for ring in shape.rings)
-        return DrawnArea(class_name=shape.class_name, rings=rings)
+        return Annotation(class_name=shape.class_name, rings=rings)
 
     areas = tuple(map(place, shapes.shapes))
     if areas:
@@ -67,13 +67,13 @@ def original_scale(slide: Slide) -> tuple[float, float]:
     return (1.0, 1.0) if slide.rescaling is None else slide.rescaling.scale
 
 
-def _rescaled(area: DrawnArea, scale: tuple[float, float]) -> DrawnArea:
-    return DrawnArea(
+def _rescaled(area: Annotation, scale: tuple[float, float]) -> Annotation:
+    return Annotation(
         class_name=area.class_name, rings=tuple(ring / np.array(scale) for ring in area.rings)
     )
 
 
-def place_mask(mask: Mask, slide: Slide, origin: RegionOrigin) -> PaintedMask:
+def place_mask(mask: Mask, slide: Slide, origin: AnnotationOrigin) -> PaintedMask:
     """Return a mask laid over the slide, or over its scan area.
 
     Without an ``origin`` over the one whose proportions it has, to the pixel.
@@ -102,28 +102,28 @@ def _misfit_px(mask: Mask, area: Region) -> float:
     return float(min(too_high, too_wide))
 
 
-def _corner(shapes: FileShapes, slide: Slide, origin: RegionOrigin) -> tuple[float, float]:
+def _corner(shapes: FileShapes, slide: Slide, origin: AnnotationOrigin) -> tuple[float, float]:
     if origin == "auto" and shapes.origin is not None:
         return shapes.origin
     return (0.0, 0.0) if origin == "slide" else (slide.scan_area.x, slide.scan_area.y)
 
 
-def _pixels_per_unit(unit: RegionUnit, told: str | None, slide: Slide) -> NDArray[np.float64]:
+def _pixels_per_unit(unit: AnnotationUnit, told: str | None, slide: Slide) -> NDArray[np.float64]:
     chosen: str | None = unit
     if unit == "auto":
         chosen = "px" if told is None else _UNITS.get(told.strip().lower())
     if chosen is None:
-        raise RegionFileError(
+        raise AnnotationError(
             f"it says that its coordinates are in “{told:.60}”, which is neither pixels nor µm: "
-            "export it in one of these, or say the unit px (--regions-unit px) if they are "
+            "export it in one of these, or say the unit px (--annotations-unit px) if they are "
             "level-0 pixels all the same"
         )
     if chosen == "px":
         return np.ones(2)
     if slide.mpp is None:
         raise MissingResolutionError(
-            f"{slide.source.name} does not say its mpp, but its regions are in µm: give the mpp "
-            "(--slide-mpp)."
+            f"{slide.source.name} does not say its mpp, but its annotations are in µm: give the "
+            "mpp (--slide-mpp)."
         )
     return 1 / np.array(slide.mpp)
 
@@ -133,20 +133,20 @@ def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
     size = slide.levels[0].size
     if shapes.slide_size is not None and shapes.slide_size != size:
         _log.warning(
-            "the regions were made for a slide of %d×%d px, but %s has %d×%d.",
+            "the annotations were made for a slide of %d×%d px, but %s has %d×%d.",
             *(*shapes.slide_size, slide.source.name, *size),
         )
     if shapes.mpp is not None and slide.mpp is not None:
         mpp = math.sqrt(math.prod(slide.mpp))
         if abs(shapes.mpp / mpp - 1) > _MPP_TOLERANCE:
             _log.warning(
-                "the regions were drawn on a slide of %.4g µm per pixel, but %s has %.4g: do "
+                "the annotations were drawn on a slide of %.4g µm per pixel, but %s has %.4g: do "
                 "they belong together?",
                 *(shapes.mpp, slide.source.name, mpp),
             )
 
 
-def _check_inside(areas: Sequence[DrawnArea], slide: Slide) -> None:
+def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
     """Say how much lies outside the slide; refuse it where that is all."""
     edges = np.array([area.edges for area in areas])
     (left, top), (right, bottom) = edges[:, :2].T, edges[:, 2:].T
@@ -157,12 +157,12 @@ def _check_inside(areas: Sequence[DrawnArea], slide: Slide) -> None:
     extent = f"from ({low[0]:.6g}, {low[1]:.6g}) to ({high[0]:.6g}, {high[1]:.6g})"
     what = f"{extent}, the slide's {slide.width}×{slide.height} px"
     if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
-        raise RegionFileError(
+        raise AnnotationError(
             f"its areas reach {what}: nothing is larger than a pixel. Are these shares of the "
             "slide? Multiply them by its size."
         )
     if outside.all():
-        raise RegionFileError(
+        raise AnnotationError(
             f"all its {len(areas)} areas lie outside the slide: they reach {what}. "
             f"{_hint(high, slide)}"
         )
@@ -183,7 +183,7 @@ def _hint(high: NDArray[np.float64], slide: Slide) -> str:
         if (pixels <= 1.02 * np.array(slide.levels[0].size)).all():
             return (
                 f"Divided by the slide's mpp of {slide.mpp[0]:.4g} they would lie inside: these "
-                "look like µm, so say the unit um (--regions-unit um)."
+                "look like µm, so say the unit um (--annotations-unit um)."
             )
     if reach > 1:
         return f"They reach {reach:.3g} times as far as the slide: is it this one, at this size?"

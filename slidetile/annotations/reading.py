@@ -1,4 +1,4 @@
-"""Files of regions: which kind one is, and what it holds of a slide."""
+"""Annotation files: which kind one is, and what it holds of a slide."""
 
 import hashlib
 import logging
@@ -9,13 +9,13 @@ from typing import Any, get_args
 
 import numpy as np
 
-from slidetile.annotations.drawn import DrawnRegions
+from slidetile.annotations.annotations import Annotations
 from slidetile.annotations.geojson import read_geojson
 from slidetile.annotations.imagescope import read_imagescope
 from slidetile.annotations.mask_image import MAGICS, read_mask_image
-from slidetile.annotations.placing import RegionOrigin, RegionUnit, place_mask, place_shapes
+from slidetile.annotations.placing import AnnotationOrigin, AnnotationUnit, place_mask, place_shapes
 from slidetile.annotations.shapes import FileShapes
-from slidetile.errors import RegionFileError
+from slidetile.errors import AnnotationError
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 LARGEST_FILE_BYTES = 256 << 20
 
 
-def read_regions(
+def read_annotations(
     path: str | os.PathLike[str],
     slide: Slide,
     *,
     classes: Collection[str] = (),
-    unit: RegionUnit = "auto",
-    origin: RegionOrigin = "auto",
-) -> DrawnRegions:
-    """Read the regions that somebody drew on a slide.
+    unit: AnnotationUnit = "auto",
+    origin: AnnotationOrigin = "auto",
+) -> Annotations:
+    """Read the annotations on a slide.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def read_regions(
 
     Returns
     -------
-    DrawnRegions
+    Annotations
         In level-0 pixels. Empty, not an error, where the file holds no area of these classes.
 
     Raises
     ------
-    RegionFileError
+    AnnotationError
         The file cannot be read, is of no known kind, damaged, too large, in an unknown unit, or
         lies wholly outside the slide.
     MissingResolutionError
@@ -68,30 +68,30 @@ def read_regions(
     --------
     >>> import slidetile as st
     >>> with st.open_slide("data_samples/sample.svs") as slide:
-    ...     regions = st.read_regions("data_samples/sample.geojson", slide, classes=["Tumor"])
-    >>> [round(area.area_px) for area in regions.areas]
+    ...     drawn = st.read_annotations("data_samples/sample.geojson", slide, classes=["Tumor"])
+    >>> [round(area.area_px) for area in drawn.areas]
     [487400]
     """
-    check_choice("unit", unit, get_args(RegionUnit))
-    check_choice("origin", origin, get_args(RegionOrigin))
+    check_choice("unit", unit, get_args(AnnotationUnit))
+    check_choice("origin", origin, get_args(AnnotationOrigin))
     file = Path(path)
     try:
-        parameters = region_parameters(file, classes=classes, unit=unit, origin=origin)
+        parameters = annotation_parameters(file, classes=classes, unit=unit, origin=origin)
         head = _head(file)
         if head.startswith(MAGICS):
             return _painted(file, parameters, slide, classes, origin)
         shapes = FileShapes(wanted=frozenset(classes))
         _vector_reader(head)(file, shapes)
         areas = place_shapes(shapes, slide, unit, origin)
-    except RegionFileError as error:
+    except AnnotationError as error:
         end = "" if str(error).endswith((".", "?")) else "."
-        raise RegionFileError(f"{file.name} cannot be used: {error}{end}") from error
+        raise AnnotationError(f"{file.name} cannot be used: {error}{end}") from error
     except OSError as error:
-        raise RegionFileError(f"{file} cannot be read: {error.strerror or error}.") from error
+        raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
     left_out = {kind: count for kind, count in shapes.left_out.items() if kind != "tiles"}
     if left_out:
         _log.warning("%s: only drawn areas count, so left out: %s.", file.name, counted(left_out))
-    return DrawnRegions(
+    return Annotations(
         name=file.name,
         parameters=parameters,
         areas=areas,
@@ -100,23 +100,23 @@ def read_regions(
     )
 
 
-def region_parameters(
-    path: Path, *, classes: Collection[str], unit: RegionUnit, origin: RegionOrigin
+def annotation_parameters(
+    path: Path, *, classes: Collection[str], unit: AnnotationUnit, origin: AnnotationOrigin
 ) -> dict[str, Any]:
-    """Return what a tissue mask's parameters say of a file of regions, fit for JSON.
+    """Return what a tissue mask's parameters say of an annotation file, fit for JSON.
 
     Raises
     ------
-    RegionFileError
+    AnnotationError
         It is no regular file, empty, or longer than 256 MiB.
     OSError
         It cannot be read.
     """
     size = path.stat().st_size
     if not path.is_file() or not size:
-        raise RegionFileError("it is empty (0 bytes)" if path.is_file() else "it is no file")
+        raise AnnotationError("it is empty (0 bytes)" if path.is_file() else "it is no file")
     if size > LARGEST_FILE_BYTES:
-        raise RegionFileError(
+        raise AnnotationError(
             f"it has {size >> 20} MiB, but at most {LARGEST_FILE_BYTES >> 20} are read: export "
             "only the annotations you need, or simplify their outlines"
         )
@@ -155,7 +155,7 @@ def _vector_reader(head: bytes) -> Callable[[Path, FileShapes], None]:
         return read_geojson
     if begin == b"<":
         return read_imagescope
-    raise RegionFileError(
+    raise AnnotationError(
         f"it begins with {head[:8]!r}, so it is neither GeoJSON, nor the XML of ImageScope, nor a "
         "mask in PNG, TIFF or npy"
     )
@@ -166,14 +166,14 @@ def _painted(
     parameters: dict[str, Any],
     slide: Slide,
     classes: Collection[str],
-    origin: RegionOrigin,
-) -> DrawnRegions:
+    origin: AnnotationOrigin,
+) -> Annotations:
     labels = read_mask_image(file)
     mask = labels != 0
     values, counts = np.unique(labels[mask], return_counts=True)
     if classes:
         mask &= np.isin(labels, [_label(name) for name in classes])
-    return DrawnRegions(
+    return Annotations(
         name=file.name,
         parameters=parameters,
         painted=place_mask(mask, slide, origin),
@@ -185,6 +185,6 @@ def _label(name: str) -> int:
     try:
         return int(name)
     except ValueError as error:
-        raise RegionFileError(
+        raise AnnotationError(
             f"it is a mask, whose classes are numbers, but {name!r} is asked for"
         ) from error

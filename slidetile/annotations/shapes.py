@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.errors import RegionFileError
+from slidetile.errors import AnnotationError
 
 LARGEST_CORNER_COUNT = 1 << 24
 LARGEST_SHAPE_COUNT = 200_000
@@ -83,7 +83,7 @@ class FileShapes:
 
         Raises
         ------
-        RegionFileError
+        AnnotationError
             A coordinate is no finite number or beyond all measure, or there is too much of it.
         """
         checked = [
@@ -103,7 +103,7 @@ class FileShapes:
 
     def _check_limits(self) -> None:
         if self._corners > LARGEST_CORNER_COUNT or len(self.shapes) >= LARGEST_SHAPE_COUNT:
-            raise RegionFileError(
+            raise AnnotationError(
                 f"it has more than {LARGEST_SHAPE_COUNT:,} areas or {LARGEST_CORNER_COUNT:,} "
                 "corners: keep the classes you need, or simplify the outlines"
             )
@@ -120,15 +120,15 @@ def _numbers(ring: Any, where: str) -> Ring:
     try:
         array = np.asarray(ring)
     except (ValueError, TypeError, OverflowError) as error:
-        raise RegionFileError(f"{where} is no list of corners (x, y)") from error
+        raise AnnotationError(f"{where} is no list of corners (x, y)") from error
     if array.size == 0:
         return np.empty((0, 2))
     if array.dtype.kind not in "iuf" or array.ndim != 2 or array.shape[1] < 2:
-        raise RegionFileError(f"{where} is no list of corners (x, y), but {ring!r:.60}")
+        raise AnnotationError(f"{where} is no list of corners (x, y), but {ring!r:.60}")
     corners = array[:, :2].astype(np.float64)
     if not (np.abs(corners) <= LARGEST_COORDINATE).all():
         bad = corners[~(np.abs(corners) <= LARGEST_COORDINATE)][0]
-        raise RegionFileError(
+        raise AnnotationError(
             f"{where} has the coordinate {bad:g}, which is no number up to {LARGEST_COORDINATE:g}"
         )
     return corners

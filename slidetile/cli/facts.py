@@ -70,7 +70,7 @@ def plan_facts(
         **_level_0(level_0(slide.mpp, slide.rescaling)),
         "tiles": len(plan),
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
-        "tissue_regions": len(plan.tissue.regions),
+        "tissue_pieces": len(plan.tissue.pieces),
         "tissue_fraction": plan.tissue.tissue_fraction,
         "codec": cost.codec,
         "store_bytes": cost.bytes,
@@ -100,5 +100,5 @@ def _scan_area(slide: Slide) -> dict[str, str]:
 
 
 def _native(slide: Slide, number: int) -> str:
-    native = slide.native_level(number)
+    native = slide.native_tiles(number)
     return "no" if native is None else f"{native.tile_width_px}×{native.tile_height_px}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from slidetile.annotations.spec import RegionsSpec
+    from slidetile.annotations.spec import AnnotationsSpec
     from slidetile.recipe import Recipe
     from slidetile.tissue.detector import AnyDetector
 
@@ -108,7 +108,7 @@ _RECIPE_OPTIONS = [
         help="auto copies the slide's own tiles where it can, else zstd.",
     ),
     click.option(
-        "--quality", type=click.IntRange(1, 100), help="Of the codec jpeg.  [default: 90]"
+        "--jpeg-quality", type=click.IntRange(1, 100), help="Of the codec jpeg.  [default: 90]"
     ),
     click.option(
         "--tissue-mpp",
@@ -126,7 +126,7 @@ _RECIPE_OPTIONS = [
         "--keep-pen", is_flag=True, help="Let pen strokes count as tissue where they look like it."
     ),
     click.option(
-        "--min-region-area-um2",
+        "--min-piece-area-um2",
         default=50_000.0,
         show_default=True,
         help="Drop smaller pieces of tissue, in µm².",
@@ -138,7 +138,7 @@ _RECIPE_OPTIONS = [
         help="Fill smaller holes in tissue, in µm².",
     ),
     click.option(
-        "--region-margin-um",
+        "--tissue-margin-um",
         default=0.0,
         show_default=True,
         help="Widen tissue by so many µm on all sides.",
@@ -150,30 +150,33 @@ _RECIPE_OPTIONS = [
     ),
     click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader."),
     click.option(
-        "--regions",
+        "--annotations",
         type=PATH,
-        help="GeoJSON, ImageScope XML or a mask somebody drew; or a folder of them, named as "
+        help="Annotations: GeoJSON, ImageScope XML or a mask; or a folder of them, named as "
         "the slides.",
     ),
     click.option(
-        "--regions-mode",
+        "--annotations-mode",
         type=click.Choice(["replace", "intersect", "exclude"]),
         default="replace",
         show_default=True,
         help="Take them for the tissue, or only the tissue inside or outside them.",
     ),
     click.option(
-        "--regions-class", "regions_classes", multiple=True, help="Only this class; repeatable."
+        "--annotations-class",
+        "annotations_classes",
+        multiple=True,
+        help="Only this class; repeatable.",
     ),
     click.option(
-        "--regions-unit",
+        "--annotations-unit",
         type=click.Choice(["auto", "px", "um"]),
         default="auto",
         show_default=True,
         help="Of their coordinates; auto is what the file says, else level-0 pixels.",
     ),
     click.option(
-        "--regions-origin",
+        "--annotations-origin",
         type=click.Choice(["auto", "scan-area", "slide"]),
         default="auto",
         show_default=True,
@@ -224,7 +227,7 @@ def make_recipe(
     *,
     tile_size: int,
     codec: str,
-    quality: int | None,
+    jpeg_quality: int | None,
     mpp: float | None,
     objective: float | None,
     **others: Any,
@@ -234,31 +237,33 @@ def make_recipe(
     from slidetile.planning.plan import TileSpec
     from slidetile.recipe import Recipe
 
-    if quality is not None and codec != "jpeg":
-        raise click.UsageError(f"--quality is of --codec jpeg, but the codec is {codec}.")
+    if jpeg_quality is not None and codec != "jpeg":
+        raise click.UsageError(f"--jpeg-quality is of --codec jpeg, but the codec is {codec}.")
     if mpp is not None and objective is not None:
         raise click.UsageError("--mpp and --objective say the same in two ways: give one of them.")
     if objective is not None:
         mpp = UM_AT_1X / objective
-    regions = _take_regions(others)
+    annotations = _take_annotations(others)
     with usage_errors():
         chosen_by = {name: others.pop(name) for name in _SPEC_OPTIONS}
         spec = TileSpec(size=tile_size, **chosen_by)
-        chosen: Any = codec if quality is None else JpegCodec(quality=quality)
-        return Recipe(mpp=mpp, tile=spec, codec=chosen, regions=regions, **others)
+        chosen: Any = codec if jpeg_quality is None else JpegCodec(quality=jpeg_quality)
+        return Recipe(mpp=mpp, tile=spec, codec=chosen, annotations=annotations, **others)
 
 
-def _take_regions(options: dict[str, Any]) -> "RegionsSpec | None":
-    """Take the options about regions out of the others, and make their value."""
-    from slidetile.annotations.spec import RegionsSpec
+def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
+    """Take the options about annotations out of the others, and make their value."""
+    from slidetile.annotations.spec import AnnotationsSpec
 
-    path, classes = options.pop("regions"), options.pop("regions_classes")
-    choices = {name: options.pop(f"regions_{name}") for name in ("mode", "unit", "origin")}
+    path, classes = options.pop("annotations"), options.pop("annotations_classes")
+    choices = {name: options.pop(f"annotations_{name}") for name in ("mode", "unit", "origin")}
     if path is None:
         if classes or choices != {"mode": "replace", "unit": "auto", "origin": "auto"}:
-            raise click.UsageError("--regions-… say how to use --regions FILE, which is not given.")
+            raise click.UsageError(
+                "--annotations-… say how to use --annotations FILE, which is not given."
+            )
         return None
-    return RegionsSpec(path=path, classes=classes, **choices)
+    return AnnotationsSpec(path=path, classes=classes, **choices)
 
 
 def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:

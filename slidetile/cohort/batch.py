@@ -199,7 +199,7 @@ class _Job(NamedTuple):
         store = open_store(self.store)
         is_anonymous = "name" not in store.attributes["source"]
         with self.recipe.open(self.slide) as slide:
-            if self.recipe.made(store, slide) and is_anonymous == self.options.anonymous:
+            if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
                 return store
         raise StoreExistsError(
             f"{self.store} was made from another slide or with other settings; choose another "

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.format.layout import Grid, Shard
+from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.raster.pixels import paste
 from slidetile.raster.region import Region
@@ -23,7 +23,7 @@ Planes = NDArray[np.uint8]
 """A shard's pixels as [channel, row, column], contiguous."""
 
 
-def blank_planes(grid: Grid, channels: int, fill: int) -> Planes:
+def blank_planes(grid: ChunkGrid, channels: int, fill: int) -> Planes:
     """Return a shard of one value."""
     return np.full((channels, grid.shard_height, grid.shard_width), fill, np.uint8)
 
@@ -62,7 +62,7 @@ def halve(planes: Planes, out: Planes | None = None) -> Planes:
     return halved
 
 
-def repeat_edges(planes: Planes, grid: Grid, region: Region) -> None:
+def repeat_edges(planes: Planes, grid: ChunkGrid, region: Region) -> None:
     """Repeat the array's last column and row once where an odd length ends inside the pixels.
 
     Halving then averages, at that edge, only pixels that exist. ``region`` is where ``planes`` lie

@@ -14,7 +14,7 @@ from slidetile.raster.region import Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class ChunkGrid:
     """The chunks of one level's array, gathered into shards.
 
     Raises
@@ -217,7 +217,7 @@ times as many files, and making a file takes as long as copying what goes into i
 SHARDED_CHUNK_PX = 512
 
 
-def encoded_grid(size: tuple[int, int], codec: ChunkCodec) -> Grid:
+def encoded_grid(size: tuple[int, int], codec: ChunkCodec) -> ChunkGrid:
     """Return how level 0 of (width, height) pixels is cut, to be encoded."""
     chunk = SHARD_PX if codec.name == "raw" else SHARDED_CHUNK_PX
-    return Grid.about(size, (chunk, chunk), SHARD_PX)
+    return ChunkGrid.about(size, (chunk, chunk), SHARD_PX)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.format.checksum import crc32c
-from slidetile.format.layout import Grid, Shard
+from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.table import OK, UNREADABLE
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ShardRecord:
 class Ledger:
     """What is known of every chunk of level 0, as arrays over its chunk grid."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: ChunkGrid) -> None:
         shape = grid.chunk_rows, grid.chunk_columns
         self.grid = grid
         self._stored_bytes = np.zeros(shape, np.int64)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import Grid
+from slidetile.format.layout import ChunkGrid
 from slidetile.raster.resolution import Rescaling
 
 FORMAT_VERSION = 1
@@ -43,7 +43,7 @@ def group(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def array(
-    grid: Grid, codec: ChunkCodec, *, channels: int, fill: int, data_type: str = "uint8"
+    grid: ChunkGrid, codec: ChunkCodec, *, channels: int, fill: int, data_type: str = "uint8"
 ) -> dict[str, Any]:
     """Return the metadata of a (c, y, x) array; sharded, unless a shard is a single raw chunk."""
     codecs = codec.zarr_codecs
@@ -130,7 +130,7 @@ def level_0(mpp: tuple[float, float] | None, rescaling: Rescaling | None) -> dic
     }
 
 
-def _sharding(grid: Grid, codecs: list[dict[str, Any]], channels: int) -> dict[str, Any]:
+def _sharding(grid: ChunkGrid, codecs: list[dict[str, Any]], channels: int) -> dict[str, Any]:
     return {
         "name": "sharding_indexed",
         "configuration": {

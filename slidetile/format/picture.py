@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.format.codecs.planar import ZstdCodec
-from slidetile.format.layout import Grid
+from slidetile.format.layout import ChunkGrid
 from slidetile.format.shard import pack_shard
 
 PICTURE_CODEC = ZstdCodec()
@@ -15,9 +15,9 @@ PICTURE_CODEC = ZstdCodec()
 _CHUNK_PX = 1024
 
 
-def picture_grid(width: int, height: int) -> Grid:
+def picture_grid(width: int, height: int) -> ChunkGrid:
     """Return how the overview and the tissue are cut: everything in one shard."""
-    return Grid(
+    return ChunkGrid(
         width=width,
         height=height,
         chunk_width=min(_CHUNK_PX, width),
@@ -28,7 +28,7 @@ def picture_grid(width: int, height: int) -> Grid:
 
 
 def pack_picture(
-    pixels: NDArray[Any], grid: Grid, *, fill: int, data_type: np.dtype[Any]
+    pixels: NDArray[Any], grid: ChunkGrid, *, fill: int, data_type: np.dtype[Any]
 ) -> list[bytes]:
     """Return the shard that holds an image, [row, column, channel], in parts of its bytes.
 

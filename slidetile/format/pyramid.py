@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.format.layout import Grid, Shard
+from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.raster.region import Region
 
 
@@ -14,7 +14,7 @@ from slidetile.raster.region import Region
 class PyramidLevel:
     """One level of a store: how it is cut, and what of it is wanted."""
 
-    grid: Grid
+    grid: ChunkGrid
     """How the level's array is cut into shards and chunks."""
 
     shards: tuple[Shard, ...]
@@ -24,7 +24,7 @@ class PyramidLevel:
     """Level-0 pixels per pixel of this level, as (x, y)."""
 
 
-def halved_levels(grid: Grid, needed: NDArray[np.bool_]) -> tuple[PyramidLevel, ...]:
+def halved_levels(grid: ChunkGrid, needed: NDArray[np.bool_]) -> tuple[PyramidLevel, ...]:
     """Return all levels of an encoded store, down to the first that fits into one shard.
 
     Parameters
@@ -44,7 +44,7 @@ def halved_levels(grid: Grid, needed: NDArray[np.bool_]) -> tuple[PyramidLevel, 
     return tuple(levels)
 
 
-def _halved_regions(shards: Iterable[Shard], coarser: Grid) -> Iterable[Region]:
+def _halved_regions(shards: Iterable[Shard], coarser: ChunkGrid) -> Iterable[Region]:
     """Yield where each shard's pixels lie at the next coarser level, within the array."""
     width, height = coarser.shard_width // 2, coarser.shard_height // 2
     for shard in shards:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from slidetile.format import metadata
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkCodec, Parts
-from slidetile.format.layout import Grid
+from slidetile.format.layout import ChunkGrid
 
 _ABSENT = (1 << 64) - 1
 _CRC = struct.Struct("<I")
@@ -23,12 +23,12 @@ ShardIndex = NDArray[np.int64]
 """(offset, length) of each chunk of a shard as [chunk, 2]; length 0 where the chunk is absent."""
 
 
-def pack_shard(chunks: Mapping[int, Parts], grid: Grid) -> list[bytes]:
+def pack_shard(chunks: Mapping[int, Parts], grid: ChunkGrid) -> list[bytes]:
     """Return the shard that holds ``chunks``, each under its place, as the parts of its bytes.
 
-    They are left in parts because to join them would copy every one of them once more. Chunks
-    lie along a Z curve (`Grid.chunk_order`): what a tile needs is mostly one piece of the file,
-    and the same chunks give the same bytes.
+    They are left in parts because joining them would copy every one of them once more. Chunks
+    lie along a Z curve (`ChunkGrid.chunk_order`): what a tile needs is mostly one piece of the
+    file, and the same chunks give the same bytes.
     """
     index = [(_ABSENT, _ABSENT)] * grid.chunks_per_shard
     parts: list[bytes] = []
@@ -83,7 +83,7 @@ def unpack_index(tail: bytes, chunk_count: int, shard_bytes: int) -> ShardIndex:
     return index
 
 
-def split_shard(data: bytes, grid: Grid, codec: ChunkCodec) -> dict[int, bytes]:
+def split_shard(data: bytes, grid: ChunkGrid, codec: ChunkCodec) -> dict[int, bytes]:
     """Return the stored chunks of a shard file by their place.
 
     Raises

@@ -47,7 +47,7 @@ def slide_grid(overview: Overview, size: int, edge: Edge) -> TileGrid:
     return TileGrid(width=width, height=height, size=size, stride=size, edge=edge)
 
 
-def main_regions(
+def main_pieces(
     tissue: TissueMask, grid: TileGrid, columns: NDArray[np.intp], rows: NDArray[np.intp]
 ) -> NDArray[np.int32]:
     """Return the label of the tissue region that covers most of each cell, 0 where none does."""

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.planning.cells import main_regions, slide_grid, tissue_fractions
+from slidetile.planning.cells import main_pieces, slide_grid, tissue_fractions
 from slidetile.planning.subset import fullest, sampled
 from slidetile.raster import drawing as preview
 from slidetile.raster.grid import Edge, TileGrid, check_edge, check_fraction
@@ -119,7 +119,7 @@ class Tile:
     tissue_fraction: float
     """Share of ``inside`` that is tissue, 0–1."""
 
-    tissue_region: int
+    tissue_piece: int
     """Label of the tissue region that covers most of the tile; 0 where there is no tissue."""
 
 
@@ -145,11 +145,11 @@ class TilePlan:
     tissue_fractions: NDArray[np.float32]
     """Share of each tile, within the slide, that is tissue."""
 
-    tissue_regions: NDArray[np.int32]
+    tissue_pieces: NDArray[np.int32]
     """Label of the tissue region that covers most of each tile."""
 
     def __post_init__(self) -> None:
-        for name in ("columns", "rows", "tissue_fractions", "tissue_regions"):
+        for name in ("columns", "rows", "tissue_fractions", "tissue_pieces"):
             getattr(self, name).setflags(write=False)
 
     @property
@@ -203,7 +203,7 @@ class TilePlan:
             and np.array_equal(self.columns, other.columns)
             and np.array_equal(self.rows, other.rows)
             and np.array_equal(self.tissue_fractions, other.tissue_fractions)
-            and np.array_equal(self.tissue_regions, other.tissue_regions)
+            and np.array_equal(self.tissue_pieces, other.tissue_pieces)
             and self.tissue == other.tissue
         )
 
@@ -232,7 +232,7 @@ class TilePlan:
             "tiles": f"{len(self)} of {columns * rows}",
             "tile size": f"{self.spec.size} px",
             "at least": f"{self.spec.min_tissue_fraction:.0%} tissue",
-            "tissue regions": len(self.tissue.regions),
+            "tissue pieces": len(self.tissue.pieces),
         }
         picture = self.picture(longest_side_px=preview.NOTEBOOK_SIDE_PX)
         return preview.card("Tile plan", facts, picture)
@@ -247,7 +247,7 @@ class TilePlan:
             region=region,
             inside=grid.inside(region),
             tissue_fraction=float(self.tissue_fractions[index]),
-            tissue_region=int(self.tissue_regions[index]),
+            tissue_piece=int(self.tissue_pieces[index]),
         )
 
 
@@ -297,5 +297,5 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
         columns=columns.astype(np.int32),
         rows=rows.astype(np.int32),
         tissue_fractions=fractions[rows, columns].astype(np.float32),
-        tissue_regions=main_regions(tissue, grid, columns, rows),
+        tissue_pieces=main_pieces(tissue, grid, columns, rows),
     )

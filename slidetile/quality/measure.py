@@ -13,7 +13,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import Shard
 from slidetile.format.table import QUALITY_COLUMNS, Quality
 from slidetile.planning.plan import TilePlan
-from slidetile.quality.level import QualityLevel
+from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.quality.pen import pen_fractions
 from slidetile.raster.averaging import area_average
 from slidetile.raster.masks import Mask
@@ -100,7 +100,7 @@ class TileMeasure:
     """
 
     def __init__(
-        self, regions: Sequence[Region], level: QualityLevel, codec: ChunkCodec, channels: int
+        self, regions: Sequence[Region], level: MeasuredLevel, codec: ChunkCodec, channels: int
     ) -> None:
         self._level = level
         self._codec = codec
@@ -247,7 +247,7 @@ def _areas(rows: Sequence[Span], columns: Sequence[Span]) -> NDArray[np.int64]:
 
 def measure_quality(
     plan: TilePlan,
-    level: QualityLevel,
+    level: MeasuredLevel,
     codec: ChunkCodec,
     *,
     shards: Iterable[Shard],

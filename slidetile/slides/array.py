@@ -13,7 +13,7 @@ from slidetile.slides.slide import Level, Slide, Source, check_mpp
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedRegion:
+class DecodedPixels:
     """A region that needed no decoding, or came decoded."""
 
     array: Pixels
@@ -24,9 +24,9 @@ class DecodedRegion:
         """The bytes held."""
         return self.array.nbytes
 
-    def crop(self, part: Region) -> "DecodedRegion":
-        """Return a view of a part; see `slidetile.slides.slide.FetchedRegion`."""
-        return DecodedRegion(self.array[part.slices])
+    def crop(self, part: Region) -> "DecodedPixels":
+        """Return a view of a part; see `slidetile.slides.slide.FetchedPixels`."""
+        return DecodedPixels(self.array[part.slices])
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Return the region, copied into ``out`` where that is given."""
@@ -108,15 +108,15 @@ class ArraySlide(Slide):
         digest.update(pixels.data)
         return Source(name=self._name, size_bytes=pixels.nbytes, fingerprint=digest.hexdigest())
 
-    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion:
+    def fetch(self, region: Region, *, level: int = 0) -> DecodedPixels:
         """Copy a region out of its array; see `Slide.read_region`."""
         array = self._arrays[level]
         asked = self.level_region(region, level)
         canvas = blank(asked.width, asked.height, self.channels, self._background)
         paste(canvas, array, -asked.x, -asked.y)
-        return DecodedRegion(canvas)
+        return DecodedPixels(canvas)
 
-    def native_level(self, level: int) -> None:
+    def native_tiles(self, level: int) -> None:
         """Return None: arrays hold no compressed tiles."""
         self.levels[level]
 

@@ -7,7 +7,7 @@ import numpy as np
 from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Pixels, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides.slide import FetchedRegion, Slide
+from slidetile.slides.slide import FetchedPixels, Slide
 from slidetile.slides.view import fetch_block
 
 STRIP_BYTES = 8 << 20
@@ -20,12 +20,12 @@ AHEAD_BYTES = 4 << 20
 """As much as this, and one strip, is read ahead; the rest when it is decoded."""
 
 
-class AveragedRegion:
+class AveragedPixels:
     """A region of averaged pixels, the first of its source bytes in memory.
 
     The source is read in strips whose edges are those of its native tiles, so that each of them
     is decoded once; a few rows are kept from one strip for the next. Memory is bounded whatever
-    the factor. See `slidetile.slides.slide.FetchedRegion`.
+    the factor. See `slidetile.slides.slide.FetchedPixels`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class AveragedRegion:
         self._slide = slide
         self._level = level
         self._resampling = resampling
-        self._ahead: dict[Region, FetchedRegion] = {}
+        self._ahead: dict[Region, FetchedPixels] = {}
         self.nbytes = 0
         for strip in (strip for column in self._columns() for strip in self._strips(column)):
             if self.nbytes >= AHEAD_BYTES:
@@ -57,11 +57,11 @@ class AveragedRegion:
             self._ahead[strip] = fetch_block(slide, strip, level)
             self.nbytes += self._ahead[strip].nbytes
 
-    def crop(self, part: Region) -> "AveragedRegion":
+    def crop(self, part: Region) -> "AveragedPixels":
         """Return a part of it; its source is read anew, as its strips are others."""
         x, y = self._region.x + part.x, self._region.y + part.y
         moved = Region(x=x, y=y, width=part.width, height=part.height)
-        return AveragedRegion(self._slide, self._level, self._resampling, moved)
+        return AveragedPixels(self._slide, self._level, self._resampling, moved)
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Decode the source and average it; ``out`` may have any strides.
@@ -105,7 +105,7 @@ class AveragedRegion:
         rows = max(strip.height for strip in strips) + int(self._resampling.factor[1]) + 2
         return np.empty((rows, strips[0].width, self._slide.channels), np.uint8)
 
-    def _fetched(self, strip: Region) -> FetchedRegion:
+    def _fetched(self, strip: Region) -> FetchedPixels:
         ahead = self._ahead.get(strip)
         return fetch_block(self._slide, strip, self._level) if ahead is None else ahead
 

@@ -3,8 +3,8 @@
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling, choose_rescaling
-from slidetile.slides.averaged import AveragedRegion
-from slidetile.slides.slide import FetchedRegion, Level, NativeLevel, Slide, check_mpp
+from slidetile.slides.averaged import AveragedPixels
+from slidetile.slides.slide import FetchedPixels, Level, NativeTiles, Slide, check_mpp
 from slidetile.slides.view import SlideView, fetch_block
 
 
@@ -35,15 +35,15 @@ class AveragedSlide(SlideView):
         super().__init__(original, rescaling, coarser)
         self.levels = (Level(width=width, height=height, downsample=1.0), *self.levels)
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedRegion:
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
         number = range(len(self.levels))[level]
         if number:
             block = self.level_region(region, number)
             return fetch_block(self._original, block, self._numbers[number - 1])
-        return AveragedRegion(self._original, self._source_level, self._resampling, region)
+        return AveragedPixels(self._original, self._source_level, self._resampling, region)
 
-    def native_level(self, level: int) -> None:
+    def native_tiles(self, level: int) -> None:
         """Return None: level 0 has no compressed tiles, so the others are of no use."""
         self.levels[level]
 
@@ -62,14 +62,14 @@ class LevelSlide(SlideView):
     def __init__(self, original: Slide, rescaling: Rescaling) -> None:
         super().__init__(original, rescaling, range(rescaling.level, len(original.levels)))
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedRegion:
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
         block = self.level_region(region, level)
         return fetch_block(self._original, block, self._numbers[level])
 
-    def native_level(self, level: int) -> NativeLevel | None:
+    def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""
-        return self._original.native_level(self._numbers[level])
+        return self._original.native_tiles(self._numbers[level])
 
 
 def rescale_slide(slide: Slide, *, mpp: float) -> Slide:

@@ -45,7 +45,7 @@ class FetchedTiles(Protocol):
         ...
 
 
-class NativeLevel(Protocol):
+class NativeTiles(Protocol):
     """A level whose compressed JPEG tiles can be copied without decoding them."""
 
     @property
@@ -135,7 +135,7 @@ class Source:
     """SHA-256, in hex, over the size and the first and last MiB of the file."""
 
 
-class FetchedRegion(Protocol):
+class FetchedPixels(Protocol):
     """A region whose bytes are in memory: reading is over, decoding may wait."""
 
     @property
@@ -143,7 +143,7 @@ class FetchedRegion(Protocol):
         """The bytes held until `pixels` is called."""
         ...
 
-    def crop(self, part: Region) -> "FetchedRegion":
+    def crop(self, part: Region) -> "FetchedPixels":
         """Return a part of it, to be decoded by itself.
 
         ``part`` is in pixels of the level, from the corner of what was fetched, and within it.
@@ -213,7 +213,7 @@ class Slide(Protocol):
         """The colour of what was not scanned: white in brightfield, black in fluorescence."""
         ...
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedRegion:
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region and leave the decoding for later.
 
         ``region`` is in level-0 pixels; see `read_region`.
@@ -225,7 +225,7 @@ class Slide(Protocol):
         """
         ...
 
-    def native_level(self, level: int) -> NativeLevel | None:
+    def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""
         ...
 

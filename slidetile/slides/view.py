@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling
-from slidetile.slides.slide import FetchedRegion, Level, Slide, Source
+from slidetile.slides.slide import FetchedPixels, Level, Slide, Source
 
 
 class SlideView(Slide):
@@ -59,7 +59,7 @@ class SlideView(Slide):
         self._original.close()
 
 
-def fetch_block(slide: Slide, block: Region, level: int) -> FetchedRegion:
+def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     """Read the bytes of a block that is given in pixels of its own level.
 
     Level-0 pixels that lie wholly in the block ask for just that, unless its pixels are hardly

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import Grid
+from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata import is_sharded
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
@@ -282,14 +282,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return node
 
 
-def _parse_grid(node: dict[str, Any], *, sharded: bool) -> tuple[int, Grid]:
+def _parse_grid(node: dict[str, Any], *, sharded: bool) -> tuple[int, ChunkGrid]:
     """Return the channels and the grid that an array's metadata tell, or raise any error."""
     channels, height, width = node["shape"]
     shard = node["chunk_grid"]["configuration"]["chunk_shape"]
     chunk = node["codecs"][0]["configuration"]["chunk_shape"] if sharded else shard
     if channels not in (1, 3) or shard[0] != channels or chunk[0] != channels:
         raise ValueError(f"{channels} channels in chunks of {chunk[0]} and shards of {shard[0]}")
-    grid = Grid(
+    grid = ChunkGrid(
         width=int(width),
         height=int(height),
         chunk_width=int(chunk[2]),

@@ -19,8 +19,8 @@ from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
 from slidetile.store.area import StoredArea
 from slidetile.store.array import ArrayFile
-from slidetile.store.level_view import LevelView, StoredLevel
 from slidetile.store.picture import PictureFile
+from slidetile.store.resolution_view import ResolutionView, StoredLevel
 from slidetile.store.root import read_root
 from slidetile.store.selection import TileSelection
 from slidetile.store.window_plan import Tissue, WindowSpec, plan_windows
@@ -216,7 +216,7 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = LevelView.at(self._stored_levels, self.mpp, spec.mpp, self._root.background)
+        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._root.background)
         try:
             area = StoredArea.of_tiles(self.tiles)
             tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)

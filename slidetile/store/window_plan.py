@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.grid import Edge, TileGrid, check_edge, check_fraction
 from slidetile.store.area import Ends, StoredArea
-from slidetile.store.level_view import SLACK, LevelView
+from slidetile.store.resolution_view import SLACK, ResolutionView
 
 LARGEST_WINDOW_PX = 8192
 LARGEST_COUNT = 1 << 27
@@ -103,7 +103,9 @@ class WindowPlan:
         )
 
 
-def plan_windows(view: LevelView, spec: WindowSpec, area: StoredArea, tissue: Tissue) -> WindowPlan:
+def plan_windows(
+    view: ResolutionView, spec: WindowSpec, area: StoredArea, tissue: Tissue
+) -> WindowPlan:
     """Choose the windows that lie wholly on stored pixels and hold enough tissue.
 
     Windows begin at whole strides from the slide's top left corner, so they are the same ones
@@ -162,7 +164,7 @@ class _Axis:
     """Where they begin, in level-0 pixels, rounded down."""
 
     @classmethod
-    def of(cls, view: LevelView, starts: Ends, size: int, axis: int) -> "_Axis":
+    def of(cls, view: ResolutionView, starts: Ends, size: int, axis: int) -> "_Axis":
         """Work out where windows of a size lie that begin at pixels of the view."""
         length, step = view.slide_size[axis], view.step[axis]
         factor = Fraction(1) if view.resampling is None else view.resampling.factor[axis]
@@ -200,7 +202,7 @@ class _Chosen:
     tissue_fractions: NDArray[np.float32]
 
 
-def _grid(view: LevelView, spec: WindowSpec) -> TileGrid | None:
+def _grid(view: ResolutionView, spec: WindowSpec) -> TileGrid | None:
     """Return where windows may lie, or None where the slide has not one pixel to lie on."""
     width, height = view.size if spec.edge == "keep" else view.inner_size
     if min(width, height) < 1:

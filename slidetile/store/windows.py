@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store.array import ChunkCache
-from slidetile.store.level_view import LevelView
+from slidetile.store.resolution_view import ResolutionView
 from slidetile.store.window_plan import WindowPlan, WindowSpec
 
 
@@ -26,7 +26,7 @@ class Windows(Sequence[Pixels]):
     PyTorch's DataLoader takes it as a dataset, and fetches batch by batch (``__getitems__``).
     """
 
-    def __init__(self, view: LevelView, spec: WindowSpec, plan: WindowPlan) -> None:
+    def __init__(self, view: ResolutionView, spec: WindowSpec, plan: WindowPlan) -> None:
         self._view = view
         self._spec = spec
         self._plan = plan

@@ -1,6 +1,6 @@
 """Where the tissue is on a slide."""
 
-from slidetile.tissue.mask import TissueMask, TissueRegion, find_tissue
+from slidetile.tissue.mask import TissueMask, TissuePiece, find_tissue
 from slidetile.tissue.onnx import OnnxDetector
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
@@ -11,6 +11,6 @@ __all__ = [
     "OpticalDensityDetector",
     "OtsuDetector",
     "TissueMask",
-    "TissueRegion",
+    "TissuePiece",
     "find_tissue",
 ]

@@ -1,9 +1,10 @@
-"""Where the tissue is on a slide: a mask over its overview, and the regions it falls into.
+"""Where the tissue is on a slide: a mask over its overview, and the pieces it falls into.
 
 Knows overviews and masks. Does not know files, tiles or how any one detector works.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -31,12 +32,18 @@ from slidetile.tissue.detector import (
 )
 from slidetile.tissue.imaging import ASSUMED_MPP
 
-MIN_REGION_AREA_UM2 = 50_000.0
+MIN_PIECE_AREA_UM2 = 50_000.0
 MIN_HOLE_AREA_UM2 = 250_000.0
+
+_STORED_NAMES = {
+    "min_piece_area_um2": "min_region_area_um2",
+    "tissue_margin_um": "region_margin_um",
+}
+"""Format version 1 has older names for these, and keeps them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TissueRegion:
+class TissuePiece:
     """One connected piece of tissue."""
 
     label: int
@@ -57,16 +64,16 @@ class TissueMask:
     """Where the tissue is, on the overview's grid. Made by `find_tissue` or `from_mask`."""
 
     labels: Labels
-    """uint8, 16 or 32 [row, column], read-only: 0 is glass, k the region ``regions[k - 1]``.
+    """uint8, 16 or 32 [row, column], read-only: 0 is glass, k the piece ``pieces[k - 1]``.
 
-    Pixels that touch, even by a corner, are one region. Regions are numbered in the order of
+    Pixels that touch, even by a corner, are one piece. Pieces are numbered in the order of
     their first pixel, row by row. The type is the smallest that holds their number.
     """
 
     overview: Overview
     """The image the mask was made from."""
 
-    regions: tuple[TissueRegion, ...]
+    pieces: tuple[TissuePiece, ...]
     """The connected pieces, in the order of their labels."""
 
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -99,13 +106,13 @@ class TissueMask:
         return cls(
             labels=labels,
             overview=overview,
-            regions=_regions(labels, overview),
+            pieces=_pieces(labels, overview),
             parameters=dict(parameters or {}),
         )
 
     @property
     def mask(self) -> Mask:
-        """Where any region is: bool [row, column], made anew of the labels."""
+        """Where any piece is: bool [row, column], made anew of the labels."""
         return np.asarray(self.labels != 0)
 
     @property
@@ -124,7 +131,7 @@ class TissueMask:
         return float(self.mask.mean())
 
     def __eq__(self, other: object) -> bool:
-        """Compare contents; regions follow from the labels."""
+        """Compare contents; pieces follow from the labels."""
         if not isinstance(other, TissueMask):
             return NotImplemented
         return (
@@ -139,7 +146,7 @@ class TissueMask:
         detector = self.parameters.get("detector", "unknown")
         facts = {
             "tissue": f"{self.tissue_fraction:.1%} of the slide",
-            "regions": len(self.regions),
+            "pieces": len(self.pieces),
             "resolution": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm per pixel",
             "found by": detector["name"] if isinstance(detector, dict) else detector,
         }
@@ -155,9 +162,9 @@ def find_tissue(
     mpp: float | None = None,
     detector: AnyDetector | None = None,
     keep_pen: bool = False,
-    min_region_area_um2: float = MIN_REGION_AREA_UM2,
+    min_piece_area_um2: float = MIN_PIECE_AREA_UM2,
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2,
-    region_margin_um: float = 0.0,
+    tissue_margin_um: float = 0.0,
 ) -> TissueMask:
     """Find the tissue on a slide.
 
@@ -176,14 +183,14 @@ def find_tissue(
         it is grey, else `OpticalDensityDetector`.
     keep_pen
         Whether pen strokes may count as tissue, where the detector is chosen by the overview.
-    min_region_area_um2
+    min_piece_area_um2
         Smaller pieces of tissue are dropped; 0 keeps all.
     min_hole_area_um2
         Smaller holes in tissue are filled; 0 fills none.
 
         Both areas, in µm², are at most a 1000th (pieces) and a 200th (holes) of the overview, so
         that a small crop keeps its small pieces.
-    region_margin_um
+    tissue_margin_um
         How far tissue is widened on all sides, in µm: after small pieces are dropped and before
         holes are filled.
 
@@ -192,7 +199,7 @@ def find_tissue(
     Returns
     -------
     TissueMask
-        Without any region where there is no tissue; that is no error.
+        Without any piece where there is no tissue; that is no error.
 
     Raises
     ------
@@ -207,31 +214,33 @@ def find_tissue(
     SlideReadError
         Part of the slide could not be read.
     """
-    check_tissue_options(
-        detector=detector,
-        keep_pen=keep_pen,
-        min_region_area_um2=min_region_area_um2,
-        min_hole_area_um2=min_hole_area_um2,
-        region_margin_um=region_margin_um,
-    )
+    lengths = {
+        "min_piece_area_um2": min_piece_area_um2,
+        "min_hole_area_um2": min_hole_area_um2,
+        "tissue_margin_um": tissue_margin_um,
+    }
+    check_tissue_options(detector=detector, keep_pen=keep_pen, **lengths)
     overview = read_overview(slide, mpp=mpp)
     chosen = choose_detector(overview.image, keep_pen=keep_pen) if detector is None else detector
     mask = run_detector(chosen, slide, overview)
     pixel = overview.mpp or (ASSUMED_MPP, ASSUMED_MPP)
-    region_px = min(min_region_area_um2 / math.prod(pixel), mask.size / 1000)
+    piece_px = min(min_piece_area_um2 / math.prod(pixel), mask.size / 1000)
     hole_px = min(min_hole_area_um2 / math.prod(pixel), mask.size / 200)
-    mask = without_small_pieces(mask, region_px, corners=True)
-    mask = with_margin(mask, region_margin_um, pixel)
+    mask = without_small_pieces(mask, piece_px, corners=True)
+    mask = with_margin(mask, tissue_margin_um, pixel)
     mask = ~without_small_pieces(~mask, hole_px, corners=False)
     parameters = {
         "detector": describe_detector(chosen),
         "mpp": overview_mpp(slide, mpp),
         "keep_pen": keep_pen,
-        "min_region_area_um2": float(min_region_area_um2),
-        "min_hole_area_um2": float(min_hole_area_um2),
-        "region_margin_um": float(region_margin_um),
+        **stored_lengths(lengths),
     }
     return TissueMask.from_mask(mask, overview, parameters=parameters)
+
+
+def stored_lengths(lengths: Mapping[str, float]) -> dict[str, float]:
+    """Return the lengths and areas of `find_tissue` by the names that a store has for them."""
+    return {_STORED_NAMES.get(name, name): float(value) for name, value in lengths.items()}
 
 
 def check_tissue_options(
@@ -260,21 +269,21 @@ def check_tissue_options(
         )
 
 
-def _regions(labels: Labels, overview: Overview) -> tuple[TissueRegion, ...]:
+def _pieces(labels: Labels, overview: Overview) -> tuple[TissuePiece, ...]:
     from scipy.ndimage import find_objects
 
     counts = count_pixels(labels)
     pixel_px = math.prod(overview.scale)
-    regions = []
+    pieces = []
     for number, (rows, columns) in enumerate(find_objects(labels), start=1):
         box = Region.from_edges(columns.start, rows.start, columns.stop, rows.stop)
         count = int(counts[number])
-        regions.append(
-            TissueRegion(
+        pieces.append(
+            TissuePiece(
                 label=number,
                 bounds=overview.to_slide(box),
                 area_px=round(count * pixel_px),
                 area_um2=None if overview.mpp is None else count * math.prod(overview.mpp),
             )
         )
-    return tuple(regions)
+    return tuple(pieces)

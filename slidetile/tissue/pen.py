@@ -58,7 +58,7 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
     smooth = np.zeros_like(ink)
     for band in bands(image.shape, 2):
         densities = Densities.of(image[band.seen], glass)
-        ink[band.rows] = _ink_coloured(densities, least=1.0)[band.within]
+        ink[band.rows] = _pen_coloured(densities, least=1.0)[band.within]
         if ink[band.rows].any():  # seldom, and nothing else is asked of the others
             smooth[band.rows] = _smooth(densities, image[band.seen])[band.within]
     side = window_px(STROKE_UM, pixel_um, image.shape, per_side=128)
@@ -71,7 +71,7 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
     )
 
 
-def _ink_coloured(densities: Densities, *, least: float) -> Mask:
+def _pen_coloured(densities: Densities, *, least: float) -> Mask:
     """Return pixels that have the colour of a marker, at a share ``least`` of its density.
 
     Haematoxylin's red-to-green ratio is 0.93 and rarely reaches that in a section; blue and green
@@ -80,11 +80,11 @@ def _ink_coloured(densities: Densities, *, least: float) -> Mask:
     """
     red, green, blue = densities
     blue_or_green = (red > 0.9 * green) & (red > 0.35 * least) & (red > blue)
-    red_ink = (red < 0.25 * green) & (blue > 0.5 * green) & (green > 0.5 * least)
+    red_pen = (red < 0.25 * green) & (blue > 0.5 * green) & (green > 0.5 * least)
     grey = (red + green + blue) / 3
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     black = (grey > 0.7 * least) & (spread < 0.55 * grey)
-    return np.asarray(blue_or_green | red_ink | black)
+    return np.asarray(blue_or_green | red_pen | black)
 
 
 def _smooth(densities: Densities, image: Pixels) -> Mask:
@@ -129,7 +129,7 @@ def _whole_strokes(
     for band in bands(core.shape, side // 2 + rim):
         densities = Densities.of(image[band.seen], glass)
         near = maximum_filter(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
-        stained = (densities.green > 0.3) & ~_ink_coloured(densities, least=0.2)
+        stained = (densities.green > 0.3) & ~_pen_coloured(densities, least=0.2)
         rough = ~smooth[band.seen] & core[band.seen]
         tissue = _mostly(stained, rim) | _mostly(rough, rim)
         strokes[band.rows] = (near & ~tissue)[band.within]

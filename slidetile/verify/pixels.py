@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from slidetile.errors import SlideReadError, StoreError
 from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.halving import Accumulator, FinishedShard, Planes, blank_planes
-from slidetile.format.layout import Grid, Shard, morton_key
+from slidetile.format.layout import ChunkGrid, Shard, morton_key
 from slidetile.format.pyramid import halved_levels
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
@@ -116,7 +116,7 @@ class PixelCheck:
         return found
 
     def _difference(
-        self, grid: Grid, region: Region, pixels: Pixels, at: tuple[Slide, int]
+        self, grid: ChunkGrid, region: Region, pixels: Pixels, at: tuple[Slide, int]
     ) -> str | None:
         """Return how a chunk differs from the slide; what lies outside the array does not count."""
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)

@@ -60,7 +60,7 @@ class QualityCheck:
         if json.loads((field.metadata or {})[b"mpp"]) != self._shape.told["quality"]["mpp"]:
             yield Finding(TABLE, "the mpp of its laplacian_variance is another")
         try:
-            measured = self._measured(regions) | self._ink(overview, regions)
+            measured = self._measured(regions) | self._pen(overview, regions)
         except ValueError as error:
             yield Finding(f"{self._shape.quality.number}/zarr.json", str(error))
             return
@@ -85,7 +85,7 @@ class QualityCheck:
         chunks = shard_chunks(self._tree, self._shape, self._shape.quality.number, shard)
         return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
 
-    def _ink(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
+    def _pen(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
         """Return the ink, where it was found in the way it is found today."""
         if self._shape.told["quality"]["pen_method"] != PEN_METHOD:
             return {}

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from slidetile.annotations.spec import RegionsSpec
+from slidetile.annotations.spec import AnnotationsSpec
 from slidetile.annotations.tissue import DETECTOR
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.planar import ZstdCodec
-from slidetile.format.layout import COPIED_SHARD_PX, Grid, encoded_grid
+from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, encoded_grid
 from slidetile.format.metadata import (
     FORMAT_VERSION,
     HALVED,
@@ -29,7 +29,7 @@ from slidetile.format.metadata import (
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
 from slidetile.format.pyramid import PyramidLevel, halved_levels
 from slidetile.planning.plan import TileSpec
-from slidetile.quality.level import QualityLevel
+from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.resolution import choose_rescaling
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
@@ -61,10 +61,10 @@ class StoreShape:
     fill: int
     """Value of what is not stored."""
 
-    grids: tuple[Grid, ...]
+    grids: tuple[ChunkGrid, ...]
     """How each level is cut, finest first."""
 
-    picture: Grid
+    picture: ChunkGrid
     """How the overview and the tissue are cut."""
 
     overview_scale: tuple[float, float]
@@ -139,13 +139,13 @@ class StoreShape:
         return {f"{folder}/zarr.json".lstrip("/"): node for folder, node in nodes.items()}
 
     @property
-    def quality(self) -> QualityLevel:
+    def quality(self) -> MeasuredLevel:
         """What the table's quality columns are measured on."""
         levels = [
             PyramidLevel(grid=grid, shards=(), downsample=downsample)
             for grid, downsample in zip(self.grids, self.downsamples, strict=True)
         ]
-        return QualityLevel.of(levels, self.mpp)
+        return MeasuredLevel.of(levels, self.mpp)
 
     @property
     def downsamples(self) -> tuple[tuple[float, float], ...]:
@@ -285,28 +285,28 @@ def _is_tissue(tissue: dict[str, Any]) -> bool:
     told = tissue.get("regions", [])
     replacing = [number for number, regions in enumerate(told) if regions["mode"] == "replace"]
     is_drawn = tissue.get("detector") == DETECTOR
-    return all(map(_is_regions, told)) and replacing == ([0] if is_drawn else [])
+    return all(map(_is_annotations, told)) and replacing == ([0] if is_drawn else [])
 
 
-def _is_regions(told: dict[str, Any]) -> bool:
+def _is_annotations(told: dict[str, Any]) -> bool:
     choices = {name: told[name] for name in ("mode", "classes", "unit", "origin")}
-    classes = RegionsSpec(path=".", **choices).classes
+    classes = AnnotationsSpec(path=".", **choices).classes
     is_known = told.keys() == {"sha256", *choices} and list(classes) == choices["classes"]
     return is_known and bool(_SHA256.fullmatch(told["sha256"]))
 
 
-def _check_quality(told: dict[str, Any], level: QualityLevel) -> None:
+def _check_quality(told: dict[str, Any], level: MeasuredLevel) -> None:
     expected = {**level.parameters, "pen_method": told["pen_method"]}
     if told != expected or type(told["pen_method"]) is not int:
         raise StoreError(f"attributes.slidetile.quality is {told!r:.200}, not {expected!r}")
 
 
-def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:
+def _check_grids(codec: ChunkCodec, grids: tuple[ChunkGrid, ...]) -> None:
     if any(grid.chunk_columns * grid.chunk_rows > LARGEST_CHUNK_COUNT for grid in grids):
         raise StoreError(f"a level has more than {LARGEST_CHUNK_COUNT} chunks")
     if codec.name == "native":
         expected = [
-            Grid.about(grid.size, (grid.chunk_width, grid.chunk_height), COPIED_SHARD_PX)
+            ChunkGrid.about(grid.size, (grid.chunk_width, grid.chunk_height), COPIED_SHARD_PX)
             for grid in grids
         ]
         sides = [side for grid in grids for side in (grid.chunk_width, grid.chunk_height)]
@@ -319,19 +319,19 @@ def _check_grids(codec: ChunkCodec, grids: tuple[Grid, ...]) -> None:
         raise StoreError(f"its levels, {', '.join(sizes):.200}, are not cut as slidetile cuts them")
 
 
-def _halvings(codec: ChunkCodec, finest: Grid) -> tuple[PyramidLevel, ...]:
+def _halvings(codec: ChunkCodec, finest: ChunkGrid) -> tuple[PyramidLevel, ...]:
     grid = encoded_grid(finest.size, codec)
     return halved_levels(grid, np.zeros((grid.chunk_rows, grid.chunk_columns), np.bool_))
 
 
-def _checked_picture(grid: Grid) -> Grid:
+def _checked_picture(grid: ChunkGrid) -> ChunkGrid:
     if grid.width * grid.height > LARGEST_OVERVIEW_PX or grid != picture_grid(*grid.size):
         raise StoreError(f"an overview of {grid.width}×{grid.height} pixels is not cut so")
     return grid
 
 
 def _overview_scale(
-    tree: StoreTree, mpp: tuple[float, float] | None, grid: Grid, size: tuple[int, int]
+    tree: StoreTree, mpp: tuple[float, float] | None, grid: ChunkGrid, size: tuple[int, int]
 ) -> tuple[float, float]:
     """Return the overview's scale, made sure that it covers the slide and hardly more."""
     scale = told_scale(tree.json("overview/zarr.json"), mpp)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import Grid, Shard
+from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.ledger import Ledger, ShardRecord
 from slidetile.format.metadata import is_sharded
 from slidetile.format.names import shard_key
@@ -79,7 +79,7 @@ class StoredChunks:
         if record.level == 0:
             self.ledger.enter(record)
 
-    def _checksum(self, grid: Grid, stored: bytes) -> int:
+    def _checksum(self, grid: ChunkGrid, stored: bytes) -> int:
         """Return the CRC-32C of a chunk's payload, if that passes what is cheap to check."""
         codec = self._shape.codec
         payload = codec.unseal(stored)
@@ -88,7 +88,7 @@ class StoredChunks:
         return crc32c(payload)
 
 
-def _is_inside(grid: Grid, shard: Shard, chunk: int) -> bool:
+def _is_inside(grid: ChunkGrid, shard: Shard, chunk: int) -> bool:
     column, row = grid.chunk_cell(shard, chunk)
     return column < grid.chunk_columns and row < grid.chunk_rows
 
@@ -109,7 +109,7 @@ def shard_chunks(tree: StoreTree, shape: StoreShape, level: int, shard: Shard) -
     return split_checked(tree.read(shard_name(level, shard)), shape.grids[level], shape.codec)
 
 
-def split_checked(data: bytes, grid: Grid, codec: ChunkCodec) -> dict[int, bytes]:
+def split_checked(data: bytes, grid: ChunkGrid, codec: ChunkCodec) -> dict[int, bytes]:
     """Return the stored chunks of a shard by their place, if it is packed as slidetile packs it.
 
     Raises

@@ -9,12 +9,12 @@ import numpy as np
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
-from slidetile.format.layout import COPIED_SHARD_PX, Grid, Shard
+from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
 from slidetile.format.metadata import OWN_LEVELS
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.slide import DAMAGED, FetchedTiles, NativeLevel, Slide
+from slidetile.slides.slide import DAMAGED, FetchedTiles, NativeTiles, Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
@@ -49,7 +49,7 @@ class Copying:
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
         self.kept: KeptShards | None = None
-        found = [(number, slide.native_level(number)) for number in range(len(slide.levels))]
+        found = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
         self._natives = [(number, native) for number, native in found if native is not None]
         if not self._natives or self._natives[0][0] != 0:
             raise NotNativeError(
@@ -58,7 +58,7 @@ class Copying:
             )
         regions = plan.regions
         self.levels = tuple(
-            _native_level(slide, number, native, regions) for number, native in self._natives
+            _native_tiles(slide, number, native, regions) for number, native in self._natives
         )
         self._sizes = [
             {shard: native.stored_bytes(level.grid.chunk_cells(shard)) for shard in level.shards}
@@ -119,11 +119,13 @@ class Copying:
         return sum(sum(sizes.values()) for sizes in self._sizes)
 
 
-def _native_level(
-    slide: Slide, number: int, native: NativeLevel, regions: Sequence[Region]
+def _native_tiles(
+    slide: Slide, number: int, native: NativeTiles, regions: Sequence[Region]
 ) -> PyramidLevel:
     level = slide.levels[number]
-    grid = Grid.about(level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX)
+    grid = ChunkGrid.about(
+        level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX
+    )
     needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
     return PyramidLevel(
         grid=grid,

@@ -10,13 +10,13 @@ import numpy as np
 from slidetile.errors import SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.halving import Accumulator, FinishedShard, Planes, halve, repeat_edges
-from slidetile.format.layout import Grid, Shard, encoded_grid
+from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
 from slidetile.format.metadata import HALVED
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedRegion
-from slidetile.slides.slide import FetchedRegion, Level, Slide
+from slidetile.slides.array import DecodedPixels
+from slidetile.slides.slide import FetchedPixels, Level, Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 class _Fetched(NamedTuple):
     task: Task
-    region: FetchedRegion | None = None
+    region: FetchedPixels | None = None
     payloads: dict[int, bytes] | None = None
 
 
@@ -139,7 +139,7 @@ class Encoding:
         chunk[:] = pixels.transpose(2, 0, 1)
 
     def _read_chunks(
-        self, shard: Shard, fetched: FetchedRegion | None
+        self, shard: Shard, fetched: FetchedPixels | None
     ) -> Iterator[tuple[int, Planes | None]]:
         """Yield the wanted chunks of a shard of level 0; None for one that cannot be read."""
         grid, wanted = self.levels[0].grid, self._wanted_region(shard)
@@ -186,18 +186,18 @@ class Encoding:
         )
 
 
-def _decoded(fetched: FetchedRegion | None) -> FetchedRegion | None:
+def _decoded(fetched: FetchedPixels | None) -> FetchedPixels | None:
     """Return a region decoded as a whole; None where part of it is damaged.
 
     For blocks that chunks would cut: each would be decoded for every chunk it lies in.
     """
     try:
-        return None if fetched is None else DecodedRegion(fetched.pixels())
+        return None if fetched is None else DecodedPixels(fetched.pixels())
     except SlideReadError:
         return None  # which part, the chunks tell one by one
 
 
-def _fits(level: Level, grid: Grid) -> bool:
+def _fits(level: Level, grid: ChunkGrid) -> bool:
     """Return whether chunks are whole blocks of a level's file; without any they are cut anyway."""
     width, height = level.tile_width_px, level.tile_height_px
     if width is None or height is None:

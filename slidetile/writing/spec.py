@@ -11,7 +11,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.metadata import FORMAT_VERSION, level_0
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
-from slidetile.quality.level import QualityLevel
+from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.slides.slide import Slide
 
 
@@ -21,7 +21,7 @@ def fill_value(slide: Slide) -> int:
 
 
 def store_attributes(
-    slide: Slide, plan: TilePlan, codec: ChunkCodec, quality: QualityLevel, *, anonymous: bool
+    slide: Slide, plan: TilePlan, codec: ChunkCodec, quality: MeasuredLevel, *, anonymous: bool
 ) -> dict[str, Any]:
     """Return all that the store tells; each key is explained in docs/store-format.md.
 

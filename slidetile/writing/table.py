@@ -31,7 +31,7 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
         "y": np.array([region.y for region in regions], np.int32),
         "width": np.array([region.width for region in regions], np.int32),
         "height": np.array([region.height for region in regions], np.int32),
-        "region": plan.tissue_regions,
+        "region": plan.tissue_pieces,
         "tissue_fraction": plan.tissue_fractions,
         "status": pa.array(status, pa.string()),
         "bytes": np.array([ledger.bytes_in(span) for span in spans], np.int64),

@@ -16,8 +16,8 @@ from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
-from slidetile.quality.level import QualityLevel
 from slidetile.quality.measure import measure_quality
+from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
 from slidetile.runtime.governor import Governor, kept_heap
 from slidetile.runtime.lanes import share_out
@@ -129,7 +129,7 @@ class _Job:
     def run(self, codec: ChunkCodec, *, workers: int, on_progress: OnProgress | None) -> TileStore:
         """Write the store, or go on with it; return it finished."""
         work = make_work(self._slide, self._plan, codec)
-        quality = QualityLevel.of(work.levels, self._slide.mpp)
+        quality = MeasuredLevel.of(work.levels, self._slide.mpp)
         existing = self._options.existing
         with StoreWriter(
             self._path,
@@ -153,7 +153,7 @@ class _Job:
         return open_store(self._path)
 
     def _measured(
-        self, level: QualityLevel, work: Work, writer: StoreWriter, workers: int
+        self, level: MeasuredLevel, work: Work, writer: StoreWriter, workers: int
     ) -> Quality:
         with kept_heap():
             return measure_quality(
@@ -183,7 +183,7 @@ class _Job:
         )
         return Governor(budget, gauge)
 
-    def _spec(self, work: Work, quality: QualityLevel) -> StoreSpec:
+    def _spec(self, work: Work, quality: MeasuredLevel) -> StoreSpec:
         slide, anonymous = self._slide, self._options.anonymous
         return StoreSpec(
             plan=self._plan,

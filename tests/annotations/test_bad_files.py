@@ -30,8 +30,8 @@ def box(left, top, right, bottom):
 
 
 def refused(path, slide, match, **options):
-    with pytest.raises(st.RegionFileError, match=match) as caught:
-        st.read_regions(path, slide, **options)
+    with pytest.raises(st.AnnotationError, match=match) as caught:
+        st.read_annotations(path, slide, **options)
     message = str(caught.value)
     assert "\n" not in message
     assert message.endswith((".", "?"))
@@ -142,20 +142,20 @@ def test_other_bad_masks(tmp_path, slide):
 
 
 def test_no_file_and_a_folder(tmp_path, slide):
-    with pytest.raises(st.RegionFileError, match=r"none.geojson cannot be read: No such file"):
-        st.read_regions(tmp_path / "none.geojson", slide)
+    with pytest.raises(st.AnnotationError, match=r"none.geojson cannot be read: No such file"):
+        st.read_annotations(tmp_path / "none.geojson", slide)
     refused(tmp_path, slide, "it is no file")
 
 
 def test_callers_mistakes(tmp_path, slide):
     with pytest.raises(ValueError, match="unit is one of auto, px, um, but not 'mm'"):
-        st.read_regions(tmp_path, slide, unit="mm")
+        st.read_annotations(tmp_path, slide, unit="mm")
     with pytest.raises(ValueError, match="origin is one of"):
-        st.read_regions(tmp_path, slide, origin="centre")
+        st.read_annotations(tmp_path, slide, origin="centre")
     with pytest.raises(ValueError, match="mode is one of replace, intersect, exclude"):
-        st.RegionsSpec(path="x", mode="add")
+        st.AnnotationsSpec(path="x", mode="add")
     with pytest.raises(TypeError, match=r"say \('Tumor',\)"):
-        st.RegionsSpec(path="x", classes="Tumor")
+        st.AnnotationsSpec(path="x", classes="Tumor")
 
 
 def test_a_file_that_is_too_long_is_not_even_read(tmp_path, slide):
@@ -190,7 +190,7 @@ def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
             file.write(",\n".join([drawn.replace("annotation", "cell"), *[drawn] * 9, ""]))
         file.write(drawn + "]}")
     assert path.stat().st_size > 100e6
-    ended = command("plan", sample, "--regions", path)
+    ended = command("plan", sample, "--annotations", path)
     assert ended.exit_code == 0, ended.stderr
     assert "left out: 310 cells" in ended.stderr
     bare = command("plan", sample)
@@ -215,38 +215,38 @@ def test_all_outside_is_refused_with_numbers(tmp_path, slide, geometry, match):
 def test_some_outside_is_told_with_numbers(tmp_path, slide, caplog):
     path = tmp_path / "partly.geojson"
     path.write_text(json.dumps([box(150, 50, 250, 90), box(300, 0, 350, 9), box(0, 0, 200, 100)]))
-    tissue = st.draw_tissue(slide, st.read_regions(path, slide))
+    tissue = st.draw_tissue(slide, st.read_annotations(path, slide))
     assert tissue.mask.all()
     assert caplog.messages[0] == (
         "1 of the 3 areas lie outside the slide, with 6 of 12 corners (50.0 %): they reach from "
         "(0, 0) to (350, 100), the slide's 200×100 px. What is outside is cut off. Divided by the "
         "slide's mpp of 2 they would lie inside: these look like µm, so say the unit um "
-        "(--regions-unit um)."
+        "(--annotations-unit um)."
     )
 
 
 def test_a_self_crossing_ring_is_told_with_numbers(tmp_path, slide, caplog):
     path = tmp_path / "crossed.geojson"
     path.write_text(json.dumps([polygon([[0, 0], [200, 100], [200, 0], [0, 100]]), polygon()]))
-    st.draw_tissue(slide, st.read_regions(path, slide))
+    st.draw_tissue(slide, st.read_annotations(path, slide))
     assert "crossed.geojson: 1 of 2 outlines cross themselves, over 313 pixels" in caplog.text
 
 
 def test_nothing_is_never_silent(tmp_path, slide, caplog):
     path = tmp_path / "empty.geojson"
     path.write_text('{"type": "FeatureCollection", "features": []}')
-    empty = st.read_regions(path, slide)
+    empty = st.read_annotations(path, slide)
     tissue = st.TissueMask.from_mask(np.ones((25, 50), bool), st.read_overview(slide))
-    with pytest.raises(st.RegionFileError, match=r"empty.geojson holds no areas"):
+    with pytest.raises(st.AnnotationError, match=r"empty.geojson holds no areas"):
         st.draw_tissue(slide, empty)
-    with pytest.raises(st.RegionFileError, match=r"empty.geojson holds no areas"):
+    with pytest.raises(st.AnnotationError, match=r"empty.geojson holds no areas"):
         st.cut_tissue(tissue, empty)
     assert st.cut_tissue(tissue, empty, mode="exclude").mask.all()
     assert "empty.geojson holds no areas: nothing is excluded" in caplog.text
     path.write_text(json.dumps(box(0, 0, 200, 100)))
-    every = st.read_regions(path, slide)
+    every = st.read_annotations(path, slide)
     assert not st.cut_tissue(tissue, every, mode="exclude").mask.any()
     assert "the tissue has 1250 pixels of the mask and the regions 1250, but none" in caplog.text
     path.write_text(json.dumps(box(10.1, 10.1, 11.6, 11.6)))
-    assert not st.draw_tissue(slide, st.read_regions(path, slide)).mask.any()
+    assert not st.draw_tissue(slide, st.read_annotations(path, slide)).mask.any()
     assert "hold no pixel of the mask, each of which is 4×4 level-0 pixels" in caplog.text

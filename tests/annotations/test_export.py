@@ -36,9 +36,9 @@ def test_any_mask_comes_back_pixel_by_pixel(tmp_path, data):
     plan = st.plan_tiles(slide, st.TissueMask.from_mask(mask, overview), st.TileSpec(size=16))
     path = tmp_path / "x.geojson"
     st.export_plan(slide, plan, path)
-    back = st.read_regions(path, slide)
+    back = st.read_annotations(path, slide)
     np.testing.assert_array_equal(back.mask_on(overview), mask)
-    assert len(features(path, "annotation")) == len(plan.tissue.regions)
+    assert len(features(path, "annotation")) == len(plan.tissue.pieces)
 
 
 @pytest.mark.parametrize("name", ["CMU-1-Small-Region.svs", "CMU-1-small.tiff", "test3-DAPI.ndpi"])
@@ -47,11 +47,11 @@ def test_real_slides_come_back(shared_slides, tmp_path, name):
     with st.open_slide(shared_slides / name) as slide:
         plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=256))
         st.export_plan(slide, plan, path)
-        tissue = st.draw_tissue(slide, st.read_regions(path, slide, classes=["Tissue"]))
+        tissue = st.draw_tissue(slide, st.read_annotations(path, slide, classes=["Tissue"]))
     np.testing.assert_array_equal(tissue.mask, plan.tissue.mask)
     shapes = [shapely.from_geojson(json.dumps(f["geometry"])) for f in features(path, "annotation")]
     assert all(shape.is_valid for shape in shapes)
-    for shape, part in zip(shapes, plan.tissue.regions, strict=True):
+    for shape, part in zip(shapes, plan.tissue.pieces, strict=True):
         left, top, right, bottom = shape.bounds
         around = st.Region.from_edges(
             int(left), int(top), int(np.ceil(right)), int(np.ceil(bottom))

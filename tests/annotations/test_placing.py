@@ -59,11 +59,11 @@ def test_info_tells_the_scan_area(cli, scanned_slide, sample):
 def test_regions_begin_where_qupath_begins(slide, tmp_path):
     path = tmp_path / "drawn.geojson"
     path.write_text(json.dumps(boxes(AREAS, -BOUNDS.x, -BOUNDS.y)))
-    tissue = st.draw_tissue(slide, st.read_regions(path, slide))
+    tissue = st.draw_tissue(slide, st.read_annotations(path, slide))
     np.testing.assert_array_equal(tissue.mask, scanned((100, 125), 8))
     whole = tmp_path / "whole.geojson"
     whole.write_text(json.dumps(boxes(AREAS)))
-    at_corner = st.draw_tissue(slide, st.read_regions(whole, slide, origin="slide"))
+    at_corner = st.draw_tissue(slide, st.read_annotations(whole, slide, origin="slide"))
     np.testing.assert_array_equal(at_corner.mask, tissue.mask)
 
 
@@ -71,13 +71,13 @@ def test_micrometres_begin_there_too(slide, tmp_path):
     path = tmp_path / "drawn.geojson"
     drawn = {**boxes([(0, 0, 256, 192)]), "unit": "um"}
     path.write_text(json.dumps(drawn))
-    (area,) = st.read_regions(path, slide).areas
+    (area,) = st.read_annotations(path, slide).areas
     assert area.edges == (128, 96, 384, 288)
 
 
 def test_what_is_written_begins_there_and_says_so(slide, tmp_path, caplog):
     path = tmp_path / "plan.geojson"
-    tissue = st.find_tissue(slide, min_region_area_um2=0)
+    tissue = st.find_tissue(slide, min_piece_area_um2=0)
     plan = st.plan_tiles(slide, tissue, st.TileSpec(size=64))
     st.export_plan(slide, plan, path)
     content = json.loads(path.read_text())
@@ -85,11 +85,11 @@ def test_what_is_written_begins_there_and_says_so(slide, tmp_path, caplog):
     tiles = [f for f in content["features"] if f["properties"]["objectType"] == "tile"]
     first = tiles[0]["geometry"]["coordinates"][0][0]
     assert first == [plan[0].region.x - 128, plan[0].region.y - 96]
-    again = st.draw_tissue(slide, st.read_regions(path, slide))
+    again = st.draw_tissue(slide, st.read_annotations(path, slide))
     np.testing.assert_array_equal(again.mask, tissue.mask)
     del content["slidetile"]  # as QuPath writes it back
     path.write_text(json.dumps(content))
-    again = st.draw_tissue(slide, st.read_regions(path, slide))
+    again = st.draw_tissue(slide, st.read_annotations(path, slide))
     np.testing.assert_array_equal(again.mask, tissue.mask)
     assert caplog.messages == []
 
@@ -99,9 +99,9 @@ def test_a_file_says_where_it_begins_itself(slide, tmp_path, caplog):
     content = {"type": "FeatureCollection", "features": [boxes(AREAS)], "slidetile": told}
     path = tmp_path / "drawn.geojson"
     path.write_text(json.dumps(content))
-    assert st.read_regions(path, slide).areas[0].edges == (128, 96, 384, 288)
+    assert st.read_annotations(path, slide).areas[0].edges == (128, 96, 384, 288)
     assert "made for a slide of 999×800 px, but two.scn has 1000×800" in caplog.text
-    moved = st.read_regions(path, slide, origin="scan-area")
+    moved = st.read_annotations(path, slide, origin="scan-area")
     assert moved.areas[0].edges == (256, 192, 512, 384)
 
 
@@ -111,14 +111,14 @@ def test_a_file_says_where_it_begins_itself(slide, tmp_path, caplog):
 def test_a_mask_lies_over_what_it_has_the_proportions_of(slide, tmp_path, name, area):
     mask = np.ones((area.height // 8, area.width // 8), bool)
     np.save(tmp_path / f"{name}.npy", mask)
-    painted = st.read_regions(tmp_path / f"{name}.npy", slide).painted
+    painted = st.read_annotations(tmp_path / f"{name}.npy", slide).painted
     assert (painted.origin, painted.scale) == ((area.x, area.y), (8, 8))
-    forced = st.read_regions(tmp_path / f"{name}.npy", slide, origin="slide").painted
+    forced = st.read_annotations(tmp_path / f"{name}.npy", slide, origin="slide").painted
     assert forced.origin == (0, 0)
 
 
 def test_a_store_remembers_the_scan_area(slide, tmp_path):
-    tissue = st.find_tissue(slide, min_region_area_um2=0)
+    tissue = st.find_tissue(slide, min_piece_area_um2=0)
     plan = st.plan_tiles(slide, tissue, st.TileSpec(size=64))
     store = st.write_tiles(slide, plan, tmp_path / "x.zarr")
     assert store.attributes["source"]["scan_area"] == [128, 96, 704, 544]
@@ -151,19 +151,21 @@ def test_at_another_resolution_all_stays_in_the_files_pixels(scanned_slide, tmp_
     path = tmp_path / "drawn.geojson"
     path.write_text(json.dumps(boxes(AREAS, -BOUNDS.x, -BOUNDS.y)))
     with st.open_slide(scanned_slide) as slide:
-        exact = st.draw_tissue(slide, st.read_regions(path, slide), mpp=8.0)
-    recipe = st.Recipe(mpp=mpp, tile=st.TileSpec(size=64), regions=st.RegionsSpec(path=path))
+        exact = st.draw_tissue(slide, st.read_annotations(path, slide), mpp=8.0)
+    recipe = st.Recipe(
+        mpp=mpp, tile=st.TileSpec(size=64), annotations=st.AnnotationsSpec(path=path)
+    )
     with recipe.open(scanned_slide) as coarse:
-        regions = st.read_regions(path, coarse)
+        regions = st.read_annotations(path, coarse)
         assert regions.areas[0].edges == pytest.approx(np.array([128, 96, 384, 288]) / mpp)
         plan = recipe.plan(coarse)
         share = plan.tissue.tissue_fraction / exact.tissue_fraction
         assert share == pytest.approx(1, abs=0.05)
         st.export_plan(coarse, plan, tmp_path / "plan.geojson")
-        back = st.draw_tissue(coarse, st.read_regions(tmp_path / "plan.geojson", coarse))
+        back = st.draw_tissue(coarse, st.read_annotations(tmp_path / "plan.geojson", coarse))
         np.testing.assert_array_equal(back.mask, plan.tissue.mask)
         np.save(tmp_path / "mask.npy", exact.mask)
-        painted = st.draw_tissue(coarse, st.read_regions(tmp_path / "mask.npy", coarse))
+        painted = st.draw_tissue(coarse, st.read_annotations(tmp_path / "mask.npy", coarse))
         assert (painted.mask != plan.tissue.mask).mean() < 0.02
     content = json.loads((tmp_path / "plan.geojson").read_text())
     assert content["slidetile"]["slide_size"] == [1000, 800]

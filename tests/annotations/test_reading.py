@@ -41,7 +41,7 @@ def collection(*features, **members):
 
 
 def mask_of(path, slide, **options):
-    return st.draw_tissue(slide, st.read_regions(path, slide, **options), mpp=20.0).mask
+    return st.draw_tissue(slide, st.read_annotations(path, slide, **options), mpp=20.0).mask
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +90,11 @@ def test_classes_are_counted_and_chosen(save, slide):
         )
     )
     counts = {"(no class)": 1, "Stroma": 1, "Tumor": 2, "Tumor: Positive": 1}
-    assert st.read_regions(path, slide).classes == counts
+    assert st.read_annotations(path, slide).classes == counts
     for name, count in counts.items():
-        regions = st.read_regions(path, slide, classes=[name])
+        regions = st.read_annotations(path, slide, classes=[name])
         assert (len(regions.areas), regions.classes) == (count, counts)
-    both = st.read_regions(path, slide, classes=["Tumor", "Stroma"])
+    both = st.read_annotations(path, slide, classes=["Tumor", "Stroma"])
     assert [area.class_name for area in both.areas] == ["Tumor", "Stroma", "Tumor"]
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_drawn_area_is_left_out_and_counted(save, slide, caplog):
             feature(objectType="annotation"),
         )
     )
-    regions = st.read_regions(path, slide)
+    regions = st.read_annotations(path, slide)
     assert [area.area_px for area in regions.areas] == [AREA]
     assert regions.left_out == {
         "points": 2,
@@ -149,21 +149,21 @@ def test_micrometres_where_the_file_says_so(save, slide, truth, members, propert
     path = save(collection(feature(geometry, **properties), **members))
     np.testing.assert_array_equal(mask_of(path, slide), truth)
     np.testing.assert_array_equal(mask_of(path, slide, unit="um"), truth)
-    assert st.read_regions(path, slide, unit="px").areas[0].area_px == 4 * AREA
+    assert st.read_annotations(path, slide, unit="px").areas[0].area_px == 4 * AREA
 
 
 def test_micrometres_need_an_mpp(save):
     slide = st.ArraySlide(np.zeros((600, 800, 3), np.uint8))
     with pytest.raises(st.MissingResolutionError, match=r"array does not say its mpp.*--slide-mpp"):
-        st.read_regions(save(POLYGON), slide, unit="um")
+        st.read_annotations(save(POLYGON), slide, unit="um")
 
 
 def test_a_coordinate_system_of_the_earth_is_refused(save, slide):
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
     path = save(collection(feature(), crs=crs))
-    with pytest.raises(st.RegionFileError, match=r"“urn:ogc:def:crs:OGC:1.3:CRS84”.*unit px"):
-        st.read_regions(path, slide)
-    assert st.read_regions(path, slide, unit="px").areas[0].area_px == AREA
+    with pytest.raises(st.AnnotationError, match=r"“urn:ogc:def:crs:OGC:1.3:CRS84”.*unit px"):
+        st.read_annotations(path, slide)
+    assert st.read_annotations(path, slide, unit="px").areas[0].area_px == AREA
 
 
 def imagescope(*layers, mpp="2.0"):
@@ -199,7 +199,7 @@ def test_imagescope(save, slide, truth, outline, kind):
 
 def test_imagescope_ellipses(save, slide):
     path = save(imagescope(layer(region(OPPOSITE, "2"))), "drawn.xml")
-    (area,) = st.read_regions(path, slide).areas
+    (area,) = st.read_annotations(path, slide).areas
     assert area.area_px == pytest.approx(math.pi * 200 * 150, rel=2e-3)
     assert area.edges == pytest.approx((100, 50, 500, 350), abs=0.3)
 
@@ -212,7 +212,7 @@ def test_imagescope_layers_are_classes(save, slide, caplog):
         ),
         "drawn.xml",
     )
-    regions = st.read_regions(path, slide)
+    regions = st.read_annotations(path, slide)
     assert regions.classes == {"Tumor": 1, "two": 1}
     assert regions.left_out == {"rulers": 1, "arrows": 1, "regions of an unknown type": 1}
     assert "1 arrows, 1 regions of an unknown type, 1 rulers" in caplog.text
@@ -220,15 +220,17 @@ def test_imagescope_layers_are_classes(save, slide, caplog):
 
 def test_holes_are_of_their_layer(save, slide):
     path = save(imagescope(layer(region(OUTLINE)), layer(region(HOLE, negative="1"))), "drawn.xml")
-    assert [area.area_px for area in st.read_regions(path, slide).areas] == [120_000]
+    assert [area.area_px for area in st.read_annotations(path, slide).areas] == [120_000]
 
 
 def test_too_many_holes_and_regions_without_corners(save, slide):
     text = imagescope(layer(region([]), region(OUTLINE[:2]), region(OPPOSITE, negative="1")))
-    assert st.read_regions(save(text), slide).left_out == {"outlines of fewer than 3 corners": 3}
+    assert st.read_annotations(save(text), slide).left_out == {
+        "outlines of fewer than 3 corners": 3
+    }
     text = imagescope(layer(region(OUTLINE), *[region(HOLE[:3], negative="1")] * 10_001))
-    with pytest.raises(st.RegionFileError, match="10,001 negative regions, more than 10,000"):
-        st.read_regions(save(text), slide)
+    with pytest.raises(st.AnnotationError, match="10,001 negative regions, more than 10,000"):
+        st.read_annotations(save(text), slide)
 
 
 def test_halo_writes_names_for_numbers(save, slide, truth):
@@ -246,7 +248,7 @@ def test_imagescope_in_utf_16_with_decimal_commas(tmp_path, slide, truth):
 
 
 def test_imagescope_of_another_slide_is_told(save, slide, caplog):
-    st.read_regions(save(imagescope(layer(region(OUTLINE)), mpp="0.5"), "drawn.xml"), slide)
+    st.read_annotations(save(imagescope(layer(region(OUTLINE)), mpp="0.5"), "drawn.xml"), slide)
     assert "drawn on a slide of 0.5 µm per pixel, but slide.svs has 2" in caplog.text
 
 
@@ -275,12 +277,12 @@ def test_labels_are_classes(tmp_path, slide, truth, suffix):
     labels = truth.astype(np.uint16)
     labels[:, 40:] *= 300
     path = save_mask(tmp_path / f"labels{suffix}", labels)
-    regions = st.read_regions(path, slide)
+    regions = st.read_annotations(path, slide)
     assert regions.classes == {"1": int((labels == 1).sum()), "300": int((labels == 300).sum())}
     np.testing.assert_array_equal(mask_of(path, slide, classes=["300"]), labels == 300)
-    with pytest.raises(st.RegionFileError, match="classes are numbers, but 'Tumor'"):
-        st.read_regions(path, slide, classes=["Tumor"])
-    with pytest.raises(st.RegionFileError, match=r"the class 7; its classes are 1 \(\d+\), 300"):
+    with pytest.raises(st.AnnotationError, match="classes are numbers, but 'Tumor'"):
+        st.read_annotations(path, slide, classes=["Tumor"])
+    with pytest.raises(st.AnnotationError, match=r"the class 7; its classes are 1 \(\d+\), 300"):
         mask_of(path, slide, classes=["7"])
 
 
@@ -296,9 +298,9 @@ def test_masks_as_viewers_save_them(tmp_path, slide, truth):
 
 
 def test_a_mask_of_other_proportions_is_told(tmp_path, slide, caplog):
-    st.read_regions(save_mask(tmp_path / "mask.npy", np.ones((61, 80), bool)), slide)
+    st.read_annotations(save_mask(tmp_path / "mask.npy", np.ones((61, 80), bool)), slide)
     assert caplog.messages == []
-    st.read_regions(save_mask(tmp_path / "mask.npy", np.ones((64, 80), bool)), slide)
+    st.read_annotations(save_mask(tmp_path / "mask.npy", np.ones((64, 80), bool)), slide)
     assert "the mask's 80×64 pixels have not the proportions of the slide's 800×600" in caplog.text
     assert "stretched by 4 of its pixels" in caplog.text
 
@@ -306,12 +308,12 @@ def test_a_mask_of_other_proportions_is_told(tmp_path, slide, caplog):
 def test_the_hand_drawn_truth_comes_back(shared_slides, shared_truth):
     path = shared_truth / "CMU-1-small.geojson"
     with st.open_slide(shared_slides / "CMU-1-small.tiff") as slide:
-        regions = st.read_regions(path, slide, classes=["tissue"])
+        regions = st.read_annotations(path, slide, classes=["tissue"])
         assert regions.classes == {"background": 4, "tissue": 4}
         drawn = sum(area.area_px for area in regions.areas)
         for mpp, tolerance in ((8.0, 0.01), (3.2, 0.002)):
             tissue = st.draw_tissue(slide, regions, mpp=mpp)
-            assert sum(part.area_px for part in tissue.regions) == pytest.approx(
+            assert sum(part.area_px for part in tissue.pieces) == pytest.approx(
                 drawn, rel=tolerance
             )
         shape = tissue.mask.shape

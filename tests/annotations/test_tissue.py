@@ -39,14 +39,14 @@ def test_modes_are_what_they_say(sample, left, found):
     expected = {"replace": half, "intersect": found.mask & half, "exclude": found.mask & ~half}
     with st.open_slide(sample) as slide:
         for mode, mask in expected.items():
-            recipe = st.Recipe(regions=st.RegionsSpec(path=left, mode=mode))
+            recipe = st.Recipe(annotations=st.AnnotationsSpec(path=left, mode=mode))
             tissue = recipe.tissue(slide)
             np.testing.assert_array_equal(tissue.mask, mask)
             (told,) = tissue.parameters["regions"]
             assert (told["mode"], told["classes"], len(told["sha256"])) == (mode, [], 64)
             detector = found.parameters["detector"] if mode != "replace" else DETECTOR
             assert tissue.parameters["detector"] == detector
-            regions = st.read_regions(left, slide)
+            regions = st.read_annotations(left, slide)
             by_hand = (
                 st.draw_tissue(slide, regions)
                 if mode == "replace"
@@ -59,7 +59,7 @@ def test_regions_follow_each_other(sample, left, tmp_path):
     upper = [[0, 0], [3840, 0], [3840, 1280], [0, 1280]]
     (tmp_path / "upper.json").write_text(json.dumps({"type": "Polygon", "coordinates": [upper]}))
     with st.open_slide(sample) as slide:
-        regions = [st.read_regions(path, slide) for path in (left, tmp_path / "upper.json")]
+        regions = [st.read_annotations(path, slide) for path in (left, tmp_path / "upper.json")]
         tissue = st.cut_tissue(st.draw_tissue(slide, regions[0]), regions[1], mode="exclude")
         store = st.write_tiles(slide, st.plan_tiles(slide, tissue), tmp_path / "both.zarr")
     assert tissue.mask[80:, :120].all()
@@ -70,7 +70,7 @@ def test_regions_follow_each_other(sample, left, tmp_path):
 
 @pytest.fixture
 def recipe(left):
-    return st.Recipe(regions=st.RegionsSpec(path=left, mode="intersect", classes=["Left"]))
+    return st.Recipe(annotations=st.AnnotationsSpec(path=left, mode="intersect", classes=["Left"]))
 
 
 def test_a_store_says_how_it_was_made_but_no_names(sample, left, recipe, tmp_path):
@@ -88,8 +88,8 @@ def test_a_store_says_how_it_was_made_but_no_names(sample, left, recipe, tmp_pat
     assert b"left half" not in (store.path / "zarr.json").read_bytes()
     assert st.verify_store(store.path) == ()
     with st.open_slide(sample) as slide:
-        assert recipe.made(store, slide)
-        assert not st.Recipe().made(store, slide)
+        assert recipe.matches(store, slide)
+        assert not st.Recipe().matches(store, slide)
         for other in (
             {"mode": "exclude", "classes": ["Left"]},
             {"mode": "intersect"},
@@ -97,19 +97,19 @@ def test_a_store_says_how_it_was_made_but_no_names(sample, left, recipe, tmp_pat
             {"mode": "intersect", "classes": ["Left"], "origin": "slide"},
             {"mode": "replace", "classes": ["Left"]},
         ):
-            changed = st.Recipe(regions=st.RegionsSpec(path=left, **other))
-            assert not changed.made(store, slide)
+            changed = st.Recipe(annotations=st.AnnotationsSpec(path=left, **other))
+            assert not changed.matches(store, slide)
         write_left(left, right=1919)
-        assert not recipe.made(store, slide)
+        assert not recipe.matches(store, slide)
 
 
 def test_a_store_of_replaced_tissue_knows_its_resolution(sample, left, tmp_path):
-    spec = st.RegionsSpec(path=left)
-    store = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(regions=spec))
+    spec = st.AnnotationsSpec(path=left)
+    store = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(annotations=spec))
     with st.open_slide(sample) as slide:
-        assert st.Recipe(regions=spec, detector=st.OtsuDetector()).made(store, slide)
-        assert not st.Recipe(regions=spec, tissue_mpp=4.0).made(store, slide)
-        assert not st.Recipe().made(store, slide)
+        assert st.Recipe(annotations=spec, detector=st.OtsuDetector()).matches(store, slide)
+        assert not st.Recipe(annotations=spec, tissue_mpp=4.0).matches(store, slide)
+        assert not st.Recipe().matches(store, slide)
 
 
 def test_an_unfinished_store_is_not_continued_with_other_regions(sample, left, recipe, tmp_path):
@@ -157,9 +157,9 @@ def test_a_folder_holds_a_file_for_each_slide(sample, tmp_path):
     write_left(drawn / "one.geojson")
     write_left(drawn / "two.svs.json", right=1000)
     (drawn / "three.xml").write_text("<Annotations/>")
-    spec = st.RegionsSpec(path=drawn)
+    spec = st.AnnotationsSpec(path=drawn)
     for _ in range(2):
-        report = st.tile_slides([slides], tmp_path / "out", st.Recipe(regions=spec))
+        report = st.tile_slides([slides], tmp_path / "out", st.Recipe(annotations=spec))
         rows = {row.slide.rsplit("/", 1)[-1]: row for row in report.results}
         assert "three.xml holds no areas" in rows["three.svs"].reason
         assert (
@@ -170,7 +170,7 @@ def test_a_folder_holds_a_file_for_each_slide(sample, tmp_path):
     assert done == {"already done"}
     write_left(drawn / "two.svs.json", right=1500)
     (drawn / "one.png").write_bytes(b"")
-    report = st.tile_slides([slides], tmp_path / "out", st.Recipe(regions=spec))
+    report = st.tile_slides([slides], tmp_path / "out", st.Recipe(annotations=spec))
     reasons = {row.slide.rsplit("/", 1)[-1]: row.reason for row in report.failed}
     assert "other settings" in reasons["two.svs"]
     assert "several files for one.svs, one.geojson, one.png: keep one" in reasons["one.svs"]
@@ -178,19 +178,28 @@ def test_a_folder_holds_a_file_for_each_slide(sample, tmp_path):
 
 def test_on_the_command_line(cli, sample, left, tmp_path):
     out = tmp_path / "x.zarr"
-    options = ("--regions", left, "--regions-mode", "intersect", "--regions-class", "Left")
+    options = (
+        "--annotations",
+        left,
+        "--annotations-mode",
+        "intersect",
+        "--annotations-class",
+        "Left",
+    )
     result = cli("tile", sample, "-o", out, *options, "--json")
     assert result.exit_code == 0, result.stderr
     (told,) = st.open_store(out).attributes["parameters"]["tissue"]["regions"]
     assert (told["mode"], told["classes"]) == ("intersect", ["Left"])
-    again = cli("batch", sample, "-o", tmp_path / "out", *options, "--regions-unit", "px", "--json")
+    again = cli(
+        "batch", sample, "-o", tmp_path / "out", *options, "--annotations-unit", "px", "--json"
+    )
     assert json.loads(again.stdout)
-    bad = cli("plan", sample, "--regions", left, "--regions-class", "Right")
+    bad = cli("plan", sample, "--annotations", left, "--annotations-class", "Right")
     assert bad.exit_code == 1
     assert "no area of the class Right; its classes are Left (1)." in bad.stderr
-    missing = cli("plan", sample, "--regions-class", "Left")
+    missing = cli("plan", sample, "--annotations-class", "Left")
     assert missing.exit_code == 2
-    assert "--regions FILE, which is not given" in missing.stderr
-    none = cli("plan", sample, "--regions", tmp_path / "none.geojson")
+    assert "--annotations FILE, which is not given" in missing.stderr
+    none = cli("plan", sample, "--annotations", tmp_path / "none.geojson")
     assert none.exit_code == 1
     assert "none.geojson cannot be read: No such file" in none.stderr

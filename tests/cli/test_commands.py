@@ -113,7 +113,7 @@ def test_tile_names_the_store_after_the_slide(cli, sample, tree):
 
 def test_options_reach_the_store(cli, sample):
     options = (
-        "--tile-size 256 --min-tissue-fraction 0.5 --codec jpeg --quality 70 "
+        "--tile-size 256 --min-tissue-fraction 0.5 --codec jpeg --jpeg-quality 70 "
         "--tissue-mpp 16 --slide-mpp 0.4 --reader openslide --workers 1 "
         "--edge shift --sample 20 --seed 4"
     )
@@ -176,8 +176,8 @@ def _read(terminal):
         ("--tile-size 1000", "multiple of 16 from 16 to 8192 pixels, but this one is 1000"),
         ("--tile-size big", "not a valid integer"),
         ("--min-tissue-fraction 5", "between 0 and 1, but this one is 5"),
-        ("--codec jpeg --quality 0", "0 is not in the range 1<=x<=100"),
-        ("--quality 80", "--quality is of --codec jpeg, but the codec is auto"),
+        ("--codec jpeg --jpeg-quality 0", "0 is not in the range 1<=x<=100"),
+        ("--jpeg-quality 80", "--jpeg-quality is of --codec jpeg, but the codec is auto"),
         ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),

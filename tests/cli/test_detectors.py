@@ -98,14 +98,14 @@ def test_a_detector_of_ones_own_travels_to_a_batchs_processes(command, sample, t
 
 def test_tissue_options_are_recorded(cli, sample, tmp_path):
     line = ["tile", sample, "-o", tmp_path / "s.zarr", "--keep-pen", "--json"]
-    line += ["--min-region-area-um2", 1000, "--min-hole-area-um2", 0, "--region-margin-um", 40]
+    line += ["--min-piece-area-um2", 1000, "--min-hole-area-um2", 0, "--tissue-margin-um", 40]
     assert cli(*line).exit_code == 0
     told = st.open_store(tmp_path / "s.zarr").attributes["parameters"]["tissue"]
     assert told["detector"]["keep_pen"] is True
     assert told["keep_pen"] is True
-    assert told["min_region_area_um2"] == 1000
+    assert told["min_piece_area_um2"] == 1000
     assert told["min_hole_area_um2"] == 0
-    assert told["region_margin_um"] == 40
+    assert told["tissue_margin_um"] == 40
 
 
 def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):
@@ -116,8 +116,8 @@ def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):
 
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
 def test_impossible_margins_are_refused(value):
-    with pytest.raises(ValueError, match="region_margin_um is 0 or more"):
-        st.Recipe(region_margin_um=value)
+    with pytest.raises(ValueError, match="tissue_margin_um is 0 or more"):
+        st.Recipe(tissue_margin_um=value)
 
 
 @given(
@@ -154,8 +154,8 @@ def test_margins_widen_after_specks_are_dropped_and_before_holes_are_filled():
     drawn[90:110, 90:110] = False  # 20 pixels wide: 12 remain, 9,216 µm²
     drawn[20, 280] = True
     slide = st.ArraySlide(np.zeros((*drawn.shape, 3), np.uint8), mpp=8.0)
-    options = {"detector": lambda _: drawn, "region_margin_um": 32}
-    tissue = st.find_tissue(slide, min_region_area_um2=1000, min_hole_area_um2=10_000, **options)
+    options = {"detector": lambda _: drawn, "tissue_margin_um": 32}
+    tissue = st.find_tissue(slide, min_piece_area_um2=1000, min_hole_area_um2=10_000, **options)
     assert not tissue.mask[:50].any()
     assert tissue.mask[56:144, 60:140].all()
     assert not tissue.mask[55].any()

@@ -3,13 +3,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidetile.format.halving import Accumulator, halve
-from slidetile.format.layout import Grid, morton_key
+from slidetile.format.layout import ChunkGrid, morton_key
 from slidetile.format.pyramid import halved_levels
 from slidetile.raster.region import Region
 
 
 def grid_of(width, height, chunk=8, across=2):
-    return Grid(
+    return ChunkGrid(
         width=width,
         height=height,
         chunk_width=chunk,

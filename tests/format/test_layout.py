@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidetile.format.layout import Grid, Shard, morton_key
+from slidetile.format.layout import ChunkGrid, Shard, morton_key
 from slidetile.raster.region import Region
 
 lengths = st.integers(1, 70)
 few = st.integers(1, 4)
 grids = st.builds(
-    Grid,
+    ChunkGrid,
     width=lengths,
     height=lengths,
     chunk_width=st.integers(1, 20),
@@ -59,7 +59,7 @@ def test_shards_hold_just_the_needed_chunks(case):
 
 @pytest.mark.parametrize(("native", "across"), [(240, 4), (256, 4), (512, 2), (2000, 1), (64, 16)])
 def test_shards_are_whole_native_tiles_about_1024_px(native, across):
-    grid = Grid.about((5000, 5000), (native, native), 1024)
+    grid = ChunkGrid.about((5000, 5000), (native, native), 1024)
     assert (grid.chunks_across, grid.shard_width) == (across, across * native)
 
 
@@ -74,4 +74,4 @@ def test_along_the_z_curve_the_four_children_of_a_shard_are_neighbours():
 
 def test_lengths_are_checked():
     with pytest.raises(ValueError, match="at least 1"):
-        Grid(width=0, height=1, chunk_width=1, chunk_height=1, chunks_across=1, chunks_down=1)
+        ChunkGrid(width=0, height=1, chunk_width=1, chunk_height=1, chunks_across=1, chunks_down=1)

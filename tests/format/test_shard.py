@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidetile.format.checksum import crc32c
-from slidetile.format.layout import Grid
+from slidetile.format.layout import ChunkGrid
 from slidetile.format.shard import index_bytes, pack_shard, unpack_index
 
-GRID = Grid(width=9, height=9, chunk_width=3, chunk_height=3, chunks_across=3, chunks_down=3)
+GRID = ChunkGrid(width=9, height=9, chunk_width=3, chunk_height=3, chunks_across=3, chunks_down=3)
 
 chunk_maps = st.dictionaries(st.integers(0, 8), st.binary(min_size=1, max_size=50))
 

@@ -327,7 +327,7 @@ def test_averaged_levels_are_as_defined(tmp_path):
     source = odd_pixels()[:411, :733]
     slide = st.ArraySlide(source, mpp=(0.29, 0.25))
     view = st.rescale_slide(slide, mpp=0.7)
-    tissue = st.find_tissue(view, min_region_area_um2=0)
+    tissue = st.find_tissue(view, min_piece_area_um2=0)
     plan = st.plan_tiles(view, tissue, st.TileSpec(min_tissue_fraction=0))
     st.write_tiles(view, plan, tmp_path / "s.zarr", codec="zstd")
     across, down = averaging(0.7, 0.29, 733), averaging(0.7, 0.25, 411)

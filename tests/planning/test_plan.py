@@ -113,7 +113,7 @@ def test_a_shifted_tile_names_the_region_under_it():
     mask[:, 0] = mask[:, 5:8] = True  # a tile at the last column's own place would hold nothing
     spec = TileSpec(size=32, edge="shift")
     plan = plan_tiles(slide_of(80, 16), tissue_of(mask, 80, 16), spec)
-    assert [(t.column, t.region.x, t.tissue_region) for t in plan] == [
+    assert [(t.column, t.region.x, t.tissue_piece) for t in plan] == [
         (0, 0, 1),
         (1, 32, 2),
         (2, 48, 2),
@@ -227,7 +227,7 @@ def test_each_tile_names_the_region_that_covers_most_of_it():
     mask = np.zeros((8, 16), np.bool_)
     mask[0, 0] = mask[4:8, 2:8] = mask[:, 12:] = True
     plan = plan_tiles(slide_of(128, 64), tissue_of(mask, 128, 64), TileSpec(size=64))
-    assert [t.tissue_region for t in plan] == [3, 2]
+    assert [t.tissue_piece for t in plan] == [3, 2]
     assert plan.tissue.labels[0, 0] == 1
 
 
@@ -250,7 +250,7 @@ def test_main_regions_equal_the_brute_force_twin(seed, shape, edge, size):
         )
         labels = [label for label in tissue.labels[rows, columns].ravel().tolist() if label]
         most = max(map(labels.count, labels), default=0)
-        assert tile.tissue_region == min((n for n in labels if labels.count(n) == most), default=0)
+        assert tile.tissue_piece == min((n for n in labels if labels.count(n) == most), default=0)
 
 
 def test_no_tissue_is_an_empty_plan():

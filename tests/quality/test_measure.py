@@ -14,11 +14,11 @@ from hypothesis import strategies as some
 
 import slidetile as st
 from slidetile.format.codecs.planar import RawCodec
-from slidetile.format.layout import Grid, Shard
+from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.table import QUALITY_COLUMNS
-from slidetile.quality.level import QualityLevel
 from slidetile.quality.measure import TileMeasure, grey, laplacian
+from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.quality.pen import area_fractions
 
 CODECS = ("native", "zstd", "jpeg", "raw")
@@ -121,9 +121,9 @@ def test_the_laplacian_is_that_of_scipy_and_grey_that_of_pillow():
     ],
 )
 def test_the_level_that_is_measured(downsamples, mpp, expected):
-    grid = Grid.about((100, 100), (64, 64), 64)
+    grid = ChunkGrid.about((100, 100), (64, 64), 64)
     levels = [PyramidLevel(grid=grid, shards=(), downsample=(d, d)) for d in downsamples]
-    level = QualityLevel.of(levels, None if mpp is None else (mpp, mpp))
+    level = MeasuredLevel.of(levels, None if mpp is None else (mpp, mpp))
     number, factor, measured = expected
     assert (level.number, level.factor) == (number, factor)
     assert level.mpp == (None if measured is None else pytest.approx((measured, measured)))
@@ -135,7 +135,7 @@ def cases(draw):
     width, height = draw(some.integers(1, 90)), draw(some.integers(1, 90))
     downsample = draw(some.sampled_from([1.0, 2.0, 4.0, 3.7]))
     chunk, size = draw(some.sampled_from([16, 32])), draw(some.sampled_from([16, 48, 80, 256]))
-    grid = Grid(
+    grid = ChunkGrid(
         width=width,
         height=height,
         chunk_width=chunk,
@@ -160,7 +160,7 @@ def cases(draw):
         for (row, column), is_chosen in zip(cells, chosen, strict=True)
         if is_chosen
     ]
-    level = QualityLevel(
+    level = MeasuredLevel(
         number=0,
         factor=draw(some.integers(1, 5)),
         grid=grid,
@@ -446,8 +446,8 @@ def test_info_tells_the_medians(cli, store):
 
 
 def test_a_damaged_chunk_ends_the_measuring():
-    grid = Grid.about((64, 64), (32, 32), 64)
-    level = QualityLevel(number=0, factor=1, grid=grid, downsample=(1.0, 1.0), mpp=None)
+    grid = ChunkGrid.about((64, 64), (32, 32), 64)
+    level = MeasuredLevel(number=0, factor=1, grid=grid, downsample=(1.0, 1.0), mpp=None)
     measure = TileMeasure([st.Region(x=0, y=0, width=64, height=64)], level, RawCodec(), 3)
     shard = Shard(column=0, row=0, chunks=(0, 3))
     with pytest.raises(ValueError, match="the chunk at column 1, row 1 is damaged: 4 bytes"):

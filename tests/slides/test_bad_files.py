@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 from paths import ROOT
+from pictures import pattern
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
 from slidetile.slides.slide import DAMAGED
-
-from .conftest import pattern
 
 
 def refused(path, kind, match, **options):
@@ -164,7 +163,7 @@ def test_missing_tile_data_is_an_error_at_reading(tiled):
         slide.read_region(Region(x=0, y=0, width=64, height=64))
         with pytest.raises(SlideReadError, match=r"column 6, row 4 of level 0 of slide\.tiff"):
             slide.read_region(slide.bounds)
-        streams = slide.native_level(0).fetch([(0, 0), (6, 4)]).streams()
+        streams = slide.native_tiles(0).fetch([(0, 0), (6, 4)]).streams()
         assert streams[0]
         assert streams[1] == DAMAGED
 
@@ -174,7 +173,7 @@ def test_a_file_that_shrinks_while_open(tiled):
         tiled.write_bytes(tiled.read_bytes()[:1000])
         for read in (
             lambda: slide.read_region(slide.bounds),
-            lambda: slide.native_level(0).fetch([(6, 4)]),
+            lambda: slide.native_tiles(0).fetch([(6, 4)]),
         ):
             with pytest.raises(SlideReadError, match="ended before byte"):
                 read()
@@ -186,7 +185,7 @@ def test_a_broken_jpeg_names_its_place(shared_slides):
             slide.read_region(slide.bounds)
         assert "\n" not in str(caught.value)
         assert slide.background == (255, 255, 255)
-        assert slide.native_level(0).fetch([(0, 0)]).streams() == [DAMAGED]
+        assert slide.native_tiles(0).fetch([(0, 0)]).streams() == [DAMAGED]
 
 
 def test_a_deflate_bomb_stays_within_its_tile(tmp_path):

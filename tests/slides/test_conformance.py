@@ -108,7 +108,7 @@ def test_an_unknown_level_is_an_index_error(slide):
         with pytest.raises(IndexError):
             method(Region(x=0, y=0, width=1, height=1), level=99)
     with pytest.raises(IndexError):
-        slide.native_level(99)
+        slide.native_tiles(99)
 
 
 def test_its_source_is_repeatable(slide):

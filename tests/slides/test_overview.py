@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slidetile.raster.averaging import area_average
 from slidetile.raster.region import Region
-from slidetile.slides.array import ArraySlide, DecodedRegion
+from slidetile.slides.array import ArraySlide, DecodedPixels
 from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
 from slidetile.slides.slide import Level
 
@@ -132,7 +132,7 @@ class Gradient(ArraySlide):
     def fetch(self, region, *, level=0):  # noqa: ARG002
         pixels = np.empty((region.height, region.width, 3), np.uint8)
         pixels[:] = (np.arange(region.x, region.right) // 400 % 256)[None, :, None]
-        return DecodedRegion(pixels)
+        return DecodedPixels(pixels)
 
 
 def test_a_slide_without_a_pyramid_is_read_in_flat_memory():

@@ -191,7 +191,7 @@ def test_regions_of_the_file_lie_where_they_lay(tmp_path):
     path = tmp_path / "regions.geojson"
     path.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": geometry}))
     view = st.rescale_slide(slide, mpp=0.5)
-    (placed,) = st.read_regions(path, view).areas
+    (placed,) = st.read_annotations(path, view).areas
     assert placed.edges == pytest.approx((20, 10, 100, 50), abs=0.5)
 
 

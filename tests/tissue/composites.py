@@ -314,7 +314,7 @@ def _with(*artefacts, photo=None, **options):
     return make
 
 
-def _ink(name, *, over_tissue=False):
+def _pen(name, *, over_tissue=False):
     return lambda made: pen(made, name, over_tissue=over_tissue)
 
 
@@ -347,7 +347,7 @@ CHALLENGES = {
     "cover slip": _with(cover_slip, dust),
     "bubbles": _with(bubbles, dust),
     "mosaic": _with(mosaic, dust),
-    **{f"{ink} pen": _with(_ink(ink), dust) for ink in INKS},
+    **{f"{ink} pen": _with(_pen(ink), dust) for ink in INKS},
     "JPEG 60": _with(dust, photo={"quality": 60}),
     "JPEG 40": _with(dust, photo={"quality": 40}),
     "fat, JPEG 40": _with(photo={"quality": 40}, **FAT),
@@ -359,7 +359,7 @@ CHALLENGES = {
     "nearly empty": _with(cover_slip, dust, names=CMU, count=(1, 1), zoom=(0.1, 0.25)),
     "empty": _empty,
 }
-UNDER_PEN = {f"under {ink} pen": _with(_ink(ink, over_tissue=True)) for ink in INKS}
+UNDER_PEN = {f"under {ink} pen": _with(_pen(ink, over_tissue=True)) for ink in INKS}
 
 
 def compose(challenge, seed, pieces):

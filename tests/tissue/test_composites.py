@@ -98,17 +98,17 @@ def test_more_light_asked_for_never_adds_tissue(picture, signals):
 
 
 @given(
-    option=st.sampled_from(["min_region_area_um2", "min_hole_area_um2", "region_margin_um"]),
+    option=st.sampled_from(["min_piece_area_um2", "min_hole_area_um2", "tissue_margin_um"]),
     values=st.tuples(st.floats(0, 400), st.floats(0, 400)),
 )
 @settings(max_examples=8, deadline=None)
 def test_areas_and_margins_act_one_way(picture, option, values):
     slide = ArraySlide(picture, mpp=30.0)
-    power = 1 if option == "region_margin_um" else 2
+    power = 1 if option == "tissue_margin_um" else 2
     low, high = (
         find_tissue(slide, mpp=30.0, **{option: value**power}).mask for value in sorted(values)
     )
-    if option == "min_region_area_um2":
+    if option == "min_piece_area_um2":
         low, high = high, low
     assert not (low & ~high).any()
 

@@ -302,10 +302,10 @@ def test_regions_are_numbered_by_first_pixel_and_bounded(seed, share):
     tissue = TissueMask.from_mask(mask, overview_of(mask.shape))
     assert np.array_equal(tissue.labels > 0, mask)
     numbers, first = np.unique(tissue.labels[mask], return_index=True)
-    assert list(numbers) == [region.label for region in tissue.regions]
+    assert list(numbers) == [region.label for region in tissue.pieces]
     assert list(first) == sorted(first)
     assert len(numbers) == label(mask, np.ones((3, 3)))[1]
-    for region in tissue.regions:
+    for region in tissue.pieces:
         rows, columns = np.nonzero(tissue.labels == region.label)
         corner = (int(columns.min()) * 4, int(rows.min()) * 4)
         assert (region.bounds.x, region.bounds.y) == corner
@@ -321,7 +321,7 @@ def test_labels_are_read_only_and_compared_by_content():
     assert tissue != TissueMask.from_mask(mask, overview_of((8, 8)))
     assert tissue != "a mask"
     mask[:] = False
-    assert len(tissue.regions) == 1  # joined by their corners
+    assert len(tissue.pieces) == 1  # joined by their corners
     assert tissue.tissue_fraction == 1 / 8
     assert tissue.mpp == (8, 8)
     assert tissue.downsample == 4
@@ -332,7 +332,7 @@ def test_labels_are_read_only_and_compared_by_content():
 
 def test_without_mpp_areas_are_in_pixels_only():
     mask = np.ones((8, 8), bool)
-    [region] = TissueMask.from_mask(mask, overview_of((8, 8), mpp=None)).regions
+    [region] = TissueMask.from_mask(mask, overview_of((8, 8), mpp=None)).pieces
     assert region.area_um2 is None
     assert region.bounds == Region(x=0, y=0, width=31, height=31)
 
@@ -349,7 +349,7 @@ def test_specks_are_dropped_and_holes_filled_by_area():
         return find_tissue(
             slide,
             detector=lambda _: drawn,
-            min_region_area_um2=region,
+            min_piece_area_um2=region,
             min_hole_area_um2=hole,
         ).mask
 
@@ -371,9 +371,9 @@ def test_any_callable_is_a_detector():
         "detector": {"name": "some_colour"},
         "mpp": 8.0,
         "keep_pen": False,
-        "min_region_area_um2": 50_000.0,
+        "min_piece_area_um2": 50_000.0,
         "min_hole_area_um2": 250_000.0,
-        "region_margin_um": 0.0,
+        "tissue_margin_um": 0.0,
     }
     assert tissue.mask[BODY].mean() > 0.9
 
@@ -419,7 +419,7 @@ def test_what_a_detector_returns_is_checked(detector, error, message):
         find_tissue(ArraySlide(glass().astype(np.uint8), mpp=8.0), detector=detector)
 
 
-@pytest.mark.parametrize("name", ["min_region_area_um2", "min_hole_area_um2"])
+@pytest.mark.parametrize("name", ["min_piece_area_um2", "min_hole_area_um2"])
 def test_negative_areas_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} is 0 or more, but this one is -1"):
         find_tissue(ArraySlide(glass().astype(np.uint8)), **{name: -1})

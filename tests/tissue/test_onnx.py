@@ -61,7 +61,7 @@ def test_what_the_network_says_is_tissue_at_any_resolution(greenless, network_mp
         activation="sigmoid",
     )
     tissue = st.find_tissue(
-        slide_of(), mpp=8, detector=detector, min_hole_area_um2=0, min_region_area_um2=0
+        slide_of(), mpp=8, detector=detector, min_hole_area_um2=0, min_piece_area_um2=0
     )
     truth = DISC.reshape(150, 4, 225, 4).mean(axis=(1, 3))
     assert tissue.mask[truth == 1].mean() > (0.99 if network_mpp > 8 else 0.9999)
@@ -145,11 +145,11 @@ def test_a_store_tells_which_model_but_not_where_it_lay(greenless, tmp_path):
         assert told["name"] == "OnnxDetector"
         assert len(told["model_sha256"]) == 64
         assert str(tmp_path) not in str(store.attributes)
-        assert recipe.made(store, slide)
-        assert pickle.loads(pickle.dumps(recipe)).made(store, slide)  # noqa: S301  our own
+        assert recipe.matches(store, slide)
+        assert pickle.loads(pickle.dumps(recipe)).matches(store, slide)  # noqa: S301  our own
         greenless.write_bytes(greenless.read_bytes() + b"\x00")
-        assert not recipe.made(store, slide)
-        assert not st.Recipe(tile=recipe.tile, codec="zstd").made(store, slide)
+        assert not recipe.matches(store, slide)
+        assert not st.Recipe(tile=recipe.tile, codec="zstd").matches(store, slide)
 
 
 def test_memory_is_flat(greenless):

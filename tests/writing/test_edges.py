@@ -98,7 +98,7 @@ def test_stores_tell_how_their_tiles_were_chosen(stores, sample, name):
     others += [replace(spec, sample=None, seed=0, max_tiles=6), *SPECS.values()]
     with st.open_slide(sample) as slide:
         for other in others:
-            made = st.Recipe(tile=other, codec="native").made(stores[name, "native"], slide)
+            made = st.Recipe(tile=other, codec="native").matches(stores[name, "native"], slide)
             assert made == (other == spec), other
 
 

@@ -102,7 +102,7 @@ def test_exports_are_in_pixels_of_the_file(sample, averaged, tmp_path):
         view = st.rescale_slide(slide, mpp=0.7)
         plan = st.plan_tiles(view, st.find_tissue(view), SMALL)
         st.export_plan(view, plan, tmp_path / "plan.geojson")
-        drawn = st.draw_tissue(view, st.read_regions(tmp_path / "plan.geojson", view))
+        drawn = st.draw_tissue(view, st.read_annotations(tmp_path / "plan.geojson", view))
     assert (drawn.mask == plan.tissue.mask).all()
     st.export_store(averaged, tmp_path / "store.geojson")
     features = json.loads((tmp_path / "store.geojson").read_text())["features"]

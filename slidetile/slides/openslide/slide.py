@@ -11,11 +11,11 @@ import openslide
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.pixels import Pixels, blank
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedRegion
+from slidetile.slides.array import DecodedPixels
 from slidetile.slides.background import WHITE, Colour
 from slidetile.slides.file_slide import FileSlide, choose_mpp
 from slidetile.slides.openslide.image_view import image_view
-from slidetile.slides.openslide.region import VendorRegion, is_opaque
+from slidetile.slides.openslide.pixels import VendorPixels, is_opaque
 from slidetile.slides.slide import Level
 
 _CACHE_BYTES = 32 << 20
@@ -64,12 +64,12 @@ class VendorSlide(FileSlide):
         """The bounds of what was scanned, where the file says them; of all scenes together."""
         return self._scan_area or self.bounds
 
-    def fetch(self, region: Region, *, level: int = 0) -> DecodedRegion | VendorRegion:
+    def fetch(self, region: Region, *, level: int = 0) -> DecodedPixels | VendorPixels:
         """Read a region. OpenSlide reads and decodes in one step; see `Slide.fetch`."""
         asked = self.level_region(region, level)
         return self._fetch(asked, range(len(self.levels))[level], lambda: self.background)
 
-    def native_level(self, level: int) -> None:
+    def native_tiles(self, level: int) -> None:
         """Return None: OpenSlide does not give out compressed tiles."""
         self.levels[level]
 
@@ -85,7 +85,7 @@ class VendorSlide(FileSlide):
 
     def _fetch(
         self, region: Region, level: int, background: Callable[[], Colour]
-    ) -> DecodedRegion | VendorRegion:
+    ) -> DecodedPixels | VendorPixels:
         """Read pixels of a level; the background is found only where it shows."""
         width, height = self.levels[level].size
         inside = region.intersection(Region(x=0, y=0, width=width, height=height))
@@ -97,14 +97,14 @@ class VendorSlide(FileSlide):
         for piece in pieces:
             part = canvas[piece.relative_to(region).slices]
             self._fetch_piece(piece, piece, level, background).pixels(out=part)
-        return DecodedRegion(canvas)
+        return DecodedPixels(canvas)
 
     def _fetch_piece(
         self, piece: Region, region: Region, level: int, background: Callable[[], Colour]
-    ) -> VendorRegion:
+    ) -> VendorPixels:
         """Read a piece as the only one of a region."""
         rgba = self._read_piece(piece, level)
-        return VendorRegion(
+        return VendorPixels(
             width=region.width,
             height=region.height,
             rgba=rgba,

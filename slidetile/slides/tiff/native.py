@@ -53,8 +53,8 @@ class TiffTiles:
         ]
 
 
-class TiffNativeLevel:
-    """A level of JPEG tiles; see `slidetile.slides.slide.NativeLevel`."""
+class TiffNativeTiles:
+    """A level of JPEG tiles; see `slidetile.slides.slide.NativeTiles`."""
 
     def __init__(self, file: SlideFile, grid: BlockGrid) -> None:
         self._file = file

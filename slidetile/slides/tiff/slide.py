@@ -15,8 +15,8 @@ from slidetile.slides.slide import Level
 from slidetile.slides.tiff.blocks import BlockGrid
 from slidetile.slides.tiff.directory import read_contents
 from slidetile.slides.tiff.file import SlideFile
-from slidetile.slides.tiff.native import TiffNativeLevel, is_native
-from slidetile.slides.tiff.region import TiffRegion, fetch_region
+from slidetile.slides.tiff.native import TiffNativeTiles, is_native
+from slidetile.slides.tiff.pixels import TiffPixels, fetch_region
 
 
 class TiffSlide(FileSlide):
@@ -57,17 +57,17 @@ class TiffSlide(FileSlide):
         self.vendor = metadata.vendor
         self.channels = self._grids[0].encoding.channels
         self._native = {
-            i: TiffNativeLevel(self._file, grid)
+            i: TiffNativeTiles(self._file, grid)
             for i, grid in enumerate(self._grids)
             if is_native(grid)
         }
 
-    def fetch(self, region: Region, *, level: int = 0) -> TiffRegion:
+    def fetch(self, region: Region, *, level: int = 0) -> TiffPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
         asked = self.level_region(region, level)
         return self._fetch(asked, level, self._background_under(asked, self._grids[level]))
 
-    def native_level(self, level: int) -> TiffNativeLevel | None:
+    def native_tiles(self, level: int) -> TiffNativeTiles | None:
         """Return access to a level's JPEG tiles, or None where they cannot be copied."""
         return self._native.get(range(len(self.levels))[level])
 
@@ -78,7 +78,7 @@ class TiffSlide(FileSlide):
     def _read_on_white(self, region: Region, level: int) -> Pixels:
         return self._fetch(region, level, WHITE).pixels()
 
-    def _fetch(self, region: Region, level: int, background: Colour) -> TiffRegion:
+    def _fetch(self, region: Region, level: int, background: Colour) -> TiffPixels:
         grid = self._grids[level]
         name = f"level {level} of {self._path.name}"
         return fetch_region(self._file, grid, region, name=name, background=background)

@@ -11,7 +11,7 @@ from PIL import Image
 from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
 from slidetile.slides.openslide.image_view import image_view
-from slidetile.slides.openslide.region import VendorRegion
+from slidetile.slides.openslide.pixels import VendorPixels
 
 TILE = 256
 
@@ -63,7 +63,7 @@ def test_transparency_is_laid_over_the_background(sparse, level):
 def test_what_is_partly_transparent_too(planar):
     rgba = np.random.default_rng(1).integers(0, 256, (150, 70, 4), np.uint8)
     colour = (255, 0, 200)
-    region = VendorRegion(
+    region = VendorPixels(
         width=90,
         height=150,
         rgba=rgba,

@@ -4,6 +4,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from pictures import pattern
 from PIL import Image
 
 from slidetile.errors import NotNativeError
@@ -11,8 +12,6 @@ from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
 from slidetile.slides.slide import DAMAGED
 from slidetile.slides.tiff.jpeg import JpegTiles, parse_header
-
-from .conftest import pattern
 
 NATIVE = [
     "CMU-1-Small-Region.svs",
@@ -25,7 +24,7 @@ NATIVE = [
 @pytest.mark.parametrize("name", NATIVE)
 def test_streams_decode_anywhere_to_the_slides_pixels(shared_slides, name):
     with open_slide(shared_slides / name) as slide:
-        native = slide.native_level(0)
+        native = slide.native_tiles(0)
         width, height = native.tile_width_px, native.tile_height_px
         tiles = [(c, r) for r in range(native.rows) for c in range(native.columns)]
         fetched = native.fetch(tiles)
@@ -48,7 +47,7 @@ def test_the_scan_data_are_the_files_own(shared_slides):
         start, count = page.dataoffsets[0], page.databytecounts[0]
     stored = path.read_bytes()[start : start + count]
     with open_slide(path) as slide:
-        (stream,) = slide.native_level(0).fetch([(0, 0)]).streams()
+        (stream,) = slide.native_tiles(0).fetch([(0, 0)]).streams()
     assert stream.endswith(stored[2:])
     assert stream[2:18] == b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 

@@ -6,12 +6,11 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pictures import pattern
 
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
-
-from .conftest import pattern
 
 APERIO = "Aperio Image Library v11\r\n421x300 (64x64) |AppMag = 20|MPP = 0.4990|Left = 1.5"
 LOSSLESS = {
@@ -111,7 +110,7 @@ def test_jpeg_2000_of_aperio_is_converted_as_openslide_converts_it(tmp_path):
         ):
             mine = ours.read_region(ours.bounds)
             np.testing.assert_array_equal(mine, oracle.read_region(ours.bounds))
-            assert ours.native_level(0) is None
+            assert ours.native_tiles(0) is None
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
@@ -143,7 +142,7 @@ def test_missing_tiles_are_background(tmp_path):
     with open_slide(path) as slide:
         place = Region(x=64, y=64, width=64, height=64)
         assert (slide.read_region(place) == 255).all()
-        native = slide.native_level(0)
+        native = slide.native_tiles(0)
         streams = native.fetch([(1, 1), (0, 0)]).streams()
         assert streams[0] is None
         assert streams[1].startswith(b"\xff\xd8")
@@ -203,7 +202,7 @@ def test_label_macro_and_thumbnail_are_no_levels(tmp_path):
         assert slide.mpp == (0.499, 0.499)
         assert [level.size for level in slide.levels] == [(842, 600), (210, 150)]
         assert slide.levels[1].downsample == oracle.levels[1].downsample
-        assert slide.native_level(0).tile_width_px == 64
+        assert slide.native_tiles(0).tile_width_px == 64
 
 
 def test_pages_left_out_are_told(tmp_path, caplog):

@@ -13,7 +13,7 @@ from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TiffRegion:
+class TiffPixels:
     """The stored bytes of a region's blocks."""
 
     name: str
@@ -42,8 +42,8 @@ class TiffRegion:
         """The bytes held until `pixels` is called."""
         return held_bytes(self.extents)
 
-    def crop(self, part: Region) -> "TiffRegion":
-        """Return a part with the blocks it needs; see `slidetile.slides.slide.FetchedRegion`."""
+    def crop(self, part: Region) -> "TiffPixels":
+        """Return a part with the blocks it needs; see `slidetile.slides.slide.FetchedPixels`."""
         own = Region(
             x=self.region.x + part.x, y=self.region.y + part.y, width=part.width, height=part.height
         )
@@ -56,7 +56,7 @@ class TiffRegion:
         )
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Decode and return the region; see `slidetile.slides.slide.FetchedRegion`.
+        """Decode and return the region; see `slidetile.slides.slide.FetchedPixels`.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class TiffRegion:
 
 def fetch_region(
     file: SlideFile, grid: BlockGrid, region: Region, *, name: str, background: Colour
-) -> TiffRegion:
+) -> TiffPixels:
     """Read the blocks that a region, in pixels of the level, needs.
 
     Raises
@@ -150,7 +150,7 @@ def fetch_region(
                 f"from byte {offsets[i]} of a file of {file.size} bytes."
             )
     extents = file.read_extents([offsets[i] for i in stored], [counts[i] for i in stored])
-    return TiffRegion(
+    return TiffPixels(
         name=name,
         grid=grid,
         region=region,

@@ -37,7 +37,7 @@ class StoredLevel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LevelView:
+class ResolutionView:
     """The slide as an image of one resolution, of which any region can be read.
 
     It begins at the slide's top left corner. Regions are in pixels of the view unless a name says

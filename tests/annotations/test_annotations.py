@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_dilation, binary_erosion
 
 import slidetile
-from slidetile.annotations.drawn import (
+from slidetile.annotations.annotations import (
     LARGEST_CROSSING_COUNT,
-    DrawnArea,
-    DrawnRegions,
+    Annotation,
+    Annotations,
     PaintedMask,
     pixel_centres,
 )
@@ -28,11 +28,11 @@ def overview(width, height, scale, size=None):
 
 
 def area(*rings):
-    return DrawnArea(class_name="", rings=tuple(np.array(ring, float) for ring in rings))
+    return Annotation(class_name="", rings=tuple(np.array(ring, float) for ring in rings))
 
 
 def drawn(*areas):
-    return DrawnRegions(name="drawn.geojson", areas=areas)
+    return Annotations(name="drawn.geojson", areas=areas)
 
 
 def box(left, top, right, bottom):
@@ -127,7 +127,7 @@ def test_outlines_to_and_fro_without_end_are_refused():
     zigzag = np.zeros((LARGEST_CROSSING_COUNT // 2000 + 2, 2))
     zigzag[1::2] = 20_000, 20_000
     with pytest.raises(
-        slidetile.RegionFileError, match=r"rows 1,000,00\d,000 times, more than 1,0"
+        slidetile.AnnotationError, match=r"rows 1,000,00\d,000 times, more than 1,0"
     ):
         drawn(area(zigzag)).mask_on(overview(2000, 2000, (10, 10)))
 
@@ -144,13 +144,13 @@ def test_a_painted_mask_is_the_same_at_any_whole_scale(data):
     there[y : y + height, x : x + width] = mask
     finer = np.kron(mask, np.ones((factor, factor), bool))
     for painted, scale in ((finer, 10 / factor), (mask, 10)):
-        regions = DrawnRegions(
+        regions = Annotations(
             name="m",
             painted=PaintedMask(mask=painted, origin=(10 * x, 10 * y), scale=(scale, scale)),
         )
         result = regions.mask_on(overview(width + x + 2, height + y + 1, (10, 10)))
         np.testing.assert_array_equal(result, there)
-    coarse = DrawnRegions(
+    coarse = Annotations(
         name="m", painted=PaintedMask(mask=mask, origin=(0, 0), scale=(10, 10))
     ).mask_on(overview(width * factor, height * factor, (10 / factor, 10 / factor)))
     np.testing.assert_array_equal(coarse, finer)
@@ -161,7 +161,7 @@ def test_a_painted_mask_at_an_odd_scale_lies_within_a_pixel():
     mask = (x - 150) ** 2 + (y - 100) ** 2 < 80**2
     painted = PaintedMask(mask=mask, origin=(0, 0), scale=(7.1, 7.1))
     here = overview(2201 // 16, 1633 // 16, (16, 16))
-    result = DrawnRegions(name="m", painted=painted).mask_on(here)
+    result = Annotations(name="m", painted=painted).mask_on(here)
     y, x = np.mgrid[: here.height, : here.width] * 16 + 8
     truth = (x / 7.1 - 150) ** 2 + (y / 7.1 - 100) ** 2 < 80**2
     cross = np.ones((3, 3), bool)
@@ -174,4 +174,4 @@ def test_a_mask_made_on_the_overview_comes_back_as_it_was(caplog):
     here = overview(240, 172, (3, 3), size=(718, 514))
     mask = np.random.default_rng(0).random((172, 240)) < 0.3
     painted = PaintedMask(mask=mask, origin=(0, 0), scale=(718 / 240, 514 / 172))
-    np.testing.assert_array_equal(DrawnRegions(name="m", painted=painted).mask_on(here), mask)
+    np.testing.assert_array_equal(Annotations(name="m", painted=painted).mask_on(here), mask)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.errors import RegionFileError
+from slidetile.errors import AnnotationError
 from slidetile.raster.masks import Mask
 from slidetile.raster.rings import crossing_count, winding_numbers
 from slidetile.slides.overview import Overview
@@ -22,7 +22,7 @@ _BAND_PX = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DrawnArea:
+class Annotation:
     """One area: what its outline encloses, without its holes."""
 
     class_name: str
@@ -65,8 +65,8 @@ class PaintedMask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DrawnRegions:
-    """What a file of regions holds, in level-0 pixels of its slide. Made by `read_regions`."""
+class Annotations:
+    """What an annotation file holds, in level-0 pixels of its slide. Made by `read_annotations`."""
 
     name: str
     """The file's name without folders."""
@@ -74,7 +74,7 @@ class DrawnRegions:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Digest of the file and how it was read; fit for JSON."""
 
-    areas: tuple[DrawnArea, ...] = ()
+    areas: tuple[Annotation, ...] = ()
     """The areas of the wanted classes, in the file's order; none where the file is a mask."""
 
     painted: PaintedMask | None = None
@@ -92,7 +92,7 @@ class DrawnRegions:
         return not self.areas and (self.painted is None or not self.painted.mask.any())
 
     def mask_on(self, overview: Overview) -> Mask:
-        """Return which pixels of an overview the regions hold.
+        """Return which pixels of an overview the annotations hold.
 
         Those whose centre lies inside an outline, any number of times and in either direction,
         and in no hole of that area: what a self-crossing outline encircles belongs to it. Of a
@@ -105,7 +105,7 @@ class DrawnRegions:
 
         Raises
         ------
-        RegionFileError
+        AnnotationError
             The outlines go to and fro without end.
         """
         if self.painted is not None:
@@ -129,33 +129,33 @@ class _Doubts:
         self.crossed += doubtful > 0
         self.crossed_px += doubtful
 
-    def tell(self, regions: DrawnRegions) -> None:
+    def tell(self, annotations: Annotations) -> None:
         """Warn of what was doubtful, with the numbers."""
         if self.crossed:
             _log.warning(
                 "%s: %d of %d outlines cross themselves, over %d pixels of the mask: all they "
                 "encircle is taken.",
-                *(regions.name, self.crossed, self.rings, self.crossed_px),
+                *(annotations.name, self.crossed, self.rings, self.crossed_px),
             )
         if self.unseen:
             _log.warning(
                 "%s: %d of %d areas are too small to hold the centre of a mask pixel, or lie "
                 "outside: look at a finer tissue mpp.",
-                *(regions.name, self.unseen, len(regions.areas)),
+                *(annotations.name, self.unseen, len(annotations.areas)),
             )
 
 
-def _fill(regions: DrawnRegions, overview: Overview) -> Mask:
+def _fill(annotations: Annotations, overview: Overview) -> Mask:
     x, y = pixel_centres(overview)
-    crossings = sum(crossing_count(ring, y) for area in regions.areas for ring in area.rings)
+    crossings = sum(crossing_count(ring, y) for area in annotations.areas for ring in area.rings)
     if crossings > LARGEST_CROSSING_COUNT:
-        raise RegionFileError(
-            f"{regions.name}: its outlines cross the mask's rows {crossings:,} times, more than "
-            f"{LARGEST_CROSSING_COUNT:,}: simplify them"
+        raise AnnotationError(
+            f"{annotations.name}: its outlines cross the mask's rows {crossings:,} times, more "
+            f"than {LARGEST_CROSSING_COUNT:,}: simplify them"
         )
     mask: Mask = np.zeros((overview.height, overview.width), np.bool_)
     doubts = _Doubts()
-    for area in regions.areas:
+    for area in annotations.areas:
         counts = np.zeros((len(area.rings), 3), np.int64)
         is_seen = False
         for rows, columns in _bands(area, x, y):
@@ -165,12 +165,12 @@ def _fill(regions: DrawnRegions, overview: Overview) -> Mask:
         for ring_counts in counts:
             doubts.enter(ring_counts)
         doubts.unseen += not is_seen
-    doubts.tell(regions)
+    doubts.tell(annotations)
     return mask
 
 
 def _bands(
-    area: DrawnArea, x: NDArray[np.float64], y: NDArray[np.float64]
+    area: Annotation, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> Iterator[tuple[slice, slice]]:
     """Yield the [rows, columns] around an area, so many at a time that memory stays flat."""
     rows, columns = _span(area.rings[0], x, y)
@@ -190,7 +190,7 @@ def _span(
 
 
 def _inside(
-    area: DrawnArea, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.int64]
+    area: Annotation, x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> Mask:
     inside: Mask = np.zeros((len(y), len(x)), np.bool_)
     for number, ring in enumerate(area.rings):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slidetile.format.layout import Grid
+from slidetile.format.layout import ChunkGrid
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.quality.pen import PEN_METHOD
 
@@ -24,7 +24,7 @@ ASSUMED_MPP = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QualityLevel:
+class MeasuredLevel:
     """Which pixels are measured: those of one level, averaged by a whole factor."""
 
     number: int
@@ -33,7 +33,7 @@ class QualityLevel:
     factor: int
     """Pixels of the level to a side of what is averaged into one."""
 
-    grid: Grid
+    grid: ChunkGrid
     """How the level is cut."""
 
     downsample: tuple[float, float]
@@ -43,7 +43,7 @@ class QualityLevel:
     """Micrometres per averaged pixel, as (x, y), or None where the slide's are unknown."""
 
     @classmethod
-    def of(cls, levels: Sequence[PyramidLevel], mpp: tuple[float, float] | None) -> "QualityLevel":
+    def of(cls, levels: Sequence[PyramidLevel], mpp: tuple[float, float] | None) -> "MeasuredLevel":
         """Return the coarsest level that is fine enough, and what brings it nearest to 4 µm.
 
         Parameters

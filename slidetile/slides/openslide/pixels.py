@@ -6,7 +6,7 @@ import numpy as np
 
 from slidetile.raster.pixels import Pixels, blank, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedRegion
+from slidetile.slides.array import DecodedPixels
 from slidetile.slides.background import WHITE, Colour, composite
 
 _OPAQUE = 0xFF000000
@@ -17,7 +17,7 @@ _STRIP_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VendorRegion:
+class VendorPixels:
     """The pixels of a region as OpenSlide gives them, not premultiplied."""
 
     width: int
@@ -40,11 +40,11 @@ class VendorRegion:
         """The bytes held until `pixels` is called."""
         return self.rgba.nbytes
 
-    def crop(self, part: Region) -> "VendorRegion | DecodedRegion":
-        """Return a view of a part; see `slidetile.slides.slide.FetchedRegion`."""
+    def crop(self, part: Region) -> "VendorPixels | DecodedPixels":
+        """Return a view of a part; see `slidetile.slides.slide.FetchedPixels`."""
         inside = self.at.intersection(part)
         if inside is None:
-            return DecodedRegion(blank(part.width, part.height, 3, self.background or WHITE))
+            return DecodedPixels(blank(part.width, part.height, 3, self.background or WHITE))
         return replace(
             self,
             width=part.width,
@@ -54,7 +54,7 @@ class VendorRegion:
         )
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Return the region; see `slidetile.slides.slide.FetchedRegion`."""
+        """Return the region; see `slidetile.slides.slide.FetchedPixels`."""
         canvas = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
         if self.background is not None and canvas.shape[:2] != self.rgba.shape[:2]:
             fill_colour(canvas, self.background)
