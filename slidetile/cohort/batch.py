@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.errors import StoreExistsError
 from slidetile.recipe import Recipe, tile_slide
-from slidetile.runtime.memory import default_workers
+from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.processes import in_processes
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing.options import WriteOptions
@@ -108,7 +108,8 @@ def tile_slides(
         many processes, and even a crash of a decoder costs only that slide; a script that asks
         for this needs the usual ``if __name__ == "__main__":``.
     workers
-        Threads for each slide; the cores divided among the processes unless given.
+        Threads for each slide; the cores of this process, divided among the processes, unless
+        given.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error.
@@ -123,17 +124,17 @@ def tile_slides(
     Raises
     ------
     ValueError
-        ``processes`` is negative.
+        ``processes`` is negative, or ``workers`` less than 1.
     OSError
         The output folder cannot be made, or the summary cannot be written.
     """
     if processes < 0:
         raise ValueError(f"processes is 0 or more, but it is {processes}.")
+    threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     slides = find_slides(paths)
     names = store_names(slides)
-    threads = workers or max(1, default_workers() // max(1, processes))
     jobs = [
         _Job(slide, folder / name, recipe or Recipe(), threads, options or WriteOptions())
         for slide, name in zip(slides, names, strict=True)

@@ -19,6 +19,7 @@ from slidetile.planning.plan import TilePlan
 from slidetile.quality.measure import measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
+from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.governor import Governor, kept_heap
 from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
@@ -77,7 +78,8 @@ def write_tiles(
         uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
         such as ``JpegCodec(quality=80)``.
     workers
-        Threads that encode; one for each core unless given. The bytes do not depend on it.
+        Threads that encode; one for each core of this process unless given: heeds affinity,
+        a quota of control groups, and SLURM_CPUS_PER_TASK. The bytes do not depend on it.
     options
         What few runs need to change.
     on_progress
@@ -99,14 +101,14 @@ def write_tiles(
         process.
     OSError
         The folder cannot be written, or the disk is full; the next run continues.
+    ValueError
+        ``workers`` is less than 1.
     """
     options = options or WriteOptions()
     destination = Path(path)
     check_destination(destination, overwrite=options.existing == "overwrite")
     job = _Job(slide, plan, destination, options)
-    run = functools.partial(
-        job.run, workers=workers or memory.default_workers(), on_progress=on_progress
-    )
+    run = functools.partial(job.run, workers=worker_count(workers), on_progress=on_progress)
     if codec != "auto":
         return run(make_codec(codec) if isinstance(codec, str) else codec)
     if options.existing == "restart" or begun_codec(destination) != "zstd":
