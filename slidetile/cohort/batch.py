@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import logging
 import os
 import time
@@ -18,6 +19,7 @@ from slidetile.cohort.folder import find_slides, store_names
 from slidetile.errors import StoreExistsError
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.runtime.cpus import worker_count
+from slidetile.runtime.files import write_whole
 from slidetile.runtime.processes import in_processes
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing.options import WriteOptions
@@ -239,10 +241,9 @@ def one_line(error: BaseException) -> str:
 
 
 def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(SlideResult)])
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in results)
     # A path may hold bytes that are no text; the table stays readable all the same.
-    with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(SlideResult)])
-        writer.writeheader()
-        writer.writerows(asdict(result) for result in results)
-    temporary.replace(path)
+    write_whole(path, [text.getvalue().encode(errors="backslashreplace")])

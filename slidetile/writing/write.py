@@ -14,6 +14,7 @@ from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
+from slidetile.format.metadata import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measure import measure_quality
@@ -29,7 +30,7 @@ from slidetile.writing.copying import Copying
 from slidetile.writing.encoding import Encoding
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
-from slidetile.writing.spec import StoreSpec, fill_value, store_attributes
+from slidetile.writing.spec import StoreSpec, store_attributes
 from slidetile.writing.table import tile_table
 from slidetile.writing.work import Task, Work
 from slidetile.writing.writer import PackedShard, StoreWriter, begun_codec
@@ -193,7 +194,7 @@ class _Job:
             levels=work.levels,
             kind=work.kind,
             channels=slide.channels,
-            fill=fill_value(slide),
+            fill=fill_value(slide.background),
             mpp=slide.mpp,
             name="slide" if anonymous else Path(slide.source.name).stem,
             attributes=store_attributes(
@@ -212,7 +213,7 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     """
     if codec.name == "native":
         return Copying(slide, plan)
-    return Encoding(slide, plan, codec, fill_value(slide))
+    return Encoding(slide, plan, codec, fill_value(slide.background))
 
 
 class _Run:
