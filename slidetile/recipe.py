@@ -11,6 +11,7 @@ from slidetile.format.codecs.codec import ChunkCodec, CodecName
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata import level_0
 from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.runtime.cpus import worker_count
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import check_overview_mpp, overview_mpp
 from slidetile.slides.rescaled import rescale_slide
@@ -207,7 +208,10 @@ def tile_slide(
     ------
     SlideError, StoreError, OSError
         As in `open_slide`, `find_tissue` and `write_tiles`.
+    ValueError
+        ``workers`` is less than 1.
     """
+    workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
     check_destination(store_path, overwrite=options.existing == "overwrite")

@@ -1,7 +1,6 @@
 """Whether the rows of a tile table agree with the metadata, the tissue and the stored chunks."""
 
 import functools
-import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from slidetile.format.names import TABLE
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE, schema
+from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
 from slidetile.verify.choice import ChoiceCheck
 from slidetile.verify.finding import Finding
@@ -169,11 +169,8 @@ class TableCheck:
         return masks
 
     def _digest(self) -> str:
-        digest = hashlib.sha256()
-        for name in ("column", "row", "tissue_fraction"):
-            digest.update(np.ascontiguousarray(self._columns[name]).tobytes())
-        digest.update(self._labels.astype(np.int32).tobytes())
-        return digest.hexdigest()
+        told = self._columns
+        return plan_digest(told["column"], told["row"], told["tissue_fraction"], self._labels)
 
     def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)
