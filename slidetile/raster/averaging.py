@@ -156,13 +156,8 @@ class Resampling:
 
         ``region`` lies within the output, the result within the source.
         """
-        across, down = self._edges(region)
-        return Region.from_edges(
-            int(across[0]) // SUBPIXELS,
-            int(down[0]) // SUBPIXELS,
-            -(-int(across[-1]) // SUBPIXELS),
-            -(-int(down[-1]) // SUBPIXELS),
-        )
+        (left, right), (top, bottom) = (edges[[0, -1]].tolist() for edges in self._edges(region))
+        return Region.from_edges(left, top, right, bottom).rescaled((SUBPIXELS, SUBPIXELS), (1, 1))
 
     def rows_above(self, source_row: int) -> int:
         """Return how many output rows, from the top, cover nothing from ``source_row`` on."""
