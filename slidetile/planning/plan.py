@@ -222,7 +222,8 @@ class TilePlan:
         return preview.draw(
             overview.image,
             mask=self.tissue.mask,
-            cells=preview.cells_on(self.regions, overview.scale),
+            cells=self.regions,
+            downsample=overview.scale,
             longest_side_px=longest_side_px,
         )
 

@@ -1,1 +1,1 @@
-"""Threads, processes, memory and claims; nothing of slides."""
+"""Threads, processes, memory, claims and reads; nothing of slides."""

@@ -90,12 +90,9 @@ class Overview:
 
     def to_slide(self, region: Region) -> Region:
         """Return the level-0 pixels that lie under overview pixels, clipped to the slide."""
-        return Region.from_edges(
-            math.floor(region.x * self.scale[0]),
-            math.floor(region.y * self.scale[1]),
-            min(math.ceil(region.right * self.scale[0]), self.slide_width),
-            min(math.ceil(region.bottom * self.scale[1]), self.slide_height),
-        )
+        under = region.rescaled((1, 1), self.scale)
+        right, bottom = min(under.right, self.slide_width), min(under.bottom, self.slide_height)
+        return Region.from_edges(under.x, under.y, right, bottom)
 
     def __eq__(self, other: object) -> bool:
         """Compare contents, pixel by pixel."""
@@ -140,8 +137,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     image = np.empty((height, width, slide.channels), np.uint8)
     for block in _blocks(level, factor, slide.channels):
         pixels = area_average(read_level(slide, block, number), factor)
-        row, column = block.y // factor, block.x // factor
-        image[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
+        image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
     scale = (factor * slide.width / level.width, factor * slide.height / level.height)
     return Overview(
         image=image,

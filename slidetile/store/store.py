@@ -307,7 +307,8 @@ class TileStore:
         picture = preview.draw(
             self.overview,
             mask=self.tissue > 0,
-            cells=preview.cells_on([self.tile_region(i) for i in range(len(self))], scale),
+            cells=[self.tile_region(i) for i in range(len(self))],
+            downsample=scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.name, facts, picture)

@@ -111,9 +111,9 @@ class TableCheck:
 
     def _under(self, region: Region, margin: int) -> NDArray[np.uint32]:
         """Return the tissue labels under a region, and ``margin`` more on every side."""
-        (across, down), labels = self._shape.overview_scale, self._labels
-        top, bottom = int(region.y / down) - margin, int(np.ceil(region.bottom / down)) + margin
-        left, right = int(region.x / across) - margin, int(np.ceil(region.right / across)) + margin
+        under, labels = region.rescaled(self._shape.overview_scale, (1, 1)), self._labels
+        top, bottom = under.y - margin, under.bottom + margin
+        left, right = under.x - margin, under.right + margin
         return labels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
 
     def _of_chunks(self, tile: int, region: Region) -> Iterator[Finding]:
