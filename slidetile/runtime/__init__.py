@@ -1,1 +1,4 @@
-"""Threads, processes, memory and claims; nothing of slides."""
+"""Threads, processes, memory and claims.
+
+Knows the machine a run has to itself or shares. Does not know slides.
+"""

@@ -69,6 +69,7 @@ class JpegCodec(_JpegChunks):
     """As libjpeg counts it, 1–100."""
 
     name: CodecName = "jpeg"
+    """What a store calls it."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -94,6 +95,7 @@ class NativeCodec(_JpegChunks):
     """The slide's own JPEG tiles, copied byte for byte."""
 
     name: CodecName = "native"
+    """What a store calls it."""
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class RawCodec(_PlanarChunks):
     """Pixels as they are: scratch for training, can be memory-mapped."""
 
     name: CodecName = "raw"
+    """What a store calls it."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
@@ -76,6 +77,7 @@ class ZstdCodec(_PlanarChunks):
     """Effort of Zstandard; 1 is the fastest and costs photographs hardly any size."""
 
     name: CodecName = "zstd"
+    """What a store calls it."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
