@@ -185,7 +185,7 @@ def test_importing_loads_nothing_heavy():
 def test_opening_a_store_loads_nothing_that_makes_one():
     loaded = loaded_by("from slidetile.store import open_store, Windows")
     packages = {name.split(".")[1] for name in loaded if name.startswith("slidetile.")}
-    assert packages == {"_face", "errors", "format", "raster", "slides", "store"}
+    assert packages == {"_face", "choices", "errors", "format", "raster", "slides", "store"}
 
 
 def test_importing_changes_nothing():

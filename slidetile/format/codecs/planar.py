@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from slidetile.format.codecs.codec import ChunkPixels, CodecName, Parts
+from slidetile.choices import CodecName
+from slidetile.format.codecs.codec import ChunkPixels, Parts
 from slidetile.raster.pixels import Pixels
 
 
