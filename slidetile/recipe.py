@@ -7,7 +7,14 @@ from typing import Any
 
 from slidetile.annotations.spec import AnnotationsSpec
 from slidetile.annotations.tissue import DETECTOR, cut_tissue, draw_tissue
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.choices import (
+    CODEC,
+    MIN_HOLE_AREA_UM2,
+    MIN_PIECE_AREA_UM2,
+    TISSUE_MARGIN_UM,
+    CodecName,
+)
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata import level_0
 from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
@@ -19,8 +26,6 @@ from slidetile.slides.slide import Slide, check_mpp
 from slidetile.store.store import TileStore
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (
-    MIN_HOLE_AREA_UM2,
-    MIN_PIECE_AREA_UM2,
     TissueMask,
     check_tissue_options,
     find_tissue,
@@ -51,7 +56,7 @@ class Recipe:
     tile: TileSpec = field(default_factory=TileSpec)
     """Tile size, how much tissue a tile must hold, edges, and how many tiles are wanted."""
 
-    codec: CodecName | ChunkCodec = "auto"
+    codec: CodecName | ChunkCodec = CODEC
     """How pixels are stored; see `write_tiles`."""
 
     detector: AnyDetector | None = None
@@ -70,7 +75,7 @@ class Recipe:
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2
     """Smaller holes in tissue are filled."""
 
-    tissue_margin_um: float = 0.0
+    tissue_margin_um: float = TISSUE_MARGIN_UM
     """How far tissue is widened on all sides."""
 
     annotations: AnnotationsSpec | None = None

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slidetile.choices import TISSUE_MPP
 from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level, Slide
 
-DEFAULT_MPP = 8.0
 LARGEST_MPP = 500.0
 LARGEST_OVERVIEW_PX = 64_000_000
 USUAL_OVERVIEW_PX = 2_000_000
@@ -167,10 +167,10 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
     if mpp is not None:
         check_overview_mpp(mpp)
         return float(mpp)
-    finest, multiple = _wanted_downsample(slide, DEFAULT_MPP), 1
+    finest, multiple = _wanted_downsample(slide, TISSUE_MPP), 1
     while _overview_px(slide.levels, multiple * finest) > USUAL_OVERVIEW_PX:
         multiple += 1
-    return multiple * DEFAULT_MPP
+    return multiple * TISSUE_MPP
 
 
 def _overview_px(levels: tuple[Level, ...], wanted: float) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slidetile.choices import CODEC, CodecName
 from slidetile.errors import NotNativeError
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.planning.plan import TilePlan
@@ -51,7 +52,7 @@ def estimate(
     plan: TilePlan,
     destination: str | os.PathLike[str],
     *,
-    codec: CodecName | ChunkCodec = "auto",
+    codec: CodecName | ChunkCodec = CODEC,
     workers: int | None = None,
 ) -> Estimate:
     """Make a few of a plan's shards in memory and say what all of them would take.

@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slidetile.choices import CODEC, CodecName
 from slidetile.errors import NotNativeError, SlideReadError
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
@@ -58,7 +59,7 @@ def write_tiles(
     plan: TilePlan,
     path: str | os.PathLike[str],
     *,
-    codec: CodecName | ChunkCodec = "auto",
+    codec: CodecName | ChunkCodec = CODEC,
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
