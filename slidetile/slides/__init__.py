@@ -3,6 +3,7 @@
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import Overview, read_overview
+from slidetile.slides.reader import Reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Level, Slide, Source
 
@@ -10,6 +11,7 @@ __all__ = [
     "ArraySlide",
     "Level",
     "Overview",
+    "Reader",
     "Slide",
     "Source",
     "open_slide",

@@ -17,6 +17,11 @@ _RUN_BYTES = 8 << 20
 """Joined reads stay below this; only a block that is larger by itself exceeds it."""
 
 
+def is_tiff(head: bytes) -> bool:
+    """Return whether a file begins as a TIFF or a BigTIFF does."""
+    return len(head) >= 8 and head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
 class SlideFile:
     """One open file. Reads carry their own offset, so threads share it without a lock.
 
