@@ -19,8 +19,9 @@ from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata import level_0
 from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
 from slidetile.runtime.cpus import worker_count
-from slidetile.slides.opening import open_slide
+from slidetile.slides.opening import named_reader, open_slide
 from slidetile.slides.overview import check_overview_mpp, overview_mpp
+from slidetile.slides.reader import Reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide, check_mpp
 from slidetile.store.store import TileStore
@@ -44,7 +45,7 @@ class Recipe:
     ------
     ValueError
         ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, an area or the
-        margin is negative, ``keep_pen`` is of another detector, or there is no such codec.
+        margin is negative, ``keep_pen`` is of another detector, or no codec or reader has the name.
     TypeError
         The detector is none.
     """
@@ -81,8 +82,8 @@ class Recipe:
     annotations: AnnotationsSpec | None = None
     """Annotations, to take for tissue or to cut it with."""
 
-    reader: str | None = None
-    """"tiff" or "openslide" to insist on one."""
+    reader: str | Reader | None = None
+    """"tiff" or "openslide" to insist on one, or a `Reader` of your own."""
 
     slide_mpp: float | tuple[float, float] | None = None
     """Micrometres per level-0 pixel, where the slide's own are missing or wrong."""
@@ -94,6 +95,8 @@ class Recipe:
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)
+        if isinstance(self.reader, str):
+            named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
 

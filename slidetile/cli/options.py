@@ -76,6 +76,27 @@ class Objective(click.ParamType[float]):
         return float(match[1])
 
 
+class ReaderName(click.ParamType[str]):
+    """The name of a reader; those there are, are asked for when they are needed."""
+
+    name = "reader"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Make sure there is such a reader."""
+        from slidetile.slides.opening import named_reader
+
+        try:
+            return named_reader(value).name
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def get_metavar(self, param: Any, ctx: Any) -> str:  # noqa: ARG002  click's signature
+        """List the readers in the help."""
+        from slidetile.slides.opening import READERS
+
+        return f"[{'|'.join(reader.name for reader in READERS)}]"
+
+
 class DetectorName(click.ParamType["AnyDetector"]):
     """A detector by its short name, or by where Python finds it."""
 
@@ -171,7 +192,7 @@ _RECIPE_OPTIONS = [
         type=float,
         help="µm per pixel of the slide, where its own value is missing or wrong.",
     ),
-    click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader."),
+    click.option("--reader", type=ReaderName(), help="Insist on a reader."),
     click.option(
         "--annotations",
         type=PATH,

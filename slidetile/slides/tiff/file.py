@@ -12,6 +12,11 @@ Extent = tuple[bytes, int, int]
 """A block of the file in memory: the bytes that hold it, its start and its stop within them."""
 
 
+def is_tiff(head: bytes) -> bool:
+    """Return whether a file begins as a TIFF or a BigTIFF does."""
+    return len(head) >= 8 and head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
 class SlideFile:
     """One open file. Reads carry their own offset, so threads share it without a lock.
 
