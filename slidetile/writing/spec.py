@@ -12,6 +12,7 @@ from slidetile.format.metadata import FORMAT_VERSION, level_0
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
 
 
@@ -68,7 +69,7 @@ def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
         "width": slide.width,
         "height": slide.height,
         "scan_area": _scan_area(slide),
-        "level_downsamples": [level.downsample for level in slide.levels],
+        "level_downsamples": [mean_downsample(level.downsample) for level in slide.levels],
         "mpp": None if slide.mpp is None else list(slide.mpp),
         "objective_power": slide.objective_power,
     }
