@@ -129,5 +129,5 @@ def _native_tiles(
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),
-        downsample=(slide.width / level.width, slide.height / level.height),
+        downsample=level.downsample,
     )

@@ -290,7 +290,7 @@ def overview_of(shape, scale=(4.0, 4.0), mpp=(8.0, 8.0)):
         image=np.zeros((height, width, 1), np.uint8),
         slide_width=int(width * scale[0]) - 1,
         slide_height=int(height * scale[1]) - 1,
-        scale=scale,
+        downsample=scale,
         mpp=mpp,
     )
 
@@ -324,7 +324,7 @@ def test_labels_are_read_only_and_compared_by_content():
     assert len(tissue.pieces) == 1  # joined by their corners
     assert tissue.tissue_fraction == 1 / 8
     assert tissue.mpp == (8, 8)
-    assert tissue.downsample == 4
+    assert tissue.downsample == (4, 4)
     assert tissue.labels.dtype == np.uint8
     with pytest.raises(ValueError, match="read-only"):
         tissue.labels[0] = 0
