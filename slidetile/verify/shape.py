@@ -22,6 +22,7 @@ from slidetile.format.metadata import (
     OWN_LEVELS,
     Dataset,
     array,
+    fill_value,
     group,
     image,
     level_0,
@@ -42,6 +43,7 @@ LARGEST_CHUNK_COUNT = 1 << 24
 """Chunks of a level, stored or not: a million pixels a side in native tiles of 256."""
 
 _SHARD = re.compile(r"(\d{1,3})/c/0/(0|[1-9]\d{0,7})/(0|[1-9]\d{0,7})")
+_READER = re.compile("[a-z0-9-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -183,7 +185,7 @@ def read_shape(tree: StoreTree) -> StoreShape:
         root=root,
         codec=codec,
         channels=arrays[0].channels,
-        fill=255 if sum(told["background"]) >= 3 * 128 else 0,
+        fill=fill_value(told["background"]),
         grids=grids,
         picture=_checked_picture(overview.grid),
         overview_scale=_overview_scale(tree, mpp, overview.grid, grids[0].size),
@@ -225,7 +227,7 @@ def _check_told(told: dict[str, Any]) -> None:
         "background": len(background) == 3 and all(value in range(256) for value in background),
         "source.fingerprint": bool(_SHA256.fullmatch(source["fingerprint"])),
         "source.size_bytes": type(source["size_bytes"]) is int,
-        "source.reader": source["reader"] in ("tiff", "openslide", "array"),
+        "source.reader": bool(_READER.fullmatch(source["reader"])),
         "source.scan_area": _is_scan_area(source["scan_area"]),
         "parameters.tissue": _is_tissue(parameters["tissue"]),
         "parameters.plan_sha256": bool(_SHA256.fullmatch(parameters["plan_sha256"])),
