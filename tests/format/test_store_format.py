@@ -1,4 +1,4 @@
-"""docs/store-format.md, taken at its word: a reader written from that page alone.
+"""docs/reference/store-format.md, taken at its word: a reader written from that page alone.
 
 slidetile writes the stores here and gives the pixels to compare with; it reads nothing in `Reader`.
 """
@@ -25,7 +25,7 @@ from paths import ROOT
 import slidetile as st
 
 SAMPLE = ROOT / "data_samples" / "sample.svs"
-PAGE = (ROOT / "docs" / "store-format.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "store-format.md").read_text(encoding="utf-8")
 CODECS = ("native", "zstd", "jpeg", "raw")
 ABSENT = (1 << 64) - 1
 EXAMPLE = re.compile(r"^\*\*(\w+)\*\*, `([^`]+)`:\n\n```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
