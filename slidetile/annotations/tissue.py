@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from slidetile.annotations.annotations import Annotations
 from slidetile.annotations.reading import check_choice, counted
+from slidetile.choices import AnnotationsMode
 from slidetile.errors import AnnotationError
 from slidetile.raster.masks import Mask
 from slidetile.slides.overview import overview_mpp, read_overview
@@ -12,8 +13,6 @@ from slidetile.slides.slide import Slide
 from slidetile.tissue.mask import TissueMask
 
 _log = logging.getLogger(__name__)
-
-AnnotationsMode = Literal["replace", "intersect", "exclude"]
 
 DETECTOR = {"name": "regions"}
 """What stands for the detector where annotations replace it."""

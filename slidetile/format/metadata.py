@@ -32,6 +32,14 @@ class Dataset:
     """Level-0 pixels of the slide per pixel of the array, as (x, y)."""
 
 
+def fill_value(background: Sequence[int]) -> int:
+    """Return what an absent pixel reads as, where a slide has this background.
+
+    White or black, whichever is nearer: a Zarr array has one value for all channels.
+    """
+    return 255 if sum(background) >= 3 * 128 else 0
+
+
 def to_json(node: dict[str, Any]) -> bytes:
     """Return JSON bytes that depend on nothing but the content."""
     return json.dumps(node, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import EDGE, Edge
 from slidetile.raster.coverage import covered_share
-from slidetile.raster.grid import Edge, TileGrid
+from slidetile.raster.grid import TileGrid
 from slidetile.slides.overview import Overview
 from slidetile.tissue.mask import TissueMask
 
 
-def tissue_fractions(tissue: TissueMask, size: int, edge: Edge = "keep") -> NDArray[np.float64]:
+def tissue_fractions(tissue: TissueMask, size: int, edge: Edge = EDGE) -> NDArray[np.float64]:
     """Return the exact share of tissue in every cell of a grid over the slide.
 
     Only what lies inside the slide counts, so an edge cell full of tissue has a fraction of 1.

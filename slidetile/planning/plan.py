@@ -9,10 +9,11 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Edge
 from slidetile.planning.cells import main_pieces, slide_grid, tissue_fractions
 from slidetile.planning.subset import fullest, sampled
 from slidetile.raster import drawing as preview
-from slidetile.raster.grid import Edge, TileGrid, check_edge, check_fraction
+from slidetile.raster.grid import TileGrid, check_edge, check_fraction
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
@@ -33,13 +34,13 @@ class TileSpec:
         is no such edge, or a number of tiles makes no sense.
     """
 
-    size: int = 1024
+    size: int = TILE_SIZE_PX
     """Width and height of a tile, in level-0 pixels."""
 
-    min_tissue_fraction: float = 0.05
+    min_tissue_fraction: float = MIN_TISSUE_FRACTION
     """Tiles with less tissue than this share of their area are left out; 0 keeps them all."""
 
-    edge: Edge = "keep"
+    edge: Edge = EDGE
     """What becomes of tiles that reach over the slide's right or bottom edge; see `Edge`."""
 
     max_tiles: int | None = None
@@ -48,7 +49,7 @@ class TileSpec:
     sample: int | None = None
     """So many, drawn at random from all that hold enough tissue."""
 
-    seed: int = 0
+    seed: int = SEED
     """Which random sample; the same seed draws the same tiles everywhere."""
 
     def __post_init__(self) -> None:
@@ -222,7 +223,8 @@ class TilePlan:
         return preview.draw(
             overview.image,
             mask=self.tissue.mask,
-            cells=preview.cells_on(self.regions, overview.scale),
+            cells=self.regions,
+            downsample=overview.scale,
             longest_side_px=longest_side_px,
         )
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slidetile.choices import TISSUE_MPP
 from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level, Slide
 
-DEFAULT_MPP = 8.0
 LARGEST_MPP = 500.0
 LARGEST_OVERVIEW_PX = 64_000_000
 USUAL_OVERVIEW_PX = 2_000_000
@@ -90,12 +90,9 @@ class Overview:
 
     def to_slide(self, region: Region) -> Region:
         """Return the level-0 pixels that lie under overview pixels, clipped to the slide."""
-        return Region.from_edges(
-            math.floor(region.x * self.scale[0]),
-            math.floor(region.y * self.scale[1]),
-            min(math.ceil(region.right * self.scale[0]), self.slide_width),
-            min(math.ceil(region.bottom * self.scale[1]), self.slide_height),
-        )
+        under = region.rescaled((1, 1), self.scale)
+        right, bottom = min(under.right, self.slide_width), min(under.bottom, self.slide_height)
+        return Region.from_edges(under.x, under.y, right, bottom)
 
     def __eq__(self, other: object) -> bool:
         """Compare contents, pixel by pixel."""
@@ -140,8 +137,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     image = np.empty((height, width, slide.channels), np.uint8)
     for block in _blocks(level, factor, slide.channels):
         pixels = area_average(read_level(slide, block, number), factor)
-        row, column = block.y // factor, block.x // factor
-        image[row : row + pixels.shape[0], column : column + pixels.shape[1]] = pixels
+        image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
     scale = (factor * slide.width / level.width, factor * slide.height / level.height)
     return Overview(
         image=image,
@@ -171,10 +167,10 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
     if mpp is not None:
         check_overview_mpp(mpp)
         return float(mpp)
-    finest, multiple = _wanted_downsample(slide, DEFAULT_MPP), 1
+    finest, multiple = _wanted_downsample(slide, TISSUE_MPP), 1
     while _overview_px(slide.levels, multiple * finest) > USUAL_OVERVIEW_PX:
         multiple += 1
-    return multiple * DEFAULT_MPP
+    return multiple * TISSUE_MPP
 
 
 def _overview_px(levels: tuple[Level, ...], wanted: float) -> int:

@@ -71,20 +71,12 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
         The file could not be read.
     """
     size, whole = slide.levels[level].size, slide.levels[0].size
-    asked = _inside(block, size, whole)
+    asked = block.rescaled(size, whole, rounding="inward")
     if asked is None or slide.level_region(asked, level) != block:
         asked = block.rescaled(size, whole)
     got = slide.level_region(asked, level)
     fetched = slide.fetch(asked, level=level)
     return fetched if got == block else fetched.crop(block.relative_to(got))
-
-
-def _inside(block: Region, size: tuple[int, int], whole: tuple[int, int]) -> Region | None:
-    """Return the level-0 pixels that lie wholly in a block of a level, or None."""
-    (width, height), (full_width, full_height) = size, whole
-    left, right = -(-block.x * full_width // width), block.right * full_width // width
-    top, bottom = -(-block.y * full_height // height), block.bottom * full_height // height
-    return Region.from_edges(left, top, right, bottom) if left < right and top < bottom else None
 
 
 def _level(level: Level, finest: tuple[int, int]) -> Level:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
 from slidetile.format.table import read_parquet
 from slidetile.raster import drawing as preview
-from slidetile.raster.grid import Edge
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
@@ -173,7 +173,7 @@ class TileStore:
         size: int = 256,
         stride: int | None = None,
         mpp: float | None = None,
-        min_tissue_fraction: float = 0.05,
+        min_tissue_fraction: float = MIN_TISSUE_FRACTION,
         edge: Edge = "drop",
     ) -> Windows:
         """Return windows over the area the tiles cover, whatever their grid.
@@ -307,7 +307,8 @@ class TileStore:
         picture = preview.draw(
             self.overview,
             mask=self.tissue > 0,
-            cells=preview.cells_on([self.tile_region(i) for i in range(len(self))], scale),
+            cells=[self.tile_region(i) for i in range(len(self))],
+            downsample=scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.name, facts, picture)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from slidetile.choices import MIN_HOLE_AREA_UM2, MIN_PIECE_AREA_UM2, TISSUE_MARGIN_UM
 from slidetile.raster import drawing as preview
 from slidetile.raster.masks import (
     Labels,
@@ -31,9 +32,6 @@ from slidetile.tissue.detector import (
     run_detector,
 )
 from slidetile.tissue.imaging import ASSUMED_MPP
-
-MIN_PIECE_AREA_UM2 = 50_000.0
-MIN_HOLE_AREA_UM2 = 250_000.0
 
 _STORED_NAMES = {
     "min_piece_area_um2": "min_region_area_um2",
@@ -164,7 +162,7 @@ def find_tissue(
     keep_pen: bool = False,
     min_piece_area_um2: float = MIN_PIECE_AREA_UM2,
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2,
-    tissue_margin_um: float = 0.0,
+    tissue_margin_um: float = TISSUE_MARGIN_UM,
 ) -> TissueMask:
     """Find the tissue on a slide.
 

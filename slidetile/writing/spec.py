@@ -1,23 +1,16 @@
 """What a store says of its slide and of how it was made: ``attributes.slidetile``."""
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.metadata import FORMAT_VERSION, level_0
 from slidetile.format.pyramid import PyramidLevel
+from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.slides.slide import Slide
-
-
-def fill_value(slide: Slide) -> int:
-    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
-    return 255 if sum(slide.background) >= 3 * 128 else 0
 
 
 def store_attributes(
@@ -48,7 +41,9 @@ def store_attributes(
             "codec": codec.parameters,
             **plan.spec.parameters,
             "tissue": plan.tissue.parameters,
-            "plan_sha256": _digest(plan),
+            "plan_sha256": plan_digest(
+                plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels
+            ),
         },
         "quality": quality.parameters,
     }
@@ -78,16 +73,6 @@ def _scan_area(slide: Slide) -> list[int] | None:
     """Return the [x, y, width, height] of the part that was scanned, or None where it is all."""
     area = slide.scan_area
     return None if area == slide.bounds else [area.x, area.y, area.width, area.height]
-
-
-def _digest(plan: TilePlan) -> str:
-    """Return what tells two plans apart that the same parameters, read otherwise, would give."""
-    digest = hashlib.sha256()
-    for array in (plan.columns, plan.rows, plan.tissue_fractions):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for row in plan.tissue.labels:  # whatever type they have here
-        digest.update(row.astype("<i4").tobytes())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,20 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slidetile.choices import CODEC, CodecName
 from slidetile.errors import NotNativeError, SlideReadError
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
+from slidetile.format.metadata import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measure import measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
+from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.governor import Governor, kept_heap
 from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
@@ -28,7 +31,7 @@ from slidetile.writing.copying import Copying
 from slidetile.writing.encoding import Encoding
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
-from slidetile.writing.spec import StoreSpec, fill_value, store_attributes
+from slidetile.writing.spec import StoreSpec, store_attributes
 from slidetile.writing.table import tile_table
 from slidetile.writing.work import Task, Work
 from slidetile.writing.writer import PackedShard, StoreWriter, begun_codec
@@ -56,7 +59,7 @@ def write_tiles(
     plan: TilePlan,
     path: str | os.PathLike[str],
     *,
-    codec: CodecName | ChunkCodec = "auto",
+    codec: CodecName | ChunkCodec = CODEC,
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
@@ -77,7 +80,8 @@ def write_tiles(
         uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
         such as ``JpegCodec(quality=80)``.
     workers
-        Threads that encode; one for each core unless given. The bytes do not depend on it.
+        Threads that encode; one for each core of this process unless given: heeds affinity,
+        a quota of control groups, and SLURM_CPUS_PER_TASK. The bytes do not depend on it.
     options
         What few runs need to change.
     on_progress
@@ -99,14 +103,14 @@ def write_tiles(
         process.
     OSError
         The folder cannot be written, or the disk is full; the next run continues.
+    ValueError
+        ``workers`` is less than 1.
     """
     options = options or WriteOptions()
     destination = Path(path)
     check_destination(destination, overwrite=options.existing == "overwrite")
     job = _Job(slide, plan, destination, options)
-    run = functools.partial(
-        job.run, workers=workers or memory.default_workers(), on_progress=on_progress
-    )
+    run = functools.partial(job.run, workers=worker_count(workers), on_progress=on_progress)
     if codec != "auto":
         return run(make_codec(codec) if isinstance(codec, str) else codec)
     if options.existing == "restart" or begun_codec(destination) != "zstd":
@@ -191,7 +195,7 @@ class _Job:
             levels=work.levels,
             kind=work.kind,
             channels=slide.channels,
-            fill=fill_value(slide),
+            fill=fill_value(slide.background),
             mpp=slide.mpp,
             name="slide" if anonymous else Path(slide.source.name).stem,
             attributes=store_attributes(
@@ -210,7 +214,7 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     """
     if codec.name == "native":
         return Copying(slide, plan)
-    return Encoding(slide, plan, codec, fill_value(slide))
+    return Encoding(slide, plan, codec, fill_value(slide.background))
 
 
 class _Run:

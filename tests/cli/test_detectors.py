@@ -103,9 +103,9 @@ def test_tissue_options_are_recorded(cli, sample, tmp_path):
     told = st.open_store(tmp_path / "s.zarr").attributes["parameters"]["tissue"]
     assert told["detector"]["keep_pen"] is True
     assert told["keep_pen"] is True
-    assert told["min_piece_area_um2"] == 1000
+    assert told["min_region_area_um2"] == 1000
     assert told["min_hole_area_um2"] == 0
-    assert told["tissue_margin_um"] == 40
+    assert told["region_margin_um"] == 40
 
 
 def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):

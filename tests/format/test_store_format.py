@@ -20,11 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from paths import ROOT
+from known_tissue import sample_tissue
+from paths import ROOT, SAMPLE
 
 import slidetile as st
 
-SAMPLE = ROOT / "data_samples" / "sample.svs"
 PAGE = (ROOT / "docs" / "reference" / "store-format.md").read_text(encoding="utf-8")
 CODECS = ("native", "zstd", "jpeg", "raw")
 ABSENT = (1 << 64) - 1
@@ -140,21 +140,28 @@ def halved(pixels):
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stores")
-    recipe = {"tile": st.TileSpec(size=512)}
     for codec in CODECS:
-        st.tile_slide(SAMPLE, folder / f"{codec}.zarr", st.Recipe(codec=codec, **recipe))
-    interrupt(folder / "unfinished.zarr", st.Recipe(codec="native", **recipe))
+        write_sample(folder / f"{codec}.zarr", codec)
+    interrupt(folder / "unfinished.zarr", "native")
     (folder / "unfinished.zarr.partial").rename(folder / "unfinished.zarr")
     return folder
 
 
-def interrupt(path, recipe):
+def write_sample(path, codec, **options):
+    """Write the sample's tissue as it was drawn, with what detecting it would have recorded."""
+    with st.open_slide(SAMPLE) as slide:
+        tissue = sample_tissue(slide, st.find_tissue(slide).parameters)
+        plan = st.plan_tiles(slide, tissue, st.TileSpec(size=512))
+        return st.write_tiles(slide, plan, path, codec=codec, **options)
+
+
+def interrupt(path, codec):
     def stop(progress):
         if progress.shards_done:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        st.tile_slide(SAMPLE, path, recipe, on_progress=stop)
+        write_sample(path, codec, on_progress=stop)
 
 
 def odd_pixels():
@@ -506,7 +513,7 @@ def test_native_scan_data_are_the_slides_own(stores):
 
 
 def test_anonymous_store_leaves_names_out(tmp_path):
-    st.tile_slide(SAMPLE, tmp_path / "a.zarr", options=st.WriteOptions(anonymous=True))
+    write_sample(tmp_path / "a.zarr", "auto", options=st.WriteOptions(anonymous=True))
     told = attributes(tmp_path / "a.zarr")
     assert not {"name", "vendor"} & set(told["slidetile"]["source"])
     assert told["ome"]["multiscales"][0]["name"] == "slide"
@@ -591,9 +598,8 @@ def test_the_manifest_lists_every_file_and_itself(stores, codec):
 
 def test_a_continued_store_is_the_same_byte_for_byte(stores, tmp_path):
     for codec in ("native", "jpeg"):
-        recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=512))
-        interrupt(tmp_path / f"{codec}.zarr", recipe)
-        st.tile_slide(SAMPLE, tmp_path / f"{codec}.zarr", recipe, workers=1)
+        interrupt(tmp_path / f"{codec}.zarr", codec)
+        write_sample(tmp_path / f"{codec}.zarr", codec, workers=1)
         ours = {p.relative_to(tmp_path): p.read_bytes() for p in files(tmp_path / f"{codec}.zarr")}
         whole = {p.relative_to(stores): p.read_bytes() for p in files(stores / f"{codec}.zarr")}
         assert ours == whole

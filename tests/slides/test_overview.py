@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import brute_force_average
 
 from slidetile.raster.averaging import area_average
 from slidetile.raster.region import Region
@@ -14,39 +15,6 @@ from slidetile.slides.slide import Level
 
 def random_pixels(height, width, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
-
-
-def brute_force_average(pixels, factor):
-    height, width, channels = pixels.shape
-    result = np.empty((-(-height // factor), -(-width // factor), channels), np.uint8)
-    for row, column in np.ndindex(result.shape[:2]):
-        top, left = row * factor, column * factor
-        block = pixels[top : top + factor, left : left + factor].reshape(-1, channels)
-        mean2 = 2 * block.sum(axis=0, dtype=np.int64)
-        result[row, column] = (mean2 + len(block)) // (2 * len(block))
-    return result
-
-
-@given(
-    height=st.integers(1, 30),
-    width=st.integers(1, 30),
-    channels=st.sampled_from([1, 3]),
-    factor=st.integers(1, 35),
-    seed=st.integers(0, 9),
-)
-@settings(max_examples=60, deadline=None)
-def test_area_average_equals_its_brute_force_twin(height, width, channels, factor, seed):
-    pixels = random_pixels(height, width, channels, seed)
-    assert np.array_equal(area_average(pixels, factor), brute_force_average(pixels, factor))
-
-
-def test_area_average_of_white_does_not_overflow():
-    assert (area_average(np.full((700, 600, 1), 255, np.uint8), 600) == 255).all()
-
-
-def test_halves_are_rounded_up():
-    pixels = np.array([[[0], [1]], [[0], [1]]], np.uint8)
-    assert area_average(pixels, 2).item() == 1
 
 
 def test_level_0_is_averaged_to_the_nearest_factor():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_tissue import sample_tissue
 from paths import SAMPLE
 
 import slidetile as st
@@ -32,11 +33,9 @@ def open_shared(folder, name):
 
 
 def plan_of(slide, size=None):
-    return st.plan_tiles(
-        slide,
-        st.find_tissue(slide),
-        st.TileSpec(size=size or (1024 if slide.width > 1500 else 256)),
-    )
+    tissue = sample_tissue(slide) if slide.source.name == SAMPLE.name else st.find_tissue(slide)
+    spec = st.TileSpec(size=size or (1024 if slide.width > 1500 else 256))
+    return st.plan_tiles(slide, tissue, spec)
 
 
 def tree(folder):
@@ -315,12 +314,13 @@ def test_other_settings_or_another_slide_are_refused_by_name(tmp_path):
 
 def test_the_store_knows_its_source_and_its_settings(tmp_path):
     with st.open_slide(SAMPLE) as slide:
-        store = st.write_tiles(slide, plan_of(slide, 512), tmp_path / "s.zarr")
+        plan = st.plan_tiles(slide, sample_tissue(slide, parameters={"drawn by": "a generator"}))
+        store = st.write_tiles(slide, plan, tmp_path / "s.zarr")
         source = store.attributes["source"]
         assert source["name"] == "sample.svs"
         assert source["fingerprint"] == slide.source.fingerprint
         assert store.mpp == slide.mpp
         assert store.attributes["complete"] is True
-        assert store.attributes["parameters"]["tissue"]["mpp"] == 8.0
+        assert store.attributes["parameters"]["tissue"] == {"drawn by": "a generator"}
     files = filecmp.dircmp(store.path, store.path).common
     assert sorted(files) == ["0", "1", "overview", "tiles", "tissue", "zarr.json"]
