@@ -73,6 +73,7 @@ FACES = {
         "ArraySlide",
         "Level",
         "Overview",
+        "Reader",
         "Slide",
         "Source",
         "open_slide",

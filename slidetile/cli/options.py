@@ -83,7 +83,7 @@ class ReaderName(click.ParamType[str]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         """Make sure there is such a reader."""
-        from slidetile.slides.opening import named_reader
+        from slidetile.slides.readers import named_reader
 
         try:
             return named_reader(value).name
@@ -92,7 +92,7 @@ class ReaderName(click.ParamType[str]):
 
     def get_metavar(self, param: Any, ctx: Any) -> str:  # noqa: ARG002  click's signature
         """List the readers in the help."""
-        from slidetile.slides.opening import READERS
+        from slidetile.slides.readers import READERS
 
         return f"[{'|'.join(reader.name for reader in READERS)}]"
 

@@ -49,7 +49,7 @@ class TileStore:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """``attributes.slidetile``: all that the store says of itself; docs/store-format.md."""
+        """``attributes.slidetile``: what the store says of itself; see store-format.md."""
         return self._root.attributes
 
     @property
@@ -101,7 +101,7 @@ class TileStore:
 
     @functools.cached_property
     def tiles(self) -> "pa.Table":
-        """The tile table, one row a tile; its columns are those of docs/store-format.md.
+        """The tile table, one row a tile; its columns are those of docs/reference/store-format.md.
 
         Raises
         ------

@@ -17,7 +17,7 @@ from slidetile.slides.slide import Slide
 def store_attributes(
     slide: Slide, plan: TilePlan, codec: ChunkCodec, quality: MeasuredLevel, *, anonymous: bool
 ) -> dict[str, Any]:
-    """Return all that the store tells; each key is explained in docs/store-format.md.
+    """Return all that the store tells; each key is explained in docs/reference/store-format.md.
 
     Parameters
     ----------
