@@ -153,6 +153,16 @@ def test_only_the_command_line_prints_and_exits():
         assert names & forbidden <= ({"sys.exit"} if may_exit else set()), path
 
 
+def test_the_library_reads_the_environment_in_one_place():
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
+    }
+    assert readers == {"runtime/cpus.py", "cli/limits.py"}  # what SLURM gave; the command line
+
+
 @pytest.mark.parametrize("name", FACE)
 def test_every_public_thing_is_documented(name):
     thing = getattr(st, name)

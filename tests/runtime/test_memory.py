@@ -9,7 +9,8 @@ from paths import SAMPLE
 import slidetile as st
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
-from slidetile.runtime.governor import Governor, free_what_can_be_freed
+from slidetile.runtime.governor import Governor
+from slidetile.runtime.heap import free_what_can_be_freed
 from slidetile.runtime.memory import OVERHEAD, Budget, SystemGauge, make_budget
 from slidetile.runtime.places import Places
 from slidetile.writing.write import make_work
