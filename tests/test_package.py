@@ -115,6 +115,50 @@ def test_importing_loads_nothing_heavy():
     assert HEAVY & set(loaded.split()) == set()
 
 
+LOADED = """
+new = [name.split(".") for name in set(sys.modules) - before]
+print(*sorted({
+    name[0] if name[0] != "slidetile" else ".".join(name[:3 if name[1:2] == ["slides"] else 2])
+    for name in new
+    if name[0] not in sys.stdlib_module_names and "cython" not in name[0]
+}))
+"""
+
+STORE_LOADS = {
+    *("slidetile", "slidetile.errors", "slidetile.format", "slidetile.raster", "slidetile.store"),
+    # What a level is, and how large an overview; with them their neighbours, but no file's reader.
+    *("slidetile.slides", "slidetile.slides.array", "slidetile.slides.averaged"),
+    *("slidetile.slides.opening", "slidetile.slides.overview", "slidetile.slides.rescaled"),
+    *("slidetile.slides.slide", "slidetile.slides.view", "numpy"),
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "may"), [("slidetile", {"slidetile"}), ("slidetile.store", STORE_LOADS)]
+)
+def test_what_importing_may_load(module, may):
+    told = imported("import sys", "before = set(sys.modules)", f"import {module}", LOADED)
+    loaded = set(told.split())
+    assert module in loaded
+    assert loaded - may == set()
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
+    """What every worker of a DataLoader loads, besides what trains."""
+    path = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(codec=codec)).path
+    told = imported(
+        "import sys",
+        "before = set(sys.modules)",
+        "from slidetile.store import open_store",
+        f"open_store({str(path)!r})[0]",
+        LOADED,
+    )
+    loaded = set(told.split())
+    assert "pyarrow" in loaded
+    assert loaded - {*STORE_LOADS, "google_crc32c", "imagecodecs", "pyarrow"} == set()
+
+
 def test_importing_changes_nothing():
     state = """
 def state():
