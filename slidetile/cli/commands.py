@@ -43,7 +43,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from slidetile.cli.interrupt import Interruptible
         from slidetile.errors import SlidetileError
+        from slidetile.runtime.heap import tune_heap
 
+        tune_heap()
         save_address_space()
         interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
         try:

@@ -105,13 +105,17 @@ class DetectorName(click.ParamType["AnyDetector"]):
     def convert(self, value: Any, param: Any, ctx: Any) -> "AnyDetector":
         """Turn what was typed into a detector; the module is imported, which runs it."""
         from slidetile.cli.detectors import load_detector
+        from slidetile.cli.search_path import current_folder_searched
 
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # converted before
         try:
-            return load_detector(value)
+            detector = load_detector(value)
         except (ValueError, TypeError) as error:
             self.fail(str(error), param, ctx)
+        # Until the command ends: the detector may import more, and so do the processes of a batch.
+        ctx.with_resource(current_folder_searched())
+        return detector
 
 
 _RECIPE_OPTIONS = [

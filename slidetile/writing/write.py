@@ -22,7 +22,8 @@ from slidetile.quality.measure import measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
-from slidetile.runtime.governor import Governor, kept_heap
+from slidetile.runtime.governor import Governor
+from slidetile.runtime.heap import give_back_heap
 from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
 from slidetile.slides.slide import Slide
@@ -113,7 +114,10 @@ def write_tiles(
 
     def write(chosen: ChunkCodec) -> TileStore:
         run = _Run(slide, plan, chosen, threads, options, on_progress)
-        run.write(destination)
+        try:
+            run.write(destination)
+        finally:
+            give_back_heap()  # what run after run leaves in the heaps of its threads adds up
         return open_store(destination)
 
     if codec != "auto":
@@ -188,8 +192,7 @@ class _Run:
         tasks = self._work.tasks(functools.partial(self._is_kept, writer))
         self._report()
         results = self._results(tasks, _stages(self._work, writer))
-        # Whatever ends the loop ends the threads first.
-        with kept_heap(), contextlib.closing(results):
+        with contextlib.closing(results):  # whatever ends the loop ends the threads first
             for records in results:
                 for record in records:
                     self._enter(record)
@@ -232,15 +235,14 @@ class _Run:
 
     def _measure(self, writer: StoreWriter) -> Quality:
         number = self._level.number
-        with kept_heap():
-            return measure_quality(
-                self._plan,
-                self._level,
-                self._work.codec,
-                shards=self._work.levels[number].shards,
-                read=functools.partial(writer.read_shard, number),
-                workers=self._workers,
-            )
+        return measure_quality(
+            self._plan,
+            self._level,
+            self._work.codec,
+            shards=self._work.levels[number].shards,
+            read=functools.partial(writer.read_shard, number),
+            workers=self._workers,
+        )
 
     def _check_readable(self, table: "pa.Table") -> None:
         statuses = table["status"].to_pylist()
