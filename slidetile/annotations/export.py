@@ -138,7 +138,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
             f"The plan belongs to a slide of {plan.slide_size[0]}×{plan.slide_size[1]} px, but "
             f"this slide has {slide.width}×{slide.height} px."
         )
-    original, (x, y) = slide.original, plan.tissue.overview.scale
+    original, (x, y) = slide.original, plan.tissue.overview.downsample
     across, down = original_scale(slide)
     sheet = _Sheet(
         labels=plan.tissue.labels,

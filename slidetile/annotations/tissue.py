@@ -50,7 +50,7 @@ def draw_tissue(slide: Slide, annotations: Annotations, *, mpp: float | None = N
         _log.warning(
             "%s: its annotations hold no pixel of the mask, each of which is %.4g×%.4g level-0 "
             "pixels: nothing is left to tile.",
-            *(annotations.name, *overview.scale),
+            *(annotations.name, *overview.downsample),
         )
     parameters = {
         "detector": DETECTOR,

@@ -36,7 +36,7 @@ def tissue_fractions(tissue: TissueMask, size: int, edge: Edge = EDGE) -> NDArra
     lefts, tops = grid.lefts(np.arange(grid.columns)), grid.tops(np.arange(grid.rows))
     return covered_share(
         tissue.mask,
-        overview.scale,
+        overview.downsample,
         (tops, np.minimum(tops + size, grid.height)),
         (lefts, np.minimum(lefts + size, grid.width)),
     )
@@ -54,7 +54,7 @@ def main_pieces(
     """Return the label of the tissue region that covers most of each cell, 0 where none does."""
     if not len(columns):
         return np.zeros(0, np.int32)
-    labels, scale = tissue.labels, tissue.overview.scale
+    labels, scale = tissue.labels, tissue.overview.downsample
     across = _spans(grid.lefts(np.arange(grid.columns)), grid.size, scale[0], labels.shape[1])
     down = _spans(grid.tops(np.arange(grid.rows)), grid.size, scale[1], labels.shape[0])
     greatest = _reduced(np.maximum, labels, down, across)

@@ -1,4 +1,4 @@
-"""The digest of a plan: what a store keeps of it, as docs/store-format.md defines it."""
+"""The digest of a plan: what a store keeps of it, as docs/reference/store-format.md defines it."""
 
 import hashlib
 from typing import Any

@@ -224,7 +224,7 @@ class TilePlan:
             overview.image,
             mask=self.tissue.mask,
             cells=self.regions,
-            downsample=overview.scale,
+            downsample=overview.downsample,
             longest_side_px=longest_side_px,
         )
 

@@ -279,5 +279,5 @@ def measure_quality(
     overview, regions = plan.tissue.overview, plan.regions
     measure = TileMeasure(regions, level, codec, overview.image.shape[2])
     measure.add(shards, read, workers=workers)
-    pen = pen_fractions(overview.image, regions, scale=overview.scale, mpp=overview.mpp)
+    pen = pen_fractions(overview.image, regions, scale=overview.downsample, mpp=overview.mpp)
     return {**measure.columns(), "pen_fraction": pen}

@@ -15,6 +15,7 @@ from typing import Any
 from slidetile.format.layout import ChunkGrid
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.quality.pen import PEN_METHOD
+from slidetile.raster.resolution import mean_downsample
 
 QUALITY_MPP = 4.0
 """Micrometres per pixel aimed at: 2.5×."""
@@ -55,7 +56,7 @@ class MeasuredLevel:
         """
         wanted = QUALITY_MPP / (sum(mpp or (ASSUMED_MPP, ASSUMED_MPP)) / 2)
         coarsest = wanted * math.sqrt(2)  # a little too coarse is nearer than far too fine
-        downsamples = [sum(level.downsample) / 2 for level in levels]
+        downsamples = [mean_downsample(level.downsample) for level in levels]
         number = max((n for n, d in enumerate(downsamples) if d <= coarsest), default=0)
         factor = max(1, round(wanted / downsamples[number]))
         x, y = levels[number].downsample

@@ -81,7 +81,8 @@ class ArraySlide(Slide):
         arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
         _check_arrays(arrays)
         self._arrays = arrays
-        self.levels = tuple(_array_level(array, arrays[0]) for array in arrays)
+        sizes = [(array.shape[1], array.shape[0]) for array in arrays]
+        self.levels = tuple(Level.covering(sizes[0], size) for size in sizes)
         self.mpp = None if mpp is None else check_mpp(mpp)
         self.objective_power = objective_power
         self.icc_profile = icc_profile
@@ -140,12 +141,3 @@ def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
             raise ValueError(
                 f"Levels go from finest to coarsest, but {coarser.shape} follows {finer.shape}."
             )
-
-
-def _array_level(array: Pixels, finest: Pixels) -> Level:
-    (height, width), (full_height, full_width) = array.shape[:2], finest.shape[:2]
-    return Level(
-        width=width,
-        height=height,
-        downsample=max(1.0, (full_width / width + full_height / height) / 2),
-    )

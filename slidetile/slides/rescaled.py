@@ -33,7 +33,7 @@ class AveragedSlide(SlideView):
             if number > rescaling.level and level.width <= width and level.height <= height
         ]
         super().__init__(original, rescaling, coarser)
-        self.levels = (Level(width=width, height=height, downsample=1.0), *self.levels)
+        self.levels = (Level(width=width, height=height), *self.levels)
 
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.raster.resolution import Rescaling
+from slidetile.raster.resolution import Rescaling, mean_downsample
 
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
@@ -98,8 +98,8 @@ class Level:
     height: int
     """Rows, in pixels of this level."""
 
-    downsample: float
-    """Level-0 pixels per pixel of this level, the mean of both axes; at least 1."""
+    downsample: tuple[float, float] = (1.0, 1.0)
+    """Level-0 pixels per pixel of this level, as (x, y); each at least 1."""
 
     tile_width_px: int | None = None
     """Width of the compressed blocks in the file, or None where the file has none."""
@@ -112,8 +112,37 @@ class Level:
             raise ValueError(
                 f"A level is at least 1×1 pixels, but this one is {self.width}×{self.height}."
             )
-        if not self.downsample >= 1:
-            raise ValueError(f"A downsample is at least 1, but this one is {self.downsample}.")
+        x, y = self.downsample
+        if not (x >= 1 and y >= 1):
+            raise ValueError(f"A downsample is at least 1×1, but this one is {x:g}×{y:g}.")
+
+    @classmethod
+    def covering(
+        cls,
+        whole: tuple[int, int],
+        size: tuple[int, int],
+        *,
+        tile_width_px: int | None = None,
+        tile_height_px: int | None = None,
+    ) -> Self:
+        """Return the level of a size whose pixels cover what ``whole`` level-0 pixels do.
+
+        Parameters
+        ----------
+        whole
+            (width, height) of level 0.
+        size
+            (width, height) of the level.
+        tile_width_px, tile_height_px
+            As in `Level`.
+        """
+        return cls(
+            width=size[0],
+            height=size[1],
+            downsample=(max(1.0, whole[0] / size[0]), max(1.0, whole[1] / size[1])),
+            tile_width_px=tile_width_px,
+            tile_height_px=tile_height_px,
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -290,7 +319,9 @@ class Slide(Protocol):
     def _repr_html_(self) -> str:
         facts = {
             "size": f"{self.width}×{self.height} px",
-            "levels": " → ".join(f"1/{level.downsample:.4g}" for level in self.levels),
+            "levels": " → ".join(
+                f"1/{mean_downsample(level.downsample):.4g}" for level in self.levels
+            ),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
             "objective": "unknown"
             if self.objective_power is None

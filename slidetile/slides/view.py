@@ -30,8 +30,15 @@ class SlideView(Slide):
         self.vendor = original.vendor
         self.reader = original.reader
         self.channels = original.channels
+        own = (original.levels[number] for number in self._numbers)
         self.levels = tuple(
-            _level(original.levels[number], rescaling.size) for number in self._numbers
+            Level.covering(
+                rescaling.size,
+                level.size,
+                tile_width_px=level.tile_width_px,
+                tile_height_px=level.tile_height_px,
+            )
+            for level in own
         )
 
     @property
@@ -77,13 +84,3 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     got = slide.level_region(asked, level)
     fetched = slide.fetch(asked, level=level)
     return fetched if got == block else fetched.crop(block.relative_to(got))
-
-
-def _level(level: Level, finest: tuple[int, int]) -> Level:
-    return Level(
-        width=level.width,
-        height=level.height,
-        downsample=max(1.0, (finest[0] / level.width + finest[1] / level.height) / 2),
-        tile_width_px=level.tile_width_px,
-        tile_height_px=level.tile_height_px,
-    )

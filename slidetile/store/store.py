@@ -18,7 +18,6 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
 from slidetile.store.area import StoredArea
-from slidetile.store.array import ArrayFile
 from slidetile.store.picture import PictureFile
 from slidetile.store.resolution_view import ResolutionView, StoredLevel
 from slidetile.store.root import read_root
@@ -57,7 +56,13 @@ class TileStore:
     def levels(self) -> tuple[Level, ...]:
         """The stored levels, finest first."""
         return tuple(
-            _level(array, self._covered_size(number)) for number, array in enumerate(self._arrays)
+            Level.covering(
+                self._covered_size(number),
+                array.grid.size,
+                tile_width_px=array.grid.chunk_width,
+                tile_height_px=array.grid.chunk_height,
+            )
+            for number, array in enumerate(self._arrays)
         )
 
     @property
@@ -349,14 +354,3 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
         It is no store, or of a later version.
     """
     return TileStore(path)
-
-
-def _level(array: ArrayFile, covered: tuple[int, int]) -> Level:
-    width, height = array.grid.size
-    return Level(
-        width=width,
-        height=height,
-        downsample=max(1.0, (covered[0] / width + covered[1] / height) / 2),
-        tile_width_px=array.grid.chunk_width,
-        tile_height_px=array.grid.chunk_height,
-    )

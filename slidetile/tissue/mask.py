@@ -114,8 +114,8 @@ class TissueMask:
         return np.asarray(self.labels != 0)
 
     @property
-    def downsample(self) -> float:
-        """Level-0 pixels per mask pixel, the mean of both axes."""
+    def downsample(self) -> tuple[float, float]:
+        """Level-0 pixels per mask pixel, as (x, y)."""
         return self.overview.downsample
 
     @property
@@ -271,7 +271,7 @@ def _pieces(labels: Labels, overview: Overview) -> tuple[TissuePiece, ...]:
     from scipy.ndimage import find_objects
 
     counts = count_pixels(labels)
-    pixel_px = math.prod(overview.scale)
+    pixel_px = math.prod(overview.downsample)
     pieces = []
     for number, (rows, columns) in enumerate(find_objects(labels), start=1):
         box = Region.from_edges(columns.start, rows.start, columns.stop, rows.stop)

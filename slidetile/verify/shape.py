@@ -34,7 +34,7 @@ from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.resolution import choose_rescaling
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.slides.slide import check_mpp
+from slidetile.slides.slide import Level, check_mpp
 from slidetile.store.array import ArrayFile
 from slidetile.store.picture import told_scale
 from slidetile.verify.tree import StoreTree
@@ -154,8 +154,8 @@ class StoreShape:
         """Level-0 pixels per pixel of each level, as (x, y)."""
         if not self.is_native:
             return tuple((float(1 << n), float(1 << n)) for n in range(len(self.grids)))
-        width, height = self.grids[0].size
-        return tuple((width / grid.width, height / grid.height) for grid in self.grids)
+        whole = self.grids[0].size
+        return tuple(Level.covering(whole, grid.size).downsample for grid in self.grids)
 
 
 def read_shape(tree: StoreTree) -> StoreShape:

@@ -48,7 +48,6 @@ class Copying:
 
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
-        self.kept: KeptShards | None = None
         found = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
         self._natives = [(number, native) for number, native in found if native is not None]
         if not self._natives or self._natives[0][0] != 0:
@@ -93,7 +92,7 @@ class Copying:
                 tasks.append(Task(number, tuple(group)))
         return tasks
 
-    def read(self, task: Task) -> _Fetched:
+    def read(self, task: Task, _kept: KeptShards | None = None, /) -> _Fetched:
         """Read the stored bytes of the shards' native tiles."""
         grid = self.levels[task.level].grid
         cells = np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
@@ -130,5 +129,5 @@ def _native_tiles(
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),
-        downsample=(slide.width / level.width, slide.height / level.height),
+        downsample=level.downsample,
     )

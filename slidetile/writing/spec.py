@@ -10,6 +10,7 @@ from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
 
 
@@ -63,7 +64,7 @@ def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
         "width": slide.width,
         "height": slide.height,
         "scan_area": _scan_area(slide),
-        "level_downsamples": [level.downsample for level in slide.levels],
+        "level_downsamples": [mean_downsample(level.downsample) for level in slide.levels],
         "mpp": None if slide.mpp is None else list(slide.mpp),
         "objective_power": slide.objective_power,
     }

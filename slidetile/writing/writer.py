@@ -253,7 +253,7 @@ class StoreWriter:
         height, width, channels = pixels.shape
         grid = picture_grid(width, height)
         overview = self.spec.plan.tissue.overview
-        dataset = Dataset(path="0", downsample=overview.scale)
+        dataset = Dataset(path="0", downsample=overview.downsample)
         ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
         node = metadata.array(
             grid, PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type

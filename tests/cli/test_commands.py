@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import slidetile as st
+from slidetile.format.table import QUALITY_COLUMNS
 from slidetile.raster.drawing import GRID_COLOUR, OUTLINE_COLOUR
 
 
@@ -68,6 +69,16 @@ def test_info_on_a_store(cli, store):
     assert told["codec"] == "native"
     assert told["tile_bytes"] == sum(store.tiles["bytes"].to_pylist())
     assert facts(cli("info", store.path).stdout)["tiles"] == str(len(store))
+
+
+def test_info_tells_the_medians(cli, store):
+    told = json.loads(cli("info", store.path, "--json").stdout)
+    assert told["quality_mpp"] == [4.0, 4.0]
+    assert list(told["median_quality"]) == list(QUALITY_COLUMNS)
+    for name, value in told["median_quality"].items():
+        assert value == pytest.approx(np.median(store.tiles[name].to_numpy()))
+    assert told["tiles_with_pen"] == 0
+    assert "laplacian_variance" in cli("info", store.path).stdout
 
 
 def test_info_on_a_folder_that_is_no_store(cli, tmp_path):

@@ -15,7 +15,7 @@ def tissue_of(mask, width, height):
     """A tissue mask over a slide of any size: its pixels need not be whole level-0 pixels."""
     image = np.zeros((*mask.shape, 3), np.uint8)
     scale = width / mask.shape[1], height / mask.shape[0]
-    overview = Overview(image=image, slide_width=width, slide_height=height, scale=scale)
+    overview = Overview(image=image, slide_width=width, slide_height=height, downsample=scale)
     return TissueMask.from_mask(mask, overview)
 
 

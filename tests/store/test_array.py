@@ -11,7 +11,7 @@ from known_tissue import drawn
 import slidetile as st
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.raster.region import Region
-from slidetile.store.array import ArrayFile
+from slidetile.store.array import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ArrayFile, ChunkCache
 
 
 class CountingCodec(ZstdCodec):
@@ -106,3 +106,19 @@ def test_a_damaged_chunk_is_named(store, tmp_path):
     opened = st.open_store(copy)
     with pytest.raises(st.StoreError, match=r"chunk at column \d+, row \d+ of .* is damaged"):
         list(opened)
+
+
+def test_a_cache_stays_within_its_bound():
+    cache = ChunkCache(largest_bytes=10_000)
+    for number in range(50):
+        cache.keep((number, 0), np.zeros((10, 100, 1), np.uint8))
+        assert cache.nbytes <= 10_000
+    assert (49, 0) in cache
+    assert (0, 0) not in cache
+    for number in range(50):
+        cache.keep((number, 1), np.zeros((100, 100, 1), np.uint8))
+    assert sum((number, 1) in cache for number in range(50)) == FEWEST_CHUNKS
+    for number in range(10**4):
+        cache.keep((number, 2), None)  # not stored: takes next to nothing, but not nothing
+    assert len(cache._chunks) < 100
+    assert ChunkCache()._largest_bytes == LARGEST_CACHE_BYTES == 64 * 2**20

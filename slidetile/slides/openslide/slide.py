@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import openslide
@@ -13,6 +14,7 @@ from PIL import Image
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.pixels import Pixels, blank
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.array import DecodedPixels
 from slidetile.slides.background import WHITE, Colour
 from slidetile.slides.file_slide import FileSlide, choose_mpp
@@ -141,7 +143,7 @@ class VendorSlide(FileSlide):
     def _read_with(self, handle: openslide.OpenSlide, piece: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
-        downsample = self.levels[level].downsample
+        downsample = mean_downsample(self.levels[level].downsample)
         location = round(piece.x * downsample), round(piece.y * downsample)
         return pixels_of(handle.read_region(location, level, (piece.width, piece.height)))
 
@@ -191,22 +193,32 @@ def _pieces(region: Region | None) -> Iterator[Region]:
 
 
 def _levels(handle: openslide.OpenSlide, properties: dict[str, str]) -> tuple[Level, ...]:
-    def tile_side(level: int, name: str) -> int | None:
-        text = properties.get(f"openslide.level[{level}].tile-{name}", "")
+    sizes, downsamples = handle.level_dimensions, handle.level_downsamples
+    return tuple(
+        _level(sizes[0], size, downsample, properties, f"openslide.level[{number}]")
+        for number, (size, downsample) in enumerate(zip(sizes, downsamples, strict=True))
+    )
+
+
+def _level(
+    whole: tuple[int, int],
+    size: tuple[int, int],
+    downsample: float,
+    properties: dict[str, str],
+    name: str,
+) -> Level:
+    """Return a level. OpenSlide has one downsample for both axes: their mean, or the format's."""
+
+    def tile_side(axis: str) -> int | None:
+        text = properties.get(f"{name}.tile-{axis}", "")
         return int(text) if text.isdecimal() else None
 
-    return tuple(
-        Level(
-            width=width,
-            height=height,
-            downsample=max(1.0, downsample),
-            tile_width_px=tile_side(index, "width"),
-            tile_height_px=tile_side(index, "height"),
-        )
-        for index, ((width, height), downsample) in enumerate(
-            zip(handle.level_dimensions, handle.level_downsamples, strict=True)
-        )
-    )
+    width_px, height_px = tile_side("width"), tile_side("height")
+    level = Level.covering(whole, size, tile_width_px=width_px, tile_height_px=height_px)
+    if mean_downsample(level.downsample) == downsample:
+        return level
+    told = max(1.0, downsample)
+    return replace(level, downsample=(told, told))
 
 
 def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:

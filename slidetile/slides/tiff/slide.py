@@ -51,7 +51,15 @@ class TiffSlide(FileSlide):
             kind = type(error)
             raise kind(f"{path.name} cannot be opened: {error}.") from error
         self._grids = contents.grids
-        self.levels = tuple(_level(grid, self._grids[0]) for grid in self._grids)
+        self.levels = tuple(
+            Level.covering(
+                self._grids[0].size,
+                grid.size,
+                tile_width_px=grid.block_width,
+                tile_height_px=grid.block_height,
+            )
+            for grid in self._grids
+        )
         self.objective_power = metadata.objective_power
         self.icc_profile = metadata.icc_profile
         self.vendor = metadata.vendor
@@ -90,14 +98,3 @@ class TiffSlide(FileSlide):
             if grid.counts[indices].all():
                 return WHITE
         return self.background
-
-
-def _level(grid: BlockGrid, finest: BlockGrid) -> Level:
-    downsample = (finest.width / grid.width + finest.height / grid.height) / 2
-    return Level(
-        width=grid.width,
-        height=grid.height,
-        downsample=max(1.0, downsample),
-        tile_width_px=grid.block_width,
-        tile_height_px=grid.block_height,
-    )
