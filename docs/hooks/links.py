@@ -1,6 +1,10 @@
 """Links from a public name, wherever a page writes it as code, to its place in the reference."""
 
 import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 
 import slidetile
 
@@ -20,9 +24,22 @@ def _reference(match: re.Match[str]) -> str:
     kept, name = match[1], match[2]
     if kept:
         return kept
-    first = name.partition(".")[0]
-    if first not in slidetile.__all__:
+    if name.partition(".")[0] not in slidetile.__all__:
         return match[0]
-    module = getattr(slidetile, first).__module__
+    return f'<autoref identifier="{_identifier(name)}" optional>{match[0]}</autoref>'
+
+
+def _identifier(name: str) -> str:
+    """Return what the reference calls a public name, or a member of what has one."""
+    module = getattr(slidetile, name.partition(".")[0]).__module__
     face = ".".join(module.split(".")[:2])  # of slidetile.slides.opening, slidetile.slides
-    return f'<autoref identifier="{face}.{name}" optional>{match[0]}</autoref>'
+    return f"{face}.{name}"
+
+
+def on_post_build(config: MkDocsConfig, **_: object) -> None:
+    """Make sure that the reference has every public name."""
+    pages = Path(config.site_dir, "reference", "api").glob("*.html")
+    text = "".join(page.read_text("utf-8") for page in pages)
+    missing = [name for name in slidetile.__all__ if f'id="{_identifier(name)}"' not in text]
+    if missing:
+        raise PluginError(f"The reference lacks {', '.join(missing)}.")

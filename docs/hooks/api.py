@@ -1,15 +1,18 @@
-"""Types of parameters that share a description: each has its own, and not the first one's."""
+"""How the reference reads the package: its faces, and the types of parameters."""
 
 from collections.abc import Iterator
 
 from griffe import Class, DocstringSectionParameters, Extension, Function, Module
 
 
-class GroupedParameters(Extension):
-    """Take the types and defaults of parameters from the signature, one by one."""
+class Faces(Extension):
+    """Have a package's page show its public names, each with the types of its own parameters."""
 
     def on_package(self, *, pkg: Module, **_: object) -> None:
-        """Correct the docstrings of all public names, and of their members."""
+        """Correct what was loaded."""
+        for face in _faces(pkg):
+            # Its stub lists the names, and imports nothing else; the code imports `attach`.
+            face.exports = sorted(name for name in face.imports if name != "attach")
         for thing in _public(pkg):
             _correct(thing)
             for member in thing.members.values():
@@ -17,14 +20,20 @@ class GroupedParameters(Extension):
                     _correct(member)
 
 
+def _faces(pkg: Module) -> Iterator[Module]:
+    yield from (module for module in pkg.modules.values() if module.is_init_module)
+
+
 def _public(pkg: Module) -> Iterator[Function | Class]:
-    for name in pkg.exports or ():
-        thing = pkg[str(name)].final_target
-        if isinstance(thing, Function | Class):
-            yield thing
+    for face in _faces(pkg):
+        for name in face.exports or ():
+            thing = face[str(name)].final_target
+            if isinstance(thing, Function | Class):
+                yield thing
 
 
 def _correct(thing: Function | Class) -> None:
+    """Give parameters that share a description their own types, not those of the first."""
     for section in thing.docstring.parsed if thing.docstring else ():
         if isinstance(section, DocstringSectionParameters):
             for parameter in section.value:
