@@ -39,7 +39,7 @@ docs: site/index.html
 # The site takes ten seconds, and is built again only where something it is made of has changed.
 SOURCES := $(shell find docs notebooks slidetile data_samples/sample.svs -name '*.pyc' -o -type f -print)
 
-site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md $(SOURCES)
+site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md CONTRIBUTING.md $(SOURCES)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench

@@ -31,7 +31,10 @@ def _executed(root: Path) -> Path:
     if not kept.exists():
         notebook = nbformat.read(root / NOTEBOOK, as_version=4)
         at = {"metadata": {"path": str((root / NOTEBOOK).parent)}}
-        NotebookClient(notebook, timeout=120, kernel_name="python3", resources=at).execute()
+        quiet = ["--log-level=ERROR"]  # of the kernel; what cells print is in the notebook
+        NotebookClient(
+            notebook, timeout=120, kernel_name="python3", resources=at, extra_arguments=quiet
+        ).execute()
         kept.parent.mkdir(exist_ok=True)
         for old in kept.parent.glob("notebook-*.ipynb"):
             old.unlink()
