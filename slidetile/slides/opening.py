@@ -7,9 +7,8 @@ import os
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
-from slidetile.slides.slide import Slide, check_mpp
-
-_READERS = (None, "tiff", "openslide")
+from slidetile.slides.mpp import check_mpp
+from slidetile.slides.slide import Slide
 
 
 def open_slide(
@@ -46,17 +45,13 @@ def open_slide(
     ...     print(slide.width, slide.height, slide.mpp)
     3840 2560 (0.5, 0.5)
     """
-    if reader not in _READERS:
+    if reader is not None and reader not in _READERS:
         raise ValueError(f'The reader is "tiff", "openslide" or None, but not {reader!r}.')
     if mpp is not None:
         mpp = check_mpp(mpp)
     file = Path(path)
     _check_file(file)
-    if reader == "openslide":
-        return _open_vendor(file, mpp)
-    if reader == "tiff":
-        return _open_tiff(file, mpp)
-    return _open_any(file, mpp)
+    return _open_any(file, mpp) if reader is None else _READERS[reader](file, mpp)
 
 
 def _check_file(path: Path) -> None:
@@ -109,3 +104,7 @@ def _open_vendor(path: Path, mpp: tuple[float, float] | None) -> Slide:
     from slidetile.slides.openslide.slide import VendorSlide
 
     return VendorSlide(path, mpp=mpp)
+
+
+_READERS = {"tiff": _open_tiff, "openslide": _open_vendor}
+"""How each reader opens a file, and the names by which one is insisted on."""

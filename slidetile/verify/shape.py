@@ -32,8 +32,9 @@ from slidetile.planning.plan import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.resolution import choose_rescaling
+from slidetile.slides.mpp import check_mpp
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.slides.slide import Level, check_mpp
+from slidetile.slides.slide import Level
 from slidetile.store.array import ArrayFile
 from slidetile.store.picture import told_scale
 from slidetile.verify.tree import StoreTree
