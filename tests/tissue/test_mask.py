@@ -421,7 +421,7 @@ def test_what_a_detector_returns_is_checked(detector, error, message):
 
 @pytest.mark.parametrize("name", ["min_piece_area_um2", "min_hole_area_um2"])
 def test_negative_areas_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} is 0 or more, but this one is -1"):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or more and finite, but it is -1"):
         find_tissue(ArraySlide(glass().astype(np.uint8)), **{name: -1})
 
 
@@ -435,12 +435,12 @@ def test_negative_areas_are_refused(name):
     ],
 )
 def test_impossible_options_are_refused(make):
-    with pytest.raises(ValueError, match="greater than 0, but this one is"):
+    with pytest.raises(ValueError, match="must be greater than 0, but it is"):
         make()
 
 
 def test_a_share_above_1_is_refused():
-    with pytest.raises(ValueError, match=r"min_texture is at most 1, but this one is 1\.2"):
+    with pytest.raises(ValueError, match=r"min_texture must be at most 1, but it is 1\.2"):
         OpticalDensityDetector(min_texture=1.2)
 
 
