@@ -17,7 +17,8 @@ from slidetile.choices import (
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata import level_0
-from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.planning.plan import TilePlan, plan_tiles
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.runtime.cpus import worker_count
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.opening import open_slide

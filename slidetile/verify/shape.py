@@ -29,7 +29,7 @@ from slidetile.format.metadata import (
 )
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
 from slidetile.format.pyramid import PyramidLevel, halved_levels
-from slidetile.planning.plan import TileSpec
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.resolution import choose_rescaling
