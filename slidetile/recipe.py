@@ -17,14 +17,16 @@ from slidetile.choices import (
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata import level_0
-from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.planning.plan import TilePlan, plan_tiles
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.runtime.cpus import worker_count
+from slidetile.slides.mpp import check_mpp
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import check_overview_mpp, overview_mpp
 from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
-from slidetile.slides.slide import Slide, check_mpp
+from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (

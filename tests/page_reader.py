@@ -1,4 +1,4 @@
-"""A reader of stores, written from store-format.md alone: nothing of slidetile is read here."""
+"""A reader of stores written from the page of the store format alone, without slidetile."""
 
 import json
 import math

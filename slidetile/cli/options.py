@@ -282,7 +282,7 @@ def make_recipe(
 ) -> "Recipe":
     """Make a `Recipe` of the values of its options."""
     from slidetile.format.codecs.jpeg import JpegCodec
-    from slidetile.planning.plan import TileSpec
+    from slidetile.planning.tile_spec import TileSpec
     from slidetile.recipe import Recipe
 
     if jpeg_quality is not None and codec != "jpeg":

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, Reader
 from slidetile.slides.readers import READERS, named_reader
-from slidetile.slides.slide import Slide, check_mpp
+from slidetile.slides.slide import Slide
 
 
 def open_slide(

@@ -29,12 +29,13 @@ from slidetile.format.metadata import (
 )
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
 from slidetile.format.pyramid import PyramidLevel, halved_levels
-from slidetile.planning.plan import TileSpec
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.resolution import choose_rescaling
+from slidetile.slides.mpp import check_mpp
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.slides.slide import Level, check_mpp
+from slidetile.slides.slide import Level
 from slidetile.store.array import ArrayFile
 from slidetile.store.picture import told_scale
 from slidetile.verify.tree import StoreTree
@@ -206,7 +207,7 @@ def _codec(name: Any, parameters: dict[str, Any]) -> ChunkCodec:
     if isinstance(codec, JpegCodec):
         codec = JpegCodec(quality=parameters["quality"])
     elif isinstance(codec, ZstdCodec):
-        codec = ZstdCodec(level=parameters["level"])
+        codec = ZstdCodec(compression_level=parameters["level"])
     if codec.parameters != parameters:
         raise StoreError(f"the codec {name} has no parameters {parameters!r:.80}")
     return codec

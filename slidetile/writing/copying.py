@@ -14,7 +14,8 @@ from slidetile.format.metadata import OWN_LEVELS
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.slide import DAMAGED, FetchedTiles, NativeTiles, Slide
+from slidetile.slides.native import DAMAGED, FetchedTiles, NativeTiles
+from slidetile.slides.slide import Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21

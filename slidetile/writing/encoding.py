@@ -15,8 +15,8 @@ from slidetile.format.metadata import HALVED
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedPixels
-from slidetile.slides.slide import FetchedPixels, Level, Slide
+from slidetile.slides.fetched import DecodedPixels, FetchedPixels
+from slidetile.slides.slide import Level, Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)

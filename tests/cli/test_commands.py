@@ -199,7 +199,7 @@ def _read(terminal):
         ("--edge pad", "'pad' is not one of 'keep', 'drop', 'shift'"),
         ("--max-tiles 0", "0 is not in the range x>=1"),
         ("--max-tiles 5 --sample 5", "give one"),
-        ("--seed 5", "The seed 5 is of a sample, but no sample is asked for"),
+        ("--seed 5", "The seed 5 is for a random sample, but sample is not given"),
         ("--workers 0", "0 is not in the range x>=1"),
         ("--overwrite --restart", "give the one you mean"),
         ("--no-such-option", "No such option"),

@@ -111,12 +111,12 @@ def test_tissue_options_are_recorded(cli, sample, tmp_path):
 def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):
     result = cli("plan", sample, "--keep-pen", "--detector", "otsu")
     assert result.exit_code == 2
-    assert "keep_pen is for the detector that is chosen" in " ".join(result.output.split())
+    assert "keep_pen applies to the detector that is chosen" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
 def test_impossible_margins_are_refused(value):
-    with pytest.raises(ValueError, match="tissue_margin_um is 0 or more"):
+    with pytest.raises(ValueError, match="tissue_margin_um must be 0 or more"):
         st.Recipe(tissue_margin_um=value)
 
 

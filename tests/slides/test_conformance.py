@@ -21,13 +21,16 @@ REAL = {
 }
 
 
-@pytest.fixture(params=["array", "deflate", *REAL])
+@pytest.fixture(params=["array", "deflate", "a new reader", *REAL])
 def slide(request, pyramid):
     path, arrays = pyramid
     if request.param == "array":
         opened = ArraySlide(arrays, mpp=0.5)
     elif request.param == "deflate":
         opened = open_slide(path)
+    elif request.param == "a new reader":
+        kind, pixmap = request.getfixturevalue("new_reader")
+        opened = kind(pixmap, mpp=0.5)
     else:
         name, reader = REAL[request.param]
         opened = open_slide(request.getfixturevalue("shared_slides") / name, reader=reader)

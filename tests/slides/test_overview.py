@@ -8,7 +8,8 @@ from pictures import brute_force_average
 
 from slidetile.raster.averaging import area_average
 from slidetile.raster.region import Region
-from slidetile.slides.array import ArraySlide, DecodedPixels
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
 from slidetile.slides.slide import Level
 
@@ -94,7 +95,7 @@ class Gradient(ArraySlide):
 
     def __init__(self, width, height):
         super().__init__(np.zeros((1, 1, 3), np.uint8), mpp=0.25)
-        self.levels = (Level(width=width, height=height),)
+        self._levels = (Level(width=width, height=height),)
 
     def fetch(self, region, *, level=0):  # noqa: ARG002
         pixels = np.empty((region.height, region.width, 3), np.uint8)

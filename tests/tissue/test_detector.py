@@ -94,5 +94,5 @@ def test_what_a_detector_returns_is_checked(detector, error, message):
     ],
 )
 def test_impossible_options_are_refused(make):
-    with pytest.raises(ValueError, match="greater than 0, but this one is"):
+    with pytest.raises(ValueError, match="must be greater than 0, but it is"):
         make()

@@ -95,7 +95,7 @@ def test_specks_are_dropped_and_holes_filled_by_area():
 
 @pytest.mark.parametrize("name", ["min_piece_area_um2", "min_hole_area_um2"])
 def test_negative_areas_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} is 0 or more, but this one is -1"):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or more and finite, but it is -1"):
         find_tissue(ArraySlide(glass().astype(np.uint8)), **{name: -1})
 
 
