@@ -1,4 +1,7 @@
-"""Many slides: a process for each slide in hand, a row for each slide given."""
+"""Tile many slides, in one or several processes, and write a summary with a row for each.
+
+Knows slides, stores and results. Does not know tiles.
+"""
 
 import csv
 import errno
@@ -41,13 +44,13 @@ class SlideResult:
     """Path of the slide, as given."""
 
     status: Status
-    """How it ended."""
+    """How the slide ended."""
 
     store: str = ""
-    """Path of the store, where there is one."""
+    """Path of the store; empty where there is none."""
 
     codec: str = ""
-    """How its pixels are stored."""
+    """Codec of the stored pixels."""
 
     tiles: int = 0
     """Tiles in the store."""
@@ -56,21 +59,21 @@ class SlideResult:
     """Tiles whose pixels could not be read."""
 
     bytes: int = 0
-    """Bytes of the tiles' chunks."""
+    """Size of the tiles' chunks in the store, in bytes."""
 
     seconds: float = 0.0
-    """Time it took."""
+    """Time that the slide took, in seconds."""
 
     reason: str = ""
-    """Why it failed, in one line."""
+    """Why the slide failed, in one line; empty where it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
-    """What became of all slides, in the order given."""
+    """What became of all slides of a batch, in the order given."""
 
     results: tuple[SlideResult, ...]
-    """One for each slide."""
+    """One result for each slide."""
 
     @property
     def failed(self) -> tuple[SlideResult, ...]:
@@ -100,23 +103,23 @@ def tile_slides(
     paths
         Slides and folders; folders are searched for slides, see `find_slides`.
     out
-        Folder of the stores, made if missing. A store has its slide's name without the suffix;
-        where that is not unique, the names of the folders above are put before it. The file
-        ``summary.csv`` there has a row for each slide, and is up to date after each of them.
+        Folder of the stores; it is made if missing. A store has its slide's name without the
+        suffix; where that is not unique, the names of the folders above are put before it. The
+        file ``summary.csv`` in it has a row for each slide, and is written anew after each slide.
     recipe
-        How to do it.
+        How each slide becomes a store. None is `Recipe()`.
     processes
-        0 works through the slides in this process. From 1 on each slide is handled in one of so
-        many processes, and even a crash of a decoder costs only that slide; a script that asks
-        for this needs the usual ``if __name__ == "__main__":``.
+        0 tiles the slides one after another in this process. With 1 or more, that many processes
+        each tile one slide at a time, and a crash of a decoder costs only its slide. A script
+        that does this needs the usual ``if __name__ == "__main__":``.
     workers
-        Threads for each slide; the cores of this process, divided among the processes, unless
-        given.
+        Number of threads for each slide. None divides the cores of this process among the
+        processes.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error.
     on_result
-        Called in this thread after every slide.
+        Called in this thread with the result of every slide, as soon as it is known.
 
     Returns
     -------
@@ -131,7 +134,7 @@ def tile_slides(
         The output folder cannot be made, or the summary cannot be written.
     """
     if processes < 0:
-        raise ValueError(f"processes is 0 or more, but it is {processes}.")
+        raise ValueError(f"processes must be 0 or more, but it is {processes}.")
     threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +145,7 @@ def tile_slides(
         for slide, name in zip(slides, names, strict=True)
     ]
     results: dict[int, SlideResult] = {}
-    with closing(_carry_out(jobs, processes)) as finished:  # whatever ends this ends the processes
+    with closing(_carry_out(jobs, processes)) as finished:  # on any error, the processes end too
         for number, result in finished:
             results[number] = result
             _write_summary(folder / SUMMARY_NAME, [results[n] for n in sorted(results)])
@@ -154,7 +157,7 @@ def tile_slides(
 
 
 class _Job(NamedTuple):
-    """One slide to do, in whatever process."""
+    """One slide to tile, in any process."""
 
     slide: Path
     store: Path
@@ -163,7 +166,7 @@ class _Job(NamedTuple):
     options: WriteOptions
 
     def run(self) -> SlideResult:
-        """Tile the slide; whatever goes wrong becomes a result."""
+        """Tile the slide, and return its result; an error becomes the result "failed"."""
         begin = time.perf_counter()
         try:
             done = self._done_before()
@@ -191,12 +194,19 @@ class _Job(NamedTuple):
         )
 
     def failure(self, reason: str, seconds: float = 0.0) -> SlideResult:
+        """Return the result of a slide that failed."""
         return SlideResult(
             slide=str(self.slide), status="failed", reason=reason, seconds=round(seconds, 2)
         )
 
     def _done_before(self) -> TileStore | None:
-        """Return the finished store of this very slide and recipe, where there is one."""
+        """Return the finished store of the same slide and recipe, or None if there is no store.
+
+        Raises
+        ------
+        StoreExistsError
+            The store is of another slide or of other settings.
+        """
         if self.options.existing == "overwrite" or not self.store.exists():
             return None
         store = open_store(self.store)
@@ -205,13 +215,13 @@ class _Job(NamedTuple):
             if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
                 return store
         raise StoreExistsError(
-            f"{self.store} was made from another slide or with other settings; choose another "
+            f"{self.store} was made from another slide or with other settings: choose another "
             "folder, or overwrite it on purpose."
         )
 
 
 def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, SlideResult]]:
-    """Yield (number, result) of each job as it ends."""
+    """Yield (number, result) of each job when it ends."""
     if processes == 0:
         yield from ((number, job.run()) for number, job in enumerate(jobs))
         return
@@ -231,12 +241,12 @@ def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message on one line; its kind, where it has no message."""
+    """Return an error's message on one line, or the error's class if it has no message."""
     message = str(error)
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         if error.errno in _DISK_IS_FULL:
-            message += "; what is written is kept: make room and run the same command again"
+            message += "; what is written is kept: make room, and run the same command again"
     return " ".join(message.split()) or type(error).__name__
 
 
@@ -245,5 +255,5 @@ def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
     writer = csv.DictWriter(text, [field.name for field in fields(SlideResult)])
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)
-    # A path may hold bytes that are no text; the table stays readable all the same.
+    # A path may hold bytes that are not text; escaped, they leave the table readable.
     write_whole(path, [text.getvalue().encode(errors="backslashreplace")])

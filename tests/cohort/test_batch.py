@@ -292,7 +292,7 @@ def test_a_name_that_is_no_text_gets_its_row(cli, sample, tmp_path):
 
 
 def test_callers_mistakes(sample, tmp_path):
-    with pytest.raises(ValueError, match="processes is 0 or more, but it is -1"):
+    with pytest.raises(ValueError, match="processes must be 0 or more, but it is -1"):
         st.tile_slides([sample], tmp_path, processes=-1)
     for wrong, message in [
         ({"codec": "gif"}, "gif"),
