@@ -17,6 +17,8 @@ No class has an ``__init__``: errors pass between processes, and pickle makes th
 message alone.
 """
 
+import errno
+
 
 class SlidetileError(Exception):
     """Base of all errors that concern a slide or a store."""
@@ -64,6 +66,22 @@ class StoreBusyError(StoreError):
 
 class IncompleteStoreError(StoreError):
     """A store was opened before all its planned tiles were written."""
+
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def explain(error: BaseException) -> str:
+    """Return what went wrong, in one line for people; the error's class, where it says nothing.
+
+    Of an error of the system the file is named, and what to do where the disk is full.
+    """
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        if error.errno in _DISK_IS_FULL:
+            message += "; what is written is kept: make room, and run the same command again"
+    return " ".join(message.split()) or type(error).__name__
 
 
 def one_line(error: BaseException | None) -> str:

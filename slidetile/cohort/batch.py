@@ -4,12 +4,10 @@ Knows slides, stores and results. Does not know tiles.
 """
 
 import csv
-import errno
 import io
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
-from slidetile.errors import StoreExistsError
+from slidetile.errors import StoreExistsError, explain
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.files import write_whole
@@ -33,8 +31,6 @@ Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 
 SUMMARY_NAME = "summary.csv"
 
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlideResult:
@@ -46,10 +42,10 @@ class SlideResult:
     status: Status
     """How the slide ended."""
 
-    store: str = ""
-    """Path of the store; empty where there is none."""
+    store: str | None = None
+    """Path of the store; None where there is none."""
 
-    codec: str = ""
+    codec: str | None = None
     """Codec of the stored pixels."""
 
     tiles: int = 0
@@ -58,14 +54,17 @@ class SlideResult:
     unreadable: int = 0
     """Tiles whose pixels could not be read."""
 
-    bytes: int = 0
-    """Size of the tiles' chunks in the store, in bytes."""
+    tile_bytes: int = 0
+    """Size of the tiles' chunks at level 0, in bytes."""
 
     seconds: float = 0.0
     """Time that the slide took, in seconds."""
 
-    reason: str = ""
-    """Why the slide failed, in one line; empty where it did not."""
+    error_type: str | None = None
+    """Class of the error, such as "UnsupportedSlideError"; None where the slide did not fail."""
+
+    reason: str | None = None
+    """Why the slide failed, in one line; None where it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +170,10 @@ class _Job(NamedTuple):
         try:
             done = self._done_before()
             store = self._tiled() if done is None else done  # a store of 0 tiles is false
-            statuses = Counter(store.tiles["status"].to_pylist())
+            unreadable, tile_bytes = store.unreadable, store.tile_bytes
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
             _log.debug("%s", self.slide, exc_info=True)
-            return self.failure(one_line(error), time.perf_counter() - begin)
-        unreadable = statuses["unreadable"]
+            return self.failure(error, explain(error), time.perf_counter() - begin)
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
@@ -184,7 +182,7 @@ class _Job(NamedTuple):
             codec=store.codec,
             tiles=len(store),
             unreadable=unreadable,
-            bytes=int(store.tiles["bytes"].to_numpy().sum()),
+            tile_bytes=tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
         )
 
@@ -193,10 +191,14 @@ class _Job(NamedTuple):
             self.slide, self.store, self.recipe, workers=self.workers, options=self.options
         )
 
-    def failure(self, reason: str, seconds: float = 0.0) -> SlideResult:
+    def failure(self, error: Exception, reason: str, seconds: float = 0.0) -> SlideResult:
         """Return the result of a slide that failed."""
         return SlideResult(
-            slide=str(self.slide), status="failed", reason=reason, seconds=round(seconds, 2)
+            slide=str(self.slide),
+            status="failed",
+            error_type=type(error).__name__,
+            reason=reason,
+            seconds=round(seconds, 2),
         )
 
     def _done_before(self) -> TileStore | None:
@@ -233,21 +235,12 @@ def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, Sli
 def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
     try:
         return future.result()
-    except BrokenProcessPool:
-        return job.failure("its process died: the decoder crashed on this file, or memory ran out")
+    except BrokenProcessPool as error:
+        reason = "its process died: the decoder crashed on this file, or memory ran out"
+        return job.failure(error, reason)
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
-        reason = f"could not be handed to another process: {one_line(error)}; see processes=0"
-        return job.failure(reason)
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message on one line, or the error's class if it has no message."""
-    message = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        if error.errno in _DISK_IS_FULL:
-            message += "; what is written is kept: make room, and run the same command again"
-    return " ".join(message.split()) or type(error).__name__
+        reason = f"could not be handed to another process: {explain(error)}; see processes=0"
+        return job.failure(error, reason)
 
 
 def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:

@@ -36,6 +36,11 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(found.values())
 
 
+def store_name(slide: Path) -> str:
+    """Return a file name for the store of a slide that is tiled by itself."""
+    return store_names([slide])[0]
+
+
 def store_names(slides: Sequence[Path]) -> list[str]:
     """Return a file name for each slide's store, all different even where case does not count.
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
-from slidetile.format.table import read_parquet
+from slidetile.format.names import STORE_SUFFIX
+from slidetile.format.table import OK, read_parquet
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
@@ -113,6 +114,17 @@ class TileStore:
         if table.num_rows != len(self):
             raise StoreError(f"{path} has {table.num_rows} rows, the store {len(self)} tiles.")
         return table
+
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes of all tiles' chunks at level 0, as the table says."""
+        return int(self.tiles["bytes"].to_numpy().sum())
+
+    @property
+    def unreadable(self) -> int:
+        """How many tiles the slide could not give; the table's ``status`` says which."""
+        statuses: list[str] = self.tiles["status"].to_pylist()
+        return len(statuses) - statuses.count(OK)
 
     @functools.cached_property
     def overview(self) -> Pixels:
@@ -305,7 +317,7 @@ class TileStore:
             "codec": self.codec,
             "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
-            "size": f"{self.tiles['bytes'].to_numpy().sum() / 1e6:.1f} MB",
+            "size": f"{self.tile_bytes / 1e6:.1f} MB",
         }
         width, height = self._arrays[0].grid.size
         scale = width / self.overview.shape[1], height / self.overview.shape[0]
@@ -354,3 +366,8 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
         It is no store, or of a later version.
     """
     return TileStore(path)
+
+
+def seems_store(path: Path) -> bool:
+    """Return whether a path is meant for a store and not for a slide: a folder, or named so."""
+    return path.is_dir() or path.suffix == STORE_SUFFIX

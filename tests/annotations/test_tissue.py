@@ -194,7 +194,7 @@ def test_on_the_command_line(cli, sample, left, tmp_path):
     again = cli(
         "batch", sample, "-o", tmp_path / "out", *options, "--annotations-unit", "px", "--json"
     )
-    assert json.loads(again.stdout)
+    assert [row["status"] for row in json.loads(again.stdout)["slides"]] == ["ok"]
     bad = cli("plan", sample, "--annotations", left, "--annotations-class", "Right")
     assert bad.exit_code == 1
     assert "no area of the class Right; its classes are Left (1)." in bad.stderr

@@ -149,7 +149,7 @@ def test_the_command_says_that_all_is_well(cli, intact):
     for arguments in ((), ("--deep",), ("--slide", SAMPLE, "--deep", "--workers", "3")):
         result = cli("verify", path, *arguments)
         assert (result.exit_code, result.stdout, result.stderr) == (0, "findings: 0\n", "")
-    assert json.loads(cli("verify", path, "--json").stdout) == []
+    assert json.loads(cli("verify", path, "--json").stdout)["findings"] == []
 
 
 def test_the_command_lists_what_it_finds(cli, copied):
@@ -163,7 +163,7 @@ def test_the_command_lists_what_it_finds(cli, copied):
     result = cli("verify", path, "--json")
     assert result.exit_code == 1
     expected = {"path": "a", "what": "it is no file of this store", "tile": None}
-    assert json.loads(result.stdout)[0] == expected
+    assert json.loads(result.stdout)["findings"][0] == expected
 
 
 def test_the_command_on_what_is_no_store(cli, copied, tmp_path):
