@@ -42,8 +42,8 @@ class AnnotationsSpec:
     """The file; or a folder of files, each named as its slide, with or without its suffix."""
 
     mode: AnnotationsMode = ANNOTATIONS_MODE
-    """"replace": the annotations are the tissue, and none is looked for; "intersect": tissue counts
-    inside them only; "exclude": outside them only."""
+    """"replace": the annotations are the tissue, and none is detected; "intersect": only tissue
+    inside them counts; "exclude": only tissue outside them."""
 
     classes: Collection[str] = ()
     """Classes to use, spelt as in the file; empty is all."""
@@ -78,17 +78,17 @@ class AnnotationsSpec:
         name = slide.source.name
         stems = dict.fromkeys((name, Path(name).stem))
         candidates = (f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
-        found = [file for file in candidates if file != name and (path / file).is_file()]
-        if not found:
+        files = [file for file in candidates if file != name and (path / file).is_file()]
+        if not files:
             raise AnnotationError(
                 f"{path} holds no annotations for {name}: add "
                 f"{Path(name).stem}.geojson, or a file with {', '.join(SUFFIXES[1:])}."
             )
-        if len(found) > 1:
+        if len(files) > 1:
             raise AnnotationError(
-                f"{path} holds several files for {name}, {', '.join(found)}: keep one."
+                f"{path} holds several files for {name}, {', '.join(files)}: keep one."
             )
-        return path / found[0]
+        return path / files[0]
 
     def read(self, slide: Slide) -> Annotations:
         """Read a slide's annotations; see `read_annotations`."""

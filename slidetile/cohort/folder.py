@@ -29,11 +29,11 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     Files given by name are returned unchanged, whether they exist or not, so that each gets a row
     in the summary.
     """
-    found: dict[str, Path] = {}
+    slides: dict[str, Path] = {}
     for path in map(Path, paths):
         for slide in _search(path) if path.is_dir() else [path]:
-            found.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
-    return list(found.values())
+            slides.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
+    return list(slides.values())
 
 
 def store_name(slide: Path) -> str:
