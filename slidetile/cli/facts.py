@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from slidetile.format.metadata import level_0
+from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.table import QUALITY_COLUMNS
 from slidetile.planning.plan import TilePlan
 from slidetile.slides.slide import Slide
@@ -40,7 +40,7 @@ def store_facts(store: TileStore) -> dict[str, Any]:
     statuses = Counter(store.tiles["status"].to_pylist())
     return {
         "store": str(store.path),
-        "slide": store.attributes["source"].get("name", "not told"),
+        "slide": store.metadata.source.name or "not told",
         "tiles": len(store),
         "unreadable": statuses["unreadable"],
         "tile_size_px": store.tile_size,
@@ -50,8 +50,8 @@ def store_facts(store: TileStore) -> dict[str, Any]:
             f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in store.levels
         ],
         "mpp": None if store.mpp is None else list(store.mpp),
-        **_level_0(store.attributes["level_0"]),
-        "quality_mpp": store.attributes["quality"]["mpp"],
+        **_level_0(store.metadata.level_0),
+        "quality_mpp": _pair(store.metadata.quality.mpp),
         "median_quality": {name: _median(store, name) for name in QUALITY_COLUMNS},
         "tiles_with_pen": int(np.count_nonzero(store.tiles["pen_fraction"].to_numpy() > 0)),
     }
@@ -67,7 +67,7 @@ def plan_facts(
 ) -> dict[str, Any]:
     """Return what carrying out a plan would take."""
     return {
-        **_level_0(level_0(slide.mpp, slide.rescaling)),
+        **_level_0(Level0.of(slide.mpp, slide.rescaling)),
         "tiles": len(plan),
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
@@ -81,14 +81,18 @@ def plan_facts(
     }
 
 
-def _level_0(told: dict[str, Any]) -> dict[str, Any]:
+def _level_0(level_0: Level0) -> dict[str, Any]:
     """Return where level 0 comes from, where it is not the slide's."""
-    level, (across, down) = told["slide_level"], told["factor"]
-    if told["scale"] == [1.0, 1.0]:
+    if level_0.scale == (1.0, 1.0):
         return {}
+    across, down = level_0.factor
     averaged = f", {across:.6g}×{down:.6g} pixels averaged into one"
-    as_it_is = (across, down) == (1.0, 1.0)
-    return {"level_0": f"level {level} of the slide{', as it is' if as_it_is else averaged}"}
+    how = averaged if level_0.is_averaged else ", as it is"
+    return {"level_0": f"level {level_0.slide_level} of the slide{how}"}
+
+
+def _pair(pair: tuple[float, float] | None) -> list[float] | None:
+    return None if pair is None else list(pair)
 
 
 def _scan_area(slide: Slide) -> dict[str, str]:

@@ -10,9 +10,9 @@ et al., JCO Clin. Cancer Inform. 3, 2019).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from slidetile.format.layout import ChunkGrid
+from slidetile.format.metadata.quality import QualityFacts
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.quality.pen import PEN_METHOD
 
@@ -68,8 +68,8 @@ class MeasuredLevel:
         )
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """What a store tells of how its table's quality columns came about."""
-        mpp = None if self.mpp is None else list(self.mpp)
-        told = {"level": self.number, "factor": self.factor, "mpp": mpp}
-        return {**told, "pen_method": PEN_METHOD}
+    def facts(self) -> QualityFacts:
+        """What a store says of how its table's quality columns came about."""
+        return QualityFacts(
+            level=self.number, factor=self.factor, mpp=self.mpp, pen_method=PEN_METHOD
+        )

@@ -1,6 +1,5 @@
 """What a slide is: the protocol every reader fulfils."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.raster.resolution import Rescaling
+from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP, Rescaling
 
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
@@ -336,4 +335,4 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
 
 def is_plausible_mpp(mpp: float) -> bool:
     """Return whether a slide scanner could have delivered this many micrometres per pixel."""
-    return math.isfinite(mpp) and 0.05 <= mpp <= 50
+    return FINEST_MPP <= mpp <= COARSEST_MPP

@@ -99,7 +99,7 @@ class PixelCheck:
         name = shard_name(level, shard)
         try:
             chunks = shard_chunks(self._tree, self._shape, level, shard)
-        except (StoreError, ValueError):
+        except StoreError:
             return []  # reported when its bytes were checked
         found = []
         for place, stored in chunks.items():
@@ -165,13 +165,23 @@ class PixelCheck:
                 yield Finding(shard_name(level, shard), what)
 
     def _planes(self, level: int, shard: Shard) -> Planes:
-        """Return a shard as [channel, row, column]; blank where it holds nothing."""
-        grid = self._shape.grids[level]
+        """Return a shard as [channel, row, column]; blank where it holds nothing.
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        grid, name = self._shape.grids[level], shard_name(level, shard)
         planes = blank_planes(grid, self._shape.channels, self._shape.fill)
-        if shard_name(level, shard) in self._tree:
-            for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
-                rows, columns = grid.chunk_within_shard(place).slices
+        if name not in self._tree:
+            return planes
+        for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
+            rows, columns = grid.chunk_within_shard(place).slices
+            try:
                 planes[:, rows, columns] = self._pixels(level, stored).transpose(2, 0, 1)
+            except ValueError as error:
+                raise StoreError(f"{name}: chunk {place} is damaged: {error}") from error
         return planes
 
     def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:

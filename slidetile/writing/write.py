@@ -28,7 +28,7 @@ from slidetile.writing.copying import Copying
 from slidetile.writing.encoding import Encoding
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
-from slidetile.writing.spec import StoreSpec, fill_value, store_attributes
+from slidetile.writing.spec import StoreSpec, fill_value, store_metadata
 from slidetile.writing.table import tile_table
 from slidetile.writing.work import Task, Work
 from slidetile.writing.writer import PackedShard, StoreWriter, begun_codec
@@ -133,7 +133,7 @@ class _Job:
         existing = self._options.existing
         with StoreWriter(
             self._path,
-            self._spec(work, quality),
+            self._spec(work),
             overwrite=existing == "overwrite",
             restart=existing == "restart",
             durable=self._options.durable,
@@ -183,21 +183,15 @@ class _Job:
         )
         return Governor(budget, gauge)
 
-    def _spec(self, work: Work, quality: MeasuredLevel) -> StoreSpec:
-        slide, anonymous = self._slide, self._options.anonymous
-        return StoreSpec(
-            plan=self._plan,
-            codec=work.codec,
-            levels=work.levels,
-            kind=work.kind,
-            channels=slide.channels,
-            fill=fill_value(slide),
-            mpp=slide.mpp,
-            name="slide" if anonymous else Path(slide.source.name).stem,
-            attributes=store_attributes(
-                slide, self._plan, work.codec, quality, anonymous=anonymous
-            ),
+    def _spec(self, work: Work) -> StoreSpec:
+        metadata = store_metadata(
+            self._slide,
+            self._plan,
+            work.codec,
+            work.levels,
+            anonymous=self._options.anonymous,
         )
+        return StoreSpec(plan=self._plan, codec=work.codec, levels=work.levels, metadata=metadata)
 
 
 def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:

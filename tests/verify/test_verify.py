@@ -17,10 +17,10 @@ import slidetile as st
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.format.manifest import FileSum, pack_manifest, unpack_manifest
+from slidetile.format.metadata.node import to_json
 from slidetile.format.names import MANIFEST
 from slidetile.format.shard import pack_shard
 from slidetile.format.table import schema
-from slidetile.store.array import ArrayFile
 
 CODECS = ("native", "zstd", "jpeg", "raw")
 TABLE = "tiles/tiles.parquet"
@@ -80,9 +80,10 @@ def reseal(path):
 
 
 def edit_json(path, name, change):
+    """Change metadata and write them as slidetile does, so that only their sense can be wrong."""
     node = json.loads((path / name).read_bytes())
     change(node)
-    (path / name).write_text(json.dumps(node))
+    (path / name).write_bytes(to_json(node))
     reseal(path)
 
 
@@ -359,7 +360,7 @@ def chunks_of(data, count):
 
 def packed(path, name, chunks):
     """The shard file ``name`` with these stored chunks."""
-    grid = ArrayFile(path / name.split("/")[0], ZstdCodec()).grid
+    grid = st.open_store(path)._arrays[int(name.split("/")[0])].grid
     return b"".join(pack_shard({place: (chunk,) for place, chunk in chunks.items()}, grid))
 
 
@@ -573,6 +574,31 @@ def test_metadata_that_contradict_the_rest_are_found_though_the_manifest_fits(co
     path = copied("zstd")
     edit_json(path, name, change)
     assert st.verify_store(path) != ()
+
+
+def test_metadata_in_other_bytes_are_found_though_they_say_the_same(copied):
+    path = copied("zstd")
+    for name in names(path):
+        if name.endswith(".json"):
+            text = (path / name).read_bytes()
+            (path / name).write_text(json.dumps(json.loads(text)))
+            reseal(path)
+            (finding,) = st.verify_store(path)
+            assert (finding.path, "in other bytes" in finding.what) == (name, True)
+            (path / name).write_bytes(text)
+
+
+class SlideWithABug(st.ArraySlide):
+    def fetch(self, _region, **_level):
+        raise self.bug
+
+
+@pytest.mark.parametrize("bug", [AttributeError("x"), TypeError("x"), KeyError("x")], ids=repr)
+def test_an_error_of_a_program_is_not_taken_for_damage(intact, bug):
+    slide = SlideWithABug(pixels(), mpp=(0.5, 0.25), name="small")
+    slide.bug = bug
+    with pytest.raises(type(bug), match="x"):
+        st.verify_store(intact / "zstd.zarr", slide=slide)
 
 
 def leaves(node, keys=()):
