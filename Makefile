@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := data_samples/sample.svs
 
-.PHONY: demo test torture check lint types layers bench clean
+.PHONY: demo test torture check lint types layers docs bench clean
+.DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
 	$(BIN)/slidetile info $(SAMPLE)
@@ -21,7 +22,7 @@ test: $(VENV)/.test
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture
 
-check: lint types layers test
+check: lint types layers docs test
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check .
@@ -32,6 +33,14 @@ types: $(VENV)/.check
 
 layers: $(VENV)/.check
 	$(BIN)/lint-imports
+
+docs: site/index.html
+
+# The site takes ten seconds, and is built again only where something it is made of has changed.
+SOURCES := $(shell find docs notebooks slidetile data_samples/sample.svs -name '*.pyc' -o -type f -print)
+
+site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md $(SOURCES)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py
@@ -59,5 +68,9 @@ $(VENV)/.check: $(VENV)/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site .cache

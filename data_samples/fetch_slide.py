@@ -1,9 +1,10 @@
-"""Download a public slide listed in real_slides.toml and check it.
+"""Download public slides listed in real_slides.toml and check them.
 
     python data_samples/fetch_slide.py                    # list the names
     python data_samples/fetch_slide.py CMU-1 -o slides
+    python data_samples/fetch_slide.py --small            # those the tests look for, 7 MB
 
-Exit code 0: the slide is there and is the right one; 1: it could not be had; 2: wrong usage.
+Exit code 0: each slide is there and is the right one; 1: one could not be had; 2: wrong usage.
 """
 
 import argparse
@@ -12,12 +13,14 @@ import http.client
 import sys
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 LIST = Path(__file__).with_name("real_slides.toml")
+REAL = Path(__file__).with_name("real")
+"""Where the tests look for the small slides."""
 BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 60
 
@@ -40,11 +43,15 @@ class RealSlide:
     """SPDX name where there is one."""
     about: str
     """What it shows and why one might want it."""
+    file: str = ""
+    """The name it gets on disk, where that is not the last part of its address."""
+    small: bool = False
+    """Whether it is one of the few small ones that the tests look for."""
 
     @property
     def filename(self) -> str:
         """The name it gets on disk."""
-        return self.url.rsplit("/", 1)[-1]
+        return self.file or self.url.rsplit("/", 1)[-1]
 
 
 def load_list(path: Path = LIST) -> dict[str, RealSlide]:
@@ -104,23 +111,41 @@ def _check(slide: RealSlide, blocks: Iterator[bytes], source: str) -> None:
         raise FetchError(f"{source}: sha-256 is {digest.hexdigest()}, listed is {slide.sha256}")
 
 
+def fetch_all(slides: Iterable[RealSlide], directory: Path) -> bool:
+    """Fetch slides and say what became of each; return whether all of them are there."""
+    complete = True
+    for slide in slides:
+        try:
+            print(fetch(slide, directory))
+        except FetchError as error:
+            print(error, file=sys.stderr)
+            complete = False
+    return complete
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line, fetch one slide, return the exit code."""
+    """Read the command line, fetch what it asks for, return the exit code."""
     slides = load_list()
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("name", nargs="?", choices=sorted(slides), help="leave out to list them")
-    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("name", nargs="?", choices=sorted(slides), help="leave out to list them")
+    chosen.add_argument("--small", action="store_true", help="all that the tests look for")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="the current folder; with --small, data_samples/real",
+    )
     options = parser.parse_args(arguments)
+    if options.small:
+        small = [slide for slide in slides.values() if slide.small]
+        return 0 if fetch_all(small, options.output or REAL) else 1
     if options.name is None:
         for name, slide in slides.items():
             print(f"{name:20} {slide.size_bytes / 1e6:7.1f} MB  {slide.licence}: {slide.about}")
         return 0
-    try:
-        print(fetch(slides[options.name], options.output))
-    except FetchError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return 0 if fetch_all([slides[options.name]], options.output or Path()) else 1
 
 
 if __name__ == "__main__":

@@ -285,7 +285,7 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=256, help="native tile edge (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--mpp", type=float, default=0.25, help="µm per pixel (%(default)s)")
-    parser.add_argument("--jpeg-quality", type=int, help="JPEG quality (30 for rgb, 70 for ycbcr)")
+    parser.add_argument("--quality", type=int, help="JPEG quality (30 for rgb, 70 for ycbcr)")
     parser.add_argument("--photometric", choices=("rgb", "ycbcr"), default="rgb")
     parser.add_argument("--pen", action="store_true", help="draw a stroke of marker")
     options = vars(parser.parse_args())

@@ -7,20 +7,30 @@ from typing import Any
 
 from slidetile.annotations.spec import AnnotationsSpec
 from slidetile.annotations.tissue import DETECTOR, cut_tissue, draw_tissue
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.choices import (
+    CODEC,
+    MIN_HOLE_AREA_UM2,
+    MIN_PIECE_AREA_UM2,
+    TISSUE_MARGIN_UM,
+    CodecName,
+)
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.tissue import TissueParameters
-from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.planning.plan import TilePlan, plan_tiles
+from slidetile.planning.tile_spec import TileSpec
+from slidetile.runtime.cpus import worker_count
+from slidetile.slides.mpp import check_mpp
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import check_overview_mpp, overview_mpp
+from slidetile.slides.reader import Reader
+from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
-from slidetile.slides.slide import Slide, check_mpp
+from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (
-    MIN_HOLE_AREA_UM2,
-    MIN_PIECE_AREA_UM2,
     TissueMask,
     check_tissue_options,
     find_tissue,
@@ -39,7 +49,7 @@ class Recipe:
     ------
     ValueError
         ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, an area or the
-        margin is negative, ``keep_pen`` is of another detector, or there is no such codec.
+        margin is negative, ``keep_pen`` is of another detector, or no codec or reader has the name.
     TypeError
         The detector is none.
     """
@@ -51,7 +61,7 @@ class Recipe:
     tile: TileSpec = field(default_factory=TileSpec)
     """Tile size, how much tissue a tile must hold, edges, and how many tiles are wanted."""
 
-    codec: CodecName | ChunkCodec = "auto"
+    codec: CodecName | ChunkCodec = CODEC
     """How pixels are stored; see `write_tiles`."""
 
     detector: AnyDetector | None = None
@@ -70,14 +80,14 @@ class Recipe:
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2
     """Smaller holes in tissue are filled."""
 
-    tissue_margin_um: float = 0.0
+    tissue_margin_um: float = TISSUE_MARGIN_UM
     """How far tissue is widened on all sides."""
 
     annotations: AnnotationsSpec | None = None
     """Annotations, to take for tissue or to cut it with."""
 
-    reader: str | None = None
-    """"tiff" or "openslide" to insist on one."""
+    reader: str | Reader | None = None
+    """"tiff" or "openslide" to insist on one, or a `Reader` of your own."""
 
     slide_mpp: float | tuple[float, float] | None = None
     """Micrometres per level-0 pixel, where the slide's own are missing or wrong."""
@@ -89,6 +99,8 @@ class Recipe:
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)
+        if isinstance(self.reader, str):
+            named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
 
@@ -213,7 +225,10 @@ def tile_slide(
     ------
     SlideError, StoreError, OSError
         As in `open_slide`, `find_tissue` and `write_tiles`.
+    ValueError
+        ``workers`` is less than 1.
     """
+    workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
     check_destination(store_path, overwrite=options.existing == "overwrite")

@@ -10,18 +10,16 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 from paths import SAMPLE, SAMPLES, SHARED
+from real_slides import RealSlides
 
 import slidetile as st
 from slidetile.cli.commands import main
 
 
 @pytest.fixture(scope="session")
-def shared_slides() -> Path:
-    """The folder of real slides; see its README. Absent in a user's clone."""
-    folder = SHARED / "slides"
-    if not folder.is_dir():
-        pytest.skip(f"the real slides are not here ({folder})")
-    return folder
+def shared_slides() -> RealSlides:
+    """The real slides; a user's clone has none until they are fetched."""
+    return RealSlides()
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +27,7 @@ def shared_truth() -> Path:
     """The folder of hand-drawn tissue polygons and their ``score.py``."""
     folder = SHARED / "tissue_truth"
     if not folder.is_dir():
-        pytest.skip(f"the tissue polygons are not here ({folder})")
+        pytest.skip(f"the hand-drawn tissue polygons are not public and not here ({folder})")
     return folder
 
 

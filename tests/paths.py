@@ -7,3 +7,5 @@ SAMPLES = ROOT / "data_samples"
 SAMPLE = SAMPLES / "sample.svs"
 SHARED = ROOT.parent / "shared"
 """Real slides and hand-drawn truth; absent in a user's clone."""
+REAL = (SHARED / "slides", SAMPLES / "real")
+"""Where real slides are looked for, the first place first; see data_samples/README.md."""

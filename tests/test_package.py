@@ -1,13 +1,17 @@
 """The package as a whole: its face, what importing it does, and what crosses process borders."""
 
 import ast
+import dataclasses
 import doctest
 import importlib
 import inspect
+import itertools
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -15,74 +19,104 @@ import pytest
 
 import slidetile as st
 
-FACE = [
-    "ArraySlide",
-    "BatchReport",
-    "DarkBackgroundDetector",
-    "Annotation",
-    "Annotations",
-    "Finding",
-    "IncompleteStoreError",
-    "JpegCodec",
-    "Level",
-    "MissingResolutionError",
-    "NativeCodec",
-    "NotNativeError",
-    "OnnxDetector",
-    "OpticalDensityDetector",
-    "OtsuDetector",
-    "Overview",
-    "PaintedMask",
-    "Progress",
-    "RawCodec",
-    "Recipe",
-    "Region",
-    "AnnotationError",
-    "AnnotationsSpec",
-    "Slide",
-    "SlideError",
-    "SlideReadError",
-    "SlideResult",
-    "SlidetileError",
-    "Source",
-    "StoreBusyError",
-    "StoreError",
-    "StoreExistsError",
-    "StoreMismatchError",
-    "Tile",
-    "TilePlan",
-    "TileSelection",
-    "TileSpec",
-    "TileStore",
-    "TissueMask",
-    "TissuePiece",
-    "UnsupportedSlideError",
-    "Windows",
-    "WriteOptions",
-    "ZstdCodec",
-    "cut_tissue",
-    "draw_tissue",
-    "export_plan",
-    "export_store",
-    "find_tissue",
-    "open_slide",
-    "open_store",
-    "plan_tiles",
-    "read_overview",
-    "read_annotations",
-    "rescale_slide",
-    "tile_slide",
-    "tile_slides",
-    "verify_store",
-    "write_tiles",
-]
+FACES = {
+    "annotations": [
+        "Annotation",
+        "Annotations",
+        "AnnotationsSpec",
+        "PaintedMask",
+        "cut_tissue",
+        "draw_tissue",
+        "export_plan",
+        "export_store",
+        "read_annotations",
+    ],
+    "cohort": [
+        "BatchReport",
+        "SlideResult",
+        "tile_slides",
+    ],
+    "errors": [
+        "AnnotationError",
+        "IncompleteStoreError",
+        "MissingResolutionError",
+        "NotNativeError",
+        "SlideError",
+        "SlideReadError",
+        "SlidetileError",
+        "StoreBusyError",
+        "StoreError",
+        "StoreExistsError",
+        "StoreMismatchError",
+        "UnsupportedSlideError",
+    ],
+    "format": [
+        "JpegCodec",
+        "NativeCodec",
+        "RawCodec",
+        "ZstdCodec",
+    ],
+    "planning": [
+        "Tile",
+        "TilePlan",
+        "TileSpec",
+        "plan_tiles",
+    ],
+    "raster": [
+        "Region",
+    ],
+    "recipe": [
+        "Recipe",
+        "tile_slide",
+    ],
+    "slides": [
+        "ArraySlide",
+        "Level",
+        "Overview",
+        "Reader",
+        "Slide",
+        "Source",
+        "open_slide",
+        "read_overview",
+        "rescale_slide",
+    ],
+    "store": [
+        "TileSelection",
+        "TileStore",
+        "Windows",
+        "open_store",
+    ],
+    "tissue": [
+        "DarkBackgroundDetector",
+        "OnnxDetector",
+        "OpticalDensityDetector",
+        "OtsuDetector",
+        "TissueMask",
+        "TissuePiece",
+        "find_tissue",
+    ],
+    "verify": [
+        "Finding",
+        "verify_store",
+    ],
+    "writing": [
+        "Progress",
+        "WriteOptions",
+        "write_tiles",
+    ],
+}
+"""The public names, by the package or module they belong to."""
+
+FACE = sorted(itertools.chain(*FACES.values()))
 
 HEAVY = {
-    *("PIL", "click", "imagecodecs", "openslide", "psutil", "pyarrow"),
+    *("PIL", "click", "imagecodecs", "numpy", "openslide", "psutil", "pyarrow"),
     *("rich", "scipy", "skimage", "tifffile", "zarr"),
 }
 
 PACKAGE = Path(st.__file__).parent
+
+PACKAGES = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
 
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="slidetile.")
@@ -91,7 +125,29 @@ MODULES = sorted(
 
 def test_the_face_is_frozen():
     assert st.__all__ == FACE
+    assert set(FACE) <= set(dir(st))
     assert all(getattr(st, name).__module__.startswith("slidetile.") for name in FACE)
+    with pytest.raises(AttributeError, match="module 'slidetile' has no attribute 'Nonsense'"):
+        _ = st.Nonsense
+
+
+@pytest.mark.parametrize("name", [name for name in FACES if name not in ("errors", "recipe")])
+def test_the_faces_of_the_packages_are_frozen(name):
+    face = importlib.import_module(f"slidetile.{name}")
+    assert face.__all__ == FACES[name]
+    assert set(FACES[name]) <= set(dir(face))
+    assert all(getattr(face, thing) is getattr(st, thing) for thing in FACES[name])
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: path.name)
+def test_a_face_says_what_its_package_knows_and_what_not(path):
+    told = ast.get_docstring(ast.parse((path / "__init__.py").read_text()))
+    assert re.search(r"^Knows [^.]+\. Does not know [^.]+\.$", told, re.MULTILINE | re.DOTALL)
+
+
+def test_everything_can_be_imported_at_once():
+    told = imported("from slidetile import *", "print(open_slide.__name__, Region.__name__)")
+    assert told == "open_slide Region\n"
 
 
 def test_the_version_is_the_packages():
@@ -109,10 +165,61 @@ def imported(*statements):
     return done.stdout
 
 
+def loaded_by(*statements):
+    """Return the modules there are after statements in a fresh interpreter."""
+    return set(imported("import sys", *statements, "print(*sys.modules)").split())
+
+
+@pytest.mark.parametrize("name", ["slidetile", *(f"slidetile.{path.name}" for path in PACKAGES)])
+def test_importing_a_face_loads_nothing(name):
+    ours = {module for module in loaded_by(f"import {name}") if module.startswith("slidetile")}
+    assert ours == {"slidetile", "slidetile._face", name}
+
+
 def test_importing_loads_nothing_heavy():
-    loaded = imported("import sys, slidetile", "print(*{m.split('.')[0] for m in sys.modules})")
-    assert "slidetile" in loaded.split()
-    assert HEAVY & set(loaded.split()) == set()
+    new = loaded_by("import slidetile") - loaded_by("")
+    assert {"slidetile"} <= new
+    assert {module.partition(".")[0] for module in new} & HEAVY == set()
+    assert len(new) < 20
+
+
+def test_opening_a_store_loads_nothing_that_makes_one():
+    loaded = loaded_by("from slidetile.store import open_store, Windows")
+    packages = {name.split(".")[1] for name in loaded if name.startswith("slidetile.")}
+    assert packages == {"_face", "choices", "errors", "format", "raster", "slides", "store"}
+
+
+LOADED = """
+new = [name.split(".") for name in set(sys.modules) - before]
+print(*sorted({
+    name[0] if name[0] != "slidetile" else ".".join(name[:3 if name[1:2] == ["slides"] else 2])
+    for name in new
+    if name[0] not in sys.stdlib_module_names and "cython" not in name[0]
+}))
+"""
+
+STORE_LOADS = {
+    *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.errors"),
+    *("slidetile.format", "slidetile.raster", "slidetile.runtime", "slidetile.store"),
+    # What a level is, and how large an overview; no file's reader.
+    *("slidetile.slides", "slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
+}
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
+    """What every worker of a DataLoader loads, besides what trains."""
+    path = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(codec=codec)).path
+    told = imported(
+        "import sys",
+        "before = set(sys.modules)",
+        "from slidetile.store import open_store",
+        f"open_store({str(path)!r})[0]",
+        LOADED,
+    )
+    loaded = set(told.split())
+    assert "pyarrow" in loaded
+    assert loaded - {*STORE_LOADS, "google_crc32c", "imagecodecs", "pyarrow"} == set()
 
 
 def test_importing_changes_nothing():
@@ -153,18 +260,66 @@ def test_only_the_command_line_prints_and_exits():
         assert names & forbidden <= ({"sys.exit"} if may_exit else set()), path
 
 
+def told_parameters(docstring):
+    """Return the names that stand in a numpydoc docstring's section of parameters."""
+    section = re.search(
+        r"^Parameters\n-+\n(.*?)(?=^\w+\n-+$|\Z)", docstring, re.MULTILINE | re.DOTALL
+    )
+    lines = [] if section is None else re.findall(r"^(\w[\w, ]*)$", section[1], re.MULTILINE)
+    return [name for line in lines for name in line.split(", ")]
+
+
+def own_parameters(function):
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def documented_fields(kind):
+    """Return the names in a class's body that have a docstring of their own beneath them."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    pairs = itertools.pairwise(body.body)
+    return {
+        ast.unparse(field.target)
+        for field, text in pairs
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+def _has_own_init(kind):
+    own = vars(kind).get("__init__")
+    return own is not None and own.__module__ in MODULES  # a protocol's is typing's
+
+
+def test_the_library_reads_the_environment_in_one_place():
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
+    }
+    assert readers == {"runtime/cpus.py", "cli/limits.py"}  # what SLURM gave; the command line
+
+
 @pytest.mark.parametrize("name", FACE)
-def test_every_public_thing_is_documented(name):
+def test_every_public_thing_has_a_numpydoc_docstring(name):
     thing = getattr(st, name)
+    told = inspect.getdoc(thing)
+    assert re.match(r"[A-Z“].*[.:]$", told.splitlines()[0]), told
+    if dataclasses.is_dataclass(thing):
+        fields = {field.name for field in dataclasses.fields(thing)}
+        assert fields - documented_fields(thing) == set()
+    elif inspect.isfunction(thing) or _has_own_init(thing):
+        assert told_parameters(told) == own_parameters(thing)
+
+
+@pytest.mark.parametrize("name", [name for name in FACE if inspect.isclass(getattr(st, name))])
+def test_every_public_member_is_documented(name):
     undocumented = [
-        f"{name}.{member}"
-        for member, value in vars(thing).items()
-        if inspect.isclass(thing)
-        and not member.startswith("_")
+        member
+        for member, value in vars(getattr(st, name)).items()
+        if not member.startswith("_")
         and (inspect.isfunction(value) or isinstance(value, property))
-        and not inspect.getdoc(getattr(thing, member))
+        and not inspect.getdoc(getattr(getattr(st, name), member))
     ]
-    assert thing.__doc__
     assert undocumented == []
 
 

@@ -1,19 +1,9 @@
-"""What people drew: read from QuPath, ImageScope or a mask, and written for QuPath."""
+"""What people drew on a slide: read from QuPath, ImageScope or a mask, and written for QuPath.
 
-from slidetile.annotations.annotations import Annotation, Annotations, PaintedMask
-from slidetile.annotations.export import export_plan, export_store
-from slidetile.annotations.reading import read_annotations
-from slidetile.annotations.spec import AnnotationsSpec
-from slidetile.annotations.tissue import cut_tissue, draw_tissue
+Knows annotation files, and where on a slide their coordinates lie. Does not know how tissue is
+detected.
+"""
 
-__all__ = [
-    "Annotation",
-    "Annotations",
-    "AnnotationsSpec",
-    "PaintedMask",
-    "cut_tissue",
-    "draw_tissue",
-    "export_plan",
-    "export_store",
-    "read_annotations",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -213,7 +213,7 @@ def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.f
     centres = []
     sizes = (overview.slide_width, overview.slide_height)
     for count, scale, size in zip(
-        (overview.width, overview.height), overview.scale, sizes, strict=True
+        (overview.width, overview.height), overview.downsample, sizes, strict=True
     ):
         edges = np.minimum(np.arange(count + 1) * scale, size)
         centres.append((edges[:-1] + edges[1:]) / 2)
@@ -242,7 +242,7 @@ def _spans(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return the overview's columns or rows over a painted mask, and the pixels under each."""
     count = painted.mask.shape[1 - axis]
-    origin, scale, step = painted.origin[axis], painted.scale[axis], overview.scale[axis]
+    origin, scale, step = painted.origin[axis], painted.scale[axis], overview.downsample[axis]
     centre = (centres - origin) / scale
     numbers = np.flatnonzero((centre >= 0) & (centre < count))
     start = stop = centre[numbers].astype(np.intp)

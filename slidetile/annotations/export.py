@@ -19,6 +19,7 @@ from slidetile.errors import StoreError
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.raster.rings import Ring, trace_outlines
+from slidetile.runtime.files import write_whole
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 
@@ -137,7 +138,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
             f"The plan belongs to a slide of {plan.slide_size[0]}×{plan.slide_size[1]} px, but "
             f"this slide has {slide.width}×{slide.height} px."
         )
-    original, (x, y) = slide.original, plan.tissue.overview.scale
+    original, (x, y) = slide.original, plan.tissue.overview.downsample
     across, down = original_scale(slide)
     sheet = _Sheet(
         labels=plan.tissue.labels,
@@ -214,21 +215,17 @@ def _measurements(
 
 
 def _write(path: Path, sheet: _Sheet, features: Iterable[dict[str, Any]]) -> None:
-    """Write a collection, a feature a line; the file is whole or as it was before."""
+    write_whole(path, (text.encode() for text in _collection(sheet, features)))
+
+
+def _collection(sheet: _Sheet, features: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield the text of a collection, a feature a line."""
     told = {"unit": "px", "origin": sheet.origin, "slide_size": sheet.size}
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(
-                f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":{_text(told)},"features":['
-            )
-            for number, feature in enumerate(features):
-                file.write(",\n" if number else "\n")
-                file.write(_text(feature))
-            file.write("\n]}\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    yield f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":{_text(told)},"features":['
+    for number, feature in enumerate(features):
+        yield ",\n" if number else "\n"
+        yield _text(feature)
+    yield "\n]}\n"
 
 
 def _text(value: Any) -> str:

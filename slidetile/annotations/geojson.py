@@ -8,7 +8,7 @@ from slidetile.annotations.shapes import FileShapes
 from slidetile.errors import AnnotationError
 
 FOREIGN_MEMBER = "slidetile"
-"""Member of a collection that says where coordinates begin; see docs/annotations.md."""
+"""Member of a collection that says where coordinates begin; see annotation-files.md."""
 
 _NO_ANNOTATIONS = {
     "cell": "cells",

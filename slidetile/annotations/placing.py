@@ -3,22 +3,19 @@
 import logging
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.annotations.annotations import Annotation, PaintedMask
 from slidetile.annotations.shapes import FileShape, FileShapes
+from slidetile.choices import AnnotationOrigin, AnnotationUnit
 from slidetile.errors import AnnotationError, MissingResolutionError
 from slidetile.raster.masks import Mask
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
-
-AnnotationUnit = Literal["auto", "px", "um"]
-AnnotationOrigin = Literal["auto", "scan-area", "slide"]
 
 _UNITS = {
     **dict.fromkeys(("px", "pixel", "pixels"), "px"),

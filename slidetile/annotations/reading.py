@@ -13,8 +13,14 @@ from slidetile.annotations.annotations import Annotations
 from slidetile.annotations.geojson import read_geojson
 from slidetile.annotations.imagescope import read_imagescope
 from slidetile.annotations.mask_image import MAGICS, read_mask_image
-from slidetile.annotations.placing import AnnotationOrigin, AnnotationUnit, place_mask, place_shapes
+from slidetile.annotations.placing import place_mask, place_shapes
 from slidetile.annotations.shapes import FileShapes
+from slidetile.choices import (
+    ANNOTATION_ORIGIN,
+    ANNOTATION_UNIT,
+    AnnotationOrigin,
+    AnnotationUnit,
+)
 from slidetile.errors import AnnotationError
 from slidetile.slides.slide import Slide
 
@@ -28,8 +34,8 @@ def read_annotations(
     slide: Slide,
     *,
     classes: Collection[str] = (),
-    unit: AnnotationUnit = "auto",
-    origin: AnnotationOrigin = "auto",
+    unit: AnnotationUnit = ANNOTATION_UNIT,
+    origin: AnnotationOrigin = ANNOTATION_ORIGIN,
 ) -> Annotations:
     """Read the annotations on a slide.
 

@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from slidetile.annotations.annotations import Annotations
-from slidetile.annotations.placing import AnnotationOrigin, AnnotationUnit
 from slidetile.annotations.reading import annotation_parameters, check_choice, read_annotations
-from slidetile.annotations.tissue import AnnotationsMode
+from slidetile.choices import (
+    ANNOTATION_ORIGIN,
+    ANNOTATION_UNIT,
+    ANNOTATIONS_MODE,
+    AnnotationOrigin,
+    AnnotationsMode,
+    AnnotationUnit,
+)
 from slidetile.errors import AnnotationError
 from slidetile.slides.slide import Slide
 
@@ -32,17 +38,17 @@ class AnnotationsSpec:
     path: str | os.PathLike[str]
     """The file; or a folder of them, each named as its slide, with or without its suffix."""
 
-    mode: AnnotationsMode = "replace"
+    mode: AnnotationsMode = ANNOTATIONS_MODE
     """"replace": the annotations are the tissue, and none is looked for; "intersect": tissue counts
     inside them only; "exclude": outside them only."""
 
     classes: Collection[str] = ()
     """Classes to use, spelt as in the file; all unless given."""
 
-    unit: AnnotationUnit = "auto"
+    unit: AnnotationUnit = ANNOTATION_UNIT
     """Of the file's coordinates; see `read_annotations`."""
 
-    origin: AnnotationOrigin = "auto"
+    origin: AnnotationOrigin = ANNOTATION_ORIGIN
     """Where they begin; see `read_annotations`."""
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from slidetile.annotations.annotations import Annotations
 from slidetile.annotations.reading import check_choice, counted
+from slidetile.choices import AnnotationsMode
 from slidetile.errors import AnnotationError
 from slidetile.raster.masks import Mask
 from slidetile.slides.overview import overview_mpp, read_overview
@@ -12,8 +13,6 @@ from slidetile.slides.slide import Slide
 from slidetile.tissue.mask import TissueMask
 
 _log = logging.getLogger(__name__)
-
-AnnotationsMode = Literal["replace", "intersect", "exclude"]
 
 DETECTOR = {"name": "regions"}
 """What stands for the detector where annotations replace it."""
@@ -51,7 +50,7 @@ def draw_tissue(slide: Slide, annotations: Annotations, *, mpp: float | None = N
         _log.warning(
             "%s: its annotations hold no pixel of the mask, each of which is %.4g×%.4g level-0 "
             "pixels: nothing is left to tile.",
-            *(annotations.name, *overview.scale),
+            *(annotations.name, *overview.downsample),
         )
     parameters = {
         "detector": DETECTOR,

@@ -1,5 +1,5 @@
-"""The command line."""
+"""The command line: it parses, calls and renders.
 
-from slidetile.cli.commands import main
-
-__all__ = ["main"]
+Knows options, exit codes and what people read; only here is anything printed, the process ended
+or tuned. Does not know how anything is done.
+"""

@@ -12,6 +12,7 @@ import click
 from slidetile.cli.limits import check_address_space, fail_if_out_of_space, save_address_space
 from slidetile.cli.options import (
     PATH,
+    ReaderName,
     json_option,
     make_recipe,
     recipe_options,
@@ -42,7 +43,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from slidetile.cli.interrupt import Interruptible
         from slidetile.errors import SlidetileError
+        from slidetile.runtime.heap import tune_heap
 
+        tune_heap()
         save_address_space()
         interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
         try:
@@ -82,7 +85,7 @@ def main(*, verbose: bool) -> None:
 
 @main.command()
 @click.argument("path", type=PATH)
-@click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader.")
+@click.option("--reader", type=ReaderName(), help="Insist on a reader.")
 @click.option("--slide-mpp", type=float, help="µm per pixel of the slide.")
 @json_option
 def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bool) -> None:
@@ -180,7 +183,7 @@ def tile(
 @click.argument("store", type=PATH)
 @click.option("--slide", type=PATH, help="Compare the pixels with those of this slide.")
 @click.option("--deep", is_flag=True, help="Decode every chunk.")
-@click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Of the slide.")
+@click.option("--reader", type=ReaderName(), help="Of the slide.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @json_option
 def verify(

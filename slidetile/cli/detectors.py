@@ -5,10 +5,9 @@ Knows where Python finds things. Does not know slides.
 
 import functools
 import importlib
-import sys
-from pathlib import Path
 from typing import Any
 
+from slidetile.cli.search_path import current_folder_searched
 from slidetile.tissue.detector import AnyDetector, check_detector
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
@@ -23,8 +22,9 @@ SHORT_NAMES: dict[str, type] = {
 def load_detector(name: str) -> AnyDetector:
     """Return the detector of a name, such as "otsu" or "my_detectors:strict".
 
-    A class is made with its defaults. Modules are also looked for in the current folder, last.
-    To import a module is to run it: names come from whoever calls, never from a slide or a store.
+    A class is made with its defaults. Modules are also looked for in the current folder, last, and
+    only while this one is imported. To import a module is to run it: names come from whoever
+    calls, never from a slide or a store.
 
     Raises
     ------
@@ -54,11 +54,9 @@ def _imported(name: str) -> Any:
     if not (module_name and colon and path):
         short = ", ".join(SHORT_NAMES)
         raise ValueError(f"{name!r} is no detector: give {short}, or MODULE:OBJECT.")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # stays: processes that are started then find the module too
     try:
-        module = importlib.import_module(module_name)
+        with current_folder_searched():
+            module = importlib.import_module(module_name)
     except ImportError as error:
         raise ValueError(f"{name}: {module_name} cannot be imported: {error}") from error
     try:

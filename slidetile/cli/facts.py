@@ -9,6 +9,7 @@ import numpy as np
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.table import QUALITY_COLUMNS
 from slidetile.planning.plan import TilePlan
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.writing.estimate import Estimate
@@ -24,7 +25,8 @@ def slide_facts(slide: Slide) -> dict[str, Any]:
         "size_px": f"{slide.width}×{slide.height}",
         **_scan_area(slide),
         "levels": [
-            f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in slide.levels
+            f"{level.width}×{level.height} (1/{mean_downsample(level.downsample):.4g})"
+            for level in slide.levels
         ],
         "native_tiles": [_native(slide, number) for number in range(len(slide.levels))],
         "mpp": None if slide.mpp is None else list(slide.mpp),
@@ -47,7 +49,8 @@ def store_facts(store: TileStore) -> dict[str, Any]:
         "codec": store.codec,
         "tile_bytes": int(store.tiles["bytes"].to_numpy().sum()),
         "levels": [
-            f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in store.levels
+            f"{level.width}×{level.height} (1/{mean_downsample(level.downsample):.4g})"
+            for level in store.levels
         ],
         "mpp": None if store.mpp is None else list(store.mpp),
         **_level_0(store.metadata.level_0),

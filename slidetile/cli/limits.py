@@ -9,7 +9,7 @@ import os
 import threading
 
 from slidetile.cli.show import fail, readable_bytes
-from slidetile.runtime.governor import free_what_can_be_freed, keep_to_one_heap
+from slidetile.runtime.heap import free_what_can_be_freed
 from slidetile.runtime.memory import SystemGauge, is_space_tight, space_limit_bytes
 
 _STACK_BYTES = 1 << 20
@@ -43,7 +43,6 @@ def save_address_space() -> None:
         _refuse()
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    keep_to_one_heap()
     threading.stack_size(_STACK_BYTES)
 
 

@@ -5,9 +5,30 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
+
+from slidetile.choices import (
+    ANNOTATION_ORIGIN,
+    ANNOTATION_UNIT,
+    ANNOTATIONS_MODE,
+    CODEC,
+    EDGE,
+    JPEG_QUALITY,
+    MIN_HOLE_AREA_UM2,
+    MIN_PIECE_AREA_UM2,
+    MIN_TISSUE_FRACTION,
+    SEED,
+    TILE_SIZE_PX,
+    TISSUE_MARGIN_UM,
+    TISSUE_MPP,
+    AnnotationOrigin,
+    AnnotationsMode,
+    AnnotationUnit,
+    CodecName,
+    Edge,
+)
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
@@ -55,6 +76,27 @@ class Objective(click.ParamType[float]):
         return float(match[1])
 
 
+class ReaderName(click.ParamType[str]):
+    """The name of a reader; those there are, are asked for when they are needed."""
+
+    name = "reader"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Make sure there is such a reader."""
+        from slidetile.slides.readers import named_reader
+
+        try:
+            return named_reader(value).name
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def get_metavar(self, param: Any, ctx: Any) -> str:  # noqa: ARG002  click's signature
+        """List the readers in the help."""
+        from slidetile.slides.readers import READERS
+
+        return f"[{'|'.join(reader.name for reader in READERS)}]"
+
+
 class DetectorName(click.ParamType["AnyDetector"]):
     """A detector by its short name, or by where Python finds it."""
 
@@ -63,13 +105,17 @@ class DetectorName(click.ParamType["AnyDetector"]):
     def convert(self, value: Any, param: Any, ctx: Any) -> "AnyDetector":
         """Turn what was typed into a detector; the module is imported, which runs it."""
         from slidetile.cli.detectors import load_detector
+        from slidetile.cli.search_path import current_folder_searched
 
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # converted before
         try:
-            return load_detector(value)
+            detector = load_detector(value)
         except (ValueError, TypeError) as error:
             self.fail(str(error), param, ctx)
+        # Until the command ends: the detector may import more, and so do the processes of a batch.
+        ctx.with_resource(current_folder_searched())
+        return detector
 
 
 _RECIPE_OPTIONS = [
@@ -83,38 +129,40 @@ _RECIPE_OPTIONS = [
         type=Objective(),
         help="The same as a power: 40x is --mpp 0.25, 20x 0.5, 10x 1.0.",
     ),
-    click.option("--tile-size", default=1024, show_default=True, help="Side in pixels."),
+    click.option("--tile-size", default=TILE_SIZE_PX, show_default=True, help="Side in pixels."),
     click.option(
         "--min-tissue-fraction",
-        default=0.05,
+        default=MIN_TISSUE_FRACTION,
         show_default=True,
         help="Leave out tiles with a smaller share of tissue; 0 keeps all.",
     ),
     click.option(
         "--edge",
-        type=click.Choice(["keep", "drop", "shift"]),
-        default="keep",
+        type=click.Choice(get_args(Edge)),
+        default=EDGE,
         show_default=True,
         help="Tiles that reach over the slide: keep them, drop them, or shift them inside.",
     ),
     click.option("--max-tiles", type=click.IntRange(min=1), help="Only those with most tissue."),
     click.option("--sample", type=click.IntRange(min=1), help="Only so many, drawn at random."),
-    click.option("--seed", default=0, show_default=True, help="Which --sample is drawn."),
+    click.option("--seed", default=SEED, show_default=True, help="Which --sample is drawn."),
     click.option(
         "--codec",
-        type=click.Choice(["auto", "native", "zstd", "jpeg", "raw"]),
-        default="auto",
+        type=click.Choice(get_args(CodecName)),
+        default=CODEC,
         show_default=True,
         help="auto copies the slide's own tiles where it can, else zstd.",
     ),
     click.option(
-        "--jpeg-quality", type=click.IntRange(1, 100), help="Of the codec jpeg.  [default: 90]"
+        "--jpeg-quality",
+        type=click.IntRange(1, 100),
+        help=f"Of the codec jpeg.  [default: {JPEG_QUALITY}]",
     ),
     click.option(
         "--tissue-mpp",
         type=float,
-        help="Look for tissue at this resolution, in µm per pixel.  [default: 8, coarser on large "
-        "slides]",
+        help="Look for tissue at this resolution, in µm per pixel.  "
+        f"[default: {TISSUE_MPP:g}, coarser on large slides]",
     ),
     click.option(
         "--detector",
@@ -127,19 +175,19 @@ _RECIPE_OPTIONS = [
     ),
     click.option(
         "--min-piece-area-um2",
-        default=50_000.0,
+        default=MIN_PIECE_AREA_UM2,
         show_default=True,
         help="Drop smaller pieces of tissue, in µm².",
     ),
     click.option(
         "--min-hole-area-um2",
-        default=250_000.0,
+        default=MIN_HOLE_AREA_UM2,
         show_default=True,
         help="Fill smaller holes in tissue, in µm².",
     ),
     click.option(
         "--tissue-margin-um",
-        default=0.0,
+        default=TISSUE_MARGIN_UM,
         show_default=True,
         help="Widen tissue by so many µm on all sides.",
     ),
@@ -148,7 +196,7 @@ _RECIPE_OPTIONS = [
         type=float,
         help="µm per pixel of the slide, where its own value is missing or wrong.",
     ),
-    click.option("--reader", type=click.Choice(["tiff", "openslide"]), help="Insist on a reader."),
+    click.option("--reader", type=ReaderName(), help="Insist on a reader."),
     click.option(
         "--annotations",
         type=PATH,
@@ -157,8 +205,8 @@ _RECIPE_OPTIONS = [
     ),
     click.option(
         "--annotations-mode",
-        type=click.Choice(["replace", "intersect", "exclude"]),
-        default="replace",
+        type=click.Choice(get_args(AnnotationsMode)),
+        default=ANNOTATIONS_MODE,
         show_default=True,
         help="Take them for the tissue, or only the tissue inside or outside them.",
     ),
@@ -170,15 +218,15 @@ _RECIPE_OPTIONS = [
     ),
     click.option(
         "--annotations-unit",
-        type=click.Choice(["auto", "px", "um"]),
-        default="auto",
+        type=click.Choice(get_args(AnnotationUnit)),
+        default=ANNOTATION_UNIT,
         show_default=True,
         help="Of their coordinates; auto is what the file says, else level-0 pixels.",
     ),
     click.option(
         "--annotations-origin",
-        type=click.Choice(["auto", "scan-area", "slide"]),
-        default="auto",
+        type=click.Choice(get_args(AnnotationOrigin)),
+        default=ANNOTATION_ORIGIN,
         show_default=True,
         help="Where their coordinates begin; auto is what the file says, else as in QuPath.",
     ),
@@ -234,7 +282,7 @@ def make_recipe(
 ) -> "Recipe":
     """Make a `Recipe` of the values of its options."""
     from slidetile.format.codecs.jpeg import JpegCodec
-    from slidetile.planning.plan import TileSpec
+    from slidetile.planning.tile_spec import TileSpec
     from slidetile.recipe import Recipe
 
     if jpeg_quality is not None and codec != "jpeg":
@@ -251,6 +299,13 @@ def make_recipe(
         return Recipe(mpp=mpp, tile=spec, codec=chosen, annotations=annotations, **others)
 
 
+_ANNOTATIONS_DEFAULTS = {
+    "mode": ANNOTATIONS_MODE,
+    "unit": ANNOTATION_UNIT,
+    "origin": ANNOTATION_ORIGIN,
+}
+
+
 def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     """Take the options about annotations out of the others, and make their value."""
     from slidetile.annotations.spec import AnnotationsSpec
@@ -258,7 +313,7 @@ def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     path, classes = options.pop("annotations"), options.pop("annotations_classes")
     choices = {name: options.pop(f"annotations_{name}") for name in ("mode", "unit", "origin")}
     if path is None:
-        if classes or choices != {"mode": "replace", "unit": "auto", "origin": "auto"}:
+        if classes or choices != _ANNOTATIONS_DEFAULTS:
             raise click.UsageError(
                 "--annotations-… say how to use --annotations FILE, which is not given."
             )

@@ -1,9 +1,8 @@
-"""Many slides: find them, name their stores, tile them, report."""
+"""Many slides: find them, name their stores, tile them, report.
 
-from slidetile.cohort.batch import BatchReport, SlideResult, tile_slides
+Knows which slides there are and what became of each. Does not know tiles.
+"""
 
-__all__ = [
-    "BatchReport",
-    "SlideResult",
-    "tile_slides",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import logging
 import os
 import time
@@ -17,7 +18,8 @@ from typing import Literal, NamedTuple
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.errors import StoreExistsError
 from slidetile.recipe import Recipe, tile_slide
-from slidetile.runtime.memory import default_workers
+from slidetile.runtime.cpus import worker_count
+from slidetile.runtime.files import write_whole
 from slidetile.runtime.processes import in_processes
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing.options import WriteOptions
@@ -108,7 +110,8 @@ def tile_slides(
         many processes, and even a crash of a decoder costs only that slide; a script that asks
         for this needs the usual ``if __name__ == "__main__":``.
     workers
-        Threads for each slide; the cores divided among the processes unless given.
+        Threads for each slide; the cores of this process, divided among the processes, unless
+        given.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error.
@@ -123,17 +126,17 @@ def tile_slides(
     Raises
     ------
     ValueError
-        ``processes`` is negative.
+        ``processes`` is negative, or ``workers`` less than 1.
     OSError
         The output folder cannot be made, or the summary cannot be written.
     """
     if processes < 0:
         raise ValueError(f"processes is 0 or more, but it is {processes}.")
+    threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     slides = find_slides(paths)
     names = store_names(slides)
-    threads = workers or max(1, default_workers() // max(1, processes))
     jobs = [
         _Job(slide, folder / name, recipe or Recipe(), threads, options or WriteOptions())
         for slide, name in zip(slides, names, strict=True)
@@ -238,10 +241,9 @@ def one_line(error: BaseException) -> str:
 
 
 def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(SlideResult)])
+    writer.writeheader()
+    writer.writerows(asdict(result) for result in results)
     # A path may hold bytes that are no text; the table stays readable all the same.
-    with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(SlideResult)])
-        writer.writeheader()
-        writer.writerows(asdict(result) for result in results)
-    temporary.replace(path)
+    write_whole(path, [text.getvalue().encode(errors="backslashreplace")])

@@ -1,13 +1,8 @@
-"""The store as bytes: layout, shards, metadata, table; no file is opened."""
+"""The store as bytes: codecs, layout, shards, metadata, table, names.
 
-from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
-from slidetile.format.codecs.planar import RawCodec, ZstdCodec
-from slidetile.format.metadata.store import StoreMetadata
+Knows what every byte of a store means. Does not know files, nor threads.
+"""
 
-__all__ = [
-    "JpegCodec",
-    "NativeCodec",
-    "RawCodec",
-    "StoreMetadata",
-    "ZstdCodec",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -104,12 +104,7 @@ class ChunkGrid:
 
     def chunk_span(self, region: Region) -> Region:
         """Return the (columns × rows) of chunks that cover ``region``, itself inside the array."""
-        return Region.from_edges(
-            region.x // self.chunk_width,
-            region.y // self.chunk_height,
-            -(-region.right // self.chunk_width),
-            -(-region.bottom // self.chunk_height),
-        )
+        return region.rescaled((self.chunk_width, self.chunk_height), (1, 1))
 
     def chunks_for(self, regions: Iterable[Region]) -> NDArray[np.bool_]:
         """Return which chunks any of ``regions`` touches, as bool [chunk row, chunk column]."""

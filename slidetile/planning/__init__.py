@@ -1,10 +1,8 @@
-"""Which tiles to store: pure integers."""
+"""Which tiles to store: integers.
 
-from slidetile.planning.plan import Tile, TilePlan, TileSpec, plan_tiles
+Knows the slide's size, its tissue and which tiles are wanted. Does not know pixels.
+"""
 
-__all__ = [
-    "Tile",
-    "TilePlan",
-    "TileSpec",
-    "plan_tiles",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -1,7 +1,8 @@
-"""Rectangles, grids and pixel arrays; no slide and no file."""
+"""Rectangles, grids, pixel arrays, masks, averaging, drawing.
 
-from slidetile.raster.region import Region
+Knows pixels and where they lie. Does not know slides, nor files.
+"""
 
-__all__ = [
-    "Region",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -22,7 +22,8 @@ def draw(
     image: NDArray[np.uint8],
     *,
     mask: NDArray[np.bool_] | None = None,
-    cells: Sequence[tuple[float, float, float, float]] = (),
+    cells: Sequence[Region] = (),
+    downsample: tuple[float, float] = (1.0, 1.0),
     longest_side_px: int = LARGEST_SIDE_PX,
 ) -> NDArray[np.uint8]:
     """Draw the outline of a mask and the edges of cells over an image.
@@ -34,7 +35,9 @@ def draw(
     mask
         bool [row, column] of the image's height and width; its outline is drawn in green.
     cells
-        (left, top, right, bottom) of rectangles in pixels of the image, drawn in blue.
+        Rectangles, drawn in blue.
+    downsample
+        Pixels in which the cells are given per pixel of the image, as (x, y).
     longest_side_px
         The image is scaled to this before anything is drawn, so that lines stay visible; up by
         no more than 8.
@@ -57,10 +60,10 @@ def draw(
         canvas[_outline(_fit(mask, size))] = OUTLINE_COLOUR
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
-    for left, top, right, bottom in cells:
-        x, y = min(round(left * scale), size[0] - 1), min(round(top * scale), size[1] - 1)
-        end = max(x, round(right * scale) - 1), max(y, round(bottom * scale) - 1)
-        pen.rectangle((x, y, *end), outline=GRID_COLOUR)
+    for cell in cells:
+        drawn = cell.rescaled(downsample, (scale, scale), rounding="nearest")
+        x, y = min(drawn.x, size[0] - 1), min(drawn.y, size[1] - 1)
+        pen.rectangle((x, y, drawn.right - 1, drawn.bottom - 1), outline=GRID_COLOUR)
     return np.asarray(picture)
 
 
@@ -96,14 +99,6 @@ def card(title: str, facts: Mapping[str, Any], picture: NDArray[np.uint8] | None
         f"<div style='display:flex;gap:1em;align-items:flex-start'>{shown}"
         f"<table>{rows}</table></div></div>"
     )
-
-
-def cells_on(
-    regions: Sequence[Region], scale: tuple[float, float]
-) -> list[tuple[float, float, float, float]]:
-    """Return level-0 regions as (left, top, right, bottom) on an image ``scale`` times coarser."""
-    x, y = scale
-    return [(r.x / x, r.y / y, r.right / x, r.bottom / y) for r in regions]
 
 
 def _inline(picture: NDArray[np.uint8]) -> str:

@@ -1,20 +1,13 @@
 """Where squares of one size lie on a canvas, and what becomes of those at its edges: integers."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import EDGE, Edge
 from slidetile.raster.region import Region
-
-Edge = Literal["keep", "drop", "shift"]
-"""What becomes of squares that reach over the right or bottom edge.
-
-"keep": they stay as they are, and what lies outside is background. "drop": they are left out.
-"shift": the last column and row are moved inward until they lie wholly inside, so they overlap
-their neighbours; where the canvas itself is smaller than a square, it reaches over all the same.
-"""
 
 _NOWHERE = 1 << 62
 
@@ -41,7 +34,7 @@ class TileGrid:
     stride: int
     """From one square to the next; less than the size, they overlap."""
 
-    edge: Edge = "keep"
+    edge: Edge = EDGE
     """What becomes of squares that reach over the right or bottom edge."""
 
     def __post_init__(self) -> None:

@@ -1,8 +1,21 @@
-"""Rectangles of pixels and their integer arithmetic."""
+"""Rectangles of pixels, and how they are carried from one grid of pixels to another."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from operator import index
-from typing import Self
+from typing import Literal, Self, overload
+
+Length = int | float | Fraction
+"""How long something is on a grid, in its pixels."""
+
+Rounding = Literal["outward", "inward", "nearest"]
+"""What becomes of edges that fall into pixels of another grid.
+
+"outward": the region holds every pixel it covers, be it in part. "inward": it holds those that it
+covers wholly. "nearest": each edge goes to the nearest edge between pixels, halves to the even
+one, but the region keeps at least one pixel.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +95,82 @@ class Region:
         """Return this region in coordinates that begin at the top left corner of ``other``."""
         return Region(x=self.x - other.x, y=self.y - other.y, width=self.width, height=self.height)
 
-    def rescaled(self, source: tuple[int, int], target: tuple[int, int]) -> "Region":
-        """Return the smallest region that covers this one on another grid over the same area.
+    @overload
+    def rescaled(
+        self,
+        source: tuple[Length, Length],
+        target: tuple[Length, Length],
+        *,
+        rounding: Literal["outward", "nearest"] = "outward",
+        tolerance: Fraction | int = 0,
+    ) -> "Region": ...
+    @overload
+    def rescaled(
+        self,
+        source: tuple[Length, Length],
+        target: tuple[Length, Length],
+        *,
+        rounding: Literal["inward"],
+        tolerance: Fraction | int = 0,
+    ) -> "Region | None": ...
+    def rescaled(
+        self,
+        source: tuple[Length, Length],
+        target: tuple[Length, Length],
+        *,
+        rounding: Rounding = "outward",
+        tolerance: Fraction | int = 0,
+    ) -> "Region | None":
+        """Return the region on another grid of pixels that begins at the same corner.
 
-        ``source`` and ``target`` are (width, height) of the whole area on either grid. The
-        arithmetic is exact, and the edges are rounded outward.
+        An edge at ``e`` comes to lie at ``e × target / source``. That is exact where both are
+        whole numbers or fractions, and rounded as floats are where they are floats.
+
+        Parameters
+        ----------
+        source, target
+            The (width, height) of one and the same thing on this grid and on the other: of the
+            whole image, or of a pixel of either.
+        rounding
+            What becomes of edges that fall into pixels; see `Rounding`.
+        tolerance
+            Edges that lie so little beyond an edge between pixels count as lying on it, where
+            they are rounded outward or inward; in pixels of the other grid.
+
+        Returns
+        -------
+        Region or None
+            None where it is rounded inward and covers no pixel wholly.
         """
-        (from_width, from_height), (to_width, to_height) = source, target
-        return Region.from_edges(
-            self.x * to_width // from_width,
-            self.y * to_height // from_height,
-            -(-self.right * to_width // from_width),
-            -(-self.bottom * to_height // from_height),
-        )
+        left, right = _carried(self.x, self.right, source[0], target[0], rounding, tolerance)
+        top, bottom = _carried(self.y, self.bottom, source[1], target[1], rounding, tolerance)
+        if rounding == "inward" and (left >= right or top >= bottom):
+            return None
+        return Region.from_edges(left, top, right, bottom)
+
+
+def _carried(
+    first: int,
+    last: int,
+    source: Length,
+    target: Length,
+    rounding: Rounding,
+    tolerance: Fraction | int,
+) -> tuple[int, int]:
+    """Return where the edges of a span come to lie, rounded."""
+    if rounding == "nearest":
+        begin = round(first * target / source)
+        return begin, max(begin + 1, round(last * target / source))
+    if rounding == "inward":
+        return -_floor(-first, source, target, tolerance), _floor(last, source, target, tolerance)
+    return _floor(first, source, target, tolerance), -_floor(-last, source, target, tolerance)
+
+
+def _floor(edge: int, source: Length, target: Length, tolerance: Fraction | int) -> int:
+    """Return ⌊edge × target / source + tolerance⌋."""
+    product: Length = edge * target
+    if isinstance(product, int) and isinstance(source, int):
+        if not tolerance:
+            return product // source
+        product = Fraction(product)
+    return math.floor(product / source + tolerance)

@@ -141,6 +141,11 @@ def _factors(
     return x, y
 
 
+def mean_downsample(downsample: tuple[float, float]) -> float:
+    """Return the one number by which levels are compared and told: the mean of both axes."""
+    return (downsample[0] + downsample[1]) / 2
+
+
 def as_written(number: float) -> Fraction:
     """Return the decimal number as which a float is written."""
     return Fraction(repr(float(number)))

@@ -1,1 +1,4 @@
-"""Threads, processes, memory and claims; nothing of slides."""
+"""Threads, processes, memory, claims, and files read and written.
+
+Knows the machine a run has to itself or shares. Does not know slides.
+"""

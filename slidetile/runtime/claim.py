@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidetile.errors import StoreBusyError
+from slidetile.runtime.files import write_whole
 from slidetile.runtime.holder import Holder, uptime_s
 
 
@@ -142,11 +143,6 @@ class Claim:
         self._beat_at = uptime_s()
         threading.Thread(target=self._beat_on, name="slidetile_claim", daemon=True).start()
 
-    @property
-    def token(self) -> str:
-        """What no other claim has."""
-        return self._me.token
-
     def check(self) -> None:
         """Make sure the store is still ours to write.
 
@@ -207,9 +203,7 @@ class Claim:
         try:
             if (now := look(self.path)) is None or now.data != dead.data:
                 return False  # another was quicker, and has closed the gate behind it
-            mine = self.path.with_name(f"{self.path.name}.{self.token}")
-            create(mine, self._data)
-            mine.replace(self.path)
+            write_whole(self.path, [self._data])
         finally:
             gate.unlink(missing_ok=True)
         return True

@@ -1,7 +1,5 @@
 """How many bytes a run may hold at once."""
 
-import logging
-import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -9,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-_log = logging.getLogger(__name__)
+from slidetile.runtime.cgroups import CGROUPS, PROC, groups_of
 
 USABLE_SHARE = 0.7
 """The rest stays with the operating system, the page cache and the neighbours."""
@@ -17,9 +15,14 @@ USABLE_SHARE = 0.7
 OVERHEAD = 3
 """A unit of work is held about three times: as read, as decoded, as encoded."""
 
-
 TIGHT_BYTES = 4 << 30
 """Below such a limit of the address space, what is reserved and never used counts too."""
+
+_GROUP_FILES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    2: ("memory.max", "memory.current"),
+}
+"""The files of a control group's limit and of what is used of it, by the group's version."""
 
 
 class Gauge(Protocol):
@@ -43,15 +46,11 @@ class SystemGauge:
 
     Parameters
     ----------
-    proc
-        Where the kernel tells about processes.
-    cgroups
-        Where control groups are mounted.
+    proc, cgroups
+        As in `groups_of`.
     """
 
-    def __init__(
-        self, *, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")
-    ) -> None:
+    def __init__(self, *, proc: Path = PROC, cgroups: Path = CGROUPS) -> None:
         self._proc = proc
         self._cgroups = cgroups
 
@@ -84,29 +83,12 @@ class SystemGauge:
         return peak if sys.platform == "darwin" else peak * 1024
 
     def _cgroup_headrooms(self) -> Iterator[int]:
-        for folder, limit_name, used_name in self._cgroup_folders():
-            limit = _read_number(folder / limit_name)
-            used = _read_number(folder / used_name)
+        for group in groups_of("memory", proc=self._proc, cgroups=self._cgroups):
+            limit_name, used_name = _GROUP_FILES[group.version]
+            limit = _read_number(group.folder / limit_name)
+            used = _read_number(group.folder / used_name)
             if limit is not None and used is not None:
-                yield limit - (used - _reclaimable_bytes(folder / "memory.stat"))
-
-    def _cgroup_folders(self) -> Iterator[tuple[Path, str, str]]:
-        """Yield this process's groups and all above them, with the names of limit and use."""
-        try:
-            lines = (self._proc / "self" / "cgroup").read_text().splitlines()
-        except OSError:  # not Linux
-            return
-        for line in lines:
-            _, controllers, path = line.split(":", 2)
-            if controllers == "":
-                root, names = self._cgroups, ("memory.max", "memory.current")
-            elif "memory" in controllers.split(","):
-                root = self._cgroups / "memory"
-                names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-            else:
-                continue
-            own = root / path.strip("/")
-            yield from ((folder, *names) for folder in (own, *own.parents) if _within(folder, root))
+                yield limit - (used - _reclaimable_bytes(group.folder / "memory.stat"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,18 +174,9 @@ def is_space_tight() -> bool:
     return limit is not None and limit < TIGHT_BYTES
 
 
-def default_workers() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _soft_limit(kind: int) -> int | None:
     soft, _ = resource.getrlimit(kind)
     return None if soft == resource.RLIM_INFINITY else soft
-
-
-def _within(folder: Path, root: Path) -> bool:
-    return folder == root or root in folder.parents
 
 
 def _reclaimable_bytes(stat: Path) -> int:

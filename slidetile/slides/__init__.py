@@ -1,18 +1,8 @@
-"""What a slide is, and how one is opened."""
+"""What a slide is, how its file is opened, and how it looks at another resolution.
 
-from slidetile.slides.array import ArraySlide
-from slidetile.slides.opening import open_slide
-from slidetile.slides.overview import Overview, read_overview
-from slidetile.slides.rescaled import rescale_slide
-from slidetile.slides.slide import Level, Slide, Source
+Knows the formats of slides. Does not know tissue, tiles or zarr.
+"""
 
-__all__ = [
-    "ArraySlide",
-    "Level",
-    "Overview",
-    "Slide",
-    "Source",
-    "open_slide",
-    "read_overview",
-    "rescale_slide",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

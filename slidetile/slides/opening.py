@@ -1,21 +1,19 @@
-"""Open whole slides: one adapter per library, chosen by what is in the file, never by its name.
-
-The libraries are imported when a slide is opened, so that importing slidetile stays quick.
-"""
+"""Open whole slides: which reader opens a file depends on what is in it, never on its name."""
 
 import os
 from pathlib import Path
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
-from slidetile.slides.slide import Slide, check_mpp
-
-_READERS = (None, "tiff", "openslide")
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.mpp import check_mpp
+from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, Reader
+from slidetile.slides.readers import READERS, named_reader
+from slidetile.slides.slide import Slide
 
 
 def open_slide(
     path: str | os.PathLike[str],
     *,
-    reader: str | None = None,
+    reader: str | Reader | None = None,
     mpp: float | tuple[float, float] | None = None,
 ) -> Slide:
     """Open a whole slide.
@@ -25,8 +23,9 @@ def open_slide(
     path
         The slide's file; of a DICOM series, any one of its files.
     reader
-        "tiff" or "openslide" to insist on one. Without it, TIFF files that the fast reader
-        knows (Aperio SVS, OME-TIFF, generic TIFF) go to it, everything else to OpenSlide.
+        "tiff" or "openslide" to insist on one, or a `Reader` of your own. Without it, TIFF files
+        that the fast reader knows (Aperio SVS, OME-TIFF, generic TIFF) go to it, everything else
+        to OpenSlide.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), where the file's own is missing
         or wrong.
@@ -46,17 +45,12 @@ def open_slide(
     ...     print(slide.width, slide.height, slide.mpp)
     3840 2560 (0.5, 0.5)
     """
-    if reader not in _READERS:
-        raise ValueError(f'The reader is "tiff", "openslide" or None, but not {reader!r}.')
+    chosen = named_reader(reader) if isinstance(reader, str) else reader
     if mpp is not None:
         mpp = check_mpp(mpp)
     file = Path(path)
     _check_file(file)
-    if reader == "openslide":
-        return _open_vendor(file, mpp)
-    if reader == "tiff":
-        return _open_tiff(file, mpp)
-    return _open_any(file, mpp)
+    return _open_any(file, mpp) if chosen is None else chosen.open(file, mpp=mpp)
 
 
 def _check_file(path: Path) -> None:
@@ -79,33 +73,45 @@ def _check_file(path: Path) -> None:
 
 
 def _open_any(path: Path, mpp: tuple[float, float] | None) -> Slide:
-    from slidetile.slides.tiff.directory import OtherReaderError, PlanesError
+    """Ask the readers that may know the file, one after another."""
+    head = _head(path)
+    strangers = [reader for reader in READERS if not reader.recognises(head)]
+    refusals: list[UnsupportedSlideError] = []
+    for reader in READERS:
+        if reader in strangers:
+            continue
+        try:
+            return reader.open(path, mpp=mpp)
+        except FinalRefusalError:
+            raise
+        except UnsupportedSlideError as error:
+            refusals.append(error)
+    raise _no_reader(path, strangers, refusals) from refusals[0]
 
+
+def _head(path: Path) -> bytes:
     try:
-        return _open_tiff(path, mpp)
-    except PlanesError:
-        raise
-    except UnsupportedSlideError as error:
-        refusal = error
-    try:
-        return _open_vendor(path, mpp)
-    except UnsupportedSlideError as error:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError as error:
+        raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _no_reader(
+    path: Path, strangers: list[Reader], refusals: list[UnsupportedSlideError]
+) -> UnsupportedSlideError:
+    """Return the error that tells why every reader refuses a file."""
+    kinds = " or ".join(reader.kind for reader in strangers)
+    reasons = [f"it is no {kinds}"] if kinds else []
+    reasons += [_reason(error, path) for error in refusals]
+    remedy = "Is it a whole slide, and complete?"
+    # OpenSlide, the last, refuses whatever it does not know; the others know what they refuse.
+    if any(not isinstance(error, OtherReaderError) for error in refusals[:-1]):
         remedy = 'Convert it to a tiled 8-bit TIFF, for example with "vips tiffsave".'
-        if isinstance(refusal, OtherReaderError):
-            remedy = "Is it a whole slide, and complete?"
-        raise UnsupportedSlideError(
-            f"{path.name} cannot be opened: {one_line(refusal.__cause__)}, and OpenSlide says "
-            f"“{one_line(error.__cause__)}”. {remedy}"
-        ) from refusal
+    return UnsupportedSlideError(
+        f"{path.name} cannot be opened: {', and '.join(reasons)}. {remedy}"
+    )
 
 
-def _open_tiff(path: Path, mpp: tuple[float, float] | None) -> Slide:
-    from slidetile.slides.tiff.slide import TiffSlide
-
-    return TiffSlide(path, mpp=mpp)
-
-
-def _open_vendor(path: Path, mpp: tuple[float, float] | None) -> Slide:
-    from slidetile.slides.openslide.slide import VendorSlide
-
-    return VendorSlide(path, mpp=mpp)
+def _reason(error: UnsupportedSlideError, path: Path) -> str:
+    return str(error).removeprefix(f"{path.name} cannot be opened: ").removesuffix(".")

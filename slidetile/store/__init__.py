@@ -1,12 +1,8 @@
-"""Reading a store back."""
+"""A finished store read back: its tiles, any region, windows.
 
-from slidetile.store.selection import TileSelection
-from slidetile.store.store import TileStore, open_store
-from slidetile.store.windows import Windows
+Knows what a store holds. Does not know the formats of slides, nor how a store is written.
+"""
 
-__all__ = [
-    "TileSelection",
-    "TileStore",
-    "Windows",
-    "open_store",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

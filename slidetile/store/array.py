@@ -207,8 +207,9 @@ class ArrayFile:
     ) -> Iterator[tuple[Cell, bytes | None]]:
         """Yield each chunk of a span but those known, with its bytes, shard by shard."""
         across, down = self.grid.chunks_across, self.grid.chunks_down
-        for row in range(span.y // down, -(-span.bottom // down)):
-            for column in range(span.x // across, -(-span.right // across)):
+        shards = span.rescaled((across, down), (1, 1))
+        for row in range(shards.y, shards.bottom):
+            for column in range(shards.x, shards.right):
                 x, y = column * across, row * down
                 columns = np.arange(max(x, span.x), min(x + across, span.right)) - x
                 rows = np.arange(max(y, span.y), min(y + down, span.bottom)) - y

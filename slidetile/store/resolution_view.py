@@ -114,13 +114,7 @@ class ResolutionView:
 
     def to_slide(self, region: Region) -> Region:
         """Return the level-0 pixels that lie under a region, rounded outward."""
-        across, down = self.step
-        return Region.from_edges(
-            math.floor(region.x * across + SLACK),
-            math.floor(region.y * down + SLACK),
-            math.ceil(region.right * across - SLACK),
-            math.ceil(region.bottom * down - SLACK),
-        )
+        return region.rescaled((1, 1), self.step, tolerance=SLACK)
 
     def read(self, region: Region, cache: ChunkCache | None = None) -> Pixels:
         """Return a region as uint8 [row, column, channel].

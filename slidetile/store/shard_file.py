@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.format.shard import ShardIndex, index_bytes, unpack_index
-
-LARGEST_GAP_BYTES = 1 << 16
-"""Chunks that lie no further apart are read at once: a byte costs less than a call."""
-
-LARGEST_READ_BYTES = 1 << 23
-"""As much of a shard is in memory at once; more only where a single chunk has more."""
+from slidetile.runtime.reads import joined_reads
 
 CACHED_INDEX_BYTES = 1 << 22
 """What the indexes kept of one array may take: a thousand shards of 256 chunks."""
@@ -92,32 +87,13 @@ def read_chunks(
     few where they do not; what lies far from all of them is not read.
     """
     places = places[index[places, 1] > 0]
-    offsets = index[places, 0]
-    order = np.argsort(offsets, kind="stable")
-    entries = index[places[order]].tolist()
-    for first, last, start, stop in _runs(entries):
-        data = os.pread(file, stop - start, start)
-        for place, (offset, length) in zip(
-            places[order[first:last]].tolist(), entries[first:last], strict=True
-        ):
-            yield place, data[offset - start : offset - start + length]
-
-
-def _runs(entries: list[list[int]]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (first, last, start, stop) of each run of entries, ordered by their offset."""
-    first, start, stop = 0, 0, 0
-    for number, (offset, length) in enumerate(entries):
-        end = max(stop, offset + length)
-        if number > first and (
-            offset - stop > LARGEST_GAP_BYTES or end - start > LARGEST_READ_BYTES
-        ):
-            yield first, number, start, stop
-            first = number
-        if number == first:
-            start, end = offset, offset + length
-        stop = end
-    if entries:
-        yield first, len(entries), start, stop
+    offsets, lengths = index[places].T.tolist()
+    wanted = places.tolist()
+    for read in joined_reads(offsets, lengths):
+        data = os.pread(file, read.stop - read.start, read.start)
+        for number in read.ranges:
+            first = offsets[number] - read.start
+            yield wanted[number], data[first : first + lengths[number]]
 
 
 def _held(index: ShardIndex) -> int:

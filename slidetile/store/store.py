@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.table import read_parquet
 from slidetile.raster import drawing as preview
-from slidetile.raster.grid import Edge
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
 from slidetile.store.area import StoredArea
-from slidetile.store.array import ArrayFile
 from slidetile.store.picture import PictureFile
 from slidetile.store.resolution_view import ResolutionView, StoredLevel
 from slidetile.store.root import open_arrays, read_root
@@ -56,14 +55,20 @@ class TileStore:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """``attributes.slidetile`` as JSON, for the caller to keep; see docs/store-format.md."""
+        """``attributes.slidetile`` as JSON, for the caller to keep; see store-format.md."""
         return self._metadata.attributes
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The stored levels, finest first."""
         return tuple(
-            _level(array, self._covered_size(number)) for number, array in enumerate(self._arrays)
+            Level.covering(
+                self._covered_size(number),
+                array.grid.size,
+                tile_width_px=array.grid.chunk_width,
+                tile_height_px=array.grid.chunk_height,
+            )
+            for number, array in enumerate(self._arrays)
         )
 
     @property
@@ -102,7 +107,7 @@ class TileStore:
 
     @functools.cached_property
     def tiles(self) -> "pa.Table":
-        """The tile table, one row a tile; its columns are those of docs/store-format.md.
+        """The tile table, one row a tile; its columns are those of docs/reference/store-format.md.
 
         Raises
         ------
@@ -179,7 +184,7 @@ class TileStore:
         size: int = 256,
         stride: int | None = None,
         mpp: float | None = None,
-        min_tissue_fraction: float = 0.05,
+        min_tissue_fraction: float = MIN_TISSUE_FRACTION,
         edge: Edge = "drop",
     ) -> Windows:
         """Return windows over the area the tiles cover, whatever their grid.
@@ -311,7 +316,8 @@ class TileStore:
         picture = preview.draw(
             self.overview,
             mask=self.tissue > 0,
-            cells=preview.cells_on([self.tile_region(i) for i in range(len(self))], scale),
+            cells=[self.tile_region(i) for i in range(len(self))],
+            downsample=scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.name, facts, picture)
@@ -352,14 +358,3 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
         It is no store, or of a later version.
     """
     return TileStore(path)
-
-
-def _level(array: ArrayFile, covered: tuple[int, int]) -> Level:
-    width, height = array.grid.size
-    return Level(
-        width=width,
-        height=height,
-        downsample=max(1.0, (covered[0] / width + covered[1] / height) / 2),
-        tile_width_px=array.grid.chunk_width,
-        tile_height_px=array.grid.chunk_height,
-    )

@@ -8,8 +8,9 @@ from operator import index
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.raster.coverage import covered_share
-from slidetile.raster.grid import Edge, TileGrid, check_edge, check_fraction
+from slidetile.raster.grid import TileGrid, check_edge, check_fraction
 from slidetile.store.area import Ends, StoredArea
 from slidetile.store.resolution_view import SLACK, ResolutionView
 
@@ -44,7 +45,7 @@ class WindowSpec:
     mpp: float | None = None
     """Micrometres per pixel; those of level 0 unless given."""
 
-    min_tissue_fraction: float = 0.05
+    min_tissue_fraction: float = MIN_TISSUE_FRACTION
     """Windows with less tissue than this share of their area are left out; 0 keeps them all."""
 
     edge: Edge = "drop"

@@ -24,6 +24,15 @@ class Windows(Sequence[Pixels]):
     shuffled. Picklable, so that worker processes, spawned ones too, can have one each.
 
     PyTorch's DataLoader takes it as a dataset, and fetches batch by batch (``__getitems__``).
+
+    Parameters
+    ----------
+    view
+        The store at the windows' resolution.
+    spec
+        What a window is and how they were chosen.
+    plan
+        Where the windows lie.
     """
 
     def __init__(self, view: ResolutionView, spec: WindowSpec, plan: WindowPlan) -> None:

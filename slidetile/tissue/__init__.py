@@ -1,16 +1,8 @@
-"""Where the tissue is on a slide."""
+"""Where the tissue is on a slide: from an overview to a `TissueMask`, by detectors.
 
-from slidetile.tissue.mask import TissueMask, TissuePiece, find_tissue
-from slidetile.tissue.onnx import OnnxDetector
-from slidetile.tissue.optical_density import OpticalDensityDetector
-from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
+Knows what tissue looks like. Does not know files, nor tiles.
+"""
 
-__all__ = [
-    "DarkBackgroundDetector",
-    "OnnxDetector",
-    "OpticalDensityDetector",
-    "OtsuDetector",
-    "TissueMask",
-    "TissuePiece",
-    "find_tissue",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -1,9 +1,8 @@
-"""Whether a store is still what was written, says the same everywhere, and holds the slide."""
+"""Whether a store is what was written, and whether it was written right.
 
-from slidetile.verify.finding import Finding
-from slidetile.verify.verify import verify_store
+Knows all that a store says, and that it must agree. Does not know how a store is written.
+"""
 
-__all__ = [
-    "Finding",
-    "verify_store",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -3,12 +3,11 @@
 import math
 from dataclasses import replace
 
-from slidetile.annotations.spec import AnnotationsSpec
 from slidetile.annotations.tissue import DETECTOR
 from slidetile.errors import StoreError
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.metadata.tissue import AnnotationFacts, TissueParameters
+from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.raster.resolution import Rescaling, choose_rescaling
 from slidetile.slides.rescaled import view_slide
 from slidetile.slides.slide import Slide
@@ -53,9 +52,9 @@ def check_tissue(tissue: TissueParameters) -> None:
         They cannot. The message names the key.
     """
     path = "attributes.slidetile.parameters.tissue.regions"
-    for number, annotations in enumerate(tissue.annotations):
-        _check_annotations(annotations, f"{path}[{number}]")
-    replacing = [n for n, annotations in enumerate(tissue.annotations) if _replaces(annotations)]
+    replacing = [
+        n for n, annotations in enumerate(tissue.annotations) if annotations.mode == "replace"
+    ]
     if replacing != ([0] if tissue.detector == DETECTOR else []):
         raise StoreError(
             f"{path} has the mode 'replace' at {replacing}, but only what replaces the detector, "
@@ -131,18 +130,3 @@ def _level_size(metadata: StoreMetadata) -> tuple[int, int]:
             f"{width}×{height} pixels"
         )
     return width, height
-
-
-def _replaces(annotations: AnnotationFacts) -> bool:
-    return annotations.mode == "replace"
-
-
-def _check_annotations(found: AnnotationFacts, path: str) -> None:
-    choices = found.to_node()
-    del choices["sha256"]
-    try:
-        spec = AnnotationsSpec(path=".", **choices)
-    except ValueError as error:
-        raise StoreError(f"{path}: {error}") from error
-    if spec.classes != found.classes:
-        raise StoreError(f"{path}.classes are not in order, each once: {found.classes!r:.80}")

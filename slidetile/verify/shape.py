@@ -15,10 +15,11 @@ from slidetile.format.metadata.picture import PictureMetadata, PictureName, pict
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
 from slidetile.format.pyramid import PyramidLevel, halved_levels
-from slidetile.planning.plan import TileSpec
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
+from slidetile.slides.slide import Level
 from slidetile.verify.origin import check_tissue, derive_level_0
 from slidetile.verify.tree import StoreTree
 
@@ -120,8 +121,8 @@ class StoreShape:
         """Level-0 pixels per pixel of each level, as (x, y)."""
         if not self.is_native:
             return self.metadata.downsamples
-        width, height = self.grids[0].size
-        return tuple((width / grid.width, height / grid.height) for grid in self.grids)
+        whole = self.grids[0].size
+        return tuple(Level.covering(whole, grid.size).downsample for grid in self.grids)
 
 
 def read_shape(tree: StoreTree) -> StoreShape:

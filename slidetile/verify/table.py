@@ -1,7 +1,6 @@
 """Whether the rows of a tile table agree with the metadata, the tissue and the stored chunks."""
 
 import functools
-import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from slidetile.format.names import TABLE
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
+from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
 from slidetile.verify.choice import ChoiceCheck
 from slidetile.verify.finding import Finding
@@ -102,9 +102,9 @@ class TableCheck:
 
     def _under(self, region: Region, margin: int) -> NDArray[np.uint32]:
         """Return the tissue labels under a region, and ``margin`` more on every side."""
-        (across, down), labels = self._shape.overview_scale, self._labels
-        top, bottom = int(region.y / down) - margin, int(np.ceil(region.bottom / down)) + margin
-        left, right = int(region.x / across) - margin, int(np.ceil(region.right / across)) + margin
+        under, labels = region.rescaled(self._shape.overview_scale, (1, 1)), self._labels
+        top, bottom = under.y - margin, under.bottom + margin
+        left, right = under.x - margin, under.right + margin
         return labels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
 
     def _of_chunks(self, tile: int, region: Region) -> Iterator[Finding]:
@@ -160,11 +160,8 @@ class TableCheck:
         return masks
 
     def _digest(self) -> str:
-        digest = hashlib.sha256()
-        for name in ("column", "row", "tissue_fraction"):
-            digest.update(np.ascontiguousarray(self._columns[name]).tobytes())
-        digest.update(self._labels.astype(np.int32).tobytes())
-        return digest.hexdigest()
+        told = self._columns
+        return plan_digest(told["column"], told["row"], told["tissue_fraction"], self._labels)
 
     def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)

@@ -15,6 +15,7 @@ from slidetile.format.metadata.node import parse_json
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, TABLE
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.runtime import memory
+from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.slide import Slide
 from slidetile.store.store import open_store
@@ -70,7 +71,8 @@ def verify_store(
         Decode every chunk of every level, and compare the levels of a lossless store with the
         halvings of the finer ones.
     workers
-        Threads that read and decode; one for each core unless given, fewer where memory is short.
+        Threads that read and decode; one for each core of this process unless given, and fewer
+        where memory is short.
         What is found does not depend on it.
 
     Returns
@@ -94,12 +96,11 @@ def verify_store(
     >>> print(verify_store(store.path)[0])
     overview/zarr.json: it is missing
     """
-    if workers is not None and workers < 1:
-        raise ValueError(f"At least 1 worker is needed, but there are to be {workers}.")
+    threads = worker_count(workers)
     tree = StoreTree(Path(path))
     if MANIFEST not in tree or PARTIAL_NOTE in tree:
         open_store(path)
-    check = _Check(tree, workers=_affordable(tree, workers or memory.default_workers()))
+    check = _Check(tree, workers=_affordable(tree, threads))
     findings = dict.fromkeys(check.as_written())  # what is found in two ways is told once
     findings |= dict.fromkeys(check.agreement())
     if deep or slide is not None:

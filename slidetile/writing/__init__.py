@@ -1,10 +1,8 @@
-"""From a slide and a plan to a store."""
+"""From a slide and a plan to a finished store.
 
-from slidetile.writing.options import Progress, WriteOptions
-from slidetile.writing.write import write_tiles
+Knows how tiles are copied or encoded, in bounded memory. Does not know the formats of slides.
+"""
 
-__all__ = [
-    "Progress",
-    "WriteOptions",
-    "write_tiles",
-]
+from slidetile._face import attach
+
+__getattr__, __dir__ = attach(__name__)

@@ -13,7 +13,8 @@ from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.slide import DAMAGED, FetchedTiles, NativeTiles, Slide
+from slidetile.slides.native import DAMAGED, FetchedTiles, NativeTiles
+from slidetile.slides.slide import Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
@@ -45,7 +46,6 @@ class Copying:
 
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
-        self.kept: KeptShards | None = None
         found = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
         self._natives = [(number, native) for number, native in found if native is not None]
         if not self._natives or self._natives[0][0] != 0:
@@ -90,7 +90,7 @@ class Copying:
                 tasks.append(Task(number, tuple(group)))
         return tasks
 
-    def read(self, task: Task) -> _Fetched:
+    def read(self, task: Task, _kept: KeptShards | None = None, /) -> _Fetched:
         """Read the stored bytes of the shards' native tiles."""
         grid = self.levels[task.level].grid
         cells = np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
@@ -127,5 +127,5 @@ def _native_tiles(
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),
-        downsample=(slide.width / level.width, slide.height / level.height),
+        downsample=level.downsample,
     )

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slidetile.choices import CODEC, CodecName
 from slidetile.errors import NotNativeError
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.planning.plan import TilePlan
-from slidetile.runtime.memory import default_workers
+from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
 from slidetile.writing.work import Task
 from slidetile.writing.write import make_work
@@ -51,7 +52,7 @@ def estimate(
     plan: TilePlan,
     destination: str | os.PathLike[str],
     *,
-    codec: CodecName | ChunkCodec = "auto",
+    codec: CodecName | ChunkCodec = CODEC,
     workers: int | None = None,
 ) -> Estimate:
     """Make a few of a plan's shards in memory and say what all of them would take.
@@ -69,7 +70,10 @@ def estimate(
         ``codec`` is "native" and the slide's tiles cannot be copied.
     SlideReadError
         The samples could not be read.
+    ValueError
+        ``workers`` is less than 1.
     """
+    threads = worker_count(workers)
     if codec == "auto":
         try:
             return estimate(slide, plan, destination, codec=NativeCodec(), workers=workers)
@@ -93,7 +97,7 @@ def estimate(
         codec=chosen.name,
         tiles=len(plan),
         bytes=round(sampled_bytes * share) if known is None else known,
-        seconds=seconds * share / (workers or default_workers()),
+        seconds=seconds * share / threads,
         free_bytes=shutil.disk_usage(_existing_folder(Path(destination))).free,
     )
 

@@ -10,9 +10,7 @@ from typing import Self
 from slidetile.errors import StoreExistsError
 from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
-
-MOST_PARTS = 512
-"""Parts handed to the system at once; POSIX promises 16, Linux and macOS take 1024."""
+from slidetile.runtime.files import sync, write_whole
 
 
 class PartialFolder:
@@ -75,7 +73,7 @@ class PartialFolder:
         self._claim.release()
 
     def write(self, path: Path, parts: Sequence[bytes]) -> None:
-        """Write a file under a temporary name and rename it: it is whole or absent.
+        """Write a file; it is whole or absent.
 
         ``parts`` follow each other in the file; they are not joined in memory.
 
@@ -90,23 +88,14 @@ class PartialFolder:
         if path.parent not in self._known_folders:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._known_folders.add(path.parent)
-        # Named by the claim: one who was taken for dead and wakes up writes into no file of ours.
-        temporary = f"{path}.{self._claim.token}.tmp"
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            for first in range(0, len(parts), MOST_PARTS):
-                _write_all(file, parts[first : first + MOST_PARTS])
-            if self._durable:
-                os.fsync(file)
-        finally:
-            os.close(file)
-        self._claim.check()
-        os.replace(temporary, path)  # noqa: PTH105  pathlib takes as long again to do it
+        # Under a name of its own, and not renamed when the claim is lost meanwhile: one who was
+        # taken for dead and wakes up writes into no file of ours.
+        write_whole(path, parts, durable=self._durable, before_rename=self._claim.check)
 
     def keep(self, path: Path) -> None:
         """Sync a file that an earlier run has written, where this one is to be durable."""
         if self._durable:
-            _sync(path)
+            sync(path)
 
     def discard(self) -> None:
         """Remove the folder; what is written next begins it anew."""
@@ -126,7 +115,7 @@ class PartialFolder:
         """
         if self._durable:
             for folder, _, _ in os.walk(self.path, topdown=False):
-                _sync(Path(folder))
+                sync(Path(folder))
         self._claim.check()
         check_destination(self._store, overwrite=self._overwrite)
         replaced = self._store.with_name(self._store.name + REPLACED_SUFFIX)
@@ -171,30 +160,14 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         )
 
 
-def _write_all(file: int, parts: Sequence[bytes]) -> None:
-    written = os.writev(file, parts)
-    if written < sum(map(len, parts)):  # rare: a full disk, a signal
-        left = memoryview(b"".join(parts))[written:]
-        while left:
-            left = left[os.write(file, left) :]
-
-
 def _owner_path(store: Path) -> Path:
     return store.with_name(store.name + OWNER_SUFFIX)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _sync_above(path: Path) -> None:
     """Sync the folder a path lies in, and those above, which this run may have made."""
     above = Path(os.path.abspath(path)).parents  # noqa: PTH100  links stay
-    _sync(above[0])
+    sync(above[0])
     for folder in above[1:]:
         with contextlib.suppress(OSError):  # not ours to read, so not ours either
-            _sync(folder)
+            sync(folder)

@@ -1,14 +1,10 @@
 """What shapes a store, and what the store is to say of its slide and of how it was made."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.metadata import store as store_format
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters, Parameters
@@ -16,8 +12,10 @@ from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
+from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
 
 
@@ -36,11 +34,6 @@ class StoreSpec:
 
     metadata: StoreMetadata
     """What the store says of itself."""
-
-
-def fill_value(slide: Slide) -> int:
-    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
-    return store_format.fill_value(slide.background)
 
 
 def store_metadata(
@@ -83,7 +76,9 @@ def store_metadata(
             codec=CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec")),
             **plan.spec.parameters,
             tissue=TissueParameters(values=plan.tissue.parameters),
-            plan_sha256=_digest(plan),
+            plan_sha256=plan_digest(
+                plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels
+            ),
         ),
         quality=MeasuredLevel.of(levels, slide.mpp).facts,
         icc_profile=slide.icc_profile,
@@ -101,17 +96,7 @@ def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:
         width=slide.width,
         height=slide.height,
         scan_area=None if slide.scan_area == slide.bounds else slide.scan_area,
-        level_downsamples=tuple(level.downsample for level in slide.levels),
+        level_downsamples=tuple(mean_downsample(level.downsample) for level in slide.levels),
         mpp=slide.mpp,
         objective_power=slide.objective_power,
     )
-
-
-def _digest(plan: TilePlan) -> str:
-    """Return what tells two plans apart that the same parameters, read otherwise, would give."""
-    digest = hashlib.sha256()
-    for array in (plan.columns, plan.rows, plan.tissue_fractions):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    for row in plan.tissue.labels:  # whatever type they have here
-        digest.update(row.astype("<i4").tobytes())
-    return digest.hexdigest()

@@ -22,6 +22,7 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
+from slidetile.runtime.files import TEMPORARY_SUFFIX
 from slidetile.writing.partial import PartialFolder
 from slidetile.writing.spec import StoreSpec
 from slidetile.writing.work import EncodedShard
@@ -168,7 +169,7 @@ class StoreWriter:
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
         self._write(self.partial / "zarr.json", root)
         if self._is_continued:
-            for stray in self.partial.rglob("*.tmp"):
+            for stray in self.partial.rglob(f"*{TEMPORARY_SUFFIX}"):
                 stray.unlink(missing_ok=True)
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
         self._folder.finish()
@@ -228,8 +229,8 @@ class StoreWriter:
         """Write a whole [row, column, channel] array as an image of one level."""
         height, width, _ = pixels.shape
         grid = picture_grid(width, height)
-        scale = self.spec.plan.tissue.overview.scale
-        picture = PictureMetadata.of(name, self.spec.metadata, grid, scale)
+        downsample = self.spec.plan.tissue.overview.downsample
+        picture = PictureMetadata.of(name, self.spec.metadata, grid, downsample)
         array = picture.array
         self._write_json(name, picture.image.to_json())
         self._write_json(f"{name}/0", array.to_json())

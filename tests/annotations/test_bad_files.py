@@ -246,7 +246,8 @@ def test_nothing_is_never_silent(tmp_path, slide, caplog):
     path.write_text(json.dumps(box(0, 0, 200, 100)))
     every = st.read_annotations(path, slide)
     assert not st.cut_tissue(tissue, every, mode="exclude").mask.any()
-    assert "the tissue has 1250 pixels of the mask and the regions 1250, but none" in caplog.text
+    told = "the tissue has 1250 pixels of the mask and the annotations 1250, but none"
+    assert told in caplog.text
     path.write_text(json.dumps(box(10.1, 10.1, 11.6, 11.6)))
     assert not st.draw_tissue(slide, st.read_annotations(path, slide)).mask.any()
     assert "hold no pixel of the mask, each of which is 4×4 level-0 pixels" in caplog.text

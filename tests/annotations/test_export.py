@@ -75,7 +75,7 @@ def test_a_store_writes_what_its_plan_wrote(sample, tmp_path, cli):
             "column": row["column"],
             "row": row["row"],
             "tissue fraction": round(row["tissue_fraction"], 6),
-            "tissue region": row["region"],
+            "tissue piece": row["region"],
         }
         right, bottom = row["x"] + row["width"], row["y"] + row["height"]
         corners = [[row["x"], row["y"]], [right, row["y"]], [right, bottom], [row["x"], bottom]]

@@ -103,20 +103,20 @@ def test_tissue_options_are_recorded(cli, sample, tmp_path):
     told = st.open_store(tmp_path / "s.zarr").attributes["parameters"]["tissue"]
     assert told["detector"]["keep_pen"] is True
     assert told["keep_pen"] is True
-    assert told["min_piece_area_um2"] == 1000
+    assert told["min_region_area_um2"] == 1000
     assert told["min_hole_area_um2"] == 0
-    assert told["tissue_margin_um"] == 40
+    assert told["region_margin_um"] == 40
 
 
 def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):
     result = cli("plan", sample, "--keep-pen", "--detector", "otsu")
     assert result.exit_code == 2
-    assert "keep_pen is for the detector that is chosen" in " ".join(result.output.split())
+    assert "keep_pen applies to the detector that is chosen" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
 def test_impossible_margins_are_refused(value):
-    with pytest.raises(ValueError, match="tissue_margin_um is 0 or more"):
+    with pytest.raises(ValueError, match="tissue_margin_um must be 0 or more"):
         st.Recipe(tissue_margin_um=value)
 
 

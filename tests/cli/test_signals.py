@@ -22,6 +22,18 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
 
 
+@pytest.fixture(autouse=True)
+def _heard_by_children():
+    """Catch SIGINT here, so that what is begun here does not inherit that it is ignored.
+
+    A shell has it ignored by whatever it begins in the background, pytest included; a signal that
+    a process catches is one whose default its children get.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def wait_until(condition):
     end = time.monotonic() + PATIENCE_S
     while not condition():

@@ -1,11 +1,13 @@
 import hashlib
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fetch_slide
+import paths
 import pytest
+import real_slides
 from fetch_slide import FetchError, RealSlide
-from paths import SHARED
 
 CONTENT = bytes(range(256)) * 10_000
 
@@ -75,13 +77,7 @@ def test_a_bad_download_is_refused_and_leaves_nothing(slide_at, tmp_path, name, 
 
 def test_a_silent_server_is_reported(slide_at, tmp_path):
     slide = slide_at("x.svs")
-    nowhere = RealSlide(
-        url="http://127.0.0.1:9/x.svs",
-        size_bytes=slide.size_bytes,
-        sha256=slide.sha256,
-        licence=slide.licence,
-        about=slide.about,
-    )
+    nowhere = replace(slide, url="http://127.0.0.1:9/x.svs")
     with pytest.raises(FetchError, match="try again later"):
         fetch_slide.fetch(nowhere, tmp_path)
 
@@ -109,17 +105,68 @@ def test_the_command_line(slide_at, tmp_path, monkeypatch, capsys):
         fetch_slide.main(["unknown"])
 
 
+@pytest.fixture
+def small_slides(slide_at, monkeypatch):
+    slides = {
+        "large": slide_at("large.svs"),
+        "one": replace(slide_at("one.svs"), small=True),
+        "two": replace(slide_at("download"), small=True, file="two.ndpi"),
+    }
+    monkeypatch.setattr(fetch_slide, "load_list", lambda: slides)
+    return slides
+
+
+@pytest.mark.usefixtures("small_slides")
+def test_the_small_ones_come_under_their_names_to_where_the_tests_look(
+    tmp_path, monkeypatch, capsys
+):
+    assert fetch_slide.REAL in paths.REAL
+    monkeypatch.setattr(fetch_slide, "REAL", tmp_path / "real")
+    assert fetch_slide.main(["--small"]) == 0
+    files = [tmp_path / "real" / name for name in ("one.svs", "two.ndpi")]
+    assert sorted((tmp_path / "real").iterdir()) == files
+    assert all(file.read_bytes() == CONTENT for file in files)
+    assert capsys.readouterr().out.splitlines() == list(map(str, files))
+    with pytest.raises(SystemExit, match="2"):
+        fetch_slide.main(["large", "--small"])
+
+
+def test_one_that_cannot_be_had_keeps_no_other_away(small_slides, slide_at, tmp_path, capsys):
+    small_slides["one"] = replace(slide_at("wrong.svs"), small=True)
+    assert fetch_slide.main(["--small", "-o", str(tmp_path)]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["two.ndpi"]
+    assert "sha-256" in capsys.readouterr().err
+
+
+LISTED = fetch_slide.load_list()
+SMALL = {name: slide for name, slide in LISTED.items() if slide.small}
+
+
 def test_the_committed_list_is_well_formed():
-    slides = fetch_slide.load_list()
-    assert "CMU-1-Small-Region" in slides
-    for slide in slides.values():
-        assert slide.url.startswith("https://openslide.cs.cmu.edu/download/openslide-testdata/")
+    assert "CMU-1-Small-Region" in SMALL
+    for slide in LISTED.values():
+        assert slide.url.startswith("https://")
         assert len(bytes.fromhex(slide.sha256)) == 32
         assert slide.size_bytes > 0
+        assert slide.licence
+    names = [slide.filename for slide in LISTED.values()]
+    assert len(set(names)) == len(names)
+    assert sum(slide.size_bytes for slide in SMALL.values()) < 10e6
 
 
-def test_the_listed_small_region_is_the_real_one():
-    path = SHARED / "slides" / "CMU-1-Small-Region.svs"
-    if not path.exists():
-        pytest.skip(f"the real slides are not at {path.parent}")
-    assert fetch_slide.fetch(fetch_slide.load_list()["CMU-1-Small-Region"], path.parent) == path
+@pytest.mark.parametrize("slide", SMALL.values(), ids=SMALL)
+def test_a_listed_small_slide_is_the_one_the_tests_know(shared_slides, slide):
+    path = shared_slides / slide.filename
+    assert fetch_slide.fetch(slide, path.parent) == path  # it is there, so this only checks it
+
+
+def test_what_is_skipped_says_how_to_get_it(shared_slides, monkeypatch, tmp_path):
+    monkeypatch.setattr(real_slides, "REAL", (tmp_path,))
+    for name, remedy in [
+        ("test3-DAPI.ndpi", r"python data_samples/fetch_slide\.py --small"),
+        ("private.svs", "no public address"),
+    ]:
+        with pytest.raises(pytest.skip.Exception, match=remedy):
+            shared_slides / name
+        (tmp_path / name).touch()
+        assert shared_slides / name == tmp_path / name

@@ -56,7 +56,7 @@ def test_it_runs_in_order_and_complains_of_nothing(executed):
     assert [out for out in outputs(executed) if out.get("name") == "stderr"] == []
     said = "".join(out.text for out in outputs(executed) if out.get("name") == "stdout")
     assert "zarr and slidetile read the same pixels: True" in said
-    assert "30 tiles; the first one is (512, 512, 3) uint8" in said
+    assert re.search(r"(?m)^[1-9]\d* tiles; the first one is \(512, 512, 3\) uint8$", said)
 
 
 def test_it_shows_the_slide_the_tissue_the_plan_and_the_store(executed):

@@ -1,8 +1,6 @@
 """What the tile table tells of the pixels: exact values, a brute-force twin, real slides."""
 
 import json
-import pickle
-from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -11,34 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from quality_stores import COLOURS, values, written
 
 import slidetile as st
 from slidetile.format.codecs.planar import RawCodec
 from slidetile.format.layout import ChunkGrid, Shard
-from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.table import QUALITY_COLUMNS
 from slidetile.quality.measure import TileMeasure, grey, laplacian
 from slidetile.quality.measured_level import MeasuredLevel
-from slidetile.quality.pen import area_fractions
 
 CODECS = ("native", "zstd", "jpeg", "raw")
-COLOURS = QUALITY_COLUMNS[:3]
-
-
-def written(tmp_path, pixels, *, size=64, mpp=4.0, codec="zstd"):
-    """Write all tiles of an image; at 4 µm its own pixels are what is measured."""
-    slide = st.ArraySlide(pixels, mpp=mpp)
-    tissue = st.find_tissue(slide, detector=lambda image: np.ones(image.shape[:2], np.bool_))
-    return st.write_tiles(
-        slide,
-        st.plan_tiles(slide, tissue, st.TileSpec(size=size)),
-        tmp_path / "s.zarr",
-        codec=codec,
-    )
-
-
-def values(store, name):
-    return store.tiles[name].to_numpy()
 
 
 def test_colours_of_flat_tiles_are_exact(tmp_path):
@@ -104,29 +84,6 @@ def test_the_laplacian_is_that_of_scipy_and_grey_that_of_pillow():
     expected = laplace(luma.astype(np.int16))[1:-1, 1:-1]
     np.testing.assert_array_equal(laplacian(luma), expected)
     assert grey(np.full((1, 1, 3), 255, np.uint8)) == 255
-
-
-@pytest.mark.parametrize(
-    ("downsamples", "mpp", "expected"),
-    [
-        ((1, 4, 16, 64), 0.25, (2, 1, 4.0)),
-        ((1, 4, 16), 0.5, (1, 2, 4.0)),
-        ((1, 2, 4, 8, 16), 0.5, (3, 1, 4.0)),
-        ((1,), 0.25, (0, 16, 4.0)),
-        ((1, 2), 0.499, (1, 4, 3.992)),
-        ((1, 4, 10), 0.5, (2, 1, 5.0)),  # a little too coarse is near enough
-        ((1, 4, 12), 0.5, (1, 2, 4.0)),
-        ((1, 2, 4), 29.0, (0, 1, 29.0)),
-        ((1, 4, 16), None, (1, 2, None)),
-    ],
-)
-def test_the_level_that_is_measured(downsamples, mpp, expected):
-    grid = ChunkGrid.about((100, 100), (64, 64), 64)
-    levels = [PyramidLevel(grid=grid, shards=(), downsample=(d, d)) for d in downsamples]
-    level = MeasuredLevel.of(levels, None if mpp is None else (mpp, mpp))
-    number, factor, measured = expected
-    assert (level.number, level.factor) == (number, factor)
-    assert level.mpp == (None if measured is None else pytest.approx((measured, measured)))
 
 
 @some.composite
@@ -243,51 +200,6 @@ def twin(level, pixels, stored, tile):
     return values
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    some.integers(1, 12),
-    some.integers(1, 12),
-    some.sampled_from([1.0, 8.0, 7.3]),
-    some.integers(0, 2**32 - 1),
-)
-def test_area_fractions_are_exact(rows, columns, scale, seed):
-    rng = np.random.default_rng(seed)
-    mask = rng.random((rows, columns)) < 0.5
-    width, height = int(columns * scale), int(rows * scale)
-    left, right = sorted(rng.choice(width + 1, 2, replace=False).tolist())
-    top, bottom = sorted(rng.choice(height + 1, 2, replace=False).tolist())
-    step = Fraction(scale)
-
-    def overlap(first, stop, pixel):
-        return max(0, min(Fraction(stop), (pixel + 1) * step) - max(Fraction(first), pixel * step))
-
-    covered = sum(
-        overlap(top, bottom, y) * overlap(left, right, x) for y, x in np.argwhere(mask).tolist()
-    )
-    region = st.Region.from_edges(left, top, right, bottom)
-    (found,) = area_fractions(mask, (scale, scale), [region])
-    assert found == pytest.approx(float(covered / region.area), abs=1e-9)
-
-
-def test_a_stroke_of_ink_is_told_by_the_tiles_it_crosses(tmp_path):
-    """White glass, a stroke of blue marker 2 mm wide that covers two columns and a half."""
-    pixels = np.full((512, 1024, 3), 243, np.uint8)
-    pixels[:, 192:512] = 30, 90, 170
-    store = written(tmp_path, pixels, size=128, mpp=8.0)
-    columns, pen = values(store, "column"), values(store, "pen_fraction")
-    for column, expected in enumerate([0, 0.5, 1, 1, 0, 0, 0, 0]):
-        # Its rim is counted a little wide: chroma subsampling would have spread it.
-        assert pen[columns == column] == pytest.approx(expected, abs=0.1)
-    assert set(pen[columns > 4].tolist()) == {0}
-    assert len(store.select(pc.field("pen_fraction") < 0.2)) == 4 * 5
-
-
-def test_no_ink_is_told_in_the_dark(tmp_path):
-    pixels = np.zeros((128, 128, 3), np.uint8)
-    pixels[:, 32:64] = 0, 0, 160
-    assert set(values(written(tmp_path, pixels, mpp=8.0), "pen_fraction").tolist()) == {0}
-
-
 def test_blur_lowers_the_laplacian_variance_of_every_tile(shared_slides, tmp_path):
     """A blur of 2 µm leaves a third at most, where there is something to be sharp."""
     from scipy.ndimage import gaussian_filter
@@ -375,74 +287,6 @@ def test_the_table_says_at_what_resolution(sample, tmp_path):
         field = schema.field("laplacian_variance")
         assert field.type == pa.float32()
         assert json.loads(field.metadata[b"mpp"]) == told["mpp"]
-
-
-@pytest.fixture(scope="module")
-def store(sample, tmp_path_factory):
-    recipe = st.Recipe(tile=st.TileSpec(size=512))
-    return st.tile_slide(sample, tmp_path_factory.mktemp("store") / "s.zarr", recipe)
-
-
-def test_tiles_are_chosen_by_an_expression(store):
-    least = float(np.median(values(store, "laplacian_variance")))
-    sharp = store.select(pc.field("laplacian_variance") > least)
-    expected = [
-        row["tile_id"] for row in store.tiles.to_pylist() if row["laplacian_variance"] > least
-    ]
-    assert sharp.tile_ids.tolist() == expected
-    assert 0 < len(sharp) < len(store)
-    assert sharp.tiles == store.tiles.filter(pc.field("laplacian_variance") > least)
-    for place, tile in enumerate(expected):
-        assert sharp.tile_region(place) == store.tile_region(tile)
-    np.testing.assert_array_equal(sharp[0], store[expected[0]])
-    np.testing.assert_array_equal(sharp[-1], store[expected[-1]])
-    assert "of the 30 tiles of TileStore(" in repr(sharp)
-
-
-def test_a_selection_is_a_sequence_in_the_order_asked_for(store):
-    chosen = store.select([5, 3, 3, 8])
-    assert chosen.tiles["tile_id"].to_pylist() == [5, 3, 3, 8]
-    assert [tile.mean() for tile in chosen] == [store[tile].mean() for tile in (5, 3, 3, 8)]
-    assert chosen[1:].tile_ids.tolist() == [3, 3, 8]
-    assert chosen[::-2].tile_ids.tolist() == [8, 3]
-    assert len(store.select([])) == 0
-    assert list(store.select([])) == []
-    with pytest.raises(ValueError, match="read-only"):
-        chosen.tile_ids[0] = 1
-
-
-def test_a_selection_pickles(store):
-    chosen = store.select([7, 2])
-    again = pickle.loads(pickle.dumps(chosen))  # noqa: S301  our own bytes
-    assert again.tile_ids.tolist() == [7, 2]
-    np.testing.assert_array_equal(again[1], store[2])
-
-
-def test_wrong_selections_are_refused(store):
-    for tile in (30, -1):
-        with pytest.raises(IndexError, match=f"has 30 tiles, so there is no tile {tile}"):
-            store.select([tile])
-    for tiles in ([0.5], [True, False]):
-        with pytest.raises(TypeError, match="integers"):
-            store.select(tiles)
-    with pytest.raises(ValueError, match="sharpness"):
-        store.select(pc.field("sharpness") > 1)
-    chosen = store.select([7, 2])
-    for index in (2, -3):
-        with pytest.raises(IndexError, match="The selection has 2 tiles"):
-            chosen[index]
-        with pytest.raises(IndexError, match="The selection has 2 tiles"):
-            chosen.tile_region(index)
-
-
-def test_info_tells_the_medians(cli, store):
-    told = json.loads(cli("info", store.path, "--json").stdout)
-    assert told["quality_mpp"] == [4.0, 4.0]
-    assert list(told["median_quality"]) == list(QUALITY_COLUMNS)
-    for name, value in told["median_quality"].items():
-        assert value == pytest.approx(np.median(values(store, name)))
-    assert told["tiles_with_pen"] == 0
-    assert "laplacian_variance" in cli("info", store.path).stdout
 
 
 def test_a_damaged_chunk_ends_the_measuring():

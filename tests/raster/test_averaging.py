@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st_
+from pictures import brute_force_average
 from PIL import Image
 
 import slidetile as st
-from slidetile.raster.averaging import LARGEST_FACTOR, SUBPIXELS, Resampling
+from slidetile.raster.averaging import LARGEST_FACTOR, SUBPIXELS, Resampling, area_average
 
 factors = st_.builds(
     lambda whole, part, unit: whole + Fraction(part % unit, unit),
@@ -182,3 +183,69 @@ def test_pixels_that_are_not_there_are_not_made_up():
     block = st.Region(x=0, y=0, width=70, height=7)
     with pytest.raises(ValueError, match="of the source, but the block is"):
         resampling.average(pixels[:7], block, st.Region(x=0, y=0, width=4, height=5))
+
+
+@given(
+    height=st_.integers(1, 30),
+    width=st_.integers(1, 30),
+    channels=st_.sampled_from([1, 3]),
+    factor=st_.integers(1, 35),
+    seed=st_.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_area_average_equals_its_brute_force_twin(height, width, channels, factor, seed):
+    pixels = noise(height, width, channels, seed)
+    assert np.array_equal(area_average(pixels, factor), brute_force_average(pixels, factor))
+
+
+def test_area_average_of_white_does_not_overflow():
+    assert (area_average(np.full((700, 600, 1), 255, np.uint8), 600) == 255).all()
+
+
+def test_halves_are_rounded_up():
+    pixels = np.array([[[0], [1]], [[0], [1]]], np.uint8)
+    assert area_average(pixels, 2).item() == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    factor=st_.tuples(st_.integers(1, 9), st_.integers(1, 9)),
+    size=st_.tuples(st_.integers(1, 40), st_.integers(1, 40)),
+    data=st_.data(),
+)
+def test_whole_factors_are_a_quicker_way_to_the_same_pixels(factor, size, data):
+    resampling = Resampling(source_size=size, factor=tuple(map(Fraction, factor)))
+    width, height = resampling.size
+    left, top = data.draw(st_.integers(0, width - 1)), data.draw(st_.integers(0, height - 1))
+    region = st.Region.from_edges(
+        left,
+        top,
+        data.draw(st_.integers(left + 1, width)),
+        data.draw(st_.integers(top + 1, height)),
+    )
+    needed = resampling.source_region(region)
+    at = st.Region.from_edges(
+        data.draw(st_.integers(0, needed.x)), data.draw(st_.integers(0, needed.y)), *size
+    )
+    pixels = noise(size[1], size[0])
+    slow = np.empty((region.height, region.width, 3), np.uint8)
+    resampling._average_parts(pixels[at.slices], at, region, slow)
+    quick = resampling.average(pixels[at.slices], at, region)
+    np.testing.assert_array_equal(quick, slow)
+    if factor[0] == factor[1]:
+        np.testing.assert_array_equal(quick, area_average(pixels, factor[0])[region.slices])
+
+
+@pytest.mark.parametrize("factor", [LARGEST_FACTOR, LARGEST_FACTOR - 1])
+def test_the_largest_whole_factors_too(factor):
+    pixels = np.where(noise(600, 700) > 40, 255, 254).astype(np.uint8)
+    resampling = Resampling(source_size=(700, 600), factor=(Fraction(factor), Fraction(factor)))
+    slow = np.empty((*resampling.size[::-1], 3), np.uint8)
+    resampling._average_parts(pixels, whole((700, 600)), whole(resampling.size), slow)
+    np.testing.assert_array_equal(area_average(pixels, factor), slow)
+
+
+def test_bands_do_not_show():
+    pixels = noise(2200, 1100)
+    parts = [area_average(pixels[top : top + 21], 3) for top in range(0, 2200, 21)]
+    np.testing.assert_array_equal(area_average(pixels, 3), np.concatenate(parts))

@@ -14,7 +14,6 @@ from slidetile.raster.drawing import (
     GRID_COLOUR,
     LARGEST_ENLARGEMENT,
     OUTLINE_COLOUR,
-    cells_on,
     draw,
 )
 
@@ -46,7 +45,8 @@ def test_a_mask_that_fills_the_picture_has_no_outline():
 
 
 def test_cells_are_drawn_inside_their_edges():
-    picture = draw(WHITE, cells=[(0, 0, 10, 10), (30, 20, 60, 40)], longest_side_px=60)
+    cells = [st.Region.from_edges(0, 0, 10, 10), st.Region.from_edges(30, 20, 60, 40)]
+    picture = draw(WHITE, cells=cells, longest_side_px=60)
     assert where(picture, GRID_COLOUR) == frame(0, 0, 9, 9) | frame(30, 20, 59, 39)
     assert (WHITE == 255).all()
 
@@ -54,7 +54,8 @@ def test_cells_are_drawn_inside_their_edges():
 def test_everything_is_scaled_together():
     mask = np.zeros((40, 60), np.bool_)
     mask[:, 30:] = True
-    picture = draw(WHITE, mask=mask, cells=[(0, 0, 30, 40)], longest_side_px=120)
+    cell = st.Region(x=0, y=0, width=120, height=120)
+    picture = draw(WHITE, mask=mask, cells=[cell], downsample=(4, 3), longest_side_px=120)
     assert picture.shape == (80, 120, 3)
     assert where(picture, GRID_COLOUR) == frame(0, 0, 59, 79)
     assert where(picture, OUTLINE_COLOUR) == {(60, y) for y in range(80)}
@@ -82,9 +83,11 @@ def test_grey_becomes_colour():
     np.testing.assert_array_equal(picture, np.repeat(grey, 3, axis=2))
 
 
-@pytest.mark.parametrize("cell", [(59.99, 0, 60, 40), (0, 0, 0.1, 0.1), (0.64, 0.64, 0.96, 0.96)])
-def test_cells_thinner_than_a_pixel_are_drawn_all_the_same(cell):
-    assert where(draw(WHITE, cells=[cell], longest_side_px=55), GRID_COLOUR)
+@pytest.mark.parametrize("edges", [(5999, 0, 6000, 4000), (0, 0, 10, 10), (64, 64, 96, 96)])
+def test_cells_thinner_than_a_pixel_are_drawn_all_the_same(edges):
+    cell = st.Region.from_edges(*edges)
+    picture = draw(WHITE, cells=[cell], downsample=(100, 100), longest_side_px=55)
+    assert where(picture, GRID_COLOUR)
 
 
 def test_a_slide_a_pixel_wider_than_its_tiles_can_be_drawn():
@@ -96,8 +99,10 @@ def test_a_slide_a_pixel_wider_than_its_tiles_can_be_drawn():
     assert where(plan.picture(), GRID_COLOUR)
 
 
-def test_cells_on_an_image():
-    assert cells_on([st.Region(x=8, y=6, width=16, height=3)], (4, 3)) == [(2, 2, 6, 3)]
+def test_cells_of_another_resolution_are_brought_to_the_images():
+    cell = st.Region(x=8, y=6, width=16, height=9)
+    picture = draw(WHITE, cells=[cell], downsample=(4, 3), longest_side_px=60)
+    assert where(picture, GRID_COLOUR) == frame(2, 2, 5, 4)
 
 
 def test_png_keeps_every_pixel():

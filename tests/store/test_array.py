@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_tissue import drawn
 
 import slidetile as st
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.raster.region import Region
-from slidetile.store.array import ArrayFile
+from slidetile.store.array import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ArrayFile, ChunkCache
 
 
 class CountingCodec(ZstdCodec):
@@ -26,21 +27,32 @@ class CountingCodec(ZstdCodec):
 @pytest.fixture(scope="module")
 def store(sample, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("array") / "s.zarr"
-    recipe = st.Recipe(tile=st.TileSpec(size=512), codec="zstd")
+    recipe = st.Recipe(tile=st.TileSpec(size=512), codec="zstd", detector=drawn)
     return st.tile_slide(sample, path, recipe).path
 
 
+@pytest.fixture(scope="module")
+def corner(store):
+    """The level-0 pixel (x, y) where four stored tiles meet, and so four chunks."""
+    tiles = st.open_store(store).tiles
+    cells = set(zip(tiles["column"].to_pylist(), tiles["row"].to_pylist(), strict=True))
+    around = ((0, 0), (-1, 0), (0, -1), (-1, -1))
+    column, row = min((c, r) for c, r in cells if {(c + x, r + y) for x, y in around} <= cells)
+    return 512 * column, 512 * row
+
+
 @pytest.mark.parametrize(
-    ("region", "chunks"),
+    ("left", "top", "side", "chunks"),
     [
-        (Region(x=1100, y=600, width=256, height=256), 1),
-        (Region(x=1400, y=600, width=256, height=256), 2),
-        (Region(x=1400, y=900, width=256, height=256), 4),
-        (Region(x=1024, y=512, width=512, height=512), 1),
-        (Region(x=-500, y=-500, width=400, height=400), 0),
+        (-400, -400, 256, 1),
+        (-100, -400, 256, 2),
+        (-100, -100, 256, 4),
+        (0, 0, 512, 1),
+        (-9000, -9000, 400, 0),
     ],
 )
-def test_a_window_decodes_only_the_chunks_it_touches(store, region, chunks):
+def test_a_region_decodes_only_the_chunks_it_touches(store, corner, left, top, side, chunks):
+    region = Region(x=corner[0] + left, y=corner[1] + top, width=side, height=side)
     codec = CountingCodec()
     object.__setattr__(codec, "decoded", [])
     array = ArrayFile(store / "0", codec)
@@ -94,3 +106,19 @@ def test_a_damaged_chunk_is_named(store, tmp_path):
     opened = st.open_store(copy)
     with pytest.raises(st.StoreError, match=r"chunk at column \d+, row \d+ of .* is damaged"):
         list(opened)
+
+
+def test_a_cache_stays_within_its_bound():
+    cache = ChunkCache(largest_bytes=10_000)
+    for number in range(50):
+        cache.keep((number, 0), np.zeros((10, 100, 1), np.uint8))
+        assert cache.nbytes <= 10_000
+    assert (49, 0) in cache
+    assert (0, 0) not in cache
+    for number in range(50):
+        cache.keep((number, 1), np.zeros((100, 100, 1), np.uint8))
+    assert sum((number, 1) in cache for number in range(50)) == FEWEST_CHUNKS
+    for number in range(10**4):
+        cache.keep((number, 2), None)  # not stored: takes next to nothing, but not nothing
+    assert len(cache._chunks) < 100
+    assert ChunkCache()._largest_bytes == LARGEST_CACHE_BYTES == 64 * 2**20

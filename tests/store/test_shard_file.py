@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from slidetile.format.checksum import crc32c
 from slidetile.format.shard import index_bytes
-from slidetile.store.shard_file import (
-    LARGEST_GAP_BYTES,
-    LARGEST_READ_BYTES,
-    IndexCache,
-    _runs,
-    read_chunks,
-)
+from slidetile.runtime.reads import LARGEST_GAP_BYTES
+from slidetile.store.shard_file import IndexCache, read_chunks
 
 
 def shard_of(chunks, order, gap, count):
@@ -47,15 +42,6 @@ def test_chunks_are_found_in_whatever_order_they_lie(tmp_path_factory, order, pr
     finally:
         os.close(file)
     assert found == {place: chunks[place] for place in wanted & present}
-
-
-def test_neighbours_are_read_at_once_and_strangers_not():
-    gap, most = LARGEST_GAP_BYTES, LARGEST_READ_BYTES
-    assert list(_runs([])) == []
-    assert list(_runs([[5, 10], [15, 10], [25 + gap, 10]])) == [(0, 3, 5, 35 + gap)]
-    assert list(_runs([[5, 10], [16 + gap, 10]])) == [(0, 1, 5, 15), (1, 2, 16 + gap, 26 + gap)]
-    assert list(_runs([[0, most], [most, 1]])) == [(0, 1, 0, most), (1, 2, most, most + 1)]
-    assert list(_runs([[0, 100], [10, 5], [100, 1]])) == [(0, 3, 0, 101)]
 
 
 def test_indexes_are_kept_within_their_bound(tmp_path):

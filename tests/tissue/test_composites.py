@@ -1,9 +1,6 @@
 """Tissue detection on slides composed of real tissue, of seeds that nobody tuned to."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
+import composites
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,13 +10,6 @@ from slidetile.slides.array import ArraySlide
 from slidetile.tissue.mask import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector
-
-_spec = importlib.util.spec_from_file_location(
-    "composites", Path(__file__).parent / "composites.py"
-)
-composites = importlib.util.module_from_spec(_spec)
-sys.modules["composites"] = composites  # dataclasses look their module up
-_spec.loader.exec_module(composites)
 
 # Where heavy compression, noise or blur has taken most of the fat itself, this much is found.
 FAINT_AT_LEAST = {"fat, JPEG 40": 0.6, "JPEG 40": 0.8, "fat, noise of 4": 0.8}

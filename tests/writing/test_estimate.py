@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from known_tissue import sample_tissue
 
 import slidetile as st
 from slidetile.writing.estimate import Estimate, estimate
@@ -12,7 +13,7 @@ from slidetile.writing.estimate import Estimate, estimate
 @pytest.fixture(scope="module")
 def planned(sample):
     with st.open_slide(sample) as slide:
-        yield slide, st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=512))
+        yield slide, st.plan_tiles(slide, sample_tissue(slide), st.TileSpec(size=512))
 
 
 def chunk_bytes(store):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_tissue import sample_tissue
 from paths import SAMPLE
 
 import slidetile as st
@@ -32,11 +33,9 @@ def open_shared(folder, name):
 
 
 def plan_of(slide, size=None):
-    return st.plan_tiles(
-        slide,
-        st.find_tissue(slide),
-        st.TileSpec(size=size or (1024 if slide.width > 1500 else 256)),
-    )
+    tissue = sample_tissue(slide) if slide.source.name == SAMPLE.name else st.find_tissue(slide)
+    spec = st.TileSpec(size=size or (1024 if slide.width > 1500 else 256))
+    return st.plan_tiles(slide, tissue, spec)
 
 
 def tree(folder):
@@ -241,6 +240,17 @@ def test_an_interrupted_run_continues_to_the_same_bytes(tmp_path, long_slide, co
         assert tree(path) == whole
 
 
+def test_progress_is_reported_to_whatever_can_be_called(tmp_path):
+    class Reports(list):  # empty at first, and so false
+        __call__ = list.append
+
+    reports = Reports()
+    slide = st.ArraySlide(np.zeros((64, 64, 3), np.uint8))
+    plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=64, min_tissue_fraction=0))
+    st.write_tiles(slide, plan, tmp_path / "s.zarr", on_progress=reports)
+    assert [report.shards_done for report in reports] == [0, 1]
+
+
 def test_a_damaged_or_missing_shard_of_an_interrupted_run_is_made_again(tmp_path):
     with st.open_slide(SAMPLE) as slide:
         plan = plan_of(slide, 512)
@@ -315,12 +325,13 @@ def test_other_settings_or_another_slide_are_refused_by_name(tmp_path):
 
 def test_the_store_knows_its_source_and_its_settings(tmp_path):
     with st.open_slide(SAMPLE) as slide:
-        store = st.write_tiles(slide, plan_of(slide, 512), tmp_path / "s.zarr")
+        plan = st.plan_tiles(slide, sample_tissue(slide, parameters={"drawn by": "a generator"}))
+        store = st.write_tiles(slide, plan, tmp_path / "s.zarr")
         source = store.attributes["source"]
         assert source["name"] == "sample.svs"
         assert source["fingerprint"] == slide.source.fingerprint
         assert store.mpp == slide.mpp
         assert store.attributes["complete"] is True
-        assert store.attributes["parameters"]["tissue"]["mpp"] == 8.0
+        assert store.attributes["parameters"]["tissue"] == {"drawn by": "a generator"}
     files = filecmp.dircmp(store.path, store.path).common
     assert sorted(files) == ["0", "1", "overview", "tiles", "tissue", "zarr.json"]

@@ -4,14 +4,13 @@ A codec knows one chunk at a time, as a planar array [channel, row, column]: the
 store. What Zarr has to be told about it is its list of Zarr v3 codecs.
 """
 
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import CodecName
 from slidetile.raster.pixels import Pixels
-
-CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 
 ChunkPixels = NDArray[np.uint8]
 """The pixels of a chunk as [channel, row, column]."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from slidetile.choices import JPEG_QUALITY, CodecName
 from slidetile.format.checksum import crc32c
-from slidetile.format.codecs.codec import ChunkPixels, CodecName, Parts
+from slidetile.format.codecs.codec import ChunkPixels, Parts
 from slidetile.raster.pixels import Pixels
 
 _CRC = struct.Struct("<I")
@@ -65,10 +66,11 @@ class _JpegChunks:
 class JpegCodec(_JpegChunks):
     """Small and lossy, from any slide."""
 
-    quality: int = 90
+    quality: int = JPEG_QUALITY
     """As libjpeg counts it, 1–100."""
 
     name: CodecName = "jpeg"
+    """What a store calls it."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -94,6 +96,7 @@ class NativeCodec(_JpegChunks):
     """The slide's own JPEG tiles, copied byte for byte."""
 
     name: CodecName = "native"
+    """What a store calls it."""
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The codecs there are, by name."""
 
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.choices import CodecName
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 
 
-def make_codec(name: CodecName, *, quality: int = 90) -> ChunkCodec:
-    """Return the codec of that name.
+def make_codec(name: CodecName) -> ChunkCodec:
+    """Return the codec of that name, with its defaults.
 
     Raises
     ------
@@ -19,7 +20,7 @@ def make_codec(name: CodecName, *, quality: int = 90) -> ChunkCodec:
         case "zstd":
             return ZstdCodec()
         case "jpeg":
-            return JpegCodec(quality=quality)
+            return JpegCodec()
         case "raw":
             return RawCodec()
     raise ValueError(f"A codec is native, zstd, jpeg or raw, but this one is {name!r}.")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from slidetile.format.codecs.codec import ChunkPixels, CodecName, Parts
+from slidetile.choices import CodecName
+from slidetile.format.codecs.codec import ChunkPixels, Parts
 from slidetile.raster.pixels import Pixels
 
 
@@ -46,6 +47,7 @@ class RawCodec(_PlanarChunks):
     """Pixels as they are: scratch for training, can be memory-mapped."""
 
     name: CodecName = "raw"
+    """What a store calls it."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
@@ -80,6 +82,7 @@ class ZstdCodec(_PlanarChunks):
     """Effort of Zstandard, −131072–22; 1 is quick and costs photographs hardly any size."""
 
     name: CodecName = "zstd"
+    """What a store calls it."""
 
     def __post_init__(self) -> None:
         if not LOWEST_LEVEL <= self.compression_level <= HIGHEST_LEVEL:

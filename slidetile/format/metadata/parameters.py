@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.choices import CodecName, Edge
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
 from slidetile.format.codecs.planar import HIGHEST_LEVEL, LOWEST_LEVEL, RawCodec, ZstdCodec
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Whole
 from slidetile.format.metadata.tissue import TissueParameters
-from slidetile.raster.grid import Edge
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
 _LARGEST = (1 << 63) - 1

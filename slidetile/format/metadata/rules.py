@@ -15,6 +15,7 @@ T = TypeVar("T")
 LARGEST_LENGTH_PX = (1 << 31) - 1
 """More than any side of a slide."""
 
+_NAME = re.compile("[a-z0-9-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -150,6 +151,18 @@ class Text(_Plain[str]):
     def allows(self, value: Any) -> bool:
         """Return whether it is text of an allowed length."""
         return is_text(value) and self.least <= len(value) <= self.most
+
+
+class Name(_Plain[str]):
+    """A short name without spaces."""
+
+    __slots__ = ()
+
+    allowed = "a name: 1 to 64 lower-case letters, digits and hyphens"
+
+    def allows(self, value: Any) -> bool:
+        """Return whether it is one."""
+        return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 class Digest(_Plain[str]):

@@ -10,6 +10,7 @@ from slidetile.format.metadata.rules import (
     Box,
     Digest,
     Items,
+    Name,
     Nullable,
     Number,
     Text,
@@ -41,7 +42,7 @@ class SourceFacts(JsonPart):
     vendor: Annotated[str | None, Absent(Text())] = None
     """The scanner's maker or the format's name, lower case; None in an anonymous store."""
 
-    reader: Annotated[str, Text(1, 64)]
+    reader: Annotated[str, Name()]
     """The reader that opened it."""
 
     width: Annotated[int, Whole(1, LARGEST_LENGTH_PX)]

@@ -1,10 +1,12 @@
 """All that a store's root ``zarr.json`` says: of the slide, the settings and the pyramid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
+from slidetile.choices import CodecName
 from slidetile.errors import StoreError
-from slidetile.format.codecs.codec import ChunkCodec, CodecName
+from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair
 from slidetile.format.metadata.level_0 import Level0
@@ -21,8 +23,11 @@ OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels came about, for people."""
 
 
-def fill_value(background: tuple[int, int, int]) -> int:
-    """Return what an absent pixel reads as: a Zarr array has one value for all channels."""
+def fill_value(background: Sequence[int]) -> int:
+    """Return what an absent pixel reads as, where a slide has this background.
+
+    White or black, whichever is nearer: a Zarr array has one value for all channels.
+    """
     return 255 if sum(background) >= 3 * 128 else 0
 
 

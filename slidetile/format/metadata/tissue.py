@@ -5,12 +5,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
+from slidetile.choices import AnnotationOrigin, AnnotationsMode, AnnotationUnit
 from slidetile.errors import StoreError
 from slidetile.format.metadata.node import JsonNode, is_text
 from slidetile.format.metadata.part import JsonPart
-from slidetile.format.metadata.rules import Digest, Items, Text
+from slidetile.format.metadata.rules import Digest, Items, OneOf, Text
 
 DEEPEST = 32
 """So many objects and lists within each other are allowed in free-form JSON."""
@@ -26,20 +27,25 @@ _ANNOTATIONS = "regions"
 class AnnotationFacts(JsonPart):
     """A file of annotations, and its use."""
 
-    mode: Annotated[str, Text(1, 64)]
+    mode: Annotated[AnnotationsMode, OneOf(*get_args(AnnotationsMode))]
     """How the annotations meet the tissue."""
 
     sha256: Annotated[str, Digest()]
     """Digest of the file."""
 
     classes: Annotated[tuple[str, ...], Items(Text(), 0, MOST_CLASSES)]
-    """The classes that count, in order; all where there are none."""
+    """The classes that count, in order, each once; all where there are none."""
 
-    unit: Annotated[str, Text(1, 64)]
+    unit: Annotated[AnnotationUnit, OneOf(*get_args(AnnotationUnit))]
     """The unit of the file's coordinates."""
 
-    origin: Annotated[str, Text(1, 64)]
+    origin: Annotated[AnnotationOrigin, OneOf(*get_args(AnnotationOrigin))]
     """Where the file's coordinates begin."""
+
+    def check(self) -> None:
+        """Make sure that the same classes are always said in the same way."""
+        if list(self.classes) != sorted(set(self.classes)):
+            raise ValueError("classes is not in order, but it must be, with each class once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

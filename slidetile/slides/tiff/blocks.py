@@ -122,6 +122,11 @@ class BlockGrid:
         return 4 * self.block_bytes + (1 << 16)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the image."""
+        return self.width, self.height
+
+    @property
     def bounds(self) -> Region:
         """The whole image."""
         return Region(x=0, y=0, width=self.width, height=self.height)
@@ -136,11 +141,11 @@ class BlockGrid:
         if (inside := self.bounds.intersection(region)) is None:
             return
         area = self.columns * self.rows
+        met = inside.rescaled((self.block_width, self.block_height), (1, 1))
         for plane in range(self.planes):
-            for row in range(inside.y // self.block_height, -(-inside.bottom // self.block_height)):
+            for row in range(met.y, met.bottom):
                 first = plane * area + row * self.columns
-                last_column = -(-inside.right // self.block_width)
-                for column in range(inside.x // self.block_width, last_column):
+                for column in range(met.x, met.right):
                     yield Block(column=column, row=row, plane=plane, index=first + column)
 
     def corner(self, block: Block, region: Region) -> tuple[int, int]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff.blocks import BlockGrid
 from slidetile.slides.tiff.encoding import Encoding, is_subsampled
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.tiff.file import SlideFile, is_tiff
 from slidetile.slides.tiff.metadata import Metadata, read_metadata
 
 _log = logging.getLogger(__name__)
@@ -34,14 +35,6 @@ _LEFT_TO_OPENSLIDE = {
     "is_bif": "Ventana BIF",
     "is_philips": "Philips TIFF",
 }
-
-
-class OtherReaderError(UnsupportedSlideError):
-    """The file is a TIFF of a vendor whose layout OpenSlide knows and this reader does not."""
-
-
-class PlanesError(UnsupportedSlideError):
-    """The image is spread over pages: to read the first alone would lose the others silently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +58,7 @@ def read_contents(file: SlideFile) -> Contents:
     UnsupportedSlideError
         It is no TIFF, one of another kind, or its pixels are stored in an unknown way.
     """
-    if not is_tiff(file):
+    if not is_tiff(file.read(0, min(file.size, 8))):
         raise OtherReaderError("it is no TIFF")
     try:
         with TiffFile(file.path) as tiff:
@@ -74,11 +67,6 @@ def read_contents(file: SlideFile) -> Contents:
         raise
     except Exception as error:  # whatever a parser raises on damaged input
         raise SlideReadError(f"its TIFF directory is damaged ({one_line(error)})") from error
-
-
-def is_tiff(file: SlideFile) -> bool:
-    """Return whether a file begins as a TIFF or a BigTIFF does."""
-    return file.size >= 8 and file.read(0, 4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
@@ -93,7 +81,8 @@ def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
     _check_chain(file, big=tiff.is_bigtiff, order=tiff.byteorder)
     metadata = read_metadata(first)
     if metadata.planes > 1:
-        raise PlanesError(
+        # To read the first plane alone would lose the others without a word.
+        raise FinalRefusalError(
             f"its image is spread over {metadata.planes} planes (channels, depths or times); "
             "slidetile reads one grey or RGB image: extract the plane you need"
         )

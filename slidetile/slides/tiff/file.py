@@ -2,19 +2,19 @@
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from slidetile.errors import SlideReadError
+from slidetile.runtime.reads import joined_reads
 
 Extent = tuple[bytes, int, int]
 """A block of the file in memory: the bytes that hold it, its start and its stop within them."""
 
-_GAP_BYTES = 64 << 10
-"""Reading this much for nothing costs less than another call, on network drives most of all."""
 
-_RUN_BYTES = 8 << 20
-"""Joined reads stay below this; only a block that is larger by itself exceeds it."""
+def is_tiff(head: bytes) -> bool:
+    """Return whether a file begins as a TIFF or a BigTIFF does."""
+    return len(head) >= 8 and head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class SlideFile:
@@ -68,11 +68,11 @@ class SlideFile:
     def read_extents(self, offsets: Sequence[int], counts: Sequence[int]) -> list[Extent]:
         """Read many ranges in few calls; return them in the order asked for."""
         extents: list[Extent] = [(b"", 0, 0)] * len(offsets)
-        for run, start, stop in _runs(offsets, counts):
-            data = self.read(start, stop - start)
-            for index in run:
-                first = offsets[index] - start
-                extents[index] = (data, first, first + counts[index])
+        for read in joined_reads(offsets, counts):
+            data = self.read(read.start, read.stop - read.start)
+            for number in read.ranges:
+                first = offsets[number] - read.start
+                extents[number] = (data, first, first + counts[number])
         return extents
 
     def _ended(self, needed: int) -> SlideReadError:
@@ -86,20 +86,3 @@ def held_bytes(extents: Sequence[Extent | None]) -> int:
     """Return the memory extents hold; those of one read share it."""
     chunks = {id(extent[0]): len(extent[0]) for extent in extents if extent is not None}
     return sum(chunks.values())
-
-
-def _runs(offsets: Sequence[int], counts: Sequence[int]) -> Iterator[tuple[list[int], int, int]]:
-    """Yield (indices, start, stop) of ranges that lie near enough to be read at once."""
-    run: list[int] = []
-    start = stop = 0
-    for index in sorted(range(len(offsets)), key=offsets.__getitem__):
-        first, last = offsets[index], offsets[index] + counts[index]
-        if run and (first - stop > _GAP_BYTES or max(stop, last) - start > _RUN_BYTES):
-            yield run, start, stop
-            run = []
-        if not run:
-            start = stop = first
-        run.append(index)
-        stop = max(stop, last)
-    if run:
-        yield run, start, stop

@@ -10,8 +10,8 @@ from PIL import Image
 
 from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
-from slidetile.slides.openslide.image_view import image_view
 from slidetile.slides.openslide.pixels import VendorPixels
+from slidetile.slides.openslide.slide import pixels_of
 
 TILE = 256
 
@@ -108,24 +108,24 @@ def test_into_planes_as_into_pixels(sparse, region, level):
             np.testing.assert_array_equal(cropped, expected[part.slices])
 
 
-@pytest.mark.parametrize("side", [1, 3, 2048, 3000])  # Pillow keeps the last in several blocks
-def test_a_view_of_an_image_is_the_image_and_keeps_it(side):
+def test_openslides_pixels_are_the_images_and_not_copied(sparse):
+    with openslide.OpenSlide(sparse) as source:
+        for size in ((1, 1), (64, 32), (2048, 2048), (2500, 2100)):
+            image = source.read_region((3, 5), 0, size)
+            one, other = pixels_of(image), pixels_of(image)
+            assert np.shares_memory(one, other)
+            assert not one.flags.writeable
+            np.testing.assert_array_equal(one, np.asarray(image))
+
+
+@pytest.mark.parametrize("is_mapped", [True, False])  # memory of its own, or of a buffer
+@pytest.mark.parametrize("side", [1, 3, 2048])
+def test_pixels_outlive_their_image(side, is_mapped):
     rgba = np.random.default_rng(side).integers(0, 256, (side, side, 4), np.uint8)
-    for image in (
-        Image.frombuffer("RGBA", (side, side), bytearray(rgba.tobytes()), "raw", "RGBA", 0, 1),
-        Image.fromarray(rgba).copy(),
-    ):
-        view = image_view(image)
-        assert not view.flags.writeable
+    image = Image.frombuffer("RGBA", (side, side), bytearray(rgba), "raw", "RGBA", 0, 1)
+    pixels = pixels_of(image if is_mapped else image.copy())
     del image
     gc.collect()
-    np.testing.assert_array_equal(view, rgba)
-
-
-def test_openslides_pixels_are_not_copied(sparse):
-    with openslide.OpenSlide(sparse) as source:
-        image = source.read_region((0, 0), 0, (64, 32))
-    one, other = image_view(image), image_view(image)
-    if hasattr(image, "__arrow_c_array__"):
-        assert np.shares_memory(one, other)
-    np.testing.assert_array_equal(one, np.asarray(image))
+    reused = [Image.new("RGBA", (side, side), "red") for _ in range(8)]
+    np.testing.assert_array_equal(pixels, rgba)
+    del reused

@@ -1,0 +1,26 @@
+from .annotations import *
+from .cohort import *
+from .errors import AnnotationError as AnnotationError
+from .errors import IncompleteStoreError as IncompleteStoreError
+from .errors import MissingResolutionError as MissingResolutionError
+from .errors import NotNativeError as NotNativeError
+from .errors import SlideError as SlideError
+from .errors import SlideReadError as SlideReadError
+from .errors import SlidetileError as SlidetileError
+from .errors import StoreBusyError as StoreBusyError
+from .errors import StoreError as StoreError
+from .errors import StoreExistsError as StoreExistsError
+from .errors import StoreMismatchError as StoreMismatchError
+from .errors import UnsupportedSlideError as UnsupportedSlideError
+from .format import *
+from .planning import *
+from .raster import *
+from .recipe import Recipe as Recipe
+from .recipe import tile_slide as tile_slide
+from .slides import *
+from .store import *
+from .tissue import *
+from .verify import *
+from .writing import *
+
+__version__: str

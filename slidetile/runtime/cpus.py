@@ -1,0 +1,130 @@
+"""How many cores this process may keep busy: what the machine has, less what limits the process.
+
+A job on a large node often has few of its cores. The kernel keeps it to them by an affinity
+(``taskset``, a cpuset) or by a quota of time (``docker --cpus``, a Kubernetes limit), or only the
+scheduler says so. More threads than that take turns, and each holds memory.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from slidetile.runtime.cgroups import CGROUPS, PROC, Group, groups_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuLimits:
+    """What limits the cores of a process.
+
+    Raises
+    ------
+    ValueError
+        A limit leaves no core at all.
+    """
+
+    allowed: int
+    """Cores it may run on."""
+
+    quota: float | None = None
+    """Cores it may use all of the time, as its control groups have it; None without a quota."""
+
+    per_task: int | None = None
+    """Cores that SLURM has given to its task; None where it does not say."""
+
+    def __post_init__(self) -> None:
+        if self.allowed < 1 or (self.per_task is not None and self.per_task < 1):
+            raise ValueError(f"A process has at least 1 core, but this one is {self!r}.")
+        if self.quota is not None and not self.quota > 0:
+            raise ValueError(f"A quota is more than 0 cores, but this one is {self.quota}.")
+
+    @classmethod
+    def of_this_process(
+        cls,
+        *,
+        proc: Path = PROC,
+        cgroups: Path = CGROUPS,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Return the limits of this process.
+
+        Parameters
+        ----------
+        proc, cgroups
+            As in `groups_of`.
+        environment
+            Where SLURM says what it has given.
+        """
+        quotas = [
+            quota
+            for group in groups_of("cpu", proc=proc, cgroups=cgroups)
+            for quota in _quotas(group)
+        ]
+        # The only place where the library reads the environment. SLURM confines a job to its cores
+        # only where its site has set that up; elsewhere nothing but this variable tells a job that
+        # it shares the node, and a hundred threads of one job take the cores of all others.
+        told = environment.get("SLURM_CPUS_PER_TASK", "")
+        return cls(
+            allowed=_allowed_cores(),
+            quota=min(quotas, default=None),
+            per_task=int(told) if told.isdecimal() and int(told) else None,
+        )
+
+    @property
+    def cores(self) -> int:
+        """The least of the limits, in whole cores.
+
+        A quota is rounded up: with half a core to spare, one thread more uses it, and is made to
+        wait for the other half.
+        """
+        limits = [
+            self.allowed,
+            self.per_task,
+            None if self.quota is None else math.ceil(self.quota),
+        ]
+        return min(limit for limit in limits if limit is not None)
+
+
+def worker_count(workers: int | None, *, processes: int = 1) -> int:
+    """Return how many threads a call may keep busy.
+
+    Parameters
+    ----------
+    workers
+        What the caller asks for; None is one thread for each core of this process.
+    processes
+        So many processes share the cores.
+
+    Raises
+    ------
+    ValueError
+        ``workers`` is less than 1.
+    """
+    if workers is None:
+        return max(1, CpuLimits.of_this_process().cores // processes)
+    if workers < 1:
+        raise ValueError(f"workers is at least 1, but it is {workers}.")
+    return workers
+
+
+def _allowed_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quotas(group: Group) -> Iterator[float]:
+    """Yield the quota of a group, in cores, where it has one."""
+    try:
+        if group.version == 1:
+            quota = (group.folder / "cpu.cfs_quota_us").read_text()
+            period = (group.folder / "cpu.cfs_period_us").read_text()
+        else:
+            quota, period = (group.folder / "cpu.max").read_text().split()
+        cores = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max": no quota
+        return
+    if cores > 0:  # -1 is no quota
+        yield cores

@@ -1,0 +1,98 @@
+"""Files that are whole or absent, whatever happens while they are written."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+TEMPORARY_SUFFIX = ".tmp"
+"""What a process that is killed while it writes a file leaves behind ends so."""
+
+MOST_PARTS = 512
+"""Parts handed to the system at once; POSIX promises 16, Linux and macOS take 1024."""
+
+MOST_BYTES = 1 << 24
+"""Parts are handed over as soon as they are longer together, so that few are held in memory."""
+
+
+def write_whole(
+    path: Path,
+    parts: Iterable[bytes],
+    *,
+    durable: bool = False,
+    before_rename: Callable[[], None] | None = None,
+) -> None:
+    """Write a file under a name of its own in the same folder, then rename it.
+
+    Whatever goes wrong, the path holds what it held before, and nothing else is left behind. A
+    file that is there is replaced. The temporary name is no other writer's: two that write the same
+    path disturb each other no more than that one of them is the last.
+
+    Parameters
+    ----------
+    path
+        Where the file is to lie. Its folder must exist.
+    parts
+        Its bytes, one part after another; they are not joined in memory, and taken as they come.
+    durable
+        Sync the file before it is renamed; its folder is the caller's to sync.
+    before_rename
+        Called when all is written; the file is not renamed if it raises an error.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        _write(file, parts, durable=durable)
+        if before_rename is not None:
+            before_rename()
+        os.replace(temporary, path)  # noqa: PTH105  pathlib takes as long again to do it
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def sync(path: Path) -> None:
+    """Have a file or a folder survive a power failure from now on."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _write(file: int, parts: Iterable[bytes], *, durable: bool) -> None:
+    try:
+        for batch in _batches(parts):
+            _write_batch(file, batch)
+        if durable:
+            os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _batches(parts: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
+    batch: list[bytes] = []
+    held = 0
+    for part in parts:
+        batch.append(part)
+        held += len(part)
+        if len(batch) == MOST_PARTS or held > MOST_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _write_batch(file: int, parts: Sequence[bytes]) -> None:
+    written = os.writev(file, parts)
+    if written < sum(map(len, parts)):  # rare: a full disk, a signal
+        left = memoryview(b"".join(parts))[written:]
+        while left:
+            left = left[os.write(file, left) :]

@@ -1,0 +1,7 @@
+from .mask import TissueMask as TissueMask
+from .mask import TissuePiece as TissuePiece
+from .mask import find_tissue as find_tissue
+from .onnx import OnnxDetector as OnnxDetector
+from .optical_density import OpticalDensityDetector as OpticalDensityDetector
+from .plain import DarkBackgroundDetector as DarkBackgroundDetector
+from .plain import OtsuDetector as OtsuDetector

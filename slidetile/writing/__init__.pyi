@@ -1,0 +1,3 @@
+from .options import Progress as Progress
+from .options import WriteOptions as WriteOptions
+from .write import write_tiles as write_tiles

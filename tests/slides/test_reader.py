@@ -1,0 +1,89 @@
+"""Readers: how they are named, whom `open_slide` asks, and what it says where all refuse."""
+
+import numpy as np
+import pytest
+
+import slidetile as st
+from slidetile.errors import UnsupportedSlideError
+from slidetile.slides import Reader, opening, readers
+from slidetile.slides.reader import FinalRefusalError, OtherReaderError
+
+
+class ToySlide(st.ArraySlide):
+    reader = "toy"
+
+
+def opens(path, *, mpp=None):
+    return ToySlide(np.full((8, 8, 3), 255, np.uint8), mpp=mpp, name=path.name)
+
+
+def refuses(kind):
+    def refuse(path, *, mpp=None):  # noqa: ARG001
+        raise kind(f"{path.name} cannot be opened: it is a toy without wheels.")
+
+    return refuse
+
+
+def reader(open_):
+    return Reader(
+        name="toy", kind="toy", recognises=lambda head: head.startswith(b"toy"), open=open_
+    )
+
+
+@pytest.fixture
+def toy(tmp_path):
+    path = tmp_path / "a.toy"
+    path.write_bytes(b"toy" * 10_000)
+    return path
+
+
+@pytest.mark.parametrize("name", ["", "Toy", "my toy", "toy/x", "toy\n", "t" * 65])
+def test_a_name_is_fit_for_the_command_line_and_for_stores(name):
+    with pytest.raises(ValueError, match="1–64 lower-case letters"):
+        Reader(name=name, kind="toy", recognises=bool, open=opens)
+
+
+def test_a_reader_of_ones_own_opens_what_it_is_given(toy):
+    slide = st.open_slide(toy, reader=reader(opens), mpp=0.5)
+    assert (slide.reader, slide.mpp, slide.source.name) == ("toy", (0.5, 0.5), "a.toy")
+
+
+def test_a_recipe_takes_one_too(toy):
+    assert st.Recipe(reader=reader(opens)).open(toy).reader == "toy"
+    with pytest.raises(ValueError, match="reader is one of"):
+        st.Recipe(reader="bioformats")
+
+
+def ask(monkeypatch, *more):
+    """Have `open_slide` ask more readers, before the others."""
+    for module in (readers, opening):
+        monkeypatch.setattr(module, "READERS", (*more, *module.READERS))
+
+
+def test_it_is_asked_for_the_files_it_recognises_only(toy, sample, monkeypatch):
+    ask(monkeypatch, reader(opens))
+    assert st.open_slide(toy).reader == "toy"
+    assert st.open_slide(toy, reader="toy").reader == "toy"
+    with st.open_slide(sample) as slide:
+        assert slide.reader == "tiff"
+
+
+def test_where_it_refuses_the_others_are_asked(toy, monkeypatch):
+    ask(monkeypatch, reader(refuses(UnsupportedSlideError)))
+    with pytest.raises(
+        UnsupportedSlideError,
+        match=r"it is no TIFF, and it is a toy without wheels, and OpenSlide says .*Convert it",
+    ):
+        st.open_slide(toy)
+
+
+def test_what_it_leaves_to_others_is_not_to_be_converted(toy, monkeypatch):
+    ask(monkeypatch, reader(refuses(OtherReaderError)))
+    with pytest.raises(UnsupportedSlideError, match=r"OpenSlide says .*complete\?"):
+        st.open_slide(toy)
+
+
+def test_where_its_refusal_is_final_nobody_else_is_asked(toy, monkeypatch):
+    ask(monkeypatch, reader(refuses(FinalRefusalError)), reader(opens))
+    with pytest.raises(FinalRefusalError, match="without wheels"):
+        st.open_slide(toy)

@@ -1,0 +1,69 @@
+"""Some tiles of a store, as a sequence of their own."""
+
+import pickle
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from known_tissue import drawn
+
+import slidetile as st
+
+
+@pytest.fixture(scope="module")
+def store(sample, tmp_path_factory):
+    recipe = st.Recipe(tile=st.TileSpec(size=512), detector=drawn)
+    return st.tile_slide(sample, tmp_path_factory.mktemp("store") / "s.zarr", recipe)
+
+
+def test_tiles_are_chosen_by_an_expression(store):
+    least = float(np.median(store.tiles["laplacian_variance"].to_numpy()))
+    sharp = store.select(pc.field("laplacian_variance") > least)
+    expected = [
+        row["tile_id"] for row in store.tiles.to_pylist() if row["laplacian_variance"] > least
+    ]
+    assert sharp.tile_ids.tolist() == expected
+    assert 0 < len(sharp) < len(store)
+    assert sharp.tiles == store.tiles.filter(pc.field("laplacian_variance") > least)
+    for place, tile in enumerate(expected):
+        assert sharp.tile_region(place) == store.tile_region(tile)
+    np.testing.assert_array_equal(sharp[0], store[expected[0]])
+    np.testing.assert_array_equal(sharp[-1], store[expected[-1]])
+    assert f"of the {len(store)} tiles of TileStore(" in repr(sharp)
+
+
+def test_a_selection_is_a_sequence_in_the_order_asked_for(store):
+    chosen = store.select([5, 3, 3, 8])
+    assert chosen.tiles["tile_id"].to_pylist() == [5, 3, 3, 8]
+    assert [tile.mean() for tile in chosen] == [store[tile].mean() for tile in (5, 3, 3, 8)]
+    assert chosen[1:].tile_ids.tolist() == [3, 3, 8]
+    assert chosen[::-2].tile_ids.tolist() == [8, 3]
+    assert len(store.select([])) == 0
+    assert list(store.select([])) == []
+    with pytest.raises(ValueError, match="read-only"):
+        chosen.tile_ids[0] = 1
+
+
+def test_a_selection_pickles(store):
+    chosen = store.select([7, 2])
+    again = pickle.loads(pickle.dumps(chosen))  # noqa: S301  our own bytes
+    assert again.tile_ids.tolist() == [7, 2]
+    np.testing.assert_array_equal(again[1], store[2])
+
+
+def test_wrong_selections_are_refused(store):
+    count = len(store)
+    for tile in (count, -1):
+        with pytest.raises(IndexError, match=f"has {count} tiles, so there is no tile {tile}"):
+            store.select([tile])
+    for tiles in ([0.5], [True, False]):
+        with pytest.raises(TypeError, match="integers"):
+            store.select(tiles)
+    with pytest.raises(ValueError, match="sharpness"):
+        store.select(pc.field("sharpness") > 1)
+    chosen = store.select([7, 2])
+    for index in (2, -3):
+        with pytest.raises(IndexError, match="The selection has 2 tiles"):
+            chosen[index]
+        with pytest.raises(IndexError, match="The selection has 2 tiles"):
+            chosen.tile_region(index)
