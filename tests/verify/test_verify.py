@@ -103,6 +103,19 @@ def test_unreadable_tiles_are_no_findings(damaged_sample, tmp_path, cli, codec):
     )
 
 
+class SlideWithABug(st.ArraySlide):
+    def fetch(self, _region, **_level):
+        raise self.bug
+
+
+@pytest.mark.parametrize("bug", [AttributeError("x"), TypeError("x"), KeyError("x")], ids=repr)
+def test_an_error_of_a_program_is_not_taken_for_damage(intact, bug):
+    slide = SlideWithABug(pixels(), mpp=(0.5, 0.25), name="small")
+    slide.bug = bug
+    with pytest.raises(type(bug), match="x"):
+        st.verify_store(intact / "zstd.zarr", slide=slide)
+
+
 def test_what_is_no_finished_store_is_refused(intact, tmp_path):
     with pytest.raises(st.StoreError, match="does not exist"):
         st.verify_store(tmp_path / "none.zarr")
