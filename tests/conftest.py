@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import tifffile
 from click.testing import CliRunner
+from hypothesis import settings
 from paths import SAMPLE, SAMPLES, SHARED
 from real_slides import RealSlides
 
 import slidetile as st
 from slidetile.cli.commands import main
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,12 @@ FACES = {
     ],
     "slides": [
         "ArraySlide",
+        "DecodedPixels",
+        "FetchedPixels",
+        "FetchedTiles",
+        "FileSlide",
         "Level",
+        "NativeTiles",
         "Overview",
         "Reader",
         "Slide",
@@ -183,10 +188,13 @@ def test_importing_loads_nothing_heavy():
     assert len(new) < 20
 
 
+READING = {"format", "raster", "runtime", "slides", "store"}
+
+
 def test_opening_a_store_loads_nothing_that_makes_one():
     loaded = loaded_by("from slidetile.store import open_store, Windows")
     packages = {name.split(".")[1] for name in loaded if name.startswith("slidetile.")}
-    assert packages == {"_face", "choices", "errors", "format", "raster", "slides", "store"}
+    assert packages == {"_face", "choices", "errors", *READING}
 
 
 LOADED = """
@@ -202,7 +210,8 @@ STORE_LOADS = {
     *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.errors"),
     *("slidetile.format", "slidetile.raster", "slidetile.runtime", "slidetile.store"),
     # What a level is, and how large an overview; no file's reader.
-    *("slidetile.slides", "slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
+    *("slidetile.slides", "slidetile.slides.fetched", "slidetile.slides.native"),
+    *("slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
 }
 
 

@@ -12,23 +12,26 @@ import click
 from slidetile.cli.limits import check_address_space, fail_if_out_of_space, save_address_space
 from slidetile.cli.options import (
     PATH,
-    ReaderName,
     json_option,
     make_recipe,
+    reader_option,
     recipe_options,
     take_writing_options,
     usage_errors,
     writing_options,
 )
+from slidetile.cli.progress import show_progress
+from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.show import (
     FAILED,
     OK,
     UNREADABLE,
     fail,
-    readable_bytes,
+    promise_json,
+    show_document,
+    show_error,
     show_facts,
     show_findings,
-    show_progress,
     show_results,
     tell_result,
     warn,
@@ -42,9 +45,10 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from slidetile.cli.interrupt import Interruptible
-        from slidetile.errors import SlidetileError
+        from slidetile.errors import SlidetileError, explain
         from slidetile.runtime.heap import tune_heap
 
+        promise_json(ctx, as_json="--json" in ctx.args)
         tune_heap()
         save_address_space()
         interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
@@ -60,7 +64,9 @@ class _Group(click.Group):
             is_foreseeable = isinstance(error, SlidetileError | OSError | MemoryError)
             fail_if_out_of_space(error)
             if is_foreseeable and not isinstance(error, BrokenPipeError):  # click ends quietly
-                fail(_message(error))
+                fail(explain(error), kind=type(error).__name__)
+            if isinstance(error, click.UsageError):
+                show_error("UsageError", error.format_message())
             raise
 
 
@@ -85,22 +91,22 @@ def main(*, verbose: bool) -> None:
 
 @main.command()
 @click.argument("path", type=PATH)
-@click.option("--reader", type=ReaderName(), help="Insist on a reader.")
+@reader_option
 @click.option("--slide-mpp", type=float, help="µm per pixel of the slide.")
 @json_option
 def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bool) -> None:
     """Tell what a slide or a store is."""
-    from slidetile.cli.facts import slide_facts, store_facts
-    from slidetile.format.names import STORE_SUFFIX
+    from slidetile.cli import facts, sentences
     from slidetile.slides.opening import open_slide
-    from slidetile.store.store import open_store
+    from slidetile.store.store import open_store, seems_store
 
-    if path.is_dir() or path.suffix == STORE_SUFFIX:
-        facts = store_facts(open_store(path))
-    else:
-        with usage_errors(), open_slide(path, reader=reader, mpp=slide_mpp) as slide:
-            facts = slide_facts(slide)
-    show_facts(facts, as_json=as_json)
+    if seems_store(path):
+        stored = facts.store_facts(open_store(path))
+        show_facts(stored, sentences.store_lines(stored), as_json=as_json)
+        return
+    with usage_errors(), open_slide(path, reader=reader, mpp=slide_mpp) as slide:
+        told = facts.slide_facts(slide, path)
+    show_facts(told, sentences.slide_lines(told), as_json=as_json)
 
 
 @main.command()
@@ -124,21 +130,32 @@ def plan(
     """Tell what tiling a slide would take, without writing a store."""
     from slidetile.annotations.export import export_plan
     from slidetile.cli.facts import plan_facts
+    from slidetile.cli.sentences import plan_lines
+    from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
     from slidetile.writing.estimate import estimate
 
     recipe = make_recipe(**options)
+    target = output or Path(store_name(slide))
     with usage_errors(), recipe.open(slide) as opened:
         tiles = recipe.plan(opened)
-        target = output or _default_store(slide)
         cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers)
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:
         preview.write_bytes(png(tiles.picture()))
-    show_facts(plan_facts(opened, tiles, cost, preview), as_json=as_json)
+    facts = plan_facts(
+        opened,
+        tiles,
+        cost,
+        slide_path=slide,
+        store_path=target,
+        preview_path=preview,
+        geojson_path=geojson,
+    )
+    show_facts(facts, plan_lines(facts), as_json=as_json)
     if not cost.fits:
-        warn(f"only {readable_bytes(cost.free_bytes)} are free where the store would lie")
+        warn(f"only {size_bytes(cost.free_bytes)} are free where the store would lie")
 
 
 @main.command()
@@ -161,21 +178,22 @@ def tile(
 ) -> None:
     """Find a slide's tissue and write its tiles into a store."""
     check_address_space()
-    from slidetile.cli.facts import store_facts
+    from slidetile.cli.facts import tile_facts
+    from slidetile.cli.sentences import tile_lines
+    from slidetile.cohort.folder import store_name
     from slidetile.recipe import tile_slide
 
-    target = output or _default_store(slide)
+    target = output or Path(store_name(slide))
     _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
     writing = take_writing_options(options)
     recipe = make_recipe(**options)
     begin = time.perf_counter()
     with usage_errors(), show_progress(quiet=as_json) as progress:
         store = tile_slide(slide, target, recipe, on_progress=progress, **writing)
-    seconds = round(time.perf_counter() - begin, 2)
-    facts = {**store_facts(store), "seconds": seconds, **progress.memory_facts()}
-    show_facts(facts, as_json=as_json)
-    if facts["unreadable"]:
-        warn(f"unreadable tiles: {facts['unreadable']}; the table says which")
+    facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
+    show_facts(facts, tile_lines(facts), as_json=as_json)
+    if store.unreadable:
+        warn(f"unreadable tiles: {counted(store.unreadable)}; the table says which")
         sys.exit(UNREADABLE)
 
 
@@ -183,7 +201,7 @@ def tile(
 @click.argument("store", type=PATH)
 @click.option("--slide", type=PATH, help="Compare the pixels with those of this slide.")
 @click.option("--deep", is_flag=True, help="Decode every chunk.")
-@click.option("--reader", type=ReaderName(), help="Of the slide.")
+@reader_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @json_option
 def verify(
@@ -196,6 +214,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Look for everything that is wrong with a store; exit code 1 where there is something."""
+    from slidetile.cli.facts import verify_facts
     from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store
     from slidetile.verify.verify import verify_store
@@ -203,23 +222,33 @@ def verify(
     with ExitStack() as stack:
         opened = None if slide is None else stack.enter_context(open_slide(slide, reader=reader))
         findings = verify_store(store, slide=opened, deep=deep, workers=workers)
-    show_findings(findings, as_json=as_json)
+    unreadable = None if findings else open_store(store).unreadable
+    if as_json:
+        show_document(verify_facts(store, slide, findings, unreadable))
+    else:
+        show_findings(findings)
     if findings:
         sys.exit(FAILED)
-    statuses = open_store(store).tiles["status"].to_pylist()
-    if unreadable := len(statuses) - statuses.count("ok"):
-        warn(f"tiles the slide could not give: {unreadable}; the store says so and is intact")
+    if unreadable:
+        told = counted(unreadable)
+        warn(f"tiles the slide could not give: {told}; the store says so and is intact")
 
 
 @main.command()
 @click.argument("store", type=PATH)
 @click.option("-o", "--output", required=True, type=PATH, help="The GeoJSON file.")
-def export(*, store: Path, output: Path) -> None:
+@json_option
+def export(*, store: Path, output: Path, as_json: bool) -> None:
     """Write a store's tissue outlines and tiles for QuPath, as GeoJSON."""
     from slidetile.annotations.export import export_store
+    from slidetile.cli.facts import export_facts
+    from slidetile.cli.sentences import export_lines
     from slidetile.store.store import open_store
 
-    export_store(open_store(store), output)
+    opened = open_store(store)
+    export_store(opened, output)
+    facts = export_facts(opened, output)
+    show_facts(facts, export_lines(facts), as_json=as_json)
 
 
 @main.command()
@@ -245,7 +274,9 @@ def batch(
 ) -> None:
     """Tile many slides, or folders of them; a bad one gets its row and the rest goes on."""
     check_address_space()
+    from slidetile.cli.facts import batch_facts
     from slidetile.cohort.batch import SUMMARY_NAME, tile_slides
+    from slidetile.errors import SlideError
 
     how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
     _set_last_words(f"the batch {how}", restart=options["restart"])
@@ -259,25 +290,18 @@ def batch(
             on_result=None if as_json else tell_result,
             **writing,
         )
-    show_results(report.results, output / SUMMARY_NAME, as_json=as_json)
     if not report.results:
-        fail(f"no slides found in {', '.join(map(str, slides))}")
+        raise SlideError(f"no slides found in {', '.join(map(str, slides))}")
+    summary = output / SUMMARY_NAME
+    if as_json:
+        show_document(batch_facts(report.results, summary))
+    else:
+        show_results(report.results)
+        click.echo(f"summary: {summary}")
     sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
-
-
-def _message(error: BaseException) -> str:
-    from slidetile.cohort.batch import one_line
-
-    return one_line(error)
 
 
 def _set_last_words(how: str, *, restart: bool) -> None:
     """Have the command say how it goes on, should it be interrupted."""
     again = f"run the same command again{', without --restart' if restart else ''}"
     click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"
-
-
-def _default_store(slide: Path) -> Path:
-    from slidetile.cohort.folder import store_names
-
-    return Path(store_names([slide])[0])

@@ -8,7 +8,8 @@ import importlib
 import os
 import threading
 
-from slidetile.cli.show import fail, readable_bytes
+from slidetile.cli.quantities import size_bytes
+from slidetile.cli.show import fail
 from slidetile.runtime.heap import free_what_can_be_freed
 from slidetile.runtime.memory import SystemGauge, is_space_tight, space_limit_bytes
 
@@ -68,13 +69,15 @@ def fail_if_out_of_space(error: BaseException) -> None:
     signs = ("can't start new thread", "failed to map segment", "cannot allocate memory")
     ran_out = isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
     if ran_out and is_space_tight():
-        fail(f"{_limit()} is used up: {_REMEDY}; what is written is kept for the same command")
+        used_up = f"{_limit()} is used up: {_REMEDY}"
+        fail(f"{used_up}; what is written is kept for the same command", kind="MemoryError")
 
 
 def _refuse() -> None:
-    fail(f"{_limit()} leaves too little to load the libraries and work: {_REMEDY}")
+    too_little = f"{_limit()} leaves too little to load the libraries and work: {_REMEDY}"
+    fail(too_little, kind="MemoryError")
 
 
 def _limit() -> str:
-    limit = readable_bytes(space_limit_bytes() or 0)
+    limit = size_bytes(space_limit_bytes() or 0)
     return f"the limit of the address space (ulimit -v or -d) of {limit}"

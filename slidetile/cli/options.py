@@ -77,7 +77,7 @@ class Objective(click.ParamType[float]):
 
 
 class ReaderName(click.ParamType[str]):
-    """The name of a reader; those there are, are asked for when they are needed."""
+    """The name of a reader, looked up when one is given: numpy loads with it."""
 
     name = "reader"
 
@@ -89,12 +89,6 @@ class ReaderName(click.ParamType[str]):
             return named_reader(value).name
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-    def get_metavar(self, param: Any, ctx: Any) -> str:  # noqa: ARG002  click's signature
-        """List the readers in the help."""
-        from slidetile.slides.readers import READERS
-
-        return f"[{'|'.join(reader.name for reader in READERS)}]"
 
 
 class DetectorName(click.ParamType["AnyDetector"]):
@@ -117,6 +111,10 @@ class DetectorName(click.ParamType["AnyDetector"]):
         ctx.with_resource(current_folder_searched())
         return detector
 
+
+reader_option = click.option(
+    "--reader", type=ReaderName(), help="Insist on a reader: tiff or openslide."
+)
 
 _RECIPE_OPTIONS = [
     click.option(
@@ -196,7 +194,7 @@ _RECIPE_OPTIONS = [
         type=float,
         help="µm per pixel of the slide, where its own value is missing or wrong.",
     ),
-    click.option("--reader", type=ReaderName(), help="Insist on a reader."),
+    reader_option,
     click.option(
         "--annotations",
         type=PATH,

@@ -171,7 +171,7 @@ def find_tissue(
     Parameters
     ----------
     slide
-        The slide on which tissue is looked for.
+        The slide.
     mpp
         Resolution of the overview, in µm per pixel. None is 8 µm, or coarser on large slides; see
         `overview_mpp`.

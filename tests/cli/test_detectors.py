@@ -89,11 +89,11 @@ def test_a_detector_of_ones_own_travels_to_a_batchs_processes(command, sample, t
     told = store.attributes["parameters"]["tissue"]["detector"]
     assert told == {"name": "Redless", "below": 150}
     again = command(*line, "--detector", "mine:strict")
-    assert json.loads(again.stdout)[0]["status"] == "already done"
+    assert json.loads(again.stdout)["slides"][0]["status"] == "already done"
     other = command(*line, "--detector", "mine:Redless")
-    assert "with other settings" in json.loads(other.stdout)[0]["reason"]
+    assert "with other settings" in json.loads(other.stdout)["slides"][0]["error"]["message"]
     chosen = command(*line)
-    assert "with other settings" in json.loads(chosen.stdout)[0]["reason"]
+    assert "with other settings" in json.loads(chosen.stdout)["slides"][0]["error"]["message"]
 
 
 def test_tissue_options_are_recorded(cli, sample, tmp_path):

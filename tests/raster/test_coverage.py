@@ -1,11 +1,61 @@
 """How much of a mask lies in many rectangles."""
 
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from slidetile.raster.coverage import covered_share
+from slidetile.raster import coverage
+from slidetile.raster.coverage import covered_area, covered_share
+
+
+def exact_share(mask, scale, top, bottom, left, right):
+    """The plain twin: add up what of the rectangle each mask pixel covers."""
+    wide, high = map(Fraction, scale)
+    covered = Fraction(0)
+    for row, column in np.argwhere(mask).tolist():
+        down = min((row + 1) * high, bottom) - max(row * high, top)
+        across = min((column + 1) * wide, right) - max(column * wide, left)
+        covered += max(down, Fraction(0)) * max(across, Fraction(0))
+    return covered / ((bottom - top) * (right - left))
+
+
+@given(
+    st.tuples(st.integers(1, 8), st.integers(1, 8), st.integers(0, 2**31)),
+    st.sampled_from([(1.0, 1.0), (8.0, 8.0), (7.3, 2.25)]),
+    st.integers(1, 20),
+    st.integers(1, 20),
+)
+def test_shares_are_exact(case, scale, size, stride):
+    mask = np.random.default_rng(case[2]).random(case[:2]) < 0.5
+    height, width = int(case[0] * scale[1]), int(case[1] * scale[0])
+    tops, lefts = np.arange(0, height, stride), np.arange(0, width, stride)
+    rows, columns = (
+        (tops, np.minimum(tops + size, height)),
+        (lefts, np.minimum(lefts + size, width)),
+    )
+    shares = covered_share(mask, scale, rows, columns)
+    for i, j in np.ndindex(shares.shape):
+        sides = [int(edges[n]) for span, n in ((rows, i), (columns, j)) for edges in span]
+        assert shares[i, j] == pytest.approx(float(exact_share(mask, scale, *sides)), abs=1e-8)
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_rectangle_full_of_it_has_a_share_of_1_and_one_without_of_0(value):
+    mask = np.full((7, 11), value)
+    edges = np.array([0.1, 1.7, 3.3]), np.array([2.9, 4.4, 6.9])
+    assert (covered_share(mask, (1.0, 1.0), edges, edges) == int(value)).all()
+
+
+def test_how_many_are_held_at_once_changes_nothing(monkeypatch):
+    mask = np.random.default_rng(0).random((40, 600)) < 0.5
+    rows, columns = np.arange(0, 36.0), np.arange(0, 590.0, 7)
+    whole = covered_area(mask, rows, rows + 4, columns, columns + 10)
+    monkeypatch.setattr(coverage, "BLOCK_SAMPLES", 1)
+    assert np.array_equal(covered_area(mask, rows, rows + 4, columns, columns + 10), whole)
 
 
 def test_a_million_windows_are_chosen_in_flat_memory():

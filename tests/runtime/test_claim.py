@@ -10,16 +10,12 @@ import threading
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from claims import PATIENCE_S, QUICK, hold_elsewhere, seem_elsewhere, wait_until
 
 import slidetile as st
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.holder import Holder
-from slidetile.writing.partial import PartialFolder
-
-QUICK = ClaimTimes(heartbeat_s=0.05, dead_after_s=0.2)
-PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothing else to do
 
 HOLD = """
 import sys, time
@@ -35,13 +31,6 @@ while True:
     except StoreBusyError as error:
         sys.exit(str(error))
 """
-
-
-def wait_until(condition):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -66,18 +55,6 @@ def hold(path):
     for holder in holders:
         holder.kill()
         holder.communicate()
-
-
-def seem_elsewhere(path, silent_s=0.0):
-    """Have a claim be another host's, last heard of some seconds ago."""
-    path.write_bytes(replace(Holder.from_json(path.read_bytes()), processes="else").to_json())
-    then = path.stat().st_mtime - silent_s
-    os.utime(path, (then, then))
-
-
-def hold_elsewhere(path, silent_s):
-    path.write_bytes(replace(Holder.me(), host="node7", pid=4711).to_json())
-    seem_elsewhere(path, silent_s)
 
 
 def test_the_second_says_who_holds_it(path, hold):
@@ -264,93 +241,3 @@ def test_a_fork_neither_writes_nor_releases(path):
 def test_times_make_sense():
     with pytest.raises(ValueError, match=r"at least twice heartbeat_s, but they are 5\.0 and 3"):
         ClaimTimes(heartbeat_s=3, dead_after_s=5.0)
-
-
-def test_one_that_was_taken_over_writes_and_renames_nothing_more(tmp_path):
-    store = tmp_path / "x.zarr"
-    with PartialFolder(store, times=QUICK) as folder:
-        folder.write(folder.path / "zarr.json", [b"{}"])
-        hold_elsewhere(tmp_path / "x.zarr.owner", silent_s=0)
-        wait_until(lambda: folder._claim._is_lost)
-        with pytest.raises(st.StoreBusyError, match="no longer this process's to write"):
-            folder.write(folder.path / "b", [b"b"])
-        with pytest.raises(st.StoreBusyError):
-            folder.finish()
-        with pytest.raises(st.StoreBusyError):
-            folder.discard()
-    assert not store.exists()
-    assert [path.name for path in folder.path.iterdir()] == ["zarr.json"]
-
-
-def test_a_store_finished_by_another_meanwhile_is_not_replaced(tmp_path):
-    store = tmp_path / "x.zarr"
-    with PartialFolder(store) as folder:
-        folder.write(folder.path / "zarr.json", [b"{}"])
-        store.mkdir()
-        with pytest.raises(st.StoreExistsError):
-            folder.finish()
-    assert list(store.iterdir()) == []
-
-
-@pytest.fixture
-def slide():
-    return st.ArraySlide(np.random.default_rng(0).integers(0, 255, (2100, 2100, 3), np.uint8))
-
-
-@pytest.fixture
-def plan(slide):
-    spec = st.TileSpec(size=512, min_tissue_fraction=0)
-    return st.plan_tiles(slide, st.find_tissue(slide), spec)
-
-
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-def test_a_run_that_ends_in_an_error_lets_the_next_one_continue(tmp_path, slide, plan, error):
-    def fail(progress):
-        if progress.shards_done:
-            raise error
-
-    before = set(threading.enumerate())
-    with pytest.raises(error):
-        st.write_tiles(slide, plan, tmp_path / "x.zarr", on_progress=fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr.partial"]
-    wait_until(lambda: {t.name for t in set(threading.enumerate()) - before} <= {"slidetile_claim"})
-    st.write_tiles(slide, plan, tmp_path / "x.zarr")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
-
-
-@pytest.mark.parametrize("existing", ["continue", "restart", "overwrite"])
-def test_two_threads_cannot_write_one_store(tmp_path, slide, plan, existing):
-    path = tmp_path / "x.zarr"
-    seen = []
-
-    def again(_):
-        if not seen:
-            seen.append(sorted((tmp_path / "x.zarr.partial").rglob("*")))
-            with pytest.raises(st.StoreBusyError, match="this very one"):
-                st.write_tiles(slide, plan, path, options=st.WriteOptions(existing=existing))
-            assert sorted((tmp_path / "x.zarr.partial").rglob("*")) >= seen[0]
-
-    store = st.write_tiles(slide, plan, path, on_progress=again)
-    assert len(store) == len(plan)
-
-
-def test_the_second_command_says_who_is_at_it(command, sample, tree, tmp_path):
-    out, partial = tmp_path / "x.zarr", tmp_path / "x.zarr.partial"
-    program = "from slidetile.cli.commands import main; main()"
-    arguments = ["tile", sample, "-o", out, "--tile-size", "256", "--codec", "zstd"]
-    first = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL, text=True
-    )
-    wait_until((partial / "unfinished.json").exists)
-    first.send_signal(signal.SIGSTOP)
-    held = tree(partial)
-    for more in ([], ["--restart"]):
-        second = command(*arguments, *more)
-        assert second.exit_code == 1
-        assert second.stderr.startswith(f"error: {out} is being written by process {first.pid} on ")
-    assert tree(partial) == held
-    first.send_signal(signal.SIGCONT)
-    assert first.wait(timeout=60) == 0
-    recipe = st.Recipe(tile=st.TileSpec(size=256), codec="zstd")
-    assert tree(out) == tree(st.tile_slide(sample, tmp_path / "y.zarr", recipe).path)
-    assert not list(tmp_path.glob("*.owner*"))

@@ -32,8 +32,8 @@ def pyramid(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def new_reader(tmp_path_factory):
-    """The reader that docs/add-a-reader.md shows, as a module, and a file for it."""
-    page = ROOT / "docs" / "add-a-reader.md"
+    """The reader that docs/how-to/add-a-reader.md shows, as a module, and a file for it."""
+    page = ROOT / "docs" / "how-to" / "add-a-reader.md"
     code = re.search(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)[1]
     module = sys.modules["new_reader"] = ModuleType("new_reader")  # where pickle looks for it
     exec(compile(code, str(page), "exec"), vars(module))  # noqa: S102  our own text

@@ -112,7 +112,9 @@ def test_a_reader_of_files_finds_its_background_and_source(tmp_path):
 
 def test_the_page_about_readers_shows_one_in_under_a_hundred_lines():
     code = re.search(
-        r"```python\n(.*?)```", (ROOT / "docs" / "add-a-reader.md").read_text(), re.DOTALL
+        r"```python\n(.*?)```",
+        (ROOT / "docs" / "how-to" / "add-a-reader.md").read_text(),
+        re.DOTALL,
     )
     assert "class PixmapSlide" in code[1]
     assert len(code[1].splitlines()) < 100

@@ -36,9 +36,9 @@ def test_any_callable_is_a_detector():
         "detector": {"name": "some_colour"},
         "mpp": 8.0,
         "keep_pen": False,
-        "min_piece_area_um2": 50_000.0,
+        "min_region_area_um2": 50_000.0,
         "min_hole_area_um2": 250_000.0,
-        "tissue_margin_um": 0.0,
+        "region_margin_um": 0.0,
     }
     assert tissue.mask[BODY].mean() > 0.9
 

@@ -103,6 +103,19 @@ def test_unreadable_tiles_are_no_findings(damaged_sample, tmp_path, cli, codec):
     )
 
 
+class SlideWithABug(st.ArraySlide):
+    def fetch(self, _region, **_level):
+        raise self.bug
+
+
+@pytest.mark.parametrize("bug", [AttributeError("x"), TypeError("x"), KeyError("x")], ids=repr)
+def test_an_error_of_a_program_is_not_taken_for_damage(intact, bug):
+    slide = SlideWithABug(pixels(), mpp=(0.5, 0.25), name="small")
+    slide.bug = bug
+    with pytest.raises(type(bug), match="x"):
+        st.verify_store(intact / "zstd.zarr", slide=slide)
+
+
 def test_what_is_no_finished_store_is_refused(intact, tmp_path):
     with pytest.raises(st.StoreError, match="does not exist"):
         st.verify_store(tmp_path / "none.zarr")
@@ -149,7 +162,7 @@ def test_the_command_says_that_all_is_well(cli, intact):
     for arguments in ((), ("--deep",), ("--slide", SAMPLE, "--deep", "--workers", "3")):
         result = cli("verify", path, *arguments)
         assert (result.exit_code, result.stdout, result.stderr) == (0, "findings: 0\n", "")
-    assert json.loads(cli("verify", path, "--json").stdout) == []
+    assert json.loads(cli("verify", path, "--json").stdout)["findings"] == []
 
 
 def test_the_command_lists_what_it_finds(cli, copied):
@@ -163,7 +176,7 @@ def test_the_command_lists_what_it_finds(cli, copied):
     result = cli("verify", path, "--json")
     assert result.exit_code == 1
     expected = {"path": "a", "what": "it is no file of this store", "tile": None}
-    assert json.loads(result.stdout)[0] == expected
+    assert json.loads(result.stdout)["findings"][0] == expected
 
 
 def test_the_command_on_what_is_no_store(cli, copied, tmp_path):

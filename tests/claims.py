@@ -1,0 +1,30 @@
+"""Claims that others seem to hold, and patience with them."""
+
+import os
+import time
+from dataclasses import replace
+
+from slidetile.runtime.claim import ClaimTimes
+from slidetile.runtime.holder import Holder
+
+QUICK = ClaimTimes(heartbeat_s=0.05, dead_after_s=0.2)
+PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothing else to do
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def seem_elsewhere(path, silent_s=0.0):
+    """Have a claim be another host's, last heard of some seconds ago."""
+    path.write_bytes(replace(Holder.from_json(path.read_bytes()), processes="else").to_json())
+    then = path.stat().st_mtime - silent_s
+    os.utime(path, (then, then))
+
+
+def hold_elsewhere(path, silent_s):
+    path.write_bytes(replace(Holder.me(), host="node7", pid=4711).to_json())
+    seem_elsewhere(path, silent_s)
