@@ -208,7 +208,7 @@ def _read(terminal):
         ("--codec gif", "'gif' is not one of"),
         ("--edge pad", "'pad' is not one of 'keep', 'drop', 'shift'"),
         ("--max-tiles 0", "0 is not in the range x>=1"),
-        ("--max-tiles 5 --sample 5", "give one"),
+        ("--max-tiles 5 --sample 5", "give only one"),
         ("--seed 5", "The seed 5 is for a random sample, but sample is not given"),
         ("--workers 0", "0 is not in the range x>=1"),
         ("--overwrite --restart", "give the one you mean"),
