@@ -95,7 +95,7 @@ def test_unreadable_tiles_are_no_findings(damaged_sample, tmp_path, cli, codec):
         assert st.verify_store(path, slide=slide, deep=True) == ()
     result = cli("verify", path)
     assert (result.exit_code, result.stdout) == (0, "findings: 0\n")
-    assert "tiles the slide could not give: 1" in result.stderr
+    assert "tiles that could not be read from the slide: 1" in result.stderr
     row = pq.read_table(path / TABLE)["status"].to_pylist().index("unreadable")
     change_row(path, row, "status", "ok")
     assert "not all its chunks are stored" in (found := told(st.verify_store(path))) or (
