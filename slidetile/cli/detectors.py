@@ -29,9 +29,9 @@ def load_detector(name: str) -> AnyDetector:
     Raises
     ------
     ValueError
-        The name is none, or there is nothing of that name.
+        The name is malformed, or nothing has that name.
     TypeError
-        What is there is no detector, or a class that cannot be made without options.
+        What has that name is not a detector, or a class that cannot be made without options.
     """
     found = SHORT_NAMES.get(name) or _imported(name)
     if isinstance(found, type):
@@ -45,7 +45,7 @@ def load_detector(name: str) -> AnyDetector:
     try:
         check_detector(found)
     except TypeError as error:
-        raise TypeError(f"{name} is no detector: {error}") from error
+        raise TypeError(f"{name} is not a detector: {error}") from error
     return found  # type: ignore[no-any-return]  # checked above
 
 
@@ -53,7 +53,7 @@ def _imported(name: str) -> Any:
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         short = ", ".join(SHORT_NAMES)
-        raise ValueError(f"{name!r} is no detector: give {short}, or MODULE:OBJECT.")
+        raise ValueError(f"{name!r} is not a detector: give {short}, or MODULE:OBJECT.")
     try:
         with current_folder_searched():
             module = importlib.import_module(module_name)

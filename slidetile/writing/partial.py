@@ -145,7 +145,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     Raises
     ------
     StoreExistsError
-        Something is there, and it is no store or was not to be overwritten.
+        Something exists there that is not a store, or that was not to be overwritten.
     """
     path = Path(path)
     if not path.exists():

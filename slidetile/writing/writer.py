@@ -58,7 +58,7 @@ class StoreWriter:
     StoreBusyError
         Another process writes this store, or has taken over; any method may raise it.
     StoreExistsError
-        ``path`` exists and ``overwrite`` was not asked for, or is no store and never replaced.
+        ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
         The unfinished store there has another source or other settings.
     """

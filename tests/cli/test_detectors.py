@@ -66,10 +66,10 @@ def test_a_detector_is_found_by_name(name, told):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nonsense", "'nonsense' is no detector: give otsu, dark, density, or MODULE:OBJECT"),
+        ("nonsense", "'nonsense' is not a detector: give otsu, dark, density, or MODULE:OBJECT"),
         ("nowhere:here", "nowhere cannot be imported: No module named 'nowhere'"),
         ("mine:nothing", "mine:nothing: module 'mine' has no attribute 'nothing'"),
-        ("mine:number", "mine:number is no detector"),
+        ("mine:number", "mine:number is not a detector"),
         ("mine:Needy", "mine:Needy cannot be made without options"),
         ("slidetile.tissue:OnnxDetector", "cannot be made without options"),
     ],
@@ -103,9 +103,9 @@ def test_tissue_options_are_recorded(cli, sample, tmp_path):
     told = st.open_store(tmp_path / "s.zarr").attributes["parameters"]["tissue"]
     assert told["detector"]["keep_pen"] is True
     assert told["keep_pen"] is True
-    assert told["min_piece_area_um2"] == 1000
+    assert told["min_region_area_um2"] == 1000
     assert told["min_hole_area_um2"] == 0
-    assert told["tissue_margin_um"] == 40
+    assert told["region_margin_um"] == 40
 
 
 def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):
