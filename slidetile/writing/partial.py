@@ -10,7 +10,7 @@ from typing import Self
 from slidetile.errors import StoreExistsError
 from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
-from slidetile.runtime.files import sync, write_whole
+from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
 
 
 class PartialFolder:
@@ -96,6 +96,11 @@ class PartialFolder:
         """Sync a file that an earlier run has written, where this one is to be durable."""
         if self._durable:
             sync(path)
+
+    def remove_strays(self) -> None:
+        """Remove what runs that were killed while they wrote a file have left of it."""
+        for stray in self.path.rglob(f"*{TEMPORARY_SUFFIX}"):
+            stray.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the folder; what is written next begins it anew."""

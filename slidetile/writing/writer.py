@@ -19,7 +19,6 @@ from slidetile.format.picture import PICTURE_CODEC, pack_picture, picture_grid
 from slidetile.format.shard import pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import TEMPORARY_SUFFIX
 from slidetile.writing.partial import PartialFolder
 from slidetile.writing.spec import StoreSpec
 from slidetile.writing.work import EncodedShard
@@ -166,8 +165,7 @@ class StoreWriter:
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
         self._write(self.partial / "zarr.json", root)
         if self._is_continued:
-            for stray in self.partial.rglob(f"*{TEMPORARY_SUFFIX}"):
-                stray.unlink(missing_ok=True)
+            self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
         self._folder.finish()
 
