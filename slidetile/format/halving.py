@@ -122,7 +122,7 @@ class Accumulator:
     channels
         Channels of the pixels.
     fill
-        Value of the pixels nobody planned.
+        Value of the pixels outside the plan.
     """
 
     def __init__(self, levels: Sequence[PyramidLevel], *, channels: int, fill: int) -> None:

@@ -20,7 +20,7 @@ Span = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRecord:
-    """What became of the wanted chunks of one shard."""
+    """The outcome of the wanted chunks of one shard."""
 
     level: int
     """The level it belongs to."""
@@ -36,7 +36,7 @@ class ShardRecord:
 
 
 class Ledger:
-    """What is known of every chunk of level 0, as arrays over its chunk grid."""
+    """The length and checksum of every chunk of level 0, as arrays over its chunk grid."""
 
     def __init__(self, grid: ChunkGrid) -> None:
         shape = grid.chunk_rows, grid.chunk_columns

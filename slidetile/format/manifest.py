@@ -18,7 +18,7 @@ _LINE = re.compile(r"([0-9a-f]{8}) (\d{1,18}) (.+)")
 
 
 class FileSum(NamedTuple):
-    """What tells a file's content from another's."""
+    """What distinguishes one file's content from another's."""
 
     crc32c: int
     """CRC-32C of all its bytes."""

@@ -1,4 +1,4 @@
-"""What a store's files are called."""
+"""The names of a store's files."""
 
 from pathlib import Path
 

@@ -18,7 +18,7 @@ QUALITY_COLUMNS = (
     *("mean_red", "mean_green", "mean_blue"),
     *("saturated_fraction", "clipped_fraction", "pen_fraction", "laplacian_variance"),
 )
-"""The columns of the tile table that tell it: float32, null where there is nothing to measure."""
+"""The tile table's columns of quality: float32, null where there is nothing to measure."""
 
 Quality = dict[str, NDArray[np.float32]]
 """One value a tile, by column; NaN where there is nothing to measure."""
@@ -48,9 +48,9 @@ def schema(mpp: Mpp = None) -> "pa.Schema":
         "bytes": pa.int64(),
         "crc32c": pa.uint32(),
     }
-    told = {"mpp": json.dumps(mpp)}
+    measured_at = {"mpp": json.dumps(mpp)}
     fields = [pa.field(name, kind) for name, kind in types.items()]
-    fields += [pa.field(name, pa.float32(), metadata=told) for name in QUALITY_COLUMNS]
+    fields += [pa.field(name, pa.float32(), metadata=measured_at) for name in QUALITY_COLUMNS]
     return pa.schema(fields)
 
 
@@ -100,10 +100,10 @@ def quality_mpp(table: "pa.Table") -> Mpp:
     """
     field = table.schema.field("laplacian_variance")
     try:
-        told = json.loads((field.metadata or {}).get(b"mpp", b""))
+        mpp = json.loads((field.metadata or {}).get(b"mpp", b""))
     except (ValueError, RecursionError) as error:  # as json documents
-        raise StoreError(f"the mpp of its laplacian_variance is no JSON: {error}") from error
-    return cast("Mpp", QUALITY_MPP.read(JsonNode(told, "the mpp of its laplacian_variance")))
+        raise StoreError(f"the mpp of its laplacian_variance is not JSON: {error}") from error
+    return cast("Mpp", QUALITY_MPP.read(JsonNode(mpp, "the mpp of its laplacian_variance")))
 
 
 def _flaw(table: "pa.Table") -> str | None:

@@ -1,6 +1,6 @@
 """Rectangles, grids, pixel arrays, masks, averaging, drawing.
 
-Knows pixels and where they lie. Does not know slides, nor files.
+Knows pixels and positions. Does not know slides or files.
 """
 
 from slidetile._face import attach

@@ -237,7 +237,7 @@ class Resampling:
 
 
 class _AlongRows:
-    """The sums along rows, for slabs of up to so many of them; its memory serves them all."""
+    """The sums along rows, for slabs of up to this many rows, in one piece of reused memory."""
 
     def __init__(self, edges: Edges, width: int, channels: int, rows: int) -> None:
         self._weights = np.diff(edges).astype(np.float64)

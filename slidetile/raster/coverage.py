@@ -1,6 +1,6 @@
 """How much of a mask lies within many rectangles, in flat memory.
 
-Knows masks as arrays. Does not know what they show, nor what the rectangles are.
+Knows masks as arrays. Does not know what they show or what the rectangles are.
 """
 
 from typing import Any

@@ -84,7 +84,7 @@ def card(title: str, facts: Mapping[str, Any], picture: NDArray[np.uint8] | None
     title
         The heading.
     facts
-        What to tell, by name.
+        The facts to show, by name.
     picture
         uint8 [row, column, 3], or None where there is none to show.
     """

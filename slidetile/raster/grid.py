@@ -1,4 +1,4 @@
-"""Where squares of one size lie on a canvas, and what becomes of those at its edges: integers."""
+"""The positions of squares of one size on a canvas, and the treatment of its edges: integers."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -19,7 +19,7 @@ class TileGrid:
     Raises
     ------
     ValueError
-        A length is less than 1, or there is no such edge.
+        A length is less than 1, or the edge is unknown.
     """
 
     width: int
@@ -35,7 +35,7 @@ class TileGrid:
     """From one square to the next; less than the size, they overlap."""
 
     edge: Edge = EDGE
-    """What becomes of squares that reach over the right or bottom edge."""
+    """The treatment of squares that reach over the right or bottom edge."""
 
     def __post_init__(self) -> None:
         if min(self.width, self.height, self.size, self.stride) < 1:

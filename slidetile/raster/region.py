@@ -10,7 +10,7 @@ Length = int | float | Fraction
 """How long something is on a grid, in its pixels."""
 
 Rounding = Literal["outward", "inward", "nearest"]
-"""What becomes of edges that fall into pixels of another grid.
+"""How edges that fall inside pixels of another grid are rounded.
 
 "outward": the region holds every pixel it covers, be it in part. "inward": it holds those that it
 covers wholly. "nearest": each edge goes to the nearest edge between pixels, halves to the even
@@ -123,7 +123,7 @@ class Region:
     ) -> "Region | None":
         """Return the region on another grid of pixels that begins at the same corner.
 
-        An edge at ``e`` comes to lie at ``e × target / source``. That is exact where both are
+        An edge at ``e`` moves to ``e × target / source``. That is exact where both are
         whole numbers or fractions, and rounded as floats are where they are floats.
 
         Parameters
@@ -132,7 +132,7 @@ class Region:
             The (width, height) of one and the same thing on this grid and on the other: of the
             whole image, or of a pixel of either.
         rounding
-            What becomes of edges that fall into pixels; see `Rounding`.
+            How edges that fall inside pixels are rounded; see `Rounding`.
         tolerance
             Edges that lie so little beyond an edge between pixels count as lying on it, where
             they are rounded outward or inward; in pixels of the other grid.
@@ -157,7 +157,7 @@ def _carried(
     rounding: Rounding,
     tolerance: Fraction | int,
 ) -> tuple[int, int]:
-    """Return where the edges of a span come to lie, rounded."""
+    """Return the rounded edges of a span on the other grid."""
     if rounding == "nearest":
         begin = round(first * target / source)
         return begin, max(begin + 1, round(last * target / source))

@@ -1,4 +1,4 @@
-"""Which level of a slide comes to an asked resolution, and how: pure numbers."""
+"""Which level of a slide gives a requested resolution, and how: pure numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ FINEST_MPP, COARSEST_MPP = 0.05, 50.0
 """Micrometres per pixel that a slide scanner delivers."""
 
 TOLERANCE = Fraction(2, 100)
-"""A level is used as it is where the mpp asked for is as near as this to its own."""
+"""A level is used unchanged where the requested mpp is this near to its own."""
 
 _AS_IT_IS = Fraction(1), Fraction(1)
 
@@ -23,23 +23,23 @@ class Rescaling:
     """The micrometres per pixel asked for."""
 
     mpp: tuple[float, float]
-    """Those it comes to, as (x, y): a level as it is keeps its own."""
+    """The resulting ones, as (x, y): an unchanged level keeps its own."""
 
     level: int
-    """The slide's level that is level 0 as it is, or is averaged into it."""
+    """The slide's level that becomes level 0 unchanged, or is averaged into it."""
 
     level_size: tuple[int, int]
     """(width, height) of that level."""
 
     factor: tuple[Fraction, Fraction]
-    """Pixels of that level per pixel of level 0, as (x, y); both 1 where it is used as it is."""
+    """Pixels of that level per pixel of level 0, as (x, y); both 1 where it is unchanged."""
 
     scale: tuple[float, float]
     """Level-0 pixels of the slide per pixel of level 0, as (x, y)."""
 
     @property
     def resampling(self) -> Resampling | None:
-        """How that level is averaged, or None where it is used as it is."""
+        """How that level is averaged, or None where it is unchanged."""
         if self.factor == _AS_IT_IS:
             return None
         return Resampling(source_size=self.level_size, factor=self.factor)
@@ -54,9 +54,9 @@ class Rescaling:
 def choose_rescaling(
     sizes: Sequence[tuple[int, int]], slide_mpp: tuple[float, float], mpp: float
 ) -> Rescaling:
-    """Return how to come to ``mpp`` micrometres per pixel.
+    """Return how a slide is brought to ``mpp`` micrometres per pixel.
 
-    The nearest level that is within 2 % on both axes is used as it is. Otherwise the coarsest
+    The nearest level within 2 % on both axes is used unchanged. Otherwise the coarsest
     level that is finer on both axes is averaged. All is computed in fractions of the decimal
     numbers that stand for the mpps, so that 0.51 is within 2 % of 0.5 and 0.5 is twice 0.25.
 
@@ -91,7 +91,7 @@ def choose_rescaling(
 
 
 def choose_level(factors: Sequence[tuple[Fraction, Fraction]]) -> tuple[int | None, bool]:
-    """Return the level that comes to a resolution, and whether it does as it is.
+    """Return the level for a resolution, and whether it is used unchanged.
 
     That is the nearest where it is within 2 % on both axes; else the coarsest that is finer on
     both, to be averaged; else None.
@@ -142,7 +142,7 @@ def _factors(
 
 
 def mean_downsample(downsample: tuple[float, float]) -> float:
-    """Return the one number by which levels are compared and told: the mean of both axes."""
+    """Return the one number by which levels are compared and shown: the mean of both axes."""
     return (downsample[0] + downsample[1]) / 2
 
 

@@ -75,7 +75,7 @@ class ArraySlide(Slide):
 
     @property
     def background(self) -> Colour:
-        """The colour of what lies outside the arrays."""
+        """The colour outside the arrays."""
         return self._background
 
     @property

@@ -15,7 +15,7 @@ STRIP_BYTES = 8 << 20
 """About as many bytes of source pixels are decoded at a time."""
 
 WIDEST_STRIP_PX = 5120
-"""A strip this wide and as high as native tiles of 512 has no more."""
+"""The pixels of a strip this wide and as high as native tiles of 512."""
 
 AHEAD_BYTES = 4 << 20
 """As much as this, and one strip, is read ahead; the rest when it is decoded."""

@@ -1,4 +1,4 @@
-"""Which colour lies where nothing was scanned: white in brightfield, black in fluorescence."""
+"""The colour where nothing was scanned: white in brightfield, black in fluorescence."""
 
 from collections.abc import Callable, Iterator
 

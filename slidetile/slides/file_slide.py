@@ -39,7 +39,7 @@ def read_source(path: Path) -> Source:
                 digest.update(file.read(_MIB))
     except OSError as error:
         raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
-    name = os.fsencode(path.name).decode(errors="replace")  # JSON cannot hold what is no text
+    name = os.fsencode(path.name).decode(errors="replace")  # JSON holds text only
     return Source(name=name, size_bytes=size, fingerprint=digest.hexdigest())
 
 
@@ -56,7 +56,7 @@ class FileSlide(Slide):
     mpp
         Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
     background
-        The colour of what was not scanned, where the file tells it.
+        The colour of what was not scanned, where the file names it.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class FileSlide(Slide):
 
     @property
     def source(self) -> Source:
-        """What identifies the file that was named, whatever files belong to it."""
+        """What identifies the named file, even where more files belong to the slide."""
         return read_source(self.path)
 
     @property

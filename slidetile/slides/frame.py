@@ -19,7 +19,7 @@ _SOURCE_SIDE_PX = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A rectangle of a slide at a resolution of its own."""
+    """A rectangle of a slide at any resolution."""
 
     x_um: float
     """Left edge, in µm from the slide's left."""
@@ -50,7 +50,7 @@ class Frame:
 def read_frame(slide: Slide, frame: Frame) -> Pixels:
     """Read a frame of a slide whose mpp is known.
 
-    From the coarsest level that is no coarser, by Pillow's antialiased bilinear filter, so that
+    From the coarsest level that is not coarser, by Pillow's antialiased bilinear filter, so that
     neighbouring frames of the same resolution fit together, to a grey level. About 2048×2048 pixels
     of the slide are held at a time. Outside the slide is its background.
 

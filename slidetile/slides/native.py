@@ -10,7 +10,7 @@ Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
 
 DAMAGED = b""
-"""Stands for a native tile whose bytes are no JPEG at all; see `FetchedTiles.streams`."""
+"""Stands for a native tile whose bytes are not a JPEG; see `FetchedTiles.streams`."""
 
 
 class FetchedTiles(Protocol):
@@ -25,7 +25,7 @@ class FetchedTiles(Protocol):
 
         The scan data are the file's own; only the tables the file keeps elsewhere and the
         colour marker it lacks are put before them. None where the file stores nothing, and
-        `DAMAGED` where what it stores is no JPEG.
+        `DAMAGED` where its bytes are not a JPEG.
 
         Raises
         ------

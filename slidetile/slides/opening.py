@@ -67,7 +67,7 @@ def _check_file(path: Path) -> None:
             "one of its files."
         )
     if not path.is_file():
-        raise SlideReadError(f"{path} is no regular file, so it cannot be read as a slide.")
+        raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
     if not size:
         raise SlideReadError(f"{path} is empty (0 bytes): copy it again.")
 
@@ -100,9 +100,9 @@ def _head(path: Path) -> bytes:
 def _no_reader(
     path: Path, strangers: list[Reader], refusals: list[UnsupportedSlideError]
 ) -> UnsupportedSlideError:
-    """Return the error that tells why every reader refuses a file."""
+    """Return the error that says why every reader refuses a file."""
     kinds = " or ".join(reader.kind for reader in strangers)
-    reasons = [f"it is no {kinds}"] if kinds else []
+    reasons = [f"it is not a {kinds}"] if kinds else []
     reasons += [_reason(error, path) for error in refusals]
     remedy = "Is it a whole slide, and complete?"
     # OpenSlide, the last, refuses whatever it does not know; the others know what they refuse.

@@ -242,6 +242,6 @@ def read_level(slide: Slide, block: Region, number: int) -> Pixels:
     """
     asked = block.rescaled(slide.levels[number].size, slide.levels[0].size)
     pixels = slide.read_region(asked, level=number)
-    # Where the levels' sizes are no whole multiples, rounding outward adds a pixel at the rim.
+    # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
     got = slide.level_region(asked, number)
     return pixels[block.relative_to(got).slices]

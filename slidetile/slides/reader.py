@@ -29,7 +29,7 @@ class OpensFiles(Protocol):
         UnsupportedSlideError
             The file is not one the reader can open: the next reader is asked.
         FinalRefusalError
-            No other reader is to be asked either.
+            No other reader may be asked.
         SlideReadError
             The file cannot be read, or is damaged.
         """
@@ -47,10 +47,10 @@ class Reader:
     """
 
     name: str
-    """What ``reader=`` and ``--reader`` call it; its slides have it as `Slide.reader`."""
+    """The name for ``reader=`` and ``--reader``; its slides have it as `Slide.reader`."""
 
     kind: str
-    """What its files are called in messages, such as "TIFF"."""
+    """The name of its files in messages, such as "TIFF"."""
 
     recognises: Callable[[bytes], bool]
     """Whether a file may be one of its slides, by the first 4 KiB of it."""

@@ -45,7 +45,7 @@ def named_reader(name: str) -> Reader:
     Raises
     ------
     ValueError
-        There is no such reader.
+        No reader has this name.
     """
     for reader in READERS:
         if reader.name == name:

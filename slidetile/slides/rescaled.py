@@ -1,4 +1,4 @@
-"""A slide at an asked resolution: one of its levels as it is, or averaged from a finer one."""
+"""A slide at a requested resolution: one of its levels unchanged, or averaged from a finer one."""
 
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
@@ -28,7 +28,7 @@ class AveragedSlide(SlideView):
 
     def __init__(self, original: Slide, rescaling: Rescaling) -> None:
         resampling = rescaling.resampling
-        assert resampling is not None, "a level used as it is needs no averaging"
+        assert resampling is not None, "an unchanged level needs no averaging"
         self._source_level, self._resampling = rescaling.level, resampling
         width, height = resampling.size
         coarser = [
@@ -56,7 +56,7 @@ class LevelSlide(SlideView):
     original
         The slide.
     rescaling
-        Which level is to be level 0.
+        The level that becomes level 0.
     """
 
     def __init__(self, original: Slide, rescaling: Rescaling) -> None:

@@ -108,7 +108,7 @@ class Slide(ABC):
     """Micrometres per level-0 pixel as (x, y), or None where unknown."""
 
     objective_power: float | None = None
-    """What the scanner says of its objective: for people to read, never for arithmetic."""
+    """Objective power as the scanner states it: for people to read, never for arithmetic."""
 
     icc_profile: bytes | None = None
     """The colour profile embedded in the file."""
@@ -120,7 +120,7 @@ class Slide(ABC):
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
 
     rescaling: Rescaling | None = None
-    """How level 0 follows from the file's levels, where this is no level 0 of a file."""
+    """How level 0 is made from the file's levels; None where it is the file's level 0."""
 
     @property
     @abstractmethod
@@ -152,7 +152,7 @@ class Slide(ABC):
 
     @property
     def original(self) -> "Slide":
-        """The slide as its file has it: this very one, unless it is one at another resolution."""
+        """The slide at its file's own resolution; itself, unless it was rescaled."""
         return self
 
     @property
@@ -166,7 +166,7 @@ class Slide(ABC):
         Raises
         ------
         IndexError
-            The slide has no such level.
+            The slide has no level of this number.
         """
         self.levels[level]
         return None
@@ -191,7 +191,7 @@ class Slide(ABC):
 
     @property
     def scan_area(self) -> Region:
-        """The part that was scanned, in level-0 pixels; the whole slide where none is told.
+        """The part that was scanned, in level-0 pixels; the whole slide where the file names none.
 
         OpenSlide calls it the bounds of the non-empty region. QuPath shows this part only, and
         its coordinates begin at its top left corner. It may reach beyond the slide.
@@ -224,7 +224,7 @@ class Slide(ABC):
         SlideReadError
             Part of the region could not be read or decoded.
         IndexError
-            The slide has no such level.
+            The slide has no level of this number.
         """
         return self.fetch(region, level=level).pixels()
 

@@ -27,7 +27,7 @@ FEWEST_CHUNKS = 4
 """So many are kept at least: a window that lies on a corner touches four."""
 
 _ENTRY_BYTES = 256
-"""What a chunk takes beside its pixels, also one that is not stored."""
+"""The memory of a chunk beside its pixels, also of one that is not stored."""
 
 Cell = tuple[int, int]
 """(column, row) of a chunk in its array."""
@@ -39,7 +39,7 @@ class ChunkCache:
     Parameters
     ----------
     largest_bytes
-        What they may take together, so long as four fit.
+        The most memory for all of them; four are kept in any case.
     """
 
     def __init__(self, largest_bytes: int = LARGEST_CACHE_BYTES) -> None:
@@ -68,7 +68,7 @@ def _nbytes(pixels: NDArray[Any] | None) -> int:
 
 
 LARGEST_EXTRA_BYTES = 1 << 17
-"""What a chunk may take beyond four times its pixels: 64 KiB of tables and then some."""
+"""The most bytes of a chunk beyond four times its pixels: 64 KiB of tables and then some."""
 
 
 class ArrayFile:
@@ -87,7 +87,7 @@ class ArrayFile:
     Raises
     ------
     StoreError
-        The folder holds no such array.
+        The folder does not hold an array of a store.
     """
 
     def __init__(self, folder: Path, codec: ChunkCodec) -> None:
@@ -97,7 +97,9 @@ class ArrayFile:
         try:
             self.metadata = ArrayMetadata.from_json(data, codec)
         except StoreError as error:
-            raise StoreError(f"{folder / 'zarr.json'} is no array of a store: {error}.") from error
+            raise StoreError(
+                f"{folder / 'zarr.json'} is not an array of a store: {error}."
+            ) from error
         self.grid, self.channels = self.metadata.grid, self.metadata.channels
         self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
         self._chunk_bytes = self.metadata.chunk_bytes

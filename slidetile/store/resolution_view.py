@@ -85,7 +85,7 @@ class ResolutionView:
         MissingResolutionError
             ``wanted_mpp`` is given and ``mpp`` unknown.
         ValueError
-            ``wanted_mpp`` is no positive number, finer than level 0 by more than 2 %, or so
+            ``wanted_mpp`` is not a positive number, finer than level 0 by more than 2 %, or so
             coarse that more than 256 pixels would become one.
         """
         level, resampling = levels[0], None

@@ -21,7 +21,7 @@ def read_root(path: Path) -> StoreMetadata:
     IncompleteStoreError
         There is an unfinished store of that name, or the folder has no root metadata.
     StoreError
-        It is no store, of a later version, or its metadata are damaged.
+        It is not a store, is of a later version, or its metadata are damaged.
     """
     _check_finished(path)
     data = read_zarr_json(path)
@@ -59,6 +59,6 @@ def _check_finished(path: Path) -> None:
     if unfinished is None:
         raise StoreError(f"{path} does not exist.")
     raise IncompleteStoreError(
-        f"{unfinished} has no root zarr.json: it is no store, or one that is not finished. "
+        f"{unfinished} has no root zarr.json: it is not a store, or not a finished one. "
         "Run the command that began it once more."
     )

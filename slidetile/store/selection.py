@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TileReader(Protocol):
-    """What a selection reads from: a `TileStore`."""
+    """The source that a selection reads from: a `TileStore`."""
 
     @property
     def tiles(self) -> "pa.Table":
@@ -43,13 +43,13 @@ class TileSelection(Sequence[Pixels]):
     Raises
     ------
     TypeError
-        An id is no integer.
+        An id is not an integer.
     IndexError
-        The store has no such tile.
+        The store has no tile of this id.
     """
 
     store: TileReader
-    """What the tiles are read from."""
+    """The store that the tiles are read from."""
 
     tile_ids: NDArray[np.int32]
     """Each tile's id, its row in the store's table; read-only."""
@@ -78,7 +78,7 @@ class TileSelection(Sequence[Pixels]):
         Raises
         ------
         IndexError
-            The selection has no such tile.
+            The selection has no tile of this index.
         """
         return self.store.tile_region(self._tile_id(index))
 

@@ -12,10 +12,10 @@ from slidetile.format.shard import ShardIndex, index_bytes, unpack_index
 from slidetile.runtime.reads import joined_reads
 
 CACHED_INDEX_BYTES = 1 << 22
-"""What the indexes kept of one array may take: a thousand shards of 256 chunks."""
+"""The most memory for the indexes of one array: a thousand shards of 256 chunks."""
 
 _ENTRY_BYTES = 512
-"""What an index takes beside its numbers."""
+"""The memory of an index beside its numbers."""
 
 
 class IndexCache:
@@ -28,7 +28,7 @@ class IndexCache:
     longest_bytes
         A chunk that claims more is damage.
     largest_bytes
-        What all indexes together may take.
+        The most memory for all indexes together.
     """
 
     def __init__(

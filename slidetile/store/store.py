@@ -184,7 +184,7 @@ class TileStore:
         StoreError
             A chunk is damaged.
         IndexError
-            The store has no such level.
+            The store has no level of this number.
         """
         array = self._arrays[level]
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
@@ -218,7 +218,7 @@ class TileStore:
         min_tissue_fraction
             Windows with less tissue than this share of their area are left out; 0 keeps all.
         edge
-            What becomes of windows that reach over the slide's right or bottom edge: "drop"
+            The treatment of windows that reach over the slide's right or bottom edge: "drop"
             leaves them out, "keep" fills what lies outside with the background, "shift" moves
             them inside.
 
@@ -255,7 +255,7 @@ class TileStore:
         Raises
         ------
         IndexError
-            The store has no such tile.
+            The store has no tile of this id.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
@@ -276,9 +276,9 @@ class TileStore:
         Raises
         ------
         IndexError
-            The store has no such tile.
+            The store has no tile of this id.
         ValueError
-            The expression names a column that the table has not.
+            The expression names a column that the table does not have.
 
         Examples
         --------
@@ -367,7 +367,7 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
     IncompleteStoreError
         There is an unfinished store of that name, or the folder has no root metadata.
     StoreError
-        It is no store, or of a later version.
+        It is not a store, or is of a later version.
     """
     return TileStore(path)
 

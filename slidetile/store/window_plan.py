@@ -27,13 +27,13 @@ _BLOCK_WINDOWS = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSpec:
-    """What a window is, and which windows are worth reading.
+    """The size of a window, and which windows are worth reading.
 
     Raises
     ------
     ValueError
         A length is less than 1, the size more than 8192, the fraction not within 0–1, or there
-        is no such edge.
+        is unknown.
     """
 
     size: int = 256
@@ -49,7 +49,7 @@ class WindowSpec:
     """Windows with less tissue than this share of their area are left out; 0 keeps them all."""
 
     edge: Edge = "drop"
-    """What becomes of windows that reach over the slide's right or bottom edge; see `Edge`."""
+    """The treatment of windows that reach over the slide's right or bottom edge; see `Edge`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", index(self.size))  # numpy's numbers, say
@@ -116,11 +116,11 @@ def plan_windows(
     Parameters
     ----------
     view
-        What they are read from.
+        The view they are read from.
     spec
-        What they are.
+        Their size, stride and choice.
     area
-        What the tiles cover.
+        The area that the tiles cover.
     tissue
         Where the tissue is.
 
@@ -204,7 +204,7 @@ class _Chosen:
 
 
 def _grid(view: ResolutionView, spec: WindowSpec) -> TileGrid | None:
-    """Return where windows may lie, or None where the slide has not one pixel to lie on."""
+    """Return where windows may lie, or None where the slide has no pixel for one."""
     width, height = view.size if spec.edge == "keep" else view.inner_size
     if min(width, height) < 1:
         return None

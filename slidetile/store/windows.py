@@ -30,7 +30,7 @@ class Windows(Sequence[Pixels]):
     view
         The store at the windows' resolution.
     spec
-        What a window is and how they were chosen.
+        The size of a window and how windows were chosen.
     plan
         Where the windows lie.
     """
@@ -42,7 +42,7 @@ class Windows(Sequence[Pixels]):
 
     @property
     def spec(self) -> WindowSpec:
-        """What a window is and how these were chosen."""
+        """The size of a window and how these were chosen."""
         return self._spec
 
     @property
@@ -54,7 +54,7 @@ class Windows(Sequence[Pixels]):
     def coordinates(self) -> NDArray[np.int32]:
         """int32 [window, 2], read-only: left (x) and top (y) edge in level-0 pixels.
 
-        Rounded down where the resolution is no whole multiple of level 0's.
+        Rounded down where the resolution is not a whole multiple of level 0's.
         """
         return self._plan.coordinates
 
@@ -75,7 +75,7 @@ class Windows(Sequence[Pixels]):
         Raises
         ------
         IndexError
-            There is no such window.
+            No window has this index.
         """
         return self._view.to_slide(self._region(index))
 
@@ -97,7 +97,7 @@ class Windows(Sequence[Pixels]):
         Raises
         ------
         IndexError
-            There is no such window.
+            No window has this index.
         """
         cache = ChunkCache()
         regions = [self._region(index) for index in indices]

@@ -26,7 +26,7 @@ class ChoiceCheck:
     Parameters
     ----------
     shape
-        What the metadata say.
+        The store's metadata.
     labels
         The tissue, [row, column].
     columns, rows, fractions

@@ -19,7 +19,7 @@ def derive_level_0(metadata: StoreMetadata, size: tuple[int, int]) -> Level0:
     Parameters
     ----------
     metadata
-        What the store says of itself, which must be the same.
+        The store's own record, which must be the same.
     size
         (width, height) of level 0, which must be what the slide gives.
 
@@ -63,7 +63,7 @@ def check_tissue(tissue: TissueParameters) -> None:
 
 
 def other_slide(metadata: StoreMetadata, slide: Slide) -> str | None:
-    """Return what tells a slide from the one that a store was made from; None where nothing does.
+    """Return how a slide differs from the one that a store was made from; None where it does not.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
     Raises
     ------
     StoreError
-        The slide does not come to that.
+        The slide cannot be brought to that.
     """
     asked, slide_mpp = metadata.parameters.mpp, metadata.source.mpp
     if asked is None or slide_mpp is None:
@@ -98,7 +98,7 @@ def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
 
 
 def _rescaling(metadata: StoreMetadata) -> Rescaling | None:
-    """Return how the slide comes to the mpp asked for; None where none was."""
+    """Return how the slide is brought to the requested mpp; None where none was requested."""
     source, asked = metadata.source, metadata.parameters.mpp
     if asked is None:
         return None

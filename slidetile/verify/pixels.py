@@ -39,7 +39,7 @@ class PixelCheck:
     tree
         The store's files.
     shape
-        What its metadata say.
+        The store's metadata.
     workers
         Threads that decode.
     """
@@ -148,7 +148,7 @@ class PixelCheck:
     def _compare_halved(
         self, found: list[tuple[Place, Finding]], coarser: CoarserShard
     ) -> Iterator[tuple[int, Planes]]:
-        """Yield the stored chunks of a coarser shard; those that are no halvings go into found."""
+        """Yield the stored chunks of a coarser shard; others are findings."""
         level, shard, grid = coarser.level, coarser.shard, coarser.grid
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
         for place, planes in self._stored_planes(level, shard):

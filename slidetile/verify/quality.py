@@ -1,4 +1,4 @@
-"""Whether the quality that a tile table tells is what its pixels show."""
+"""Whether the quality in a tile table is that of the pixels."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -26,14 +26,14 @@ PEN_TOLERANCE = 0.01
 
 
 class QualityCheck:
-    """The quality of a store's tiles, measured once more, beside what its table tells.
+    """The quality of a store's tiles, measured once more and compared with its table.
 
     Parameters
     ----------
     tree
         The store's files.
     shape
-        What its metadata say.
+        The store's metadata.
     stored
         The chunks that were found.
     workers
@@ -51,7 +51,7 @@ class QualityCheck:
     def findings(
         self, table: "pa.Table", overview: Pixels, regions: Sequence[Region]
     ) -> Iterator[Finding]:
-        """Yield the rows that tell another quality; of a store without other flaws.
+        """Yield the rows with another quality, in a store without other flaws.
 
         ``regions`` are those of the tiles, in level-0 pixels.
         """

@@ -1,4 +1,4 @@
-"""What a store's metadata say it is, believed only where they say what a writer would have."""
+"""The shape of a store by its metadata, accepted only where a writer could have written it."""
 
 import re
 from dataclasses import dataclass, replace
@@ -31,10 +31,10 @@ _SHARD = re.compile(r"(\d{1,3})/c/0/(0|[1-9]\d{0,7})/(0|[1-9]\d{0,7})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreShape:
-    """What shapes a store, as its metadata have it."""
+    """The shape of a store by its metadata."""
 
     metadata: StoreMetadata
-    """What the root says; what of it follows from the rest is derived from that."""
+    """The root's record; what follows from other values is derived from them."""
 
     tile_spec: TileSpec
     """How tiles were chosen."""
@@ -109,7 +109,7 @@ class StoreShape:
 
     @property
     def quality(self) -> MeasuredLevel:
-        """What the table's quality columns are measured on."""
+        """The level that the table's quality columns are measured on."""
         levels = [
             PyramidLevel(grid=grid, shards=(), downsample=downsample)
             for grid, downsample in zip(self.grids, self.downsamples, strict=True)

@@ -1,4 +1,4 @@
-"""What the shards of a store hold, and whether each is a shard as slidetile packs it."""
+"""The content of a store's shards, and whether slidetile would pack them so."""
 
 from dataclasses import dataclass, replace
 
@@ -19,13 +19,13 @@ from slidetile.verify.tree import StoreTree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminedShard:
-    """What a shard file of the pyramid was found to hold."""
+    """The examined content of one shard file of the pyramid."""
 
     findings: tuple[Finding, ...]
     """What is wrong with it."""
 
     record: ShardRecord | None = None
-    """Its chunks, those that are sound with length and checksum; None where it is no shard."""
+    """Its chunks, with length and checksum where sound; None where it is not a shard."""
 
 
 class StoredChunks:
@@ -34,7 +34,7 @@ class StoredChunks:
     Parameters
     ----------
     shape
-        What the store's metadata say.
+        The store's metadata.
     """
 
     def __init__(self, shape: StoreShape) -> None:
@@ -53,7 +53,7 @@ class StoredChunks:
         try:
             chunks = split_checked(data, grid, self._shape.codec)
         except ValueError as error:
-            return ExaminedShard(findings=(Finding(name, f"it is no whole shard: {error}"),))
+            return ExaminedShard(findings=(Finding(name, f"it is not a whole shard: {error}"),))
         shard = Shard(column=column, row=row, chunks=tuple(chunks))
         inside = tuple(chunk for chunk in chunks if _is_inside(grid, shard, chunk))
         findings = [
@@ -110,7 +110,7 @@ def shard_chunks(tree: StoreTree, shape: StoreShape, level: int, shard: Shard) -
     try:
         return split_checked(tree.read(name), shape.grids[level], shape.codec)
     except ValueError as error:
-        raise StoreError(f"{name} is no whole shard: {error}") from error
+        raise StoreError(f"{name} is not a whole shard: {error}") from error
 
 
 def split_checked(data: bytes, grid: ChunkGrid, codec: ChunkCodec) -> dict[int, bytes]:

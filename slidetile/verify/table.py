@@ -29,7 +29,7 @@ class TableCheck:
     table
         The table.
     shape
-        What the metadata say.
+        The store's metadata.
     stored
         The chunks that were found.
     labels
@@ -125,7 +125,7 @@ class TableCheck:
     def _of_levels(self) -> Iterator[Finding]:
         """Yield the shards that hold chunks no tile needs, and those that lack some.
 
-        Of level 0 the tiles' status tells; a native chunk may be one the slide does not store.
+        At level 0 the tiles' status says it; a native chunk may be one the slide does not store.
         """
         for level, wanted in enumerate(self._wanted()):
             grid, stored = self._shape.grids[level], self._stored.by_level[level]
@@ -138,7 +138,7 @@ class TableCheck:
                     yield Finding(shard_name(level, shard), f"{what} {places}")
 
     def _of_choice(self) -> Iterator[Finding]:
-        """Compare with what the parameters choose; rows out of place are told by then."""
+        """Compare with the choice of the parameters; rows out of place are reported before."""
         columns, rows = self._cells()
         is_in_order = bool((np.diff(rows * (1 << 31) + columns) > 0).all())
         if is_in_order and self._inside().all():
@@ -160,8 +160,9 @@ class TableCheck:
         return masks
 
     def _digest(self) -> str:
-        told = self._columns
-        return plan_digest(told["column"], told["row"], told["tissue_fraction"], self._labels)
+        columns = self._columns
+        names = "column", "row", "tissue_fraction"
+        return plan_digest(*(columns[name] for name in names), self._labels)
 
     def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)

@@ -13,7 +13,7 @@ LARGEST_FILE_BYTES = 1 << 28
 """More than any file slidetile writes: a shard holds a megapixel, the overview 64."""
 
 
-FOREIGN = "it is no file of this store"
+FOREIGN = "it is not a file of this store"
 MISSING = "it is missing"
 
 
@@ -47,7 +47,7 @@ class StoreTree:
         Raises
         ------
         StoreError
-            There is no such regular file, it is larger than any of a store, or unreadable.
+            The file is missing, not regular, larger than any file of a store, or unreadable.
         """
         if name not in self.sizes:
             raise StoreError(f"{name} is missing")

@@ -41,7 +41,7 @@ LARGE_FILE_BYTES = 1 << 25
 """Few shards are; of what is larger, one file at a time is in memory."""
 
 FORESEEN = (SlidetileError, OSError)
-"""What says that a store is damaged. Any other error is one of this program, and is raised."""
+"""The errors of a damaged store. Any other error is a bug of slidetile, and is raised."""
 
 
 def verify_store(
@@ -73,7 +73,7 @@ def verify_store(
     workers
         Threads that read and decode; one for each core of this process unless given, and fewer
         where memory is short.
-        What is found does not depend on it.
+        The findings do not depend on it.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def verify_store(
     Raises
     ------
     StoreError
-        There is no store at ``path``, or an unfinished one.
+        No store is at ``path``, or an unfinished one.
     ValueError
         ``workers`` is less than 1.
 
@@ -101,7 +101,7 @@ def verify_store(
     if MANIFEST not in tree or PARTIAL_NOTE in tree:
         open_store(path)
     check = _Check(tree, workers=_affordable(tree, threads))
-    findings = dict.fromkeys(check.as_written())  # what is found in two ways is told once
+    findings = dict.fromkeys(check.as_written())  # each finding once, though found in two ways
     findings |= dict.fromkeys(check.agreement())
     if deep or slide is not None:
         findings |= dict.fromkeys(check.pixels(slide, deep=deep))
@@ -129,7 +129,7 @@ class _Check:
         self._expected = {} if self._shape is None else self._shape.metadata_files()
 
     def as_written(self) -> Iterator[Finding]:
-        """Compare every file with the manifest, and what is in it with what is to be there."""
+        """Compare every file with the manifest, and its content with what it should be."""
         manifest = None
         try:
             manifest = read_manifest(self._tree)
@@ -267,7 +267,7 @@ def _picture_flaw(data: bytes, grid: ChunkGrid) -> str | None:
     try:
         chunks = split_checked(data, grid, PICTURE_CODEC)
     except ValueError as error:
-        return f"it is no whole shard: {error}"
+        return f"it is not a whole shard: {error}"
     if len(chunks) != grid.chunks_per_shard:
         return f"it holds {len(chunks)} chunks, which are not all"
     return None

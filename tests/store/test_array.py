@@ -92,7 +92,7 @@ def test_metadata_that_make_no_sense_are_refused(store, tmp_path, change):
     folder.mkdir()
     node = json.loads((store / "0" / "zarr.json").read_bytes()) | change
     (folder / "zarr.json").write_text(json.dumps(node))
-    with pytest.raises(st.StoreError, match="no array of a store"):
+    with pytest.raises(st.StoreError, match="is not an array of a store"):
         ArrayFile(folder, ZstdCodec())
 
 

@@ -49,7 +49,7 @@ def test_any_missing_or_cut_file_is_found(copied, codec):
 def test_an_extra_file_is_found_even_where_the_manifest_lists_it(copied):
     path = copied("zstd")
     (path / "tiles" / "notes.txt").write_text("mine")
-    extra = st.Finding("tiles/notes.txt", "it is no file of this store")
+    extra = st.Finding("tiles/notes.txt", "it is not a file of this store")
     assert st.verify_store(path) == (extra,)
     reseal(path)
     assert st.verify_store(path) == (extra,)
@@ -63,7 +63,7 @@ def test_a_shard_or_level_that_cannot_be_is_found(copied, name):
     (path / name).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(path / shards(path)[0], path / name)
     reseal(path)
-    assert st.verify_store(path) == (st.Finding(name, "it is no file of this store"),)
+    assert st.verify_store(path) == (st.Finding(name, "it is not a file of this store"),)
 
 
 def test_links_are_found_and_not_followed(copied, tmp_path):

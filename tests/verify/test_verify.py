@@ -126,7 +126,7 @@ def test_what_is_no_finished_store_is_refused(intact, tmp_path):
         st.verify_store(tmp_path)
     path = shutil.copytree(intact / "raw.zarr", tmp_path / "cut.zarr")
     (path / "unfinished.json").write_text("{}")
-    assert told(st.verify_store(path)) == "unfinished.json: it is no file of this store"
+    assert told(st.verify_store(path)) == "unfinished.json: it is not a file of this store"
     (path / "zarr.json").unlink()
     with pytest.raises(st.IncompleteStoreError):
         st.verify_store(path)
@@ -172,11 +172,15 @@ def test_the_command_lists_what_it_finds(cli, copied):
     (path / "a").write_bytes(b"")
     result = cli("verify", path)
     assert result.exit_code == 1
-    lines = ["a: it is no file of this store", "b: it is no file of this store", "findings: 2"]
+    lines = [
+        "a: it is not a file of this store",
+        "b: it is not a file of this store",
+        "findings: 2",
+    ]
     assert result.stdout.splitlines() == lines
     result = cli("verify", path, "--json")
     assert result.exit_code == 1
-    expected = {"path": "a", "what": "it is no file of this store", "tile": None}
+    expected = {"path": "a", "what": "it is not a file of this store", "tile": None}
     assert json.loads(result.stdout)["findings"][0] == expected
 
 

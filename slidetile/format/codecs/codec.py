@@ -1,7 +1,7 @@
 """What a codec is: how the pixels of a chunk become bytes, and bytes become pixels again.
 
 A codec knows one chunk at a time, as a planar array [channel, row, column]: the axis order of the
-store. What Zarr has to be told about it is its list of Zarr v3 codecs.
+store. Zarr knows it by its list of Zarr v3 codecs.
 """
 
 from typing import Any, Protocol
@@ -39,7 +39,7 @@ class ChunkCodec(Protocol):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What shapes the encoded bytes, for a store's attributes."""
+        """The parameters that shape the encoded bytes, for a store's attributes."""
         ...
 
     def encode(self, pixels: ChunkPixels) -> bytes:
@@ -66,7 +66,7 @@ class ChunkCodec(Protocol):
         Raises
         ------
         ValueError
-            It is not, or is no chunk of this shape.
+            It does not, or is not a chunk of this shape.
         """
         ...
 

@@ -15,7 +15,7 @@ _CRC = struct.Struct("<I")
 
 
 class _JpegChunks:
-    """What copied and encoded JPEG chunks share: a checksum of their own, and the decoder."""
+    """What copied and encoded JPEG chunks share: their own checksum, and the decoder."""
 
     __slots__ = ()
 
@@ -42,12 +42,12 @@ class _JpegChunks:
         return payload
 
     def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
-        """Do nothing: the checksum that `unseal` compares tells."""
+        """Do nothing: `unseal` has compared the checksum."""
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
     ) -> Pixels:
-        """Decode the stream, whose own header must tell the expected size.
+        """Decode the stream, whose own header must state the expected size.
 
         The decoder compares it with where it writes to before it takes any memory.
         """
@@ -70,7 +70,7 @@ class JpegCodec(_JpegChunks):
     """As libjpeg counts it, 1–100."""
 
     name: CodecName = "jpeg"
-    """What a store calls it."""
+    """Its name in a store."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -96,7 +96,7 @@ class NativeCodec(_JpegChunks):
     """The slide's own JPEG tiles, copied byte for byte."""
 
     name: CodecName = "native"
-    """What a store calls it."""
+    """Its name in a store."""
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def make_codec(name: CodecName) -> ChunkCodec:
     Raises
     ------
     ValueError
-        There is no such codec.
+        The codec is unknown.
     """
     match name:
         case "native":

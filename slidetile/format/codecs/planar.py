@@ -31,7 +31,7 @@ class _PlanarChunks(ABC):
         return stored
 
     def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
-        """Decode: a frame's checksum is one of its content, of raw bytes the length tells."""
+        """Decode: a frame's checksum covers its content; raw bytes are checked by their length."""
         self.decode(payload, shape)
 
     @abstractmethod
@@ -47,7 +47,7 @@ class RawCodec(_PlanarChunks):
     """Pixels as they are: scratch for training, can be memory-mapped."""
 
     name: CodecName = "raw"
-    """What a store calls it."""
+    """Its name in a store."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ class ZstdCodec(_PlanarChunks):
     """Effort of Zstandard, −131072–22; 1 is quick and costs photographs hardly any size."""
 
     name: CodecName = "zstd"
-    """What a store calls it."""
+    """Its name in a store."""
 
     def __post_init__(self) -> None:
         if not LOWEST_LEVEL <= self.compression_level <= HIGHEST_LEVEL:

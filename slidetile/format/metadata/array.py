@@ -35,7 +35,7 @@ class ArrayMetadata:
     Raises
     ------
     ValueError
-        It is larger than any array of a store, or has not 1 or 3 channels.
+        It is larger than any array of a store, or does not have 1 or 3 channels.
     """
 
     grid: ChunkGrid

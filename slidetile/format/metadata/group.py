@@ -16,7 +16,7 @@ def group_attributes(node: JsonNode, *keys: str) -> dict[str, JsonNode]:
     Raises
     ------
     StoreError
-        It is no group, or has other attributes. The message names the key.
+        It is not a group, or has other attributes. The message names the key.
     """
     members = node.members(group({}))
     members["zarr_format"].expect(3)

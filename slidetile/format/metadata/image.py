@@ -1,4 +1,4 @@
-"""OME-Zarr 0.5 images: what viewers are told of a pyramid of arrays."""
+"""OME-Zarr 0.5 images: the description of a pyramid of arrays for viewers."""
 
 import math
 from collections.abc import Iterator

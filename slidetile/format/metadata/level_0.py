@@ -26,7 +26,7 @@ class Level0(JsonPart):
     """The slide's level that level 0 is, or is averaged from."""
 
     factor: Annotated[tuple[float, float], pair(1, LARGEST_FACTOR)]
-    """Pixels of that level per pixel of level 0, as (x, y); both 1 where it is used as it is."""
+    """Pixels of that level per pixel of level 0, as (x, y); both 1 where it is unchanged."""
 
     scale: Annotated[tuple[float, float], pair(1, LARGEST_LENGTH_PX)]
     """Level-0 pixels of the slide per pixel of the store's level 0, as (x, y)."""

@@ -49,7 +49,7 @@ class JsonNode:
         Raises
         ------
         StoreError
-            The value has no such member.
+            The value does not have this member.
         """
         is_key, value = isinstance(key, str), self.value
         kind: type[Any] = dict if is_key else list
@@ -68,14 +68,14 @@ class JsonNode:
         Raises
         ------
         StoreError
-            The value is no object, or a key is missing or unknown.
+            The value is not an object, or a key is missing or unknown.
         """
         if not isinstance(self.value, dict):
             raise self.refusal("an object")
         for key in self.value:
             if key not in required and key not in optional:
                 name = key if key.isidentifier() and len(key) < _LONGEST_SHOWN else shown(key)
-                raise StoreError(f"{self._inner(name)} is unknown: a store has no such key")
+                raise StoreError(f"{self._inner(name)} is unknown: a store does not have this key")
         for key in required:
             if key not in self.value:
                 raise StoreError(f"{self._inner(key)} is missing")
@@ -87,7 +87,7 @@ class JsonNode:
         Raises
         ------
         StoreError
-            The value is no list, or of another length.
+            The value is not a list, or is of another length.
         """
         if not isinstance(self.value, list) or not least <= len(self.value) <= most:
             count = f"{least}" if least == most else f"{least} to {most}"

@@ -17,7 +17,7 @@ _LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecParameters(JsonPart):
-    """What shapes the bytes of a codec; which of them there are depends on the codec."""
+    """The parameters that shape a codec's bytes; each codec has its own."""
 
     compression_level: Annotated[
         int | None, Absent(Whole(LOWEST_LEVEL, HIGHEST_LEVEL)), "level"
@@ -40,7 +40,9 @@ class CodecParameters(JsonPart):
         for key in sorted(wanted - there.keys()):
             raise ValueError(f"{key} is missing, but the codec {name} has it")
         for key in sorted(there.keys() - wanted):
-            raise ValueError(f"{key} is {there[key]}, but the codec {name} has no such parameter")
+            raise ValueError(
+                f"{key} is {there[key]}, but the codec {name} does not have this parameter"
+            )
         if self.compression_level is not None:
             return ZstdCodec(compression_level=self.compression_level)
         if self.quality is not None:
@@ -56,13 +58,13 @@ class Parameters(JsonPart):
     """Micrometres per pixel asked for; None for the slide's own."""
 
     codec: Annotated[CodecParameters, Part(CodecParameters)]
-    """What shapes the bytes of the codec."""
+    """The parameters that shape the codec's bytes."""
 
     min_tissue_fraction: Annotated[float, Number(0, 1)]
     """The least share of a tile that is tissue."""
 
     edge: Annotated[Edge, OneOf(*get_args(Edge))]
-    """What becomes of tiles that reach over the right or bottom edge; see `Edge`."""
+    """The treatment of tiles that reach over the right or bottom edge; see `Edge`."""
 
     max_tiles: Annotated[int | None, Nullable(Whole(1, _LARGEST))]
     """How many tiles with the most tissue are kept at most; None for all."""
@@ -74,7 +76,7 @@ class Parameters(JsonPart):
     """Which sample is drawn; 0 without one."""
 
     tissue: Annotated[TissueParameters, Part(TissueParameters)]
-    """What made the tissue mask."""
+    """How the tissue mask was made."""
 
     plan_sha256: Annotated[str, Digest()]
     """Digest of the tiles and the tissue; see docs/store-format.md."""

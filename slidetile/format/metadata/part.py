@@ -119,7 +119,7 @@ def _members_of(kind: type[Any]) -> tuple[_Member, ...]:
 
 
 class _InJson(Protocol):
-    """What a part is made of and becomes."""
+    """What a part is made from and becomes."""
 
     @classmethod
     def from_node(cls, node: JsonNode) -> Self:

@@ -22,7 +22,7 @@ class PictureMetadata:
     """The metadata of the overview or of the tissue."""
 
     image: ImageMetadata
-    """What viewers are told of it: the ``zarr.json`` of its folder."""
+    """Its description for viewers: the ``zarr.json`` of its folder."""
 
     array: ArrayMetadata
     """Its only level: the ``zarr.json`` of the folder 0 within."""

@@ -12,7 +12,7 @@ QUALITY_MPP = Nullable(pair(0.01, 1000))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityFacts(JsonPart):
-    """Which pixels are measured, and how pen is told from tissue."""
+    """Which pixels are measured, and how pen is distinguished from tissue."""
 
     level: Annotated[int, Whole(0, MOST_LEVELS - 1)]
     """The store's level that is measured."""

@@ -60,7 +60,7 @@ class _Plain(Rule[T]):
     @property
     @abstractmethod
     def allowed(self) -> str:
-        """What is allowed, as an error says it."""
+        """The allowed values, in an error's words."""
 
     @abstractmethod
     def allows(self, value: Any) -> bool:
@@ -236,7 +236,7 @@ class Nullable(Rule[Any]):
 
 @dataclass(frozen=True, slots=True)
 class Absent(Rule[Any]):
-    """A value, or no such key for None."""
+    """A value; the key is absent for None."""
 
     rule: Rule[Any]
 

@@ -1,4 +1,4 @@
-"""What a store says of the slide it was made from: ``attributes.slidetile.source``."""
+"""A store's record of the slide it was made from: ``attributes.slidetile.source``."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -63,7 +63,7 @@ class SourceFacts(JsonPart):
     """Micrometres per level-0 pixel of the slide, as (x, y), or None where unknown."""
 
     objective_power: Annotated[float | None, Nullable(Number(-_OBJECTIVE, _OBJECTIVE))]
-    """What the scanner says of its objective: for people to read, never for arithmetic."""
+    """Objective power as the scanner states it: for people to read, never for arithmetic."""
 
     @property
     def is_anonymous(self) -> bool:

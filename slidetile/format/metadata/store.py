@@ -33,7 +33,7 @@ def fill_value(background: Sequence[int]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreMetadata(JsonPart):
-    """What a finished store says of itself; each key is explained in docs/store-format.md."""
+    """The record of a finished store; docs/reference/store-format.md explains each key."""
 
     name: str
     """The image's name, shown by viewers."""
@@ -111,7 +111,7 @@ class StoreMetadata(JsonPart):
 
     @property
     def image(self) -> ImageMetadata:
-        """The pyramid, as viewers are told of it."""
+        """The description of the pyramid for viewers."""
         return ImageMetadata(
             name=self.name,
             kind=_kind(self.codec),

@@ -1,4 +1,4 @@
-"""What made a store's tissue mask: ``attributes.slidetile.parameters.tissue``."""
+"""How a store's tissue mask was made: ``attributes.slidetile.parameters.tissue``."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ class TissueParameters:
         Raises
         ------
         StoreError
-            It is no object, too deep, or holds what is no JSON. The message names the key.
+            It is not an object, is too deep, or is not JSON. The message names the key.
         """
         if not isinstance(node.value, dict):
             raise node.refusal("an object")

@@ -9,7 +9,7 @@ from slidetile.format.metadata.store import StoreMetadata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedNote:
-    """What ``unfinished.json`` says."""
+    """The content of ``unfinished.json``."""
 
     attributes: dict[str, Any]
     """``attributes.slidetile`` of the store to be, as `json.loads` returns them."""
@@ -28,7 +28,7 @@ class UnfinishedNote:
         Raises
         ------
         StoreError
-            It is no JSON, or has no attributes.
+            It is not JSON, or has no attributes.
         """
         node = parse_json(data)["slidetile"]
         if not isinstance(node.value, dict):

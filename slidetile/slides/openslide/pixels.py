@@ -30,10 +30,10 @@ class VendorPixels:
     """The part inside the level, with red, green, blue and alpha."""
 
     at: Region
-    """Where in the region that part lies."""
+    """The position of that part in the region."""
 
     background: Colour | None
-    """What shows beside that part and through transparency; None where nothing is to show."""
+    """The colour beside that part and behind transparent pixels; None where neither exists."""
 
     @property
     def nbytes(self) -> int:

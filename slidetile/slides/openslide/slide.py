@@ -209,8 +209,8 @@ def _level(
     level = Level.covering(whole, size, tile_width_px=width_px, tile_height_px=height_px)
     if mean_downsample(level.downsample) == downsample:
         return level
-    told = max(1.0, downsample)
-    return replace(level, downsample=(told, told))
+    least = max(1.0, downsample)
+    return replace(level, downsample=(least, least))
 
 
 def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
@@ -252,5 +252,5 @@ def _icc_profile(handle: openslide.OpenSlide) -> bytes | None:
     try:
         profile = handle.color_profile
         return None if profile is None else profile.tobytes()
-    except Exception:  # noqa: BLE001 - a broken profile is no reason to refuse the pixels
+    except Exception:  # noqa: BLE001 - a broken profile must not cost the pixels
         return None

@@ -1,4 +1,4 @@
-"""Where the blocks (tiles or strips) of one TIFF directory lie, in its image and in the file."""
+"""The positions of the blocks (tiles or strips) of one TIFF directory, in image and file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _SIDE_LIMIT_PX = 1 << 22
 """210 mm at the finest plausible 0.05 µm per pixel: more than the longest slide there is."""
 
 _BLOCK_LIMIT_BYTES = 1 << 28
-"""What one block may take in memory: a tile of 9,000×9,000 pixels in colour."""
+"""The most memory for one block: a tile of 9,000×9,000 pixels in colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Block:
     """Counted from the top."""
 
     plane: int
-    """The sample it holds, where each has blocks of its own; else 0."""
+    """The sample it holds, where every sample has its own blocks; else 0."""
 
     index: int
     """Its place in the file's tables."""
@@ -103,7 +103,7 @@ class BlockGrid:
 
     @property
     def planes(self) -> int:
-        """1, or one a sample where each has blocks of its own."""
+        """1, or the number of samples where every sample has its own blocks."""
         return self.encoding.samples if self.encoding.planar else 1
 
     @property

@@ -39,13 +39,13 @@ _LEFT_TO_OPENSLIDE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a slide needs of a TIFF file."""
+    """The parts of a TIFF file that a slide needs."""
 
     grids: tuple[BlockGrid, ...]
     """The levels, finest first."""
 
     metadata: Metadata
-    """What the file says of the slide."""
+    """The slide's description in the file."""
 
 
 def read_contents(file: SlideFile) -> Contents:
@@ -56,10 +56,10 @@ def read_contents(file: SlideFile) -> Contents:
     SlideReadError
         It is damaged.
     UnsupportedSlideError
-        It is no TIFF, one of another kind, or its pixels are stored in an unknown way.
+        It is not a TIFF, is one of another kind, or stores its pixels in an unknown way.
     """
     if not is_tiff(file.read(0, min(file.size, 8))):
-        raise OtherReaderError("it is no TIFF")
+        raise OtherReaderError("it is not a TIFF")
     try:
         with TiffFile(file.path) as tiff:
             return _parse(tiff, file)
@@ -71,7 +71,7 @@ def read_contents(file: SlideFile) -> Contents:
 
 def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
     if len(tiff.pages) == 0:
-        _check_chain(file, big=tiff.is_bigtiff, order=tiff.byteorder)  # tells why
+        _check_chain(file, big=tiff.is_bigtiff, order=tiff.byteorder)  # raises the reason
     first = tiff.pages[0].aspage()
     for flag, name in _LEFT_TO_OPENSLIDE.items():
         if getattr(tiff, flag):

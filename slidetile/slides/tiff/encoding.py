@@ -41,7 +41,7 @@ class Encoding:
     """Samples a pixel: 1, 3, or 4 with alpha."""
 
     planar: bool
-    """Whether every sample has blocks of its own."""
+    """Whether every sample has its own blocks."""
 
     bits: int
     """Bits a sample."""
@@ -81,8 +81,8 @@ class Encoding:
             kind = "unsigned " if self.sample_format == 1 else "signed or floating-point "
             return f"its samples are {self.bits}-bit {kind}numbers, not 8-bit unsigned"
         if self.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
-            told = _PHOTOMETRIC.get(self.photometric, f"colour model {self.photometric}")
-            return f"it holds {told}, not grey, RGB or YCbCr"
+            colours = _PHOTOMETRIC.get(self.photometric, f"colour model {self.photometric}")
+            return f"it holds {colours}, not grey, RGB or YCbCr"
         colour = self.photometric in (_RGB, _YCBCR)
         if self.samples not in ((3, 4) if colour else (1,)):
             needed = "3, or 4 with alpha, for colour" if colour else "1 for grey"
@@ -143,7 +143,7 @@ def _jpeg(tiles: JpegTiles) -> Decode:
     def decode(extent: Extent, out: Pixels) -> None:
         stream = tiles.standalone(*extent)
         if not stream:
-            raise SlideReadError("what is stored is no whole JPEG")
+            raise SlideReadError("the stored bytes are not a whole JPEG")
         colour = "RGB" if out.shape[2] == 3 else None
         imagecodecs.jpeg8_decode(stream, outcolorspace=colour, out=_image(out))
 
@@ -164,7 +164,7 @@ def _check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
     """Compare a codestream's size to its block's, before any memory is taken for it."""
     data, at = extent[0], _codestream(extent)
     if at is None:
-        raise SlideReadError("what is stored is no JPEG 2000")
+        raise SlideReadError("the stored bytes are not JPEG 2000")
     right, bottom, left, top = (int.from_bytes(data[at + i : at + i + 4]) for i in (8, 12, 16, 20))
     stored = bottom - top, right - left, int.from_bytes(data[at + 40 : at + 42])
     if stored != shape:

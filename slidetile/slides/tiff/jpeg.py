@@ -22,7 +22,7 @@ _RGB, _YCBCR = 2, 6  # values of TIFF tag 262
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What stands before the scan data of a JPEG stream, or in a file's tables."""
+    """The segments before the scan data of a JPEG stream, or in a file's tables."""
 
     end: int
     """Where the scan data begin: just behind the start-of-scan segment; 0 without one."""
@@ -31,14 +31,14 @@ class Header:
     """(marker, bits, width, height, components) of the frame header."""
 
     has_colour_marker: bool
-    """Whether a JFIF or an Adobe marker tells the colour space."""
+    """Whether a JFIF or an Adobe marker states the colour space."""
 
     has_quantisation: bool
     """Whether quantisation tables were met."""
 
 
 def parse_header(data: bytes, start: int = 0, stop: int | None = None) -> Header | None:
-    """Read the markers of a JPEG stream up to its scan data, or None where it is no JPEG."""
+    """Read the markers of a JPEG stream up to its scan data, or None where it is not a JPEG."""
     stop = len(data) if stop is None else stop
     if not data.startswith(_SOI, start, stop):
         return None

@@ -1,4 +1,4 @@
-"""What a TIFF says of its slide: resolution, objective, colour profile, maker."""
+"""The description of a slide in its TIFF: resolution, objective, colour profile, maker."""
 
 import math
 import re
@@ -27,7 +27,7 @@ _XML_LIMIT = 16 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What a file says of its slide. Nothing here was judged yet."""
+    """A slide's description as its file states it, not yet judged."""
 
     vendor: str
     """"aperio", "ome" or "generic-tiff"."""
@@ -85,7 +85,7 @@ def _mpp_from_tags(page: TiffPage) -> tuple[float, float] | None:
             for numerator, denominator in map(page.tags.valueof, (_X_RESOLUTION, _Y_RESOLUTION))
         )
     except (TypeError, ValueError, ZeroDivisionError):
-        return None  # no such tags, or no numbers in them
+        return None  # the tags are missing or hold no numbers
     return x, y
 
 

@@ -14,7 +14,7 @@ from slidetile.slides.tiff.jpeg import JpegTiles
 _SIDES_PX = range(64, 4097, 16)
 _RGB, _YCBCR = 2, 6
 _NOTHING: Extent = (b"", 0, 0)
-"""No bytes are no JPEG: what lies behind the end of the file comes out as damaged."""
+"""Empty bytes, which are not a JPEG: a tile behind the end of the file is damaged."""
 
 
 def is_native(grid: BlockGrid) -> bool:

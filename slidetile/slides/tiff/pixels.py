@@ -35,7 +35,7 @@ class TiffPixels:
     """Whether the blocks cover the region wholly."""
 
     background: Colour
-    """What shows where nothing is stored, outside the level, and through transparency."""
+    """The colour where nothing is stored, outside the level, and behind transparent pixels."""
 
     @property
     def nbytes(self) -> int:

@@ -35,7 +35,7 @@ class TiffSlide(FileSlide):
     SlideReadError
         The file cannot be read, or is damaged.
     UnsupportedSlideError
-        It is no TIFF, belongs to another reader, or is stored in a way not known here.
+        It is not a TIFF, belongs to another reader, or is stored in an unknown way.
     """
 
     reader = "tiff"
