@@ -54,6 +54,7 @@ FACES = {
         "JpegCodec",
         "NativeCodec",
         "RawCodec",
+        "StoreMetadata",
         "ZstdCodec",
     ],
     "planning": [

@@ -71,14 +71,6 @@ def test_a_resolution_that_is_none_is_refused(table, told):
         quality_mpp(table.set_column(place, field, table[name]))
 
 
-def test_what_is_no_table_is_refused(read, tmp_path):
-    for data in (b"", b"PAR1", b"x" * 1000):
-        with pytest.raises(st.StoreError, match="could not be read"):
-            read(data)
-    with pytest.raises(st.StoreError, match="could not be read"):
-        read_parquet(tmp_path / "none")
-
-
 def test_every_part_of_the_file_may_be_damaged(table, read):
     data = write_parquet(table.slice(0, 3))
     refused = 0
