@@ -101,13 +101,14 @@ class DetectorName(click.ParamType["AnyDetector"]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> "AnyDetector":
         """Convert the typed text to a detector; its module is imported, which runs it."""
-        from slidetile.cli.detectors import load_detector
         from slidetile.cli.search_path import current_folder_searched
+        from slidetile.tissue.named import load_detector
 
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # converted before
         try:
-            detector = load_detector(value)
+            with current_folder_searched():
+                detector = load_detector(value)
         except (ValueError, TypeError) as error:
             self.fail(str(error), param, ctx)
         # Until the command ends, since the detector may import more, and a batch's processes too.

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 import slidetile as st
-from slidetile.cli.detectors import load_detector
+from slidetile.cli.search_path import current_folder_searched
 from slidetile.raster.masks import with_margin
+from slidetile.tissue.named import load_detector
 
 MODULE = """
 import numpy as np
@@ -56,7 +57,8 @@ def module(tmp_path, monkeypatch):
     ],
 )
 def test_a_detector_is_found_by_name(name, told):
-    detector = load_detector(name)
+    with current_folder_searched():
+        detector = load_detector(name)
     slide = st.ArraySlide(np.full((40, 40, 3), 240, np.uint8), mpp=8.0)
     tissue = st.find_tissue(slide, detector=detector)
     assert told.items() <= tissue.parameters["detector"].items()

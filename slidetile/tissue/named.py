@@ -1,4 +1,4 @@
-"""Detectors by the names that are typed on the command line.
+"""Detectors by their names: a short one, or where Python finds it.
 
 Knows where Python finds modules. Does not know slides.
 """
@@ -7,7 +7,6 @@ import functools
 import importlib
 from typing import Any
 
-from slidetile.cli.search_path import current_folder_searched
 from slidetile.tissue.detector import AnyDetector, check_detector
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
@@ -22,9 +21,8 @@ SHORT_NAMES: dict[str, type] = {
 def load_detector(name: str) -> AnyDetector:
     """Return the detector that a name stands for, such as "otsu" or "my_detectors:strict".
 
-    A class is instantiated with its defaults. Modules are searched in the current folder too, last,
-    and only while this one is imported. Importing a module runs it, so names come only from the
-    caller, never from a slide or a store.
+    A class is instantiated with its defaults. Importing a module runs it, so names come only from
+    the caller, never from a slide or a store.
 
     Raises
     ------
@@ -55,8 +53,7 @@ def _imported(name: str) -> Any:
         short = ", ".join(SHORT_NAMES)
         raise ValueError(f"{name!r} is not a detector: give {short}, or MODULE:OBJECT.")
     try:
-        with current_folder_searched():
-            module = importlib.import_module(module_name)
+        module = importlib.import_module(module_name)
     except ImportError as error:
         raise ValueError(f"{name}: {module_name} cannot be imported: {error}") from error
     try:
