@@ -53,8 +53,8 @@ def test_missing_file_folder_and_empty_file(tmp_path):
 def test_no_slide_at_all(tmp_path, content):
     path = tmp_path / "text.svs"
     path.write_bytes(content)
-    refused(path, UnsupportedSlideError, "no TIFF, and OpenSlide says")
-    refused(path, UnsupportedSlideError, "no TIFF", reader="tiff")
+    refused(path, UnsupportedSlideError, "not a TIFF, and OpenSlide says")
+    refused(path, UnsupportedSlideError, "not a TIFF", reader="tiff")
     refused(path, UnsupportedSlideError, "OpenSlide says", reader="openslide")
 
 
