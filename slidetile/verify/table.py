@@ -161,8 +161,9 @@ class TableCheck:
 
     def _digest(self) -> str:
         columns = self._columns
-        names = "column", "row", "tissue_fraction"
-        return plan_digest(*(columns[name] for name in names), self._labels)
+        return plan_digest(
+            columns["column"], columns["row"], columns["tissue_fraction"], self._labels
+        )
 
     def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)
