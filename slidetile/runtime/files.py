@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
-"""What a process that is killed while it writes a file leaves behind ends so."""
+"""End of the names of temporary files, which a killed process leaves behind."""
 
 MOST_PARTS = 512
 """Parts handed to the system at once; POSIX promises 16, Linux and macOS take 1024."""
@@ -23,22 +23,22 @@ def write_whole(
     durable: bool = False,
     before_rename: Callable[[], None] | None = None,
 ) -> None:
-    """Write a file under a name of its own in the same folder, then rename it.
+    """Write a file under a temporary name in the same folder, then rename it.
 
-    Whatever goes wrong, the path holds what it held before, and nothing else is left behind. A
-    file that is there is replaced. The temporary name is no other writer's: two that write the same
-    path disturb each other no more than that one of them is the last.
+    An existing file is replaced. Whatever goes wrong, it stays as it was, and nothing is left
+    behind. Several writers of the same path do not disturb each other, since each has a temporary
+    name of its own: the last one wins.
 
     Parameters
     ----------
     path
-        Where the file is to lie. Its folder must exist.
+        Path of the file. Its folder must exist.
     parts
-        Its bytes, one part after another; they are not joined in memory, and taken as they come.
+        Its bytes, one part after another; they are written as they come, not joined in memory.
     durable
-        Sync the file before it is renamed; its folder is the caller's to sync.
+        Sync the file before it is renamed; the caller syncs its folder.
     before_rename
-        Called when all is written; the file is not renamed if it raises an error.
+        Called when everything is written; the file is not renamed if it raises an error.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def write_whole(
 
 
 def sync(path: Path) -> None:
-    """Have a file or a folder survive a power failure from now on."""
+    """Sync a file or a folder, so that it survives a power failure from now on."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
