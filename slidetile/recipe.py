@@ -19,7 +19,8 @@ from slidetile.choices import (
 )
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
-from slidetile.format.metadata import level_0
+from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.planning.plan import TilePlan, plan_tiles
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.runtime.cpus import worker_count
@@ -156,19 +157,24 @@ class Recipe:
 
         A codec or a detector that the slide chooses matches any that it may choose.
         """
-        source, parameters = store.attributes["source"], store.attributes["parameters"]
+        source, parameters = store.metadata.source, store.metadata.parameters
+        return (
+            source.fingerprint == slide.source.fingerprint
+            and source.reader == slide.reader
+            and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
+            and parameters.mpp == self.mpp
+            and store.tile_size == self.tile.size
+            and parameters.tiles == self.tile.parameters
+            and self._same_tissue(parameters.tissue, slide)
+            and self._same_codec(store.metadata.chunk_codec)
+        )
+
+    def _same_tissue(self, found: TissueParameters, slide: Slide) -> bool:
         drawn = [] if self.annotations is None else [self.annotations.parameters(slide)]
         return (
-            source["fingerprint"] == slide.source.fingerprint
-            and source["reader"] == slide.reader
-            and store.attributes["level_0"] == level_0(slide.mpp, slide.rescaling)
-            and parameters["mpp"] == self.mpp
-            and store.tile_size == self.tile.size
-            and self.tile.parameters.items() <= parameters.items()
-            and self._tissue_parameters(slide).items() <= parameters["tissue"].items()
-            and self._same_detector(parameters["tissue"]["detector"])
-            and parameters["tissue"].get("regions", []) == drawn
-            and self._same_codec(store.codec, parameters["codec"])
+            found.includes(self._tissue_parameters(slide))
+            and self._same_detector(found.detector)
+            and [annotations.to_node() for annotations in found.annotations] == drawn
         )
 
     def _tissue_parameters(self, slide: Slide) -> dict[str, Any]:
@@ -178,18 +184,18 @@ class Recipe:
         )
         return {"mpp": overview_mpp(slide, self.tissue_mpp), **options}
 
-    def _same_detector(self, recorded: dict[str, Any]) -> bool:
+    def _same_detector(self, recorded: Any) -> bool:
         if self._is_drawn:
-            return recorded == DETECTOR
+            return bool(recorded == DETECTOR)
         given = None if self.detector is None else (self.detector,)
         detectors = given or default_detectors(keep_pen=self.keep_pen)
         return recorded in map(describe_detector, detectors)
 
-    def _same_codec(self, name: str, parameters: dict[str, Any]) -> bool:
+    def _same_codec(self, found: ChunkCodec) -> bool:
         if self.codec == "auto":
-            return name in ("native", "zstd")
+            return found.name in ("native", "zstd")
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
-        return (codec.name, codec.parameters) == (name, parameters)
+        return (codec.name, codec.parameters) == (found.name, found.parameters)
 
 
 def tile_slide(

@@ -184,14 +184,13 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
             f"{store.path} is damaged: its tissue labels reach {labels.max()}, "
             f"more than their {labels.size} pixels."
         )
-    source = store.attributes["source"]
-    scan_area = source.get("scan_area") or [0, 0]
-    (x, y), (across, down) = store.overview_scale, store.attributes["level_0"]["scale"]
+    source = store.metadata.source
+    (x, y), (across, down) = store.overview_scale, store.slide_scale
     sheet = _Sheet(
         labels=labels,
         scale=(x * across, y * down),
-        size=(source["width"], source["height"]),
-        origin=(int(scan_area[0]), int(scan_area[1])),
+        size=source.size,
+        origin=(0, 0) if source.scan_area is None else (source.scan_area.x, source.scan_area.y),
         step=(across, down),
     )
     _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from slidetile.cohort.batch import SlideResult
+from slidetile.format.metadata.level_0 import Level0
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.summary import QualitySummary
 from slidetile.raster.region import Region
@@ -218,12 +219,11 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
 
 def store_facts(store: TileStore) -> StoreFacts:
     """Return the facts about a store."""
-    source, level_0 = store.attributes["source"], store.attributes["level_0"]
     quality = QualitySummary.of(store)
     return {
         "kind": "store",
         "store_path": str(store.path),
-        "slide_name": source.get("name"),
+        "slide_name": store.metadata.source.name,
         "width_px": store.levels[0].width,
         "height_px": store.levels[0].height,
         "tile_size_px": store.tile_size,
@@ -233,13 +233,9 @@ def store_facts(store: TileStore) -> StoreFacts:
         "tile_bytes": store.tile_bytes,
         "levels": [_level(level) for level in store.levels],
         "mpp_um": _pair(store.mpp),
-        "level_0": {
-            "slide_level": level_0["slide_level"],
-            "averaging_factor": level_0["factor"],
-            "slide_scale": level_0["scale"],
-        },
+        "level_0": _level_0(store.metadata.level_0),
         "quality": {
-            "mpp_um": store.attributes["quality"]["mpp"],
+            "mpp_um": _pair(store.metadata.quality.mpp),
             "medians": quality.medians,
             "tiles_with_pen": quality.tiles_with_pen,
         },
@@ -263,7 +259,7 @@ def plan_facts(
         "width_px": slide.width,
         "height_px": slide.height,
         "mpp_um": _pair(slide.mpp),
-        "level_0": _planned_level_0(slide),
+        "level_0": _level_0(Level0.of(slide.mpp, slide.rescaling)),
         "tile_size_px": plan.spec.size,
         "tiles": len(plan),
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
@@ -341,14 +337,11 @@ def _result(result: SlideResult) -> ResultFacts:
     }
 
 
-def _planned_level_0(slide: Slide) -> Level0Facts:
-    rescaling = slide.rescaling
-    if rescaling is None:
-        return {"slide_level": 0, "averaging_factor": [1.0, 1.0], "slide_scale": [1.0, 1.0]}
+def _level_0(level_0: Level0) -> Level0Facts:
     return {
-        "slide_level": rescaling.level,
-        "averaging_factor": [float(factor) for factor in rescaling.factor],
-        "slide_scale": list(rescaling.scale),
+        "slide_level": level_0.slide_level,
+        "averaging_factor": list(level_0.factor),
+        "slide_scale": list(level_0.scale),
     }
 
 

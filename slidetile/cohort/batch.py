@@ -212,7 +212,7 @@ class _Job(NamedTuple):
         if self.options.existing == "overwrite" or not self.store.exists():
             return None
         store = open_store(self.store)
-        is_anonymous = "name" not in store.attributes["source"]
+        is_anonymous = store.metadata.source.is_anonymous
         with self.recipe.open(self.slide) as slide:
             if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
                 return store

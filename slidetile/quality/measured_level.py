@@ -12,9 +12,9 @@ et al., JCO Clin. Cancer Inform. 3, 2019).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from slidetile.format.layout import ChunkGrid
+from slidetile.format.metadata.quality import QualityFacts
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.quality.pen import PEN_METHOD
 from slidetile.raster.resolution import mean_downsample
@@ -71,8 +71,8 @@ class MeasuredLevel:
         )
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def facts(self) -> QualityFacts:
         """What a store records about how the quality columns of its table were measured."""
-        mpp = None if self.mpp is None else list(self.mpp)
-        measured = {"level": self.number, "factor": self.factor, "mpp": mpp}
-        return {**measured, "pen_method": PEN_METHOD}
+        return QualityFacts(
+            level=self.number, factor=self.factor, mpp=self.mpp, pen_method=PEN_METHOD
+        )

@@ -6,6 +6,9 @@ from fractions import Fraction
 
 from slidetile.raster.averaging import Resampling
 
+FINEST_MPP, COARSEST_MPP = 0.05, 50.0
+"""Micrometres per pixel that a slide scanner delivers."""
+
 TOLERANCE = Fraction(2, 100)
 """A level is used as it is where the mpp asked for is as near as this to its own."""
 

@@ -1,19 +1,18 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
 import contextlib
+import itertools
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
 """End of the names of temporary files, which a killed process leaves behind."""
 
 MOST_PARTS = 512
-"""Parts handed to the system at once; POSIX promises 16, Linux and macOS take 1024."""
-
-MOST_BYTES = 1 << 24
-"""Parts are handed over as soon as they are longer together, so that few are held in memory."""
+"""Parts handed to the system at once, and held until then; POSIX promises 16, Linux and macOS take
+1024."""
 
 
 def write_whole(
@@ -69,25 +68,13 @@ def sync(path: Path) -> None:
 
 def _write(file: int, parts: Iterable[bytes], *, durable: bool) -> None:
     try:
-        for batch in _batches(parts):
+        left = iter(parts)
+        while batch := list(itertools.islice(left, MOST_PARTS)):
             _write_batch(file, batch)
         if durable:
             os.fsync(file)
     finally:
         os.close(file)
-
-
-def _batches(parts: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
-    batch: list[bytes] = []
-    held = 0
-    for part in parts:
-        batch.append(part)
-        held += len(part)
-        if len(batch) == MOST_PARTS or held > MOST_BYTES:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
 
 
 def _write_batch(file: int, parts: Sequence[bytes]) -> None:

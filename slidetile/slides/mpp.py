@@ -1,8 +1,9 @@
 """How many micrometres a slide's pixels have: which values are believed."""
 
 import logging
-import math
 from pathlib import Path
+
+from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
 
 def is_plausible_mpp(mpp: float) -> bool:
     """Return whether a slide scanner could have delivered this many micrometres per pixel."""
-    return math.isfinite(mpp) and 0.05 <= mpp <= 50
+    return FINEST_MPP <= mpp <= COARSEST_MPP
 
 
 def choose_mpp(

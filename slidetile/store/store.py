@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
+from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import STORE_SUFFIX
 from slidetile.format.table import OK, read_parquet
 from slidetile.raster import drawing as preview
@@ -21,7 +22,7 @@ from slidetile.slides.slide import Level
 from slidetile.store.area import StoredArea
 from slidetile.store.picture import PictureFile
 from slidetile.store.resolution_view import ResolutionView, StoredLevel
-from slidetile.store.root import read_root
+from slidetile.store.root import open_arrays, read_root
 from slidetile.store.selection import TileSelection
 from slidetile.store.window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.windows import Windows
@@ -45,13 +46,18 @@ class TileStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._root = read_root(self.path)
-        self._arrays = self._root.open_arrays()
+        self._metadata = read_root(self.path)
+        self._arrays = open_arrays(self.path, self._metadata)
+
+    @property
+    def metadata(self) -> StoreMetadata:
+        """All that the store says of itself, typed."""
+        return self._metadata
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """``attributes.slidetile``: what the store says of itself; see store-format.md."""
-        return self._root.attributes
+        """``attributes.slidetile`` as JSON, for the caller to keep; see store-format.md."""
+        return self._metadata.attributes
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -69,12 +75,12 @@ class TileStore:
     @property
     def codec(self) -> str:
         """How chunks are stored: "native", "zstd", "jpeg" or "raw"."""
-        return self._root.codec.name
+        return self._metadata.codec
 
     @property
     def mpp(self) -> tuple[float, float] | None:
         """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
-        return self._root.mpp
+        return self._metadata.mpp
 
     @property
     def slide_scale(self) -> tuple[float, float]:
@@ -83,22 +89,22 @@ class TileStore:
         What lies at x in the store lies at x times this in the slide; (1, 1) unless the store was
         made at another resolution.
         """
-        return self._root.slide_scale
+        return self._metadata.level_0.scale
 
     @property
     def tile_size(self) -> int:
         """Width and height of a tile, in level-0 pixels."""
-        return self._root.tile_size
+        return self._metadata.tile_size
 
     @property
     def background(self) -> tuple[int, int, int]:
         """The colour of what lies outside the slide."""
-        return self._root.background
+        return self._metadata.background
 
     @property
     def icc_profile(self) -> bytes | None:
         """The slide's colour profile; the stored pixels do not have it applied."""
-        return self._root.icc_profile
+        return self._metadata.icc_profile
 
     @functools.cached_property
     def tiles(self) -> "pa.Table":
@@ -129,12 +135,12 @@ class TileStore:
     @functools.cached_property
     def overview(self) -> Pixels:
         """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""
-        return PictureFile(self.path / "overview").read()
+        return PictureFile(self.path, "overview").read()
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
         """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
-        labels: NDArray[np.uint32] = PictureFile(self.path / "tissue").read()[..., 0]
+        labels: NDArray[np.uint32] = PictureFile(self.path, "tissue").read()[..., 0]
         return labels
 
     @functools.cached_property
@@ -146,7 +152,7 @@ class TileStore:
         StoreError
             The metadata are damaged.
         """
-        picture = PictureFile(self.path / "overview")
+        picture = PictureFile(self.path, "overview")
         return picture.scale(self.mpp, self._arrays[0].grid.size)
 
     @property
@@ -182,7 +188,7 @@ class TileStore:
         """
         array = self._arrays[level]
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
-        return array.read(at_level, self._root.background)
+        return array.read(at_level, self._metadata.background)
 
     def windows(
         self,
@@ -233,14 +239,12 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._root.background)
+        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._metadata.background)
         try:
             area = StoredArea.of_tiles(self.tiles)
-            tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
-        except (LookupError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"The tiles or the tissue of {self.path} are damaged: {error}."
-            ) from error
+        except StoreError as error:
+            raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
+        tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
         return Windows(view, spec, plan_windows(view, spec, area, tissue))
 
     def tile_region(self, index: int) -> Region:
@@ -256,7 +260,7 @@ class TileStore:
         if not -len(self) <= index < len(self):
             raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
         x, y = self._corners
-        size = self._root.tile_size
+        size = self._metadata.tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
 
     def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
@@ -292,7 +296,7 @@ class TileStore:
         return TileSelection(store=self, tile_ids=np.asarray(tiles))
 
     def __len__(self) -> int:
-        return self._root.tile_count
+        return self._metadata.tile_count
 
     def __getitem__(self, index: int) -> Pixels:
         """Return a tile: uint8 [row, column, channel], always of the full size."""
@@ -307,13 +311,13 @@ class TileStore:
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
         return (
-            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._root.tile_size} px, "
+            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._metadata.tile_size} px, "
             f"{self.codec}, {len(self._arrays)} levels from {width}×{height} px)"
         )
 
     def _repr_html_(self) -> str:
         facts = {
-            "tiles": f"{len(self)} of {self._root.tile_size} px",
+            "tiles": f"{len(self)} of {self._metadata.tile_size} px",
             "codec": self.codec,
             "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",

@@ -95,7 +95,7 @@ class PixelCheck:
         name = shard_name(level, shard)
         try:
             chunks = shard_chunks(self._tree, self._shape, level, shard)
-        except (StoreError, ValueError):
+        except StoreError:
             return []  # reported when its bytes were checked
         found = []
         for place, stored in chunks.items():
@@ -164,11 +164,22 @@ class PixelCheck:
             yield place, planes
 
     def _stored_planes(self, level: int, shard: Shard) -> Iterator[tuple[int, Planes]]:
-        """Yield (place, [channel, row, column]) of each chunk of a shard."""
-        if shard_name(level, shard) in self._tree:
-            for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
+        """Yield (place, [channel, row, column]) of each chunk of a shard.
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        name = shard_name(level, shard)
+        if name not in self._tree:
+            return
+        for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
+            try:
                 pixels = self._pixels(level, stored)
-                yield place, np.array(pixels.transpose(2, 0, 1), order="C")
+            except ValueError as error:
+                raise StoreError(f"{name}: chunk {place} is damaged: {error}") from error
+            yield place, np.array(pixels.transpose(2, 0, 1), order="C")
 
     def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
         grid, codec = self._shape.grids[level], self._shape.codec

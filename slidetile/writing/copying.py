@@ -10,7 +10,6 @@ from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
-from slidetile.format.metadata import OWN_LEVELS
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
@@ -42,8 +41,6 @@ class Copying:
     NotNativeError
         The slide's level 0 is not made of JPEG tiles that can be copied.
     """
-
-    kind = OWN_LEVELS
 
     decodes = False
 

@@ -11,7 +11,6 @@ from slidetile.errors import SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.halving import Accumulator, CoarserShard, Planes
 from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
-from slidetile.format.metadata import HALVED
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
@@ -42,8 +41,6 @@ class Encoding:
     fill
         Value of the pixels nobody planned, 0–255.
     """
-
-    kind = HALVED
 
     decodes = True
 

@@ -41,9 +41,6 @@ IsKept = Callable[[int, Shard], bool]
 class Work(Protocol):
     """One way to make the shards of a plan."""
 
-    kind: str
-    """How the coarser levels come about, for the image's metadata."""
-
     codec: ChunkCodec
     """How chunks are stored."""
 

@@ -15,7 +15,7 @@ from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
-from slidetile.format.metadata import fill_value
+from slidetile.format.metadata.store import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measure import measure_quality
@@ -32,7 +32,7 @@ from slidetile.writing.copying import Copying
 from slidetile.writing.encoding import Encoding
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
-from slidetile.writing.spec import StoreSpec, store_attributes
+from slidetile.writing.spec import StoreSpec, store_metadata
 from slidetile.writing.table import tile_table
 from slidetile.writing.work import Task, Work
 from slidetile.writing.writer import StoreWriter, begun_codec
@@ -263,20 +263,11 @@ class _Run:
         return Governor(budget, gauge)
 
     def _spec(self) -> StoreSpec:
-        slide, work, anonymous = self._slide, self._work, self._options.anonymous
-        return StoreSpec(
-            plan=self._plan,
-            codec=work.codec,
-            levels=work.levels,
-            kind=work.kind,
-            channels=slide.channels,
-            fill=fill_value(slide.background),
-            mpp=slide.mpp,
-            name="slide" if anonymous else Path(slide.source.name).stem,
-            attributes=store_attributes(
-                slide, self._plan, work.codec, self._level, anonymous=anonymous
-            ),
+        work, anonymous = self._work, self._options.anonymous
+        metadata = store_metadata(
+            self._slide, self._plan, work.codec, work.levels, anonymous=anonymous
         )
+        return StoreSpec(plan=self._plan, codec=work.codec, levels=work.levels, metadata=metadata)
 
 
 def _stages(work: Work, writer: StoreWriter) -> Stages[Task, list[ShardRecord]]:

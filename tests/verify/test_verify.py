@@ -103,6 +103,19 @@ def test_unreadable_tiles_are_no_findings(damaged_sample, tmp_path, cli, codec):
     )
 
 
+class SlideWithABug(st.ArraySlide):
+    def fetch(self, _region, **_level):
+        raise self.bug
+
+
+@pytest.mark.parametrize("bug", [AttributeError("x"), TypeError("x"), KeyError("x")], ids=repr)
+def test_an_error_of_a_program_is_not_taken_for_damage(intact, bug):
+    slide = SlideWithABug(pixels(), mpp=(0.5, 0.25), name="small")
+    slide.bug = bug
+    with pytest.raises(type(bug), match="x"):
+        st.verify_store(intact / "zstd.zarr", slide=slide)
+
+
 def test_what_is_no_finished_store_is_refused(intact, tmp_path):
     with pytest.raises(st.StoreError, match="does not exist"):
         st.verify_store(tmp_path / "none.zarr")
@@ -135,7 +148,8 @@ def test_a_continued_store_has_no_findings(tmp_path, long_slide, codec):
     with pytest.raises(Interrupted):
         st.tile_slide(long_slide, path, recipe, on_progress=stop)
     partial = tmp_path / "s.zarr.partial"
-    (partial / "0" / "c" / "0" / "0.tmp").write_bytes(b"left")
+    for stray in ("0.tmp", ".0123456789abcdef.tmp"):
+        (partial / "0" / "c" / "0" / stray).write_bytes(b"left")
     shard = partial / shards(partial)[0]
     shard.write_bytes(shard.read_bytes()[:-1])
     st.tile_slide(long_slide, path, recipe)

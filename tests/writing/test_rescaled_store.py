@@ -8,6 +8,7 @@ import pytest
 
 import slidetile as st
 from slidetile.format.manifest import FileSum, pack_manifest
+from slidetile.format.metadata.node import to_json
 from slidetile.format.names import MANIFEST
 from slidetile.raster.averaging import Resampling
 
@@ -203,7 +204,7 @@ def test_a_store_that_lies_about_level_0_is_found_out(averaged, lie):
     node = json.loads(before["zarr.json"])
     lie(node["attributes"]["slidetile"])
     try:
-        path.write_text(json.dumps(node))
+        path.write_bytes(to_json(node))
         files = (file for file in averaged.path.rglob("*") if file.is_file())
         names = {str(file.relative_to(averaged.path)): file for file in files}
         sums = {n: FileSum.of(file.read_bytes()) for n, file in names.items() if n != MANIFEST}
