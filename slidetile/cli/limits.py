@@ -80,4 +80,4 @@ def _refuse() -> None:
 
 def _limit() -> str:
     limit = size_bytes(space_limit_bytes() or 0)
-    return f"the address-space limit (ulimit -v or -d) of {limit}"
+    return f"the limit of the address space (ulimit -v or -d) of {limit}"

@@ -1,4 +1,4 @@
 """Threads, processes, memory, claims, and files read and written.
 
-Knows the machine a run has to itself or shares. Does not know slides.
+Knows the machine, which a run may share with others. Does not know slides.
 """

@@ -1,4 +1,4 @@
-"""The control groups of this process: where Linux keeps the limits of a container or a job."""
+"""The control groups of this process, in which Linux keeps the limits of a container or a job."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,21 +15,21 @@ class Group(NamedTuple):
     """One control group."""
 
     folder: Path
-    """Where the files of its limits lie."""
+    """The folder that holds the files of its limits."""
     version: int
-    """1 or 2: the files have other names in each."""
+    """1 or 2; the names of the files depend on it."""
 
 
 def groups_of(controller: str, *, proc: Path = PROC, cgroups: Path = CGROUPS) -> Iterator[Group]:
     """Yield the groups of this process for a controller, and all groups above them.
 
-    A limit of a group holds for all groups below it. A container may not see its own group under
-    the path that the kernel gives, but then it sees it at the root, which is among those above.
+    A group's limit applies to all groups below it. A container may not see its own group at the
+    path that the kernel gives; it then sees it at the root, which is among the groups above.
 
     Parameters
     ----------
     controller
-        What is limited: "memory" or "cpu".
+        The limited resource: "memory" or "cpu".
     proc, cgroups
         As `PROC` and `CGROUPS`.
     """

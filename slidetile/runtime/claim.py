@@ -1,7 +1,8 @@
 """Who may write a store: one process at a time, named by a file beside the unfinished store.
 
-A holder touches its file every few seconds. One whose process is gone, or that has been silent for
-too long, is dead, and its claim is taken over; should it wake up again, it notices and stops.
+The holder of a claim touches its file every few seconds. A holder is dead if its process has ended
+or has been silent for too long, and its claim is then taken over. If it wakes up again, it notices
+this and stops.
 """
 
 import contextlib
@@ -20,27 +21,27 @@ from slidetile.runtime.holder import Holder, uptime_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A claim's file, as it was found."""
+    """The state of a claim's file when it was read."""
 
     path: Path
-    """Where it lies."""
+    """Path of the file."""
 
     data: bytes
-    """What is in it."""
+    """Content of the file."""
 
     mtime_s: float
-    """When it was touched last, by the clock that stamps the files of its folder."""
+    """When it was last touched, by the clock of its file system, in seconds."""
 
     @property
     def holder(self) -> Holder | None:
-        """Who made it; None where it does not say so, yet or any more."""
+        """The process that made it; None where the file does not name one, yet or any more."""
         return Holder.from_json(self.data)
 
     def age_s(self) -> float:
-        """Return the seconds from when it was touched last to now.
+        """Return the seconds since it was last touched.
 
-        By the clock that stamps new files in its folder, a file server's perhaps: those of two
-        hosts may differ.
+        Both times are those of its file system, perhaps a file server's: the clocks of two hosts
+        may differ.
         """
         probe = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}")
         file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -53,7 +54,7 @@ class Seen:
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Write a claim's file; return False where there is one already."""
+    """Write a claim's file; return False if it exists already."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
@@ -69,9 +70,10 @@ def create(path: Path, data: bytes) -> bool:
 
 
 def look(path: Path) -> Seen | None:
-    """Return what is in a claim's file; None where there is none.
+    """Read a claim's file; return None if it does not exist.
 
-    It is opened first: over NFS only that asks the server, and not a cache a minute old.
+    It is opened before its status is read: over NFS only opening asks the server, rather than a
+    cache that may be a minute old.
     """
     try:
         with path.open("rb") as file:
@@ -83,7 +85,7 @@ def look(path: Path) -> Seen | None:
 
 _ATTEMPTS = 20
 _PAUSE_S = 0.05
-"""An attempt fails only where another process did something in the very same moment."""
+"""An attempt fails only if another process acts at the same moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +95,20 @@ class ClaimTimes:
     Raises
     ------
     ValueError
-        A holder would be dead between two signs of life.
+        A holder would count as dead between two signs of life.
     """
 
     heartbeat_s: float = 5.0
     """Seconds between two signs of life."""
 
     dead_after_s: float = 60.0
-    """Seconds of silence after which a holder counts as dead, where its process is out of sight."""
+    """Seconds of silence after which a holder counts as dead, if its process cannot be seen."""
 
     def __post_init__(self) -> None:
         if not 0 < 2 * self.heartbeat_s <= self.dead_after_s:
             raise ValueError(
-                f"dead_after_s is at least twice heartbeat_s, but they are {self.dead_after_s} "
-                f"and {self.heartbeat_s}."
+                "dead_after_s must be at least twice heartbeat_s, but they are "
+                f"{self.dead_after_s} and {self.heartbeat_s}."
             )
 
 
@@ -114,21 +116,21 @@ DEFAULT_TIMES = ClaimTimes()
 
 
 class Claim:
-    """The right to write one store, held until it is released; to be released in any case.
+    """The right to write one store, held until it is released, which must always happen.
 
     Parameters
     ----------
     path
         The claim's file. Its folder must exist.
     times
-        When its holder gives signs of life.
+        How often its holder gives signs of life, and when it counts as dead.
 
     Raises
     ------
     StoreBusyError
-        Another process holds it, or this one does already.
+        Another process holds the claim, or this one does already.
     OSError
-        The file cannot be made.
+        The file cannot be written.
     """
 
     def __init__(self, path: Path, times: ClaimTimes = DEFAULT_TIMES) -> None:
@@ -144,34 +146,34 @@ class Claim:
         threading.Thread(target=self._beat_on, name="slidetile_claim", daemon=True).start()
 
     def check(self) -> None:
-        """Make sure the store is still ours to write.
+        """Check that this process still holds the claim.
 
         Raises
         ------
         StoreBusyError
-            This process was out of action for so long that another took over, or it is a fork of
-            the one that holds the claim.
+            This process was suspended for so long that another took over, or it is a fork of the
+            process that holds the claim.
         OSError
-            Nobody can tell: the file system does not answer.
+            The file system does not answer, so that it is unknown who holds the claim.
         """
         if os.getpid() == self._me.pid and not self._is_lost:
-            # A process that wakes up writes before its heartbeat comes round.
+            # A process that wakes up may write before its next heartbeat.
             if uptime_s() - self._beat_at < self._times.dead_after_s / 2:
                 return
             self._beat()
         if os.getpid() != self._me.pid or self._is_lost:
             raise StoreBusyError(
-                f"{_store(self.path)} is no longer this process's to write: {self._why_lost()}. "
+                f"This process may no longer write {_store(self.path)}: {self._why_lost()}. "
                 "This run stops; what it has written is kept."
             )
 
     def release(self) -> None:
-        """Let others write; the claim's file goes, unless it is another's by now."""
-        if os.getpid() != self._me.pid:  # a fork ends: the claim is still its parent's
+        """Let others write: remove the claim's file, unless another process holds it by now."""
+        if os.getpid() != self._me.pid:  # a fork ends; its parent still holds the claim
             return
         with self._lock:
             self._ended.set()
-            # A claim that cannot be removed grows old and counts as dead.
+            # A claim that cannot be removed gets old and then counts as dead.
             with contextlib.suppress(OSError):
                 if (seen := look(self.path)) is not None and seen.data == self._data:
                     self.path.unlink()
@@ -185,24 +187,26 @@ class Claim:
                 if self._take_over(seen):
                     return
                 time.sleep(_PAUSE_S)
-        raise StoreBusyError(f"Many processes want to write {_store(self.path)}; try again.")
+        raise StoreBusyError(
+            f"Many processes try to write {_store(self.path)} at once; try again later."
+        )
 
     def _take_over(self, dead: Seen) -> bool:
-        """Put this claim in a dead one's place; return False where another is about to do so.
+        """Replace a dead claim by this one; return False if another process is about to do so.
 
-        Of all that found the same claim dead one passes the gate, and the claim's file is never
-        missing: whoever comes later finds the new one.
+        Of all processes that see the same dead claim only one can create the gate file. The
+        claim's file is never missing meanwhile, so later processes find the new claim.
         """
         gate = self.path.with_name(f"{self.path.name}.{hashlib.sha256(dead.data).hexdigest()[:16]}")
         if not create(gate, b""):
             stale = look(gate)
             if stale is not None and stale.age_s() > self._times.dead_after_s:
-                # Who passed it has died as well.
+                # The process that created the gate has died as well.
                 gate.unlink(missing_ok=True)
             return False
         try:
             if (now := look(self.path)) is None or now.data != dead.data:
-                return False  # another was quicker, and has closed the gate behind it
+                return False  # another was quicker, and has removed its gate
             write_whole(self.path, [self._data])
         finally:
             gate.unlink(missing_ok=True)
@@ -210,11 +214,11 @@ class Claim:
 
     def _beat_on(self) -> None:
         while not self._ended.wait(self._times.heartbeat_s) and not self._is_lost:
-            with contextlib.suppress(OSError):  # the next one may get through
+            with contextlib.suppress(OSError):  # the next heartbeat may succeed
                 self._beat()
 
     def _beat(self) -> None:
-        """Give a sign of life, or notice that the claim is lost."""
+        """Touch the claim's file, or notice that the claim is lost."""
         with self._lock:
             if self._ended.is_set() or self._is_lost:
                 return
@@ -222,9 +226,9 @@ class Claim:
                 with self.path.open("rb") as file:
                     self._is_lost = file.read() != self._data
                     if not self._is_lost:
-                        os.utime(file.fileno())  # this very file, should another lie there by now
+                        os.utime(file.fileno())  # the opened file, even if the path has another now
             except FileNotFoundError:
-                # Deleted by hand; but after a long silence another may have come and gone.
+                # Deleted by hand; but in a long silence another holder may have come and gone.
                 silent_s = uptime_s() - self._beat_at
                 self._is_lost = silent_s > self._times.dead_after_s or not self._put_back()
             self._beat_at = uptime_s()
@@ -237,7 +241,7 @@ class Claim:
 
     def _why_lost(self) -> str:
         if not self._is_lost:
-            return "it is a fork of the one that holds the claim"
+            return "it is a fork of the process that holds the claim"
         with contextlib.suppress(OSError):
             if (seen := look(self.path)) is not None:
                 return f"it was silent for too long, and {_name(seen)} has taken over"
@@ -245,12 +249,12 @@ class Claim:
 
 
 def refuse_if_claimed(path: Path, times: ClaimTimes = DEFAULT_TIMES) -> None:
-    """Make sure that no living process holds the claim at ``path``, without taking it.
+    """Check that no living process holds the claim at ``path``, without taking it.
 
     Raises
     ------
     StoreBusyError
-        One does.
+        A living process holds it.
     """
     if (seen := look(path)) is not None:
         _refuse_if_alive(path, seen, times)
@@ -260,23 +264,23 @@ def _refuse_if_alive(path: Path, seen: Seen, times: ClaimTimes) -> None:
     holder = seen.holder
     if holder is not None and holder.is_visible:
         if holder.is_running:
-            which = "this very one" if holder.pid == os.getpid() else "which is running"
+            which = "this process" if holder.pid == os.getpid() else "which is running"
             raise StoreBusyError(
-                f"{_store(path)} is being written by {holder}, {which}: wait until it has ended, "
-                "or choose another output."
+                f"{_store(path)} is being written by {holder}, {which}: wait until it ends, or "
+                "choose another output."
             )
         return
     silent_s = seen.age_s()
     if silent_s <= times.dead_after_s:
         raise StoreBusyError(
             f"{_store(path)} is being written by {_name(seen)}: wait for it, or choose another "
-            f"output. Its last sign of life was {max(0, silent_s):.0f} s ago; if it is gone, it is "
-            f"taken over after {times.dead_after_s:.0f} s."
+            f"output. Its last sign of life was {max(0, silent_s):.0f} s ago; if it has "
+            f"ended, its claim is taken over after {times.dead_after_s:.0f} s."
         )
 
 
 def _name(seen: Seen) -> str:
-    return str(seen.holder or "a process that has not left its name")
+    return str(seen.holder or "a process that has not recorded its name")
 
 
 def _store(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How many cores this process may keep busy: what the machine has, less what limits the process.
+"""How many cores this process may keep busy: the machine's cores, within the process's limits.
 
 A job on a large node often has few of its cores. The kernel keeps it to them by an affinity
 (``taskset``, a cpuset) or by a quota of time (``docker --cpus``, a Kubernetes limit), or nothing
@@ -17,28 +17,28 @@ from slidetile.runtime.cgroups import CGROUPS, PROC, Group, groups_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuLimits:
-    """What limits the cores of a process.
+    """The limits of a process's cores.
 
     Raises
     ------
     ValueError
-        A limit leaves no core at all.
+        A limit leaves no core.
     """
 
     allowed: int
     """Cores it may run on."""
 
     quota: float | None = None
-    """Cores it may use all of the time, as its control groups have it; None without a quota."""
+    """Quota of its control groups, in cores used all the time; None without a quota."""
 
     per_task: int | None = None
     """Cores that SLURM has given to its task; None where it has not set any."""
 
     def __post_init__(self) -> None:
         if self.allowed < 1 or (self.per_task is not None and self.per_task < 1):
-            raise ValueError(f"A process has at least 1 core, but this one is {self!r}.")
+            raise ValueError(f"A process needs at least 1 core, but its limits are {self!r}.")
         if self.quota is not None and not self.quota > 0:
-            raise ValueError(f"A quota is more than 0 cores, but this one is {self.quota}.")
+            raise ValueError(f"A quota must be more than 0 cores, but this one is {self.quota}.")
 
     @classmethod
     def of_this_process(
@@ -76,8 +76,8 @@ class CpuLimits:
     def cores(self) -> int:
         """The least of the limits, in whole cores.
 
-        A quota is rounded up: with half a core to spare, one thread more uses it, and is made to
-        wait for the other half.
+        A quota is rounded up: another thread uses the last half core, and waits the rest of the
+        time.
         """
         limits = [
             self.allowed,
@@ -88,14 +88,14 @@ class CpuLimits:
 
 
 def worker_count(workers: int | None, *, processes: int = 1) -> int:
-    """Return how many threads a call may keep busy.
+    """Return the number of threads for a call.
 
     Parameters
     ----------
     workers
-        What the caller asks for; None is one thread for each core of this process.
+        Number that the caller requests; None is one thread for each core of this process.
     processes
-        So many processes share the cores.
+        Number of processes that share the cores.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def worker_count(workers: int | None, *, processes: int = 1) -> int:
     if workers is None:
         return max(1, CpuLimits.of_this_process().cores // processes)
     if workers < 1:
-        raise ValueError(f"workers is at least 1, but it is {workers}.")
+        raise ValueError(f"workers must be at least 1, but it is {workers}.")
     return workers
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
-"""What a process that is killed while it writes a file leaves behind ends so."""
+"""End of the names of temporary files, which a killed process leaves behind."""
 
 MOST_PARTS = 512
 """Parts handed to the system at once, and held until then; POSIX promises 16, Linux and macOS take
@@ -22,7 +22,7 @@ def write_whole(
     durable: bool = False,
     before_rename: Callable[[], None] | None = None,
 ) -> None:
-    """Write a file under a name of its own in the same folder, then rename it.
+    """Write a file under a temporary name in the same folder, then rename it.
 
     An existing file is replaced. Whatever goes wrong, it stays as it was, and nothing is left
     behind. Several writers of the same path do not disturb each other, since each has a temporary
@@ -31,13 +31,13 @@ def write_whole(
     Parameters
     ----------
     path
-        Where the file is to lie. Its folder must exist.
+        Path of the file. Its folder must exist.
     parts
-        Its bytes, one part after another; they are not joined in memory, and taken as they come.
+        Its bytes, one part after another; they are written as they come, not joined in memory.
     durable
-        Sync the file before it is renamed; its folder is the caller's to sync.
+        Sync the file before it is renamed; the caller syncs its folder.
     before_rename
-        Called when all is written; the file is not renamed if it raises an error.
+        Called when everything is written; the file is not renamed if it raises an error.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def write_whole(
 
 
 def sync(path: Path) -> None:
-    """Have a file or a folder survive a power failure from now on."""
+    """Sync a file or a folder, so that it survives a power failure from now on."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

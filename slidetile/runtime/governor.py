@@ -1,4 +1,4 @@
-"""Watches memory during a run, and changes how much may be in flight."""
+"""Memory watched during a run, to change how much may be in flight."""
 
 import logging
 import math
@@ -12,24 +12,24 @@ from slidetile.runtime.places import Places
 _log = logging.getLogger(__name__)
 
 HIGH_SHARE = 0.8
-"""Above this share of the limit, less is kept in flight."""
+"""Above this share of the memory limit, less is kept in flight."""
 
 LOW_SHARE = 0.6
-"""Below this share of it, more is allowed again."""
+"""Below this share of the memory limit, more is allowed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryUse:
-    """What a run held."""
+    """The memory that a run used."""
 
     peak_bytes: int
-    """The most resident memory of the process that was seen."""
+    """The highest resident memory of the process that was measured."""
 
     budget_bytes: int
-    """What everything in flight was allowed to take."""
+    """Memory that everything in flight was allowed to take together."""
 
     throttled: int
-    """How often less was kept in flight because memory ran short."""
+    """Number of times that less was kept in flight because memory ran short."""
 
 
 class Governor:
@@ -42,7 +42,7 @@ class Governor:
     gauge
         Measures how much is in use.
     interval_s
-        Looks that follow one another sooner are not made: to measure takes time too.
+        Shortest time between two measurements, since measuring takes time too.
     """
 
     def __init__(self, budget: Budget, gauge: Gauge, *, interval_s: float = 0.25) -> None:
@@ -57,9 +57,9 @@ class Governor:
 
     @property
     def use(self) -> MemoryUse:
-        """What the run has held so far."""
+        """The memory that the run has used so far."""
         peak = self._gauge.peak_bytes()
-        if peak == self._peak_before:  # it was higher before this run than ever in it
+        if peak == self._peak_before:  # the peak was before this run
             peak = self._peak
         return MemoryUse(
             peak_bytes=peak,
@@ -68,7 +68,7 @@ class Governor:
         )
 
     def look(self) -> None:
-        """Measure, and act: halve what is in flight when memory runs short, regrow one by one."""
+        """Measure memory; halve what is in flight when it runs short, else allow one more again."""
         if time.monotonic() - self._looked_at < self._interval_s:
             return
         self._looked_at = time.monotonic()

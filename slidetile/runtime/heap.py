@@ -1,6 +1,6 @@
-"""The C library's heap: tuned for a process that is ours, given back in any.
+"""The C library's heap: tuned in our own processes, given back to the system in any process.
 
-Only glibc has what is used here; elsewhere nothing is done.
+Only glibc has these functions; elsewhere nothing is done.
 """
 
 import ctypes
@@ -20,16 +20,16 @@ _KEPT_HEAP_BYTES = 256 << 20
 def tune_heap() -> None:
     """Have the C library keep freed memory for reuse, in few heaps, for the rest of the process.
 
-    For processes that do nothing but our work: those of the command line and of a batch. What is
-    set cannot be read, so it could not be set back.
+    This is for processes that do nothing but our work: those of the command line and of a batch.
+    The settings cannot be read, so they could not be restored.
 
     Shards are allocated in one thread and freed in another, and glibc may return the top of a
-    thread's heap to the system at once, only to ask for it again: at its worst 5,000 page faults
-    a shard, half of the time. What is kept is bounded like what is in flight.
+    thread's heap to the system at once, only to request it again: at its worst 5,000 page faults
+    a shard, half of the time. The kept memory is bounded, since what is in flight is bounded.
 
-    glibc also gives each new thread a heap of its own, and what run after run leaves in them is
-    not given back. Two heaps are enough, since large pieces are few, and one where the address
-    space is limited, of which each reserves 64 MiB.
+    glibc also gives each new thread a heap of its own, and does not give back what each run leaves
+    in them. Two heaps are enough, since large blocks are few; and one where the address space is
+    limited, since each reserves 64 MiB of it.
     """
     mallopt = _function("mallopt")
     if mallopt is not None:
@@ -39,14 +39,14 @@ def tune_heap() -> None:
 
 
 def give_back_heap() -> None:
-    """Hand unused heap back to the system; no setting is changed."""
+    """Give unused heap back to the system; no setting is changed."""
     trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 def free_what_can_be_freed() -> None:
-    """Collect garbage and hand all unused memory back to the system."""
+    """Collect garbage and give all unused memory back to the system."""
     gc.collect()
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()

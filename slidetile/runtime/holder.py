@@ -1,4 +1,4 @@
-"""A process as others recognise it: on this host, from a container beside it, from another host."""
+"""How others recognise a process: on its host, from another container or from another host."""
 
 import json
 import os
@@ -21,30 +21,30 @@ class Holder:
     Raises
     ------
     ValueError
-        No process has such a pid.
+        ``pid`` is not a process number.
     """
 
     host: str
-    """For people: hosts and containers may share a name."""
+    """Name of its host, for people only: hosts and containers may share a name."""
 
     processes: str
-    """What names the set of processes in which ``pid`` is one process; empty if unknown."""
+    """Names the set of processes in which ``pid`` is unique; empty if unknown."""
 
     pid: int
-    """Its number there."""
+    """Its number in that set."""
 
     process_start: str
-    """When it began, in the system's own unit, as pids are used again; empty if unknown."""
+    """When it began, in the system's own unit, since pids are reused; empty if unknown."""
 
     since: str
-    """When it made the claim, in UTC, for people."""
+    """When it made the claim, as an ISO 8601 time in UTC, for people only."""
 
     token: str
-    """Tells two claims of one process apart."""
+    """Distinguishes two claims of one process."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.pid, int) or self.pid < 1:
-            raise ValueError(f"{self.pid!r} is no process.")
+            raise ValueError(f"{self.pid!r} is not a process number.")
 
     @classmethod
     def me(cls) -> Self:
@@ -60,29 +60,29 @@ class Holder:
 
     @classmethod
     def from_json(cls, data: bytes) -> Self | None:
-        """Return who the text names; None where it was cut short or says something else."""
+        """Return the holder that the JSON names; None if it was cut short or is something else."""
         try:
             return cls(**json.loads(data))
         except (ValueError, TypeError):
             return None
 
     def to_json(self) -> bytes:
-        """Return what `from_json` reads."""
+        """Return the JSON that `from_json` reads."""
         return json.dumps(asdict(self), indent=2).encode()
 
     @property
     def is_visible(self) -> bool:
-        """Whether its pid means the same to this process."""
+        """Whether its pid means the same process here."""
         return bool(self.processes) and self.processes == _visible_processes()
 
     @property
     def is_running(self) -> bool:
         """Whether its process still runs; meaningful only where it is visible."""
         try:
-            os.kill(self.pid, 0)  # no signal, only the question
+            os.kill(self.pid, 0)  # sends no signal, only checks
         except ProcessLookupError:
             return False
-        except PermissionError:  # another user's
+        except PermissionError:  # another user's process
             pass
         start = _process_start(self.pid)
         return start in ("", self.process_start) or not self.process_start
@@ -92,29 +92,29 @@ class Holder:
 
 
 def uptime_s() -> float:
-    """Return seconds that also count while the system sleeps, where it has such a clock."""
+    """Return seconds of a clock that also counts while the system sleeps, where there is one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _visible_processes() -> str:
-    """Return a name for the processes whose pids are ours too; empty where none can be told.
+    """Return a name for the processes that this one sees by their pids; empty if unknown.
 
-    A host's name does not tell: containers have pids of their own, and may share a name.
+    The host's name is not enough: containers have pids of their own, and may share a name.
     """
     if not _IS_LINUX:
         return platform.node()
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  it points nowhere
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115  it is not a path
     except OSError:
         return ""
 
 
 def _process_start(pid: int) -> str:
-    """Return when a process began; "ended" for one that only waits to be noticed, "" if unknown.
+    """Return when a process began; "ended" for a zombie, "" if unknown.
 
-    On Linux in ticks since the start of the system: psutil would add the time of day, which may
-    be set while the process runs.
+    On Linux this is in ticks since the start of the system: psutil would add the time of day,
+    which may be set while the process runs.
     """
     if _IS_LINUX:
         try:

@@ -1,4 +1,4 @@
-"""Tasks carried out one after another, and beside each other only while they wait."""
+"""Tasks carried out one after another, or several at a time while they wait for a disk."""
 
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -11,8 +11,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 WAITING_SHARE = 0.5
-"""A task that spent more than this share of its time waiting, for a disk or a network, opens one
-lane more; one that did not closes one."""
+"""A task that waits for a disk or a network more than this share of its time opens another lane;
+any other task closes one."""
 
 _END: Any = object()
 
@@ -22,21 +22,21 @@ def share_out(
 ) -> Generator[Result]:
     """Carry tasks out and yield their results, in the order they finish.
 
-    All of it happens in the calling thread, until reading and writing make it wait: what threads
-    do under the interpreter's lock takes longer together than one after another, since they hand
-    the lock over at every read and every write. The first error ends it, once what is under way
-    has ended; so does closing the iterator early.
+    The calling thread does all the work, unless reading and writing make it wait: under the
+    interpreter's lock several threads take longer than one, since they pass the lock on at every
+    read and every write. The first error ends the run, once the tasks under way have ended; so does
+    closing the iterator early.
 
     Parameters
     ----------
     tasks
-        What is to be done; taken one by one.
+        The tasks; taken one by one.
     act
-        Carries one out. Called from several threads.
+        Carries out one task. Called from several threads.
     places
-        How many may be under way at once, which may change meanwhile.
+        How many tasks may be under way at once; their number may change meanwhile.
     most
-        As many may be under way at once in any case.
+        The most tasks under way at once, whatever ``places`` allows.
     """
     todo = iter(tasks)
     lanes = 1

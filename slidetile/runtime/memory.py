@@ -10,39 +10,40 @@ from typing import Protocol
 from slidetile.runtime.cgroups import CGROUPS, PROC, groups_of
 
 USABLE_SHARE = 0.7
-"""The rest stays with the operating system, the page cache and the neighbours."""
+"""Share of the free memory that a run may use. The rest is left to the operating system, the page
+cache and other programs."""
 
 OVERHEAD = 3
-"""A unit of work is held about three times: as read, as decoded, as encoded."""
+"""A unit of work is in memory about three times: read, decoded and encoded."""
 
 TIGHT_BYTES = 4 << 30
-"""Below such a limit of the address space, what is reserved and never used counts too."""
+"""Below this limit of the address space, memory that is reserved but not used matters too."""
 
 _GROUP_FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes"),
     2: ("memory.max", "memory.current"),
 }
-"""The files of a control group's limit and of what is used of it, by the group's version."""
+"""The files that hold a control group's limit and its usage, by the group's version."""
 
 
 class Gauge(Protocol):
     """Measures how much memory is in use."""
 
     def resident_bytes(self) -> int:
-        """Return what this process holds."""
+        """Return the bytes that this process holds."""
         ...
 
     def available_bytes(self) -> int:
-        """Return what this process could still have."""
+        """Return the bytes that this process could still get."""
         ...
 
     def peak_bytes(self) -> int:
-        """Return the most this process has ever held."""
+        """Return the most bytes that this process has ever held."""
         ...
 
 
 class SystemGauge:
-    """The gauge of the machine, or the container, the process runs in.
+    """Measures the memory of the machine or container that the process runs in.
 
     Parameters
     ----------
@@ -61,11 +62,11 @@ class SystemGauge:
         return int(psutil.Process().memory_info().rss)
 
     def available_bytes(self) -> int:
-        """Return the memory this process could still have.
+        """Return the bytes that this process could still get.
 
-        The least of what the system has free, what the container's limits leave (cgroup v2 and
-        v1, those of the groups above included) and what the process's own limits leave (those of
-        its address space and of its data, ``ulimit -v`` and ``-d``).
+        This is the least of what the system has free, what the container's limits leave (cgroup v2
+        and v1, including the groups above) and what the process's own limits leave (of its address
+        space and of its data, ``ulimit -v`` and ``-d``).
         """
         import psutil
 
@@ -102,21 +103,21 @@ class Budget:
     """
 
     limit_bytes: int
-    """What the whole process may hold."""
+    """Memory that the whole process may hold."""
 
     in_flight_bytes: int
-    """What everything in flight may take together."""
+    """Memory that everything in flight may take together."""
 
     unit_bytes: int
     """The pixels of one unit of work."""
 
     most: int
-    """As many units as keep the cores busy; more would only cost memory."""
+    """Number of units that keep the cores busy; more would only cost memory."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, but it is {getattr(self, name)}.")
+                raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}.")
 
     @property
     def units(self) -> int:
@@ -136,15 +137,15 @@ def make_budget(
     unit_bytes
         The pixels of one unit of work.
     most
-        As many units as keep the cores busy.
+        Number of units that keep the cores busy.
     memory_bytes
         The most the process may hold; what is really available unless given.
 
     Returns
     -------
     Budget
-        available × 0.7 for what is in flight; what the process holds already counts against
-        ``memory_bytes``.
+        available × 0.7 for everything in flight; memory that the process already holds counts
+        against ``memory_bytes``.
     """
     resident, available = gauge.resident_bytes(), gauge.available_bytes()
     limit = resident + available
@@ -160,9 +161,9 @@ def make_budget(
 
 
 def space_limit_bytes() -> int | None:
-    """Return the least of this process's limits of address space and of data; None without any.
+    """Return the lower of this process's limits of address space and of data; None without any.
 
-    Linux keeps both (``ulimit -v``, ``-d``), but not that of resident memory (``ulimit -m``).
+    Linux enforces both (``ulimit -v``, ``-d``), but not that of resident memory (``ulimit -m``).
     """
     limits = _soft_limit(resource.RLIMIT_AS), _soft_limit(resource.RLIMIT_DATA)
     return min((limit for limit in limits if limit is not None), default=None)
@@ -180,7 +181,7 @@ def _soft_limit(kind: int) -> int | None:
 
 
 def _reclaimable_bytes(stat: Path) -> int:
-    """Return the page cache a group could give up at once; it counts as used, but is not."""
+    """Return the page cache that a group could give up at once, although it counts as used."""
     try:
         entries = dict(line.split() for line in stat.read_text().splitlines())
         return int(entries.get("inactive_file", entries.get("total_inactive_file", 0)))

@@ -16,16 +16,16 @@ _END: Any = object()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages(Generic[Task, Result]):
-    """What happens to a task; each stage takes what the one before it returned."""
+    """The stages of a task; each takes what the one before it returned."""
 
     read: Callable[[Task], Any]
-    """Bring the bytes into memory. Waits for the disk."""
+    """Read the bytes into memory. Waits for the disk."""
 
     encode: Callable[[Any], Any]
-    """Turn them into what is stored. Keeps a core busy."""
+    """Make the bytes to be stored. Keeps a core busy."""
 
     write: Callable[[Any], Result]
-    """Store it."""
+    """Store them. Waits for the disk."""
 
     def carry(self, task: Task) -> Result:
         """Carry a task through all stages, one after another."""
@@ -34,7 +34,7 @@ class Stages(Generic[Task, Result]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much happens at once.
+    """The number of threads of each stage.
 
     Raises
     ------
@@ -43,10 +43,10 @@ class Limits:
     """
 
     workers: int
-    """Threads that encode; as many as there are cores to use."""
+    """Threads that encode; one for each core to use."""
 
     readers: int
-    """Threads that read; they mostly wait, so a slow disk wants more of them."""
+    """Threads that read; they mostly wait, so a slow disk needs more of them."""
 
     writers: int = 1
     """Threads that write."""
@@ -54,7 +54,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, but this one is {getattr(self, name)}.")
+                raise ValueError(f"{name} must be at least 1, but it is {getattr(self, name)}.")
 
 
 def stream(
@@ -63,9 +63,9 @@ def stream(
     """Carry tasks through the stages and yield their results, in the order they finish.
 
     A task waits for one of the ``places`` and holds it from the start of its reading to the end
-    of its writing; their number may change meanwhile. The first error stops the run: what is
-    under way ends, nothing new begins, and the error is raised here. Closing the iterator early
-    does the same.
+    of its writing; their number may change meanwhile. The first error stops the run: tasks under
+    way end, no new one begins, and the error is raised here. Closing the iterator early stops the
+    run too.
     """
     run = _Run(tasks, stages, limits, places)
     run.start()
@@ -93,7 +93,7 @@ class _Run(Generic[Task, Result]):
         self._stages = stages
         self._lock = threading.Lock()
         self._stopped = False
-        # The queues need no bounds of their own: whatever is in them holds one of the places.
+        # The queues need no bounds of their own: every item in them holds one of the places.
         self._places = places
         self._read: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._encoded: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -114,7 +114,7 @@ class _Run(Generic[Task, Result]):
             thread.start()
 
     def stop(self) -> None:
-        """Begin nothing new and wait until what is under way has ended."""
+        """Begin no new task and wait until those under way have ended."""
         self._stopped = True
         for thread in self._threads:
             thread.join()
@@ -122,7 +122,7 @@ class _Run(Generic[Task, Result]):
     def _read_loop(self) -> None:
         while self._places.acquire() and (task := self._next_task()) is not _END:
             self._carry(self._stages.read, task, self._read)
-        self._places.release()  # another reader may wait for this place, to see that it is over
+        self._places.release()  # another reader may wait for this place, to see the end
         if self._is_last(self._read_loop):
             for _ in range(self._limits.workers):
                 self._read.put(_END)
@@ -152,7 +152,7 @@ class _Run(Generic[Task, Result]):
     def _carry(
         self, stage: Callable[[Any], Any], item: Any, onward: "queue.SimpleQueue[Any]"
     ) -> bool:
-        """Take an item through a stage; return False where it goes no further."""
+        """Carry an item through a stage; return False if it goes no further."""
         if not self._stopped:
             try:
                 onward.put(stage(item))
@@ -166,7 +166,7 @@ class _Run(Generic[Task, Result]):
     def _fail(self, error: BaseException) -> None:
         with self._lock:
             self._stopped = True
-            if self.error is None:  # an error may be false, such as one with a length
+            if self.error is None:  # `is None`: an error with a length may be falsy
                 self.error = error
 
     def _is_last(self, loop: Callable[[], None]) -> bool:

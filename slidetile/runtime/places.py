@@ -4,7 +4,7 @@ import threading
 
 
 class Places:
-    """A semaphore whose size may change: who gives a place back makes room or does not."""
+    """A semaphore whose size may change, even while its places are taken."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -13,7 +13,7 @@ class Places:
 
     @property
     def size(self) -> int:
-        """How many may be taken."""
+        """Number of places that may be taken."""
         return self._size
 
     def acquire(self) -> bool:
@@ -31,7 +31,7 @@ class Places:
             self._changed.notify()
 
     def resize(self, size: int) -> None:
-        """Allow more, or fewer once those taken are given back."""
+        """Change the number of places; a lower one applies as taken places are given back."""
         with self._changed:
             self._size = size
             self._changed.notify_all()

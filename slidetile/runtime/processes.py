@@ -1,4 +1,4 @@
-"""Calls in processes of their own: a crash costs one call, and none outlives its parent."""
+"""Calls in child processes: a crash costs one call, and no process outlives its parent."""
 
 import contextlib
 import logging
@@ -18,10 +18,10 @@ from slidetile.runtime.heap import tune_heap
 Result = TypeVar("Result")
 
 CALLS_PER_PROCESS = 50
-"""A process is replaced after this many calls, whatever the decoders have leaked."""
+"""A process is replaced after this many calls, to free what decoders have leaked."""
 
 STOP_S = 0.5
-"""A process that is to stop has this long to tidy up; with the parent's own end, under a second."""
+"""A process that must stop has this long to tidy up; the parent then still ends within a second."""
 
 
 def in_processes(
@@ -29,9 +29,9 @@ def in_processes(
 ) -> Generator[tuple[int, "Future[Result]"]]:
     """Yield (number, finished future) of each call as it ends.
 
-    A call whose process died has a future with a `BrokenProcessPool`. Whatever ends the iterator
-    early, be it an error, Ctrl-C or ``close``, stops the processes within `STOP_S`; a call under
-    way sees a KeyboardInterrupt.
+    The future of a call whose process died holds a `BrokenProcessPool`. If an error, Ctrl-C or
+    ``close`` ends the iterator early, the processes stop within `STOP_S`; calls under way get a
+    KeyboardInterrupt.
     """
     with _start_method_left_open():
         yield from _in_processes(calls, count)
@@ -67,7 +67,7 @@ def _in_processes(
 
 @contextlib.contextmanager
 def _start_method_left_open() -> Iterator[None]:
-    """Leave it to the program around us how its own processes begin.
+    """Let the calling program still choose how its own processes begin.
 
     Ours are spawned, whatever it chooses. But as soon as any process has begun, Python takes its
     default for chosen and refuses another.
@@ -97,7 +97,7 @@ def _executor() -> ProcessPoolExecutor:
 
 
 def _submit(executor: ProcessPoolExecutor, call: Callable[[], Result]) -> "Future[Result]":
-    """Submit a call; the process that is begun for it does not hear Ctrl-C: its parent does."""
+    """Submit a call; a process that starts for it ignores Ctrl-C, since its parent handles it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         return executor.submit(_stoppable, call)
@@ -106,7 +106,7 @@ def _submit(executor: ProcessPoolExecutor, call: Callable[[], Result]) -> "Futur
 
 
 def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
-    """End the processes: politely, so that they release what they hold, then at once."""
+    """End the processes: by SIGTERM, so that they release what they hold, then by SIGKILL."""
     # Public from Python 3.14 on only, as terminate_workers and kill_workers.
     children = [child for e in executors for child in list((e._processes or {}).values())]  # noqa: SLF001
     for child in children:
@@ -121,9 +121,9 @@ def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
 
 
 def _begin(levels: dict[str, int], stack_bytes: int) -> None:
-    """Have this process log and begin threads as its parent does, and end when its parent ends.
+    """Set up this process: logging and threads as in its parent, and an end when its parent ends.
 
-    It is ours alone, so that its heap may be tuned too.
+    Its heap is tuned too, since it runs nothing but our calls.
     """
     tune_heap()
     threading.stack_size(stack_bytes)
@@ -148,6 +148,6 @@ def _stoppable(call: Callable[[], Result]) -> Result:
     try:
         return call()
     except KeyboardInterrupt:
-        os._exit(128 + signal.SIGTERM)  # nobody waits for a result any more
+        os._exit(128 + signal.SIGTERM)  # no one waits for the result any more
     finally:
         signal.signal(signal.SIGTERM, before)

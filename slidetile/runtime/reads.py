@@ -1,4 +1,4 @@
-"""Which ranges of a file lie near enough to be read at once: integers.
+"""Which ranges of a file are close enough together to be read at once.
 
 Knows offsets and lengths. Does not know files, nor what the bytes are.
 """
@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 LARGEST_GAP_BYTES = 64 << 10
-"""Reading this much for nothing costs less than another call, on network drives most of all."""
+"""Reading this much in vain costs less than another call, on network drives most of all."""
 
 LARGEST_READ_BYTES = 8 << 20
-"""A read joins no more than this; only a range that is larger by itself exceeds it."""
+"""Joined ranges are at most this long; only a single larger range exceeds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +18,24 @@ class Read:
     """Neighbouring ranges of a file, and the bytes that hold them all."""
 
     ranges: tuple[int, ...]
-    """The ranges, by their number, in the order they lie in."""
+    """Numbers of the ranges, in the order of their offsets."""
 
     start: int
-    """The first byte."""
+    """Offset of the first byte."""
 
     stop: int
-    """The byte after the last."""
+    """Offset after the last byte."""
 
 
 def joined_reads(offsets: Sequence[int], counts: Sequence[int]) -> Iterator[Read]:
     """Yield the reads that fetch many ranges of a file in few calls, from its start to its end.
 
-    Ranges that lie at most 64 KiB apart are read at once, up to 8 MiB. They may overlap.
+    Ranges at most 64 KiB apart are read at once, up to 8 MiB. They may overlap.
 
     Parameters
     ----------
     offsets, counts
-        Where each range begins, and how many bytes it has.
+        Offset and length of each range, in bytes.
     """
     ranges: list[int] = []
     start = stop = 0

@@ -1,4 +1,4 @@
-"""Many calls in several threads, their results in the order of what they were called with."""
+"""Many calls in several threads, with their results in the order of the calls."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,16 +9,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD_PER_WORKER = 2
-"""Calls begun or waiting for each thread; no more results than that are held."""
+"""Calls begun or waiting for each thread; this also bounds the results held in memory."""
 
 
 def map_in_order(
     act: Callable[[Item], Result], items: Iterable[Item], *, workers: int
 ) -> Iterator[Result]:
-    """Yield ``act(item)`` for each item, in their order, whichever is ready first.
+    """Yield ``act(item)`` for each item, in the order of the items.
 
-    An error is raised at its item's turn, after all results before it. Whatever ends the iterator
-    early waits for the calls under way and makes no more.
+    An error is raised at its item's turn, after all results before it. If the iterator ends early,
+    it makes no more calls and waits for those under way.
     """
     pending: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="slidetile_map")

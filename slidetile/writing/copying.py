@@ -1,4 +1,4 @@
-"""Making shards by copying the slide's compressed tiles: nothing is decoded."""
+"""Making shards by copying the slide's compressed tiles; nothing is decoded."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from slidetile.slides.slide import Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
-"""About as many bytes are copied at a time; more only where a single shard has more."""
+"""Bytes copied at a time, roughly; more only where a single shard has more."""
 
 
 class _Fetched(NamedTuple):
@@ -27,14 +27,14 @@ class _Fetched(NamedTuple):
 
 
 class Copying:
-    """The native levels of a slide, as a store's levels.
+    """A slide's native levels, copied to become a store's levels.
 
     Parameters
     ----------
     slide
         The slide to copy from.
     plan
-        The tiles wanted; at the coarser levels, the native tiles that cover them.
+        The tiles to store. Of each coarser level, the native tiles that cover them are copied.
 
     Raises
     ------
@@ -46,8 +46,8 @@ class Copying:
 
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
-        found = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
-        self._natives = [(number, native) for number, native in found if native is not None]
+        candidates = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
+        self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
             raise NotNativeError(
                 f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
@@ -64,14 +64,14 @@ class Copying:
 
     @property
     def unit_bytes(self) -> int:
-        """The most bytes that are copied at a time."""
+        """The most bytes copied at a time."""
         return max((TASK_BYTES, *itertools.chain(*(sizes.values() for sizes in self._sizes))))
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards still to be copied; neighbours in a row go together.
 
-        A scanner stores a row of native tiles one after another, so that what several shards
-        need of it is read at once; and the threads hand over a few large pieces, not many small.
+        A scanner stores a row of native tiles one after another, so several shards' tiles in a row
+        are read at once, and threads pass on a few large tasks rather than many small ones.
         """
         tasks: list[Task] = []
         for number, level in enumerate(self.levels):
@@ -97,12 +97,12 @@ class Copying:
         return _Fetched(task, self._natives[task.level][1].fetch(cells))
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
-        """Make each native tile a JPEG stream of its own.
+        """Make a complete JPEG stream of each native tile.
 
         Raises
         ------
         NotNativeError
-            A tile is encoded otherwise than its level promises.
+            A tile is not a baseline JPEG of 8 bits with its level's size and components.
         """
         streams = iter(fetched.tiles.streams())
         for shard in fetched.task.shards:
@@ -112,7 +112,7 @@ class Copying:
             yield EncodedShard(fetched.task.level, shard, payloads, damaged)
 
     def stored_bytes(self) -> int:
-        """Return how many bytes the slide's file holds for all wanted chunks."""
+        """Return the bytes that all planned chunks have in the slide's file."""
         return sum(sum(sizes.values()) for sizes in self._sizes)
 
 

@@ -28,18 +28,18 @@ class _Fetched(NamedTuple):
 
 
 class Encoding:
-    """A slide's pixels, encoded chunk by chunk, and their exact halvings as coarser levels.
+    """A slide's pixels, encoded chunk by chunk, with their exact halvings as coarser levels.
 
     Parameters
     ----------
     slide
         The slide to read.
     plan
-        The tiles wanted.
+        The tiles to store.
     codec
-        How to encode.
+        How chunks are encoded.
     fill
-        Value of the pixels nobody planned, 0–255.
+        Value of pixels outside the plan, 0–255.
     """
 
     decodes = True
@@ -56,27 +56,27 @@ class Encoding:
 
     @property
     def unit_bytes(self) -> int:
-        """The pixels of a shard."""
+        """The bytes of a shard's pixels."""
         grid = self.levels[0].grid
         return self._slide.channels * grid.shard_height * grid.shard_width
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
-        """Return the shards of level 0 to make, and the finished ones coarser shards need."""
+        """Return the shards of level 0 to make, and the finished ones that coarser shards need."""
         return halving_tasks(self.levels, is_kept)
 
     def read(self, task: Task, kept: KeptShards | None = None, /) -> _Fetched:
-        """Read the bytes of a shard's wanted chunks, from the slide or from where it is kept."""
+        """Read the bytes of a shard's planned chunks, from the slide or the unfinished store."""
         (shard,) = task.shards
         if task.is_kept:
             assert kept is not None, "only a continued run has finished shards"
             return _Fetched(task, payloads=kept.read_shard(task.level, shard))
         try:
             return _Fetched(task, self._slide.fetch(self._wanted_region(shard)))
-        except SlideReadError:  # perhaps only a part of it: `encode` reads chunk by chunk
+        except SlideReadError:  # perhaps only in part: `encode` reads chunk by chunk
             return _Fetched(task)
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
-        """Encode a shard, and every coarser one that it completes."""
+        """Encode a shard, and every coarser shard that it completes."""
         level, (shard,), _ = fetched.task
         made = _EncodedShards(self.codec)
         if fetched.payloads is not None:
@@ -91,17 +91,17 @@ class Encoding:
         yield from made.shards
 
     def stored_bytes(self) -> None:
-        """Return None: how far pixels compress shows when they are encoded."""
+        """Return None: the size of the chunks is not known before they are encoded."""
 
     def _decoded_chunks(self, payloads: dict[int, bytes]) -> Iterator[tuple[int, Planes]]:
-        """Yield the chunks of a shard that an earlier run has stored."""
+        """Yield the (place, pixels) of each chunk of a shard that an earlier run has stored."""
         for place, payload in payloads.items():
             yield place, _decode(self.codec, payload, self._own_chunk())
 
     def _read_chunks(
         self, shard: Shard, fetched: FetchedPixels | None
     ) -> Iterator[tuple[int, Planes | None]]:
-        """Yield the wanted chunks of a shard of level 0; None for one that cannot be read."""
+        """Yield the (place, pixels) of a shard's planned chunks; None for unreadable pixels."""
         grid, wanted = self.levels[0].grid, self._wanted_region(shard)
         source = fetched if self._is_aligned else _decoded(fetched)
         for place in shard.chunks:
@@ -119,10 +119,10 @@ class Encoding:
                 yield place, chunk
 
     def _own_chunk(self) -> Planes:
-        """Return memory of this thread for a chunk, the same for one after another.
+        """Return this thread's memory for a chunk's pixels, reused for every chunk.
 
-        Memory fresh from the system costs a page fault for every 4 KiB, which together take
-        longer than it takes to fill it.
+        Memory that is new from the system costs a page fault for every 4 KiB, and together these
+        take longer than filling it.
         """
         chunk: Planes | None = getattr(self._own, "chunk", None)
         if chunk is None:
@@ -130,7 +130,7 @@ class Encoding:
         return chunk
 
     def _wanted_region(self, shard: Shard) -> Region:
-        """Return the smallest region that holds all wanted chunks of a shard."""
+        """Return the smallest region that contains all planned chunks of a shard."""
         grid = self.levels[0].grid
         chunks = [grid.chunk_region(*grid.chunk_cell(shard, place)) for place in shard.chunks]
         return Region.from_edges(
@@ -142,7 +142,7 @@ class Encoding:
 
 
 class _EncodedShards:
-    """What a task has made so far: shards whose chunks were encoded one by one."""
+    """The shards that a task has made so far; their chunks were encoded one by one."""
 
     def __init__(self, codec: ChunkCodec) -> None:
         self.shards: list[EncodedShard] = []
@@ -153,7 +153,7 @@ class _EncodedShards:
     ) -> Iterator[tuple[int, Planes]]:
         """Encode a shard's chunks, and yield each with the pixels that it decodes to.
 
-        The pixels of a chunk that is None could not be read.
+        A chunk whose pixels are None could not be read.
         """
         payloads: dict[int, bytes] = {}
         unreadable: list[int] = []
@@ -169,25 +169,26 @@ class _EncodedShards:
 
 
 def _decode(codec: ChunkCodec, payload: bytes, chunk: Planes) -> Planes:
-    """Put into ``chunk`` the pixels that a stored one decodes to, and return it."""
+    """Decode a stored chunk into ``chunk``, and return it."""
     channels, height, width = chunk.shape
     chunk[:] = codec.decode(payload, (height, width, channels)).transpose(2, 0, 1)
     return chunk
 
 
 def _decoded(fetched: FetchedPixels | None) -> FetchedPixels | None:
-    """Return a region decoded as a whole; None where part of it is damaged.
+    """Return a region decoded as a whole; None if part of it is damaged.
 
-    For blocks that chunks would cut: each would be decoded for every chunk it lies in.
+    This is for native tiles that are cut by chunks: otherwise each would be decoded again for every
+    chunk that it overlaps.
     """
     try:
         return None if fetched is None else DecodedPixels(fetched.pixels())
     except SlideReadError:
-        return None  # which part, the chunks tell one by one
+        return None  # reading chunk by chunk shows which part
 
 
 def _fits(level: Level, grid: ChunkGrid) -> bool:
-    """Return whether chunks are whole blocks of a level's file; without any they are cut anyway."""
+    """Return whether chunks consist of whole native tiles of a level; False if it has none."""
     width, height = level.tile_width_px, level.tile_height_px
     if width is None or height is None:
         return False

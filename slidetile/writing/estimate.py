@@ -1,4 +1,4 @@
-"""What a run would take, before it is run: tiles, bytes, time, and the disk it would fill."""
+"""Estimates of what a run would take: tiles, bytes, time and disk space."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from slidetile.writing.work import Task
 from slidetile.writing.write import make_work
 
 SAMPLES = 8
-"""Shards that are really made, spread over the plan; their mean stands for the others."""
+"""Shards that are made in memory, spread over the plan; their mean stands for all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +27,23 @@ class Estimate:
     """What writing a plan would take."""
 
     codec: str
-    """The codec that "auto" would come to."""
+    """The codec, as "auto" would choose it."""
 
     tiles: int
-    """Tiles of the plan."""
+    """Number of tiles of the plan."""
 
     bytes: int
-    """Bytes of the store's chunks, all levels."""
+    """Bytes of the store's chunks, of all levels."""
 
     seconds: float
-    """Time on this machine."""
+    """Time on this machine, in seconds."""
 
     free_bytes: int
-    """Bytes free where the store would lie."""
+    """Free bytes of the disk that the store would be written to."""
 
     @property
     def fits(self) -> bool:
-        """Whether the disk has room for it."""
+        """Whether the disk has room for the store."""
         return self.bytes <= self.free_bytes
 
 
@@ -55,14 +55,14 @@ def estimate(
     codec: CodecName | ChunkCodec = CODEC,
     workers: int | None = None,
 ) -> Estimate:
-    """Make a few of a plan's shards in memory and say what all of them would take.
+    """Make a few of a plan's shards in memory, and estimate what all of them would take.
 
     Parameters
     ----------
     slide, plan, codec, workers
         As in `write_tiles`.
     destination
-        Where the store would lie; nothing is written there.
+        Path of the store; nothing is written there.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def estimate(
     work = make_work(slide, plan, chosen)
     tasks = _spread([task for task in work.tasks(_nothing_kept) if task.level == 0])
     first = make_work(slide, plan, chosen)
-    for task in tasks[:1]:  # what is loaded and allocated once does not count
+    for task in tasks[:1]:  # loading and allocating happen once, so they do not count
         list(first.encode(first.read(task)))
     begin = time.perf_counter()
     encoded = [shard for task in tasks for shard in work.encode(work.read(task))]

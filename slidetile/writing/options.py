@@ -1,4 +1,4 @@
-"""What few runs need to change about writing."""
+"""Options of writing that few runs need to change, and the progress of a run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,61 +9,63 @@ from slidetile.runtime.governor import MemoryUse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a run has come; what an interrupted run had finished counts as done."""
+    """How far a run has come; shards that an interrupted run finished count as done."""
 
     shards_done: int
-    """Shards written, of all levels."""
+    """Number of shards written, of all levels."""
 
     shards_total: int
-    """Shards to write, of all levels."""
+    """Number of shards to write, of all levels."""
 
     tiles_total: int
-    """Tiles of the plan."""
+    """Number of tiles of the plan."""
 
     bytes_written: int
-    """Bytes of all chunks so far."""
+    """Bytes of all chunks written so far."""
 
     memory: MemoryUse
-    """What the run has held so far."""
+    """The memory that the run has used so far."""
 
     @property
     def tiles_done(self) -> int:
-        """The share of the tiles that the shards written are of all shards."""
+        """Number of tiles in proportion to the shards written, of all shards."""
         return self.tiles_total * self.shards_done // max(1, self.shards_total)
 
 
 OnProgress = Callable[[Progress], None]
 
 Existing = Literal["continue", "restart", "overwrite"]
-"""What to do with what is there: "continue" an unfinished store, "restart" throws it away, and
-"overwrite" replaces a finished one too, once the new one is complete."""
+"""What to do with an existing store: "continue" continues an unfinished one, "restart" deletes it,
+and "overwrite" also replaces a finished one, once the new one is complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """What few runs need to change about writing.
+    """Options of writing that few runs need to change.
 
     Raises
     ------
     ValueError
-        A value is out of its range.
+        ``existing`` is unknown, or ``memory_bytes`` is less than 1.
     """
 
     existing: Existing = "continue"
-    """What to do with what is there already; see `Existing`."""
+    """What to do with an existing store; see `Existing`."""
 
     anonymous: bool = False
-    """Leave the slide's file name and its maker's free text out of the store."""
+    """Leave the slide's file name and its vendor's free text out of the store."""
 
     durable: bool = False
     """Sync all files and folders before the store gets its name, so that it survives a power
-    failure from then on. Takes longer."""
+    failure from then on. This takes longer."""
 
     memory_bytes: int | None = None
-    """The most memory to hold at once; what is really available unless given."""
+    """The most memory to use at once; None is what is available."""
 
     def __post_init__(self) -> None:
         if self.existing not in get_args(Existing):
-            raise ValueError(f"existing is one of {get_args(Existing)}, not {self.existing!r}.")
+            raise ValueError(
+                f"existing must be one of {get_args(Existing)}, not {self.existing!r}."
+            )
         if self.memory_bytes is not None and self.memory_bytes < 1:
-            raise ValueError(f"memory_bytes is at least 1, but it is {self.memory_bytes}.")
+            raise ValueError(f"memory_bytes must be at least 1, but it is {self.memory_bytes}.")

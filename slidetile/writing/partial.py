@@ -1,4 +1,4 @@
-"""The folder an unfinished store is built in: its files whole or absent, one process at a time."""
+"""The folder of an unfinished store: its files are whole or absent, and one process writes them."""
 
 import contextlib
 import os
@@ -14,30 +14,30 @@ from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
 
 
 class PartialFolder:
-    """``NAME.zarr.partial``, held by this process until it is closed; its files may follow.
+    """``NAME.zarr.partial``, which only this process may write until it closes it.
 
-    The claim lies beside it, in ``NAME.zarr.owner``: so it is held while the folder is thrown away
-    or renamed, and never gets into the finished store.
+    The claim is a file beside it, ``NAME.zarr.owner``: so it is held while the folder is deleted or
+    renamed, and never gets into the finished store.
 
     Parameters
     ----------
     store
-        Where the finished store is to lie.
+        Path of the finished store.
     overwrite
-        Whether it may take the place of a finished one.
+        Whether it may replace a finished store.
     durable
         Sync every file and folder, so that the finished store survives a power failure.
     times
-        When the holder of the claim gives signs of life.
+        How often the holder of the claim gives signs of life, and when it counts as dead.
 
     Raises
     ------
     StoreBusyError
         Another process, or another thread of this one, writes this store.
     StoreExistsError
-        What is at ``store`` may not be replaced.
+        ``store`` exists and may not be replaced.
     OSError
-        The folder above cannot be written.
+        The folder above ``store`` cannot be written.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class PartialFolder:
         self.close()
 
     def close(self) -> None:
-        """Let others write the store; what is unfinished stays for them to continue."""
+        """Let others write the store; an unfinished one stays for them to continue."""
         self._claim.release()
 
     def write(self, path: Path, parts: Sequence[bytes]) -> None:
@@ -88,22 +88,22 @@ class PartialFolder:
         if path.parent not in self._known_folders:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._known_folders.add(path.parent)
-        # Under a name of its own, and not renamed when the claim is lost meanwhile: one who was
-        # taken for dead and wakes up writes into no file of ours.
+        # The file has a temporary name, and is not renamed if the claim is lost meanwhile: so a
+        # process that was taken for dead and wakes up does not write into its successor's files.
         write_whole(path, parts, durable=self._durable, before_rename=self._claim.check)
 
     def keep(self, path: Path) -> None:
-        """Sync a file that an earlier run has written, where this one is to be durable."""
+        """Sync a file that an earlier run has written, if this run is durable."""
         if self._durable:
             sync(path)
 
     def remove_strays(self) -> None:
-        """Remove what runs that were killed while they wrote a file have left of it."""
+        """Remove temporary files that killed runs have left."""
         for stray in self.path.rglob(f"*{TEMPORARY_SUFFIX}"):
             stray.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove the folder; what is written next begins it anew."""
+        """Remove the folder; the next `write` makes it anew."""
         self._claim.check()
         shutil.rmtree(self.path, ignore_errors=True)
         self._known_folders.clear()
@@ -116,7 +116,7 @@ class PartialFolder:
         StoreBusyError
             Another process has taken over.
         StoreExistsError
-            A store that may not be replaced has come to lie there meanwhile.
+            A store that may not be replaced has been written there meanwhile.
         """
         if self._durable:
             for folder, _, _ in os.walk(self.path, topdown=False):
@@ -134,18 +134,18 @@ class PartialFolder:
 
 
 def refuse_if_busy(store: str | os.PathLike[str]) -> None:
-    """Make sure no living process writes a store, to say so before anything is read.
+    """Check that no living process writes a store, before anything is read.
 
     Raises
     ------
     StoreBusyError
-        One does.
+        A living process writes it.
     """
     refuse_if_claimed(_owner_path(Path(store)))
 
 
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Make sure a store may be written at ``path``.
+    """Check that a store may be written at ``path``.
 
     Raises
     ------
@@ -170,9 +170,9 @@ def _owner_path(store: Path) -> Path:
 
 
 def _sync_above(path: Path) -> None:
-    """Sync the folder a path lies in, and those above, which this run may have made."""
+    """Sync the folder that holds a path, and those above, which this run may have made."""
     above = Path(os.path.abspath(path)).parents  # noqa: PTH100  links stay
     sync(above[0])
     for folder in above[1:]:
-        with contextlib.suppress(OSError):  # not ours to read, so not ours either
+        with contextlib.suppress(OSError):  # unreadable folders were not made by this run
             sync(folder)

@@ -1,4 +1,7 @@
-"""What shapes a store, and what the store is to say of its slide and of how it was made."""
+"""What defines a store: its plan, codec, levels and metadata.
+
+Knows what a store records about its slide and how it was made. Does not know how it is written.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,19 +24,19 @@ from slidetile.slides.slide import Slide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSpec:
-    """All that shapes a store, known before its first byte."""
+    """Everything that defines a store, known before its first byte is written."""
 
     plan: TilePlan
-    """The tiles, and the overview and tissue they were chosen by."""
+    """The tiles, with the overview and the tissue mask that they were chosen by."""
 
     codec: ChunkCodec
     """How chunks are stored, at every level."""
 
     levels: tuple[PyramidLevel, ...]
-    """The pyramid, finest first."""
+    """The levels of its pyramid, finest first."""
 
     metadata: StoreMetadata
-    """What the store says of itself."""
+    """The metadata that the store records."""
 
 
 def store_metadata(
@@ -44,22 +47,22 @@ def store_metadata(
     *,
     anonymous: bool,
 ) -> StoreMetadata:
-    """Return all that a store says of itself.
+    """Return the metadata that a store records about its slide and how it was made.
 
     Parameters
     ----------
     slide, plan, codec
         What the store is made of.
     levels
-        Its pyramid, finest first.
+        The levels of its pyramid, finest first.
     anonymous
-        Leave out the file name and the maker's free text.
+        Leave out the file name and the vendor's free text.
 
     Raises
     ------
     TypeError, ValueError
-        The slide or the tissue says what no store can: a size or a resolution that no scanner
-        delivers, or parameters that are not fit for JSON. The message names the key.
+        The slide or the tissue has values that a store cannot record: a size or a resolution that
+        no scanner delivers, or parameters that are not fit for JSON. The message names the key.
     """
     return StoreMetadata(
         name="slide" if anonymous else Path(slide.source.name).stem,

@@ -1,4 +1,4 @@
-"""The tile table of a plan, from what is known of its chunks."""
+"""The tile table of a plan, made from the records of its chunks."""
 
 from typing import TYPE_CHECKING, Any
 

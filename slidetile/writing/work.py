@@ -1,4 +1,4 @@
-"""The work of making a store, shard by shard, and how much of it an earlier run has left to do."""
+"""The work of making a store, shard by shard, less what an earlier run has finished."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -9,7 +9,7 @@ from slidetile.format.pyramid import PyramidLevel
 
 
 class Task(NamedTuple):
-    """Shards of one level to be made, or a finished one to be read as a coarser one needs it."""
+    """Shards of one level to be made, or a finished shard to be read for a coarser one."""
 
     level: int
     shards: tuple[Shard, ...]
@@ -22,16 +22,16 @@ class EncodedShard(NamedTuple):
     level: int
     shard: Shard
     payloads: dict[int, bytes]
-    """The payload of each chunk, by its place in the shard."""
+    """The payload of each chunk, by the chunk's place in the shard."""
     unreadable: tuple[int, ...] = ()
     """The places of chunks whose pixels could not be read."""
 
 
 class KeptShards(Protocol):
-    """The finished shards of an interrupted run."""
+    """The finished shards of an interrupted run, as they are read back."""
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
-        """Return the payload of each chunk of a finished shard, by its place."""
+        """Return the payload of each chunk of a finished shard, by the chunk's place."""
         ...
 
 
@@ -48,40 +48,39 @@ class Work(Protocol):
     """The store's levels, finest first."""
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
-        """Return what is to be done, given which shards are finished."""
+        """Return the tasks that are left, given which shards are finished."""
         ...
 
     def read(self, task: Task, kept: KeptShards | None = None, /) -> Any:
-        """Bring what a task needs into memory, for `encode`.
+        """Read what `encode` needs for a task.
 
-        ``kept`` is where the finished shards of an interrupted run are read from; a run that
-        begins has none.
+        ``kept`` reads the finished shards of an interrupted run; it is None in a new run.
         """
         ...
 
     def encode(self, fetched: Any) -> Iterator[EncodedShard]:
-        """Yield the shards that are ready now that a task has been read."""
+        """Yield the shards that are ready to be written, now that a task has been read."""
         ...
 
     decodes: bool
-    """Whether shards are made of pixels, which keeps cores busy, or copied."""
+    """Whether shards are made from decoded pixels, which keeps cores busy, or copied."""
 
     @property
     def unit_bytes(self) -> int:
-        """The bytes of the largest task, as it is worked on."""
+        """Bytes of the largest task in memory."""
         ...
 
     def stored_bytes(self) -> int | None:
-        """Return the bytes of all chunks where they are known beforehand."""
+        """Return the bytes of all chunks; None if they are not known beforehand."""
         ...
 
 
 def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
-    """Return the tasks from which all missing shards follow where each level halves the one before.
+    """Return the tasks that all missing shards are made from, where each level halves a finer one.
 
-    A finished shard is worth something only while all it was made from is finished too; and one
-    below a missing shard must be read again. Ordered along a Z curve over all levels, so that
-    the accumulator of coarser shards stays small.
+    A finished shard is kept only if all shards that it was made from are finished too; and those
+    that a missing shard is made from must be read again. The tasks follow a Z curve over all
+    levels, so that the accumulator of coarser shards stays small.
     """
     tasks: list[Task] = []
     made_below: set[tuple[int, int]] = set()

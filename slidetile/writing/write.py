@@ -1,4 +1,4 @@
-"""From a slide and a plan to a store: choosing the codec, carrying the plan out."""
+"""From a slide and a plan to a store: choosing the codec and carrying out the plan."""
 
 import contextlib
 import functools
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 READERS = 4
-"""Threads that read. They wait for the disk more than they work, so the cores do not matter."""
+"""Threads that read. They mostly wait for the disk, so the number of cores does not matter."""
 
 WRITERS = 2
-"""Threads that write: to copy into the system's cache is work, and a slow disk makes them wait."""
+"""Threads that write. Copying into the system's cache is work, and a slow disk makes them wait."""
 
 COPIERS = 4
-"""Tasks copied at once where the disk makes them wait; where it does not, it is one."""
+"""Tasks copied at once where the disk makes them wait; one at a time elsewhere."""
 
 PLACES_PER_WORKER = 4
-"""Tasks in flight for each encoding thread: one in hand, the others being read or written."""
+"""Tasks in flight for each encoding thread: one being encoded, the others read or written."""
 
 
 def write_tiles(
@@ -74,19 +74,19 @@ def write_tiles(
     plan
         The tiles to write; an empty plan gives a store of 0 tiles.
     path
-        Where the store is to lie. It is built in ``path.partial`` and renamed when complete; what
-        an interrupted run has left there is continued.
+        Path of the store. It is built in ``path.partial`` and renamed when complete; what an
+        interrupted run has left there is continued.
     codec
-        "native" copies the slide's compressed tiles, "zstd" is lossless, "jpeg" lossy, "raw"
+        "native" copies the slide's compressed tiles, "zstd" is lossless, "jpeg" is lossy, "raw" is
         uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
         such as ``JpegCodec(quality=80)``.
     workers
-        Threads that encode; one for each core of this process unless given: heeds affinity,
-        a quota of control groups, and SLURM_CPUS_PER_TASK. The bytes do not depend on it.
+        Threads that encode. None is one for each core of this process, within its affinity, its
+        control groups' quota and SLURM_CPUS_PER_TASK. The bytes do not depend on it.
     options
-        What few runs need to change.
+        Options that few runs need to change.
     on_progress
-        Called in this thread after every shard.
+        Called in this thread at the start and whenever shards have been written.
 
     Returns
     -------
@@ -98,12 +98,12 @@ def write_tiles(
     NotNativeError
         ``codec`` is "native" and the slide's tiles cannot be copied.
     SlideReadError
-        Not one tile could be read, or the file ended while it was read.
+        No tile could be read, or the file ended while it was read.
     StoreExistsError, StoreMismatchError, StoreBusyError
-        What is at ``path`` is finished, was begun otherwise, or is being written by another
-        process.
+        The store at ``path`` is finished, was begun from another slide or with other settings, or
+        is being written by another process.
     OSError
-        The folder cannot be written, or the disk is full; the next run continues.
+        The folder cannot be written, or the disk is full; the next run continues the store.
     ValueError
         ``workers`` is less than 1.
     """
@@ -117,7 +117,7 @@ def write_tiles(
         try:
             run.write(destination)
         finally:
-            give_back_heap()  # what run after run leaves in the heaps of its threads adds up
+            give_back_heap()  # what runs leave in their threads' heaps adds up
         return open_store(destination)
 
     if codec != "auto":
@@ -131,7 +131,7 @@ def write_tiles(
 
 
 def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
-    """Return what makes the shards of a plan.
+    """Return the work that makes the shards of a plan with a codec.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
 
 
 class _Run:
-    """A plan on its way into a store, with one codec: carries it out, and keeps the books."""
+    """One run: carries out a plan with one codec, and records the chunks and the progress."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class _Run:
         self._bytes = 0
 
     def write(self, path: Path) -> None:
-        """Write the store, or go on with what an interrupted run has left."""
+        """Write the store, or continue what an interrupted run has left."""
         existing = self._options.existing
         with StoreWriter(
             path,
@@ -192,7 +192,7 @@ class _Run:
         tasks = self._work.tasks(functools.partial(self._is_kept, writer))
         self._report()
         results = self._results(tasks, _stages(self._work, writer))
-        with contextlib.closing(results):  # whatever ends the loop ends the threads first
+        with contextlib.closing(results):  # the threads end first, whatever ends the loop
             for records in results:
                 for record in records:
                     self._enter(record)
@@ -248,8 +248,8 @@ class _Run:
         statuses = table["status"].to_pylist()
         if statuses and "ok" not in statuses:
             raise SlideReadError(
-                f"{self._slide.source.name}: not one of its {len(statuses)} tiles could be read; "
-                "the file is damaged or was cut short."
+                f"{self._slide.source.name}: none of its {len(statuses)} tiles could be read; "
+                "the file is damaged or was cut short: copy it again from its source."
             )
 
     def _make_governor(self) -> Governor:
@@ -271,7 +271,7 @@ class _Run:
 
 
 def _stages(work: Work, writer: StoreWriter) -> Stages[Task, list[ShardRecord]]:
-    """Return what becomes of a task: read from the slide, made into shards, written."""
+    """Return the stages of a task: read from the slide, made into shards, written."""
     return Stages(
         read=lambda task: work.read(task, writer),
         encode=lambda fetched: [writer.pack(shard) for shard in work.encode(fetched)],

@@ -1,4 +1,4 @@
-"""Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
+"""Writing a store: all files go into ``NAME.zarr.partial``, which is renamed once, at the end."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,38 +31,38 @@ if TYPE_CHECKING:
 
 
 class PackedShard(NamedTuple):
-    """A shard file in memory, in parts, and the record of what is in it."""
+    """A shard's file in memory, in parts, and the record of its chunks."""
 
     record: ShardRecord
     parts: Sequence[bytes]
 
 
 class StoreWriter:
-    """Writes one store; shards may be written from several threads, each by one of them.
+    """Writes one store; several threads may write its shards, each shard by one thread.
 
     Parameters
     ----------
     path
-        Where the finished store is to lie.
+        Path of the finished store.
     spec
-        What shapes it.
+        What defines the store.
     overwrite
         Replace a finished store, once the new one is complete.
     restart
-        Throw away what an earlier, unfinished run has written.
+        Delete what an earlier, unfinished run has written.
     durable
         Sync every file and folder before the store gets its name.
     times
-        When this process gives signs of life to others that want to write here.
+        How often this process gives signs of life, and when it counts as dead.
 
     Raises
     ------
     StoreBusyError
-        Another process writes this store, or has taken over; any method may raise it.
+        Another process writes this store, or has taken over. Any method may raise this.
     StoreExistsError
         ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
-        The unfinished store there has another source or other settings.
+        The unfinished store there was begun from another slide or with other settings.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class StoreWriter:
         self.close()
 
     def close(self) -> None:
-        """Let other processes write the store; an unfinished one stays, to be continued."""
+        """Let other processes write the store; an unfinished one stays and can be continued."""
         self._folder.close()
 
     def kept(self, level: int, shard: Shard) -> ShardRecord | None:
-        """Return the record of a shard an earlier run has finished, or None where it must be made.
+        """Return the record of a shard that an earlier run has finished; None if it must be made.
 
-        A shard file is whole by construction, but one without all its wanted chunks (unreadable
-        then, perhaps readable now) or with a damaged one counts as not made.
+        A shard's file is always whole. But if a planned chunk is damaged or missing (unreadable
+        then, perhaps readable now), the shard counts as not made.
         """
         if not self._is_continued:
             return None
@@ -125,7 +125,7 @@ class StoreWriter:
         return ShardRecord(level=level, shard=shard, chunks=entries)
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
-        """Return the payload of each chunk of a shard written earlier, by its place."""
+        """Return the payload of each chunk of a written shard, by the chunk's place."""
         try:
             data = self._shard_path(level, shard).read_bytes()
         except FileNotFoundError:
@@ -149,17 +149,17 @@ class StoreWriter:
         return PackedShard(record, parts)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
-        """Write a shard's file and return its record; where no chunk could be read, no file."""
+        """Write a shard's file and return its record; no file if none of its chunks was read."""
         record, parts = packed
         path = self._shard_path(record.level, record.shard)
         if parts:
             self._write(path, *parts)
         elif self._is_continued:
-            path.unlink(missing_ok=True)  # the run before may have left a damaged one
+            path.unlink(missing_ok=True)  # an earlier run may have left a damaged file
         return record
 
     def finish(self, table: "pa.Table") -> None:
-        """Write the tile table and the root's metadata, and give the store its final name."""
+        """Write the tile table and the root's metadata, and rename the store to its final name."""
         self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
         root = self.spec.metadata.to_json()
@@ -185,14 +185,14 @@ class StoreWriter:
             self._check_same_run()
         else:
             self._leave_note()
-        self._begin()  # again, in a run continued: the other may have ended in the middle of it
+        self._begin()  # also in a continued run: the earlier one may have ended in the middle
 
     def _leave_note(self) -> None:
         try:
             note = UnfinishedNote.of(self.spec.metadata).to_json(self.path.name)
             self._write(self.partial / PARTIAL_NOTE, note)
         except OSError:
-            self.discard()  # a folder that cannot say what it is would stop the next run
+            self.discard()  # without its note the folder would stop the next run
             raise
 
     def _begin(self) -> None:
@@ -213,7 +213,7 @@ class StoreWriter:
             before = _begun(self.partial)
         except (OSError, StoreError) as error:
             raise StoreMismatchError(
-                f"{self.partial} exists but does not say what it is ({error}); "
+                f"{self.partial} exists, but its slide and settings cannot be read ({error}); "
                 "delete it or restart."
             ) from error
         keys = before.differing(UnfinishedNote.of(self.spec.metadata))
@@ -246,13 +246,13 @@ class StoreWriter:
         self._list(path, FileSum.of(*parts))
 
     def _list(self, path: Path, content: FileSum) -> None:
-        """Remember a file for the manifest."""
+        """Add a file to the manifest."""
         name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
         self._files[name] = content
 
 
 def begun_codec(path: Path) -> str | None:
-    """Return the codec an unfinished store at ``path`` was begun with, or None without one."""
+    """Return the codec of the unfinished store at ``path``; None if there is none."""
     try:
         return _begun(partial_path(path)).codec
     except (OSError, StoreError):
@@ -260,10 +260,10 @@ def begun_codec(path: Path) -> str | None:
 
 
 def _begun(partial: Path) -> UnfinishedNote:
-    """Return what an unfinished store was begun with.
+    """Return the slide and settings that an unfinished store was begun with.
 
-    The note goes just before the last rename; a run that ended between the two left the root's
-    metadata, which say the same.
+    The note is removed just before the last rename; a run that ended between the two left the
+    root's metadata, which hold the same.
     """
     note = partial / PARTIAL_NOTE
     if note.exists():

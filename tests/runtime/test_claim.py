@@ -65,12 +65,12 @@ def test_the_second_says_who_holds_it(path, hold):
     assert re.search(
         rf"x\.zarr is being written by process {holder.pid} on .+ since \d{{4}}-", told
     )
-    assert "wait until it has ended, or choose another output" in told
+    assert "wait until it ends, or choose another output" in told
 
 
 def test_one_process_cannot_hold_it_twice(path):
     claim = Claim(path)
-    with pytest.raises(st.StoreBusyError, match=f"process {os.getpid()} on .*this very one"):
+    with pytest.raises(st.StoreBusyError, match=f"process {os.getpid()} on .*this process: wait"):
         Claim(path)
     claim.release()
     Claim(path).release()
@@ -124,7 +124,7 @@ def test_the_hosts_clock_does_not_matter(path):
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
 def test_a_claim_that_names_nobody_goes_by_its_age(path, data):
     path.write_bytes(data)
-    with pytest.raises(st.StoreBusyError, match="a process that has not left its name"):
+    with pytest.raises(st.StoreBusyError, match="a process that has not recorded its name"):
         Claim(path)
     os.utime(path, (1, 1))
     Claim(path).release()
@@ -235,7 +235,7 @@ def test_a_fork_neither_writes_nor_releases(path):
     told = subprocess.run(
         [sys.executable, "-c", FORK, path], capture_output=True, text=True, check=True
     ).stdout
-    assert "it is a fork of the one that holds the claim" in told
+    assert "it is a fork of the process that holds the claim" in told
 
 
 def test_times_make_sense():

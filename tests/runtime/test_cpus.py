@@ -177,6 +177,6 @@ def test_no_worker_at_all_is_refused_before_anything_is_done(tmp_path, workers):
         lambda: estimate(slide, plan, out, workers=workers),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match=f"workers is at least 1, but it is {workers}"):
+        with pytest.raises(ValueError, match=f"workers must be at least 1, but it is {workers}"):
             call()
     assert list(tmp_path.iterdir()) == []

@@ -123,7 +123,7 @@ def test_a_task_can_be_carried_through_all_stages_at_once():
 
 
 def test_numbers_are_checked():
-    with pytest.raises(ValueError, match="workers is at least 1, but this one is 0"):
+    with pytest.raises(ValueError, match="workers must be at least 1, but it is 0"):
         limits(workers=0)
 
 

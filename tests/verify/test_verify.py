@@ -73,7 +73,7 @@ def test_what_is_found_and_its_order_do_not_depend_on_the_workers(tmp_path):
     found = [st.verify_store(path, slide=slide, workers=workers) for workers in (1, 2, 7)]
     assert found[0] == found[1] == found[2]
     assert len(found[0]) > 16
-    with pytest.raises(ValueError, match="workers is at least 1, but it is 0"):
+    with pytest.raises(ValueError, match="workers must be at least 1, but it is 0"):
         st.verify_store(path, workers=0)
 
 
