@@ -9,7 +9,8 @@ SAMPLE := data_samples/sample.svs
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 
-.PHONY: demo test test-all torture check lint types layers bench clean
+.PHONY: demo test test-all torture check lint types layers docs bench clean
+.DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
 	$(BIN)/slidetile info $(SAMPLE)
@@ -29,7 +30,7 @@ test-all: $(VENV)/.test
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture
 
-check: lint types layers test-all
+check: lint types layers docs test-all
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check .
@@ -40,6 +41,14 @@ types: $(VENV)/.check
 
 layers: $(VENV)/.check
 	$(BIN)/lint-imports
+
+docs: site/index.html
+
+# The site takes ten seconds, and is built again only where something it is made of has changed.
+SOURCES := $(shell find docs notebooks slidetile data_samples/sample.svs -name '*.pyc' -o -type f -print)
+
+site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md CONTRIBUTING.md $(SOURCES)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py
@@ -67,5 +76,9 @@ $(VENV)/.check: $(VENV)/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site .cache

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import slidetile as st
-from slidetile.runtime.governor import kept_heap
+from slidetile.runtime.heap import tune_heap
 
 TILE_MEGAPIXELS = 1024 * 1024 / 1e6
 SAMPLE_SHARE = 6  # what is slow is measured on every sixth tile
@@ -143,6 +143,7 @@ def chunks_of(slide: st.Slide, tile: st.Region) -> list[np.ndarray]:
 
 def write(codec: str) -> Callable[[str, str, int], Figures]:
     def contestant(slide: str, out: str, threads: int) -> Figures:
+        tune_heap()  # as the command does
         last: list[st.Progress] = []
         with st.open_slide(slide) as opened:
             plan = plan_of(opened)
@@ -223,8 +224,9 @@ def through_openslide(slide: str, _out: str, _threads: int) -> Figures:
     tiles = sampled_tiles(slide)[:20]
     source = openslide.OpenSlide(slide)
     planes = np.empty((3, 1024, 1024), np.uint8)
-    # All with the heap as a run has it: otherwise this is about glibc, not about any of them.
-    with kept_heap(), st.open_slide(slide, reader="openslide") as opened:
+    # All with the heap as a command has it: otherwise this is about glibc, not about any of them.
+    tune_heap()
+    with st.open_slide(slide, reader="openslide") as opened:
         contests = {
             "openslide": lambda t: source.read_region((t.x, t.y), 0, (t.width, t.height)),
             "adapter": lambda t: opened.fetch(t).pixels(out=planes.transpose(1, 2, 0)),

@@ -10,7 +10,7 @@ import numpy as np
 
 import slidetile as st
 from slidetile.raster.averaging import Resampling
-from slidetile.runtime.governor import kept_heap
+from slidetile.runtime.heap import tune_heap
 
 FACTORS = (Fraction(700, 499), Fraction(2), Fraction(1000, 303), Fraction(4), Fraction(79, 10))
 ROUNDS = 7
@@ -32,7 +32,7 @@ def seconds(factor):
 
 
 if __name__ == "__main__":
-    with kept_heap():
-        for factor in FACTORS:
-            best = seconds(factor)
-            print(f"{float(factor):6.3f}: {float(factor) ** 2 * 2**20 / best / 1e6:4.0f} MP/s")
+    tune_heap()
+    for factor in FACTORS:
+        best = seconds(factor)
+        print(f"{float(factor):6.3f}: {float(factor) ** 2 * 2**20 / best / 1e6:4.0f} MP/s")

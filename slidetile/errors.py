@@ -6,15 +6,18 @@ SlidetileError
 │   ├── UnsupportedSlideError     no reader recognises the file
 │   ├── MissingResolutionError    no mpp in the file and none given, where one is needed
 │   ├── SlideReadError            pixels could not be read or decoded (also OSError)
-│   └── NotNativeError            the slide's compressed tiles cannot be copied as they are
+│   └── NotNativeError            the slide's compressed tiles cannot be copied unchanged
 └── StoreError
     ├── StoreExistsError          the destination already holds a store (also FileExistsError)
-    ├── StoreMismatchError        written from another slide or with other settings: resume refused
+    ├── StoreMismatchError        made from another slide or with other settings: not resumed
     ├── StoreBusyError            another process is writing it
     └── IncompleteStoreError      opened before all planned tiles were written
 
-No class has an ``__init__``: they cross process borders, and pickle calls them with their message.
+No class has an ``__init__``: errors pass between processes, and pickle makes them from their
+message alone.
 """
+
+import errno
 
 
 class SlidetileError(Exception):
@@ -22,7 +25,7 @@ class SlidetileError(Exception):
 
 
 class AnnotationError(SlidetileError):
-    """An annotation file cannot be read, or holds nothing for this slide."""
+    """An annotation file cannot be read, or holds no annotations for this slide."""
 
 
 class SlideError(SlidetileError):
@@ -34,7 +37,7 @@ class UnsupportedSlideError(SlideError):
 
 
 class MissingResolutionError(SlideError):
-    """The slide does not say its mpp, and none was given where one is needed."""
+    """An mpp is needed, but the slide's file has none and none was given."""
 
 
 class SlideReadError(SlideError, OSError):
@@ -42,7 +45,7 @@ class SlideReadError(SlideError, OSError):
 
 
 class NotNativeError(SlideError):
-    """The slide's compressed tiles cannot be copied into a store as they are."""
+    """The slide's compressed tiles cannot be copied into a store unchanged."""
 
 
 class StoreError(SlidetileError):
@@ -54,7 +57,7 @@ class StoreExistsError(StoreError, FileExistsError):
 
 
 class StoreMismatchError(StoreError):
-    """An unfinished store was written from another slide or with other settings."""
+    """An unfinished store was made from another slide or with other settings."""
 
 
 class StoreBusyError(StoreError):
@@ -65,7 +68,23 @@ class IncompleteStoreError(StoreError):
     """A store was opened before all its planned tiles were written."""
 
 
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def explain(error: BaseException) -> str:
+    """Return what went wrong, in one line for people; the error's class, where it says nothing.
+
+    Of an error of the system the file is named, and what to do where the disk is full.
+    """
+    message = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        if error.errno in _DISK_IS_FULL:
+            message += "; what is written is kept: make room, and run the same command again"
+    return " ".join(message.split()) or type(error).__name__
+
+
 def one_line(error: BaseException | None) -> str:
-    """Return what an error says, without line breaks, and short."""
+    """Return an error's message on one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:199] + "…"

@@ -1,4 +1,7 @@
-"""All choices between a slide's file and its store, in one value, and the call that follows it."""
+"""All choices between a slide's file and its store in one value, and the call that follows them.
+
+Knows the steps from slide to store. Does not know the command line, nor other slides.
+"""
 
 import os
 from contextlib import ExitStack
@@ -16,14 +19,18 @@ from slidetile.choices import (
 )
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
-from slidetile.format.metadata import level_0
-from slidetile.planning.plan import TilePlan, TileSpec, plan_tiles
+from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.tissue import TissueParameters
+from slidetile.planning.plan import TilePlan, plan_tiles
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.runtime.cpus import worker_count
-from slidetile.slides.opening import named_reader, open_slide
+from slidetile.slides.mpp import check_mpp
+from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import check_overview_mpp, overview_mpp
 from slidetile.slides.reader import Reader
+from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
-from slidetile.slides.slide import Slide, check_mpp
+from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (
@@ -39,19 +46,20 @@ from slidetile.writing.write import write_tiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a slide becomes a store. Everything has a default that suits an H&E slide.
+    """How a slide becomes a store. Every choice has a default that suits an H&E slide.
 
     Raises
     ------
     ValueError
-        ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` out of range, an area or the
-        margin is negative, ``keep_pen`` is of another detector, or no codec or reader has the name.
+        ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` is out of range, an area or the
+        margin is negative, ``keep_pen`` is set together with a detector, or the name of the codec
+        or reader is unknown.
     TypeError
-        The detector is none.
+        ``detector`` is not a detector.
     """
 
     mpp: float | None = None
-    """Resolution of the store's level 0, in µm per pixel; the slide's own unless given. See
+    """Resolution of the store's level 0, in µm per pixel; None is the slide's own. See
     `rescale_slide`."""
 
     tile: TileSpec = field(default_factory=TileSpec)
@@ -61,32 +69,32 @@ class Recipe:
     """How pixels are stored; see `write_tiles`."""
 
     detector: AnyDetector | None = None
-    """What finds the tissue; chosen by the slide's background unless given."""
+    """The tissue detector; None chooses by the overview, see `find_tissue`."""
 
     keep_pen: bool = False
-    """Whether pen strokes may count as tissue, where the detector is chosen by the slide."""
+    """Whether pen strokes may count as tissue, where the detector is chosen by the overview."""
 
     tissue_mpp: float | None = None
-    """Resolution at which tissue is looked for, in µm per pixel; None is 8 µm, coarser on large
+    """Resolution at which tissue is detected, in µm per pixel; None is 8 µm, or coarser on large
     slides, see `overview_mpp`."""
 
     min_piece_area_um2: float = MIN_PIECE_AREA_UM2
-    """Smaller pieces of tissue are dropped."""
+    """Pieces of tissue smaller than this, in µm², are dropped."""
 
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2
-    """Smaller holes in tissue are filled."""
+    """Holes in tissue smaller than this, in µm², are filled."""
 
     tissue_margin_um: float = TISSUE_MARGIN_UM
-    """How far tissue is widened on all sides."""
+    """How far tissue is widened on all sides, in µm."""
 
     annotations: AnnotationsSpec | None = None
-    """Annotations, to take for tissue or to cut it with."""
+    """Annotations that replace or cut the detected tissue; None uses none."""
 
     reader: str | Reader | None = None
-    """"tiff" or "openslide" to insist on one, or a `Reader` of your own."""
+    """"tiff" or "openslide" to use only that reader, or a `Reader` of your own; None tries all."""
 
     slide_mpp: float | tuple[float, float] | None = None
-    """Micrometres per level-0 pixel, where the slide's own are missing or wrong."""
+    """Micrometres per level-0 pixel, or (x, y), where the file's own are missing or wrong."""
 
     def __post_init__(self) -> None:
         if self.tissue_mpp is not None:
@@ -102,7 +110,7 @@ class Recipe:
 
     @property
     def _lengths(self) -> dict[str, float]:
-        """Areas and lengths of tissue, by the names that `find_tissue` has for them."""
+        """Areas and lengths of tissue, under the names of `find_tissue`'s parameters."""
         return {
             "min_piece_area_um2": float(self.min_piece_area_um2),
             "min_hole_area_um2": float(self.min_hole_area_um2),
@@ -111,11 +119,11 @@ class Recipe:
 
     @property
     def _is_drawn(self) -> bool:
-        """Whether annotations are the tissue, and none is looked for."""
+        """Whether annotations replace the detection of tissue."""
         return self.annotations is not None and self.annotations.mode == "replace"
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
-        """Open a slide, at the resolution asked for; see `open_slide` and `rescale_slide`."""
+        """Open a slide at the recipe's resolution; see `open_slide` and `rescale_slide`."""
         with ExitStack() as stack:
             slide = stack.enter_context(open_slide(path, reader=self.reader, mpp=self.slide_mpp))
             chosen = slide if self.mpp is None else rescale_slide(slide, mpp=self.mpp)
@@ -125,13 +133,13 @@ class Recipe:
     def tissue(self, slide: Slide) -> TissueMask:
         """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
         if self.annotations is None:
-            return self._found(slide)
+            return self._detected(slide)
         annotations = self.annotations.read(slide)
         if self.annotations.mode == "replace":
             return draw_tissue(slide, annotations, mpp=self.tissue_mpp)
-        return cut_tissue(self._found(slide), annotations, mode=self.annotations.mode)
+        return cut_tissue(self._detected(slide), annotations, mode=self.annotations.mode)
 
-    def _found(self, slide: Slide) -> TissueMask:
+    def _detected(self, slide: Slide) -> TissueMask:
         return find_tissue(
             slide,
             mpp=self.tissue_mpp,
@@ -145,44 +153,49 @@ class Recipe:
         return plan_tiles(slide, self.tissue(slide), self.tile)
 
     def matches(self, store: TileStore, slide: Slide) -> bool:
-        """Return whether a store is what this recipe makes of a slide, as far as is recorded.
+        """Return whether a store records this slide and the settings of this recipe.
 
-        A codec or a detector left to be chosen by the slide agrees with whatever was chosen.
+        A codec or a detector that the slide chooses matches any that it may choose.
         """
-        source, parameters = store.attributes["source"], store.attributes["parameters"]
+        source, parameters = store.metadata.source, store.metadata.parameters
+        return (
+            source.fingerprint == slide.source.fingerprint
+            and source.reader == slide.reader
+            and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
+            and parameters.mpp == self.mpp
+            and store.tile_size == self.tile.size
+            and parameters.tiles == self.tile.parameters
+            and self._same_tissue(parameters.tissue, slide)
+            and self._same_codec(store.metadata.chunk_codec)
+        )
+
+    def _same_tissue(self, found: TissueParameters, slide: Slide) -> bool:
         drawn = [] if self.annotations is None else [self.annotations.parameters(slide)]
         return (
-            source["fingerprint"] == slide.source.fingerprint
-            and source["reader"] == slide.reader
-            and store.attributes["level_0"] == level_0(slide.mpp, slide.rescaling)
-            and parameters["mpp"] == self.mpp
-            and store.tile_size == self.tile.size
-            and self.tile.parameters.items() <= parameters.items()
-            and self._tissue_parameters(slide).items() <= parameters["tissue"].items()
-            and self._same_detector(parameters["tissue"]["detector"])
-            and parameters["tissue"].get("regions", []) == drawn
-            and self._same_codec(store.codec, parameters["codec"])
+            found.includes(self._tissue_parameters(slide))
+            and self._same_detector(found.detector)
+            and [annotations.to_node() for annotations in found.annotations] == drawn
         )
 
     def _tissue_parameters(self, slide: Slide) -> dict[str, Any]:
-        """Return what is known of the tissue's parameters before any is found."""
-        found = (
+        """Return the tissue's parameters that are known before tissue is detected."""
+        options = (
             {} if self._is_drawn else {"keep_pen": self.keep_pen, **stored_lengths(self._lengths)}
         )
-        return {"mpp": overview_mpp(slide, self.tissue_mpp), **found}
+        return {"mpp": overview_mpp(slide, self.tissue_mpp), **options}
 
-    def _same_detector(self, told: dict[str, Any]) -> bool:
+    def _same_detector(self, recorded: Any) -> bool:
         if self._is_drawn:
-            return told == DETECTOR
+            return bool(recorded == DETECTOR)
         given = None if self.detector is None else (self.detector,)
         detectors = given or default_detectors(keep_pen=self.keep_pen)
-        return told in map(describe_detector, detectors)
+        return recorded in map(describe_detector, detectors)
 
-    def _same_codec(self, name: str, parameters: dict[str, Any]) -> bool:
+    def _same_codec(self, found: ChunkCodec) -> bool:
         if self.codec == "auto":
-            return name in ("native", "zstd")
+            return found.name in ("native", "zstd")
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
-        return (codec.name, codec.parameters) == (name, parameters)
+        return (codec.name, codec.parameters) == (found.name, found.parameters)
 
 
 def tile_slide(
@@ -201,9 +214,9 @@ def tile_slide(
     path
         The slide's file.
     store_path
-        Where the store is to lie.
+        Path of the store to write.
     recipe
-        How to do it.
+        How the slide becomes a store. None is `Recipe()`.
     workers, options, on_progress
         As in `write_tiles`.
 

@@ -1,4 +1,4 @@
-"""A reader of stores written from docs/store-format.md alone: nothing of slidetile is read here."""
+"""A reader of stores written from the page of the store format alone, without slidetile."""
 
 import json
 import math
@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from paths import ROOT
 
-PAGE = (ROOT / "docs" / "store-format.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "store-format.md").read_text(encoding="utf-8")
 ABSENT = (1 << 64) - 1
 
 QUALITY = (

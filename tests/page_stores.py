@@ -1,4 +1,4 @@
-"""The stores that are compared with docs/store-format.md; slidetile writes them."""
+"""The stores that are compared with docs/reference/store-format.md; slidetile writes them."""
 
 import numpy as np
 import pytest

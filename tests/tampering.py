@@ -11,9 +11,9 @@ from paths import SAMPLE
 import slidetile as st
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.format.manifest import FileSum, pack_manifest
+from slidetile.format.metadata.node import to_json
 from slidetile.format.names import MANIFEST
 from slidetile.format.shard import pack_shard
-from slidetile.store.array import ArrayFile
 
 CODECS = ("native", "zstd", "jpeg", "raw")
 TABLE = "tiles/tiles.parquet"
@@ -56,9 +56,10 @@ def reseal(path):
 
 
 def edit_json(path, name, change):
+    """Change metadata and write them as slidetile does, so that only their sense can be wrong."""
     node = json.loads((path / name).read_bytes())
     change(node)
-    (path / name).write_text(json.dumps(node))
+    (path / name).write_bytes(to_json(node))
     reseal(path)
 
 
@@ -88,7 +89,7 @@ def chunks_of(data, count):
 
 def packed(path, name, chunks):
     """The shard file ``name`` with these stored chunks."""
-    grid = ArrayFile(path / name.split("/")[0], ZstdCodec()).grid
+    grid = st.open_store(path)._arrays[int(name.split("/")[0])].grid
     return b"".join(pack_shard({place: (chunk,) for place, chunk in chunks.items()}, grid))
 
 

@@ -71,8 +71,14 @@ FACES = {
     ],
     "slides": [
         "ArraySlide",
+        "DecodedPixels",
+        "FetchedPixels",
+        "FetchedTiles",
+        "FileSlide",
         "Level",
+        "NativeTiles",
         "Overview",
+        "Reader",
         "Slide",
         "Source",
         "open_slide",
@@ -182,10 +188,47 @@ def test_importing_loads_nothing_heavy():
     assert len(new) < 20
 
 
+READING = {"format", "raster", "runtime", "slides", "store"}
+
+
 def test_opening_a_store_loads_nothing_that_makes_one():
     loaded = loaded_by("from slidetile.store import open_store, Windows")
     packages = {name.split(".")[1] for name in loaded if name.startswith("slidetile.")}
-    assert packages == {"_face", "choices", "errors", "format", "raster", "slides", "store"}
+    assert packages == {"_face", "choices", "errors", *READING}
+
+
+LOADED = """
+new = [name.split(".") for name in set(sys.modules) - before]
+print(*sorted({
+    name[0] if name[0] != "slidetile" else ".".join(name[:3 if name[1:2] == ["slides"] else 2])
+    for name in new
+    if name[0] not in sys.stdlib_module_names and "cython" not in name[0]
+}))
+"""
+
+STORE_LOADS = {
+    *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.errors"),
+    *("slidetile.format", "slidetile.raster", "slidetile.runtime", "slidetile.store"),
+    # What a level is, and how large an overview; no file's reader.
+    *("slidetile.slides", "slidetile.slides.fetched", "slidetile.slides.native"),
+    *("slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
+}
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
+    """What every worker of a DataLoader loads, besides what trains."""
+    path = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(codec=codec)).path
+    told = imported(
+        "import sys",
+        "before = set(sys.modules)",
+        "from slidetile.store import open_store",
+        f"open_store({str(path)!r})[0]",
+        LOADED,
+    )
+    loaded = set(told.split())
+    assert "pyarrow" in loaded
+    assert loaded - {*STORE_LOADS, "google_crc32c", "imagecodecs", "pyarrow"} == set()
 
 
 def test_importing_changes_nothing():
@@ -253,6 +296,16 @@ def documented_fields(kind):
 def _has_own_init(kind):
     own = vars(kind).get("__init__")
     return own is not None and own.__module__ in MODULES  # a protocol's is typing's
+
+
+def test_the_library_reads_the_environment_in_one_place():
+    readers = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
+    }
+    assert readers == {"runtime/cpus.py", "cli/limits.py"}  # what SLURM gave; the command line
 
 
 @pytest.mark.parametrize("name", FACE)

@@ -1,6 +1,6 @@
 """What people drew on a slide: read from QuPath, ImageScope or a mask, and written for QuPath.
 
-Knows annotation files, and where on a slide their coordinates lie. Does not know how tissue is
+Knows annotation files, and where on a slide their coordinates are. Does not know how tissue is
 detected.
 """
 

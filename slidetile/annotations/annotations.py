@@ -1,4 +1,7 @@
-"""Areas that somebody drew on a slide, and which pixels of an overview they hold."""
+"""Areas that somebody drew on a slide, and which pixels of an overview they cover.
+
+Knows level-0 pixels and overviews. Does not know files or their formats.
+"""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -16,14 +19,14 @@ from slidetile.slides.overview import Overview
 _log = logging.getLogger(__name__)
 
 LARGEST_CROSSING_COUNT = 1_000_000_000
-"""Crossings of outlines and mask rows; more would take longer than a minute."""
+"""Most crossings of outlines with mask rows; more would take longer than a minute."""
 
 _BAND_PX = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Annotation:
-    """One area: what its outline encloses, without its holes."""
+    """One drawn area: what its outline encloses, without its holes."""
 
     class_name: str
     """Its class; empty where it has none."""
@@ -39,14 +42,14 @@ class Annotation:
 
     @property
     def area_px(self) -> float:
-        """Its area in level-0 pixels, where rings neither cross themselves nor each other."""
+        """Its area in level-0 pixels, if its rings cross neither themselves nor each other."""
         outline, *holes = (abs(_shoelace(ring)) for ring in self.rings)
         return outline - sum(holes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PaintedMask:
-    """Pixels that somebody painted, on a grid of their own."""
+    """Pixels that somebody painted, at any scale and place on the slide."""
 
     mask: Mask
     """bool [row, column]."""
@@ -58,7 +61,7 @@ class PaintedMask:
     """Level-0 pixels per pixel of the mask, as (x, y)."""
 
     def covers(self, size: tuple[int, int]) -> bool:
-        """Return whether it lies exactly over a slide of this (width, height)."""
+        """Return whether the mask covers exactly a slide of this (width, height)."""
         height, width = self.mask.shape
         ends = width * self.scale[0], height * self.scale[1]
         return not any(self.origin) and bool(np.allclose(ends, size, rtol=1e-9, atol=0))
@@ -66,13 +69,13 @@ class PaintedMask:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Annotations:
-    """What an annotation file holds, in level-0 pixels of its slide. Made by `read_annotations`."""
+    """The content of an annotation file, in level-0 pixels. Made by `read_annotations`."""
 
     name: str
     """The file's name without folders."""
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Digest of the file and how it was read; fit for JSON."""
+    """The file's digest and how it was read; JSON-serialisable."""
 
     areas: tuple[Annotation, ...] = ()
     """The areas of the wanted classes, in the file's order; none where the file is a mask."""
@@ -84,7 +87,7 @@ class Annotations:
     """Number of areas of each class in the file, wanted or not."""
 
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Number of things in the file that are no areas, by what they are."""
+    """Number of objects in the file that are not areas, by kind."""
 
     @property
     def is_empty(self) -> bool:
@@ -92,21 +95,21 @@ class Annotations:
         return not self.areas and (self.painted is None or not self.painted.mask.any())
 
     def mask_on(self, overview: Overview) -> Mask:
-        """Return which pixels of an overview the annotations hold.
+        """Return which pixels of an overview the annotations cover.
 
-        Those whose centre lies inside an outline, any number of times and in either direction,
-        and in no hole of that area: what a self-crossing outline encircles belongs to it. Of a
-        painted mask, those of which it covers at least half.
+        An area covers the pixels whose centre is inside its outline and not inside one of its
+        holes. All that a self-crossing outline encircles is inside it, in either direction (the
+        nonzero winding rule). A painted mask covers the pixels of which at least half is painted.
 
         Returns
         -------
         bool array [row, column]
-            Of the overview's height and width.
+            As high and as wide as the overview.
 
         Raises
         ------
         AnnotationError
-            The outlines go to and fro without end.
+            The outlines cross the rows of the overview more than `LARGEST_CROSSING_COUNT` times.
         """
         if self.painted is not None:
             return _sample(self.painted, overview)
@@ -115,32 +118,32 @@ class Annotations:
 
 @dataclass(slots=True)
 class _Doubts:
-    """What is to be said of outlines once they are filled."""
+    """What a user is warned about after outlines are filled."""
 
     rings: int = 0
     crossed: int = 0
     crossed_px: int = 0
     unseen: int = 0
 
-    def enter(self, counts: NDArray[np.int64]) -> None:
-        """Take down a ring's pixels wound (once, backwards once, more often)."""
+    def add(self, counts: NDArray[np.int64]) -> None:
+        """Add a ring's pixels: wound forwards, wound backwards, wound more than once."""
         self.rings += 1
         doubtful = int(counts[2] + min(counts[0], counts[1]))
         self.crossed += doubtful > 0
         self.crossed_px += doubtful
 
-    def tell(self, annotations: Annotations) -> None:
-        """Warn of what was doubtful, with the numbers."""
+    def warn(self, annotations: Annotations) -> None:
+        """Log a warning for each doubt, with the numbers."""
         if self.crossed:
             _log.warning(
-                "%s: %d of %d outlines cross themselves, over %d pixels of the mask: all they "
-                "encircle is taken.",
+                "%s: %d of %d outlines cross themselves, over %d pixels of the mask: all that "
+                "they encircle is used.",
                 *(annotations.name, self.crossed, self.rings, self.crossed_px),
             )
         if self.unseen:
             _log.warning(
-                "%s: %d of %d areas are too small to hold the centre of a mask pixel, or lie "
-                "outside: look at a finer tissue mpp.",
+                "%s: %d of %d areas are too small to hold the centre of a mask pixel, or are "
+                "outside the slide: give a finer tissue mpp.",
                 *(annotations.name, self.unseen, len(annotations.areas)),
             )
 
@@ -163,16 +166,16 @@ def _fill(annotations: Annotations, overview: Overview) -> Mask:
             mask[rows, columns] |= inside
             is_seen |= bool(inside.any())
         for ring_counts in counts:
-            doubts.enter(ring_counts)
+            doubts.add(ring_counts)
         doubts.unseen += not is_seen
-    doubts.tell(annotations)
+    doubts.warn(annotations)
     return mask
 
 
 def _bands(
     area: Annotation, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> Iterator[tuple[slice, slice]]:
-    """Yield the [rows, columns] around an area, so many at a time that memory stays flat."""
+    """Yield the [rows, columns] around an area, in bands of rows that keep memory flat."""
     rows, columns = _span(area.rings[0], x, y)
     height = max(1, _BAND_PX // max(1, columns.stop - columns.start))
     for row in range(rows.start, rows.stop if columns.start < columns.stop else 0, height):
@@ -182,7 +185,7 @@ def _bands(
 def _span(
     ring: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[slice, slice]:
-    """Return the [rows, columns] of a grid that lie within a ring's bounds."""
+    """Return the [rows, columns] of an overview whose pixel centres are within a ring's bounds."""
     edges = ring.min(axis=0), ring.max(axis=0)
     left, right = (int(np.searchsorted(x, edge[0])) for edge in edges)
     top, bottom = (int(np.searchsorted(y, edge[1])) for edge in edges)
@@ -208,12 +211,12 @@ def _inside(
 def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the level-0 x of each column of an overview and the y of each row.
 
-    The centre is that of the part inside the slide: the last column and row may reach beyond it.
+    They are the centres of the part inside the slide: the last column and row may reach beyond it.
     """
     centres = []
     sizes = (overview.slide_width, overview.slide_height)
     for count, scale, size in zip(
-        (overview.width, overview.height), overview.scale, sizes, strict=True
+        (overview.width, overview.height), overview.downsample, sizes, strict=True
     ):
         edges = np.minimum(np.arange(count + 1) * scale, size)
         centres.append((edges[:-1] + edges[1:]) / 2)
@@ -221,10 +224,13 @@ def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _sample(painted: PaintedMask, overview: Overview) -> Mask:
-    """Return which pixels a painted mask covers by half; the nearest, where it is coarser."""
+    """Return which pixels a painted mask covers by half.
+
+    Where the mask is coarser than the overview, its pixel at the centre decides.
+    """
     size = (overview.slide_width, overview.slide_height)
     if painted.mask.shape == (overview.height, overview.width) and painted.covers(size):
-        return painted.mask.copy()  # made on an overview, whose last pixels reach over the slide
+        return painted.mask.copy()  # its last pixels may reach beyond the slide, as the overview's
     mask: Mask = np.zeros((overview.height, overview.width), np.bool_)
     centres = pixel_centres(overview)
     columns, left, right = _spans(painted, overview, centres[0], axis=0)
@@ -240,9 +246,9 @@ def _sample(painted: PaintedMask, overview: Overview) -> Mask:
 def _spans(
     painted: PaintedMask, overview: Overview, centres: NDArray[np.float64], *, axis: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the overview's columns or rows over a painted mask, and the pixels under each."""
+    """Return the overview's columns or rows over a painted mask, and the mask pixels under each."""
     count = painted.mask.shape[1 - axis]
-    origin, scale, step = painted.origin[axis], painted.scale[axis], overview.scale[axis]
+    origin, scale, step = painted.origin[axis], painted.scale[axis], overview.downsample[axis]
     centre = (centres - origin) / scale
     numbers = np.flatnonzero((centre >= 0) & (centre < count))
     start = stop = centre[numbers].astype(np.intp)

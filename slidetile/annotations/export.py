@@ -1,6 +1,6 @@
-"""Write tissue outlines and tiles as GeoJSON that QuPath shows where they are.
+"""Write tissue outlines and tiles as GeoJSON that QuPath shows in their place.
 
-Knows plans, stores and what QuPath calls things. Does not know pixels.
+Knows plans, stores and QuPath's names. Does not know pixels.
 """
 
 import json
@@ -29,10 +29,10 @@ UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sheet:
-    """All that is written, in level-0 pixels of the slide's file."""
+    """What is written, in level-0 pixels of the slide's file."""
 
     labels: NDArray[Any]
-    """The tissue pieces, [row, column]."""
+    """Labels of the tissue pieces, integers [row, column]."""
 
     scale: tuple[float, float]
     """Level-0 pixels per pixel of the labels, as (x, y)."""
@@ -41,10 +41,10 @@ class _Sheet:
     """(width, height) of the slide."""
 
     origin: tuple[int, int]
-    """Where coordinates begin: the scan area's corner."""
+    """(x, y) where coordinates begin: the top left corner of the scan area."""
 
     step: tuple[float, float]
-    """Pixels per pixel of the store's level 0, as (x, y)."""
+    """Level-0 pixels of the file per pixel of the store's level 0, as (x, y)."""
 
     def features(self, tiles: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield a feature for each piece of tissue, then for each tile."""
@@ -90,11 +90,11 @@ class _Sheet:
         }
 
     def _ring(self, ring: Ring) -> list[list[float]]:
-        """Return a closed ring of level-0 pixels; overview pixels may reach over the slide."""
+        """Return a closed ring of level-0 pixels; overview pixels may reach beyond the slide."""
         return self._placed(np.concatenate([ring, ring[:1]]) * self.scale)
 
     def _placed(self, corners: NDArray[np.float64]) -> list[list[float]]:
-        """Return corners where they are written, none of them outside the slide."""
+        """Return corners as they are written: relative to the origin, and within the slide."""
         placed = np.minimum(corners, self.size) - self.origin
         return [[_number(x), _number(y)] for x, y in placed.tolist()]
 
@@ -112,7 +112,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
     slide
         The slide the plan was made for.
     plan
-        What to write.
+        The plan.
     path
         The file; one that exists is replaced.
 
@@ -138,7 +138,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
             f"The plan belongs to a slide of {plan.slide_size[0]}×{plan.slide_size[1]} px, but "
             f"this slide has {slide.width}×{slide.height} px."
         )
-    original, (x, y) = slide.original, plan.tissue.overview.scale
+    original, (x, y) = slide.original, plan.tissue.overview.downsample
     across, down = original_scale(slide)
     sheet = _Sheet(
         labels=plan.tissue.labels,
@@ -167,7 +167,7 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     store
-        What to write.
+        The store.
     path
         The file; one that exists is replaced.
 
@@ -180,15 +180,17 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
     """
     labels = store.tissue
     if labels.max() > labels.size:
-        raise StoreError(f"{store.path} is damaged: its tissue has a piece {labels.max()}.")
-    source = store.attributes["source"]
-    scan_area = source.get("scan_area") or [0, 0]
-    (x, y), (across, down) = store.overview_scale, store.attributes["level_0"]["scale"]
+        raise StoreError(
+            f"{store.path} is damaged: its tissue labels reach {labels.max()}, "
+            f"more than their {labels.size} pixels."
+        )
+    source = store.metadata.source
+    (x, y), (across, down) = store.overview_scale, store.slide_scale
     sheet = _Sheet(
         labels=labels,
         scale=(x * across, y * down),
-        size=(source["width"], source["height"]),
-        origin=(int(scan_area[0]), int(scan_area[1])),
+        size=source.size,
+        origin=(0, 0) if source.scan_area is None else (source.scan_area.x, source.scan_area.y),
         step=(across, down),
     )
     _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet)))
@@ -220,9 +222,9 @@ def _write(path: Path, sheet: _Sheet, features: Iterable[dict[str, Any]]) -> Non
 
 
 def _collection(sheet: _Sheet, features: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield the text of a collection, a feature a line."""
-    told = {"unit": "px", "origin": sheet.origin, "slide_size": sheet.size}
-    yield f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":{_text(told)},"features":['
+    """Yield the text of a FeatureCollection, one feature per line."""
+    frame = {"unit": "px", "origin": sheet.origin, "slide_size": sheet.size}
+    yield f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":{_text(frame)},"features":['
     for number, feature in enumerate(features):
         yield ",\n" if number else "\n"
         yield _text(feature)
@@ -234,6 +236,6 @@ def _text(value: Any) -> str:
 
 
 def _number(value: float) -> float:
-    """Return a coordinate to a 1000th of a pixel, as an integer where it is one."""
+    """Return a coordinate rounded to a 1000th of a pixel, as an integer where it is whole."""
     rounded = round(value, 3)
     return int(rounded) if rounded.is_integer() else rounded

@@ -1,4 +1,7 @@
-"""Read areas from GeoJSON (RFC 7946), as QuPath and others write it for slides."""
+"""Read areas from GeoJSON (RFC 7946), as QuPath and others write it for slides.
+
+Knows the file's structure. Does not know the slide.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +11,9 @@ from slidetile.annotations.shapes import FileShapes
 from slidetile.errors import AnnotationError
 
 FOREIGN_MEMBER = "slidetile"
-"""Member of a collection that says where coordinates begin; see docs/annotations.md."""
+"""Member of a FeatureCollection that says where coordinates begin; see annotation-files.md."""
 
-_NO_ANNOTATIONS = {
+_NOT_DRAWN = {
     "cell": "cells",
     "detection": "detections",
     "tile": "tiles",
@@ -18,9 +21,9 @@ _NO_ANNOTATIONS = {
     "PathDetectionObject": "detections",
     "PathTileObject": "tiles",
 }
-"""Kinds of QuPath's objects that nobody drew; the latter as QuPath 0.2 wrote them, in ``id``."""
+"""QuPath's objects that nobody drew; the last three as QuPath 0.2 wrote them, in ``id``."""
 
-_NO_AREAS = {
+_NOT_AREAS = {
     "Point": "points",
     "MultiPoint": "points",
     "LineString": "lines",
@@ -29,16 +32,16 @@ _NO_AREAS = {
 
 
 def read_geojson(path: Path, shapes: FileShapes) -> None:
-    """Take the areas of a GeoJSON file into ``shapes``.
+    """Add the areas of a GeoJSON file to ``shapes``.
 
-    A FeatureCollection, a Feature, a bare geometry, or an array of them. Polygon, MultiPolygon
-    and GeometryCollection are areas. Features are read one by one, so a long file takes no more
-    memory than its longest feature and the corners it holds.
+    The file is a FeatureCollection, a Feature, a bare geometry, or an array of them. Polygon,
+    MultiPolygon and GeometryCollection are areas. Features are read one by one, so a long file
+    takes the memory of its longest feature and of all corners.
 
     Raises
     ------
     AnnotationError
-        It is no JSON, no GeoJSON, or beyond the limits of `JsonStream` and `FileShapes`.
+        The file is not JSON, not GeoJSON, or exceeds a limit of `JsonStream` or `FileShapes`.
     """
     reader = _Reader(shapes)
     with path.open(encoding="utf-8-sig") as file:
@@ -52,15 +55,15 @@ def read_geojson(path: Path, shapes: FileShapes) -> None:
 
 
 class _Reader:
-    """Walks through a document and counts its features."""
+    """Reads a document and counts its features."""
 
     def __init__(self, shapes: FileShapes) -> None:
         self._shapes = shapes
         self._features = 0
 
     def take_members(self, stream: JsonStream) -> None:
-        """Take an object in, its features one by one, wherever among its members they stand."""
-        told: dict[str, Any] = {}
+        """Read an object member by member, and its features one by one."""
+        members: dict[str, Any] = {}
         is_collection = False
         for key in stream.members():
             if key == "features" and stream.peek() == "[":
@@ -68,17 +71,17 @@ class _Reader:
                 for item in stream.elements():
                     self.take(item)
             else:
-                told[key] = stream.value()
-        _take_facts(told, self._shapes)
+                members[key] = stream.value()
+        _take_frame(members, self._shapes)
         if not is_collection:
-            self.take(told)
+            self.take(members)
 
     def take(self, item: Any) -> None:
-        """Take in a feature or a bare geometry."""
+        """Read a feature or a bare geometry."""
         self._features += 1
         where = f"feature {self._features}"
         if not isinstance(item, dict):
-            raise AnnotationError(f"{where} is no GeoJSON object, but {item!r:.60}")
+            raise AnnotationError(f"{where} is not a GeoJSON object, but {item!r:.60}")
         kind = item.get("type")
         if kind == "FeatureCollection":
             for feature in _list(item.get("features"), where):
@@ -91,7 +94,7 @@ class _Reader:
     def _feature(self, feature: dict[str, Any], where: str) -> None:
         properties = feature.get("properties")
         properties = properties if isinstance(properties, dict) else {}
-        if (kind := _no_annotation(feature, properties)) is not None:
+        if (kind := _kind_not_drawn(feature, properties)) is not None:
             self._shapes.left_out[kind] += 1
         elif feature.get("geometry") is None:
             self._shapes.left_out["features without a geometry"] += 1
@@ -109,27 +112,30 @@ class _Reader:
             coordinates = _list(geometry.get("coordinates"), where)
             for rings in [coordinates] if kind == "Polygon" else coordinates:
                 self._shapes.add(class_name, _list(rings, where), unit=unit, where=where)
-        elif isinstance(kind, str) and kind in _NO_AREAS:
-            self._shapes.left_out[_NO_AREAS[kind]] += 1
+        elif isinstance(kind, str) and kind in _NOT_AREAS:
+            self._shapes.left_out[_NOT_AREAS[kind]] += 1
         else:
-            raise AnnotationError(f"{where} is of the type {kind!r:.60}, which GeoJSON has not")
+            raise AnnotationError(
+                f"{where} is of the type {kind!r:.60}, which is not one of GeoJSON's"
+            )
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise AnnotationError(f"{where} has {value!r:.60} where GeoJSON has an array")
+        raise AnnotationError(f"{where} has {value!r:.60} where GeoJSON needs an array")
     return value
 
 
-def _no_annotation(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
+def _kind_not_drawn(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
+    """Return the kind of an object that nobody drew, or None if somebody drew it."""
     for kind in (properties.get("objectType"), properties.get("object_type"), feature.get("id")):
-        if isinstance(kind, str) and kind in _NO_ANNOTATIONS:
-            return _NO_ANNOTATIONS[kind]
+        if isinstance(kind, str) and kind in _NOT_DRAWN:
+            return _NOT_DRAWN[kind]
     return None
 
 
 def _class_name(properties: dict[str, Any]) -> str:
-    """Return the class, in any of the ways it has been written."""
+    """Return the class, in any of the forms that QuPath's versions write."""
     classification = properties.get("classification")
     if isinstance(classification, dict):
         names = classification.get("names")
@@ -139,13 +145,14 @@ def _class_name(properties: dict[str, Any]) -> str:
     return classification if isinstance(classification, str) else ""
 
 
-def _take_facts(told: dict[str, Any], shapes: FileShapes) -> None:
-    """Take in what members that GeoJSON does not know say of the coordinates."""
-    ours = told.get(FOREIGN_MEMBER)
+def _take_frame(members: dict[str, Any], shapes: FileShapes) -> None:
+    """Take the coordinates' unit, origin and slide from members beyond those of GeoJSON."""
+    ours = members.get(FOREIGN_MEMBER)
     ours = ours if isinstance(ours, dict) else {}
-    properties = told.get("properties") if told.get("type") == "FeatureCollection" else None
+    is_collection = members.get("type") == "FeatureCollection"
+    properties = members.get("properties") if is_collection else None
     properties = properties if isinstance(properties, dict) else {}
-    for unit in (ours.get("unit"), told.get("unit"), properties.get("unit"), _crs(told)):
+    for unit in (ours.get("unit"), members.get("unit"), properties.get("unit"), _crs(members)):
         if isinstance(unit, str):
             shapes.unit = unit
             break
@@ -154,9 +161,9 @@ def _take_facts(told: dict[str, Any], shapes: FileShapes) -> None:
         shapes.slide_size = int(size[0]), int(size[1])
 
 
-def _crs(told: dict[str, Any]) -> Any:
-    """Return the name of a coordinate reference system, as GeoJSON of 2008 had it."""
-    crs = told.get("crs")
+def _crs(members: dict[str, Any]) -> Any:
+    """Return the name of a coordinate reference system, as GeoJSON of 2008 defines it."""
+    crs = members.get("crs")
     properties = crs.get("properties") if isinstance(crs, dict) else None
     return properties.get("name") if isinstance(properties, dict) else None
 

@@ -1,4 +1,7 @@
-"""Read areas from the XML of Aperio ImageScope, and from that of HALO, which resembles it."""
+"""Read areas from the XML of Aperio ImageScope, and from that of HALO, which resembles it.
+
+Knows the file's elements, of which ``Region`` is one drawn shape. Does not know the slide.
+"""
 
 import math
 from pathlib import Path
@@ -17,26 +20,27 @@ _KINDS = {
     **dict.fromkeys(("4", "ruler"), "rulers"),
     "3": "arrows",
 }
-"""Kinds of regions: ImageScope numbers them, HALO names them."""
+"""Kinds of shapes: ImageScope numbers them, HALO names them."""
 
 LARGEST_HOLE_COUNT = 10_000
-"""Each area of a layer is compared with all its holes."""
+"""Most holes in a layer: each of its areas is compared with all of them."""
 
 _CIRCLE_ERROR_PX = 0.25
-"""How far an ellipse's outline may lie from the ellipse."""
+"""How far an ellipse's outline may be from the ellipse, in level-0 pixels."""
 
 
 def read_imagescope(path: Path, shapes: FileShapes) -> None:
-    """Take the areas of an ImageScope XML file into ``shapes``.
+    """Add the areas of an ImageScope XML file to ``shapes``.
 
     Coordinates are level-0 pixels. An area's class is the name of its layer (``Annotation``), or
-    the region's own text where the layer has none. Regions with ``NegativeROA="1"`` are holes in
+    the shape's own text where the layer has no name. Shapes with ``NegativeROA="1"`` are holes in
     all areas of their layer. The document is read as a stream, without a tree.
 
     Raises
     ------
     AnnotationError
-        It is no XML, has a document type, is no such file, or beyond the limits of `FileShapes`.
+        The file is not XML, has a document type, is not from ImageScope or HALO, or exceeds a
+        limit of `FileShapes`.
     """
     reader = _Reader(shapes)
     parser = expat.ParserCreate()
@@ -47,7 +51,7 @@ def read_imagescope(path: Path, shapes: FileShapes) -> None:
         with path.open("rb") as file:
             parser.ParseFile(file)
     except (expat.ExpatError, UnicodeDecodeError, LookupError) as error:
-        raise AnnotationError(f"it is no XML: {error}") from error
+        raise AnnotationError(f"it is not XML: {error}") from error
 
 
 def _refuse_doctype(*_: object) -> NoReturn:
@@ -55,44 +59,44 @@ def _refuse_doctype(*_: object) -> NoReturn:
 
 
 class _Reader:
-    """Takes in elements as they begin and end."""
+    """Gathers layers and their shapes, as elements begin and end."""
 
     def __init__(self, shapes: FileShapes) -> None:
         self._shapes = shapes
         self._depth = 0
-        self._regions = 0
+        self._count = 0
         self._layer = ""
         self._areas: list[tuple[str, Ring, str]] = []
         self._holes: list[Ring] = []
-        self._region: dict[str, str] | None = None
+        self._shape: dict[str, str] | None = None
         self._corners: list[tuple[float, float]] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take note of a layer or a region that begins, and of a corner."""
+        """Begin a layer or a shape, or add a corner to the shape."""
         if not self._depth:
             self._root(name, attributes)
         self._depth += 1
         if name == "Annotation":
             self._layer = attributes.get("Name", "").strip()
         elif name == "Region":
-            self._regions += 1
-            self._region, self._corners = attributes, []
-        elif name in ("Vertex", "V") and self._region is not None:
+            self._count += 1
+            self._shape, self._corners = attributes, []
+        elif name in ("Vertex", "V") and self._shape is not None:
             self._corners.append((self._number(attributes, "X"), self._number(attributes, "Y")))
 
     def end(self, name: str) -> None:
-        """Take in the region, or the areas of the layer, that end."""
+        """End a shape, or a layer with its areas."""
         self._depth -= 1
-        if name == "Region" and self._region is not None:
-            self._end_region(self._region)
-            self._region = None
+        if name == "Region" and self._shape is not None:
+            self._end_shape(self._shape)
+            self._shape = None
         elif name == "Annotation":
             self._end_layer()
 
     def _root(self, name: str, attributes: dict[str, str]) -> None:
         if name != "Annotations":
             raise AnnotationError(
-                f"its XML begins with <{name:.40}>, but that of ImageScope with <Annotations>"
+                f"its XML begins with <{name:.40}>, but ImageScope's begins with <Annotations>"
             )
         try:
             mpp = float(attributes.get("MicronsPerPixel", "").replace(",", "."))
@@ -101,11 +105,10 @@ class _Reader:
         if math.isfinite(mpp) and mpp > 0:
             self._shapes.mpp = mpp
 
-    def _end_region(self, region: dict[str, str]) -> None:
-        kind = _KINDS.get(region.get("Type", "").strip().lower())
-        where = self._where(self._regions)
+    def _end_shape(self, shape: dict[str, str]) -> None:
+        kind = _KINDS.get(shape.get("Type", "").strip().lower())
         if kind not in ("polygon", "rectangle", "ellipse"):
-            self._shapes.left_out[kind or "regions of an unknown type"] += 1
+            self._shapes.left_out[kind or "shapes of an unknown type"] += 1
             return
         if len(self._corners) < (3 if kind == "polygon" else 2):
             self._shapes.left_out["outlines of fewer than 3 corners"] += 1
@@ -113,15 +116,16 @@ class _Reader:
         ring = np.array(self._corners, np.float64)
         if kind == "ellipse" or len(ring) == 2:
             ring = _in_box(kind, ring)
-        if region.get("NegativeROA") == "1":
+        if shape.get("NegativeROA") == "1":
             self._holes.append(ring)
         else:
-            self._areas.append((self._layer or region.get("Text", "").strip(), ring, where))
+            class_name = self._layer or shape.get("Text", "").strip()
+            self._areas.append((class_name, ring, self._where))
 
     def _end_layer(self) -> None:
         if len(self._holes) > LARGEST_HOLE_COUNT:
             raise AnnotationError(
-                f"one of its layers has {len(self._holes):,} negative regions, more than "
+                f"one of its layers has {len(self._holes):,} holes (NegativeROA), more than "
                 f"{LARGEST_HOLE_COUNT:,}"
             )
         lows = np.array([hole.min(axis=0) for hole in self._holes]).reshape(-1, 2)
@@ -139,11 +143,12 @@ class _Reader:
             return float(text.replace(",", "."))
         except ValueError as error:
             raise AnnotationError(
-                f"{self._where(self._regions)} has {text!r:.40} for a coordinate {name}"
+                f"{self._where} has {text!r:.40} for a coordinate {name}"
             ) from error
 
-    def _where(self, number: int) -> str:
-        return f"region {number}"
+    @property
+    def _where(self) -> str:
+        return f"Region {self._count}"
 
 
 def _in_box(kind: str, corners: Ring) -> Ring:

@@ -1,4 +1,7 @@
-"""The values of a JSON file one after another: a long file, and never more than one of them."""
+"""The values of a JSON file one after another, so that memory never holds more than one.
+
+Knows JSON. Does not know what the values mean.
+"""
 
 import json
 from collections.abc import Iterator
@@ -7,15 +10,15 @@ from typing import Any, NoReturn, TextIO
 from slidetile.errors import AnnotationError
 
 LARGEST_VALUE = 32 << 20
-"""Characters of one value; its Python objects take ten times that memory."""
+"""Most characters of one value; its Python objects take ten times that memory."""
 
 _CHUNK = 1 << 20
 
 
 class JsonStream:
-    """A JSON document, walked from its beginning to its end.
+    """A JSON document, read from its beginning to its end.
 
-    What is walked into, with `members` or `elements`, is never held as a whole.
+    An object or array that is read by `members` or `elements` is never in memory as a whole.
 
     Parameters
     ----------
@@ -31,12 +34,12 @@ class JsonStream:
         self._read = 0
 
     def peek(self) -> str:
-        """Return the next character that is no space; nothing at the end.
+        """Return the next character that is not white space, or "" at the end.
 
         Raises
         ------
         AnnotationError
-            The file is no UTF-8 text.
+            The file is not UTF-8 text.
         """
         while True:
             while self._at < len(self._text):
@@ -52,7 +55,7 @@ class JsonStream:
         Raises
         ------
         AnnotationError
-            It is no JSON, too long, or nested too deeply.
+            The value is not JSON, is too long, or is nested too deeply.
         """
         self.peek()
         while True:
@@ -64,12 +67,12 @@ class JsonStream:
                 if not self._more():
                     self._fail(error)
                 continue
-            if end < len(self._text) or not self._more():  # a number may go on
+            if end < len(self._text) or not self._more():  # a number may continue
                 self._at = end
                 return value
 
     def members(self) -> Iterator[str]:
-        """Yield the keys of the object that comes next; take each one's value before the next."""
+        """Yield the keys of the next object; read each key's value before the next key."""
         self._take("{")
         if self.peek() == "}":
             self._at += 1
@@ -84,7 +87,7 @@ class JsonStream:
                 return
 
     def elements(self) -> Iterator[Any]:
-        """Yield the elements of the array that comes next."""
+        """Yield the elements of the next array."""
         self._take("[")
         if self.peek() == "]":
             self._at += 1
@@ -94,47 +97,48 @@ class JsonStream:
             yield self.value()
 
     def end(self) -> None:
-        """Make sure that nothing follows."""
+        """Check that nothing follows."""
         if self.peek():
             raise AnnotationError(f"something follows its JSON: {self._text[self._at :]!r:.40}")
 
     def _take(self, expected: str) -> str:
-        found = self.peek()
-        if not found or found not in expected:
-            what = repr(found) if found else "its end"
+        character = self.peek()
+        if not character or character not in expected:
+            what = repr(character) if character else "its end"
             raise AnnotationError(
-                f"its JSON has {what} at character {self._position} where {expected[0]!r} is due"
+                f"its JSON has {what} at character {self._position}, but {expected[0]!r} belongs "
+                "there"
             )
         self._at += 1
-        return found
+        return character
 
     @property
     def _position(self) -> int:
         return self._read - len(self._text) + self._at
 
     def _more(self) -> bool:
-        """Read on, the more the more is waiting; return whether there was anything."""
-        waiting = self._text[self._at :]
-        if len(waiting) > LARGEST_VALUE:
+        """Read more text, in proportion to what is unread, and return whether there was any."""
+        unread = self._text[self._at :]
+        if len(unread) > LARGEST_VALUE:
             raise AnnotationError(
                 f"one JSON value at character {self._position} is longer than "
                 f"{LARGEST_VALUE >> 20} Mi characters: split or simplify that outline"
             )
         try:
-            chunk = self._file.read(max(_CHUNK, 3 * len(waiting)))
+            chunk = self._file.read(max(_CHUNK, 3 * len(unread)))
         except UnicodeDecodeError as error:
-            raise AnnotationError(f"it is no UTF-8 text ({error.reason})") from error
+            raise AnnotationError(f"it is not UTF-8 text ({error.reason})") from error
         self._read += len(chunk)
-        self._text, self._at = waiting + chunk, 0
+        self._text, self._at = unread + chunk, 0
         return bool(chunk)
 
     def _fail(self, error: ValueError) -> NoReturn:
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         offset = error.pos - self._at if isinstance(error, json.JSONDecodeError) else 0
         raise AnnotationError(
-            f"it is no JSON at character {self._position + offset}: {message}"
+            f"it is not JSON at character {self._position + offset}: {message}"
         ) from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise AnnotationError(f"it holds {name}, which is no number of JSON")
+    raise AnnotationError(f"it holds {name}, which is not a number in JSON")

@@ -1,4 +1,7 @@
-"""Masks in PNG, TIFF or npy files: numbers on a grid, 0 where there is nothing."""
+"""Masks in PNG, TIFF or npy files: one integer per pixel, 0 where nothing is annotated.
+
+Knows image files. Does not know the slide.
+"""
 
 import math
 from pathlib import Path
@@ -9,22 +12,22 @@ from numpy.typing import NDArray
 from slidetile.errors import AnnotationError, one_line
 
 LARGEST_MASK_PX = 64_000_000
-"""As many as an overview may have; below what Pillow warns of."""
+"""Most pixels of a mask: as many as of an overview, and fewer than Pillow warns about."""
 
 _NPY = b"\x93NUMPY"
 _PNG = b"\x89PNG\r\n\x1a\n"
 MAGICS = (_NPY, _PNG, b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""What such files begin with."""
+"""The first bytes of these files."""
 
 
 def read_mask_image(path: Path) -> NDArray[np.generic]:
-    """Return the numbers of a mask.
+    """Read the numbers of a mask.
 
     Parameters
     ----------
     path
-        A PNG or TIFF of one channel (or three equal ones), or an npy file of a 2D array. Of a
-        TIFF with several images the first is taken; of a palette the indices.
+        A PNG or TIFF with one channel (or three equal ones), or an npy file with a 2D array. From
+        a TIFF with several images the first is read; from an image with a palette, the indices.
 
     Returns
     -------
@@ -33,7 +36,7 @@ def read_mask_image(path: Path) -> NDArray[np.generic]:
     Raises
     ------
     AnnotationError
-        It is damaged, too large, in colour, or holds fractions.
+        The file is damaged, too large, in colour, or holds fractions.
     """
     with path.open("rb") as file:
         head = file.read(24)
@@ -49,8 +52,8 @@ def read_mask_image(path: Path) -> NDArray[np.generic]:
         raise AnnotationError(f"it is damaged: {one_line(error)}") from error
     if mask.dtype.kind not in "biu":
         raise AnnotationError(
-            f"its numbers are {mask.dtype}, but a mask's are bool or integers: compare them with "
-            "a threshold first"
+            f"its numbers are {mask.dtype}, but a mask's must be bool or integers: compare them "
+            "with a threshold first"
         )
     return mask
 
@@ -86,7 +89,8 @@ def _one_channel(array: NDArray[np.generic]) -> NDArray[np.generic]:
     channels = array.shape[-1]
     if array.ndim != 3 or channels not in (1, 3) or not (array == array[..., :1]).all():
         raise AnnotationError(
-            f"its shape is {array.shape}, but a mask has one channel: save it as grey or as labels"
+            f"its shape is {array.shape}, but a mask must have one channel: save it as grey or "
+            "as labels"
         )
     return np.ascontiguousarray(array[..., 0])
 
@@ -96,7 +100,7 @@ def _check_size(shape: tuple[int, ...]) -> None:
         raise AnnotationError(f"its shape is {shape}, so it is empty")
     if math.prod(shape[:2]) > LARGEST_MASK_PX or math.prod(shape) > 4 * LARGEST_MASK_PX:
         raise AnnotationError(
-            f"its shape is {'×'.join(map(str, shape))}, but a mask has at most "
+            f"its shape is {'×'.join(map(str, shape))}, but a mask may have at most "
             f"{LARGEST_MASK_PX // 10**6} megapixels: save it at a coarser scale, such as 8 µm "
             "per pixel"
         )

@@ -1,4 +1,7 @@
-"""Where on a slide a file's coordinates lie: their unit, where they begin, what is outside."""
+"""Where on a slide a file's coordinates are: their unit, their origin, and what is outside.
+
+Knows slides and areas. Does not know file formats.
+"""
 
 import logging
 import math
@@ -25,7 +28,7 @@ _UNITS = {
 }
 _MPP_TOLERANCE = 0.02
 _SMALLEST_REAL_SLIDE_PX = 100
-"""On a smaller one a single pixel may be an area."""
+"""On a smaller slide, an area may be as small as a single pixel."""
 
 
 def place_shapes(
@@ -33,15 +36,15 @@ def place_shapes(
 ) -> tuple[Annotation, ...]:
     """Return a file's areas in level-0 pixels of the slide; see `read_annotations`.
 
-    Files know the slide as its own file has it: all is judged in those pixels, and only then
-    brought to those of a slide at another resolution.
+    Annotation files refer to level 0 of the slide's file. So the areas are checked in its pixels,
+    and only then converted to those of a slide at another resolution.
 
     Raises
     ------
     AnnotationError
-        Its unit is unknown, or all of it lies outside the slide.
+        The file's unit is unknown, or all its areas are outside the slide.
     MissingResolutionError
-        It is in µm and the slide's mpp is unknown.
+        The file is in µm and the slide's mpp is unknown.
     """
     original = slide.original
     _check_made_for(shapes, original)
@@ -71,9 +74,10 @@ def _rescaled(area: Annotation, scale: tuple[float, float]) -> Annotation:
 
 
 def place_mask(mask: Mask, slide: Slide, origin: AnnotationOrigin) -> PaintedMask:
-    """Return a mask laid over the slide, or over its scan area.
+    """Return a mask stretched over the slide, or over its scan area.
 
-    Without an ``origin`` over the one whose proportions it has, to the pixel.
+    With the origin "auto" it is stretched over the scan area, unless only the whole slide has the
+    mask's proportions to within a pixel.
     """
     original, (x, y) = slide.original, original_scale(slide)
     candidates = {"scan-area": original.scan_area, "slide": original.bounds}
@@ -83,8 +87,8 @@ def place_mask(mask: Mask, slide: Slide, origin: AnnotationOrigin) -> PaintedMas
     area = candidates[origin]
     if (misfit := _misfit_px(mask, area)) > 1:
         _log.warning(
-            "the mask's %d×%d pixels have not the proportions of the slide's %d×%d: it is "
-            "stretched by %.0f of its pixels. Is it of this slide, and whole?",
+            "the mask's %d×%d pixels do not have the proportions of the slide's %d×%d: it is "
+            "stretched by %.0f of its pixels. Is it a mask of this slide, and of all of it?",
             *(mask.shape[1], mask.shape[0], area.width, area.height, misfit),
         )
     scale = area.width / x / mask.shape[1], area.height / y / mask.shape[0]
@@ -105,28 +109,28 @@ def _corner(shapes: FileShapes, slide: Slide, origin: AnnotationOrigin) -> tuple
     return (0.0, 0.0) if origin == "slide" else (slide.scan_area.x, slide.scan_area.y)
 
 
-def _pixels_per_unit(unit: AnnotationUnit, told: str | None, slide: Slide) -> NDArray[np.float64]:
+def _pixels_per_unit(unit: AnnotationUnit, stated: str | None, slide: Slide) -> NDArray[np.float64]:
     chosen: str | None = unit
     if unit == "auto":
-        chosen = "px" if told is None else _UNITS.get(told.strip().lower())
+        chosen = "px" if stated is None else _UNITS.get(stated.strip().lower())
     if chosen is None:
         raise AnnotationError(
-            f"it says that its coordinates are in “{told:.60}”, which is neither pixels nor µm: "
-            "export it in one of these, or say the unit px (--annotations-unit px) if they are "
-            "level-0 pixels all the same"
+            f"its unit is “{stated:.60}”, which is neither pixels nor µm: export it in one of "
+            "these, or give the unit px (--annotations-unit px) if its coordinates are level-0 "
+            "pixels"
         )
     if chosen == "px":
         return np.ones(2)
     if slide.mpp is None:
         raise MissingResolutionError(
-            f"{slide.source.name} does not say its mpp, but its annotations are in µm: give the "
+            f"The mpp of {slide.source.name} is unknown, but its annotations are in µm: give the "
             "mpp (--slide-mpp)."
         )
     return 1 / np.array(slide.mpp)
 
 
 def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
-    """Say so where the file was made for another slide."""
+    """Warn if the file was made for another slide."""
     size = slide.levels[0].size
     if shapes.slide_size is not None and shapes.slide_size != size:
         _log.warning(
@@ -144,7 +148,7 @@ def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
 
 
 def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
-    """Say how much lies outside the slide; refuse it where that is all."""
+    """Warn about areas outside the slide; refuse the file if all of them are."""
     edges = np.array([area.edges for area in areas])
     (left, top), (right, bottom) = edges[:, :2].T, edges[:, 2:].T
     outside = (right <= 0) | (bottom <= 0) | (left >= slide.width) | (top >= slide.height)
@@ -155,17 +159,17 @@ def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
     what = f"{extent}, the slide's {slide.width}×{slide.height} px"
     if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
         raise AnnotationError(
-            f"its areas reach {what}: nothing is larger than a pixel. Are these shares of the "
-            "slide? Multiply them by its size."
+            f"its areas reach {what}: none is larger than a pixel. If the coordinates are "
+            "fractions of the slide, multiply them by its size."
         )
     if outside.all():
         raise AnnotationError(
-            f"all its {len(areas)} areas lie outside the slide: they reach {what}. "
+            f"all its {len(areas)} areas are outside the slide: they reach {what}. "
             f"{_hint(high, slide)}"
         )
     if beyond.any():
         _log.warning(
-            "%d of the %d areas lie outside the slide, with %d of %d corners (%.1f %%): they "
+            "%d of the %d areas are outside the slide, with %d of %d corners (%.1f %%): they "
             "reach %s. What is outside is cut off. %s",
             *(outside.sum(), len(areas), beyond.sum(), beyond.size, 100 * beyond.mean()),
             *(what, _hint(high, slide)),
@@ -173,15 +177,15 @@ def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
 
 
 def _hint(high: NDArray[np.float64], slide: Slide) -> str:
-    """Return what coordinates that reach too far may be."""
+    """Return the likely reason why coordinates reach too far."""
     reach = float((high / slide.levels[0].size).max())
     if slide.mpp is not None and reach > 1:
         pixels = high / slide.mpp
         if (pixels <= 1.02 * np.array(slide.levels[0].size)).all():
             return (
-                f"Divided by the slide's mpp of {slide.mpp[0]:.4g} they would lie inside: these "
-                "look like µm, so say the unit um (--annotations-unit um)."
+                f"Divided by the slide's mpp of {slide.mpp[0]:.4g} they would be inside: they look "
+                "like µm, so give the unit um (--annotations-unit um)."
             )
     if reach > 1:
-        return f"They reach {reach:.3g} times as far as the slide: is it this one, at this size?"
+        return f"They reach {reach:.3g} times as far as the slide: are they of this slide and size?"
     return "Do the slide and the file belong together?"

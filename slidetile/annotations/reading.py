@@ -1,4 +1,7 @@
-"""Annotation files: which kind one is, and what it holds of a slide."""
+"""Annotation files: which kind a file is, and what it holds for a slide.
+
+Knows the kinds of files. Does not know how annotations meet tissue.
+"""
 
 import hashlib
 import logging
@@ -43,32 +46,34 @@ def read_annotations(
     ----------
     path
         GeoJSON as QuPath writes it, the XML of Aperio ImageScope, or a mask in PNG, TIFF or npy
-        at any scale, 0 where there is nothing. What is in the file decides, not its name.
+        at any scale, 0 where nothing is annotated. The file's content decides, not its name.
     slide
-        The slide they belong to.
+        The slide that the annotations belong to.
     classes
-        Keep these classes only, spelt as in the file; of a mask these numbers.
+        Keep only these classes, spelt as in the file; for a mask, these numbers. Empty keeps all.
     unit
-        Of the coordinates: "px" is level-0 pixels, "um" micrometres; "auto" is what the file
-        says, and pixels where it says nothing.
+        Unit of the coordinates: "px" is level-0 pixels, "um" is micrometres; "auto" is the unit
+        that the file states, or pixels where it states none.
     origin
-        Where they begin: "scan-area" is the top left corner of `Slide.scan_area`, as in QuPath,
-        "slide" that of level 0; "auto" is what the file says, and else the scan area.
+        Where coordinates begin: "scan-area" is the top left corner of `Slide.scan_area`, as in
+        QuPath; "slide" is that of level 0; "auto" is the origin that the file states, or the scan
+        area where it states none.
 
     Returns
     -------
     Annotations
-        In level-0 pixels. Empty, not an error, where the file holds no area of these classes.
+        In level-0 pixels. Empty where the file holds no area of these classes, which is not an
+        error.
 
     Raises
     ------
     AnnotationError
-        The file cannot be read, is of no known kind, damaged, too large, in an unknown unit, or
-        lies wholly outside the slide.
+        The file cannot be read, is of an unknown kind, damaged or too large, has an unknown unit,
+        or all its areas are outside the slide.
     MissingResolutionError
-        It is in µm and the slide's mpp is unknown.
+        The file is in µm and the slide's mpp is unknown.
     ValueError
-        There is no such unit or origin.
+        The unit or origin is not one of these.
 
     Examples
     --------
@@ -96,7 +101,7 @@ def read_annotations(
         raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
     left_out = {kind: count for kind, count in shapes.left_out.items() if kind != "tiles"}
     if left_out:
-        _log.warning("%s: only drawn areas count, so left out: %s.", file.name, counted(left_out))
+        _log.warning("%s: only drawn areas are used; left out: %s.", file.name, counted(left_out))
     return Annotations(
         name=file.name,
         parameters=parameters,
@@ -109,18 +114,18 @@ def read_annotations(
 def annotation_parameters(
     path: Path, *, classes: Collection[str], unit: AnnotationUnit, origin: AnnotationOrigin
 ) -> dict[str, Any]:
-    """Return what a tissue mask's parameters say of an annotation file, fit for JSON.
+    """Return what a tissue mask's parameters record about an annotation file, JSON-serialisable.
 
     Raises
     ------
     AnnotationError
-        It is no regular file, empty, or longer than 256 MiB.
+        The file is not a regular file, is empty, or is longer than 256 MiB.
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     size = path.stat().st_size
     if not path.is_file() or not size:
-        raise AnnotationError("it is empty (0 bytes)" if path.is_file() else "it is no file")
+        raise AnnotationError("it is empty (0 bytes)" if path.is_file() else "it is not a file")
     if size > LARGEST_FILE_BYTES:
         raise AnnotationError(
             f"it has {size >> 20} MiB, but at most {LARGEST_FILE_BYTES >> 20} are read: export "
@@ -133,15 +138,15 @@ def annotation_parameters(
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Make sure that a value is one of those there are.
+    """Check that a value is one of the choices.
 
     Raises
     ------
     ValueError
-        It is another.
+        The value is not one of them.
     """
     if value not in choices:
-        raise ValueError(f"{name} is one of {', '.join(choices)}, but not {value!r}.")
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, but it is {value!r}.")
 
 
 def counted(counts: dict[str, int]) -> str:
@@ -155,7 +160,7 @@ def _head(path: Path) -> bytes:
 
 
 def _vector_reader(head: bytes) -> Callable[[Path, FileShapes], None]:
-    # XML may be UTF-16, with a mark at its beginning and a zero beside every letter.
+    # XML may be UTF-16, with a byte order mark and a zero byte beside every letter.
     begin = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n\xff\xfe\0")[:1]
     if begin in (b"{", b"["):
         return read_geojson
@@ -192,5 +197,5 @@ def _label(name: str) -> int:
         return int(name)
     except ValueError as error:
         raise AnnotationError(
-            f"it is a mask, whose classes are numbers, but {name!r} is asked for"
+            f"it is a mask, whose classes are numbers, but the class {name!r} is wanted"
         ) from error

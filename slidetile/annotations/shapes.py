@@ -1,4 +1,7 @@
-"""What a file of outlines holds, before anything is known of the slide it belongs to."""
+"""The areas of a file of outlines, in the file's own units.
+
+Knows outlines and limits. Does not know the slide they belong to, nor the file's format.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -15,7 +18,7 @@ LARGEST_SHAPE_COUNT = 200_000
 LARGEST_COORDINATE = 1e9
 
 UNNAMED = "(no class)"
-"""What people read where a shape has no class."""
+"""The name shown for areas without a class."""
 
 Ring = NDArray[np.float64]
 """float64 [corner, (x, y)]; the last corner is joined to the first."""
@@ -31,14 +34,14 @@ class FileShape(NamedTuple):
     """Its outline, then its holes, in the file's own units."""
 
     unit: str | None
-    """What the file calls the unit of this area, or None where it does not say."""
+    """The unit that the file states for this area, or None where it states none."""
 
 
 @dataclass(slots=True, kw_only=True)
 class FileShapes:
     """Gathers the areas of a file.
 
-    Only what is of the wanted classes is kept; the others are counted.
+    Areas of the wanted classes are kept; the others are only counted.
     """
 
     wanted: Collection[str] = ()
@@ -51,24 +54,24 @@ class FileShapes:
     """Number of areas of each class, kept or not."""
 
     left_out: Counter[str] = field(default_factory=Counter)
-    """Number of things that are no areas, by what they are."""
+    """Number of objects in the file that are not areas, by kind."""
 
     unit: str | None = None
-    """What the file calls the unit of all its areas, or None where it does not say."""
+    """The unit that the file states for all its areas, or None where it states none."""
 
     origin: tuple[float, float] | None = None
-    """Level-0 pixel of the slide where the file's coordinates begin, where it says so."""
+    """Level-0 (x, y) where the file's coordinates begin, or None where it does not say."""
 
     slide_size: tuple[int, int] | None = None
-    """(width, height) of the slide the file was made for, where it says so."""
+    """(width, height) of the slide the file was made for, or None where it does not say."""
 
     mpp: float | None = None
-    """Micrometres per pixel of the slide the file was made for, where it says so."""
+    """Micrometres per pixel of the slide the file was made for, or None where it does not say."""
 
     _corners: int = 0
 
     def add(self, class_name: str, rings: Sequence[Any], *, unit: str | None, where: str) -> None:
-        """Take in an area: its outline, then its holes.
+        """Add an area: its outline, then its holes.
 
         Parameters
         ----------
@@ -77,14 +80,15 @@ class FileShapes:
         rings
             Each a sequence of corners (x, y, ...), closed or not.
         unit
-            What the file calls its unit.
+            The unit that the file states for the area.
         where
-            What the file calls the area, for messages.
+            The area's place in the file, for messages.
 
         Raises
         ------
         AnnotationError
-            A coordinate is no finite number or beyond all measure, or there is too much of it.
+            A coordinate is not a number within ±`LARGEST_COORDINATE`, or there are too many areas
+            or corners.
         """
         checked = [
             ring for ring in (self._ring(ring, where) for ring in rings[:1]) if ring is not None
@@ -120,15 +124,16 @@ def _numbers(ring: Any, where: str) -> Ring:
     try:
         array = np.asarray(ring)
     except (ValueError, TypeError, OverflowError) as error:
-        raise AnnotationError(f"{where} is no list of corners (x, y)") from error
+        raise AnnotationError(f"{where} is not a list of corners (x, y)") from error
     if array.size == 0:
         return np.empty((0, 2))
     if array.dtype.kind not in "iuf" or array.ndim != 2 or array.shape[1] < 2:
-        raise AnnotationError(f"{where} is no list of corners (x, y), but {ring!r:.60}")
+        raise AnnotationError(f"{where} is not a list of corners (x, y), but {ring!r:.60}")
     corners = array[:, :2].astype(np.float64)
     if not (np.abs(corners) <= LARGEST_COORDINATE).all():
         bad = corners[~(np.abs(corners) <= LARGEST_COORDINATE)][0]
         raise AnnotationError(
-            f"{where} has the coordinate {bad:g}, which is no number up to {LARGEST_COORDINATE:g}"
+            f"{where} has the coordinate {bad:g}, which is not a number up to "
+            f"{LARGEST_COORDINATE:g}"
         )
     return corners

@@ -1,4 +1,7 @@
-"""Which annotations are a slide's, and how they meet its tissue."""
+"""Which annotations belong to a slide, and how they change its tissue, in one value.
+
+Knows paths and options. Does not know file formats.
+"""
 
 import os
 from collections.abc import Collection
@@ -30,30 +33,32 @@ class AnnotationsSpec:
     Raises
     ------
     TypeError
-        The classes are one text instead of several.
+        ``classes`` is one text instead of several.
     ValueError
-        There is no such mode, unit or origin.
+        The mode, unit or origin is not one of the choices.
     """
 
     path: str | os.PathLike[str]
-    """The file; or a folder of them, each named as its slide, with or without its suffix."""
+    """The file; or a folder of files, each named as its slide, with or without its suffix."""
 
     mode: AnnotationsMode = ANNOTATIONS_MODE
-    """"replace": the annotations are the tissue, and none is looked for; "intersect": tissue counts
-    inside them only; "exclude": outside them only."""
+    """"replace": the annotations are the tissue, and none is detected; "intersect": only tissue
+    inside them counts; "exclude": only tissue outside them."""
 
     classes: Collection[str] = ()
-    """Classes to use, spelt as in the file; all unless given."""
+    """Classes to use, spelt as in the file; empty is all."""
 
     unit: AnnotationUnit = ANNOTATION_UNIT
-    """Of the file's coordinates; see `read_annotations`."""
+    """Unit of the file's coordinates; see `read_annotations`."""
 
     origin: AnnotationOrigin = ANNOTATION_ORIGIN
-    """Where they begin; see `read_annotations`."""
+    """Where coordinates begin; see `read_annotations`."""
 
     def __post_init__(self) -> None:
         if isinstance(self.classes, str):
-            raise TypeError(f"classes are several: say ({self.classes!r},), not {self.classes!r}.")
+            raise TypeError(
+                f"classes must be several texts: give ({self.classes!r},), not {self.classes!r}."
+            )
         object.__setattr__(self, "classes", tuple(sorted(set(self.classes))))
         check_choice("mode", self.mode, get_args(AnnotationsMode))
         check_choice("unit", self.unit, get_args(AnnotationUnit))
@@ -65,7 +70,7 @@ class AnnotationsSpec:
         Raises
         ------
         AnnotationError
-            The folder holds none for this slide, or several.
+            The folder holds no file for this slide, or several.
         """
         path = Path(self.path)
         if not path.is_dir():
@@ -73,17 +78,17 @@ class AnnotationsSpec:
         name = slide.source.name
         stems = dict.fromkeys((name, Path(name).stem))
         candidates = (f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
-        found = [file for file in candidates if file != name and (path / file).is_file()]
-        if not found:
+        files = [file for file in candidates if file != name and (path / file).is_file()]
+        if not files:
             raise AnnotationError(
-                f"{path} holds no annotations for {name}: it should have "
-                f"{Path(name).stem}.geojson, or one with {', '.join(SUFFIXES[1:])}."
+                f"{path} holds no annotations for {name}: add "
+                f"{Path(name).stem}.geojson, or a file with {', '.join(SUFFIXES[1:])}."
             )
-        if len(found) > 1:
+        if len(files) > 1:
             raise AnnotationError(
-                f"{path} holds several files for {name}, {', '.join(found)}: keep one."
+                f"{path} holds several files for {name}, {', '.join(files)}: keep one."
             )
-        return path / found[0]
+        return path / files[0]
 
     def read(self, slide: Slide) -> Annotations:
         """Read a slide's annotations; see `read_annotations`."""
@@ -92,7 +97,7 @@ class AnnotationsSpec:
         )
 
     def parameters(self, slide: Slide) -> dict[str, Any]:
-        """Return what the parameters of tissue made with these annotations say of them.
+        """Return what a tissue mask's parameters record about these annotations.
 
         Raises
         ------
@@ -101,9 +106,9 @@ class AnnotationsSpec:
         """
         file = self.file_for(slide)
         try:
-            told = annotation_parameters(
+            recorded = annotation_parameters(
                 file, classes=self.classes, unit=self.unit, origin=self.origin
             )
         except OSError as error:
             raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
-        return {"mode": self.mode, **told}
+        return {"mode": self.mode, **recorded}

@@ -1,4 +1,7 @@
-"""Tissue by somebody's hand: annotations in the place of detected tissue, or cut out of it."""
+"""Annotations as tissue: in place of detected tissue, or to cut it.
+
+Knows annotations and tissue masks. Does not know files.
+"""
 
 import logging
 from typing import Any, Literal
@@ -15,26 +18,26 @@ from slidetile.tissue.mask import TissueMask
 _log = logging.getLogger(__name__)
 
 DETECTOR = {"name": "regions"}
-"""What stands for the detector where annotations replace it."""
+"""The recorded detector where annotations replace it, in the words of format version 1."""
 
 
 def draw_tissue(slide: Slide, annotations: Annotations, *, mpp: float | None = None) -> TissueMask:
-    """Take annotations for a slide's tissue; none is looked for.
+    """Make a tissue mask from annotations, instead of detecting tissue.
 
     Parameters
     ----------
     slide
-        The slide they were drawn on.
+        The slide that the annotations were drawn on.
     annotations
-        What `read_annotations` read.
+        The result of `read_annotations`.
     mpp
-        Resolution of the mask, in µm per pixel; None is 8, coarser on large slides, see
+        Resolution of the mask, in µm per pixel. None is 8 µm, or coarser on large slides; see
         `overview_mpp`.
 
     Returns
     -------
     TissueMask
-        What `Annotations.mask_on` says, pieces and holes of any size.
+        The mask of `Annotations.mask_on`, with pieces and holes of any size.
 
     Raises
     ------
@@ -48,14 +51,14 @@ def draw_tissue(slide: Slide, annotations: Annotations, *, mpp: float | None = N
     mask = annotations.mask_on(overview)
     if not mask.any():
         _log.warning(
-            "%s: its annotations hold no pixel of the mask, each of which is %.4g×%.4g level-0 "
-            "pixels: nothing is left to tile.",
-            *(annotations.name, *overview.scale),
+            "%s: its annotations cover no pixel of the mask, each of which is %.4g×%.4g "
+            "level-0 pixels: nothing is left to tile.",
+            *(annotations.name, *overview.downsample),
         )
     parameters = {
         "detector": DETECTOR,
         "mpp": overview_mpp(slide, mpp),
-        "regions": [_told(annotations, "replace")],
+        "regions": [_recorded(annotations, "replace")],
     }
     return TissueMask.from_mask(mask, overview, parameters=parameters)
 
@@ -66,28 +69,29 @@ def cut_tissue(
     *,
     mode: Literal["intersect", "exclude"] = "intersect",
 ) -> TissueMask:
-    """Keep the tissue inside annotations, or that outside them.
+    """Keep the tissue inside annotations, or the tissue outside them.
 
     Parameters
     ----------
     tissue
-        What `find_tissue` found.
+        The result of `find_tissue`.
     annotations
-        What `read_annotations` read, for the same slide.
+        The result of `read_annotations`, for the same slide.
     mode
-        "intersect" keeps what lies inside, "exclude" what lies outside.
+        "intersect" keeps the tissue inside, "exclude" the tissue outside.
 
     Returns
     -------
     TissueMask
-        On the same overview. Where nothing is left, a warning says so with the numbers.
+        The tissue that is left, on the same overview. Where none is left, a warning says so with
+        the numbers.
 
     Raises
     ------
     AnnotationError
         There are no annotations, and the mode is "intersect".
     ValueError
-        There is no such mode.
+        The mode is not one of these.
     """
     check_choice("mode", mode, ("intersect", "exclude"))
     _check_any(annotations, mode=mode)
@@ -101,26 +105,26 @@ def cut_tissue(
             *(annotations.name, before.sum(), drawn.sum()),
             "none is in both" if mode == "intersect" else "none of the tissue is outside",
         )
-    told = [*tissue.parameters.get("regions", ()), _told(annotations, mode)]
-    parameters = {**tissue.parameters, "regions": told}
+    recorded = [*tissue.parameters.get("regions", ()), _recorded(annotations, mode)]
+    parameters = {**tissue.parameters, "regions": recorded}
     return TissueMask.from_mask(mask, tissue.overview, parameters=parameters)
 
 
-def _told(annotations: Annotations, mode: AnnotationsMode) -> dict[str, Any]:
+def _recorded(annotations: Annotations, mode: AnnotationsMode) -> dict[str, Any]:
     return {"mode": mode, **annotations.parameters}
 
 
 def _check_any(annotations: Annotations, *, mode: AnnotationsMode) -> None:
-    """Refuse to go on with nothing; to exclude nothing is worth a warning only."""
+    """Refuse empty annotations; where they would only exclude, warn."""
     if not annotations.is_empty:
         return
     wanted = ", ".join(annotations.parameters.get("classes", ()))
-    there = ", ".join(f"{name} ({count:,})" for name, count in annotations.classes.items())
-    what = f"no area of the class {wanted}; its classes are {there}" if wanted else "no areas"
-    if wanted and not there:
+    present = ", ".join(f"{name} ({count:,})" for name, count in annotations.classes.items())
+    what = f"no area of the class {wanted}; its classes are {present}" if wanted else "no areas"
+    if wanted and not present:
         what = "no areas of any class"
     if annotations.left_out:
-        what += f"; left out were {counted(dict(annotations.left_out))}"
+        what += f"; left out: {counted(dict(annotations.left_out))}"
     if mode != "exclude":
         raise AnnotationError(f"{annotations.name} holds {what}.")
     _log.warning("%s holds %s: nothing is excluded.", annotations.name, what)

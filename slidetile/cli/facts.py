@@ -1,73 +1,266 @@
-"""What there is to say of a slide, a plan or a store, as plain values fit for JSON."""
+"""The facts about a slide, a plan, a store or a batch, as values fit for JSON.
 
-from collections import Counter
+The schemas in docs/reference/schemas give the unit, the meaning and an example of each key. Knows
+what machines read. Does not know how it is put into sentences for people.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
-import numpy as np
-
-from slidetile.format.metadata import level_0
-from slidetile.format.table import QUALITY_COLUMNS
+from slidetile.cohort.batch import SlideResult
+from slidetile.format.metadata.level_0 import Level0
 from slidetile.planning.plan import TilePlan
-from slidetile.slides.slide import Slide
+from slidetile.quality.summary import QualitySummary
+from slidetile.raster.region import Region
+from slidetile.runtime.governor import MemoryUse
+from slidetile.slides.slide import Level, Slide
 from slidetile.store.store import TileStore
+from slidetile.verify.finding import Finding
 from slidetile.writing.estimate import Estimate
 
 
-def slide_facts(slide: Slide) -> dict[str, Any]:
-    """Return what a slide says of itself."""
+class AreaFacts(TypedDict):
+    """A region."""
+
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+
+
+class LevelFacts(TypedDict):
+    """A level of a store."""
+
+    width_px: int
+    height_px: int
+    downsample: list[float]
+
+
+class SlideLevelFacts(LevelFacts):
+    """A level of a slide."""
+
+    native_tile_px: list[int] | None
+
+
+class SlideFacts(TypedDict):
+    """What `info` reports about a slide."""
+
+    kind: Literal["slide"]
+    slide_path: str
+    slide_name: str
+    vendor: str
+    reader: str
+    file_bytes: int
+    width_px: int
+    height_px: int
+    channels: int
+    scan_area: AreaFacts
+    levels: list[SlideLevelFacts]
+    mpp_um: list[float] | None
+    objective_power: float | None
+    background_rgb: list[int]
+    icc_profile_bytes: int | None
+    fingerprint: str
+
+
+class Level0Facts(TypedDict):
+    """The slide's level that a store's level 0 is made from, and how."""
+
+    slide_level: int
+    averaging_factor: list[float]
+    slide_scale: list[float]
+
+
+class QualityFacts(TypedDict):
+    """What a store's tiles look like, summarised."""
+
+    mpp_um: list[float] | None
+    medians: dict[str, float | None]
+    tiles_with_pen: int
+
+
+class StoreFacts(TypedDict):
+    """What `info` reports about a store."""
+
+    kind: Literal["store"]
+    store_path: str
+    slide_name: str | None
+    width_px: int
+    height_px: int
+    tile_size_px: int
+    tiles: int
+    unreadable: int
+    codec: str
+    tile_bytes: int
+    levels: list[LevelFacts]
+    mpp_um: list[float] | None
+    level_0: Level0Facts
+    quality: QualityFacts
+
+
+class PlanFacts(TypedDict):
+    """What `plan` reports."""
+
+    slide_path: str
+    store_path: str
+    width_px: int
+    height_px: int
+    mpp_um: list[float] | None
+    level_0: Level0Facts
+    tile_size_px: int
+    tiles: int
+    grid_tiles: int
+    tissue_pieces: int
+    tissue_fraction: float
+    codec: str
+    store_bytes: int
+    seconds: float
+    free_bytes: int
+    fits: bool
+    preview_path: str | None
+    geojson_path: str | None
+
+
+class MemoryFacts(TypedDict):
+    """The memory that a run used."""
+
+    peak_bytes: int
+    budget_bytes: int
+    throttled: int
+
+
+class TileFacts(TypedDict):
+    """What `tile` reports."""
+
+    store: StoreFacts
+    seconds: float
+    memory: MemoryFacts
+
+
+class FindingFacts(TypedDict):
+    """One finding of `verify`."""
+
+    path: str
+    what: str
+    tile: int | None
+
+
+class VerifyFacts(TypedDict):
+    """What `verify` reports."""
+
+    store_path: str
+    slide_path: str | None
+    findings: list[FindingFacts]
+    unreadable: int | None
+
+
+class ExportFacts(TypedDict):
+    """What `export` reports."""
+
+    store_path: str
+    geojson_path: str
+    tiles: int
+    file_bytes: int
+
+
+class ErrorFacts(TypedDict):
+    """Why something failed."""
+
+    type: str
+    message: str
+
+
+class ResultFacts(TypedDict):
+    """The result of one slide of a batch."""
+
+    slide_path: str
+    status: str
+    store_path: str | None
+    codec: str | None
+    tiles: int
+    unreadable: int
+    tile_bytes: int
+    seconds: float
+    error: ErrorFacts | None
+
+
+class BatchFacts(TypedDict):
+    """What `batch` reports."""
+
+    summary_path: str
+    slides: list[ResultFacts]
+
+
+def slide_facts(slide: Slide, path: Path) -> SlideFacts:
+    """Return the facts about a slide."""
     return {
-        "slide": slide.source.name,
+        "kind": "slide",
+        "slide_path": str(path),
+        "slide_name": slide.source.name,
         "vendor": slide.vendor,
         "reader": slide.reader,
         "file_bytes": slide.source.size_bytes,
-        "size_px": f"{slide.width}×{slide.height}",
-        **_scan_area(slide),
+        "width_px": slide.width,
+        "height_px": slide.height,
+        "channels": slide.channels,
+        "scan_area": _area(slide.scan_area),
         "levels": [
-            f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in slide.levels
+            {**_level(level), "native_tile_px": _native_tile(slide, number)}
+            for number, level in enumerate(slide.levels)
         ],
-        "native_tiles": [_native(slide, number) for number in range(len(slide.levels))],
-        "mpp": None if slide.mpp is None else list(slide.mpp),
+        "mpp_um": _pair(slide.mpp),
         "objective_power": slide.objective_power,
-        "background": list(slide.background),
-        "icc_profile": "none" if slide.icc_profile is None else f"{len(slide.icc_profile)} bytes",
+        "background_rgb": list(slide.background),
+        "icc_profile_bytes": None if slide.icc_profile is None else len(slide.icc_profile),
         "fingerprint": slide.source.fingerprint,
     }
 
 
-def store_facts(store: TileStore) -> dict[str, Any]:
-    """Return what a store holds."""
-    statuses = Counter(store.tiles["status"].to_pylist())
+def store_facts(store: TileStore) -> StoreFacts:
+    """Return the facts about a store."""
+    quality = QualitySummary.of(store)
     return {
-        "store": str(store.path),
-        "slide": store.attributes["source"].get("name", "not told"),
-        "tiles": len(store),
-        "unreadable": statuses["unreadable"],
+        "kind": "store",
+        "store_path": str(store.path),
+        "slide_name": store.metadata.source.name,
+        "width_px": store.levels[0].width,
+        "height_px": store.levels[0].height,
         "tile_size_px": store.tile_size,
+        "tiles": len(store),
+        "unreadable": store.unreadable,
         "codec": store.codec,
-        "tile_bytes": int(store.tiles["bytes"].to_numpy().sum()),
-        "levels": [
-            f"{level.width}×{level.height} (1/{level.downsample:.4g})" for level in store.levels
-        ],
-        "mpp": None if store.mpp is None else list(store.mpp),
-        **_level_0(store.attributes["level_0"]),
-        "quality_mpp": store.attributes["quality"]["mpp"],
-        "median_quality": {name: _median(store, name) for name in QUALITY_COLUMNS},
-        "tiles_with_pen": int(np.count_nonzero(store.tiles["pen_fraction"].to_numpy() > 0)),
+        "tile_bytes": store.tile_bytes,
+        "levels": [_level(level) for level in store.levels],
+        "mpp_um": _pair(store.mpp),
+        "level_0": _level_0(store.metadata.level_0),
+        "quality": {
+            "mpp_um": _pair(store.metadata.quality.mpp),
+            "medians": quality.medians,
+            "tiles_with_pen": quality.tiles_with_pen,
+        },
     }
 
 
-def _median(store: TileStore, column: str) -> float | None:
-    values = store.tiles[column].drop_null().to_numpy()
-    return float(np.median(values)) if len(values) else None
-
-
 def plan_facts(
-    slide: Slide, plan: TilePlan, cost: Estimate, preview: Path | None
-) -> dict[str, Any]:
-    """Return what carrying out a plan would take."""
+    slide: Slide,
+    plan: TilePlan,
+    cost: Estimate,
+    *,
+    slide_path: Path,
+    store_path: Path,
+    preview_path: Path | None = None,
+    geojson_path: Path | None = None,
+) -> PlanFacts:
+    """Return the facts about a plan and what carrying it out would take."""
     return {
-        **_level_0(level_0(slide.mpp, slide.rescaling)),
+        "slide_path": str(slide_path),
+        "store_path": str(store_path),
+        "width_px": slide.width,
+        "height_px": slide.height,
+        "mpp_um": _pair(slide.mpp),
+        "level_0": _level_0(Level0.of(slide.mpp, slide.rescaling)),
+        "tile_size_px": plan.spec.size,
         "tiles": len(plan),
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
@@ -77,28 +270,102 @@ def plan_facts(
         "seconds": cost.seconds,
         "free_bytes": cost.free_bytes,
         "fits": cost.fits,
-        **({} if preview is None else {"preview": str(preview)}),
+        "preview_path": None if preview_path is None else str(preview_path),
+        "geojson_path": None if geojson_path is None else str(geojson_path),
     }
 
 
-def _level_0(told: dict[str, Any]) -> dict[str, Any]:
-    """Return where level 0 comes from, where it is not the slide's."""
-    level, (across, down) = told["slide_level"], told["factor"]
-    if told["scale"] == [1.0, 1.0]:
-        return {}
-    averaged = f", {across:.6g}×{down:.6g} pixels averaged into one"
-    as_it_is = (across, down) == (1.0, 1.0)
-    return {"level_0": f"level {level} of the slide{', as it is' if as_it_is else averaged}"}
+def tile_facts(store: TileStore, seconds: float, memory: MemoryUse) -> TileFacts:
+    """Return the facts about a finished store, and the time and memory its run took."""
+    return {
+        "store": store_facts(store),
+        "seconds": round(seconds, 3),
+        "memory": {
+            "peak_bytes": memory.peak_bytes,
+            "budget_bytes": memory.budget_bytes,
+            "throttled": memory.throttled,
+        },
+    }
 
 
-def _scan_area(slide: Slide) -> dict[str, str]:
-    """Return where the scan lies, where that is not the whole slide."""
-    area = slide.scan_area
-    if area == slide.bounds:
-        return {}
-    return {"scan_area_px": f"{area.width}×{area.height} at ({area.x}, {area.y})"}
+def verify_facts(
+    store_path: Path,
+    slide_path: Path | None,
+    findings: Sequence[Finding],
+    unreadable: int | None,
+) -> VerifyFacts:
+    """Return what `verify` found; ``unreadable`` is None if the store's own count may be wrong."""
+    return {
+        "store_path": str(store_path),
+        "slide_path": None if slide_path is None else str(slide_path),
+        "findings": [{"path": f.path, "what": f.what, "tile": f.tile} for f in findings],
+        "unreadable": unreadable,
+    }
 
 
-def _native(slide: Slide, number: int) -> str:
-    native = slide.native_tiles(number)
-    return "no" if native is None else f"{native.tile_width_px}×{native.tile_height_px}"
+def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
+    """Return the facts about the GeoJSON file written for QuPath."""
+    return {
+        "store_path": str(store.path),
+        "geojson_path": str(geojson_path),
+        "tiles": len(store),
+        "file_bytes": geojson_path.stat().st_size,
+    }
+
+
+def batch_facts(results: Sequence[SlideResult], summary_path: Path) -> BatchFacts:
+    """Return the result of each slide of a batch."""
+    return {
+        "summary_path": str(summary_path),
+        "slides": [_result(result) for result in results],
+    }
+
+
+def _result(result: SlideResult) -> ResultFacts:
+    return {
+        "slide_path": result.slide,
+        "status": result.status,
+        "store_path": result.store,
+        "codec": result.codec,
+        "tiles": result.tiles,
+        "unreadable": result.unreadable,
+        "tile_bytes": result.tile_bytes,
+        "seconds": result.seconds,
+        "error": None
+        if result.error_type is None
+        else {"type": result.error_type, "message": result.reason or ""},
+    }
+
+
+def _level_0(level_0: Level0) -> Level0Facts:
+    return {
+        "slide_level": level_0.slide_level,
+        "averaging_factor": list(level_0.factor),
+        "slide_scale": list(level_0.scale),
+    }
+
+
+def _level(level: Level) -> LevelFacts:
+    return {
+        "width_px": level.width,
+        "height_px": level.height,
+        "downsample": list(level.downsample),
+    }
+
+
+def _native_tile(slide: Slide, level: int) -> list[int] | None:
+    native = slide.native_tiles(level)
+    return None if native is None else [native.tile_width_px, native.tile_height_px]
+
+
+def _area(region: Region) -> AreaFacts:
+    return {
+        "x_px": region.x,
+        "y_px": region.y,
+        "width_px": region.width,
+        "height_px": region.height,
+    }
+
+
+def _pair(pair: tuple[float, float] | None) -> list[float] | None:
+    return None if pair is None else list(pair)

@@ -1,12 +1,13 @@
-"""Many slides: a process for each slide in hand, a row for each slide given."""
+"""Tile many slides, in one or several processes, and write a summary with a row for each.
+
+Knows slides, stores and results. Does not know tiles.
+"""
 
 import csv
-import errno
 import io
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
-from slidetile.errors import StoreExistsError
+from slidetile.errors import StoreExistsError, explain
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.files import write_whole
@@ -30,8 +31,6 @@ Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 
 SUMMARY_NAME = "summary.csv"
 
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlideResult:
@@ -41,13 +40,13 @@ class SlideResult:
     """Path of the slide, as given."""
 
     status: Status
-    """How it ended."""
+    """How the slide ended."""
 
-    store: str = ""
-    """Path of the store, where there is one."""
+    store: str | None = None
+    """Path of the store; None where there is none."""
 
-    codec: str = ""
-    """How its pixels are stored."""
+    codec: str | None = None
+    """Codec of the stored pixels."""
 
     tiles: int = 0
     """Tiles in the store."""
@@ -55,22 +54,25 @@ class SlideResult:
     unreadable: int = 0
     """Tiles whose pixels could not be read."""
 
-    bytes: int = 0
-    """Bytes of the tiles' chunks."""
+    tile_bytes: int = 0
+    """Size of the tiles' chunks at level 0, in bytes."""
 
     seconds: float = 0.0
-    """Time it took."""
+    """Time that the slide took, in seconds."""
 
-    reason: str = ""
-    """Why it failed, in one line."""
+    error_type: str | None = None
+    """Class of the error, such as "UnsupportedSlideError"; None where the slide did not fail."""
+
+    reason: str | None = None
+    """Why the slide failed, in one line; None where it did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
-    """What became of all slides, in the order given."""
+    """What became of all slides of a batch, in the order given."""
 
     results: tuple[SlideResult, ...]
-    """One for each slide."""
+    """One result for each slide."""
 
     @property
     def failed(self) -> tuple[SlideResult, ...]:
@@ -100,23 +102,23 @@ def tile_slides(
     paths
         Slides and folders; folders are searched for slides, see `find_slides`.
     out
-        Folder of the stores, made if missing. A store has its slide's name without the suffix;
-        where that is not unique, the names of the folders above are put before it. The file
-        ``summary.csv`` there has a row for each slide, and is up to date after each of them.
+        Folder of the stores; it is made if missing. A store has its slide's name without the
+        suffix; where that is not unique, the names of the folders above are put before it. The
+        file ``summary.csv`` in it has a row for each slide, and is written anew after each slide.
     recipe
-        How to do it.
+        How each slide becomes a store. None is `Recipe()`.
     processes
-        0 works through the slides in this process. From 1 on each slide is handled in one of so
-        many processes, and even a crash of a decoder costs only that slide; a script that asks
-        for this needs the usual ``if __name__ == "__main__":``.
+        0 tiles the slides one after another in this process. With 1 or more, that many processes
+        each tile one slide at a time, and a crash of a decoder costs only its slide. A script
+        that does this needs the usual ``if __name__ == "__main__":``.
     workers
-        Threads for each slide; the cores of this process, divided among the processes, unless
-        given.
+        Number of threads for each slide. None divides the cores of this process among the
+        processes.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error.
     on_result
-        Called in this thread after every slide.
+        Called in this thread with the result of every slide, as soon as it is known.
 
     Returns
     -------
@@ -131,7 +133,7 @@ def tile_slides(
         The output folder cannot be made, or the summary cannot be written.
     """
     if processes < 0:
-        raise ValueError(f"processes is 0 or more, but it is {processes}.")
+        raise ValueError(f"processes must be 0 or more, but it is {processes}.")
     threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +144,7 @@ def tile_slides(
         for slide, name in zip(slides, names, strict=True)
     ]
     results: dict[int, SlideResult] = {}
-    with closing(_carry_out(jobs, processes)) as finished:  # whatever ends this ends the processes
+    with closing(_carry_out(jobs, processes)) as finished:  # on any error, the processes end too
         for number, result in finished:
             results[number] = result
             _write_summary(folder / SUMMARY_NAME, [results[n] for n in sorted(results)])
@@ -154,7 +156,7 @@ def tile_slides(
 
 
 class _Job(NamedTuple):
-    """One slide to do, in whatever process."""
+    """One slide to tile, in any process."""
 
     slide: Path
     store: Path
@@ -163,16 +165,15 @@ class _Job(NamedTuple):
     options: WriteOptions
 
     def run(self) -> SlideResult:
-        """Tile the slide; whatever goes wrong becomes a result."""
+        """Tile the slide, and return its result; an error becomes the result "failed"."""
         begin = time.perf_counter()
         try:
             done = self._done_before()
             store = self._tiled() if done is None else done  # a store of 0 tiles is false
-            statuses = Counter(store.tiles["status"].to_pylist())
+            unreadable, tile_bytes = store.unreadable, store.tile_bytes
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
             _log.debug("%s", self.slide, exc_info=True)
-            return self.failure(one_line(error), time.perf_counter() - begin)
-        unreadable = statuses["unreadable"]
+            return self.failure(error, explain(error), time.perf_counter() - begin)
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
@@ -181,7 +182,7 @@ class _Job(NamedTuple):
             codec=store.codec,
             tiles=len(store),
             unreadable=unreadable,
-            bytes=int(store.tiles["bytes"].to_numpy().sum()),
+            tile_bytes=tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
         )
 
@@ -190,28 +191,39 @@ class _Job(NamedTuple):
             self.slide, self.store, self.recipe, workers=self.workers, options=self.options
         )
 
-    def failure(self, reason: str, seconds: float = 0.0) -> SlideResult:
+    def failure(self, error: Exception, reason: str, seconds: float = 0.0) -> SlideResult:
+        """Return the result of a slide that failed."""
         return SlideResult(
-            slide=str(self.slide), status="failed", reason=reason, seconds=round(seconds, 2)
+            slide=str(self.slide),
+            status="failed",
+            error_type=type(error).__name__,
+            reason=reason,
+            seconds=round(seconds, 2),
         )
 
     def _done_before(self) -> TileStore | None:
-        """Return the finished store of this very slide and recipe, where there is one."""
+        """Return the finished store of the same slide and recipe, or None if there is no store.
+
+        Raises
+        ------
+        StoreExistsError
+            The store is of another slide or of other settings.
+        """
         if self.options.existing == "overwrite" or not self.store.exists():
             return None
         store = open_store(self.store)
-        is_anonymous = "name" not in store.attributes["source"]
+        is_anonymous = store.metadata.source.is_anonymous
         with self.recipe.open(self.slide) as slide:
             if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
                 return store
         raise StoreExistsError(
-            f"{self.store} was made from another slide or with other settings; choose another "
+            f"{self.store} was made from another slide or with other settings: choose another "
             "folder, or overwrite it on purpose."
         )
 
 
 def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, SlideResult]]:
-    """Yield (number, result) of each job as it ends."""
+    """Yield (number, result) of each job when it ends."""
     if processes == 0:
         yield from ((number, job.run()) for number, job in enumerate(jobs))
         return
@@ -223,21 +235,12 @@ def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, Sli
 def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
     try:
         return future.result()
-    except BrokenProcessPool:
-        return job.failure("its process died: the decoder crashed on this file, or memory ran out")
+    except BrokenProcessPool as error:
+        reason = "its process died: the decoder crashed on this file, or memory ran out"
+        return job.failure(error, reason)
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
-        reason = f"could not be handed to another process: {one_line(error)}; see processes=0"
-        return job.failure(reason)
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message on one line; its kind, where it has no message."""
-    message = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        if error.errno in _DISK_IS_FULL:
-            message += "; what is written is kept: make room and run the same command again"
-    return " ".join(message.split()) or type(error).__name__
+        reason = f"could not be handed to another process: {explain(error)}; see processes=0"
+        return job.failure(error, reason)
 
 
 def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
@@ -245,5 +248,5 @@ def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
     writer = csv.DictWriter(text, [field.name for field in fields(SlideResult)])
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)
-    # A path may hold bytes that are no text; the table stays readable all the same.
+    # A path may hold bytes that are not text; escaped, they leave the table readable.
     write_whole(path, [text.getvalue().encode(errors="backslashreplace")])

@@ -1,4 +1,7 @@
-"""Which slides a folder holds, and what their stores are called."""
+"""Which slides a folder holds, and what their stores are called.
+
+Knows paths and suffixes. Does not open slides.
+"""
 
 import itertools
 import os
@@ -12,7 +15,7 @@ from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX
 _TIFF_SUFFIXES = {".svs", ".svslide", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".scn", ".bif"}
 _OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}
 SUFFIXES = frozenset(_TIFF_SUFFIXES | _OTHER_SUFFIXES)
-"""What counts as a slide when a folder is searched; a file given by name is always tried."""
+"""Suffixes of slides when a folder is searched; a file given by name is always tried."""
 
 _DICOM_HEAD_BYTES = 1 << 16
 _SERIES_UID_TAG = b"\x20\x00\x0e\x00UI"
@@ -21,23 +24,29 @@ _SERIES_UID_TAG = b"\x20\x00\x0e\x00UI"
 def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the slides among ``paths`` and in the folders among them, each once.
 
-    Folders are searched through all their subfolders, by suffix, in alphabetical order; stores
-    are not entered. Of a DICOM series, whose files open as one slide, the first file is taken.
-    Files given by name are returned as they are, whether they exist or not: they get their row.
+    Folders are searched with all their subfolders, by suffix, in alphabetical order; stores are
+    not entered. The files of a DICOM series open as one slide, so only its first file is returned.
+    Files given by name are returned unchanged, whether they exist or not, so that each gets a row
+    in the summary.
     """
-    found: dict[str, Path] = {}
+    slides: dict[str, Path] = {}
     for path in map(Path, paths):
         for slide in _search(path) if path.is_dir() else [path]:
-            found.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
-    return list(found.values())
+            slides.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
+    return list(slides.values())
+
+
+def store_name(slide: Path) -> str:
+    """Return a file name for the store of a slide that is tiled by itself."""
+    return store_names([slide])[0]
 
 
 def store_names(slides: Sequence[Path]) -> list[str]:
     """Return a file name for each slide's store, all different even where case does not count.
 
-    The slide's name without its suffix; with it, where a folder holds both a.svs and a.tiff; and
-    where slides in different folders share a name, after as many of the folders above as it
-    takes to tell them apart.
+    It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
+    and a.tiff. Where slides in different folders share a name, it begins with the names of as
+    many folders above as are needed to tell the slides apart.
     """
     absolute = [Path(_as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
     same_folder = Counter(_folded(path.with_suffix("")) for path in absolute)
@@ -72,8 +81,8 @@ def _search(folder: Path) -> list[Path]:
 def _dicom_series(path: Path) -> bytes | None:
     """Return the SeriesInstanceUID of a DICOM file, or None where there is none.
 
-    DICOM PS3.5: whole-slide files are explicit little-endian, so the element (0020,000E) stands
-    in the file as its tag, its type and a 16-bit length.
+    Whole-slide files are explicit little-endian (DICOM PS3.5), so in the file the element
+    (0020,000E) begins with its tag, its type and a 16-bit length.
     """
     try:
         with path.open("rb") as file:
@@ -88,7 +97,7 @@ def _dicom_series(path: Path) -> bytes | None:
 
 
 def _as_text(path: str) -> str:
-    """Return a path as text that all libraries take: on Linux, a name may hold any bytes."""
+    """Return a path as valid text, for all libraries: on Linux, a name may hold any bytes."""
     return os.fsencode(path).decode(errors="replace")
 
 
@@ -97,7 +106,7 @@ def _folded(name: str | Path) -> str:
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """Tell apart what is left: paths that differ by case only."""
+    """Number the names that are still equal, as those of paths that differ by case only."""
     unique: dict[str, str] = {}
     for name in names:
         candidates = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))

@@ -1,11 +1,12 @@
 """The coarser levels of an encoded store: each the exact halving of the one before it.
 
-Pixels travel as planes: uint8 [channel, row, column], a shard's worth. That is the axis order of
-the store, and halving runs over whole rows of one colour.
+Pixels travel as planes: uint8 [channel, row, column]. That is the axis order of the store, and
+halving runs over whole rows of one colour.
 """
 
 import threading
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,10 @@ SLAB_ROWS = 128
 """Rows halved at a time: what is wider than a byte then stays in the processor's cache."""
 
 Planes = NDArray[np.uint8]
-"""A shard's pixels as [channel, row, column], contiguous."""
+"""Pixels of a shard or a chunk as [channel, row, column], contiguous."""
 
-
-def blank_planes(grid: ChunkGrid, channels: int, fill: int) -> Planes:
-    """Return a shard of one value."""
-    return np.full((channels, grid.shard_height, grid.shard_width), fill, np.uint8)
+Cell = tuple[int, int]
+"""(column, row) of a shard in its level, or of a quarter in its shard."""
 
 
 def halve(planes: Planes, out: Planes | None = None) -> Planes:
@@ -75,13 +74,15 @@ def repeat_edges(planes: Planes, grid: ChunkGrid, region: Region) -> None:
         planes[:, height] = planes[:, height - 1]
 
 
-class FinishedShard(NamedTuple):
-    """A shard of a coarser level that has all its pixels."""
+class CoarserShard(NamedTuple):
+    """A shard of a coarser level that has all its pixels, to be stored."""
 
     level: int
     shard: Shard
+    grid: ChunkGrid
+    """How its level is cut."""
     quarters: dict[tuple[int, int], Planes]
-    """Those that are not blank, by (column, row)."""
+    """Those that any finer shard has filled, by (column, row)."""
     fill: int
     """Value of the others."""
 
@@ -93,6 +94,19 @@ class FinishedShard(NamedTuple):
             x, y = column * width - part.x, row * height - part.y
             paste(out.transpose(1, 2, 0), quarter.transpose(1, 2, 0), x, y)
         return out
+
+    def chunks(self, out: Planes) -> Iterator[tuple[int, Planes]]:
+        """Yield (place, pixels) of each wanted chunk; all in ``out``, one after another."""
+        for place in self.shard.chunks:
+            yield place, self.pixels(self.grid.chunk_within_shard(place), out)
+
+
+Chunks = Iterable[tuple[int, Planes]]
+"""(place, pixels) of a shard's chunks, with the pixels that their stored bytes decode to. Each is
+taken before the next one is made, which may lie in the same memory."""
+
+AsStored = Callable[[CoarserShard], Chunks]
+"""Stores a coarser shard: takes it, and gives back its chunks."""
 
 
 class Accumulator:
@@ -111,17 +125,13 @@ class Accumulator:
         Value of the pixels nobody planned.
     """
 
-    def __init__(self, levels: tuple[PyramidLevel, ...], *, channels: int, fill: int) -> None:
-        self._levels = levels
+    def __init__(self, levels: Sequence[PyramidLevel], *, channels: int, fill: int) -> None:
+        self._grids = [level.grid for level in levels]
         self._channels = channels
         self._fill = fill
         self._wanted = [{(s.column, s.row): s for s in level.shards} for level in levels]
-        self._missing = [
-            Counter((s.column // 2, s.row // 2) for s in level.shards) for level in levels
-        ]
-        self._growing: defaultdict[tuple[int, int, int], dict[tuple[int, int], Planes]] = (
-            defaultdict(dict)
-        )
+        self._missing = [Counter(_above(shard) for shard in level.shards) for level in levels]
+        self._growing: defaultdict[tuple[int, Cell], dict[Cell, Planes]] = defaultdict(dict)
         self._lock = threading.Lock()
 
     @property
@@ -129,43 +139,54 @@ class Accumulator:
         """The number of coarser shards that wait for pixels."""
         return len(self._growing)
 
-    def quarter(self, level: int, shard: Shard) -> Planes | None:
-        """Return where the halving of a shard is to be put, or None at the coarsest level.
+    def add(self, level: int, shard: Shard, chunks: Chunks, as_stored: AsStored) -> None:
+        """Halve a shard, then every coarser shard that is complete by it.
 
-        That is its quarter of the shard above, of which the rest belongs to other shards; blank
-        where this one has no pixels.
+        Chunks are halved as they come, each while it is in the processor's cache. A level halves
+        the finer one as that is stored, so that an interrupted run, which has nothing else,
+        continues with the same bytes.
+
+        Parameters
+        ----------
+        level, shard
+            Which shard it is.
+        chunks
+            Its chunks. They are used up: pixels outside the array may change. Where one is missing
+            the coarser level has the fill value.
+        as_stored
+            Called with each coarser shard as soon as it is complete, finest first.
         """
-        above = level + 1
-        if above == len(self._levels):
+        coarser = self._halve(level, shard, chunks)
+        while coarser is not None:
+            coarser = self._halve(coarser.level, coarser.shard, as_stored(coarser))
+
+    def _halve(self, level: int, shard: Shard, chunks: Chunks) -> CoarserShard | None:
+        """Halve a shard; return the one above it if that is complete."""
+        if level + 1 == len(self._grids):
+            deque(chunks, maxlen=0)
             return None
-        grid = self._levels[above].grid
+        grid = self._grids[level]
         shape = self._channels, grid.shard_height // 2, grid.shard_width // 2
         quarter = np.full(shape, self._fill, np.uint8)
-        with self._lock:
-            growing = self._growing[above, shard.column // 2, shard.row // 2]
-            growing[shard.column % 2, shard.row % 2] = quarter
-        return quarter
+        for place, chunk in chunks:
+            repeat_edges(chunk, grid, grid.chunk_region(*grid.chunk_cell(shard, place)))
+            rows, columns = grid.chunk_within_shard(place).rescaled((2, 2), (1, 1)).slices
+            halve(chunk, out=quarter[:, rows, columns])
+        return self._enter(level, shard, quarter)
 
-    def finish(self, level: int, shard: Shard) -> FinishedShard | None:
-        """Note that a shard's `quarter` is filled; return the shard above if it is complete."""
-        above, key = level + 1, (shard.column // 2, shard.row // 2)
-        if above == len(self._levels):
-            return None
+    def _enter(self, level: int, shard: Shard, quarter: Planes) -> CoarserShard | None:
+        """Put a quarter into the shard above it; return that if it is complete."""
+        above, cell = level + 1, _above(shard)
         with self._lock:
-            self._missing[level][key] -= 1
-            if self._missing[level][key]:
+            self._growing[above, cell][shard.column % 2, shard.row % 2] = quarter
+            self._missing[level][cell] -= 1
+            if self._missing[level][cell]:
                 return None
-            quarters = self._growing.pop((above, *key))
-        return FinishedShard(above, self._wanted[above][key], quarters, self._fill)
+            quarters = self._growing.pop((above, cell))
+        wanted = self._wanted[above][cell]
+        return CoarserShard(above, wanted, self._grids[above], quarters, self._fill)
 
-    def add(self, level: int, shard: Shard, planes: Planes) -> FinishedShard | None:
-        """Halve a finished shard at once; return the shard above once it is complete.
 
-        ``planes`` are used up: their pixels outside the array may change.
-        """
-        quarter = self.quarter(level, shard)
-        if quarter is not None:
-            grid = self._levels[level].grid
-            repeat_edges(planes, grid, grid.shard_region(shard))
-            halve(planes, out=quarter)
-        return self.finish(level, shard)
+def _above(shard: Shard) -> Cell:
+    """Return the (column, row) of the coarser shard that a shard is a quarter of."""
+    return shard.column // 2, shard.row // 2

@@ -212,7 +212,12 @@ times as many files, and making a file takes as long as copying what goes into i
 SHARDED_CHUNK_PX = 512
 
 
+def is_sharded(codec: ChunkCodec) -> bool:
+    """Return whether the codec's chunks are gathered in shards: all but those to be mapped."""
+    return codec.name != "raw"
+
+
 def encoded_grid(size: tuple[int, int], codec: ChunkCodec) -> ChunkGrid:
     """Return how level 0 of (width, height) pixels is cut, to be encoded."""
-    chunk = SHARD_PX if codec.name == "raw" else SHARDED_CHUNK_PX
+    chunk = SHARDED_CHUNK_PX if is_sharded(codec) else SHARD_PX
     return ChunkGrid.about(size, (chunk, chunk), SHARD_PX)

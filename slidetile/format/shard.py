@@ -11,10 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.format import metadata
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkCodec, Parts
-from slidetile.format.layout import ChunkGrid
+from slidetile.format.layout import ChunkGrid, is_sharded
 
 _ABSENT = (1 << 64) - 1
 _CRC = struct.Struct("<I")
@@ -91,7 +90,7 @@ def split_shard(data: bytes, grid: ChunkGrid, codec: ChunkCodec) -> dict[int, by
     ValueError
         The index is damaged.
     """
-    if not metadata.is_sharded(codec):
+    if not is_sharded(codec):
         return {0: data}
     count = grid.chunks_per_shard
     index = unpack_index(data[-index_bytes(count) :], count, len(data)).tolist()

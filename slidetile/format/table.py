@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
+from slidetile.format.metadata.node import JsonNode
+from slidetile.format.metadata.quality import QUALITY_MPP
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +70,7 @@ def read_parquet(path: Path) -> "pa.Table":
     Raises
     ------
     StoreError
-        It is missing, damaged, or claims too much memory.
+        It is missing, damaged, or claims too much memory, or is not what `schema` says.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -78,6 +80,36 @@ def read_parquet(path: Path) -> "pa.Table":
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
         if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
             raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
-        return file.read()
-    except (OSError, pa.ArrowException) as error:
+        table = file.read()
+        table.validate(full=True)
+        flaw = _flaw(table)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last for column names
         raise StoreError(f"{path} could not be read: {error}.") from error
+    if flaw is not None:
+        raise StoreError(f"{path} is damaged: {flaw}.")
+    return table
+
+
+def quality_mpp(table: "pa.Table") -> Mpp:
+    """Return the resolution that a table says its quality was measured at.
+
+    Raises
+    ------
+    StoreError
+        It does not say.
+    """
+    field = table.schema.field("laplacian_variance")
+    try:
+        told = json.loads((field.metadata or {}).get(b"mpp", b""))
+    except (ValueError, RecursionError) as error:  # as json documents
+        raise StoreError(f"the mpp of its laplacian_variance is no JSON: {error}") from error
+    return cast("Mpp", QUALITY_MPP.read(JsonNode(told, "the mpp of its laplacian_variance")))
+
+
+def _flaw(table: "pa.Table") -> str | None:
+    """Return what a table has that no writer writes: other columns, or missing values."""
+    if table.schema.remove_metadata() != schema():
+        return f"its columns are {', '.join(table.column_names):.200}"
+    facts = table.drop_columns(list(QUALITY_COLUMNS))
+    empty = [name for name in facts.column_names if facts[name].null_count]
+    return f"values of {', '.join(empty)} are missing" if empty else None

@@ -1,6 +1,6 @@
 """Which tiles to store: integers.
 
-Knows the slide's size, its tissue and what tiles are wanted. Does not know pixels.
+Knows the slide's size, its tissue and which tiles are wanted. Does not know pixels.
 """
 
 from slidetile._face import attach

@@ -1,4 +1,7 @@
-"""How much tissue the cells of a grid over the slide hold, and of which region."""
+"""How much tissue each cell of the tile grid holds, and which piece covers most of it.
+
+Knows tissue masks and tile grids. Does not know which cells are chosen.
+"""
 
 from typing import Any
 
@@ -13,18 +16,19 @@ from slidetile.tissue.mask import TissueMask
 
 
 def tissue_fractions(tissue: TissueMask, size: int, edge: Edge = EDGE) -> NDArray[np.float64]:
-    """Return the exact share of tissue in every cell of a grid over the slide.
+    """Return the exact share of tissue in every cell of the tile grid.
 
-    Only what lies inside the slide counts, so an edge cell full of tissue has a fraction of 1.
+    Only the part of a cell inside the slide counts, so an edge cell full of tissue has a fraction
+    of 1.
 
     Parameters
     ----------
     tissue
-        The mask and its scale.
+        The tissue mask of the slide.
     size
         Width and height of a cell, in level-0 pixels.
     edge
-        What becomes of cells that reach over the slide.
+        What happens to cells that reach beyond the slide; see `Edge`.
 
     Returns
     -------
@@ -36,14 +40,14 @@ def tissue_fractions(tissue: TissueMask, size: int, edge: Edge = EDGE) -> NDArra
     lefts, tops = grid.lefts(np.arange(grid.columns)), grid.tops(np.arange(grid.rows))
     return covered_share(
         tissue.mask,
-        overview.scale,
+        overview.downsample,
         (tops, np.minimum(tops + size, grid.height)),
         (lefts, np.minimum(lefts + size, grid.width)),
     )
 
 
 def slide_grid(overview: Overview, size: int, edge: Edge) -> TileGrid:
-    """Return the grid of tiles over the slide of an overview."""
+    """Return the tile grid of the slide that an overview shows."""
     width, height = overview.slide_width, overview.slide_height
     return TileGrid(width=width, height=height, size=size, stride=size, edge=edge)
 
@@ -51,17 +55,17 @@ def slide_grid(overview: Overview, size: int, edge: Edge) -> TileGrid:
 def main_pieces(
     tissue: TissueMask, grid: TileGrid, columns: NDArray[np.intp], rows: NDArray[np.intp]
 ) -> NDArray[np.int32]:
-    """Return the label of the tissue region that covers most of each cell, 0 where none does."""
+    """Return the label of the tissue piece that covers most of each cell, 0 where none does."""
     if not len(columns):
         return np.zeros(0, np.int32)
-    labels, scale = tissue.labels, tissue.overview.scale
+    labels, scale = tissue.labels, tissue.overview.downsample
     across = _spans(grid.lefts(np.arange(grid.columns)), grid.size, scale[0], labels.shape[1])
     down = _spans(grid.tops(np.arange(grid.rows)), grid.size, scale[1], labels.shape[0])
     greatest = _reduced(np.maximum, labels, down, across)
     glass = np.iinfo(labels.dtype).max
     least = _reduced(np.minimum, np.where(labels == 0, glass, labels), down, across)
     main = greatest[rows, columns].astype(np.int32)
-    # Nearly always one region or none; where several meet, their pixels are counted.
+    # Nearly every cell has one piece or none; where several meet, their pixels are counted.
     for i in np.flatnonzero((main > 0) & (greatest != least)[rows, columns]).tolist():
         column, row = columns[i], rows[i]
         cell = labels[slice(*down[row]), slice(*across[column])]
@@ -81,8 +85,9 @@ def _spans(starts: NDArray[np.int64], size: int, scale: float, length: int) -> N
 def _reduced(
     ufunc: np.ufunc, values: NDArray[Any], down: NDArray[np.intp], across: NDArray[np.intp]
 ) -> NDArray[Any]:
-    """Return the extreme value in each cell of a grid, [row, column]."""
-    padded = np.pad(values, ((0, 1), (0, 1)))  # so that a span may end at the last pixel
+    """Return the least or greatest value in each cell of the tile grid, [row, column]."""
+    # A span may end at the last pixel; reduceat takes no index beyond it.
+    padded = np.pad(values, ((0, 1), (0, 1)))
     by_row = ufunc.reduceat(padded, down.ravel(), axis=0)[::2]
     reduced: NDArray[Any] = ufunc.reduceat(by_row, across.ravel(), axis=1)[:, ::2]
     return reduced

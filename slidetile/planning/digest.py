@@ -1,4 +1,4 @@
-"""The digest of a plan: what a store keeps of it, as docs/store-format.md defines it."""
+"""The digest of a plan that a store records, as docs/reference/store-format.md defines it."""
 
 import hashlib
 from typing import Any
@@ -13,16 +13,17 @@ def plan_digest(
     tissue_fractions: NDArray[Any],
     labels: NDArray[Any],
 ) -> str:
-    """Return what tells apart two plans that follow from the same parameters.
+    """Return a digest that tells apart plans made with the same parameters.
 
-    They do where two versions of a detector, or two ways to read a slide, see other tissue.
+    Such plans differ where another version of a detector, or another way to read the slide, finds
+    other tissue.
 
     Parameters
     ----------
     columns, rows, tissue_fractions
-        One value a tile, in the order of the tile table.
+        One value per tile, in the order of the tile table.
     labels
-        The tissue's pieces, [row, column].
+        Integers [row, column]: the labels of the tissue's pieces.
 
     Returns
     -------
@@ -33,6 +34,6 @@ def plan_digest(
     digest = hashlib.sha256()
     for values, kind in ((columns, "<i4"), (rows, "<i4"), (tissue_fractions, "<f4")):
         digest.update(np.ascontiguousarray(values, kind).tobytes())
-    for row in labels:  # one by one: in memory they have the smallest type that holds them
+    for row in labels:  # row by row: all of them as int32 may need four times their memory
         digest.update(row.astype("<i4").tobytes())
     return digest.hexdigest()

@@ -1,153 +1,79 @@
-"""Which tiles of a slide to store: pure integers from the slide's size and its tissue."""
+"""The plan: which tiles of a slide to store, from its size and its tissue.
 
-import math
+Knows tile grids and tissue masks. Does not know pixels, files or stores.
+"""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import index
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Edge
 from slidetile.planning.cells import main_pieces, slide_grid, tissue_fractions
 from slidetile.planning.subset import fullest, sampled
+from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster import drawing as preview
-from slidetile.raster.grid import TileGrid, check_edge, check_fraction
+from slidetile.raster.grid import TileGrid
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
 from slidetile.tissue.mask import TissueMask
 
-SMALLEST_TILE_PX = 16
-LARGEST_TILE_PX = 8192
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TileSpec:
-    """What a tile is and which tiles are worth storing.
-
-    Raises
-    ------
-    ValueError
-        The size is not a multiple of 16 from 16 to 8192, the fraction is not within 0–1, there
-        is no such edge, or a number of tiles makes no sense.
-    """
-
-    size: int = TILE_SIZE_PX
-    """Width and height of a tile, in level-0 pixels."""
-
-    min_tissue_fraction: float = MIN_TISSUE_FRACTION
-    """Tiles with less tissue than this share of their area are left out; 0 keeps them all."""
-
-    edge: Edge = EDGE
-    """What becomes of tiles that reach over the slide's right or bottom edge; see `Edge`."""
-
-    max_tiles: int | None = None
-    """At most so many: those with the most tissue, among equals spread over the slide."""
-
-    sample: int | None = None
-    """So many, drawn at random from all that hold enough tissue."""
-
-    seed: int = SEED
-    """Which random sample; the same seed draws the same tiles everywhere."""
-
-    def __post_init__(self) -> None:
-        in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
-        if not in_range or self.size % SMALLEST_TILE_PX:
-            raise ValueError(
-                f"A tile size is a multiple of {SMALLEST_TILE_PX} from {SMALLEST_TILE_PX} to "
-                f"{LARGEST_TILE_PX} pixels, but this one is {self.size}."
-            )
-        check_fraction(self.min_tissue_fraction)
-        check_edge(self.edge)
-        self._check_subset()
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Everything but the size, fit for JSON, as a store tells it."""
-        return {
-            name: getattr(self, name)
-            for name in ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
-        }
-
-    @property
-    def most(self) -> float:
-        """More tiles than this are never chosen."""
-        counts = [count for count in (self.max_tiles, self.sample) if count is not None]
-        return min(counts, default=math.inf)
-
-    def _check_subset(self) -> None:
-        for name in ("max_tiles", "sample"):
-            if (count := getattr(self, name)) is None:
-                continue
-            if index(count) < 1:
-                raise ValueError(f"{name} is at least 1, but this one is {count}.")
-            object.__setattr__(self, name, index(count))  # numpy's integers, say
-        if self.max_tiles is not None and self.sample is not None:
-            raise ValueError(
-                "max_tiles keeps the tiles with the most tissue, sample draws at random: give one."
-            )
-        if not 0 <= index(self.seed) < 1 << 63:
-            raise ValueError(f"A seed lies between 0 and 2⁶³ - 1, but this one is {self.seed}.")
-        object.__setattr__(self, "seed", index(self.seed))
-        if self.seed and self.sample is None:
-            raise ValueError(f"The seed {self.seed} is of a sample, but no sample is asked for.")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One planned tile: a cell of the grid that begins at the slide's top left corner.
+    """One planned tile: a cell of the tile grid, which begins at the slide's top left corner.
 
-    With the edge "shift" the last column and row lie further in than their numbers say.
+    With the edge "shift", the last column and row are moved inwards, to end at the slide's edge.
     """
 
     tile_id: int
     """Its place in the plan, from 0, in row-major order."""
 
     column: int
-    """Its column in the grid of the whole slide."""
+    """Its column in the tile grid of the whole slide."""
 
     row: int
-    """Its row in the grid of the whole slide."""
+    """Its row in the tile grid of the whole slide."""
 
     region: Region
-    """The whole cell, in level-0 pixels; at the right and bottom it may reach over the slide."""
+    """The whole cell, in level-0 pixels; at the right and bottom it may reach beyond the slide."""
 
     inside: Region
-    """The part of the cell that lies inside the slide."""
+    """The part of the cell inside the slide, in level-0 pixels."""
 
     tissue_fraction: float
     """Share of ``inside`` that is tissue, 0–1."""
 
     tissue_piece: int
-    """Label of the tissue region that covers most of the tile; 0 where there is no tissue."""
+    """Label of the tissue piece that covers most of the tile; 0 where there is no tissue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TilePlan:
     """The tiles of one slide, in row-major order: immutable, and comparable by content.
 
-    A sequence of `Tile`; the same facts stand in arrays, one element a tile.
+    It is a sequence of `Tile`; arrays hold the same facts, one element per tile.
     """
 
     tissue: TissueMask
-    """What the tiles were chosen by."""
+    """The tissue by which the tiles were chosen."""
 
     spec: TileSpec
     """How they were chosen."""
 
     columns: NDArray[np.int32]
-    """Column of each tile in the grid of the whole slide."""
+    """Column of each tile in the tile grid of the whole slide."""
 
     rows: NDArray[np.int32]
-    """Row of each tile in the grid of the whole slide."""
+    """Row of each tile in the tile grid of the whole slide."""
 
     tissue_fractions: NDArray[np.float32]
-    """Share of each tile, within the slide, that is tissue."""
+    """Share of each tile's part inside the slide that is tissue, 0–1."""
 
     tissue_pieces: NDArray[np.int32]
-    """Label of the tissue region that covers most of each tile."""
+    """Label of the tissue piece that covers most of each tile."""
 
     def __post_init__(self) -> None:
         for name in ("columns", "rows", "tissue_fractions", "tissue_pieces"):
@@ -160,12 +86,12 @@ class TilePlan:
 
     @property
     def grid(self) -> TileGrid:
-        """Where all tiles of the slide would lie, chosen or not."""
+        """The tile grid of the whole slide: all cells, chosen or not."""
         return slide_grid(self.tissue.overview, self.spec.size, self.spec.edge)
 
     @property
     def grid_size(self) -> tuple[int, int]:
-        """(columns, rows) of the grid that covers the slide."""
+        """(columns, rows) of the tile grid."""
         return self.grid.columns, self.grid.rows
 
     @property
@@ -224,7 +150,7 @@ class TilePlan:
             overview.image,
             mask=self.tissue.mask,
             cells=self.regions,
-            downsample=overview.scale,
+            downsample=overview.downsample,
             longest_side_px=longest_side_px,
         )
 
@@ -261,16 +187,16 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
     slide
         The slide the tissue was found on.
     tissue
-        Where its tissue is.
+        The slide's tissue.
     spec
-        Tile size, threshold, what becomes of the slide's edges, and how many are wanted; 1024 px
-        and 5 % unless given.
+        Tile size, least tissue fraction, what happens at the slide's edges, and how many tiles
+        are wanted. None is `TileSpec()`: 1024 px and 5 %.
 
     Returns
     -------
     TilePlan
-        Empty, not an error, where there is no tissue. Each tile says which part of it lies inside
-        the slide.
+        Empty where there is no tissue, which is not an error. Each tile says which part of it is
+        inside the slide.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""Which tiles remain when not all are wanted: the same everywhere, whatever else there is."""
+"""Which tiles remain when not all are wanted: the same ones on every machine.
+
+Knows columns, rows and tissue fractions. Does not know slides.
+"""
 
 import hashlib
 import struct
@@ -9,14 +12,14 @@ from numpy.typing import NDArray
 _CELL = struct.Struct("<qqq")
 
 FRACTION_DECIMALS = 4
-"""Fractions closer than that are equal: how sums round must not choose tiles."""
+"""Fractions that agree to this many decimals are equal: rounding of sums must not choose tiles."""
 
 
 def draw(columns: NDArray[np.integer], rows: NDArray[np.integer], seed: int) -> NDArray[np.uint64]:
     """Return a random number for each cell of a grid.
 
     It is the first 8 bytes, little-endian, of the BLAKE2b digest (RFC 7693) of seed, column and
-    row as int64, little-endian: it depends on the cell alone, and on no library's generator.
+    row as int64, little-endian: it depends on the cell alone, not on a library's generator.
     """
     packed = b"".join(
         hashlib.blake2b(_CELL.pack(seed, column, row), digest_size=8).digest()
@@ -28,10 +31,10 @@ def draw(columns: NDArray[np.integer], rows: NDArray[np.integer], seed: int) -> 
 def sampled(
     columns: NDArray[np.integer], rows: NDArray[np.integer], count: int, seed: int
 ) -> NDArray[np.intp]:
-    """Return the places of ``count`` cells drawn at random, ascending; all where there are fewer.
+    """Return the indices of ``count`` random cells, ascending; of all where there are fewer.
 
-    Those with the smallest numbers of `draw`. So a larger sample holds the smaller one, and a
-    cell that drops out makes room for one other, no more.
+    The cells with the smallest numbers from `draw` are taken. So a larger sample contains the
+    smaller one, and exactly one other cell replaces a cell that drops out.
     """
     order = np.lexsort((columns, rows, draw(columns, rows, seed)))
     return np.sort(order[:count])
@@ -43,10 +46,10 @@ def fullest(
     fractions: NDArray[np.floating],
     count: int,
 ) -> NDArray[np.intp]:
-    """Return the places of the ``count`` cells with the most tissue, ascending.
+    """Return the indices of the ``count`` cells with the most tissue, ascending.
 
-    Many are equally full: among those `draw` chooses, with seed 0, so that they lie spread over
-    the slide and not all at its top.
+    Many cells are equally full. Among those, the smallest numbers from `draw` with seed 0 are
+    taken, so that the cells are spread over the slide and not all at its top.
     """
     rounded = np.round(fractions.astype(np.float64), FRACTION_DECIMALS)
     order = np.lexsort((columns, rows, draw(columns, rows, 0), -rounded))

@@ -1,6 +1,6 @@
 """The colour and the sharpness of tiles, added up chunk by chunk.
 
-Knows chunks and where tiles lie. Does not know slides, files or tables.
+Knows chunks and where tiles are. Does not know slides, files or tables.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ def grey(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def laplacian(image: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Return each pixel's four neighbours less four times itself, without the outermost pixels.
+    """Return each inner pixel's four neighbours minus four times the pixel itself.
 
     Its variance is a measure of focus (Pech-Pacheco et al., "Diatom autofocusing in brightfield
     microscopy", ICPR 2000), among the best for images of few pixels (Pertuz et al., "Analysis of
@@ -50,7 +50,7 @@ def laplacian(image: NDArray[np.uint8]) -> NDArray[np.int16]:
     Returns
     -------
     int16 array [row, column]
-        Two fewer of each, or empty.
+        Two rows and two columns fewer than the image, or empty.
     """
     wide = image.astype(np.int16)
     change = wide[1:-1, 1:-1] * np.int16(-4)
@@ -63,17 +63,18 @@ def laplacian(image: NDArray[np.uint8]) -> NDArray[np.int16]:
 
 
 SATURATED = 8
-"""Of 255, in HSV: CLAM's default threshold of tissue (Lu et al., Nat. Biomed. Eng. 5, 2021)."""
+"""HSV saturation, 0–255, above which a pixel counts as saturated: CLAM's default threshold of
+tissue (Lu et al., Nat. Biomed. Eng. 5, 2021)."""
 
 Span = tuple[int, int, int]
-"""(number of a row or column of tiles, first pixel, the first beyond) along one axis."""
+"""(number of a row or column of tiles, first pixel, first pixel beyond) along one axis."""
 
 ReadShard = Callable[[Shard], dict[int, bytes]]
-"""Returns the payload of each stored chunk of a shard, by its place."""
+"""Reads the encoded bytes of each stored chunk of a shard, by the chunk's place in it."""
 
 
 class _Sums(NamedTuple):
-    """What is added up over the pixels of some tiles, in integers: the order does not matter."""
+    """Sums over the pixels of some tiles: integers, so that the order of adding does not matter."""
 
     tiles: NDArray[np.intp]
     values: NDArray[np.int64]
@@ -82,21 +83,21 @@ class _Sums(NamedTuple):
 class TileMeasure:
     """The colour and the sharpness of tiles, from the chunks of one level.
 
-    A pixel belongs to the tile that its centre lies in. Each chunk is decoded once and measured
-    by itself, so memory holds one encoded shard and two chunks a thread; what is not stored is
-    not measured.
+    A pixel belongs to the tile that contains its centre. Each chunk is decoded once and measured
+    by itself, so memory holds one encoded shard and two chunks per thread. Pixels that are not
+    stored are not measured.
 
     Parameters
     ----------
     regions
         The part of each tile inside the slide, in level-0 pixels, row by row. Tiles of one
-        column of the grid share their left and right edges, those of a row top and bottom.
+        column of the tile grid share their left and right edges, those of a row top and bottom.
     level
-        What to measure.
+        The level to measure.
     codec
-        How its chunks are stored.
+        How the level's chunks are encoded.
     channels
-        Channels of every pixel: red, green and blue; or grey, which counts as all three.
+        Channels of every pixel: 3 for red, green and blue; 1 for grey, which counts as all three.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class TileMeasure:
         self._level = level
         self._codec = codec
         self._channels = channels
-        # A tile's row and column in one number: the tiles are sorted by it.
+        # A tile's row and column as one number, by which the tiles are sorted.
         rows = sorted({(region.y, region.bottom) for region in regions})
         columns = sorted({(region.x, region.right) for region in regions})
         row_of, column_of = ({e: i for i, e in enumerate(edges)} for edges in (rows, columns))
@@ -136,7 +137,7 @@ class TileMeasure:
             self._totals[:, tiles] += values
 
     def columns(self) -> Quality:
-        """Return what was measured; all of `QUALITY_COLUMNS` but the pen."""
+        """Return one value per tile for each of `QUALITY_COLUMNS` except pen_fraction."""
         pixels, inner = self._totals[_PIXELS], self._totals[_INNER]
         shares = self._totals[:_PIXELS] / np.where(pixels, pixels, np.nan)
         change, square = self._totals[_INNER + 1 :] / np.where(inner, inner, np.nan)
@@ -166,7 +167,7 @@ class TileMeasure:
     def _tiles_at(
         self, rows: Sequence[Span], columns: Sequence[Span]
     ) -> tuple[NDArray[np.intp], Mask]:
-        """Return the tiles at crossings of rows and columns, and which crossings have one."""
+        """Return the tiles where rows and columns cross, and which crossings have a tile."""
         keys = np.add.outer(
             np.array([row for row, *_ in rows], np.int64) * self._columns,
             np.array([column for column, *_ in columns], np.int64),
@@ -176,31 +177,31 @@ class TileMeasure:
         return places[wanted], wanted
 
 
-# What is summed over a tile's pixels: red, green, blue, saturated, clipped; the pixels; those
-# within, of which there is a Laplacian; the Laplacian, its square.
+# The sums over a tile's pixels: red, green, blue, saturated, clipped; number of pixels; number of
+# inner pixels, which have a Laplacian; the Laplacian; its square.
 _PIXELS, _INNER, _QUANTITIES = 5, 6, 9
 
 
 def _spans(
     tiles: Sequence[tuple[int, int]], level: tuple[int, int], downsample: float, factor: int
 ) -> list[list[Span]]:
-    """Return, for each chunk along an axis, the pixels of every tile that has some there."""
-    (length, chunk), found = level, []
+    """Return, for each chunk along an axis, the pixels of every tile that has pixels in it."""
+    (length, chunk), spans = level, []
     firsts, lasts = np.array(tiles, np.int64).reshape(-1, 2).T
     for start in range(0, length, chunk):
         stop = min(start + chunk, length)
         edges = np.arange(start, stop, factor)
         centres = (edges + np.minimum(edges + factor, stop)) / 2 * downsample
         begin, end = (np.searchsorted(centres, at) for at in (firsts, lasts))
-        found.append(
+        spans.append(
             [(n, int(begin[n]), int(end[n])) for n in np.flatnonzero(begin < end).tolist()]
         )
-    return found
+    return spans
 
 
 def _measured(pixels: Pixels, rows: Sequence[Span], columns: Sequence[Span]) -> NDArray[np.int64]:
     """Return the sums over the tiles' parts of a chunk, as [quantity, row, column]."""
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))  # row by row is far quicker
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))  # sums are much faster so
     colour = planes.transpose(1, 2, 0)
     high = brightest_channel(colour)
     chroma = (high - darkest_channel(colour)).astype(np.uint16)
@@ -221,7 +222,7 @@ def _measured(pixels: Pixels, rows: Sequence[Span], columns: Sequence[Span]) -> 
 
 
 def _within(spans: Sequence[Span]) -> list[Span]:
-    """Return the spans without their first and last pixel, in those of the Laplacian."""
+    """Return the spans without their first and last pixel, in pixels of the Laplacian."""
     stops = [max(0, stop - 2) for _, _, stop in spans]
     return [
         (tiles, min(first, stop), stop)
@@ -231,7 +232,7 @@ def _within(spans: Sequence[Span]) -> list[Span]:
 
 def _sums(values: NDArray[Any], rows: Sequence[Span], columns: Sequence[Span]) -> NDArray[np.int64]:
     """Return the sum of [..., row, column] over each crossing of spans."""
-    narrow = np.int64 if values.dtype == np.int32 else np.int32  # and twice as quick
+    narrow = np.int64 if values.dtype == np.int32 else np.int32  # 32 bits suffice, twice as fast
     lines = [values[..., first:stop, :].sum(-2, narrow) for _, first, stop in rows]
     upto = np.zeros((*values.shape[:-2], len(rows), values.shape[-1] + 1), np.int64)
     np.cumsum(np.stack(lines, -2), axis=-1, out=upto[..., 1:])
@@ -254,30 +255,35 @@ def measure_quality(
     read: ReadShard,
     workers: int,
 ) -> Quality:
-    """Measure a plan's tiles on what is stored, so that an interrupted run measures the same.
+    """Measure a plan's tiles on their stored pixels, so that a resumed run gets the same values.
 
     Parameters
     ----------
     plan
-        The tiles, and the overview on which ink is looked for.
+        The tiles, and the overview on which pen is detected.
     level
-        What else is measured on.
+        The level on which colour and sharpness are measured.
     codec
-        How its chunks are stored.
+        How the level's chunks are encoded.
     shards
-        Those that the level has.
+        The level's shards.
     read
-        Reads one of them.
+        Reads one shard.
     workers
-        Threads that decode. The values do not depend on it.
+        Number of threads that decode. The values do not depend on it.
 
     Returns
     -------
     dict of str to float32 array
-        One value a tile, by column: all of `QUALITY_COLUMNS`.
+        One value per tile, by column: all of `QUALITY_COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        A chunk is damaged.
     """
     overview, regions = plan.tissue.overview, plan.regions
     measure = TileMeasure(regions, level, codec, overview.image.shape[2])
     measure.add(shards, read, workers=workers)
-    pen = pen_fractions(overview.image, regions, scale=overview.scale, mpp=overview.mpp)
+    pen = pen_fractions(overview.image, regions, scale=overview.downsample, mpp=overview.mpp)
     return {**measure.columns(), "pen_fraction": pen}

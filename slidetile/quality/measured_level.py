@@ -1,40 +1,43 @@
-"""Which pixels the quality of a store's tiles is measured on, and what the table tells of it.
+"""The pixels on which the quality of a store's tiles is measured, and how the store records them.
 
-Those of one coarse level, at about 4 µm per pixel: of a slide scanned at 40×, 1/256 of them. A
-slide that is out of focus shows there nearly as well as at full resolution (Ameisen et al., "Stack
-or trash? Quality assessment of virtual slides", Diagn. Pathol. 8, S23, 2013: about the same third
-of a slide counts as sharp from 1.25× to 10×), and HistoQC, too, looks for blur at 2.5× (Janowczyk
+Knows the store's levels. Does not know how quality is measured.
+
+The pixels are those of one coarse level, at about 4 µm per pixel: 1/256 of the pixels of a slide
+scanned at 40×. Lack of focus shows there nearly as well as at full resolution (Ameisen et al.,
+"Stack or trash? Quality assessment of virtual slides", Diagn. Pathol. 8, S23, 2013: about the same
+third of a slide counts as sharp from 1.25× to 10×). HistoQC also looks for blur at 2.5× (Janowczyk
 et al., JCO Clin. Cancer Inform. 3, 2019).
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from slidetile.format.layout import ChunkGrid
+from slidetile.format.metadata.quality import QualityFacts
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.quality.pen import PEN_METHOD
+from slidetile.raster.resolution import mean_downsample
 
 QUALITY_MPP = 4.0
-"""Micrometres per pixel aimed at: 2.5×."""
+"""Micrometres per pixel at which quality is measured, as nearly as the levels allow: 2.5×."""
 
 ASSUMED_MPP = 0.5
-"""Of level 0, where a slide does not say its own."""
+"""Micrometres per level-0 pixel, assumed where the slide's mpp is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredLevel:
-    """Which pixels are measured: those of one level, averaged by a whole factor."""
+    """The pixels that are measured: those of one level, averaged by a whole factor."""
 
     number: int
-    """The level, of the store's."""
+    """Number of the level in the store."""
 
     factor: int
-    """Pixels of the level to a side of what is averaged into one."""
+    """Squares of this many pixels a side are averaged into one pixel."""
 
     grid: ChunkGrid
-    """How the level is cut."""
+    """The level's chunk grid."""
 
     downsample: tuple[float, float]
     """Level-0 pixels per pixel of the level, as (x, y)."""
@@ -44,7 +47,7 @@ class MeasuredLevel:
 
     @classmethod
     def of(cls, levels: Sequence[PyramidLevel], mpp: tuple[float, float] | None) -> "MeasuredLevel":
-        """Return the coarsest level that is fine enough, and what brings it nearest to 4 µm.
+        """Return the coarsest level that is fine enough, with the factor that averages it to 4 µm.
 
         Parameters
         ----------
@@ -55,7 +58,7 @@ class MeasuredLevel:
         """
         wanted = QUALITY_MPP / (sum(mpp or (ASSUMED_MPP, ASSUMED_MPP)) / 2)
         coarsest = wanted * math.sqrt(2)  # a little too coarse is nearer than far too fine
-        downsamples = [sum(level.downsample) / 2 for level in levels]
+        downsamples = [mean_downsample(level.downsample) for level in levels]
         number = max((n for n, d in enumerate(downsamples) if d <= coarsest), default=0)
         factor = max(1, round(wanted / downsamples[number]))
         x, y = levels[number].downsample
@@ -68,8 +71,8 @@ class MeasuredLevel:
         )
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """What a store tells of how its table's quality columns came about."""
-        mpp = None if self.mpp is None else list(self.mpp)
-        told = {"level": self.number, "factor": self.factor, "mpp": mpp}
-        return {**told, "pen_method": PEN_METHOD}
+    def facts(self) -> QualityFacts:
+        """What a store records about how the quality columns of its table were measured."""
+        return QualityFacts(
+            level=self.number, factor=self.factor, mpp=self.mpp, pen_method=PEN_METHOD
+        )

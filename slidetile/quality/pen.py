@@ -1,6 +1,6 @@
-"""How much of each tile is ink: marker strokes on the overview.
+"""How much of each tile pen covers, measured on the overview.
 
-Knows the overview and where tiles lie. Does not know how ink is told from tissue.
+Knows the overview and where tiles are. Does not know how pen is told apart from tissue.
 """
 
 import math
@@ -19,7 +19,7 @@ from slidetile.tissue.imaging import is_dark, working_resolution
 from slidetile.tissue.pen import pen_strokes
 
 PEN_METHOD = 1
-"""To be counted up when other pixels are found to be ink: a store says what its table is of."""
+"""Version of the method, recorded in the store; raise it when other pixels count as pen."""
 
 
 def pen_fractions(
@@ -29,9 +29,10 @@ def pen_fractions(
     scale: tuple[float, float],
     mpp: tuple[float, float] | None,
 ) -> NDArray[np.float32]:
-    """Return the share of each region that is ink.
+    """Return the share of each region that pen covers.
 
-    Where colours do not tell, nothing counts as ink: with one channel, or on a dark background.
+    Pen is recognised by colour, so all shares are 0 on images of one channel and on a dark
+    background.
 
     Parameters
     ----------
@@ -47,11 +48,11 @@ def pen_fractions(
     Returns
     -------
     float32 array
-        One value a region, 0–1.
+        One value per region, 0–1.
     """
     if image.shape[2] != 3 or is_dark(image):
         return np.zeros(len(regions), np.float32)
-    # Rounded, as whoever reads it back from a store's metadata may differ in the last bit.
+    # Rounded: a value read back from a store's metadata may differ in the last bit.
     overview_um = None if mpp is None else round(math.sqrt(mpp[0] * mpp[1]), 6)
     factor, pixel_um = working_resolution(image, overview_um)
     small = area_average(image, factor)
@@ -66,12 +67,12 @@ def area_fractions(
 ) -> NDArray[np.float64]:
     """Return the exact share of each region that a mask covers.
 
-    Row by row of regions, so that memory holds what one of them needs; see `covered_share`.
+    One row of regions is measured at a time, so that memory stays flat; see `covered_share`.
 
     Parameters
     ----------
     mask
-        bool [row, column], over all of the slide.
+        bool [row, column], over the whole slide.
     scale
         Level-0 pixels per pixel of the mask, as (x, y).
     regions

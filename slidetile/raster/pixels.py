@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 """Pixels as [row, column, channel], 8 bits each."""
 
+Colour = tuple[int, int, int]
+"""Red, green and blue."""
+
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+
 
 def paste(canvas: Pixels, pixels: Pixels, x: int, y: int) -> None:
     """Copy ``pixels`` into the part of ``canvas`` they meet, their corner at column x, row y.
@@ -20,7 +26,7 @@ def paste(canvas: Pixels, pixels: Pixels, x: int, y: int) -> None:
     canvas[top:bottom, left:right] = pixels[top - y : bottom - y, left - x : right - x]
 
 
-def fill_colour(pixels: Pixels, colour: tuple[int, int, int]) -> None:
+def fill_colour(pixels: Pixels, colour: Colour) -> None:
     """Give an image one colour; where it has one channel, the colour's red."""
     channels = colour[: pixels.shape[2]]
     if len(set(channels)) == 1:
@@ -29,7 +35,7 @@ def fill_colour(pixels: Pixels, colour: tuple[int, int, int]) -> None:
         pixels[:] = channels
 
 
-def blank(width: int, height: int, channels: int, colour: tuple[int, int, int]) -> Pixels:
+def blank(width: int, height: int, channels: int, colour: Colour) -> Pixels:
     """Return an image of one colour; see `fill_colour`."""
     pixels = np.empty((height, width, channels), np.uint8)
     fill_colour(pixels, colour)

@@ -6,6 +6,9 @@ from fractions import Fraction
 
 from slidetile.raster.averaging import Resampling
 
+FINEST_MPP, COARSEST_MPP = 0.05, 50.0
+"""Micrometres per pixel that a slide scanner delivers."""
+
 TOLERANCE = Fraction(2, 100)
 """A level is used as it is where the mpp asked for is as near as this to its own."""
 
@@ -136,6 +139,11 @@ def _factors(
         for own, length, full in zip(slide_mpp, size, whole, strict=True)
     )
     return x, y
+
+
+def mean_downsample(downsample: tuple[float, float]) -> float:
+    """Return the one number by which levels are compared and told: the mean of both axes."""
+    return (downsample[0] + downsample[1]) / 2
 
 
 def as_written(number: float) -> Fraction:

@@ -1,16 +1,12 @@
 """Watches memory during a run, and changes how much may be in flight."""
 
-import ctypes
-import gc
 import logging
 import math
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from slidetile.runtime.memory import Budget, Gauge, is_space_tight
+from slidetile.runtime.heap import free_what_can_be_freed
+from slidetile.runtime.memory import Budget, Gauge
 from slidetile.runtime.places import Places
 
 _log = logging.getLogger(__name__)
@@ -20,13 +16,6 @@ HIGH_SHARE = 0.8
 
 LOW_SHARE = 0.6
 """Below this share of it, more is allowed again."""
-
-# Parameters of mallopt(3), and their values.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_ARENAS = 2
-_LARGEST_MMAP_THRESHOLD_BYTES = 32 << 20
-_KEPT_HEAP_BYTES = 256 << 20
-_DEFAULT_THRESHOLD_BYTES = 128 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +40,7 @@ class Governor:
     budget
         The run's memory.
     gauge
-        What tells how much is in use.
+        Measures how much is in use.
     interval_s
         Looks that follow one another sooner are not made: to measure takes time too.
     """
@@ -101,49 +90,3 @@ class Governor:
             )
         elif share < LOW_SHARE and size < self._budget.units:
             self.places.resize(size + 1)
-
-
-@contextmanager
-def kept_heap() -> Iterator[None]:
-    """Have the C library keep freed memory for reuse while a run goes on, then give it back.
-
-    Shards are allocated in one thread and freed in another, and glibc may return the top of a
-    thread's heap to the system at once, only to ask for it again: at its worst 5,000 page faults
-    a shard, half of the time. What is kept is bounded like what is in flight.
-
-    glibc also gives each new thread a heap of its own, and what run after run leaves in them is
-    never given back: slide after slide a process grew by half. Two heaps are enough, since large
-    pieces are few, and one where the address space is limited, of which each reserves 64 MiB; this
-    bound stays with the process. Elsewhere than with glibc nothing is done.
-    """
-    libc = ctypes.CDLL(None)
-    mallopt, trim = getattr(libc, "mallopt", None), getattr(libc, "malloc_trim", None)
-    if mallopt is None or trim is None:
-        yield
-        return
-    mallopt(_M_ARENA_MAX, 1 if is_space_tight() else _ARENAS)
-    mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD_BYTES)
-    mallopt(_M_TRIM_THRESHOLD, _KEPT_HEAP_BYTES)
-    try:
-        yield
-    finally:
-        mallopt(_M_MMAP_THRESHOLD, _DEFAULT_THRESHOLD_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _DEFAULT_THRESHOLD_BYTES)
-        trim(0)
-
-
-def keep_to_one_heap() -> None:
-    """Have the C library give new threads no heaps of their own, where it is glibc."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
-
-
-def free_what_can_be_freed() -> None:
-    """Collect garbage and hand unused heap back to the system, where its C library can."""
-    gc.collect()
-    if (arrow := sys.modules.get("pyarrow")) is not None:
-        arrow.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -27,6 +27,10 @@ class Stages(Generic[Task, Result]):
     write: Callable[[Any], Result]
     """Store it."""
 
+    def carry(self, task: Task) -> Result:
+        """Carry a task through all stages, one after another."""
+        return self.write(self.encode(self.read(task)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -162,7 +166,8 @@ class _Run(Generic[Task, Result]):
     def _fail(self, error: BaseException) -> None:
         with self._lock:
             self._stopped = True
-            self.error = self.error or error
+            if self.error is None:  # an error may be false, such as one with a length
+                self.error = error
 
     def _is_last(self, loop: Callable[[], None]) -> bool:
         with self._lock:

@@ -1,16 +1,19 @@
 """Calls in processes of their own: a crash costs one call, and none outlives its parent."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_any
 from typing import TypeVar, cast
+
+from slidetile.runtime.heap import tune_heap
 
 Result = TypeVar("Result")
 
@@ -30,6 +33,13 @@ def in_processes(
     early, be it an error, Ctrl-C or ``close``, stops the processes within `STOP_S`; a call under
     way sees a KeyboardInterrupt.
     """
+    with _start_method_left_open():
+        yield from _in_processes(calls, count)
+
+
+def _in_processes(
+    calls: Sequence[Callable[[], Result]], count: int
+) -> Generator[tuple[int, "Future[Result]"]]:
     executors = [_executor() for _ in range(min(count, len(calls)))]
     idle = list(range(len(executors)))
     waiting = list(enumerate(calls))[::-1]
@@ -55,8 +65,27 @@ def in_processes(
             executor.shutdown(wait=False, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _start_method_left_open() -> Iterator[None]:
+    """Leave it to the program around us how its own processes begin.
+
+    Ours are spawned, whatever it chooses. But as soon as any process has begun, Python takes its
+    default for chosen and refuses another.
+    """
+    is_open = _start_method() is None
+    try:
+        yield
+    finally:
+        if is_open and _start_method() == multiprocessing.get_all_start_methods()[0]:
+            multiprocessing.set_start_method(None, force=True)
+
+
+def _start_method() -> str | None:
+    return multiprocessing.get_start_method(allow_none=True)
+
+
 def _executor() -> ProcessPoolExecutor:
-    """Return one process of its own, so that a crash tells which call it was."""
+    """Return one process of its own, so that a crash shows which call caused it."""
     levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
     return ProcessPoolExecutor(
         1,
@@ -92,7 +121,11 @@ def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
 
 
 def _begin(levels: dict[str, int], stack_bytes: int) -> None:
-    """Have this process log and begin threads as its parent does, and end when its parent ends."""
+    """Have this process log and begin threads as its parent does, and end when its parent ends.
+
+    It is ours alone, so that its heap may be tuned too.
+    """
+    tune_heap()
     threading.stack_size(stack_bytes)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

@@ -1,4 +1,9 @@
 from .array import ArraySlide as ArraySlide
+from .fetched import DecodedPixels as DecodedPixels
+from .fetched import FetchedPixels as FetchedPixels
+from .file_slide import FileSlide as FileSlide
+from .native import FetchedTiles as FetchedTiles
+from .native import NativeTiles as NativeTiles
 from .opening import open_slide as open_slide
 from .overview import Overview as Overview
 from .overview import read_overview as read_overview

@@ -2,38 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from slidetile.raster.pixels import Pixels, blank, paste
+from slidetile.raster.pixels import WHITE, Colour, Pixels, blank, paste
 from slidetile.raster.region import Region
-from slidetile.slides.slide import Level, Slide, Source, check_mpp
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedPixels:
-    """A region that needed no decoding, or came decoded."""
-
-    array: Pixels
-    """The region's pixels."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held."""
-        return self.array.nbytes
-
-    def crop(self, part: Region) -> "DecodedPixels":
-        """Return a view of a part; see `slidetile.slides.slide.FetchedPixels`."""
-        return DecodedPixels(self.array[part.slices])
-
-    def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Return the region, copied into ``out`` where that is given."""
-        if out is None:
-            return self.array
-        out[:] = self.array
-        return out
+from slidetile.slides.fetched import DecodedPixels
+from slidetile.slides.mpp import check_mpp
+from slidetile.slides.slide import Level, Slide, Source
 
 
 class ArraySlide(Slide):
@@ -74,14 +51,15 @@ class ArraySlide(Slide):
         mpp: float | tuple[float, float] | None = None,
         objective_power: float | None = None,
         icc_profile: bytes | None = None,
-        background: tuple[int, int, int] = (255, 255, 255),
+        background: Colour = WHITE,
         name: str = "array",
         scan_area: Region | None = None,
     ) -> None:
         arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
         _check_arrays(arrays)
         self._arrays = arrays
-        self.levels = tuple(_array_level(array, arrays[0]) for array in arrays)
+        sizes = [(array.shape[1], array.shape[0]) for array in arrays]
+        self._levels = tuple(Level.covering(sizes[0], size) for size in sizes)
         self.mpp = None if mpp is None else check_mpp(mpp)
         self.objective_power = objective_power
         self.icc_profile = icc_profile
@@ -91,7 +69,12 @@ class ArraySlide(Slide):
         self._scan_area = scan_area
 
     @property
-    def background(self) -> tuple[int, int, int]:
+    def levels(self) -> tuple[Level, ...]:
+        """The arrays, finest first."""
+        return self._levels
+
+    @property
+    def background(self) -> Colour:
         """The colour of what lies outside the arrays."""
         return self._background
 
@@ -116,13 +99,6 @@ class ArraySlide(Slide):
         paste(canvas, array, -asked.x, -asked.y)
         return DecodedPixels(canvas)
 
-    def native_tiles(self, level: int) -> None:
-        """Return None: arrays hold no compressed tiles."""
-        self.levels[level]
-
-    def close(self) -> None:
-        """Do nothing: the arrays belong to the caller."""
-
 
 def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
     if not arrays:
@@ -140,12 +116,3 @@ def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
             raise ValueError(
                 f"Levels go from finest to coarsest, but {coarser.shape} follows {finer.shape}."
             )
-
-
-def _array_level(array: Pixels, finest: Pixels) -> Level:
-    (height, width), (full_height, full_width) = array.shape[:2], finest.shape[:2]
-    return Level(
-        width=width,
-        height=height,
-        downsample=max(1.0, (full_width / width + full_height / height) / 2),
-    )

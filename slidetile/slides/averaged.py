@@ -7,7 +7,8 @@ import numpy as np
 from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Pixels, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides.slide import FetchedPixels, Slide
+from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.slide import Slide
 from slidetile.slides.view import fetch_block
 
 STRIP_BYTES = 8 << 20
@@ -25,7 +26,7 @@ class AveragedPixels:
 
     The source is read in strips whose edges are those of its native tiles, so that each of them
     is decoded once; a few rows are kept from one strip for the next. Memory is bounded whatever
-    the factor. See `slidetile.slides.slide.FetchedPixels`.
+    the factor. See `slidetile.slides.fetched.FetchedPixels`.
 
     Parameters
     ----------

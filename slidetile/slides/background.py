@@ -5,13 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from slidetile.errors import SlideReadError
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
 from slidetile.raster.region import Region
-
-Colour = tuple[int, int, int]
-
-WHITE: Colour = (255, 255, 255)
-BLACK: Colour = (0, 0, 0)
 
 _DARK = 48
 """Brightfield glass is far above this, the background of fluorescence far below."""

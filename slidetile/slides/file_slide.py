@@ -1,7 +1,6 @@
 """What slides in files have in common: the file's identity, pickling, the background found once."""
 
 import hashlib
-import logging
 import os
 import threading
 from abc import abstractmethod
@@ -9,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slidetile.errors import SlideReadError
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
-from slidetile.slides.background import Colour, find_background
-from slidetile.slides.slide import Slide, Source, check_mpp, is_plausible_mpp
+from slidetile.slides.background import find_background
+from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.mpp import check_mpp
+from slidetile.slides.slide import Slide, Source
 
 _MIB = 1 << 20
 
@@ -43,7 +44,10 @@ def read_source(path: Path) -> Source:
 
 
 class FileSlide(Slide):
-    """A slide in a file.
+    """A slide in a file: what its readers share.
+
+    A reader brings `levels`, `reader` and `fetch_level`, and takes ``path`` and ``mpp`` alone, so
+    that another process can open the slide anew.
 
     Parameters
     ----------
@@ -53,6 +57,11 @@ class FileSlide(Slide):
         Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
     background
         The colour of what was not scanned, where the file tells it.
+
+    Raises
+    ------
+    ValueError
+        The mpp is implausible.
     """
 
     def __init__(
@@ -62,19 +71,21 @@ class FileSlide(Slide):
         mpp: float | tuple[float, float] | None = None,
         background: Colour | None = None,
     ) -> None:
-        self._path = path
+        self.mpp = None if mpp is None else check_mpp(mpp)
+        self.path = path
+        """The file."""
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[..., "FileSlide"], tuple[object, ...]]:
         """Pickle the path: a process that receives the slide opens the file itself."""
-        return _reopen, (type(self), self._path, self._given_mpp)
+        return _reopen, (type(self), self.path, self._given_mpp)
 
     @property
     def source(self) -> Source:
         """What identifies the file that was named, whatever files belong to it."""
-        return read_source(self._path)
+        return read_source(self.path)
 
     @property
     def background(self) -> Colour:
@@ -82,46 +93,43 @@ class FileSlide(Slide):
         with self._background_lock:
             if self._background is None:
                 coarsest = len(self.levels) - 1
-                self._background = find_background(
-                    self.levels[coarsest].size, lambda region: self._read_on_white(region, coarsest)
-                )
+                self._background = find_background(self.levels[coarsest].size, self._on_white)
             return self._background
 
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        number = range(len(self.levels))[level]
+        asked = self.level_region(region, number)
+        return self.fetch_level(asked, number, lambda: self.background)
+
     @abstractmethod
-    def _read_on_white(self, region: Region, level: int) -> Pixels:
-        """Read a region, in pixels of the level, as it looks on a white background."""
-        ...
+    def fetch_level(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> FetchedPixels:
+        """Read the bytes of a region that is given in pixels of its own level.
+
+        Parameters
+        ----------
+        region
+            The region, which may reach beyond the level.
+        level
+            The level, counted from 0.
+        background
+            Finds the colour of what was not scanned. It may read a whole level, so it is called
+            only where that colour shows.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
+
+    def _on_white(self, region: Region) -> Pixels:
+        """Read a region of the coarsest level as it looks on a white background."""
+        return self.fetch_level(region, len(self.levels) - 1, lambda: WHITE).pixels()
 
 
 def _reopen(
     kind: type[FileSlide], path: Path, mpp: float | tuple[float, float] | None
 ) -> FileSlide:
     return kind(path, mpp=mpp)
-
-
-_log = logging.getLogger(__name__)
-
-
-def choose_mpp(
-    given: float | tuple[float, float] | None,
-    stored: tuple[float, float] | None,
-    path: Path,
-) -> tuple[float, float] | None:
-    """Return the mpp to use, as (x, y), or None where none is known.
-
-    Raises
-    ------
-    ValueError
-        The given value lies outside what a slide scanner delivers.
-    """
-    if given is not None:
-        return check_mpp(given)
-    if stored is None or all(map(is_plausible_mpp, stored)):
-        return stored
-    _log.warning(
-        "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–50: ignored. "
-        "If you know the scanner's value, give mpp=….",
-        path.name,
-        *stored,
-    )
-    return None

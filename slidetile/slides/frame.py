@@ -10,6 +10,7 @@ import numpy as np
 
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.overview import read_level
 from slidetile.slides.slide import Slide
 
@@ -78,8 +79,8 @@ def read_frame(slide: Slide, frame: Frame) -> Pixels:
 def _level(slide: Slide, mpp: float) -> int:
     assert slide.mpp is not None
     wanted = mpp / max(slide.mpp) * (1 + 1e-6)
-    fine_enough = (i for i, level in enumerate(slide.levels) if level.downsample <= wanted)
-    return max(fine_enough, default=0)
+    downsamples = (mean_downsample(level.downsample) for level in slide.levels)
+    return max((i for i, downsample in enumerate(downsamples) if downsample <= wanted), default=0)
 
 
 def _read(slide: Slide, number: int, scale: tuple[float, float], frame: Frame) -> Pixels:

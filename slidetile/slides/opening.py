@@ -1,43 +1,13 @@
-"""Open whole slides: which reader opens a file depends on what is in it, never on its name.
-
-The readers' libraries are imported when a slide is opened, so that importing slidetile stays quick.
-"""
+"""Open whole slides: which reader opens a file depends on what is in it, never on its name."""
 
 import os
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, Reader
-from slidetile.slides.slide import Slide, check_mpp
-from slidetile.slides.tiff.file import is_tiff
-
-Mpp = float | tuple[float, float] | None
-
-
-def _open_tiff(path: Path, *, mpp: Mpp = None) -> Slide:
-    from slidetile.slides.tiff.slide import TiffSlide
-
-    return TiffSlide(path, mpp=mpp)
-
-
-def _open_vendor(path: Path, *, mpp: Mpp = None) -> Slide:
-    from slidetile.slides.openslide.slide import VendorSlide
-
-    return VendorSlide(path, mpp=mpp)
-
-
-def _is_any_file(_head: bytes) -> bool:
-    return True
-
-
-READERS: tuple[Reader, ...] = (
-    Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
-    Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
-)
-"""The readers there are, in the order in which `open_slide` asks them.
-
-A new one goes before OpenSlide's, which takes whatever the others leave.
-"""
+from slidetile.slides.readers import READERS, named_reader
+from slidetile.slides.slide import Slide
 
 
 def open_slide(
@@ -81,21 +51,6 @@ def open_slide(
     file = Path(path)
     _check_file(file)
     return _open_any(file, mpp) if chosen is None else chosen.open(file, mpp=mpp)
-
-
-def named_reader(name: str) -> Reader:
-    """Return the reader of a name.
-
-    Raises
-    ------
-    ValueError
-        There is no such reader.
-    """
-    for reader in READERS:
-        if reader.name == name:
-            return reader
-    names = ", ".join(f'"{reader.name}"' for reader in READERS)
-    raise ValueError(f"The reader is one of {names}, but not {name!r}.")
 
 
 def _check_file(path: Path) -> None:

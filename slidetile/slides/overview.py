@@ -13,6 +13,7 @@ from slidetile.choices import TISSUE_MPP
 from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Level, Slide
 
 LARGEST_MPP = 500.0
@@ -36,8 +37,8 @@ class Overview:
     TypeError
         The image is not uint8.
     ValueError
-        The image is not [row, column, channel] with 1 or 3 channels, or a size or scale is not
-        positive.
+        The image is not [row, column, channel] with 1 or 3 channels, or a size or the
+        downsample is not positive.
     """
 
     image: Pixels
@@ -49,7 +50,7 @@ class Overview:
     slide_height: int
     """Rows of the slide, in level-0 pixels."""
 
-    scale: tuple[float, float]
+    downsample: tuple[float, float]
     """Level-0 pixels per overview pixel, as (x, y)."""
 
     mpp: tuple[float, float] | None = None
@@ -63,20 +64,15 @@ class Overview:
                 "An overview is [row, column, channel] with 1 or 3 channels, "
                 f"but its shape is {self.image.shape}."
             )
-        numbers = (self.slide_width, self.slide_height, *self.scale, *(self.mpp or ()))
+        numbers = (self.slide_width, self.slide_height, *self.downsample, *(self.mpp or ()))
         if not all(number > 0 and math.isfinite(number) for number in numbers):
             raise ValueError(
-                "An overview's slide size, scale and mpp are positive, but these are "
-                f"{self.slide_width}×{self.slide_height} pixels, {self.scale} and {self.mpp}."
+                "An overview's slide size, downsample and mpp are positive, but these are "
+                f"{self.slide_width}×{self.slide_height} pixels, {self.downsample} and {self.mpp}."
             )
         image = self.image.view()
         image.flags.writeable = False
         object.__setattr__(self, "image", image)
-
-    @property
-    def downsample(self) -> float:
-        """Level-0 pixels per overview pixel, the mean of both axes."""
-        return (self.scale[0] + self.scale[1]) / 2
 
     @property
     def height(self) -> int:
@@ -90,7 +86,7 @@ class Overview:
 
     def to_slide(self, region: Region) -> Region:
         """Return the level-0 pixels that lie under overview pixels, clipped to the slide."""
-        under = region.rescaled((1, 1), self.scale)
+        under = region.rescaled((1, 1), self.downsample)
         right, bottom = min(under.right, self.slide_width), min(under.bottom, self.slide_height)
         return Region.from_edges(under.x, under.y, right, bottom)
 
@@ -98,8 +94,8 @@ class Overview:
         """Compare contents, pixel by pixel."""
         if not isinstance(other, Overview):
             return NotImplemented
-        mine = (self.slide_width, self.slide_height, self.scale, self.mpp)
-        theirs = (other.slide_width, other.slide_height, other.scale, other.mpp)
+        mine = (self.slide_width, self.slide_height, self.downsample, self.mpp)
+        theirs = (other.slide_width, other.slide_height, other.downsample, other.mpp)
         return mine == theirs and np.array_equal(self.image, other.image)
 
     __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
@@ -138,13 +134,13 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     for block in _blocks(level, factor, slide.channels):
         pixels = area_average(read_level(slide, block, number), factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
-    scale = (factor * slide.width / level.width, factor * slide.height / level.height)
+    across, down = factor * slide.width / level.width, factor * slide.height / level.height
     return Overview(
         image=image,
         slide_width=slide.width,
         slide_height=slide.height,
-        scale=scale,
-        mpp=None if slide.mpp is None else (slide.mpp[0] * scale[0], slide.mpp[1] * scale[1]),
+        downsample=(across, down),
+        mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
     )
 
 
@@ -197,9 +193,10 @@ def _wanted_downsample(slide: Slide, mpp: float) -> float:
 
 
 def _level_and_factor(levels: tuple[Level, ...], wanted: float) -> tuple[int, int]:
-    fine_enough = (i for i, level in enumerate(levels) if level.downsample <= wanted * math.sqrt(2))
+    downsamples = [mean_downsample(level.downsample) for level in levels]
+    fine_enough = (i for i, own in enumerate(downsamples) if own <= wanted * math.sqrt(2))
     number = max(fine_enough, default=0)
-    return number, max(1, round(wanted / levels[number].downsample))
+    return number, max(1, round(wanted / downsamples[number]))
 
 
 def _check_size(width: int, height: int, mpp: float) -> None:

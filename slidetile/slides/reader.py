@@ -1,16 +1,18 @@
 """What a reader is: a name, the files it may know, and how it opens one.
 
-Knows no format. Which readers there are, and who is asked first, is said in `opening`.
+Knows no format. Which readers there are, and who is asked first, is said in `readers`.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from slidetile.errors import UnsupportedSlideError
-from slidetile.slides.slide import Slide
+
+if TYPE_CHECKING:
+    from slidetile.slides.slide import Slide
 
 HEAD_BYTES = 4096
 """As much of a file's beginning as readers are shown."""
@@ -19,7 +21,7 @@ HEAD_BYTES = 4096
 class OpensFiles(Protocol):
     """How a reader opens a file; the class of its slides will do."""
 
-    def __call__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> Slide:
+    def __call__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> "Slide":
         """Open a slide; ``mpp`` is given where the file's own is missing or wrong.
 
         Raises

@@ -4,7 +4,10 @@ from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling, choose_rescaling
 from slidetile.slides.averaged import AveragedPixels
-from slidetile.slides.slide import FetchedPixels, Level, NativeTiles, Slide, check_mpp
+from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.mpp import check_mpp
+from slidetile.slides.native import NativeTiles
+from slidetile.slides.slide import Level, Slide
 from slidetile.slides.view import SlideView, fetch_block
 
 
@@ -12,7 +15,8 @@ class AveragedSlide(SlideView):
     """A slide with a level 0 that its file does not have; see `slidetile.rescale_slide`.
 
     The coarser levels are the slide's own. They count as covering what level 0 covers, so that
-    their pixels may lie up to one level-0 pixel off at the right and bottom edge.
+    their pixels may lie up to one level-0 pixel off at the right and bottom edge. No level has
+    compressed tiles to copy: level 0 is made, and coarser ones alone are of no use.
 
     Parameters
     ----------
@@ -32,8 +36,8 @@ class AveragedSlide(SlideView):
             for number, level in enumerate(original.levels)
             if number > rescaling.level and level.width <= width and level.height <= height
         ]
-        super().__init__(original, rescaling, coarser)
-        self.levels = (Level(width=width, height=height, downsample=1.0), *self.levels)
+        made = Level(width=width, height=height)
+        super().__init__(original, rescaling, coarser, made)
 
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
@@ -42,10 +46,6 @@ class AveragedSlide(SlideView):
             block = self.level_region(region, number)
             return fetch_block(self._original, block, self._numbers[number - 1])
         return AveragedPixels(self._original, self._source_level, self._resampling, region)
-
-    def native_tiles(self, level: int) -> None:
-        """Return None: level 0 has no compressed tiles, so the others are of no use."""
-        self.levels[level]
 
 
 class LevelSlide(SlideView):

@@ -1,89 +1,16 @@
-"""What a slide is: the protocol every reader fulfils."""
+"""What a slide is: the base class of every reader's."""
 
-import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Self
 
 from slidetile.raster import drawing as preview
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
-from slidetile.raster.resolution import Rescaling
-
-Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
-"""Native tiles, each by its (column, row) in the grid of its level."""
-
-DAMAGED = b""
-"""Stands for a native tile whose bytes are no JPEG at all; see `FetchedTiles.streams`."""
-
-
-class FetchedTiles(Protocol):
-    """Native tiles whose stored bytes are in memory."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held."""
-        ...
-
-    def streams(self) -> list[bytes | None]:
-        """Return each tile as a JPEG stream any decoder reads, in the order asked for.
-
-        The scan data are the file's own; only the tables the file keeps elsewhere and the
-        colour marker it lacks are put before them. None where the file stores nothing, and
-        `DAMAGED` where what it stores is no JPEG.
-
-        Raises
-        ------
-        NotNativeError
-            A tile is encoded otherwise than the level promises: not baseline, not 8-bit, of
-            another size or with other components.
-        """
-        ...
-
-
-class NativeTiles(Protocol):
-    """A level whose compressed JPEG tiles can be copied without decoding them."""
-
-    @property
-    def columns(self) -> int:
-        """Native tiles in a row."""
-        ...
-
-    @property
-    def rows(self) -> int:
-        """Native tiles in a column."""
-        ...
-
-    @property
-    def tile_width_px(self) -> int:
-        """Width of every native tile, those at the right edge included."""
-        ...
-
-    @property
-    def tile_height_px(self) -> int:
-        """Height of every native tile, those at the bottom edge included."""
-        ...
-
-    def fetch(self, tiles: Cells) -> FetchedTiles:
-        """Read the stored bytes of ``tiles``.
-
-        Safe to call from several threads.
-
-        Raises
-        ------
-        SlideReadError
-            The file could not be read, or ended too early.
-        """
-        ...
-
-    def stored_bytes(self, tiles: Cells) -> int:
-        """Return how many bytes the file stores for ``tiles``, without reading them."""
-        ...
-
+from slidetile.raster.resolution import Rescaling, mean_downsample
+from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.native import NativeTiles
 
 LARGEST_THUMBNAIL_PX = 1 << 25
 
@@ -98,8 +25,8 @@ class Level:
     height: int
     """Rows, in pixels of this level."""
 
-    downsample: float
-    """Level-0 pixels per pixel of this level, the mean of both axes; at least 1."""
+    downsample: tuple[float, float] = (1.0, 1.0)
+    """Level-0 pixels per pixel of this level, as (x, y); each at least 1."""
 
     tile_width_px: int | None = None
     """Width of the compressed blocks in the file, or None where the file has none."""
@@ -112,8 +39,37 @@ class Level:
             raise ValueError(
                 f"A level is at least 1×1 pixels, but this one is {self.width}×{self.height}."
             )
-        if not self.downsample >= 1:
-            raise ValueError(f"A downsample is at least 1, but this one is {self.downsample}.")
+        x, y = self.downsample
+        if not (x >= 1 and y >= 1):
+            raise ValueError(f"A downsample is at least 1×1, but this one is {x:g}×{y:g}.")
+
+    @classmethod
+    def covering(
+        cls,
+        whole: tuple[int, int],
+        size: tuple[int, int],
+        *,
+        tile_width_px: int | None = None,
+        tile_height_px: int | None = None,
+    ) -> Self:
+        """Return the level of a size whose pixels cover what ``whole`` level-0 pixels do.
+
+        Parameters
+        ----------
+        whole
+            (width, height) of level 0.
+        size
+            (width, height) of the level.
+        tile_width_px, tile_height_px
+            As in `Level`.
+        """
+        return cls(
+            width=size[0],
+            height=size[1],
+            downsample=(max(1.0, whole[0] / size[0]), max(1.0, whole[1] / size[1])),
+            tile_width_px=tile_width_px,
+            tile_height_px=tile_height_px,
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -135,68 +91,64 @@ class Source:
     """SHA-256, in hex, over the size and the first and last MiB of the file."""
 
 
-class FetchedPixels(Protocol):
-    """A region whose bytes are in memory: reading is over, decoding may wait."""
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held until `pixels` is called."""
-        ...
-
-    def crop(self, part: Region) -> "FetchedPixels":
-        """Return a part of it, to be decoded by itself.
-
-        ``part`` is in pixels of the level, from the corner of what was fetched, and within it.
-        """
-        ...
-
-    def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Decode and return the region.
-
-        Parameters
-        ----------
-        out
-            Where to put it: uint8 [row, column, channel] of the region's shape, with any
-            strides, so that planes can be filled without a copy in between.
-
-        Raises
-        ------
-        SlideReadError
-            Part of the region does not decode.
-        """
-        ...
-
-
-class Slide(Protocol):
+class Slide(ABC):
     """A whole-slide image: a pyramid of levels, read region by region.
 
-    Readers subclass it and share what is implemented here. All methods may be called from
-    several threads at once.
+    A reader is a subclass. It brings `levels`, `source`, `reader` and `fetch`, and says what it
+    knows of the rest; without one of the four it cannot be instantiated. All methods may be
+    called from several threads at once.
+
+    Raises
+    ------
+    TypeError
+        The subclass lacks one of the four.
     """
 
-    levels: tuple[Level, ...]
-    """The pyramid, finest first; ``levels[0]`` is full resolution."""
-
-    mpp: tuple[float, float] | None
+    mpp: tuple[float, float] | None = None
     """Micrometres per level-0 pixel as (x, y), or None where unknown."""
 
-    objective_power: float | None
+    objective_power: float | None = None
     """What the scanner says of its objective: for people to read, never for arithmetic."""
 
-    icc_profile: bytes | None
+    icc_profile: bytes | None = None
     """The colour profile embedded in the file."""
 
-    vendor: str
+    vendor: str = "unknown"
     """The scanner's maker or the format's name, lower case."""
 
-    reader: str
-    """The reader that opened it: "tiff", "openslide" or "array"."""
-
-    channels: int
+    channels: int = 3
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
 
     rescaling: Rescaling | None = None
     """How level 0 follows from the file's levels, where this is no level 0 of a file."""
+
+    @property
+    @abstractmethod
+    def levels(self) -> tuple[Level, ...]:
+        """The pyramid, finest first; ``levels[0]`` is full resolution."""
+
+    @property
+    @abstractmethod
+    def source(self) -> Source:
+        """What identifies the slide's file."""
+
+    @property
+    @abstractmethod
+    def reader(self) -> str:
+        """The name of the reader that opened it, such as "tiff", "openslide" or "array"."""
+
+    @abstractmethod
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
+        """Read the bytes of a region and leave the decoding for later.
+
+        ``region`` is in level-0 pixels; see `read_region`. A reader that cannot tell the two
+        steps apart returns `DecodedPixels`.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
 
     @property
     def original(self) -> "Slide":
@@ -204,34 +156,23 @@ class Slide(Protocol):
         return self
 
     @property
-    def source(self) -> Source:
-        """What identifies the slide's file."""
-        ...
-
-    @property
-    def background(self) -> tuple[int, int, int]:
+    def background(self) -> Colour:
         """The colour of what was not scanned: white in brightfield, black in fluorescence."""
-        ...
+        return WHITE
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
-        """Read the bytes of a region and leave the decoding for later.
-
-        ``region`` is in level-0 pixels; see `read_region`.
+    def native_tiles(self, level: int) -> NativeTiles | None:
+        """Return access to the compressed tiles of a level, or None where they cannot be copied.
 
         Raises
         ------
-        SlideReadError
-            The file could not be read.
+        IndexError
+            The slide has no such level.
         """
-        ...
+        self.levels[level]
+        return None
 
-    def native_tiles(self, level: int) -> NativeTiles | None:
-        """Return access to the compressed tiles of a level, or None where they cannot be copied."""
-        ...
-
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  a slide that holds no file has nothing to release
         """Release the file. Closing twice is allowed."""
-        ...
 
     @property
     def width(self) -> int:
@@ -290,7 +231,9 @@ class Slide(Protocol):
     def _repr_html_(self) -> str:
         facts = {
             "size": f"{self.width}×{self.height} px",
-            "levels": " → ".join(f"1/{level.downsample:.4g}" for level in self.levels),
+            "levels": " → ".join(
+                f"1/{mean_downsample(level.downsample):.4g}" for level in self.levels
+            ),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
             "objective": "unknown"
             if self.objective_power is None
@@ -315,25 +258,3 @@ class Slide(Protocol):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
-    """Return micrometres per pixel as (x, y).
-
-    Raises
-    ------
-    ValueError
-        A value lies outside 0.05–50 µm, which no slide scanner delivers.
-    """
-    x, y = (float(mpp), float(mpp)) if isinstance(mpp, int | float) else map(float, mpp)
-    if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
-        raise ValueError(
-            f"A slide's mpp lies between 0.05 and 50 µm per pixel, but this one is {x:g}×{y:g}. "
-            "Is it given in µm, not in mm or pixels per cm?"
-        )
-    return x, y
-
-
-def is_plausible_mpp(mpp: float) -> bool:
-    """Return whether a slide scanner could have delivered this many micrometres per pixel."""
-    return math.isfinite(mpp) and 0.05 <= mpp <= 50

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from slidetile.raster.pixels import Colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling
-from slidetile.slides.slide import FetchedPixels, Level, Slide, Source
+from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.slide import Level, Slide, Source
 
 
 class SlideView(Slide):
@@ -17,10 +19,18 @@ class SlideView(Slide):
     rescaling
         How the view's level 0 follows from the slide's levels.
     numbers
-        The slide's levels that are the view's, as they are, behind those the view adds.
+        The slide's levels that are the view's, as they are.
+    made
+        A level that the view adds, finer than those.
     """
 
-    def __init__(self, original: Slide, rescaling: Rescaling, numbers: Sequence[int]) -> None:
+    def __init__(
+        self,
+        original: Slide,
+        rescaling: Rescaling,
+        numbers: Sequence[int],
+        made: Level | None = None,
+    ) -> None:
         self._original = original
         self._numbers = tuple(numbers)
         self.rescaling = rescaling
@@ -28,11 +38,27 @@ class SlideView(Slide):
         self.objective_power = original.objective_power
         self.icc_profile = original.icc_profile
         self.vendor = original.vendor
-        self.reader = original.reader
         self.channels = original.channels
-        self.levels = tuple(
-            _level(original.levels[number], rescaling.size) for number in self._numbers
-        )
+        own = [
+            Level.covering(
+                rescaling.size,
+                level.size,
+                tile_width_px=level.tile_width_px,
+                tile_height_px=level.tile_height_px,
+            )
+            for level in (original.levels[number] for number in self._numbers)
+        ]
+        self._levels = (*([] if made is None else [made]), *own)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The pyramid, finest first."""
+        return self._levels
+
+    @property
+    def reader(self) -> str:
+        """The slide's."""
+        return self._original.reader
 
     @property
     def original(self) -> Slide:
@@ -45,7 +71,7 @@ class SlideView(Slide):
         return self._original.source
 
     @property
-    def background(self) -> tuple[int, int, int]:
+    def background(self) -> Colour:
         """The slide's."""
         return self._original.background
 
@@ -77,13 +103,3 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     got = slide.level_region(asked, level)
     fetched = slide.fetch(asked, level=level)
     return fetched if got == block else fetched.crop(block.relative_to(got))
-
-
-def _level(level: Level, finest: tuple[int, int]) -> Level:
-    return Level(
-        width=level.width,
-        height=level.height,
-        downsample=max(1.0, (finest[0] / level.width + finest[1] / level.height) / 2),
-        tile_width_px=level.tile_width_px,
-        tile_height_px=level.tile_height_px,
-    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.errors import StoreError
 from slidetile.format.table import OK
 from slidetile.raster.coverage import covered_area
 
@@ -37,15 +38,15 @@ class StoredArea:
 
         Raises
         ------
-        ValueError
-            The table makes no sense: it is too scattered, or sizes are negative.
+        StoreError
+            The tiles are too scattered, or have no size.
         """
         is_read = np.array(table["status"].to_pylist(), np.str_) == OK
         names = ("x", "y", "width", "height")
         x, y, width, height = (table[name].to_numpy().astype(np.int64)[is_read] for name in names)
         xs, ys = np.unique([x, x + width]), np.unique([y, y + height])
         if len(xs) * len(ys) > LARGEST_CELLS or (width < 1).any() or (height < 1).any():
-            raise ValueError(f"its tiles' edges make a grid of {len(xs)}×{len(ys)} cells")
+            raise StoreError(f"their edges make a grid of {len(xs)}×{len(ys)} cells")
         counts = np.zeros((len(ys) + 1, len(xs) + 1), np.int32)
         left, right = np.searchsorted(xs, x) + 1, np.searchsorted(xs, x + width) + 1
         top, bottom = np.searchsorted(ys, y) + 1, np.searchsorted(ys, y + height) + 1

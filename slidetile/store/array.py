@@ -1,6 +1,5 @@
 """One array of a store, read chunk by chunk."""
 
-import json
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import ChunkGrid
-from slidetile.format.metadata import is_sharded
+from slidetile.format.layout import is_sharded
+from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.node import LARGEST_JSON_BYTES
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
 from slidetile.raster.pixels import Pixels
@@ -67,21 +67,12 @@ def _nbytes(pixels: NDArray[Any] | None) -> int:
     return _ENTRY_BYTES + (0 if pixels is None else pixels.nbytes)
 
 
-LARGEST_SIDE_PX = 1 << 24
-"""More than any scanner delivers; a store that claims more is refused."""
-
-LARGEST_CHUNK_BYTES = 1 << 28
-"""More than any chunk slidetile writes; bounds what a damaged store can make a reader allocate."""
-
-LARGEST_JSON_BYTES = 1 << 24
-"""Metadata with a colour profile stay far below."""
-
 LARGEST_EXTRA_BYTES = 1 << 17
 """What a chunk may take beyond four times its pixels: 64 KiB of tables and then some."""
 
 
 class ArrayFile:
-    """A (c, y, x) array on disk, as `metadata.array` describes it.
+    """A (c, y, x) array on disk, as its `ArrayMetadata` describe it.
 
     Its files are not trusted: every size is checked before memory is taken. Safe to call from
     several threads.
@@ -102,19 +93,16 @@ class ArrayFile:
     def __init__(self, folder: Path, codec: ChunkCodec) -> None:
         self._folder = folder
         self._codec = codec
-        node = read_json(folder / "zarr.json")
+        data = read_zarr_json(folder)
         try:
-            self.channels, self.grid = _parse_grid(node, sharded=is_sharded(codec))
-            self.dtype = np.dtype({"uint8": "u1", "uint32": "<u4"}[node["data_type"]])
-            self.fill = int(node["fill_value"])
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-            raise StoreError(f"{folder / 'zarr.json'} is no array of a store: {error!r}") from error
-        pixels = self.channels * self.grid.chunk_width * self.grid.chunk_height
-        self._chunk_bytes = pixels * self.dtype.itemsize
+            self.metadata = ArrayMetadata.from_json(data, codec)
+        except StoreError as error:
+            raise StoreError(f"{folder / 'zarr.json'} is no array of a store: {error}.") from error
+        self.grid, self.channels = self.metadata.grid, self.metadata.channels
+        self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
+        self._chunk_bytes = self.metadata.chunk_bytes
         row_bytes = self.grid.chunk_width * self.dtype.itemsize
         self._shape = self.grid.chunk_height, row_bytes, self.channels
-        if self._chunk_bytes > LARGEST_CHUNK_BYTES:
-            raise StoreError(f"{folder}: chunks of {self._chunk_bytes} bytes are too large.")
         self._indexes = IndexCache(
             self.grid.chunks_per_shard, longest_bytes=4 * self._chunk_bytes + LARGEST_EXTRA_BYTES
         )
@@ -262,47 +250,17 @@ class ArrayFile:
             raise self._damaged(cell, error) from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object from a file of bounded size.
+def read_zarr_json(folder: Path) -> bytes:
+    """Return the ``zarr.json`` of a folder, or as much of it as shows that it is too large.
 
     Raises
     ------
     StoreError
-        The file is missing, too large, or holds something else.
+        It is missing, or cannot be read.
     """
+    path = folder / "zarr.json"
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST_JSON_BYTES + 1)
-        if len(text) > LARGEST_JSON_BYTES:
-            raise StoreError(f"{path} is larger than {LARGEST_JSON_BYTES} bytes.")
-        node = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path} could not be read: {error}.") from error
-    if not isinstance(node, dict):
-        raise StoreError(f"{path} holds no JSON object.")
-    return node
-
-
-def _parse_grid(node: dict[str, Any], *, sharded: bool) -> tuple[int, ChunkGrid]:
-    """Return the channels and the grid that an array's metadata tell, or raise any error."""
-    channels, height, width = node["shape"]
-    shard = node["chunk_grid"]["configuration"]["chunk_shape"]
-    chunk = node["codecs"][0]["configuration"]["chunk_shape"] if sharded else shard
-    if channels not in (1, 3) or shard[0] != channels or chunk[0] != channels:
-        raise ValueError(f"{channels} channels in chunks of {chunk[0]} and shards of {shard[0]}")
-    grid = ChunkGrid(
-        width=int(width),
-        height=int(height),
-        chunk_width=int(chunk[2]),
-        chunk_height=int(chunk[1]),
-        chunks_across=int(shard[2]) // int(chunk[2]),
-        chunks_down=int(shard[1]) // int(chunk[1]),
-    )
-    if (
-        max(grid.size) > LARGEST_SIDE_PX
-        or max(grid.shard_width, grid.shard_height) > LARGEST_SIDE_PX
-    ):
-        raise ValueError(f"{grid.width}×{grid.height} px is more than {LARGEST_SIDE_PX} a side")
-    if (grid.shard_height, grid.shard_width) != (shard[1], shard[2]):
-        raise ValueError(f"chunks of {chunk} do not divide shards of {shard}")
-    return channels, grid
+            return file.read(LARGEST_JSON_BYTES + 1)
+    except OSError as error:
+        raise StoreError(f"{path} could not be read: {error.strerror or error}.") from error

@@ -1,16 +1,16 @@
 """The overview and the tissue of a store, as they are read back."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
+from slidetile.format.metadata.picture import PictureName, picture_scale
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.raster.region import Region
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.store.array import ArrayFile, read_json
+from slidetile.store.array import ArrayFile, read_zarr_json
 
 
 class PictureFile:
@@ -18,8 +18,10 @@ class PictureFile:
 
     Parameters
     ----------
-    folder
-        The picture's folder.
+    store
+        The store's folder.
+    name
+        Which of the two.
 
     Raises
     ------
@@ -27,8 +29,9 @@ class PictureFile:
         It is missing, damaged or too large.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, store: Path, name: PictureName) -> None:
+        self._folder = folder = store / name
+        self._name = name
         self._array = ArrayFile(folder / "0", PICTURE_CODEC)
         width, height = self._array.grid.size
         if width * height > LARGEST_OVERVIEW_PX:
@@ -55,26 +58,14 @@ class PictureFile:
             The metadata are damaged.
         """
         path = self._folder / "zarr.json"
-        node = read_json(path)
         try:
-            scale = told_scale(node, mpp)
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
-            raise StoreError(f"{path} is damaged: {error!r}.") from error
+            scale = picture_scale(read_zarr_json(self._folder), self._name, mpp)
+        except StoreError as error:
+            raise StoreError(f"{path} is damaged: {error}.") from error
         for step, pixels, length in zip(scale, self._array.grid.size, size, strict=True):
-            if not length <= pixels * step * (1 + 1e-9) < math.inf:
-                raise StoreError(f"{path} is damaged: its scale is {scale}.")
+            if not length <= pixels * step * (1 + 1e-9):
+                raise StoreError(
+                    f"{path} is damaged: {pixels} pixels of {step:g} level-0 pixels do not cover "
+                    f"a level 0 of {length}."
+                )
         return scale
-
-
-def told_scale(node: dict[str, Any], mpp: tuple[float, float] | None) -> tuple[float, float]:
-    """Return the level-0 pixels per pixel, as (x, y), that a picture's ``zarr.json`` tells.
-
-    Raises
-    ------
-    LookupError, TypeError, ValueError, ZeroDivisionError
-        It does not.
-    """
-    dataset = node["attributes"]["ome"]["multiscales"][0]["datasets"][0]
-    _, down, across = dataset["coordinateTransformations"][0]["scale"]
-    x, y = mpp or (1.0, 1.0)
-    return across / x, down / y

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
-from slidetile.format.table import read_parquet
+from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.names import STORE_SUFFIX
+from slidetile.format.table import OK, read_parquet
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
 from slidetile.store.area import StoredArea
-from slidetile.store.array import ArrayFile
 from slidetile.store.picture import PictureFile
 from slidetile.store.resolution_view import ResolutionView, StoredLevel
-from slidetile.store.root import read_root
+from slidetile.store.root import open_arrays, read_root
 from slidetile.store.selection import TileSelection
 from slidetile.store.window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.windows import Windows
@@ -45,30 +46,41 @@ class TileStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._root = read_root(self.path)
-        self._arrays = self._root.open_arrays()
+        self._metadata = read_root(self.path)
+        self._arrays = open_arrays(self.path, self._metadata)
+
+    @property
+    def metadata(self) -> StoreMetadata:
+        """All that the store says of itself, typed."""
+        return self._metadata
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """``attributes.slidetile``: all that the store says of itself; docs/store-format.md."""
-        return self._root.attributes
+        """``attributes.slidetile`` as JSON, for the caller to keep; see store-format.md."""
+        return self._metadata.attributes
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The stored levels, finest first."""
         return tuple(
-            _level(array, self._covered_size(number)) for number, array in enumerate(self._arrays)
+            Level.covering(
+                self._covered_size(number),
+                array.grid.size,
+                tile_width_px=array.grid.chunk_width,
+                tile_height_px=array.grid.chunk_height,
+            )
+            for number, array in enumerate(self._arrays)
         )
 
     @property
     def codec(self) -> str:
         """How chunks are stored: "native", "zstd", "jpeg" or "raw"."""
-        return self._root.codec.name
+        return self._metadata.codec
 
     @property
     def mpp(self) -> tuple[float, float] | None:
         """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
-        return self._root.mpp
+        return self._metadata.mpp
 
     @property
     def slide_scale(self) -> tuple[float, float]:
@@ -77,26 +89,26 @@ class TileStore:
         What lies at x in the store lies at x times this in the slide; (1, 1) unless the store was
         made at another resolution.
         """
-        return self._root.slide_scale
+        return self._metadata.level_0.scale
 
     @property
     def tile_size(self) -> int:
         """Width and height of a tile, in level-0 pixels."""
-        return self._root.tile_size
+        return self._metadata.tile_size
 
     @property
     def background(self) -> tuple[int, int, int]:
         """The colour of what lies outside the slide."""
-        return self._root.background
+        return self._metadata.background
 
     @property
     def icc_profile(self) -> bytes | None:
         """The slide's colour profile; the stored pixels do not have it applied."""
-        return self._root.icc_profile
+        return self._metadata.icc_profile
 
     @functools.cached_property
     def tiles(self) -> "pa.Table":
-        """The tile table, one row a tile; its columns are those of docs/store-format.md.
+        """The tile table, one row a tile; its columns are those of docs/reference/store-format.md.
 
         Raises
         ------
@@ -109,15 +121,26 @@ class TileStore:
             raise StoreError(f"{path} has {table.num_rows} rows, the store {len(self)} tiles.")
         return table
 
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes of all tiles' chunks at level 0, as the table says."""
+        return int(self.tiles["bytes"].to_numpy().sum())
+
+    @property
+    def unreadable(self) -> int:
+        """How many tiles the slide could not give; the table's ``status`` says which."""
+        statuses: list[str] = self.tiles["status"].to_pylist()
+        return len(statuses) - statuses.count(OK)
+
     @functools.cached_property
     def overview(self) -> Pixels:
         """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""
-        return PictureFile(self.path / "overview").read()
+        return PictureFile(self.path, "overview").read()
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
         """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
-        labels: NDArray[np.uint32] = PictureFile(self.path / "tissue").read()[..., 0]
+        labels: NDArray[np.uint32] = PictureFile(self.path, "tissue").read()[..., 0]
         return labels
 
     @functools.cached_property
@@ -129,7 +152,7 @@ class TileStore:
         StoreError
             The metadata are damaged.
         """
-        picture = PictureFile(self.path / "overview")
+        picture = PictureFile(self.path, "overview")
         return picture.scale(self.mpp, self._arrays[0].grid.size)
 
     @property
@@ -165,7 +188,7 @@ class TileStore:
         """
         array = self._arrays[level]
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
-        return array.read(at_level, self._root.background)
+        return array.read(at_level, self._metadata.background)
 
     def windows(
         self,
@@ -216,14 +239,12 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._root.background)
+        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._metadata.background)
         try:
             area = StoredArea.of_tiles(self.tiles)
-            tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
-        except (LookupError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"The tiles or the tissue of {self.path} are damaged: {error}."
-            ) from error
+        except StoreError as error:
+            raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
+        tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
         return Windows(view, spec, plan_windows(view, spec, area, tissue))
 
     def tile_region(self, index: int) -> Region:
@@ -239,7 +260,7 @@ class TileStore:
         if not -len(self) <= index < len(self):
             raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
         x, y = self._corners
-        size = self._root.tile_size
+        size = self._metadata.tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
 
     def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
@@ -275,7 +296,7 @@ class TileStore:
         return TileSelection(store=self, tile_ids=np.asarray(tiles))
 
     def __len__(self) -> int:
-        return self._root.tile_count
+        return self._metadata.tile_count
 
     def __getitem__(self, index: int) -> Pixels:
         """Return a tile: uint8 [row, column, channel], always of the full size."""
@@ -290,17 +311,17 @@ class TileStore:
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
         return (
-            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._root.tile_size} px, "
+            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._metadata.tile_size} px, "
             f"{self.codec}, {len(self._arrays)} levels from {width}×{height} px)"
         )
 
     def _repr_html_(self) -> str:
         facts = {
-            "tiles": f"{len(self)} of {self._root.tile_size} px",
+            "tiles": f"{len(self)} of {self._metadata.tile_size} px",
             "codec": self.codec,
             "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
-            "size": f"{self.tiles['bytes'].to_numpy().sum() / 1e6:.1f} MB",
+            "size": f"{self.tile_bytes / 1e6:.1f} MB",
         }
         width, height = self._arrays[0].grid.size
         scale = width / self.overview.shape[1], height / self.overview.shape[0]
@@ -351,12 +372,6 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
     return TileStore(path)
 
 
-def _level(array: ArrayFile, covered: tuple[int, int]) -> Level:
-    width, height = array.grid.size
-    return Level(
-        width=width,
-        height=height,
-        downsample=max(1.0, (covered[0] / width + covered[1] / height) / 2),
-        tile_width_px=array.grid.chunk_width,
-        tile_height_px=array.grid.chunk_height,
-    )
+def seems_store(path: Path) -> bool:
+    """Return whether a path is meant for a store and not for a slide: a folder, or named so."""
+    return path.is_dir() or path.suffix == STORE_SUFFIX

@@ -1,6 +1,6 @@
-"""Which detector looks for tissue on a slide, and what it must return.
+"""Tissue detectors: which one a slide gets, how it is called, and what it must return.
 
-Knows detectors and overviews. Does not know what becomes of their masks.
+Knows detectors and overviews. Does not know what their masks are used for.
 """
 
 import dataclasses
@@ -19,12 +19,13 @@ from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
 
 Detector = Callable[[Pixels], Mask]
-"""Any function from an image, uint8 [row, column, channel], to tissue, bool [row, column]."""
+"""Any function that takes an image, uint8 [row, column, channel], and returns a mask of its
+tissue, bool [row, column]."""
 
 
 @runtime_checkable
 class ScaledDetector(Protocol):
-    """A detector that measures in micrometres and so wants to know the image's resolution."""
+    """A detector that measures in micrometres and therefore takes the image's resolution."""
 
     def detect(self, image: Pixels, *, mpp: float | None) -> Mask:
         """Return where the tissue is.
@@ -39,14 +40,14 @@ class ScaledDetector(Protocol):
         Returns
         -------
         bool array [row, column]
-            Of the image's height and width.
+            As high and as wide as the image.
         """
         ...
 
 
 @runtime_checkable
 class SlideDetector(Protocol):
-    """A detector that reads the slide itself, at a resolution of its own."""
+    """A detector that reads the slide itself, at its own resolution."""
 
     def detect_slide(self, slide: Slide, overview: Overview) -> Mask:
         """Return where the tissue is.
@@ -54,14 +55,14 @@ class SlideDetector(Protocol):
         Parameters
         ----------
         slide
-            To be read in pieces, so that memory stays flat.
+            The slide. Read it part by part, so that memory stays flat.
         overview
-            Its overview, on whose grid the mask is to be.
+            The slide's overview; the mask has the same pixel grid.
 
         Returns
         -------
         bool array [row, column]
-            Of the overview's height and width.
+            As high and as wide as the overview.
         """
         ...
 
@@ -71,12 +72,12 @@ AnyDetector = Detector | ScaledDetector | SlideDetector
 
 
 def check_detector(detector: object) -> None:
-    """Make sure something can be used as a detector.
+    """Check that an object can be used as a detector.
 
     Raises
     ------
     TypeError
-        It is a class, or has none of the three ways to be called.
+        It is a class instead of an instance, or it is not a detector of any of the three kinds.
     """
     if isinstance(detector, type):
         raise TypeError(
@@ -90,13 +91,17 @@ def check_detector(detector: object) -> None:
 
 
 def default_detectors(*, keep_pen: bool = False) -> tuple[AnyDetector, ...]:
-    """Return the detectors that `choose_detector` chooses from."""
+    """Return the detectors that `choose_detector` chooses from: for dark, grey, stained slides."""
     stains = OpticalDensityDetector(keep_pen=keep_pen)
     return DarkBackgroundDetector(), OtsuDetector(), stains
 
 
 def choose_detector(image: Pixels, *, keep_pen: bool = False) -> AnyDetector:
-    """Return the detector for an overview: for fluorescence if dark, Otsu's if grey, or stains."""
+    """Return the detector that suits an overview.
+
+    `DarkBackgroundDetector` where the overview is dark, as in fluorescence; `OtsuDetector` where
+    it is grey; else `OpticalDensityDetector`.
+    """
     dark, grey, stains = default_detectors(keep_pen=keep_pen)
     if is_dark(image):
         return dark
@@ -104,7 +109,7 @@ def choose_detector(image: Pixels, *, keep_pen: bool = False) -> AnyDetector:
 
 
 def run_detector(detector: AnyDetector, slide: Slide, overview: Overview) -> Mask:
-    """Call a detector the way it wants to be called, and check what it returns."""
+    """Call a detector by the method it has, and check the mask it returns."""
     if isinstance(detector, SlideDetector):
         mask = detector.detect_slide(slide, overview)
     elif isinstance(detector, ScaledDetector):
@@ -112,18 +117,18 @@ def run_detector(detector: AnyDetector, slide: Slide, overview: Overview) -> Mas
         mask = detector.detect(overview.image, mpp=mpp)
     else:
         mask = detector(overview.image)
-    return checked_mask(mask, overview, f"What {_name(detector)} returned")
+    return checked_mask(mask, overview, f"The mask returned by {_name(detector)}")
 
 
 def checked_mask(mask: Any, overview: Overview, what: str) -> Mask:
-    """Return ``mask`` if it is one for this overview.
+    """Check that a mask fits an overview, and return it.
 
     Raises
     ------
     TypeError
-        It is no array, or not of type bool.
+        The mask is not an array, or its dtype is not bool.
     ValueError
-        It is not of the overview's height and width.
+        The mask does not have the overview's height and width.
     """
     if not isinstance(mask, np.ndarray):
         raise TypeError(f"{what} must be an array of bool, but it is a {type(mask).__name__}.")
@@ -142,9 +147,10 @@ def checked_mask(mask: Any, overview: Overview, what: str) -> Mask:
 
 
 def describe_detector(detector: Any) -> dict[str, Any]:
-    """Return a detector's name and options, fit for JSON, as they stand in a mask's parameters.
+    """Return a detector's name and options, JSON-serialisable, as a mask's parameters record them.
 
-    Options are what it says itself in ``parameters``, a dict, else a dataclass's fields.
+    The options are the detector's own ``parameters``, where that is a dict, else the fields of a
+    dataclass.
     """
     options = getattr(detector, "parameters", None)
     if not isinstance(options, dict):

@@ -1,6 +1,6 @@
 """The colours of bare glass on a brightfield slide.
 
-Knows pictures. Does not know stains or tissue.
+Knows images. Does not know stains or tissue.
 """
 
 from typing import NamedTuple
@@ -25,10 +25,11 @@ Shade = NDArray[np.float32]
 def glass_shades(image: Pixels) -> list[Shade]:
     """Return the colours of bare glass, darkest first: at least one, at most three.
 
-    Glass is bright, nearly grey, and smooth where tissue is textured; so the commonest colour
-    among smooth pixels is the glass's even if tissue covers most of the slide. Scanners that
-    join strips, and padding around what was scanned, add shades close in hue to white or to the
-    others. An image without glass is measured against its brightest hundredth.
+    Glass is bright, nearly grey, and smooth where tissue is textured. So the commonest colour
+    among smooth pixels is that of glass, even if tissue covers most of the slide. Scanners that
+    join strips, and padding around the scanned area, add shades close in hue to white or to the
+    others. In an image without glass, the value that 99 % of the pixels do not exceed in each
+    channel stands in, but at least 200.
 
     Parameters
     ----------
@@ -71,14 +72,14 @@ class _Colours(NamedTuple):
         return np.asarray(mean, np.float32)
 
     def commonest_bin(self) -> NDArray[np.int32]:
-        """Return the lowest colour of the commonest of 64 × 64 × 64 bins, 4 grey levels wide."""
+        """Return the lowest colour of the fullest of 64 × 64 × 64 bins, each 4 grey values wide."""
         red, green, blue = (self.values >> 2).T
         bins, place = np.unique(red << 12 | green << 6 | blue, return_inverse=True)
         code = int(bins[np.bincount(place, self.counts).argmax()])
         return np.array([code >> 12, code >> 6 & 63, code & 63], np.int32) * 4
 
     def within(self, corner: NDArray[np.int32], margin: int) -> NDArray[np.bool_]:
-        """Return the colours in the bin at ``corner``, widened by a margin on all sides."""
+        """Return which colours are in the bin at ``corner``, widened by a margin on all sides."""
         low, high = corner - margin, corner + 3 + margin
         return np.asarray(((self.values >= low) & (self.values <= high)).all(axis=1))
 
@@ -94,15 +95,15 @@ def _smooth_colours(image: Pixels) -> _Colours:
         red, middle, blue = (own[..., channel][chosen].astype(np.int32) for channel in range(3))
         place = (middle - BRIGHT, red - middle + GREYEST, blue - middle + GREYEST)
         counts += np.bincount(np.ravel_multi_index(place, shape), minlength=len(counts))
-    found = np.flatnonzero(counts)
-    above, red_over, blue_over = np.unravel_index(found, shape)
+    present = np.flatnonzero(counts)
+    above, red_over, blue_over = np.unravel_index(present, shape)
     values = np.stack([red_over - GREYEST, np.zeros_like(above), blue_over - GREYEST], axis=1)
     values += (above + BRIGHT)[:, np.newaxis]
-    return _Colours(values.astype(np.int32), counts[found])
+    return _Colours(values.astype(np.int32), counts[present])
 
 
 def _is_smooth(image: Pixels) -> Mask:
-    """Return the pixels that differ from their four neighbours by 3 grey levels at most."""
+    """Return the pixels that differ from their four neighbours by at most 3 grey values."""
     smooth = np.ones(image.shape[:2], np.bool_)
     for plane in np.moveaxis(image, 2, 0):
         for values, result in ((plane, smooth), (plane.T, smooth.T)):
@@ -130,17 +131,18 @@ def _hue_distance(shade: Shade, other: Shade) -> float:
 
 
 class ShadeMap(NamedTuple):
-    """Which shade of glass a pixel shows, and which prevails around it."""
+    """Which shades of glass each pixel shows, and which shade prevails around it."""
 
     shown: NDArray[np.uint8]
     """uint8 [row, column]: bit k is set where the colour is close to shade k."""
 
     prevailing: NDArray[np.uint8]
-    """uint8 [row, column]: the number of the shade most shown nearby; that of shades where none."""
+    """uint8 [row, column]: the number of the shade that most pixels nearby show; the number of
+    shades where none shows."""
 
     @classmethod
     def of(cls, image: Pixels, shades: list[Shade], window_px: int) -> "ShadeMap":
-        """Look for each shade in a window around every pixel."""
+        """Compare each pixel with all shades, and count the shades in a window around it."""
         shown = np.zeros(image.shape[:2], np.uint8)
         for band in bands(image.shape):
             for number, shade in enumerate(shades):
@@ -159,7 +161,7 @@ class ShadeMap(NamedTuple):
 
 
 def near_shade(image: Pixels, shade: Shade) -> Mask:
-    """Return the pixels within 4 grey levels of a colour in every channel."""
+    """Return the pixels within 4 grey values of a colour in every channel."""
     near = np.ones(image.shape[:2], np.bool_)
     for channel in range(3):
         low, high = np.ceil(shade[channel] - 4), np.floor(shade[channel] + 4)

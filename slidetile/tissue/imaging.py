@@ -1,4 +1,7 @@
-"""What detectors share: planes, windows, the working resolution."""
+"""What the detectors share: planes, windows, the working resolution.
+
+Knows images. Does not know slides, stains or pen.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +10,13 @@ from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
 
 Plane = NDArray[np.float32]
-"""One number for every pixel, as [row, column]."""
+"""One number per pixel, float32 [row, column]."""
 
 Signal = NDArray[np.int16]
-"""How much speaks for tissue, in whole parts of a unit its maker knows, as [row, column]."""
+"""Evidence for tissue, int16 [row, column], in units of the module that computes it."""
 
 ASSUMED_MPP = 8.0
-"""Taken where a slide does not say its resolution."""
+"""Micrometres per overview pixel, assumed where the slide's mpp is unknown."""
 
 WORKING_MPP = 16.0
 SMALLEST_WORKING_SIDE_PX = 512
@@ -23,7 +26,7 @@ BRIGHT = 150
 def is_dark(image: Pixels) -> bool:
     """Return whether an image has the dark background of fluorescence.
 
-    A brightfield slide has bright glass, be most of it tissue or black padding.
+    A brightfield slide has some bright glass, even where most of it is tissue or black padding.
     """
     bright = np.count_nonzero(darkest_channel(image) >= BRIGHT)
     dim = np.count_nonzero(brightest_channel(image) < 100)
@@ -32,10 +35,11 @@ def is_dark(image: Pixels) -> bool:
 
 
 def working_resolution(image: Pixels, mpp: float | None) -> tuple[int, float]:
-    """Return the factor to shrink an image by before looking for tissue, and its pixels' µm.
+    """Return the factor to average an image by before detection, and the µm per averaged pixel.
 
-    16 µm, about two cells, is enough to tell tissue from glass. Small images are left alone:
-    they have few pixels to lose, and are often slides whose mpp is wrong by a factor of ten.
+    16 µm, about two cells, is enough to tell tissue from glass. Small images keep their
+    resolution: they have few pixels to lose, and often belong to slides whose mpp is ten times
+    too large or too small.
     """
     mpp = mpp or ASSUMED_MPP
     factor = max(1, min(round(WORKING_MPP / mpp), max(image.shape[:2]) // SMALLEST_WORKING_SIDE_PX))
@@ -47,8 +51,8 @@ def window_px(
 ) -> int:
     """Return a length in pixels, as the side of a window: odd, at least 3.
 
-    At most one part in ``per_side`` of the image's longest side, lest a wrong mpp smears it all
-    over.
+    The length is at most the image's longest side divided by ``per_side``, so that a wrong mpp
+    does not smear the whole image.
     """
     length = min(length_um / pixel_um, max(shape[:2]) / per_side)
     return max(3, int(length / 2) * 2 + 1)
@@ -74,7 +78,7 @@ def enlarge(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
 
 
 def require_positive(**values: float) -> None:
-    """Raise ValueError where a value is not above 0."""
+    """Raise ValueError if a value is not greater than 0."""
     for name, value in values.items():
         if not value > 0:
-            raise ValueError(f"{name} is greater than 0, but this one is {value}.")
+            raise ValueError(f"{name} must be greater than 0, but it is {value}.")

@@ -1,6 +1,6 @@
-"""Where the tissue is on a slide: a mask over its overview, and the pieces it falls into.
+"""Where the tissue is on a slide: a mask over its overview, and its connected pieces.
 
-Knows overviews and masks. Does not know files, tiles or how any one detector works.
+Knows overviews and masks. Does not know files, tiles or how a detector works.
 """
 
 import math
@@ -37,7 +37,7 @@ _STORED_NAMES = {
     "min_piece_area_um2": "min_region_area_um2",
     "tissue_margin_um": "region_margin_um",
 }
-"""Format version 1 has older names for these, and keeps them."""
+"""What format version 1 of a store calls these options; its names do not change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class TissuePiece:
     """The smallest rectangle around it, in level-0 pixels, within the slide."""
 
     area_px: int
-    """Its area in level-0 pixels; overview pixels that reach beyond the slide count whole."""
+    """Its area in level-0 pixels; overview pixels that reach beyond the slide count as whole."""
 
     area_um2: float | None
     """Its area in µm², or None where the slide's mpp is unknown."""
@@ -59,13 +59,13 @@ class TissuePiece:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TissueMask:
-    """Where the tissue is, on the overview's grid. Made by `find_tissue` or `from_mask`."""
+    """Where the tissue is, on the overview's pixels. Made by `find_tissue` or `from_mask`."""
 
     labels: Labels
-    """uint8, 16 or 32 [row, column], read-only: 0 is glass, k the piece ``pieces[k - 1]``.
+    """uint8, 16 or 32 [row, column], read-only: 0 is glass, k is the piece ``pieces[k - 1]``.
 
     Pixels that touch, even by a corner, are one piece. Pieces are numbered in the order of
-    their first pixel, row by row. The type is the smallest that holds their number.
+    their first pixel, row by row. The dtype is the smallest that holds the number of pieces.
     """
 
     overview: Overview
@@ -75,29 +75,29 @@ class TissueMask:
     """The connected pieces, in the order of their labels."""
 
     parameters: dict[str, Any] = field(default_factory=dict)
-    """How the mask was made; fit for JSON."""
+    """How the mask was made; JSON-serialisable."""
 
     @classmethod
     def from_mask(
         cls, mask: Mask, overview: Overview, *, parameters: dict[str, Any] | None = None
     ) -> Self:
-        """Make a tissue mask of any mask drawn over an overview.
+        """Make a tissue mask from any mask over an overview.
 
         Parameters
         ----------
         mask
-            bool [row, column], of the overview's height and width. It is not kept.
+            bool [row, column], as high and as wide as the overview. The array itself is not kept.
         overview
-            The image it belongs to.
+            The image the mask belongs to.
         parameters
-            How it was made, fit for JSON, to be kept beside it.
+            How the mask was made, JSON-serialisable; recorded with it.
 
         Raises
         ------
         TypeError
-            The mask is no array, or not of type bool.
+            The mask is not an array, or its dtype is not bool.
         ValueError
-            The mask is not of the overview's height and width.
+            The mask does not have the overview's height and width.
         """
         labels = number_pieces(checked_mask(mask, overview, "A tissue mask"))
         labels.flags.writeable = False
@@ -110,12 +110,12 @@ class TissueMask:
 
     @property
     def mask(self) -> Mask:
-        """Where any piece is: bool [row, column], made anew of the labels."""
+        """Where any piece is: bool [row, column], computed from the labels at each access."""
         return np.asarray(self.labels != 0)
 
     @property
-    def downsample(self) -> float:
-        """Level-0 pixels per mask pixel, the mean of both axes."""
+    def downsample(self) -> tuple[float, float]:
+        """Level-0 pixels per mask pixel, as (x, y)."""
         return self.overview.downsample
 
     @property
@@ -166,45 +166,44 @@ def find_tissue(
 ) -> TissueMask:
     """Find the tissue on a slide.
 
+    Lengths and areas on a slide without mpp are measured as if an overview pixel were 8 µm.
+
     Parameters
     ----------
     slide
-        The slide to look at.
+        The slide.
     mpp
-        Resolution to look at it, in µm per pixel; None is 8, coarser on large slides, see
+        Resolution of the overview, in µm per pixel. None is 8 µm, or coarser on large slides; see
         `overview_mpp`.
     detector
-        Any function from the overview, uint8 [row, column, channel], to bool [row, column]. One
-        with a ``detect(image, mpp=...)``, a `ScaledDetector`, is told the resolution too; one
-        with a ``detect_slide(slide, overview)``, a `SlideDetector`, reads the slide itself. None
-        chooses by the overview: `DarkBackgroundDetector` where it is dark, `OtsuDetector` where
-        it is grey, else `OpticalDensityDetector`.
+        A function from the overview, uint8 [row, column, channel], to bool [row, column]; or a
+        `ScaledDetector`, whose method ``detect(image, mpp=...)`` is given the resolution too; or
+        a `SlideDetector`, whose method ``detect_slide(slide, overview)`` reads the slide itself.
+        None chooses by the overview: `DarkBackgroundDetector` where it is dark, `OtsuDetector`
+        where it is grey, else `OpticalDensityDetector`.
     keep_pen
         Whether pen strokes may count as tissue, where the detector is chosen by the overview.
     min_piece_area_um2
-        Smaller pieces of tissue are dropped; 0 keeps all.
+        Pieces of tissue smaller than this, in µm², are dropped; 0 keeps all. The limit is at most
+        a 1000th of the overview, so that a small crop keeps its small pieces.
     min_hole_area_um2
-        Smaller holes in tissue are filled; 0 fills none.
-
-        Both areas, in µm², are at most a 1000th (pieces) and a 200th (holes) of the overview, so
-        that a small crop keeps its small pieces.
+        Holes in tissue smaller than this, in µm², are filled; 0 fills none. The limit is at most
+        a 200th of the overview.
     tissue_margin_um
         How far tissue is widened on all sides, in µm: after small pieces are dropped and before
         holes are filled.
 
-        A slide without mpp is taken for 8 µm per overview pixel.
-
     Returns
     -------
     TissueMask
-        Without any piece where there is no tissue; that is no error.
+        Without pieces where there is no tissue; that is not an error.
 
     Raises
     ------
     TypeError
-        The detector is none, or returned something other than an array of bool.
+        The detector is not a detector, or returned something other than an array of bool.
     ValueError
-        The detector returned another shape than the overview's, or is given together with
+        The detector returned a shape other than the overview's, or is given together with
         ``keep_pen``; an area or the margin is negative or not finite; or the overview would be
         too large (see `read_overview`).
     MissingResolutionError
@@ -237,33 +236,33 @@ def find_tissue(
 
 
 def stored_lengths(lengths: Mapping[str, float]) -> dict[str, float]:
-    """Return the lengths and areas of `find_tissue` by the names that a store has for them."""
+    """Return the lengths and areas of `find_tissue` under the names that a store records."""
     return {_STORED_NAMES.get(name, name): float(value) for name, value in lengths.items()}
 
 
 def check_tissue_options(
     *, detector: AnyDetector | None = None, keep_pen: bool = False, **lengths: float
 ) -> None:
-    """Make sure options of `find_tissue` can be followed, before a slide is opened.
+    """Check the options of `find_tissue` before a slide is opened.
 
     Raises
     ------
     TypeError
-        The detector is none.
+        The detector is not a detector.
     ValueError
-        An area or a length is negative or not finite, or pen is to be kept by a detector that
-        was given.
+        An area or a length is negative or not finite, or ``keep_pen`` is set together with a
+        detector.
     """
     for name, value in lengths.items():
         if not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"{name} is 0 or more, but this one is {value}.")
+            raise ValueError(f"{name} must be 0 or more and finite, but it is {value}.")
     if detector is None:
         return
     check_detector(detector)
     if keep_pen:
         raise ValueError(
-            "keep_pen is for the detector that is chosen by the overview. Leave out the "
-            "detector, or give it the option: OpticalDensityDetector(keep_pen=True)."
+            "keep_pen applies to the detector that is chosen by the overview. Leave out the "
+            "detector, or set the option on it: OpticalDensityDetector(keep_pen=True)."
         )
 
 
@@ -271,7 +270,7 @@ def _pieces(labels: Labels, overview: Overview) -> tuple[TissuePiece, ...]:
     from scipy.ndimage import find_objects
 
     counts = count_pixels(labels)
-    pixel_px = math.prod(overview.scale)
+    pixel_px = math.prod(overview.downsample)
     pieces = []
     for number, (rows, columns) in enumerate(find_objects(labels), start=1):
         box = Region.from_edges(columns.start, rows.start, columns.stop, rows.stop)

@@ -1,13 +1,12 @@
-"""Tissue by a segmentation network of the user's own, in ONNX format.
+"""Tissue detection by your own segmentation network, in ONNX format.
 
-Knows slides, and how a network wants its pixels. Does not know which network it is.
+Knows slides, and what a network's input and output look like. Does not know which network it is.
 """
 
 import hashlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,95 +17,13 @@ from numpy.typing import NDArray
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
-from slidetile.raster.region import Region
-from slidetile.slides.frame import Frame, read_frame
+from slidetile.slides.frame import read_frame
 from slidetile.slides.overview import Overview
 from slidetile.slides.slide import Slide
+from slidetile.tissue.network_tiles import NetworkTiles, Probabilities
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-Probabilities = NDArray[np.float32]
-"""How sure a network is of tissue, as [row, column]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkTiles:
-    """Square tiles that overlap, each judging as many whole overview pixels as it can.
-
-    Raises
-    ------
-    ValueError
-        What is taken from a tile is less than one overview pixel.
-    """
-
-    tile_px: int
-    """Side of a tile, in its own pixels."""
-
-    overlap_px: int
-    """How far it reaches beyond what is taken from it, on every side."""
-
-    mpp: float
-    """Micrometres per pixel of a tile."""
-
-    overview_mpp: tuple[float, float]
-    """Micrometres per overview pixel as (x, y)."""
-
-    def __post_init__(self) -> None:
-        if min(self._pixels_per_tile) < 1:
-            inner = self.tile_px - 2 * self.overlap_px
-            raise ValueError(
-                f"What is taken from a tile of the network, {inner} pixels of {self.mpp:g} µm, is "
-                f"less than one overview pixel of {max(self.overview_mpp):g} µm. Give larger "
-                "tiles (tile_px), or a finer overview (mpp of find_tissue)."
-            )
-
-    @property
-    def _pixels_per_tile(self) -> tuple[int, int]:
-        inner_um = (self.tile_px - 2 * self.overlap_px) * self.mpp
-        return int(inner_um / self.overview_mpp[0]), int(inner_um / self.overview_mpp[1])
-
-    def parts(self, shape: tuple[int, ...]) -> Iterator[Region]:
-        """Cut an overview of this shape into what one tile can judge, in overview pixels."""
-        width, height = self._pixels_per_tile
-        for y in range(0, shape[0], height):
-            for x in range(0, shape[1], width):
-                yield Region.from_edges(x, y, min(x + width, shape[1]), min(y + height, shape[0]))
-
-    def frame(self, part: Region) -> Frame:
-        """Return where on the slide the tile for a part lies."""
-        return Frame(
-            x_um=part.x * self.overview_mpp[0] - self.overlap_px * self.mpp,
-            y_um=part.y * self.overview_mpp[1] - self.overlap_px * self.mpp,
-            mpp=self.mpp,
-            width=self.tile_px,
-            height=self.tile_px,
-        )
-
-    def means(self, answer: Probabilities, part: Region) -> Probabilities:
-        """Return the mean of a tile's answer over each overview pixel of a part.
-
-        The answer covers the whole tile, at whatever resolution.
-        """
-        across, down = (each / self.mpp for each in self.overview_mpp)
-        for axis, (count, side) in enumerate(((part.height, down), (part.width, across))):
-            scale = answer.shape[axis] / self.tile_px
-            edges = (self.overlap_px + np.arange(count + 1) * side) * scale
-            answer = _mean_between(answer, edges, axis)
-        return answer
-
-
-def _mean_between(values: Probabilities, edges: NDArray[np.float64], axis: int) -> Probabilities:
-    """Return the means along an axis between neighbouring, fractional edges."""
-    values = np.moveaxis(values, axis, 0)
-    cumulated = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, dtype=np.float64, out=cumulated[1:])
-    below = np.minimum(edges.astype(np.intp), len(values) - 1)
-    share = (edges - below)[:, np.newaxis]
-    at_edges = cumulated[below] * (1 - share) + cumulated[below + 1] * share
-    means = np.diff(at_edges, axis=0) / np.diff(edges)[:, np.newaxis]
-    return np.asarray(np.moveaxis(means, 0, axis), np.float32)
-
 
 _INPUT_TYPES = {
     "tensor(float)": np.float32,
@@ -119,21 +36,21 @@ LARGEST_TILE_PX = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxDetector:
-    """Whatever a segmentation network says is tissue: a `SlideDetector`.
+    """A segmentation network that decides what is tissue: a `SlideDetector`.
 
-    The slide is read at the network's own resolution in tiles, which overlap so that each part
-    of the slide is judged with its surroundings. An overview pixel is tissue where the mean
-    answer over its area reaches the threshold. Memory holds one tile, and what the network needs.
-    Needs onnxruntime: ``pip install 'slidetile[onnx]'``.
+    The slide is read at the network's own resolution in tiles, which overlap so that the network
+    sees the surroundings of each part of the slide. An overview pixel is tissue where the mean
+    probability over its area reaches the threshold. Memory holds one tile, and what the network
+    needs. This detector needs onnxruntime: ``pip install 'slidetile[onnx]'``.
 
     Raises
     ------
     TypeError
-        ``model`` is no path.
+        ``model`` is not a path.
     ValueError
         A value is out of its range or contradicts another.
     FileNotFoundError
-        There is no such model.
+        The model file does not exist.
     ImportError
         onnxruntime is not installed.
     """
@@ -148,39 +65,39 @@ class OnnxDetector:
     """Side of the tiles the network is given, in pixels."""
 
     overlap_px: int = 64
-    """How far a tile reaches beyond what is taken from it, on every side; less than half of it."""
+    """How far a tile reaches beyond its inner part on every side; less than half a tile."""
 
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     """Order of the axes of the network's input and output."""
 
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """Taken from red, green and blue after they are scaled to 0–1."""
+    """Subtracted from red, green and blue after they are scaled to 0–1."""
 
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """What the difference is divided by. Networks that take uint8 are given the pixels as read."""
+    """Divides the difference. A network that takes uint8 gets the pixels without mean and std."""
 
     output: str | None = None
-    """Name of the output to use; the first unless given."""
+    """Name of the output to use; None is the first."""
 
     channel: int = 0
-    """The output's channel that stands for tissue."""
+    """The output's channel for tissue."""
 
     activation: Literal["none", "sigmoid", "softmax"] = "none"
-    """What turns the network's output into probabilities."""
+    """The function that turns the network's output into probabilities."""
 
     threshold: float = 0.5
-    """Mean probability from which on an overview pixel is tissue."""
+    """An overview pixel is tissue where its mean probability is at least this."""
 
     threads: int = 1
-    """Threads of the network. With more than one, some networks differ in the last bit."""
+    """Threads that run the network. With more than one, some networks differ in the last bit."""
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("onnxruntime") is None:
             raise ImportError("OnnxDetector needs onnxruntime: pip install 'slidetile[onnx]'.")
         if not isinstance(self.model, str | os.PathLike):
-            raise TypeError(f"model is a path, but it is a {type(self.model).__name__}.")
+            raise TypeError(f"model must be a path, but it is a {type(self.model).__name__}.")
         if not Path(self.model).is_file():
-            raise FileNotFoundError(f"There is no model {os.fspath(self.model)}.")
+            raise FileNotFoundError(f"The model {os.fspath(self.model)} does not exist.")
         _check_range("mpp", self.mpp, 0.05, 500)
         _check_range("tile_px", self.tile_px, 16, LARGEST_TILE_PX)
         _check_range("overlap_px", self.overlap_px, 0, (self.tile_px - 1) // 2)
@@ -191,18 +108,20 @@ class OnnxDetector:
             ("activation", ("none", "sigmoid", "softmax")),
         ):
             if (chosen := getattr(self, name)) not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}, but it is {chosen!r}.")
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, but it is {chosen!r}."
+                )
         if not math.isfinite(self.threshold):
-            raise ValueError(f"threshold is a number, but it is {self.threshold}.")
+            raise ValueError(f"threshold must be a finite number, but it is {self.threshold}.")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(self.std):
             raise ValueError(
-                "mean and std have a number for each of red, green and blue, and no std is 0, but "
-                f"they are {self.mean} and {self.std}."
+                "mean and std must each have a number for red, green and blue, and no std may be "
+                f"0, but they are {self.mean} and {self.std}."
             )
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that shapes the mask, fit for JSON: the options, and what the model is."""
+        """All that shapes the mask, JSON-serialisable: the options, and the model's SHA-256."""
         options = {f.name: getattr(self, f.name) for f in fields(self)}
         del options["model"], options["threads"]
         with Path(self.model).open("rb") as file:
@@ -217,13 +136,13 @@ class OnnxDetector:
         MissingResolutionError
             The slide's mpp is unknown.
         ValueError
-            The network's input or output is not as the options say, or its tiles are too small
+            The network's input or output does not match the options, or its tiles are too small
             for a single overview pixel.
         """
         if overview.mpp is None or slide.mpp is None:
             raise MissingResolutionError(
-                f"The network works at {self.mpp:g} µm per pixel, but this slide does not say its "
-                "resolution: give it (slide_mpp, or mpp of open_slide)."
+                f"The network works at {self.mpp:g} µm per pixel, but this slide's mpp is unknown: "
+                "give it (slide_mpp, or mpp of open_slide)."
             )
         tiles = NetworkTiles(
             tile_px=self.tile_px,
@@ -234,18 +153,18 @@ class OnnxDetector:
         network = _Network.load(self)
         mask = np.zeros(overview.image.shape[:2], np.bool_)
         for part in tiles.parts(mask.shape):
-            answer = network.answer(read_frame(slide, tiles.frame(part)))
-            mask[part.slices] = tiles.means(answer, part) >= self.threshold
+            output = network.probabilities(read_frame(slide, tiles.frame(part)))
+            mask[part.slices] = tiles.means(output, part) >= self.threshold
         return mask
 
 
 def _check_range(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise ValueError(f"{name} is from {least:g} to {most:g}, but it is {value}.")
+        raise ValueError(f"{name} must be from {least:g} to {most:g}, but it is {value}.")
 
 
 class _Network(NamedTuple):
-    """A loaded network and how to talk to it."""
+    """A loaded network, its options, and the names and types of its input and output."""
 
     session: "InferenceSession"
     options: OnnxDetector
@@ -255,7 +174,7 @@ class _Network(NamedTuple):
 
     @classmethod
     def load(cls, options: OnnxDetector) -> "_Network":
-        """Load the network, made sure that it is as the options say."""
+        """Load the network, and check that it matches the options."""
         import onnxruntime
 
         how = onnxruntime.SessionOptions()
@@ -267,11 +186,11 @@ class _Network(NamedTuple):
                 os.fspath(options.model), how, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime has no common error of its own
-            raise ValueError(f"{options.model} is no model that can be run: {error}") from error
+            raise ValueError(f"{options.model} is not a model that can be run: {error}") from error
         inputs = session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _INPUT_TYPES:
-            told = ", ".join(f"{each.name}: {each.type}" for each in inputs)
-            raise ValueError(f"The network must take one image, but its inputs are {told}.")
+            listed = ", ".join(f"{each.name}: {each.type}" for each in inputs)
+            raise ValueError(f"The network must take one image, but its inputs are {listed}.")
         outputs = [each.name for each in session.get_outputs()]
         output = outputs[0] if options.output is None else options.output
         if output not in outputs:
@@ -279,7 +198,7 @@ class _Network(NamedTuple):
         _check_input_shape(inputs[0].shape, options)
         return cls(session, options, inputs[0].name, _INPUT_TYPES[inputs[0].type], output)
 
-    def answer(self, pixels: Pixels) -> Probabilities:
+    def probabilities(self, pixels: Pixels) -> Probabilities:
         """Return the probabilities of tissue for one tile."""
         image = self._prepared(pixels)
         (result,) = self.session.run([self.output_name], {self.input_name: image[np.newaxis]})
@@ -312,8 +231,8 @@ def _check_input_shape(shape: list[Any], options: OnnxDetector) -> None:
     )
     if not fits:
         raise ValueError(
-            f"With tile_px {side} and layout {options.layout} the network is given {wanted}, but "
-            f"it takes {tuple(shape)}."
+            f"With tile_px {side} and layout {options.layout} the network is given an input of the "
+            f"shape {wanted}, but it takes {tuple(shape)}."
         )
 
 

@@ -1,21 +1,21 @@
-"""The default tissue detector: what absorbs light the way stains do.
+"""The default tissue detector: tissue absorbs light the way stains do.
 
-Knows pictures of stained sections on glass. Does not know slides or files.
+Knows images of stained sections on glass. Does not know slides or files.
 
-By Beer and Lambert's law, a stain's optical density −ln(I / I₀) is its amount times its colour,
-I₀ being the bare glass's light (Ruifrok & Johnston, "Quantification of histochemical staining by
-color deconvolution", Anal. Quant. Cytol. Histol. 23, 2001; Macenko et al., "A method for
-normalizing histology slides for quantitative analysis", ISBI 2009). Their stain colours, as
+By the Beer–Lambert law, a stain's optical density −ln(I / I₀) is its amount times its colour,
+where I₀ is the light through bare glass (Ruifrok & Johnston, "Quantification of histochemical
+staining by color deconvolution", Anal. Quant. Cytol. Histol. 23, 2001; Macenko et al., "A method
+for normalizing histology slides for quantitative analysis", ISBI 2009). Their stain colours, as
 densities in red, green and blue:
 
     haematoxylin 0.65 0.70 0.29     eosin 0.07 0.99 0.11     DAB 0.27 0.57 0.78
 
-All absorb more green than the lesser of red and blue. Dust, cover-slip edges, air bubbles and
-uneven light absorb all three alike, and green and cyan inks absorb green least.
+All of them absorb green more than the lesser of red and blue. Dust, cover-slip edges, air bubbles
+and uneven light absorb all three alike, and green and cyan pens absorb green least.
 
 Fat is nearly as pale as glass, but its membranes make it textured, and glass is smooth (Bug,
 Feuerhake & Merhof, "Foreground extraction for histopathological whole slide imaging",
-Bildverarbeitung für die Medizin, 2015, tell tissue by its texture).
+Bildverarbeitung für die Medizin, 2015, recognise tissue by its texture).
 """
 
 import functools
@@ -43,11 +43,11 @@ from slidetile.tissue.pen import Densities, pen_strokes
 STAIN_WINDOW_UM = 48.0
 SHADE_WINDOW_UM = 1000.0
 UNIT = 4096
-"""Signal per optical density; the darkest pixel's is still below 2¹⁵."""
+"""Units of signal per optical density of 1; the darkest pixel's signal is still below 2¹⁵."""
 
-# What one pixel may say against and for its surroundings: a speck is no tissue.
+# The least and most that one pixel adds to the mean around it: a speck is not tissue.
 _LEAST, _MOST = -0.022, 0.06
-# Glass varies by noise alone: rarely by over 2.5 times its median. 0.002 is half a grey level.
+# Glass varies by noise alone: rarely by over 2.5 times its median. 0.002 is half a grey value.
 _NOISE_FACTOR, _LEAST_CHANGE = 2.5, 0.002
 _MOST_TEXTURED_GLASS = 25
 
@@ -56,9 +56,9 @@ _MOST_TEXTURED_GLASS = 25
 class OpticalDensityDetector:
     """Tissue is what absorbs like a stain, densely or in a fine texture; pen is left out.
 
-    Made for H&E and for brown-and-blue immunohistochemistry, at 4–60 µm per pixel. Mirrored
-    images give mirrored masks, exactly where no shrinking to 16 µm precedes or the sides are
-    whole multiples of its factor, else up to one such pixel.
+    The detector is made for H&E and for brown-and-blue immunohistochemistry, at 4–60 µm per pixel.
+    Mirrored images give mirrored masks: exactly, where the image is not averaged to 16 µm first or
+    its sides are whole multiples of the factor, and otherwise to within one averaged pixel.
 
     Raises
     ------
@@ -67,14 +67,15 @@ class OpticalDensityDetector:
     """
 
     min_density: float = 0.05
-    """Stain-like optical density that makes a pixel tissue by itself."""
+    """Stain-like optical density above which a pixel is tissue by itself."""
 
     min_spread_density: float = 0.005
-    """Mean stain-like density over twice the window that textured tissue has: fat, pale stroma."""
+    """Mean stain-like optical density, over twice the window, above which a textured area is
+    tissue: fat, pale stroma."""
 
     min_texture: float = 0.25
-    """Share of the window's pixels that vary more than bare glass does, in such tissue, beyond
-    the share that varies as much on this slide's glass."""
+    """Share of the window's pixels that vary more than bare glass, above which an area is textured;
+    0 is the share on this slide's own glass, 1 is all pixels."""
 
     window_um: float = 500.0
     """Side of the window, in µm: several fat cells, of which the membranes alone are stained."""
@@ -90,7 +91,7 @@ class OpticalDensityDetector:
             window_um=self.window_um,
         )
         if self.min_texture > 1:
-            raise ValueError(f"min_texture is at most 1, but this one is {self.min_texture}.")
+            raise ValueError(f"min_texture must be at most 1, but it is {self.min_texture}.")
 
     def __call__(self, image: Pixels) -> Mask:
         """Return the tissue of an image of unknown resolution; see `detect`."""
@@ -102,11 +103,11 @@ class OpticalDensityDetector:
         Raises
         ------
         ValueError
-            The image has no three colours.
+            The image does not have three channels.
         """
         if image.shape[2] != 3:
             raise ValueError(
-                f"Stains are told by colour, but this image has {image.shape[2]} channel(s): "
+                f"Stains are recognised by colour, but this image has {image.shape[2]} channel(s): "
                 "use OtsuDetector or DarkBackgroundDetector."
             )
         factor, pixel_um = working_resolution(image, mpp)
@@ -123,10 +124,10 @@ class OpticalDensityDetector:
         return enlarge(tissue, factor, image.shape)
 
     def _gathered(self, stain: Signal, texture: NDArray[np.uint8], side: int) -> Mask:
-        """Return dense pixels, and the areas of which enough is textured and stained."""
+        """Return the densely stained pixels, and the areas that are stained and textured enough."""
         from scipy.ndimage import minimum_filter
 
-        # A window reaches beyond the edge of what fills it; 0.6 of its half is taken off again.
+        # A window reaches over the edge of the tissue in it; 0.6 of its half is taken off again.
         overhang = int(0.6 * side / 2)
         glass = _lowest_tenth(texture)
         enough = glass + self.min_texture * (100 - glass)
@@ -137,13 +138,13 @@ class OpticalDensityDetector:
             spread = window_mean(clipped, 2 * side + 1) > self.min_spread_density * UNIT
             spread &= texture[band.seen] > enough
             dense = seen > self.min_density * UNIT
-            found = minimum_filter(spread, 2 * overhang + 1) | dense
-            tissue[band.rows] = found[band.within]
+            either = minimum_filter(spread, 2 * overhang + 1) | dense
+            tissue[band.rows] = either[band.within]
         return tissue
 
 
 def _texture(image: Pixels, shades: list[Shade]) -> Mask:
-    """Return the pixels that differ from their neighbours' mean by more than bare glass does."""
+    """Return the pixels that differ from the mean around them by more than bare glass does."""
     change = np.empty(image.shape[:2], np.int16)
     counts = np.zeros(1 << 15, np.int64)
     for band in bands(image.shape, 1):
@@ -157,7 +158,7 @@ def _texture(image: Pixels, shades: list[Shade]) -> Mask:
 
 
 def _percent(mask: Mask, side: int) -> NDArray[np.uint8]:
-    """Return how much of a window around every pixel is in a mask, 0–100."""
+    """Return the percentage of a window around every pixel that is in a mask."""
     percent = np.empty(mask.shape, np.uint8)
     for band in bands(mask.shape, side // 2):
         share = window_mean(mask[band.seen].view(np.uint8), side)[band.within]
@@ -166,7 +167,10 @@ def _percent(mask: Mask, side: int) -> NDArray[np.uint8]:
 
 
 def _lowest_tenth(texture: NDArray[np.uint8]) -> int:
-    """Return how textured glass looks: compression may leave its marks there, but never many."""
+    """Return the percentage of glass that looks textured: the lowest tenth, at most 25.
+
+    Compression leaves some texture on glass, but never much.
+    """
     counts = np.zeros(101, np.int64)
     for band in bands(texture.shape):
         counts += np.bincount(texture[band.rows].ravel(), minlength=101)
@@ -174,7 +178,7 @@ def _lowest_tenth(texture: NDArray[np.uint8]) -> int:
 
 
 def _stain(image: Pixels, shades: list[Shade], pixel_um: float) -> Signal:
-    """Return green's density over the lesser of red's and blue's, less a tenth of grey's."""
+    """Return green's density minus the lesser of red's and blue's, minus a fifth of their mean."""
     side = window_px(STAIN_WINDOW_UM, pixel_um, image.shape)
     shade_side = window_px(SHADE_WINDOW_UM, pixel_um, image.shape, per_side=8)
     shown = ShadeMap.of(image, shades, shade_side) if len(shades) > 1 else None
@@ -183,7 +187,7 @@ def _stain(image: Pixels, shades: list[Shade], pixel_um: float) -> Signal:
         red, green, blue = Densities.of(image[band.seen], shades[0])
         over_red = window_mean(green - red, side)[band.within]
         over_blue = window_mean(green - blue, side)[band.within]
-        # Whatever is mostly grey is dust or ink, even if it leans to one colour.
+        # What is mostly grey is dust or pen, even if it leans to one colour.
         grey = window_mean(red + green + blue, side)[band.within]
         over = _over_shades(over_red, over_blue, shades)
         if shown is None:
@@ -197,7 +201,7 @@ def _stain(image: Pixels, shades: list[Shade], pixel_um: float) -> Signal:
 
 
 def _over_shades(over_red: Plane, over_blue: Plane, shades: list[Shade]) -> list[Plane]:
-    """Measure the stain against each shade of glass."""
+    """Return the stain's density relative to each shade of glass."""
     darkest = np.log(shades[0])
     signals: list[Plane] = []
     for shade in shades:
@@ -207,7 +211,7 @@ def _over_shades(over_red: Plane, over_blue: Plane, shades: list[Shade]) -> list
 
 
 def _over_the_shade_there(signals: list[Plane], shades: ShadeMap) -> Plane:
-    """Measure a pixel against the shade it shows, else against the one prevailing around it."""
+    """Return each pixel's signal for the shade it shows, else for the one prevailing around it."""
     least = np.minimum.reduce(signals)
     prevailing = np.choose(shades.prevailing, [*signals, least])
     infinite = np.float32(np.inf)

@@ -16,11 +16,11 @@ from slidetile.tissue.imaging import Plane, window_mean, window_px
 STROKE_UM = 100.0
 RIM_UM = 240.0
 SMOOTH_DENSITY = 0.015
-SMOOTH_LEVELS = 0.4
+SMOOTH_GREY_VALUES = 0.4
 DARK = 30
 SMALLEST_UM2 = 250_000.0
 
-# Where the logarithm has no value, that of the darkest grey stands in.
+# 0 has no logarithm: the darkest grey, 1, stands in.
 _DENSITY = -np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
 
 
@@ -33,17 +33,18 @@ class Densities(NamedTuple):
 
     @classmethod
     def of(cls, image: Pixels, glass: Shade) -> "Densities":
-        """Apply Beer and Lambert's law to an image, uint8 [row, column, 3]."""
+        """Apply the Beer–Lambert law to an image, uint8 [row, column, 3]."""
         offsets = np.log(glass / np.float32(255))
         return cls(*(_DENSITY[image[..., i]] + offsets[i] for i in range(3)))
 
 
 def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
-    """Return marker strokes: of a colour that stains rarely have, wide, and smooth as a whole.
+    """Return pen strokes: wide, smooth areas of a colour that stains rarely have.
 
-    A marker wets the glass evenly, while tissue varies from cell to cell; so a connected area of
-    an ink's colour is a stroke where most of its inside is smooth. What is rough within a stroke
-    is tissue under it and stays, and so does what has the colour of stains beside it.
+    A pen wets the glass evenly, while tissue varies from cell to cell. So a connected area of a
+    pen's colour is a stroke where more than 35 % of its inside is smooth. Rough pixels within a
+    stroke are tissue under it and do not count as pen; nor do pixels beside it that have the
+    colour of stains.
 
     Parameters
     ----------
@@ -53,17 +54,22 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
         The colour of bare glass.
     pixel_um
         Micrometres per pixel.
+
+    Returns
+    -------
+    bool array [row, column]
+        As high and as wide as the image.
     """
-    ink = np.zeros(image.shape[:2], np.bool_)
-    smooth = np.zeros_like(ink)
+    coloured = np.zeros(image.shape[:2], np.bool_)
+    smooth = np.zeros_like(coloured)
     for band in bands(image.shape, 2):
         densities = Densities.of(image[band.seen], glass)
-        ink[band.rows] = _pen_coloured(densities, least=1.0)[band.within]
-        if ink[band.rows].any():  # seldom, and nothing else is asked of the others
+        coloured[band.rows] = _pen_coloured(densities, least=1.0)[band.within]
+        if coloured[band.rows].any():  # rarely: most slides have no pen
             smooth[band.rows] = _smooth(densities, image[band.seen])[band.within]
     side = window_px(STROKE_UM, pixel_um, image.shape, per_side=128)
-    smallest_px = min(SMALLEST_UM2 / pixel_um**2, ink.size / 1000)
-    core = _smooth_pieces(ink, smooth, side, smallest_px)
+    smallest_px = min(SMALLEST_UM2 / pixel_um**2, coloured.size / 1000)
+    core = _smooth_areas(coloured, smooth, side, smallest_px)
     if not core.any():
         return core
     return _whole_strokes(
@@ -72,11 +78,11 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
 
 
 def _pen_coloured(densities: Densities, *, least: float) -> Mask:
-    """Return pixels that have the colour of a marker, at a share ``least`` of its density.
+    """Return the pixels of a pen's colour, with at least a share ``least`` of its density.
 
-    Haematoxylin's red-to-green ratio is 0.93 and rarely reaches that in a section; blue and green
-    inks' does. Eosin and DAB together let some red be absorbed; red ink absorbs almost none, and
-    half as much blue as green. Black ink absorbs all three about alike.
+    Haematoxylin's ratio of red to green is 0.93 and rarely reaches that in a section; that of
+    blue and green pens does. Eosin and DAB together absorb some red; a red pen absorbs almost
+    none, and half as much blue as green. A black pen absorbs all three about equally.
     """
     red, green, blue = densities
     blue_or_green = (red > 0.9 * green) & (red > 0.35 * least) & (red > blue)
@@ -88,9 +94,10 @@ def _pen_coloured(densities: Densities, *, least: float) -> Mask:
 
 
 def _smooth(densities: Densities, image: Pixels) -> Mask:
-    """Return pixels around which hardly anything varies both ways: by noise, at most.
+    """Return the pixels around which the density varies by noise at most.
 
-    The edge of a stroke varies across but not along, so the least bend of four directions counts.
+    The edge of a stroke varies across but not along it, so the smallest of the second differences
+    in four directions counts.
     """
     grey = (densities.red + densities.green + densities.blue) / 3
     framed = np.pad(grey, 1, mode="symmetric")
@@ -100,18 +107,18 @@ def _smooth(densities: Densities, image: Pixels) -> Mask:
         one = framed[1 + down : 1 + down + height, 1 + right : 1 + right + width]
         other = framed[1 - down : 1 - down + height, 1 - right : 1 - right + width]
         np.minimum(least, np.abs(grey - (one + other) / 2), out=least)
-    level = np.maximum(image.mean(axis=2, dtype=np.float32), 1)
-    is_even = window_mean(least, 3) < SMOOTH_DENSITY + SMOOTH_LEVELS / level
-    return np.asarray(is_even | (level < DARK))
+    brightness = np.maximum(image.mean(axis=2, dtype=np.float32), 1)
+    is_even = window_mean(least, 3) < SMOOTH_DENSITY + SMOOTH_GREY_VALUES / brightness
+    return np.asarray(is_even | (brightness < DARK))
 
 
-def _smooth_pieces(ink: Mask, smooth: Mask, side: int, smallest_px: float) -> Mask:
-    """Return the insides of ink-coloured pieces that are large, wide and smooth as a stroke."""
+def _smooth_areas(coloured: Mask, smooth: Mask, side: int, smallest_px: float) -> Mask:
+    """Return the insides of pen-coloured areas as large, wide and smooth as a stroke."""
     from scipy.ndimage import minimum_filter
 
-    inside = np.empty_like(ink)
-    for band in bands(ink.shape, side // 2):
-        inside[band.rows] = minimum_filter(ink[band.seen], side)[band.within]
+    inside = np.empty_like(coloured)
+    for band in bands(coloured.shape, side // 2):
+        inside[band.rows] = minimum_filter(coloured[band.seen], side)[band.within]
     labels = number_pieces(inside)
     counts = count_pixels(labels)
     is_pen = (count_pixels(labels, smooth) > 0.35 * counts) & (counts >= smallest_px)
@@ -122,7 +129,7 @@ def _smooth_pieces(ink: Mask, smooth: Mask, side: int, smallest_px: float) -> Ma
 def _whole_strokes(
     image: Pixels, glass: Shade, core: Mask, smooth: Mask, side: int, rim: int
 ) -> Mask:
-    """Return strokes to their rims, without the tissue under and beside them."""
+    """Return strokes out to their rims, without the tissue under and beside them."""
     from scipy.ndimage import maximum_filter
 
     strokes = np.empty_like(core)
@@ -137,7 +144,7 @@ def _whole_strokes(
 
 
 def _mostly(mask: Mask, side: int) -> Mask:
-    """Return the windows that a mask mostly fills: no edges, no specks."""
+    """Return the windows that a mask fills by more than 70 %, which leaves out edges and specks."""
     from scipy.ndimage import maximum_filter
 
     filled = window_mean(mask.view(np.uint8), side) > 0.7

@@ -1,6 +1,6 @@
-"""What a tissue detector is, and the plain ones.
+"""The plain tissue detectors: by Otsu's threshold, and by light on a dark background.
 
-Knows pictures and micrometres. Does not know slides or files.
+Knows images and micrometres. Does not know slides or files.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,12 @@ _NINE = 9  # pixels of the window that smoothes light
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtsuDetector:
-    """Everything more colourful than a threshold between the image's two main groups.
+    """Tissue is what is more colourful than a threshold between the image's two main groups.
 
-    Grey images are split by darkness instead. Simple and well known, but pale tissue falls below
-    the threshold, pen lies above it, and an empty slide is split all the same. The method is
-    Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9 (1979).
+    Grey images are split by darkness instead. The detector is simple and well known, but it misses
+    pale tissue, counts pen as tissue, and splits an empty slide too. The method is
+    that of Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9
+    (1979).
     """
 
     def __call__(self, image: Pixels) -> Mask:
@@ -46,17 +47,17 @@ class OtsuDetector:
         values = np.arange(256)[counts > 0]
         if len(values) == 1:  # nothing to split
             return np.zeros(signal.shape, np.bool_)
-        found = counts[values], values
-        threshold = threshold_otsu(hist=found)  # type: ignore[no-untyped-call]
+        histogram = counts[values], values
+        threshold = threshold_otsu(hist=histogram)  # type: ignore[no-untyped-call]
         return np.asarray(signal > threshold, np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DarkBackgroundDetector:
-    """Whatever glows on a dark background: fluorescence.
+    """Tissue is what is bright on a dark background: fluorescence.
 
-    Nuclei are specks with dark cytoplasm between them, so tissue is where light above the
-    background's is spread over a whole window, however thinly. The background is the darkest
+    Nuclei are specks with dark cytoplasm between them, so tissue is where the mean light of a
+    whole window exceeds the background's, even thinly spread. The background is the darkest
     twentieth of the image; pixels of exactly 0 were not scanned and do not count.
 
     Raises
@@ -66,7 +67,7 @@ class DarkBackgroundDetector:
     """
 
     min_signal: float = 3.0
-    """Mean light above the background, in grey levels of 255, that makes a window tissue."""
+    """Mean light above the background that makes a window tissue, in grey values from 0 to 255."""
 
     window_um: float = 150.0
     """Side of the window, in µm: wider than the dark gaps between nuclei."""
@@ -94,7 +95,7 @@ class DarkBackgroundDetector:
 
 
 def _light(brightest: NDArray[np.uint8]) -> Signal | None:
-    """Return light above the background's, in ninths of a grey level; None if nothing is there."""
+    """Return light above the background, in ninths of a grey value; None if nothing was scanned."""
     light = np.empty(brightest.shape, np.int16)
     counts = np.zeros(_NINE * 255 + 1, np.int64)
     for band in bands(brightest.shape, 1):
@@ -118,9 +119,9 @@ def _gathered(light: Signal, *, window_px: int, spread: float, dense: float) -> 
     """Join scattered light, such as that of nuclei, into areas.
 
     A pixel is tissue where its own light exceeds ``dense``, or where the mean over a window
-    exceeds ``spread``. No pixel counts for more than 60 grey levels in that mean: one bright
-    speck is no tissue, many weak ones are. A window reaches beyond the tissue's edge, so its
-    areas are shrunk again, except where there is light.
+    exceeds ``spread``. In that mean a pixel counts as at most 60 grey values: one bright speck is
+    not tissue, many weak ones are. A window reaches beyond the tissue's edge, so the areas are
+    shrunk again, except where there is light.
     """
     from scipy.ndimage import minimum_filter
 
@@ -131,6 +132,6 @@ def _gathered(light: Signal, *, window_px: int, spread: float, dense: float) -> 
         seen = light[band.seen]
         wide = window_mean(np.clip(seen, -6 * _NINE, 60 * _NINE), window_px) > spread
         inner = minimum_filter(wide, 2 * overhang + 1)
-        found = inner | (wide & (seen > 1.4 * spread)) | (seen > dense)
-        tissue[band.rows] = found[band.within]
+        gathered = inner | (wide & (seen > 1.4 * spread)) | (seen > dense)
+        tissue[band.rows] = gathered[band.within]
     return tissue

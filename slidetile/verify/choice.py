@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.errors import StoreError
 from slidetile.planning.subset import FRACTION_DECIMALS, draw
 from slidetile.raster.coverage import covered_share
 from slidetile.verify.finding import Finding
@@ -35,7 +36,7 @@ class ChoiceCheck:
 
     Raises
     ------
-    ValueError
+    StoreError
         The grid has more cells than any slide.
     """
 
@@ -51,7 +52,9 @@ class ChoiceCheck:
         self._columns, self._rows, self._fractions = tiles
         self._table = table
         if self._grid.columns * self._grid.rows > LARGEST_GRID:
-            raise ValueError(f"a grid of {self._grid.columns}×{self._grid.rows} tiles")
+            raise StoreError(
+                f"a grid of {self._grid.columns}×{self._grid.rows} tiles is larger than any slide's"
+            )
 
     def findings(self) -> Iterator[Finding]:
         """Yield the tiles with another fraction than their tissue's, and what else is chosen."""

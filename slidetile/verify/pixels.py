@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, StoreError
 from slidetile.format.codecs.jpeg import JpegCodec
-from slidetile.format.halving import Accumulator, FinishedShard, Planes, blank_planes
+from slidetile.format.halving import Accumulator, CoarserShard, Planes
 from slidetile.format.layout import ChunkGrid, Shard, morton_key
 from slidetile.format.pyramid import halved_levels
 from slidetile.raster.pixels import Pixels
@@ -26,6 +26,9 @@ from slidetile.verify.tree import StoreTree
 JPEG_TOLERANCE = 16
 """Of 255: as much may a `jpeg` chunk differ from the slide's pixels encoded once more. With the
 same libjpeg they are the same; another one rounds differently."""
+
+Place = tuple[int, int, int]
+"""(level, row, column) of a shard, by which findings are put in order."""
 
 
 class PixelCheck:
@@ -78,18 +81,11 @@ class PixelCheck:
         in_order = sorted(itertools.chain.from_iterable(found), key=operator.itemgetter(0))
         yield from (finding for _, finding in in_order)
 
-    def _halve(
-        self, accumulator: Accumulator, shard: Shard
-    ) -> list[tuple[tuple[int, int, int], Finding]]:
+    def _halve(self, accumulator: Accumulator, shard: Shard) -> list[tuple[Place, Finding]]:
         """Halve a shard of level 0, and compare every coarser one that it completes."""
-        found = []
-        finished = accumulator.add(0, shard, self._planes(0, shard))
-        while finished is not None:
-            level, coarser = finished.level, finished.shard
-            planes = self._planes(level, coarser)
-            place = level, coarser.row, coarser.column
-            found += [(place, finding) for finding in self._compare_halved(finished, planes)]
-            finished = accumulator.add(level, coarser, planes)
+        found: list[tuple[Place, Finding]] = []
+        as_stored = functools.partial(self._compare_halved, found)
+        accumulator.add(0, shard, self._stored_planes(0, shard), as_stored)
         return found
 
     def _decode_shard(
@@ -99,7 +95,7 @@ class PixelCheck:
         name = shard_name(level, shard)
         try:
             chunks = shard_chunks(self._tree, self._shape, level, shard)
-        except (StoreError, ValueError):
+        except StoreError:
             return []  # reported when its bytes were checked
         found = []
         for place, stored in chunks.items():
@@ -149,30 +145,41 @@ class PixelCheck:
         payload = codec.encode(np.ascontiguousarray(original.transpose(2, 0, 1)))
         return codec.decode(payload, original.shape)[part.relative_to(region).slices]
 
-    def _compare_halved(self, finished: FinishedShard, planes: Planes) -> Iterator[Finding]:
-        level, shard = finished.level, finished.shard
-        grid = self._shape.grids[level]
-        whole = Region(x=0, y=0, width=grid.shard_width, height=grid.shard_height)
-        halved = finished.pixels(whole, np.empty_like(planes))
+    def _compare_halved(
+        self, found: list[tuple[Place, Finding]], coarser: CoarserShard
+    ) -> Iterator[tuple[int, Planes]]:
+        """Yield the stored chunks of a coarser shard; those that are no halvings go into found."""
+        level, shard, grid = coarser.level, coarser.shard, coarser.grid
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
-        for place in shard.chunks:
+        for place, planes in self._stored_planes(level, shard):
+            halved = coarser.pixels(grid.chunk_within_shard(place), np.empty_like(planes))
             cell = grid.chunk_region(*grid.chunk_cell(shard, place))
             part = cell.intersection(frame)
             assert part is not None, "a wanted chunk meets its array"
-            rows, columns = part.relative_to(grid.shard_region(shard)).slices
+            rows, columns = part.relative_to(cell).slices
             if not np.array_equal(planes[:, rows, columns], halved[:, rows, columns]):
                 what = f"chunk {place} is not the halving of level {level - 1}"
-                yield Finding(shard_name(level, shard), what)
+                finding = Finding(shard_name(level, shard), what)
+                found.append(((level, shard.row, shard.column), finding))
+            yield place, planes
 
-    def _planes(self, level: int, shard: Shard) -> Planes:
-        """Return a shard as [channel, row, column]; blank where it holds nothing."""
-        grid = self._shape.grids[level]
-        planes = blank_planes(grid, self._shape.channels, self._shape.fill)
-        if shard_name(level, shard) in self._tree:
-            for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
-                rows, columns = grid.chunk_within_shard(place).slices
-                planes[:, rows, columns] = self._pixels(level, stored).transpose(2, 0, 1)
-        return planes
+    def _stored_planes(self, level: int, shard: Shard) -> Iterator[tuple[int, Planes]]:
+        """Yield (place, [channel, row, column]) of each chunk of a shard.
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        name = shard_name(level, shard)
+        if name not in self._tree:
+            return
+        for place, stored in shard_chunks(self._tree, self._shape, level, shard).items():
+            try:
+                pixels = self._pixels(level, stored)
+            except ValueError as error:
+                raise StoreError(f"{name}: chunk {place} is damaged: {error}") from error
+            yield place, np.array(pixels.transpose(2, 0, 1), order="C")
 
     def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
         grid, codec = self._shape.grids[level], self._shape.codec

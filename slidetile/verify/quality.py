@@ -1,6 +1,5 @@
 """Whether the quality that a tile table tells is what its pixels show."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from slidetile.format.layout import Shard
 from slidetile.format.names import TABLE
-from slidetile.format.table import UNREADABLE, Quality
+from slidetile.format.table import UNREADABLE, Quality, quality_mpp
 from slidetile.quality.measure import TileMeasure
 from slidetile.quality.pen import PEN_METHOD, pen_fractions
 from slidetile.raster.pixels import Pixels
@@ -56,8 +55,7 @@ class QualityCheck:
 
         ``regions`` are those of the tiles, in level-0 pixels.
         """
-        field = table.schema.field("laplacian_variance")
-        if json.loads((field.metadata or {})[b"mpp"]) != self._shape.told["quality"]["mpp"]:
+        if quality_mpp(table) != self._shape.metadata.quality.mpp:
             yield Finding(TABLE, "the mpp of its laplacian_variance is another")
         try:
             measured = self._measured(regions) | self._pen(overview, regions)
@@ -87,8 +85,8 @@ class QualityCheck:
 
     def _pen(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
         """Return the ink, where it was found in the way it is found today."""
-        if self._shape.told["quality"]["pen_method"] != PEN_METHOD:
+        if self._shape.metadata.quality.pen_method != PEN_METHOD:
             return {}
-        scale, mpp = self._shape.overview_scale, self._shape.mpp
+        scale, mpp = self._shape.overview_scale, self._shape.metadata.mpp
         pixel = None if mpp is None else (scale[0] * mpp[0], scale[1] * mpp[1])
         return {"pen_fraction": pen_fractions(overview, regions, scale=scale, mpp=pixel)}

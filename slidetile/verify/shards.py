@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.errors import StoreError
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import ChunkGrid, Shard
+from slidetile.format.layout import ChunkGrid, Shard, is_sharded
 from slidetile.format.ledger import Ledger, ShardRecord
-from slidetile.format.metadata import is_sharded
 from slidetile.format.names import shard_key
 from slidetile.format.shard import pack_shard, split_shard
 from slidetile.verify.finding import Finding
@@ -103,10 +103,14 @@ def shard_chunks(tree: StoreTree, shape: StoreShape, level: int, shard: Shard) -
 
     Raises
     ------
-    StoreError, ValueError
+    StoreError
         It cannot be read, or is not packed as slidetile packs it.
     """
-    return split_checked(tree.read(shard_name(level, shard)), shape.grids[level], shape.codec)
+    name = shard_name(level, shard)
+    try:
+        return split_checked(tree.read(name), shape.grids[level], shape.codec)
+    except ValueError as error:
+        raise StoreError(f"{name} is no whole shard: {error}") from error
 
 
 def split_checked(data: bytes, grid: ChunkGrid, codec: ChunkCodec) -> dict[int, bytes]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slidetile.format.names import TABLE
 from slidetile.format.pyramid import halved_levels
-from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE, schema
+from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
 from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
 from slidetile.verify.choice import ChoiceCheck
@@ -35,10 +35,6 @@ class TableCheck:
     labels
         The tissue, [row, column].
 
-    Raises
-    ------
-    ValueError
-        It has not the columns of a tile table, or what is in them is no text.
     """
 
     def __init__(
@@ -48,12 +44,7 @@ class TableCheck:
         stored: StoredChunks,
         labels: NDArray[np.uint32],
     ) -> None:
-        if table.schema.remove_metadata() != schema():
-            raise ValueError(f"its columns are {', '.join(table.column_names):.200}")
         facts = table.drop_columns(list(QUALITY_COLUMNS))
-        if any(column.null_count for column in facts.columns):
-            raise ValueError("some values are missing")
-        table.validate(full=True)
         self._status: list[str] = table["status"].to_pylist()
         self._columns = {
             name: facts[name].to_numpy() for name in facts.column_names if name != "status"
@@ -73,7 +64,7 @@ class TableCheck:
             yield from self._of_chunks(tile, region)
         yield from self._of_levels()
         yield from self._of_choice()
-        if self._digest() != self._shape.told["parameters"]["plan_sha256"]:
+        if self._digest() != self._shape.metadata.parameters.plan_sha256:
             yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
 
     def _in_place(self) -> Iterator[Finding]:

@@ -3,12 +3,10 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.names import MANIFEST
-from slidetile.store.array import read_json
 from slidetile.verify.finding import Finding
 
 LARGEST_FILE_BYTES = 1 << 28
@@ -61,18 +59,6 @@ class StoreTree:
                 return stream.read(LARGEST_FILE_BYTES)
         except OSError as error:
             raise StoreError(f"it could not be read: {error.strerror}") from error
-
-    def json(self, name: str) -> dict[str, Any]:
-        """Return the JSON object in a file.
-
-        Raises
-        ------
-        StoreError
-            There is no such regular file, or it holds something else.
-        """
-        if name not in self.sizes:
-            raise StoreError(f"{name} is missing")
-        return read_json(self.folder / name)
 
     def _walk(self) -> None:
         pending = [""]

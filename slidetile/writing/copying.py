@@ -10,11 +10,11 @@ from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
-from slidetile.format.metadata import OWN_LEVELS
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.slide import DAMAGED, FetchedTiles, NativeTiles, Slide
+from slidetile.slides.native import DAMAGED, FetchedTiles, NativeTiles
+from slidetile.slides.slide import Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
@@ -42,13 +42,10 @@ class Copying:
         The slide's level 0 is not made of JPEG tiles that can be copied.
     """
 
-    kind = OWN_LEVELS
-
     decodes = False
 
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
-        self.kept: KeptShards | None = None
         found = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
         self._natives = [(number, native) for number, native in found if native is not None]
         if not self._natives or self._natives[0][0] != 0:
@@ -93,7 +90,7 @@ class Copying:
                 tasks.append(Task(number, tuple(group)))
         return tasks
 
-    def read(self, task: Task) -> _Fetched:
+    def read(self, task: Task, _kept: KeptShards | None = None, /) -> _Fetched:
         """Read the stored bytes of the shards' native tiles."""
         grid = self.levels[task.level].grid
         cells = np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
@@ -130,5 +127,5 @@ def _native_tiles(
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),
-        downsample=(slide.width / level.width, slide.height / level.height),
+        downsample=level.downsample,
     )

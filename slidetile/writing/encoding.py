@@ -9,14 +9,13 @@ import numpy as np
 
 from slidetile.errors import SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.halving import Accumulator, FinishedShard, Planes, halve, repeat_edges
+from slidetile.format.halving import Accumulator, CoarserShard, Planes
 from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
-from slidetile.format.metadata import HALVED
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedPixels
-from slidetile.slides.slide import FetchedPixels, Level, Slide
+from slidetile.slides.fetched import DecodedPixels, FetchedPixels
+from slidetile.slides.slide import Level, Slide
 from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
@@ -43,13 +42,10 @@ class Encoding:
         Value of the pixels nobody planned, 0–255.
     """
 
-    kind = HALVED
-
     decodes = True
 
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
-        self.kept: KeptShards | None = None
         grid = encoded_grid(slide.levels[0].size, codec)
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
@@ -68,75 +64,39 @@ class Encoding:
         """Return the shards of level 0 to make, and the finished ones coarser shards need."""
         return halving_tasks(self.levels, is_kept)
 
-    def read(self, task: Task) -> _Fetched:
-        """Read the bytes of a shard's wanted chunks."""
+    def read(self, task: Task, kept: KeptShards | None = None, /) -> _Fetched:
+        """Read the bytes of a shard's wanted chunks, from the slide or from where it is kept."""
+        (shard,) = task.shards
         if task.is_kept:
-            assert self.kept is not None, "only a continued run has finished shards"
-            return _Fetched(task, payloads=self.kept.read_shard(task.level, task.shards[0]))
+            assert kept is not None, "only a continued run has finished shards"
+            return _Fetched(task, payloads=kept.read_shard(task.level, shard))
         try:
-            return _Fetched(task, self._slide.fetch(self._wanted_region(task.shards[0])))
+            return _Fetched(task, self._slide.fetch(self._wanted_region(shard)))
         except SlideReadError:  # perhaps only a part of it: `encode` reads chunk by chunk
             return _Fetched(task)
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Encode a shard, and every coarser one that it completes."""
         level, (shard,), _ = fetched.task
+        made = _EncodedShards(self.codec)
         if fetched.payloads is not None:
-            self._halve_kept(level, shard, fetched.payloads)
+            chunks = self._decoded_chunks(fetched.payloads)
         else:
-            yield self._encoded(0, shard, self._read_chunks(shard, fetched.region))
-        finished = self._accumulator.finish(level, shard)
-        while finished is not None:
-            level, shard = finished.level, finished.shard
-            yield self._encoded(level, shard, self._cut_chunks(finished))
-            finished = self._accumulator.finish(level, shard)
+            chunks = made.encode(level, shard, self._read_chunks(shard, fetched.region))
+
+        def as_stored(coarser: CoarserShard) -> Iterator[tuple[int, Planes]]:
+            return made.encode(coarser.level, coarser.shard, coarser.chunks(self._own_chunk()))
+
+        self._accumulator.add(level, shard, chunks, as_stored)
+        yield from made.shards
 
     def stored_bytes(self) -> None:
         """Return None: how far pixels compress shows when they are encoded."""
 
-    def _encoded(
-        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | None]]
-    ) -> EncodedShard:
-        """Encode and halve a shard's chunks, one after another while each is in the cache.
-
-        A coarser level halves the finer one as it is stored, so that an interrupted run, which
-        has nothing else, continues with the same bytes.
-        """
-        quarter = self._accumulator.quarter(level, shard)
-        payloads: dict[int, bytes] = {}
-        unreadable: list[int] = []
-        for place, chunk in chunks:
-            if chunk is None:
-                unreadable.append(place)
-                continue
-            payloads[place] = self.codec.encode(chunk)
-            if quarter is not None:
-                if not self.codec.is_lossless:
-                    self._decode(payloads[place], chunk)
-                self._halve(level, shard, place, chunk, quarter)
-        return EncodedShard(level, shard, payloads, tuple(unreadable))
-
-    def _halve_kept(self, level: int, shard: Shard, payloads: dict[int, bytes]) -> None:
-        """Halve a shard that an earlier run has stored."""
-        quarter = self._accumulator.quarter(level, shard)
-        if quarter is not None:
-            for place, payload in payloads.items():
-                chunk = self._own_chunk()
-                self._decode(payload, chunk)
-                self._halve(level, shard, place, chunk, quarter)
-
-    def _halve(self, level: int, shard: Shard, place: int, chunk: Planes, quarter: Planes) -> None:
-        """Halve a chunk into its part of its shard's quarter; the chunk is used up."""
-        grid = self.levels[level].grid
-        repeat_edges(chunk, grid, grid.chunk_region(*grid.chunk_cell(shard, place)))
-        rows, columns = grid.chunk_within_shard(place).rescaled((2, 2), (1, 1)).slices
-        halve(chunk, out=quarter[:, rows, columns])
-
-    def _decode(self, payload: bytes, chunk: Planes) -> None:
-        """Put into ``chunk`` the pixels that a stored one decodes to."""
-        channels, height, width = chunk.shape
-        pixels = self.codec.decode(payload, (height, width, channels))
-        chunk[:] = pixels.transpose(2, 0, 1)
+    def _decoded_chunks(self, payloads: dict[int, bytes]) -> Iterator[tuple[int, Planes]]:
+        """Yield the chunks of a shard that an earlier run has stored."""
+        for place, payload in payloads.items():
+            yield place, _decode(self.codec, payload, self._own_chunk())
 
     def _read_chunks(
         self, shard: Shard, fetched: FetchedPixels | None
@@ -147,21 +107,16 @@ class Encoding:
         for place in shard.chunks:
             region, chunk = grid.chunk_region(*grid.chunk_cell(shard, place)), self._own_chunk()
             try:
-                part = (
-                    source.crop(region.relative_to(wanted)) if source else self._slide.fetch(region)
-                )
+                if source is None:
+                    part = self._slide.fetch(region)
+                else:
+                    part = source.crop(region.relative_to(wanted))
                 part.pixels(out=chunk.transpose(1, 2, 0))
             except SlideReadError as error:
                 _log.warning("%s", error)
                 yield place, None
             else:
                 yield place, chunk
-
-    def _cut_chunks(self, finished: FinishedShard) -> Iterator[tuple[int, Planes | None]]:
-        """Yield the wanted chunks of a coarser shard."""
-        grid = self.levels[finished.level].grid
-        for place in finished.shard.chunks:
-            yield place, finished.pixels(grid.chunk_within_shard(place), self._own_chunk())
 
     def _own_chunk(self) -> Planes:
         """Return memory of this thread for a chunk, the same for one after another.
@@ -184,6 +139,40 @@ class Encoding:
             max(chunk.right for chunk in chunks),
             max(chunk.bottom for chunk in chunks),
         )
+
+
+class _EncodedShards:
+    """What a task has made so far: shards whose chunks were encoded one by one."""
+
+    def __init__(self, codec: ChunkCodec) -> None:
+        self.shards: list[EncodedShard] = []
+        self._codec = codec
+
+    def encode(
+        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | None]]
+    ) -> Iterator[tuple[int, Planes]]:
+        """Encode a shard's chunks, and yield each with the pixels that it decodes to.
+
+        The pixels of a chunk that is None could not be read.
+        """
+        payloads: dict[int, bytes] = {}
+        unreadable: list[int] = []
+        for place, chunk in chunks:
+            if chunk is None:
+                unreadable.append(place)
+                continue
+            payloads[place] = self._codec.encode(chunk)
+            if not self._codec.is_lossless:
+                _decode(self._codec, payloads[place], chunk)
+            yield place, chunk
+        self.shards.append(EncodedShard(level, shard, payloads, tuple(unreadable)))
+
+
+def _decode(codec: ChunkCodec, payload: bytes, chunk: Planes) -> Planes:
+    """Put into ``chunk`` the pixels that a stored one decodes to, and return it."""
+    channels, height, width = chunk.shape
+    chunk[:] = codec.decode(payload, (height, width, channels)).transpose(2, 0, 1)
+    return chunk
 
 
 def _decoded(fetched: FetchedPixels | None) -> FetchedPixels | None:

@@ -1,78 +1,22 @@
-"""What a store says of its slide and of how it was made: ``attributes.slidetile``."""
+"""What shapes a store, and what the store is to say of its slide and of how it was made."""
 
-import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.metadata import FORMAT_VERSION, level_0
+from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.node import JsonNode
+from slidetile.format.metadata.parameters import CodecParameters, Parameters
+from slidetile.format.metadata.source import SourceFacts
+from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
-
-
-def store_attributes(
-    slide: Slide, plan: TilePlan, codec: ChunkCodec, quality: MeasuredLevel, *, anonymous: bool
-) -> dict[str, Any]:
-    """Return all that the store tells; each key is explained in docs/store-format.md.
-
-    Parameters
-    ----------
-    slide, plan, codec
-        What the store is made of.
-    quality
-        What the table's quality columns are measured on.
-    anonymous
-        Leave out the file name and the maker's free text.
-    """
-    attributes: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "complete": True,
-        "tile_size": plan.spec.size,
-        "tile_count": len(plan),
-        "codec": codec.name,
-        "background": list(slide.background),
-        "source": _source(slide.original, anonymous=anonymous),
-        "level_0": level_0(slide.mpp, slide.rescaling),
-        "parameters": {
-            "mpp": None if slide.rescaling is None else slide.rescaling.asked_mpp,
-            "codec": codec.parameters,
-            **plan.spec.parameters,
-            "tissue": plan.tissue.parameters,
-            "plan_sha256": plan_digest(
-                plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels
-            ),
-        },
-        "quality": quality.parameters,
-    }
-    if slide.icc_profile is not None:
-        attributes["icc_profile"] = base64.b64encode(slide.icc_profile).decode()
-    return attributes
-
-
-def _source(slide: Slide, *, anonymous: bool) -> dict[str, Any]:
-    source = slide.source
-    return {
-        **({} if anonymous else {"name": source.name}),
-        "size_bytes": source.size_bytes,
-        "fingerprint": source.fingerprint,
-        **({} if anonymous else {"vendor": slide.vendor}),
-        "reader": slide.reader,
-        "width": slide.width,
-        "height": slide.height,
-        "scan_area": _scan_area(slide),
-        "level_downsamples": [level.downsample for level in slide.levels],
-        "mpp": None if slide.mpp is None else list(slide.mpp),
-        "objective_power": slide.objective_power,
-    }
-
-
-def _scan_area(slide: Slide) -> list[int] | None:
-    """Return the [x, y, width, height] of the part that was scanned, or None where it is all."""
-    area = slide.scan_area
-    return None if area == slide.bounds else [area.x, area.y, area.width, area.height]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +32,71 @@ class StoreSpec:
     levels: tuple[PyramidLevel, ...]
     """The pyramid, finest first."""
 
-    kind: str
-    """How the coarser levels come about, for the image's metadata."""
+    metadata: StoreMetadata
+    """What the store says of itself."""
 
-    channels: int
-    """Channels of every pixel."""
 
-    fill: int
-    """Value of what is not stored: 255 in brightfield, 0 in fluorescence."""
+def store_metadata(
+    slide: Slide,
+    plan: TilePlan,
+    codec: ChunkCodec,
+    levels: Sequence[PyramidLevel],
+    *,
+    anonymous: bool,
+) -> StoreMetadata:
+    """Return all that a store says of itself.
 
-    mpp: tuple[float, float] | None
-    """Micrometres per pixel of level 0, as (x, y)."""
+    Parameters
+    ----------
+    slide, plan, codec
+        What the store is made of.
+    levels
+        Its pyramid, finest first.
+    anonymous
+        Leave out the file name and the maker's free text.
 
-    name: str
-    """The image's name, shown by viewers."""
+    Raises
+    ------
+    TypeError, ValueError
+        The slide or the tissue says what no store can: a size or a resolution that no scanner
+        delivers, or parameters that are not fit for JSON. The message names the key.
+    """
+    return StoreMetadata(
+        name="slide" if anonymous else Path(slide.source.name).stem,
+        channels=slide.channels,
+        downsamples=tuple(level.downsample for level in levels),
+        tile_size=plan.spec.size,
+        tile_count=len(plan),
+        codec=codec.name,
+        background=slide.background,
+        source=_source(slide.original, anonymous=anonymous),
+        level_0=Level0.of(slide.mpp, slide.rescaling),
+        parameters=Parameters(
+            mpp=None if slide.rescaling is None else slide.rescaling.asked_mpp,
+            codec=CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec")),
+            **plan.spec.parameters,
+            tissue=TissueParameters(values=plan.tissue.parameters),
+            plan_sha256=plan_digest(
+                plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels
+            ),
+        ),
+        quality=MeasuredLevel.of(levels, slide.mpp).facts,
+        icc_profile=slide.icc_profile,
+    )
 
-    attributes: dict[str, Any]
-    """``attributes.slidetile`` of the root group."""
+
+def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:
+    source = slide.source
+    return SourceFacts(
+        name=None if anonymous else source.name,
+        size_bytes=source.size_bytes,
+        fingerprint=source.fingerprint,
+        vendor=None if anonymous else slide.vendor,
+        reader=slide.reader,
+        width=slide.width,
+        height=slide.height,
+        scan_area=None if slide.scan_area == slide.bounds else slide.scan_area,
+        level_downsamples=tuple(mean_downsample(level.downsample) for level in slide.levels),
+        mpp=slide.mpp,
+        objective_power=slide.objective_power,
+    )

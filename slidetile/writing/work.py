@@ -41,24 +41,22 @@ IsKept = Callable[[int, Shard], bool]
 class Work(Protocol):
     """One way to make the shards of a plan."""
 
-    kind: str
-    """How the coarser levels come about, for the image's metadata."""
-
     codec: ChunkCodec
     """How chunks are stored."""
 
     levels: tuple[PyramidLevel, ...]
     """The store's levels, finest first."""
 
-    kept: KeptShards | None
-    """Where the finished shards of an interrupted run are read from; set before it continues."""
-
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return what is to be done, given which shards are finished."""
         ...
 
-    def read(self, task: Task) -> Any:
-        """Bring what a task needs into memory, for `encode`."""
+    def read(self, task: Task, kept: KeptShards | None = None, /) -> Any:
+        """Bring what a task needs into memory, for `encode`.
+
+        ``kept`` is where the finished shards of an interrupted run are read from; a run that
+        begins has none.
+        """
         ...
 
     def encode(self, fetched: Any) -> Iterator[EncodedShard]:

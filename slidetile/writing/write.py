@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slidetile.choices import CODEC, CodecName
 from slidetile.errors import NotNativeError, SlideReadError
@@ -15,14 +15,15 @@ from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
-from slidetile.format.metadata import fill_value
+from slidetile.format.metadata.store import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measure import measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
-from slidetile.runtime.governor import Governor, kept_heap
+from slidetile.runtime.governor import Governor
+from slidetile.runtime.heap import give_back_heap
 from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
 from slidetile.slides.slide import Slide
@@ -31,10 +32,10 @@ from slidetile.writing.copying import Copying
 from slidetile.writing.encoding import Encoding
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
-from slidetile.writing.spec import StoreSpec, store_attributes
+from slidetile.writing.spec import StoreSpec, store_metadata
 from slidetile.writing.table import tile_table
 from slidetile.writing.work import Task, Work
-from slidetile.writing.writer import PackedShard, StoreWriter, begun_codec
+from slidetile.writing.writer import StoreWriter, begun_codec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,100 +109,25 @@ def write_tiles(
     """
     options = options or WriteOptions()
     destination = Path(path)
+    threads = worker_count(workers)
     check_destination(destination, overwrite=options.existing == "overwrite")
-    job = _Job(slide, plan, destination, options)
-    run = functools.partial(job.run, workers=worker_count(workers), on_progress=on_progress)
+
+    def write(chosen: ChunkCodec) -> TileStore:
+        run = _Run(slide, plan, chosen, threads, options, on_progress)
+        try:
+            run.write(destination)
+        finally:
+            give_back_heap()  # what run after run leaves in the heaps of its threads adds up
+        return open_store(destination)
+
     if codec != "auto":
-        return run(make_codec(codec) if isinstance(codec, str) else codec)
+        return write(make_codec(codec) if isinstance(codec, str) else codec)
     if options.existing == "restart" or begun_codec(destination) != "zstd":
         try:
-            return run(NativeCodec())
+            return write(NativeCodec())
         except NotNativeError as error:
             _log.info("not native, so zstd: %s", error)
-    return run(make_codec("zstd"))
-
-
-class _Job:
-    """One slide, one plan, one destination: to be run with one codec, or with another."""
-
-    def __init__(self, slide: Slide, plan: TilePlan, path: Path, options: WriteOptions) -> None:
-        self._slide = slide
-        self._plan = plan
-        self._path = path
-        self._options = options
-
-    def run(self, codec: ChunkCodec, *, workers: int, on_progress: OnProgress | None) -> TileStore:
-        """Write the store, or go on with it; return it finished."""
-        work = make_work(self._slide, self._plan, codec)
-        quality = MeasuredLevel.of(work.levels, self._slide.mpp)
-        existing = self._options.existing
-        with StoreWriter(
-            self._path,
-            self._spec(work, quality),
-            overwrite=existing == "overwrite",
-            restart=existing == "restart",
-            durable=self._options.durable,
-        ) as writer:
-            work.kept = writer
-            governor = self._governor(work, workers)
-            run = _Run(work, writer, governor, on_progress or _ignore, len(self._plan))
-            try:
-                ledger = run.carry_out(workers)
-            except NotNativeError:
-                writer.discard()
-                raise
-            measured = self._measured(quality, work, writer, workers)
-            table = tile_table(ledger, self._plan, measured, quality.mpp)
-            self._check_readable(table)
-            writer.finish(table)
-        return open_store(self._path)
-
-    def _measured(
-        self, level: MeasuredLevel, work: Work, writer: StoreWriter, workers: int
-    ) -> Quality:
-        with kept_heap():
-            return measure_quality(
-                self._plan,
-                level,
-                work.codec,
-                shards=work.levels[level.number].shards,
-                read=functools.partial(writer.read_shard, level.number),
-                workers=workers,
-            )
-
-    def _check_readable(self, table: "pa.Table") -> None:
-        statuses = table["status"].to_pylist()
-        if statuses and "ok" not in statuses:
-            raise SlideReadError(
-                f"{self._slide.source.name}: not one of its {len(statuses)} tiles could be read; "
-                "the file is damaged or was cut short."
-            )
-
-    def _governor(self, work: Work, workers: int) -> Governor:
-        gauge = memory.SystemGauge()
-        budget = memory.make_budget(
-            gauge,
-            unit_bytes=work.unit_bytes,
-            most=PLACES_PER_WORKER * workers if work.decodes else COPIERS,
-            memory_bytes=self._options.memory_bytes,
-        )
-        return Governor(budget, gauge)
-
-    def _spec(self, work: Work, quality: MeasuredLevel) -> StoreSpec:
-        slide, anonymous = self._slide, self._options.anonymous
-        return StoreSpec(
-            plan=self._plan,
-            codec=work.codec,
-            levels=work.levels,
-            kind=work.kind,
-            channels=slide.channels,
-            fill=fill_value(slide.background),
-            mpp=slide.mpp,
-            name="slide" if anonymous else Path(slide.source.name).stem,
-            attributes=store_attributes(
-                slide, self._plan, work.codec, quality, anonymous=anonymous
-            ),
-        )
+    return write(make_codec("zstd"))
 
 
 def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
@@ -218,62 +144,74 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
 
 
 class _Run:
-    """Carries the work out, and keeps the books."""
+    """A plan on its way into a store, with one codec: carries it out, and keeps the books."""
 
     def __init__(
         self,
-        work: Work,
-        writer: StoreWriter,
-        governor: Governor,
-        on_progress: OnProgress,
-        tiles: int,
+        slide: Slide,
+        plan: TilePlan,
+        codec: ChunkCodec,
+        workers: int,
+        options: WriteOptions,
+        on_progress: OnProgress | None,
     ) -> None:
-        self._work = work
-        self._writer = writer
-        self._governor = governor
+        self._slide = slide
+        self._plan = plan
+        self._workers = workers
+        self._options = options
         self._on_progress = on_progress
-        self._tiles = tiles
-        self._ledger = Ledger(work.levels[0].grid)
+        self._work = make_work(slide, plan, codec)
+        self._level = MeasuredLevel.of(self._work.levels, slide.mpp)
+        self._governor = self._make_governor()
+        self._ledger = Ledger(self._work.levels[0].grid)
         self._done = 0
         self._bytes = 0
 
-    def carry_out(self, workers: int) -> Ledger:
-        """Make and write all shards that are missing; return what is known of level 0's."""
-        tasks = self._work.tasks(self._is_kept)
+    def write(self, path: Path) -> None:
+        """Write the store, or go on with what an interrupted run has left."""
+        existing = self._options.existing
+        with StoreWriter(
+            path,
+            self._spec(),
+            overwrite=existing == "overwrite",
+            restart=existing == "restart",
+            durable=self._options.durable,
+        ) as writer:
+            try:
+                self._write_shards(writer)
+            except NotNativeError:
+                writer.discard()
+                raise
+            quality = self._measure(writer)
+            table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
+            self._check_readable(table)
+            writer.finish(table)
+
+    def _write_shards(self, writer: StoreWriter) -> None:
+        """Make and write all shards that are missing."""
+        tasks = self._work.tasks(functools.partial(self._is_kept, writer))
         self._report()
-        results = self._results(tasks, workers)
-        # Whatever ends the loop ends the threads first.
-        with kept_heap(), contextlib.closing(results):
+        results = self._results(tasks, _stages(self._work, writer))
+        with contextlib.closing(results):  # whatever ends the loop ends the threads first
             for records in results:
                 for record in records:
                     self._enter(record)
                 self._report()
-        return self._ledger
 
     def _results(
-        self, tasks: Iterable[Task], workers: int
+        self, tasks: Iterable[Task], stages: Stages[Task, list[ShardRecord]]
     ) -> Generator[list[ShardRecord], None, None]:
         places = self._governor.places
         if not self._work.decodes:
-            return share_out(tasks, self._copy, places, most=COPIERS)
-        stages = Stages(read=self._work.read, encode=self._encode, write=self._write)
-        limits = Limits(workers=workers, readers=READERS, writers=WRITERS)
+            return share_out(tasks, stages.carry, places, most=COPIERS)
+        limits = Limits(workers=self._workers, readers=READERS, writers=WRITERS)
         return stream(tasks, stages, limits, places)
 
-    def _copy(self, task: Task) -> list[ShardRecord]:
-        return self._write(self._encode(self._work.read(task)))
-
-    def _is_kept(self, level: int, shard: Shard) -> bool:
-        record = self._writer.kept(level, shard)
+    def _is_kept(self, writer: StoreWriter, level: int, shard: Shard) -> bool:
+        record = writer.kept(level, shard)
         if record is not None:
             self._enter(record)
         return record is not None
-
-    def _encode(self, fetched: Any) -> list[PackedShard]:
-        return [self._writer.pack(encoded) for encoded in self._work.encode(fetched)]
-
-    def _write(self, packed: list[PackedShard]) -> list[ShardRecord]:
-        return [self._writer.write_shard(shard) for shard in packed]
 
     def _enter(self, record: ShardRecord) -> None:
         self._done += 1
@@ -283,17 +221,59 @@ class _Run:
 
     def _report(self) -> None:
         self._governor.look()
-        total = sum(len(level.shards) for level in self._work.levels)
+        if self._on_progress is None:
+            return
         self._on_progress(
             Progress(
                 shards_done=self._done,
-                shards_total=total,
-                tiles_total=self._tiles,
+                shards_total=sum(len(level.shards) for level in self._work.levels),
+                tiles_total=len(self._plan),
                 bytes_written=self._bytes,
                 memory=self._governor.use,
             )
         )
 
+    def _measure(self, writer: StoreWriter) -> Quality:
+        number = self._level.number
+        return measure_quality(
+            self._plan,
+            self._level,
+            self._work.codec,
+            shards=self._work.levels[number].shards,
+            read=functools.partial(writer.read_shard, number),
+            workers=self._workers,
+        )
 
-def _ignore(_: Progress) -> None:
-    """Report to nobody."""
+    def _check_readable(self, table: "pa.Table") -> None:
+        statuses = table["status"].to_pylist()
+        if statuses and "ok" not in statuses:
+            raise SlideReadError(
+                f"{self._slide.source.name}: not one of its {len(statuses)} tiles could be read; "
+                "the file is damaged or was cut short."
+            )
+
+    def _make_governor(self) -> Governor:
+        gauge = memory.SystemGauge()
+        budget = memory.make_budget(
+            gauge,
+            unit_bytes=self._work.unit_bytes,
+            most=PLACES_PER_WORKER * self._workers if self._work.decodes else COPIERS,
+            memory_bytes=self._options.memory_bytes,
+        )
+        return Governor(budget, gauge)
+
+    def _spec(self) -> StoreSpec:
+        work, anonymous = self._work, self._options.anonymous
+        metadata = store_metadata(
+            self._slide, self._plan, work.codec, work.levels, anonymous=anonymous
+        )
+        return StoreSpec(plan=self._plan, codec=work.codec, levels=work.levels, metadata=metadata)
+
+
+def _stages(work: Work, writer: StoreWriter) -> Stages[Task, list[ShardRecord]]:
+    """Return what becomes of a task: read from the slide, made into shards, written."""
+    return Stages(
+        read=lambda task: work.read(task, writer),
+        encode=lambda fetched: [writer.pack(shard) for shard in work.encode(fetched)],
+        write=lambda packed: [writer.write_shard(shard) for shard in packed],
+    )

@@ -1,25 +1,27 @@
 """Building a store: everything goes into ``NAME.zarr.partial`` and is renamed once, at the end."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from slidetile.errors import StoreMismatchError
-from slidetile.format import metadata
+from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
-from slidetile.format.layout import Shard
+from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
-from slidetile.format.metadata import Dataset
+from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.group import group
+from slidetile.format.metadata.node import to_json
+from slidetile.format.metadata.picture import PictureMetadata, PictureName
+from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.metadata.unfinished import UnfinishedNote
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, partial_path, shard_key
-from slidetile.format.picture import PICTURE_CODEC, pack_picture, picture_grid
+from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import TEMPORARY_SUFFIX
 from slidetile.writing.partial import PartialFolder
 from slidetile.writing.spec import StoreSpec
 from slidetile.writing.work import EncodedShard
@@ -58,7 +60,7 @@ class StoreWriter:
     StoreBusyError
         Another process writes this store, or has taken over; any method may raise it.
     StoreExistsError
-        ``path`` exists and ``overwrite`` was not asked for, or is no store and never replaced.
+        ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
         The unfinished store there has another source or other settings.
     """
@@ -111,7 +113,7 @@ class StoreWriter:
             chunks = split_shard(data, grid, self.spec.codec)
             payloads = {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
             for payload in payloads.values():
-                shape = grid.chunk_height, grid.chunk_width, self.spec.channels
+                shape = grid.chunk_height, grid.chunk_width, self.spec.metadata.channels
                 self.spec.codec.check(payload, shape)
         except ValueError:
             return None
@@ -138,7 +140,7 @@ class StoreWriter:
         checksums = {place: crc32c(payload) for place, payload in payloads.items()}
         chunks = {place: codec.seal(payloads[place], checksums[place]) for place in payloads}
         parts: Sequence[bytes]
-        if chunks and metadata.is_sharded(codec):
+        if chunks and is_sharded(codec):
             parts = pack_shard(chunks, self.spec.levels[level].grid)
         else:
             parts = chunks.get(0, ())
@@ -158,16 +160,15 @@ class StoreWriter:
 
     def finish(self, table: "pa.Table") -> None:
         """Write the tile table and the root's metadata, and give the store its final name."""
-        self._write_json("tiles", metadata.group({}))
+        self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        root = metadata.to_json(metadata.group(self._root_attributes()))
+        root = self.spec.metadata.to_json()
         self._list(self.partial / "zarr.json", FileSum.of(root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
         self._write(self.partial / "zarr.json", root)
         if self._is_continued:
-            for stray in self.partial.rglob(f"*{TEMPORARY_SUFFIX}"):
-                stray.unlink(missing_ok=True)
+            self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
         self._folder.finish()
 
@@ -188,86 +189,57 @@ class StoreWriter:
 
     def _leave_note(self) -> None:
         try:
-            self._write(self.partial / PARTIAL_NOTE, metadata.to_json(self._note()))
+            note = UnfinishedNote.of(self.spec.metadata).to_json(self.path.name)
+            self._write(self.partial / PARTIAL_NOTE, note)
         except OSError:
             self.discard()  # a folder that cannot say what it is would stop the next run
             raise
 
     def _begin(self) -> None:
         for number, level in enumerate(self.spec.levels):
-            node = metadata.array(
-                level.grid, self.spec.codec, channels=self.spec.channels, fill=self.spec.fill
+            array = ArrayMetadata(
+                grid=level.grid,
+                codec=self.spec.codec,
+                channels=self.spec.metadata.channels,
+                fill=self.spec.metadata.fill,
             )
-            self._write_json(str(number), node)
-        overview = self.spec.plan.tissue.overview
-        self._write_picture("overview", overview.image, "area average", fill=self.spec.fill)
-        labels = self.spec.plan.tissue.labels[..., np.newaxis]
-        self._write_picture("tissue", labels, "labels", fill=0, data_type="uint32")
-
-    def _note(self) -> dict[str, Any]:
-        return {
-            "what": (
-                f"An unfinished slidetile store. Run the same command again to finish it as "
-                f"{self.path.name}, or delete this folder."
-            ),
-            "slidetile": self.spec.attributes,
-        }
+            self._write_json(str(number), array.to_json())
+        tissue = self.spec.plan.tissue
+        self._write_picture("overview", tissue.overview.image)
+        self._write_picture("tissue", tissue.labels[..., np.newaxis])
 
     def _check_same_run(self) -> None:
         try:
             before = _begun(self.partial)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, StoreError) as error:
             raise StoreMismatchError(
                 f"{self.partial} exists but does not say what it is ({error}); "
                 "delete it or restart."
             ) from error
-        now = json.loads(metadata.to_json(self.spec.attributes))
-        if before != now:
-            keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+        keys = before.differing(UnfinishedNote.of(self.spec.metadata))
+        if keys:
             raise StoreMismatchError(
                 f"{self.partial} was begun with another {', '.join(keys)}; "
                 "use the same slide and settings to continue it, or restart to begin anew."
             )
 
-    def _root_attributes(self) -> dict[str, Any]:
-        spec = self.spec
-        datasets = [
-            Dataset(path=str(number), downsample=level.downsample)
-            for number, level in enumerate(spec.levels)
-        ]
-        ome = metadata.image(
-            spec.name, datasets, mpp=spec.mpp, channels=spec.channels, kind=spec.kind
-        )
-        return {"ome": ome, "slidetile": spec.attributes}
-
-    def _write_picture(
-        self,
-        name: str,
-        pixels: np.ndarray[Any, Any],
-        kind: str,
-        *,
-        fill: int,
-        data_type: str = "uint8",
-    ) -> None:
+    def _write_picture(self, name: PictureName, pixels: np.ndarray[Any, Any]) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""
-        height, width, channels = pixels.shape
+        height, width, _ = pixels.shape
         grid = picture_grid(width, height)
-        overview = self.spec.plan.tissue.overview
-        dataset = Dataset(path="0", downsample=overview.scale)
-        ome = metadata.image(name, [dataset], mpp=self.spec.mpp, channels=channels, kind=kind)
-        node = metadata.array(
-            grid, PICTURE_CODEC, channels=channels, fill=fill, data_type=data_type
-        )
-        self._write_json(name, metadata.group({"ome": ome}))
-        self._write_json(f"{name}/0", node)
-        shard = pack_picture(pixels, grid, fill=fill, data_type=np.dtype(data_type))
+        downsample = self.spec.plan.tissue.overview.downsample
+        picture = PictureMetadata.of(name, self.spec.metadata, grid, downsample)
+        array = picture.array
+        self._write_json(name, picture.image.to_json())
+        self._write_json(f"{name}/0", array.to_json())
+        shard = pack_picture(pixels, grid, fill=array.fill, data_type=array.dtype)
         self._write(self.partial / name / "0" / shard_key(0, 0), *shard)
 
     def _shard_path(self, level: int, shard: Shard) -> Path:
         return self.partial / str(level) / shard_key(shard.column, shard.row)
 
-    def _write_json(self, folder: str, node: dict[str, Any]) -> None:
-        self._write(self.partial / folder / "zarr.json", metadata.to_json(node))
+    def _write_json(self, folder: str, data: bytes) -> None:
+        self._write(self.partial / folder / "zarr.json", data)
 
     def _write(self, path: Path, *parts: bytes) -> None:
         self._folder.write(path, parts)
@@ -282,20 +254,18 @@ class StoreWriter:
 def begun_codec(path: Path) -> str | None:
     """Return the codec an unfinished store at ``path`` was begun with, or None without one."""
     try:
-        return str(_begun(partial_path(path))["codec"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return _begun(partial_path(path)).codec
+    except (OSError, StoreError):
         return None
 
 
-def _begun(partial: Path) -> dict[str, Any]:
-    """Return the attributes an unfinished store was begun with; any error means it has none.
+def _begun(partial: Path) -> UnfinishedNote:
+    """Return what an unfinished store was begun with.
 
     The note goes just before the last rename; a run that ended between the two left the root's
     metadata, which say the same.
     """
-    note, root = partial / PARTIAL_NOTE, partial / "zarr.json"
-    node = json.loads((note if note.exists() else root).read_bytes())
-    attributes = node["slidetile"] if note.exists() else node["attributes"]["slidetile"]
-    if not isinstance(attributes, dict):
-        raise TypeError(f"its attributes are {attributes!r}")
-    return attributes
+    note = partial / PARTIAL_NOTE
+    if note.exists():
+        return UnfinishedNote.from_json(note.read_bytes())
+    return UnfinishedNote.of(StoreMetadata.from_json((partial / "zarr.json").read_bytes()))

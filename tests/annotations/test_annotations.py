@@ -24,7 +24,7 @@ from slidetile.slides.overview import Overview
 def overview(width, height, scale, size=None):
     across, down = size or (width * scale[0], height * scale[1])
     image = np.zeros((height, width, 3), np.uint8)
-    return Overview(image=image, slide_width=across, slide_height=down, scale=scale)
+    return Overview(image=image, slide_width=across, slide_height=down, downsample=scale)
 
 
 def area(*rings):

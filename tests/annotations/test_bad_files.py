@@ -71,45 +71,51 @@ NOT_A_NUMBER = b"""<Annotations><Annotation><Regions><Region><Vertices>
             b"PK\x03\x04 a shapefile, zipped",
             "neither GeoJSON, nor the XML of ImageScope, nor a mask",
         ),
-        (b"{", "no JSON at character 1"),
-        (json.dumps(polygon()).encode()[:-9], "no JSON at character|where ',' is due"),
-        (json.dumps([polygon()]).encode()[:-1], "has its end at character.*where ',' is due"),
+        (b"{", "not JSON at character 1"),
+        (json.dumps(polygon()).encode()[:-9], "not JSON at character|but ',' belongs there"),
+        (
+            json.dumps([polygon()]).encode()[:-1],
+            "has its end at character.*, but ',' belongs there",
+        ),
         (json.dumps(polygon()).encode() + b"{}", "something follows its JSON"),
-        (b'{"type" "Polygon"}', "'\"' at character 8 where ':' is due"),
+        (b'{"type" "Polygon"}', "'\"' at character 8, but ':' belongs there"),
         (b'{1: "Polygon"}', "has 1 for a key"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"type": "Polygon", "coordinates": [[[1, NaN], [2, 2], [3, 1]]]}', "holds NaN"),
         (b'{"type": "Polygon", "coordinates": [[[1, 1e999], [2, 2], [3, 1]]]}', "coordinate inf"),
         (
             b'{"type": "Polygon", "coordinates": [[[1, 1e99], [2, 2], [3, 1]]]}',
-            "1e.99, which is no",
+            "1e.99, which is not a number",
         ),
-        (b'{"type": "Polygon", "coordinates": [[[1, ' + b"9" * 5000 + b"], [2, 2]]]}", "no JSON"),
+        (b'{"type": "Polygon", "coordinates": [[[1, ' + b"9" * 5000 + b"], [2, 2]]]}", "not JSON"),
         (
             b'{"type": "Polygon", "coordinates": [[["1", "1"], ["2", "2"], ["3", "1"]]]}',
-            "no list of",
+            "not a list of",
         ),
-        (b'{"type": "Polygon", "coordinates": [[[1, 1], [2], [3, 1]]]}', "no list of corners"),
-        (b'{"type": "Polygon", "coordinates": 1}', "has 1 where GeoJSON has an array"),
-        (b'{"type": "Polygon", "coordinates": [1, 2, 3]}', "no list of corners"),
-        (b'{"type": "Polygon", "coordinates": [[1, 2, 3]]}', "no list of corners"),
-        (b'{"type": "Circle"}', "type 'Circle', which GeoJSON has not"),
-        (b"[7]", "feature 1 is no GeoJSON object, but 7"),
+        (b'{"type": "Polygon", "coordinates": [[[1, 1], [2], [3, 1]]]}', "not a list of corners"),
+        (b'{"type": "Polygon", "coordinates": 1}', "has 1 where GeoJSON needs an array"),
+        (b'{"type": "Polygon", "coordinates": [1, 2, 3]}', "not a list of corners"),
+        (b'{"type": "Polygon", "coordinates": [[1, 2, 3]]}', "not a list of corners"),
+        (b'{"type": "Circle"}', "type 'Circle', which is not one of GeoJSON's"),
+        (b"[7]", "feature 1 is not a GeoJSON object, but 7"),
         (b'{"type": "FeatureCollection"}', "type 'FeatureCollection'|has None where"),
-        (json.dumps({"name": "Gr\xfcn"}, ensure_ascii=False).encode("latin-1"), "no UTF-8 text"),
-        (json.dumps(box(0, 0, 1, 0.9)).encode(), "larger than a pixel. Are these shares"),
+        (json.dumps({"name": "Gr\xfcn"}, ensure_ascii=False).encode("latin-1"), "not UTF-8 text"),
+        (
+            json.dumps(box(0, 0, 1, 0.9)).encode(),
+            "none is larger than a pixel. If the coordinates are fractions",
+        ),
         (BOMB.encode(), "document type, which could make it grow"),
         (BOMB.encode("utf-16"), "document type, which could make it grow"),
-        (b"<scn/>", "begins with <scn>, but that of ImageScope with <Annotations>"),
-        (b"<Annotations><Annotation>", "no XML: no element found"),
-        (b"<Annotations><Annotation></Region></Annotations>", "no XML: mismatched tag"),
-        (b'<?xml version="1.0" encoding="nonsense"?><Annotations/>', "no XML: unknown encoding"),
+        (b"<scn/>", "begins with <scn>, but ImageScope's begins with <Annotations>"),
+        (b"<Annotations><Annotation>", "not XML: no element found"),
+        (b"<Annotations><Annotation></Region></Annotations>", "not XML: mismatched tag"),
+        (b'<?xml version="1.0" encoding="nonsense"?><Annotations/>', "not XML: unknown encoding"),
         (
             b'<Annotations><Annotation><Regions><Region><Vertices><Vertex X="1" Y="a"/>',
-            "region 1 has 'a' for a coordinate Y",
+            "Region 1 has 'a' for a coordinate Y",
         ),
-        (NOT_A_NUMBER, "region 1 has the coordinate nan"),
-        (png(100_000, 80_000), "80000×100000, but a mask has at most 64 megapixels"),
+        (NOT_A_NUMBER, "Region 1 has the coordinate nan"),
+        (png(100_000, 80_000), "80000×100000, but a mask may have at most 64 megapixels"),
         (png(0, 80), "so it is empty"),
         (png(10, 10), "is damaged"),
         (b"\x89PNG\r\n\x1a\n", "so it is empty|is damaged"),
@@ -118,7 +124,10 @@ NOT_A_NUMBER = b"""<Annotations><Annotation><Regions><Region><Vertices>
         (npy((100, 80)), "is damaged"),
         (npy((2, 2), "|O", pickle.dumps([1])), "is damaged: .*[Oo]bject"),
         (npy((2, 2), "<f4", bytes(16)), "numbers are float32.*threshold"),
-        (npy((2, 2, 2), "|u1", bytes(8)), r"shape is \(2, 2, 2\), but a mask has one channel"),
+        (
+            npy((2, 2, 2), "|u1", bytes(8)),
+            r"shape is \(2, 2, 2\), but a mask must have one channel",
+        ),
         (npy((4,), "|u1", bytes(4)), "one channel"),
     ],
 )
@@ -138,23 +147,23 @@ def test_other_bad_masks(tmp_path, slide):
     with tifffile.TiffFile(path, mode="r+") as tiff:
         tiff.pages.first.tags["TileWidth"].overwrite(1 << 20)
         tiff.pages.first.tags["TileLength"].overwrite(1 << 20)
-    refused(path, slide, "1048576×1048576, but a mask has at most 64 megapixels")
+    refused(path, slide, "1048576×1048576, but a mask may have at most 64 megapixels")
 
 
 def test_no_file_and_a_folder(tmp_path, slide):
     with pytest.raises(st.AnnotationError, match=r"none.geojson cannot be read: No such file"):
         st.read_annotations(tmp_path / "none.geojson", slide)
-    refused(tmp_path, slide, "it is no file")
+    refused(tmp_path, slide, "it is not a file")
 
 
 def test_callers_mistakes(tmp_path, slide):
-    with pytest.raises(ValueError, match="unit is one of auto, px, um, but not 'mm'"):
+    with pytest.raises(ValueError, match="unit must be one of auto, px, um, but it is 'mm'"):
         st.read_annotations(tmp_path, slide, unit="mm")
-    with pytest.raises(ValueError, match="origin is one of"):
+    with pytest.raises(ValueError, match="origin must be one of"):
         st.read_annotations(tmp_path, slide, origin="centre")
-    with pytest.raises(ValueError, match="mode is one of replace, intersect, exclude"):
+    with pytest.raises(ValueError, match="mode must be one of replace, intersect, exclude"):
         st.AnnotationsSpec(path="x", mode="add")
-    with pytest.raises(TypeError, match=r"say \('Tumor',\)"):
+    with pytest.raises(TypeError, match=r"give \('Tumor',\)"):
         st.AnnotationsSpec(path="x", classes="Tumor")
 
 
@@ -204,7 +213,7 @@ def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
     [
         (box(500, 500, 600, 550), r"from \(500, 500\) to \(600, 550\), the slide's 200×100 px"),
         (box(-90, -90, -10, -10), "Do the slide and the file belong together"),
-        (box(250, 120, 390, 190), "mpp of 2 they would lie inside: these look like µm"),
+        (box(250, 120, 390, 190), "mpp of 2 they would be inside: they look like µm"),
         (box(2100, 1100, 3900, 1900), "reach 19.5 times as far as the slide"),
     ],
 )
@@ -220,9 +229,9 @@ def test_some_outside_is_told_with_numbers(tmp_path, slide, caplog):
     tissue = st.draw_tissue(slide, st.read_annotations(path, slide))
     assert tissue.mask.all()
     assert caplog.messages[0] == (
-        "1 of the 3 areas lie outside the slide, with 6 of 12 corners (50.0 %): they reach from "
+        "1 of the 3 areas are outside the slide, with 6 of 12 corners (50.0 %): they reach from "
         "(0, 0) to (350, 100), the slide's 200×100 px. What is outside is cut off. Divided by the "
-        "slide's mpp of 2 they would lie inside: these look like µm, so say the unit um "
+        "slide's mpp of 2 they would be inside: they look like µm, so give the unit um "
         "(--annotations-unit um)."
     )
 
@@ -252,4 +261,4 @@ def test_nothing_is_never_silent(tmp_path, slide, caplog):
     assert told in caplog.text
     path.write_text(json.dumps(box(10.1, 10.1, 11.6, 11.6)))
     assert not st.draw_tissue(slide, st.read_annotations(path, slide)).mask.any()
-    assert "hold no pixel of the mask, each of which is 4×4 level-0 pixels" in caplog.text
+    assert "cover no pixel of the mask, each of which is 4×4 level-0 pixels" in caplog.text

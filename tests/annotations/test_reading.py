@@ -127,7 +127,7 @@ def test_what_is_no_drawn_area_is_left_out_and_counted(save, slide, caplog):
         "outlines of fewer than 3 corners": 2,
     }
     (message,) = caplog.messages
-    assert message.startswith("drawn.geojson: only drawn areas count, so left out: 2 cells, 2 det")
+    assert message.startswith("drawn.geojson: only drawn areas are used; left out: 2 cells, 2 det")
     assert message.endswith(", 1 lines, 2 outlines of fewer than 3 corners, 2 points.")
 
 
@@ -154,7 +154,9 @@ def test_micrometres_where_the_file_says_so(save, slide, truth, members, propert
 
 def test_micrometres_need_an_mpp(save):
     slide = st.ArraySlide(np.zeros((600, 800, 3), np.uint8))
-    with pytest.raises(st.MissingResolutionError, match=r"array does not say its mpp.*--slide-mpp"):
+    with pytest.raises(
+        st.MissingResolutionError, match=r"The mpp of array is unknown.*--slide-mpp"
+    ):
         st.read_annotations(save(POLYGON), slide, unit="um")
 
 
@@ -214,8 +216,8 @@ def test_imagescope_layers_are_classes(save, slide, caplog):
     )
     regions = st.read_annotations(path, slide)
     assert regions.classes == {"Tumor": 1, "two": 1}
-    assert regions.left_out == {"rulers": 1, "arrows": 1, "regions of an unknown type": 1}
-    assert "1 arrows, 1 regions of an unknown type, 1 rulers" in caplog.text
+    assert regions.left_out == {"rulers": 1, "arrows": 1, "shapes of an unknown type": 1}
+    assert "1 arrows, 1 rulers, 1 shapes of an unknown type" in caplog.text
 
 
 def test_holes_are_of_their_layer(save, slide):
@@ -229,7 +231,7 @@ def test_too_many_holes_and_regions_without_corners(save, slide):
         "outlines of fewer than 3 corners": 3
     }
     text = imagescope(layer(region(OUTLINE), *[region(HOLE[:3], negative="1")] * 10_001))
-    with pytest.raises(st.AnnotationError, match="10,001 negative regions, more than 10,000"):
+    with pytest.raises(st.AnnotationError, match=r"10,001 holes \(NegativeROA\), more than 10,000"):
         st.read_annotations(save(text), slide)
 
 
@@ -280,7 +282,7 @@ def test_labels_are_classes(tmp_path, slide, truth, suffix):
     regions = st.read_annotations(path, slide)
     assert regions.classes == {"1": int((labels == 1).sum()), "300": int((labels == 300).sum())}
     np.testing.assert_array_equal(mask_of(path, slide, classes=["300"]), labels == 300)
-    with pytest.raises(st.AnnotationError, match="classes are numbers, but 'Tumor'"):
+    with pytest.raises(st.AnnotationError, match="classes are numbers, but the class 'Tumor'"):
         st.read_annotations(path, slide, classes=["Tumor"])
     with pytest.raises(st.AnnotationError, match=r"the class 7; its classes are 1 \(\d+\), 300"):
         mask_of(path, slide, classes=["7"])
@@ -301,7 +303,9 @@ def test_a_mask_of_other_proportions_is_told(tmp_path, slide, caplog):
     st.read_annotations(save_mask(tmp_path / "mask.npy", np.ones((61, 80), bool)), slide)
     assert caplog.messages == []
     st.read_annotations(save_mask(tmp_path / "mask.npy", np.ones((64, 80), bool)), slide)
-    assert "the mask's 80×64 pixels have not the proportions of the slide's 800×600" in caplog.text
+    assert (
+        "the mask's 80×64 pixels do not have the proportions of the slide's 800×600" in caplog.text
+    )
     assert "stretched by 4 of its pixels" in caplog.text
 
 

@@ -40,45 +40,48 @@ def test_info_on_a_slide(cli, sample):
     assert (result.exit_code, result.stderr) == (0, "")
     told = facts(result.stdout)
     assert told["slide"] == "sample.svs"
-    assert told["size px"] == "3840×2560"
-    assert told["mpp"] == "0.5, 0.5"
-    assert told["objective power"] == "20"
-    assert told["file bytes"] == "1.3 MB"
+    assert told["size"] == "3840×2560 px"
+    assert told["levels"] == "3840×2560 (1/1), 960×640 (1/4)"
+    assert told["resolution"] == "0.5 µm per pixel"
+    assert told["objective"] == "20×"
+    assert told["file"] == "1.3 MB"
     assert told["native tiles"] == "256×256, 256×256"
+    assert told["colour profile"] == "none"
+    assert "scan area" not in told
 
 
-def test_info_for_machines(cli, sample):
-    told = json.loads(cli("info", sample, "--json").stdout)
-    assert told["mpp"] == [0.5, 0.5]
-    assert told["file_bytes"] == sample.stat().st_size
-    assert len(told["levels"]) == 2
+def test_info_on_a_slide_of_which_a_part_was_scanned(cli, scanned_slide):
+    told = facts(cli("info", scanned_slide).stdout)
+    assert told["scan area"] == "704×544 px at (128, 96)"
 
 
 def test_info_with_another_mpp_and_reader(cli, sample):
     told = json.loads(
         cli("info", sample, "--slide-mpp", "0.25", "--reader", "openslide", "--json").stdout
     )
-    assert told["mpp"] == [0.25, 0.25]
+    assert told["mpp_um"] == [0.25, 0.25]
     assert told["reader"] == "openslide"
 
 
 def test_info_on_a_store(cli, store):
-    told = json.loads(cli("info", store.path, "--json").stdout)
+    told = facts(cli("info", store.path).stdout)
     assert told["slide"] == "sample.svs"
-    assert told["tiles"] == len(store)
+    assert told["tiles"] == str(len(store))
+    assert told["tile size"] == "512 px"
     assert told["codec"] == "native"
-    assert told["tile_bytes"] == sum(store.tiles["bytes"].to_pylist())
-    assert facts(cli("info", store.path).stdout)["tiles"] == str(len(store))
+    assert told["tiles take"] == f"{sum(store.tiles['bytes'].to_pylist()) / 1e6:.1f} MB"
+    assert told["median shares"].endswith("clipped 0.0 %, pen 0.0 %")
 
 
 def test_info_tells_the_medians(cli, store):
-    told = json.loads(cli("info", store.path, "--json").stdout)
-    assert told["quality_mpp"] == [4.0, 4.0]
-    assert list(told["median_quality"]) == list(QUALITY_COLUMNS)
-    for name, value in told["median_quality"].items():
+    told = json.loads(cli("info", store.path, "--json").stdout)["quality"]
+    assert told["mpp_um"] == [4.0, 4.0]
+    assert list(told["medians"]) == list(QUALITY_COLUMNS)
+    for name, value in told["medians"].items():
         assert value == pytest.approx(np.median(store.tiles[name].to_numpy()))
     assert told["tiles_with_pen"] == 0
-    assert "laplacian_variance" in cli("info", store.path).stdout
+    sharpness = f"{told['medians']['laplacian_variance']:,.0f}"
+    assert f"{sharpness} (variance of the Laplacian, at 4 µm" in cli("info", store.path).stdout
 
 
 def test_info_on_a_folder_that_is_no_store(cli, tmp_path):
@@ -96,7 +99,12 @@ def test_plan_tells_and_writes_nothing(cli, sample, store, tmp_path):
     assert told["codec"] == "native"
     assert told["seconds"] > 0
     assert told["fits"] is (told["store_bytes"] <= told["free_bytes"])
-    assert facts(cli("plan", sample, "--tile-size", "512").stdout)["tiles"] == str(len(store))
+    told = facts(cli("plan", sample, "--tile-size", "512").stdout)
+    assert told["tiles"] == str(len(store))
+    assert told["grid"] == "40 tiles of 512 px"
+    assert re.fullmatch(r"[\d.]+ % of the slide; pieces: \d+", told["tissue"])
+    assert re.fullmatch(r"less than 0.1 s|[\d.]+ s", told["time"])
+    assert told["disk"].endswith("GB free, it fits")
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
@@ -116,7 +124,8 @@ def test_tile_names_the_store_after_the_slide(cli, sample, tree):
     told = facts(result.stdout)
     assert told["store"] == "sample.zarr"
     assert told["unreadable"] == "0"
-    assert float(told["seconds"]) > 0
+    assert re.fullmatch(r"less than 0.1 s|[\d.]+ s", told["time"])
+    assert re.fullmatch(r"[\d.]+ MB at most", told["memory"])
     assert result.stderr.splitlines()[-1].startswith(f"{told['tiles']}/{told['tiles']} tiles, ")
     st.tile_slide(sample, "library.zarr")
     assert tree(st.open_store("sample.zarr").path) == tree(st.open_store("library.zarr").path)
@@ -143,14 +152,15 @@ def test_options_reach_the_store(cli, sample):
 def test_json_is_all_a_machine_gets(command, sample, tmp_path):
     done = command("tile", sample, "-o", tmp_path / "x.zarr", "--json")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["tiles"] == len(st.open_store(tmp_path / "x.zarr"))
+    assert json.loads(done.stdout)["store"]["tiles"] == len(st.open_store(tmp_path / "x.zarr"))
 
 
 def test_without_a_terminal_progress_is_plain_lines(command, sample, tmp_path):
     done = command("tile", sample, "-o", tmp_path / "x.zarr")
     assert done.exit_code == 0
     tiles = len(st.open_store(tmp_path / "x.zarr"))
-    assert re.fullmatch(rf"(\d+/{tiles} tiles, \d+ tiles/s, \d+ MB/s\n)+", done.stderr)
+    line = rf"\d+/{tiles} tiles, [\d.]+ tiles/s, [\d.]+ (bytes|kB|MB)/s\n"
+    assert re.fullmatch(f"({line})+", done.stderr)
     assert "tiles, " not in done.stdout
 
 
@@ -190,16 +200,16 @@ def _read(terminal):
         ("--tile-size big", "not a valid integer"),
         ("--min-tissue-fraction 5", "between 0 and 1, but this one is 5"),
         ("--codec jpeg --jpeg-quality 0", "0 is not in the range 1<=x<=100"),
-        ("--jpeg-quality 80", "--jpeg-quality is of --codec jpeg, but the codec is auto"),
+        ("--jpeg-quality 80", "--jpeg-quality needs --codec jpeg, but the codec is auto"),
         ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
-        ("--reader bioformats", "'bioformats' is not one of 'tiff', 'openslide'"),
+        ("--reader bioformats", 'The reader is one of "tiff", "openslide", but not'),
         ("--codec gif", "'gif' is not one of"),
         ("--edge pad", "'pad' is not one of 'keep', 'drop', 'shift'"),
         ("--max-tiles 0", "0 is not in the range x>=1"),
-        ("--max-tiles 5 --sample 5", "give one"),
-        ("--seed 5", "The seed 5 is of a sample, but no sample is asked for"),
+        ("--max-tiles 5 --sample 5", "give only one"),
+        ("--seed 5", "The seed 5 is for a random sample, but sample is not given"),
         ("--workers 0", "0 is not in the range x>=1"),
         ("--overwrite --restart", "give the one you mean"),
         ("--no-such-option", "No such option"),
@@ -268,7 +278,9 @@ def test_unreadable_tiles_end_with_3(command, damaged_sample, sample, tmp_path, 
     options = ("--tile-size", "512", "--codec", codec)
     done = command("tile", damaged_sample, "-o", path, *options)
     assert done.exit_code == 3
-    assert done.stderr.endswith("warning: unreadable tiles: 1; the table says which\n")
+    assert done.stderr.endswith(
+        "warning: unreadable tiles: 1; see the column status of the tile table\n"
+    )
     assert facts(done.stdout)["unreadable"] == "1"
     store = st.open_store(path)
     statuses = store.tiles["status"].to_pylist()
@@ -295,7 +307,8 @@ def test_anonymous_stores_tell_no_name(cli, sample, tree, tmp_path, codec):
         content = b"".join(name.encode() + data for name, data in tree(path).items()).lower()
         found[bool(more)] = [secret for secret in secrets if secret in content]
     assert found == {False: [b"jane-doe-1970", b"aperio"], True: []}
-    assert json.loads(cli("info", path, "--json").stdout)["slide"] == "not told"
+    assert json.loads(cli("info", path, "--json").stdout)["slide_name"] is None
+    assert facts(cli("info", path).stdout)["slide"] == "left out"
 
 
 def test_a_reader_of_the_output_may_leave(sample):

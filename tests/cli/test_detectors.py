@@ -66,10 +66,10 @@ def test_a_detector_is_found_by_name(name, told):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nonsense", "'nonsense' is no detector: give otsu, dark, density, or MODULE:OBJECT"),
+        ("nonsense", "'nonsense' is not a detector: give otsu, dark, density, or MODULE:OBJECT"),
         ("nowhere:here", "nowhere cannot be imported: No module named 'nowhere'"),
         ("mine:nothing", "mine:nothing: module 'mine' has no attribute 'nothing'"),
-        ("mine:number", "mine:number is no detector"),
+        ("mine:number", "mine:number is not a detector"),
         ("mine:Needy", "mine:Needy cannot be made without options"),
         ("slidetile.tissue:OnnxDetector", "cannot be made without options"),
     ],
@@ -90,11 +90,11 @@ def test_a_detector_of_ones_own_travels_to_a_batchs_processes(command, sample, t
     told = store.attributes["parameters"]["tissue"]["detector"]
     assert told == {"name": "Redless", "below": 150}
     again = command(*line, "--detector", "mine:strict")
-    assert json.loads(again.stdout)[0]["status"] == "already done"
+    assert json.loads(again.stdout)["slides"][0]["status"] == "already done"
     other = command(*line, "--detector", "mine:Redless")
-    assert "with other settings" in json.loads(other.stdout)[0]["reason"]
+    assert "with other settings" in json.loads(other.stdout)["slides"][0]["error"]["message"]
     chosen = command(*line)
-    assert "with other settings" in json.loads(chosen.stdout)[0]["reason"]
+    assert "with other settings" in json.loads(chosen.stdout)["slides"][0]["error"]["message"]
 
 
 def test_tissue_options_are_recorded(cli, sample, tmp_path):
@@ -112,12 +112,12 @@ def test_tissue_options_are_recorded(cli, sample, tmp_path):
 def test_keep_pen_is_for_the_detector_that_is_chosen(cli, sample):
     result = cli("plan", sample, "--keep-pen", "--detector", "otsu")
     assert result.exit_code == 2
-    assert "keep_pen is for the detector that is chosen" in " ".join(result.output.split())
+    assert "keep_pen applies to the detector that is chosen" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
 def test_impossible_margins_are_refused(value):
-    with pytest.raises(ValueError, match="tissue_margin_um is 0 or more"):
+    with pytest.raises(ValueError, match="tissue_margin_um must be 0 or more"):
         st.Recipe(tissue_margin_um=value)
 
 

@@ -96,7 +96,7 @@ def test_exit_codes_and_rerun(cli, sample, damaged_sample, tree, tmp_path):
     assert cli("batch", sample, "-o", out).exit_code == 0
     before = tree(out), stamps(out)
     result = cli("batch", sample, "-o", out, "--json")
-    (told,) = json.loads(result.stdout)
+    (told,) = json.loads(result.stdout)["slides"]
     assert (result.exit_code, result.stderr) == (0, "")
     tiles = len(st.open_store(out / "sample.zarr"))
     assert (told["status"], told["tiles"], told["codec"]) == ("already done", tiles, "native")
@@ -124,7 +124,8 @@ def test_no_slides_at_all(cli, tmp_path):
     (tmp_path / "empty").mkdir()
     result = cli("batch", tmp_path / "empty", "-o", tmp_path / "out", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout) == []
+    told = json.loads(result.stdout)["error"]
+    assert result.stderr == f"error: {told['message']}\n"
     assert result.stderr == f"error: no slides found in {tmp_path / 'empty'}\n"
     assert rows(tmp_path / "out") == []
 
@@ -204,7 +205,7 @@ def test_another_slide_of_the_same_name_never_passes_for_done(done, damaged_samp
     path = tmp_path / "sample.svs"
     shutil.copy(damaged_sample, path)
     (result,) = st.tile_slides([path], done, SMALL).results
-    assert (result.status, result.store) == ("failed", "")
+    assert (result.status, result.store) == ("failed", None)
     assert "was made from another slide" in result.reason
 
 
@@ -265,7 +266,7 @@ def test_a_crash_costs_one_slide(sample, tmp_path, monkeypatch):
 def test_a_detector_that_cannot_travel_fails_in_words(sample, tmp_path):
     recipe = st.Recipe(tile=SMALL.tile, detector=lambda image: image[..., 0] < 200)
     (result,) = st.tile_slides([sample], tmp_path, recipe, processes=1).results
-    assert result.status == "failed"
+    assert (result.status, result.error_type) == ("failed", "AttributeError")
     assert "could not be handed to another process" in result.reason
 
 
@@ -293,7 +294,7 @@ def test_a_name_that_is_no_text_gets_its_row(cli, sample, tmp_path):
 
 
 def test_callers_mistakes(sample, tmp_path):
-    with pytest.raises(ValueError, match="processes is 0 or more, but it is -1"):
+    with pytest.raises(ValueError, match="processes must be 0 or more, but it is -1"):
         st.tile_slides([sample], tmp_path, processes=-1)
     for wrong, message in [
         ({"codec": "gif"}, "gif"),

@@ -1,29 +1,29 @@
-"""What the README and the docs show is run as it stands there."""
+"""What the README and the pages of docs/ show is run, page by page, as it stands there."""
 
+import json
 import re
 import shlex
+import shutil
 
 import pytest
 from paths import ROOT
 
-DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
 
 
 def blocks(path, language):
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture
-def workplace(sample, tmp_path, monkeypatch):
-    """An empty folder with the sample slides, and with those the README's commands name."""
-    (tmp_path / "data_samples").symlink_to(sample.parent)
-    (tmp_path / "slides").mkdir()
-    for name in ("slide.svs", "slides/one.svs"):
-        (tmp_path / name).symlink_to(sample)
-    (tmp_path / "drawn").mkdir()
-    (tmp_path / "drawn" / "one.geojson").symlink_to(sample.parent / "sample.geojson")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def commands(path):
+    """A page's command lines, each as its words."""
+    lines = (line for text in blocks(path, "console") for line in text.splitlines())
+    return [shlex.split(line.removeprefix("$ "), comments=True) for line in lines if line.strip()]
 
 
 def run(path):
@@ -34,31 +34,50 @@ def run(path):
     return names
 
 
-def test_python_in_the_readme(workplace):
-    names = run(ROOT / "README.md")
-    assert names["store"].codec == "zstd"
-    assert names["store"].path.name == "steps.zarr"
-    assert (workplace / "sample.zarr" / "zarr.json").is_file()
+@pytest.fixture(scope="module")
+def first_store(sample, tmp_path_factory):
+    """The store that the README's Python makes; other pages begin with it."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "data_samples").symlink_to(sample.parent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        names = run(README)
+    assert names["store"].path.name == "sample.zarr"
+    assert (folder / "sample.zarr" / "zarr.json").is_file()
+    return folder / "sample.zarr"
+
+
+@pytest.fixture
+def workplace(sample, first_store, tmp_path, monkeypatch):
+    """A folder with the sample slides and the first store, and with what pages' commands name."""
+    (tmp_path / "data_samples").symlink_to(sample.parent)
+    (tmp_path / "slides").mkdir()
+    for slide in ("slide.svs", "slides/one.svs"):
+        (tmp_path / slide).symlink_to(sample)
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "one.geojson").symlink_to(sample.parent / "sample.geojson")
+    shutil.copytree(first_store, tmp_path / "sample.zarr")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.usefixtures("workplace")
-@pytest.mark.parametrize("path", DOCS[1:], ids=lambda path: path.name)
-def test_python_in_the_docs(path):
-    if not blocks(path, "python"):
-        pytest.skip("no Python on this page")
-    run(ROOT / "README.md")
+@pytest.mark.parametrize("path", [page for page in PAGES[1:] if blocks(page, "python")], ids=name)
+def test_python_on_pages(path):
     run(path)
 
 
-def commands():
-    lines = (
-        line for path in DOCS for text in blocks(path, "console") for line in text.splitlines()
-    )
-    return [shlex.split(line.removeprefix("$ "), comments=True) for line in lines if line.strip()]
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("path", [page for page in PAGES[1:] if blocks(page, "console")], ids=name)
+def test_commands_on_pages(path, cli):
+    for words in commands(path):
+        if words[0] == "slidetile":
+            result = cli(*words[1:])
+            assert result.exit_code == 0, (words, result.stderr)
 
 
 def test_commands_in_the_readme(workplace, cli):
-    lines = [words[1:] for words in commands() if words[0] == "slidetile"]
+    lines = [words[1:] for words in commands(README) if words[0] == "slidetile"]
     assert {words[0] for words in lines} >= {"info", "plan", "tile", "batch", "verify"}
     for words in lines:
         result = cli(*words)
@@ -66,8 +85,13 @@ def test_commands_in_the_readme(workplace, cli):
     assert {path.name for path in workplace.iterdir()} >= {"plan.png", "slide.zarr", "stores"}
 
 
-def test_targets_in_the_readme_are_in_the_makefile():
-    targets = {words[1] for words in commands() if words[0] == "make"}
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_commands_are_ours(path):
+    assert {words[0] for words in commands(path)} <= {"slidetile", "make", "python"}
+
+
+def test_targets_on_pages_are_in_the_makefile():
+    targets = {words[1] for path in PAGES for words in commands(path) if words[0] == "make"}
     assert {"demo", "test"} <= targets
     rules = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert targets <= rules
@@ -84,10 +108,42 @@ def test_the_demo_runs_as_the_makefile_says(workplace, cli):
     assert {path.name for path in (workplace / "demo").iterdir()} == {"plan.png", "sample.zarr"}
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=name)
 def test_links_lead_somewhere(path):
     text = path.read_text()
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-    named = re.findall(r"`((?:docs|notebooks|data_samples)/[\w./-]+)`", text)
-    broken = [link for link in links if not (path.parent / link).exists()]
+    named = re.findall(
+        r"`((?:docs|notebooks|data_samples|slidetile|tests|benchmarks)/[\w./-]+)`", text
+    )
+    broken = [link for link in links if not exists(path.parent / link)]
     assert broken + [name for name in named if not (ROOT / name).exists()] == []
+
+
+def exists(path):
+    """Return whether a link leads to a file, or to a page that is made when the site is built."""
+    made = {"tutorial/explore-a-slide.md", "contributing.md", "changelog.md"}
+    return path.exists() or path.resolve() in {ROOT / "docs" / page for page in made}
+
+
+def test_the_figures_in_the_readme_are_the_measured_ones():
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text())["results"]
+    rows = {
+        cells[0].strip(): [cell.strip() for cell in cells[1:]]
+        for line in README.read_text().splitlines()
+        if (cells := line.strip("|").split("|"))[1:]
+    }
+    lines = {
+        "script: ": "script",
+        "best pair": "pair",
+        "`zstd`": "zstd 100k",
+        "`native`": "native 100k",
+        "*floor": "floor",
+    }
+    for begins, contestant in lines.items():
+        (told,) = (cells for row, cells in rows.items() if row.startswith(begins))
+        speed = results[contestant]["megapixels_per_s"]
+        ratio = speed / results["script"]["megapixels_per_s"]
+        assert told[0] == f"{speed:,.0f}"
+        assert told[1] == (f"{ratio:.0f}" if ratio >= 10 or ratio == 1 else f"{ratio:.1f}")
+        if told[2]:
+            assert told[2] == f"{results[contestant]['peak_mb']:.0f} MB"

@@ -86,5 +86,9 @@ def test_codecs_have_names_and_bounds():
         make_codec("webp")
     with pytest.raises(ValueError, match="1–100, but this one is 0"):
         JpegCodec(quality=0)
+    for compression_level in (23, -(1 << 17) - 1):
+        with pytest.raises(ValueError, match=f"-131072–22, but this one is {compression_level}"):
+            ZstdCodec(compression_level=compression_level)
+    assert ZstdCodec(compression_level=3).parameters == {"level": 3}
     with pytest.raises(TypeError, match="copied, not encoded"):
         NativeCodec().encode(np.zeros((3, 8, 8), np.uint8))

@@ -1,6 +1,6 @@
 import pytest
 
-from slidetile.format.metadata import fill_value
+from slidetile.format.metadata.store import fill_value
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,54 +60,82 @@ def test_a_pyramid_grown_shard_by_shard_is_the_halving_of_the_whole(
         expected = mean_of_quads(expected)
 
 
-def whole(finished, grid, channels):
-    """All pixels of a finished shard."""
-    area = Region(x=0, y=0, width=grid.shard_width, height=grid.shard_height)
-    return finished.pixels(area, np.empty((channels, area.height, area.width), np.uint8))
+def chunks_of(canvas, grid, shard):
+    """The chunks of a shard, one after another in the same memory."""
+    memory = np.empty((canvas.shape[2], grid.chunk_height, grid.chunk_width), np.uint8)
+    for place in shard.chunks:
+        where = grid.chunk_region(*grid.chunk_cell(shard, place)).slices
+        memory[:] = canvas[where].transpose(2, 0, 1)
+        yield place, memory
 
 
-def _grow(image, levels, channels, order):
-    """Return each level's canvas, its shards finished in any order."""
-    canvases = [
-        np.zeros(
-            (
-                lv.grid.shard_rows * lv.grid.shard_height,
-                lv.grid.shard_columns * lv.grid.shard_width,
-                channels,
-            ),
-            np.uint8,
-        )
-        for lv in levels
-    ]
+def blank(grid, channels):
+    shape = grid.shard_rows * grid.shard_height, grid.shard_columns * grid.shard_width
+    return np.zeros((*shape, channels), np.uint8)
+
+
+def _grow(image, levels, channels, order, store=lambda pixels: pixels):
+    """Return each level's canvas, its shards finished in any order and stored by ``store``."""
+    canvases = [blank(level.grid, channels) for level in levels]
     canvases[0][: image.shape[0], : image.shape[1]] = image
+
+    def as_stored(coarser):
+        grid = levels[coarser.level].grid
+        memory = np.empty((channels, grid.chunk_height, grid.chunk_width), np.uint8)
+        for place, pixels in coarser.chunks(memory):
+            where = grid.chunk_region(*grid.chunk_cell(coarser.shard, place)).slices
+            stored = store(pixels)
+            canvases[coarser.level][where] = stored.transpose(1, 2, 0)
+            yield place, stored
+
     accumulator = Accumulator(levels, channels=channels, fill=255)
     finest = levels[0]
     for shard in order(finest.shards, len(finest.shards)):
-        rows, columns = finest.grid.shard_region(shard).slices
-        planes = np.ascontiguousarray(canvases[0][rows, columns].transpose(2, 0, 1))
-        finished = accumulator.add(0, shard, planes)
-        while finished is not None:
-            level, above = finished.level, finished.shard
-            pixels = whole(finished, levels[level].grid, channels)
-            where = levels[level].grid.shard_region(above).slices
-            canvases[level][where] = pixels.transpose(1, 2, 0)
-            finished = accumulator.add(level, above, pixels)
+        chunks = chunks_of(canvases[0], finest.grid, shard)
+        accumulator.add(0, shard, chunks, as_stored)
+    assert accumulator.waiting == 0
     return canvases
+
+
+def test_a_level_halves_the_finer_one_as_that_is_stored():
+    image = np.random.default_rng(1).integers(0, 250, (61, 47, 3), np.uint8)
+    grid = grid_of(47, 61)
+    levels = halved_levels(grid, np.ones((grid.chunk_rows, grid.chunk_columns), np.bool_))
+    assert len(levels) > 2
+    canvases = _grow(image, levels, 3, order=lambda shards, _: shards, store=lambda p: p // 4 * 4)
+    expected = image
+    for level, canvas in zip(levels[1:], canvases[1:], strict=True):
+        expected = mean_of_quads(expected) // 4 * 4
+        assert np.array_equal(canvas[: level.grid.height, : level.grid.width], expected)
 
 
 def test_in_morton_order_only_a_few_shards_wait():
     grid = grid_of(16 * 64, 16 * 64)
     levels = halved_levels(grid, np.ones((128, 128), np.bool_))
     accumulator = Accumulator(levels, channels=1, fill=0)
+    memory = np.zeros((1, 8, 8), np.uint8)
     most = 0
     for shard in sorted(levels[0].shards, key=morton_key):
-        finished = accumulator.add(0, shard, np.zeros((1, 16, 16), np.uint8))
-        while finished is not None:
-            pixels = whole(finished, grid, 1)
-            finished = accumulator.add(finished.level, finished.shard, pixels)
+        chunks = ((place, memory) for place in shard.chunks)
+        accumulator.add(0, shard, chunks, lambda coarser: coarser.chunks(memory))
         most = max(most, accumulator.waiting)
     assert most == len(levels) - 1
     assert accumulator.waiting == 0
+
+
+def test_a_shard_whose_chunks_cannot_be_made_completes_nothing():
+    grid = grid_of(32, 16)
+    levels = halved_levels(grid, np.ones((2, 4), np.bool_))
+    accumulator = Accumulator(levels, channels=1, fill=0)
+
+    def break_off():
+        yield 0, np.zeros((1, 8, 8), np.uint8)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        accumulator.add(0, levels[0].shards[0], break_off(), lambda _: ())
+    accumulator.add(0, levels[0].shards[1], (), lambda _: ())
+    assert accumulator.waiting == 1
 
 
 def test_what_nobody_planned_halves_as_background():
@@ -116,13 +145,15 @@ def test_what_nobody_planned_halves_as_background():
     levels = halved_levels(grid, needed)
     (coarse,) = levels[1].shards
     assert coarse.chunks == (0,)
-    finished = Accumulator(levels, channels=1, fill=200).add(
-        0, levels[0].shards[0], np.full((1, 16, 16), 100, np.uint8)
-    )
-    assert finished is not None
-    planes = whole(finished, grid, 1)
-    assert (planes[0, :8, :8] == 100).all()
-    assert (planes[0, :, 8:] == 200).all()
-    assert finished.pixels(Region(x=4, y=4, width=8, height=8), planes[:, :8, :8]).tolist() == [
-        [[100] * 4 + [200] * 4] * 4 + [[200] * 8] * 4
-    ]
+    chunk = np.full((1, 8, 8), 100, np.uint8)
+    completed = []
+    accumulator = Accumulator(levels, channels=1, fill=200)
+    accumulator.add(0, levels[0].shards[0], [(0, chunk)], lambda c: completed.append(c) or ())
+    (coarser,) = completed
+    assert (coarser.level, coarser.shard) == (1, coarse)
+    planes = coarser.pixels(Region(x=0, y=0, width=16, height=16), np.empty((1, 16, 16), np.uint8))
+    assert (planes[0, :4, :4] == 100).all()
+    assert (planes[0, 4:] == 200).all()
+    assert (planes[0, :, 4:] == 200).all()
+    part = coarser.pixels(Region(x=2, y=2, width=8, height=8), planes[:, :8, :8])
+    assert part.tolist() == [[[100] * 2 + [200] * 6] * 2 + [[200] * 8] * 6]

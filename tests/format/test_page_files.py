@@ -1,4 +1,4 @@
-"""docs/store-format.md, taken at its word: the tree of files, shards and chunks."""
+"""docs/reference/store-format.md, taken at its word: the tree of files, shards and chunks."""
 
 import re
 import struct

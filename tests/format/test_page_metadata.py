@@ -1,4 +1,4 @@
-"""docs/store-format.md, taken at its word: attributes, and every JSON example."""
+"""docs/reference/store-format.md, taken at its word: attributes, and every JSON example."""
 
 import hashlib
 import json

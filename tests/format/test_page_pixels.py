@@ -1,4 +1,4 @@
-"""docs/store-format.md, taken at its word: levels and pixels."""
+"""docs/reference/store-format.md, taken at its word: levels and pixels."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""docs/store-format.md, taken at its word: the tile table."""
+"""docs/reference/store-format.md, taken at its word: the tile table."""
 
 import json
 import re

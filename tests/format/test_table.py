@@ -1,59 +1,93 @@
-"""The tile table's file: written and read back, and refused where it is no table."""
+"""The tile table is read strictly: other columns, missing values and damaged names are refused."""
 
-import json
-
-import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from paths import SAMPLE
 
 import slidetile as st
-from slidetile.format import table as module
-from slidetile.format.table import QUALITY_COLUMNS, read_parquet, schema, write_parquet
+from slidetile.format.table import quality_mpp, read_parquet, schema, write_parquet
 
 
-def rows(count):
-    """A table of so many rows."""
-    kinds, numbers = schema((4.0, 2.0)), pa.array(np.arange(count))
-    columns = [
-        pa.array(["ok"] * count) if field.type == pa.string() else numbers.cast(field.type)
-        for field in kinds
-    ]
-    return pa.table(columns, schema=kinds)
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "s.zarr"
+    return st.tile_slide(SAMPLE, path, st.Recipe(tile=st.TileSpec(size=512))).tiles
 
 
-@pytest.mark.parametrize("count", [0, 1, 300])
-def test_it_comes_back_with_its_types_and_the_resolution_of_its_quality(tmp_path, count):
-    path = tmp_path / "tiles.parquet"
-    path.write_bytes(write_parquet(rows(count)))
-    again = read_parquet(path)
-    assert again.equals(rows(count), check_metadata=True)
-    for name in QUALITY_COLUMNS:
-        assert json.loads(again.schema.field(name).metadata[b"mpp"]) == [4.0, 2.0]
-    assert again.schema.field("tissue_fraction").metadata is None
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(data):
+        (tmp_path / "t.parquet").write_bytes(data)
+        return read_parquet(tmp_path / "t.parquet")
+
+    return write_and_read
 
 
-def test_an_unknown_resolution_is_null():
-    assert schema().field("mean_red").metadata == {b"mpp": b"null"}
+def test_a_table_is_read_as_it_was_written(table, read):
+    assert read(write_parquet(table)).equals(table, check_metadata=True)
+    assert quality_mpp(table) == (4.0, 4.0)
+    assert quality_mpp(table.cast(schema(None))) is None
 
 
-def test_the_same_rows_are_the_same_bytes():
-    assert write_parquet(rows(9)) == write_parquet(rows(9))
+def without_a_value(table, name):
+    place = table.column_names.index(name)
+    values = [None, *table[name].to_pylist()[1:]]
+    return table.set_column(place, table.field(place), pa.array(values, table.field(place).type))
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR1", b"no table at all"])
-def test_what_is_no_table_is_refused_by_name(tmp_path, data):
-    path = tmp_path / "tiles.parquet"
-    path.write_bytes(data)
-    with pytest.raises(st.StoreError, match=r"tiles\.parquet could not be read"):
-        read_parquet(path)
-    path.unlink()
-    with pytest.raises(st.StoreError, match=r"tiles\.parquet could not be read"):
-        read_parquet(path)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.drop_columns(["bytes"]), "its columns are tile_id, column"),
+        (lambda table: table.append_column("more", table["x"]), "its columns are .*more"),
+        (lambda table: table.rename_columns(["x"] * table.num_columns), "its columns are x, x"),
+        (lambda table: without_a_value(table, "x"), "values of x are missing"),
+        (lambda table: without_a_value(table, "status"), "values of status are missing"),
+    ],
+)
+def test_a_table_of_another_shape_is_refused(table, read, change, message):
+    with pytest.raises(st.StoreError, match=f"is damaged: {message}"):
+        read(write_parquet(change(table)))
 
 
-def test_a_table_that_claims_too_much_is_not_read(tmp_path, monkeypatch):
-    path = tmp_path / "tiles.parquet"
-    path.write_bytes(write_parquet(rows(300)))
-    monkeypatch.setattr(module, "LARGEST_TABLE_BYTES", 1000)
-    with pytest.raises(st.StoreError, match="claims more than 1000 bytes"):
-        read_parquet(path)
+def test_a_quality_may_be_missing(table, read):
+    assert read(write_parquet(without_a_value(table, "mean_red")))["mean_red"].null_count == 1
+
+
+@pytest.mark.parametrize("damaged", [b"tile_i\xff", b"\xc3ile_id"])
+def test_names_that_are_no_text_are_refused(table, read, damaged):
+    data = write_parquet(table).replace(b"tile_id", damaged)
+    with pytest.raises(st.StoreError, match="could not be read"):
+        read(data)
+
+
+@pytest.mark.parametrize("told", [b"", b"{", b"[" * 100_000, b"[1]", b'"x"', b"[0.0, NaN]", None])
+def test_a_resolution_that_is_none_is_refused(table, told):
+    name = "laplacian_variance"
+    place = table.column_names.index(name)
+    field = table.field(place).with_metadata(None if told is None else {"mpp": told})
+    with pytest.raises(st.StoreError, match="the mpp of its laplacian_variance"):
+        quality_mpp(table.set_column(place, field, table[name]))
+
+
+def test_what_is_no_table_is_refused(read, tmp_path):
+    for data in (b"", b"PAR1", b"x" * 1000):
+        with pytest.raises(st.StoreError, match="could not be read"):
+            read(data)
+    with pytest.raises(st.StoreError, match="could not be read"):
+        read_parquet(tmp_path / "none")
+
+
+def test_every_part_of_the_file_may_be_damaged(table, read):
+    data = write_parquet(table.slice(0, 3))
+    refused = 0
+    for place in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[place] ^= 0xA5
+        try:
+            read(bytes(damaged))
+        except st.StoreError:
+            refused += 1
+    assert refused > 20
+    assert pq.read_schema(pa.BufferReader(data)).remove_metadata() == schema()

@@ -15,7 +15,7 @@ def tissue_of(mask, width, height):
     """A tissue mask over a slide of any size: its pixels need not be whole level-0 pixels."""
     image = np.zeros((*mask.shape, 3), np.uint8)
     scale = width / mask.shape[1], height / mask.shape[0]
-    overview = Overview(image=image, slide_width=width, slide_height=height, scale=scale)
+    overview = Overview(image=image, slide_width=width, slide_height=height, downsample=scale)
     return TissueMask.from_mask(mask, overview)
 
 
@@ -181,11 +181,11 @@ def test_at_most_so_many_are_the_fullest_and_equals_are_spread():
     ("choices", "message"),
     [
         ({"edge": "pad"}, "An edge is keep, drop, shift, but this one is 'pad'"),
-        ({"max_tiles": 0}, "max_tiles is at least 1, but this one is 0"),
-        ({"sample": -3}, "sample is at least 1, but this one is -3"),
-        ({"max_tiles": 3, "sample": 3}, "give one"),
-        ({"seed": 3}, "no sample is asked for"),
-        ({"sample": 3, "seed": -1}, "A seed lies between 0 and"),
+        ({"max_tiles": 0}, "max_tiles must be at least 1, but it is 0"),
+        ({"sample": -3}, "sample must be at least 1, but it is -3"),
+        ({"max_tiles": 3, "sample": 3}, "give only one"),
+        ({"seed": 3}, "The seed 3 is for a random sample, but sample is not given"),
+        ({"sample": 3, "seed": -1}, "seed must be from 0 to 2⁶³ - 1, but it is -1"),
     ],
 )
 def test_choices_that_make_no_sense_are_refused(choices, message):

@@ -4,7 +4,8 @@ import logging
 
 from gauges import MB, Memory
 
-from slidetile.runtime.governor import Governor, free_what_can_be_freed
+from slidetile.runtime.governor import Governor
+from slidetile.runtime.heap import free_what_can_be_freed
 from slidetile.runtime.memory import OVERHEAD, Budget
 
 

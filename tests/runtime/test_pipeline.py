@@ -96,6 +96,32 @@ def test_closing_early_ends_all_threads():
     assert set(threading.enumerate()) == before
 
 
+class Empty(Exception):  # noqa: N818  an error that is false, as one with a length may be
+    def __len__(self):
+        return 0
+
+
+def test_the_first_error_is_raised_even_if_it_is_false():
+    both, threads = threading.Barrier(2, timeout=20), {}
+
+    def read(task):
+        threads[task] = threading.current_thread()
+        both.wait()
+        if task == 0:
+            raise Empty
+        threads[0].join(20)  # it ends once its error is known
+        raise ZeroDivisionError
+
+    stages = Stages(read=read, encode=int, write=int)
+    with pytest.raises(Empty):
+        list(stream(range(2), stages, limits(readers=2)))
+
+
+def test_a_task_can_be_carried_through_all_stages_at_once():
+    stages = Stages(read=lambda n: [n], encode=lambda r: [*r, "e"], write=lambda e: (*e, "w"))
+    assert stages.carry(1) == (1, "e", "w")
+
+
 def test_numbers_are_checked():
     with pytest.raises(ValueError, match="workers is at least 1, but this one is 0"):
         limits(workers=0)

@@ -1,7 +1,12 @@
 """Slides made for the tests: every pixel differs from its neighbours, so misplacing shows."""
 
+import re
+import sys
+from types import ModuleType
+
 import pytest
 import tifffile
+from paths import ROOT
 from pictures import pattern
 
 
@@ -23,3 +28,16 @@ def pyramid(tmp_path_factory):
                 metadata=None,
             )
     return path, levels
+
+
+@pytest.fixture(scope="session")
+def new_reader(tmp_path_factory):
+    """The reader that docs/how-to/add-a-reader.md shows, as a module, and a file for it."""
+    page = ROOT / "docs" / "how-to" / "add-a-reader.md"
+    code = re.search(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)[1]
+    module = sys.modules["new_reader"] = ModuleType("new_reader")  # where pickle looks for it
+    exec(compile(code, str(page), "exec"), vars(module))  # noqa: S102  our own text
+    path = tmp_path_factory.mktemp("pixmap") / "pattern.ppm"
+    path.write_bytes(b"P6 421 300 255\n" + pattern(300, 421).tobytes())
+    yield module.PixmapSlide, path
+    del sys.modules["new_reader"]

@@ -15,8 +15,8 @@ from pictures import pattern
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
+from slidetile.slides.native import DAMAGED
 from slidetile.slides.opening import open_slide
-from slidetile.slides.slide import DAMAGED
 
 
 def refused(path, kind, match, **options):

@@ -8,7 +8,8 @@ from pictures import brute_force_average
 
 from slidetile.raster.averaging import area_average
 from slidetile.raster.region import Region
-from slidetile.slides.array import ArraySlide, DecodedPixels
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
 from slidetile.slides.slide import Level
 
@@ -21,9 +22,8 @@ def test_level_0_is_averaged_to_the_nearest_factor():
     pixels = random_pixels(130, 201)
     overview = read_overview(ArraySlide(pixels, mpp=0.5), mpp=8.2)
     assert np.array_equal(overview.image, brute_force_average(pixels, 16))
-    assert overview.scale == (16, 16)
     assert overview.mpp == (8, 8)
-    assert overview.downsample == 16
+    assert overview.downsample == (16, 16)
     assert (overview.slide_width, overview.slide_height) == (201, 130)
     assert (overview.width, overview.height) == (13, 9)
 
@@ -46,9 +46,10 @@ def test_the_coarsest_level_up_to_root_two_too_coarse_is_used(mpp, level, factor
 def test_a_level_of_odd_ratio_is_read_pixel_for_pixel(full, coarse):
     level_0, level_1 = random_pixels(*full), random_pixels(*coarse, seed=1)
     slide = ArraySlide([level_0, level_1], mpp=1.0)
-    overview = read_overview(slide, mpp=slide.levels[1].downsample)
+    overview = read_overview(slide, mpp=sum(slide.levels[1].downsample) / 2)
     assert np.array_equal(overview.image, level_1)
-    assert overview.scale == (full[1] / coarse[1], full[0] / coarse[0])
+    assert overview.downsample == (full[1] / coarse[1], full[0] / coarse[0])
+    assert overview.downsample == slide.levels[1].downsample
 
 
 def test_without_mpp_the_longest_side_is_about_4000():
@@ -61,7 +62,7 @@ def test_without_mpp_a_small_slide_is_taken_as_it_is():
     pixels = random_pixels(50, 60, 1)
     overview = read_overview(ArraySlide(pixels), mpp=8)
     assert np.array_equal(overview.image, pixels)
-    assert overview.scale == (1, 1)
+    assert overview.downsample == (1, 1)
 
 
 @given(
@@ -77,7 +78,6 @@ def test_blocks_cover_a_level_once_in_whole_factors_and_little_memory(size, tile
     level = Level(
         width=width,
         height=height,
-        downsample=1,
         tile_width_px=tile_width,
         tile_height_px=tile_height,
     )
@@ -95,7 +95,7 @@ class Gradient(ArraySlide):
 
     def __init__(self, width, height):
         super().__init__(np.zeros((1, 1, 3), np.uint8), mpp=0.25)
-        self.levels = (Level(width=width, height=height, downsample=1.0),)
+        self._levels = (Level(width=width, height=height),)
 
     def fetch(self, region, *, level=0):  # noqa: ARG002
         pixels = np.empty((region.height, region.width, 3), np.uint8)
@@ -154,7 +154,7 @@ def test_mpp_out_of_range_is_refused(mpp):
 
 
 def overview_of(image, **changes):
-    size = {"slide_width": 60, "slide_height": 50, "scale": (6.0, 5.0)}
+    size = {"slide_width": 60, "slide_height": 50, "downsample": (6.0, 5.0)}
     return Overview(**{"image": image, **size, **changes})
 
 
@@ -185,7 +185,7 @@ def test_overview_pixels_in_slide_coordinates():
     [
         ({"image": np.zeros((4, 4, 3), float)}, TypeError, "float64"),
         ({"image": np.zeros((4, 4), np.uint8)}, ValueError, r"\(4, 4\)"),
-        ({"scale": (0.0, 1.0)}, ValueError, r"\(0.0, 1.0\)"),
+        ({"downsample": (0.0, 1.0)}, ValueError, r"\(0.0, 1.0\)"),
         ({"slide_width": 0}, ValueError, "0×50"),
     ],
 )

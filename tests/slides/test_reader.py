@@ -5,7 +5,7 @@ import pytest
 
 import slidetile as st
 from slidetile.errors import UnsupportedSlideError
-from slidetile.slides import Reader, opening
+from slidetile.slides import Reader, opening, readers
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 
 
@@ -56,7 +56,8 @@ def test_a_recipe_takes_one_too(toy):
 
 def ask(monkeypatch, *more):
     """Have `open_slide` ask more readers, before the others."""
-    monkeypatch.setattr(opening, "READERS", (*more, *opening.READERS))
+    for module in (readers, opening):
+        monkeypatch.setattr(module, "READERS", (*more, *module.READERS))
 
 
 def test_it_is_asked_for_the_files_it_recognises_only(toy, sample, monkeypatch):

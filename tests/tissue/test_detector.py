@@ -36,9 +36,9 @@ def test_any_callable_is_a_detector():
         "detector": {"name": "some_colour"},
         "mpp": 8.0,
         "keep_pen": False,
-        "min_piece_area_um2": 50_000.0,
+        "min_region_area_um2": 50_000.0,
         "min_hole_area_um2": 250_000.0,
-        "tissue_margin_um": 0.0,
+        "region_margin_um": 0.0,
     }
     assert tissue.mask[BODY].mean() > 0.9
 
@@ -94,5 +94,5 @@ def test_what_a_detector_returns_is_checked(detector, error, message):
     ],
 )
 def test_impossible_options_are_refused(make):
-    with pytest.raises(ValueError, match="greater than 0, but this one is"):
+    with pytest.raises(ValueError, match="must be greater than 0, but it is"):
         make()

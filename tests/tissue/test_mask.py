@@ -23,7 +23,7 @@ def overview_of(shape, scale=(4.0, 4.0), mpp=(8.0, 8.0)):
         image=np.zeros((height, width, 1), np.uint8),
         slide_width=int(width * scale[0]) - 1,
         slide_height=int(height * scale[1]) - 1,
-        scale=scale,
+        downsample=scale,
         mpp=mpp,
     )
 
@@ -57,7 +57,7 @@ def test_labels_are_read_only_and_compared_by_content():
     assert len(tissue.pieces) == 1  # joined by their corners
     assert tissue.tissue_fraction == 1 / 8
     assert tissue.mpp == (8, 8)
-    assert tissue.downsample == 4
+    assert tissue.downsample == (4, 4)
     assert tissue.labels.dtype == np.uint8
     with pytest.raises(ValueError, match="read-only"):
         tissue.labels[0] = 0
@@ -95,7 +95,7 @@ def test_specks_are_dropped_and_holes_filled_by_area():
 
 @pytest.mark.parametrize("name", ["min_piece_area_um2", "min_hole_area_um2"])
 def test_negative_areas_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name} is 0 or more, but this one is -1"):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or more and finite, but it is -1"):
         find_tissue(ArraySlide(glass().astype(np.uint8)), **{name: -1})
 
 

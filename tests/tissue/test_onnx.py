@@ -111,9 +111,8 @@ def test_layout_channel_softmax_and_coarser_output(tmp_path):
         slide_of(), mpp=8, detector=OnnxDetector(tile_px=128, overlap_px=16, **options)
     )
     assert (tissue.mask == DISC[2::4, 2::4]).mean() > 0.99
-    with pytest.raises(
-        ValueError, match=r"given \(1, 64, 64, 3\), but it takes \(1, 128, 128, 3\)"
-    ):
+    message = r"an input of the shape \(1, 64, 64, 3\), but it takes \(1, 128, 128, 3\)"
+    with pytest.raises(ValueError, match=message):
         st.find_tissue(slide_of(), detector=OnnxDetector(tile_px=64, overlap_px=8, **options))
 
 
@@ -193,18 +192,18 @@ def test_tiles_smaller_than_an_overview_pixel_are_refused(greenless):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"model": "no.onnx"}, FileNotFoundError, "There is no model no.onnx"),
-        ({"model": 3}, TypeError, "model is a path, but it is a int"),
-        ({"mpp": 0}, ValueError, r"mpp is from 0.05 to 500, but it is 0"),
-        ({"tile_px": 8}, ValueError, "tile_px is from 16 to 4096"),
-        ({"overlap_px": 256}, ValueError, "overlap_px is from 0 to 255"),
-        ({"layout": "CHW"}, ValueError, "layout is one of NCHW, NHWC"),
-        ({"activation": "relu"}, ValueError, "activation is one of none"),
-        ({"channel": -1}, ValueError, "channel is from 0"),
-        ({"threshold": float("nan")}, ValueError, "threshold is a number"),
-        ({"std": (1, 0, 1)}, ValueError, "no std is 0"),
-        ({"mean": (1,)}, ValueError, "a number for each of red"),
-        ({"threads": 0}, ValueError, "threads is from 1"),
+        ({"model": "no.onnx"}, FileNotFoundError, "The model no.onnx does not exist"),
+        ({"model": 3}, TypeError, "model must be a path, but it is a int"),
+        ({"mpp": 0}, ValueError, r"mpp must be from 0.05 to 500, but it is 0"),
+        ({"tile_px": 8}, ValueError, "tile_px must be from 16 to 4096"),
+        ({"overlap_px": 256}, ValueError, "overlap_px must be from 0 to 255"),
+        ({"layout": "CHW"}, ValueError, "layout must be one of NCHW, NHWC"),
+        ({"activation": "relu"}, ValueError, "activation must be one of none"),
+        ({"channel": -1}, ValueError, "channel must be from 0"),
+        ({"threshold": float("nan")}, ValueError, "threshold must be a finite number"),
+        ({"std": (1, 0, 1)}, ValueError, "no std may be 0"),
+        ({"mean": (1,)}, ValueError, "a number for red, green and blue"),
+        ({"threads": 0}, ValueError, "threads must be from 1"),
     ],
 )
 def test_impossible_options_are_refused_at_birth(greenless, options, error, message):
@@ -217,7 +216,7 @@ def test_impossible_options_are_refused_at_birth(greenless, options, error, mess
     [
         ({"output": "other"}, "outputs are answer, not 'other'"),
         ({"channel": 1}, "have channel 1, but its shape is"),
-        ({"layout": "NHWC"}, r"given \(1, 512, 512, 3\), but it takes"),
+        ({"layout": "NHWC"}, r"an input of the shape \(1, 512, 512, 3\), but it takes"),
     ],
 )
 def test_what_does_not_fit_the_network_is_said(greenless, options, message):
@@ -225,10 +224,10 @@ def test_what_does_not_fit_the_network_is_said(greenless, options, message):
         st.find_tissue(slide_of(), detector=OnnxDetector(model=greenless, mpp=2.0, **options))
 
 
-def test_a_file_that_is_no_model_is_said_to_be_none(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused(tmp_path):
     path = tmp_path / "no.onnx"
     path.write_bytes(b"not a model")
-    with pytest.raises(ValueError, match="is no model that can be run"):
+    with pytest.raises(ValueError, match="is not a model that can be run"):
         st.find_tissue(slide_of(), detector=OnnxDetector(model=path, mpp=2.0))
 
 

@@ -61,5 +61,5 @@ def test_large_images_give_mirrored_masks_where_the_factor_divides():
 
 
 def test_a_share_above_1_is_refused():
-    with pytest.raises(ValueError, match=r"min_texture is at most 1, but this one is 1\.2"):
+    with pytest.raises(ValueError, match=r"min_texture must be at most 1, but it is 1\.2"):
         OpticalDensityDetector(min_texture=1.2)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tampering import edit_json
+from tampering import edit_json, names, reseal
 
 import slidetile as st
 
@@ -63,6 +63,18 @@ def test_metadata_that_contradict_the_rest_are_found_though_the_manifest_fits(co
     path = copied("zstd")
     edit_json(path, name, change)
     assert st.verify_store(path) != ()
+
+
+def test_metadata_in_other_bytes_are_found_though_they_say_the_same(copied):
+    path = copied("zstd")
+    for name in names(path):
+        if name.endswith(".json"):
+            text = (path / name).read_bytes()
+            (path / name).write_text(json.dumps(json.loads(text)))
+            reseal(path)
+            (finding,) = st.verify_store(path)
+            assert (finding.path, "in other bytes" in finding.what) == (name, True)
+            (path / name).write_bytes(text)
 
 
 def leaves(node, keys=()):

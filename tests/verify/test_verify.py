@@ -95,12 +95,25 @@ def test_unreadable_tiles_are_no_findings(damaged_sample, tmp_path, cli, codec):
         assert st.verify_store(path, slide=slide, deep=True) == ()
     result = cli("verify", path)
     assert (result.exit_code, result.stdout) == (0, "findings: 0\n")
-    assert "tiles the slide could not give: 1" in result.stderr
+    assert "tiles that could not be read from the slide: 1" in result.stderr
     row = pq.read_table(path / TABLE)["status"].to_pylist().index("unreadable")
     change_row(path, row, "status", "ok")
     assert "not all its chunks are stored" in (found := told(st.verify_store(path))) or (
         codec == "native" and "its mean_red is nan, but its pixels give" in found
     )
+
+
+class SlideWithABug(st.ArraySlide):
+    def fetch(self, _region, **_level):
+        raise self.bug
+
+
+@pytest.mark.parametrize("bug", [AttributeError("x"), TypeError("x"), KeyError("x")], ids=repr)
+def test_an_error_of_a_program_is_not_taken_for_damage(intact, bug):
+    slide = SlideWithABug(pixels(), mpp=(0.5, 0.25), name="small")
+    slide.bug = bug
+    with pytest.raises(type(bug), match="x"):
+        st.verify_store(intact / "zstd.zarr", slide=slide)
 
 
 def test_what_is_no_finished_store_is_refused(intact, tmp_path):
@@ -136,7 +149,8 @@ def test_a_continued_store_has_no_findings(tmp_path, long_slide, codec):
     with pytest.raises(Interrupted):
         st.tile_slide(long_slide, path, recipe, on_progress=stop)
     partial = tmp_path / "s.zarr.partial"
-    (partial / "0" / "c" / "0" / "0.tmp").write_bytes(b"left")
+    for stray in ("0.tmp", ".0123456789abcdef.tmp"):
+        (partial / "0" / "c" / "0" / stray).write_bytes(b"left")
     shard = partial / shards(partial)[0]
     shard.write_bytes(shard.read_bytes()[:-1])
     st.tile_slide(long_slide, path, recipe)
@@ -150,7 +164,7 @@ def test_the_command_says_that_all_is_well(cli, intact):
     for arguments in ((), ("--deep",), ("--slide", SAMPLE, "--deep", "--workers", "3")):
         result = cli("verify", path, *arguments)
         assert (result.exit_code, result.stdout, result.stderr) == (0, "findings: 0\n", "")
-    assert json.loads(cli("verify", path, "--json").stdout) == []
+    assert json.loads(cli("verify", path, "--json").stdout)["findings"] == []
 
 
 def test_the_command_lists_what_it_finds(cli, copied):
@@ -164,7 +178,7 @@ def test_the_command_lists_what_it_finds(cli, copied):
     result = cli("verify", path, "--json")
     assert result.exit_code == 1
     expected = {"path": "a", "what": "it is no file of this store", "tile": None}
-    assert json.loads(result.stdout)[0] == expected
+    assert json.loads(result.stdout)["findings"][0] == expected
 
 
 def test_the_command_on_what_is_no_store(cli, copied, tmp_path):

@@ -72,9 +72,9 @@ def test_the_job_finishes_within_a_container_of_512_mb(group, long_slide, tmp_pa
     line += ["-o", str(tmp_path / "s.zarr"), "--json"]
     done = subprocess.run(["sh", "-c", enter, "sh", *line], check=True, capture_output=True)
     facts = json.loads(done.stdout)
-    assert facts["tiles"] > 0
-    assert facts["peak_bytes"] < LIMIT_BYTES
-    assert facts["budget_bytes"] < LIMIT_BYTES
+    assert facts["store"]["tiles"] > 0
+    assert facts["memory"]["peak_bytes"] < LIMIT_BYTES
+    assert facts["memory"]["budget_bytes"] < LIMIT_BYTES
 
 
 def within(kind, limit_bytes, *arguments):
@@ -108,7 +108,7 @@ def test_the_job_finishes_within_512_mb_of_address_space(
     out = tmp_path / "x.zarr"
     done = within(kind, limit_bytes, "tile", long_slide, "--codec", codec, "-o", out, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["budget_bytes"] < limit_bytes
+    assert json.loads(done.stdout)["memory"]["budget_bytes"] < limit_bytes
     assert tree(out) == long_trees[codec]
 
 

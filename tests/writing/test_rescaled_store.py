@@ -8,6 +8,7 @@ import pytest
 
 import slidetile as st
 from slidetile.format.manifest import FileSum, pack_manifest
+from slidetile.format.metadata.node import to_json
 from slidetile.format.names import MANIFEST
 from slidetile.raster.averaging import Resampling
 
@@ -203,7 +204,7 @@ def test_a_store_that_lies_about_level_0_is_found_out(averaged, lie):
     node = json.loads(before["zarr.json"])
     lie(node["attributes"]["slidetile"])
     try:
-        path.write_text(json.dumps(node))
+        path.write_bytes(to_json(node))
         files = (file for file in averaged.path.rglob("*") if file.is_file())
         names = {str(file.relative_to(averaged.path)): file for file in files}
         sums = {n: FileSum.of(file.read_bytes()) for n, file in names.items() if n != MANIFEST}
@@ -274,11 +275,14 @@ def test_the_command_line_asks_by_mpp_or_by_objective(cli, sample, averaged, tre
     for power in ("5x", "5X", "5", "5.0x"):
         told = json.loads(cli("plan", sample, "--objective", power, "--json").stdout)
         assert told["codec"] == "native"
-        assert told["level_0"] == "level 1 of the slide, as it is"
+        assert (told["level_0"]["slide_level"], told["mpp_um"]) == (1, [2.0, 2.0])
+    assert "level 1 of the slide, unchanged" in cli("plan", sample, "--objective", "5x").stdout
     told = json.loads(cli("plan", sample, "--objective", "14×", "--json").stdout)
-    assert told["level_0"] == "level 0 of the slide, 1.42857×1.42857 pixels averaged into one"
-    assert "level_0" not in json.loads(cli("plan", sample, "--objective", "20x", "--json").stdout)
-    assert "averaged into one" in cli("info", "mpp.zarr").stdout
+    assert told["level_0"]["slide_level"] == 0
+    assert told["level_0"]["averaging_factor"] == pytest.approx([10 / 7] * 2)
+    assert "level 0" not in cli("plan", sample, "--objective", "20x").stdout
+    averaging = "level 0 of the slide, 1.4×1.4 pixels averaged into one"
+    assert averaging in cli("info", "mpp.zarr").stdout
     assert cli("verify", "mpp.zarr", "--slide", sample, "--deep").exit_code == 0
 
 
@@ -286,8 +290,8 @@ def test_the_command_line_asks_by_mpp_or_by_objective(cli, sample, averaged, tre
     ("options", "message"),
     [
         ("--mpp 0.5 --objective 20x", "give one of them"),
-        ("--objective high", "'high' is no power such as 20x"),
-        ("--objective 0x", "is no power such as 20x"),
+        ("--objective high", "'high' is not a power such as 20x"),
+        ("--objective 0x", "is not a power such as 20x"),
         ("--objective 1000x", "between 0.05 and 50 µm per pixel, but this one is 0.01"),
         ("--mpp 0", "between 0.05 and 50"),
         ("--mpp 0.25", "The slide has 0.5×0.5 µm per pixel"),

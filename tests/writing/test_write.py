@@ -244,6 +244,17 @@ def test_an_interrupted_run_continues_to_the_same_bytes(request, tmp_path, codec
         assert tree(path) == whole
 
 
+def test_progress_is_reported_to_whatever_can_be_called(tmp_path):
+    class Reports(list):  # empty at first, and so false
+        __call__ = list.append
+
+    reports = Reports()
+    slide = st.ArraySlide(np.zeros((64, 64, 3), np.uint8))
+    plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=64, min_tissue_fraction=0))
+    st.write_tiles(slide, plan, tmp_path / "s.zarr", on_progress=reports)
+    assert [report.shards_done for report in reports] == [0, 1]
+
+
 def test_a_damaged_or_missing_shard_of_an_interrupted_run_is_made_again(tmp_path):
     with st.open_slide(SAMPLE) as slide:
         plan = plan_of(slide, 512)

@@ -70,32 +70,43 @@ class RawCodec(_PlanarChunks):
         return _interleaved(payload, shape)
 
 
+LOWEST_LEVEL, HIGHEST_LEVEL = -(1 << 17), 22
+"""Compression levels that Zstandard has."""
+
+
 @dataclass(frozen=True, slots=True)
 class ZstdCodec(_PlanarChunks):
     """Lossless, and readable by every Zarr v3 reader."""
 
-    level: int = 1
-    """Effort of Zstandard; 1 is the fastest and costs photographs hardly any size."""
+    compression_level: int = 1
+    """Effort of Zstandard, −131072–22; 1 is quick and costs photographs hardly any size."""
 
     name: CodecName = "zstd"
     """What a store calls it."""
+
+    def __post_init__(self) -> None:
+        if not LOWEST_LEVEL <= self.compression_level <= HIGHEST_LEVEL:
+            raise ValueError(
+                f"A compression level is {LOWEST_LEVEL}–{HIGHEST_LEVEL}, but this one is "
+                f"{self.compression_level}."
+            )
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
         """Planar bytes, then Zstandard with its own checksum."""
         return [
             {"name": "bytes"},
-            {"name": "zstd", "configuration": {"level": self.level, "checksum": True}},
+            {"name": "zstd", "configuration": {"level": self.compression_level, "checksum": True}},
         ]
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The compression level."""
-        return {"level": self.level}
+        return {"level": self.compression_level}
 
     def encode(self, pixels: ChunkPixels) -> bytes:
         """Compress the planes; the frame ends with the checksum of its content."""
-        return bytes(_zstd(self.level).encode(np.ascontiguousarray(pixels)))
+        return bytes(_zstd(self.compression_level).encode(np.ascontiguousarray(pixels)))
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
@@ -120,7 +131,7 @@ def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> Pixe
 
 
 @cache
-def _zstd(level: int) -> Any:
+def _zstd(compression_level: int) -> Any:
     from numcodecs.zstd import Zstd
 
-    return Zstd(level=level, checksum=True)
+    return Zstd(level=compression_level, checksum=True)

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slidetile.raster.pixels import Pixels, blank, fill_colour
+from slidetile.raster.pixels import WHITE, Colour, Pixels, blank, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedPixels
-from slidetile.slides.background import WHITE, Colour, composite
+from slidetile.slides.background import composite
+from slidetile.slides.fetched import DecodedPixels
 
 _OPAQUE = 0xFF000000
 """The least four bytes of red, green, blue and full alpha, as one little-endian number."""
@@ -41,7 +41,7 @@ class VendorPixels:
         return self.rgba.nbytes
 
     def crop(self, part: Region) -> "VendorPixels | DecodedPixels":
-        """Return a view of a part; see `slidetile.slides.slide.FetchedPixels`."""
+        """Return a view of a part; see `slidetile.slides.fetched.FetchedPixels`."""
         inside = self.at.intersection(part)
         if inside is None:
             return DecodedPixels(blank(part.width, part.height, 3, self.background or WHITE))
@@ -54,7 +54,7 @@ class VendorPixels:
         )
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Return the region; see `slidetile.slides.slide.FetchedPixels`."""
+        """Return the region; see `slidetile.slides.fetched.FetchedPixels`."""
         canvas = np.empty((self.height, self.width, 3), np.uint8) if out is None else out
         if self.background is not None and canvas.shape[:2] != self.rgba.shape[:2]:
             fill_colour(canvas, self.background)

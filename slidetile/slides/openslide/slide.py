@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import openslide
@@ -11,11 +12,12 @@ import pyarrow as pa
 from PIL import Image
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
-from slidetile.raster.pixels import Pixels, blank
+from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
-from slidetile.slides.array import DecodedPixels
-from slidetile.slides.background import WHITE, Colour
-from slidetile.slides.file_slide import FileSlide, choose_mpp
+from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.fetched import DecodedPixels
+from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.openslide.pixels import VendorPixels, is_opaque
 from slidetile.slides.slide import Level
 
@@ -27,7 +29,7 @@ _PIECE_SIDE_PX = 2048
 
 
 class VendorSlide(FileSlide):
-    """A slide in any format OpenSlide reads.
+    """A slide in any format OpenSlide reads; its compressed tiles OpenSlide does not give out.
 
     Parameters
     ----------
@@ -43,7 +45,6 @@ class VendorSlide(FileSlide):
     """
 
     reader = "openslide"
-    channels = 3
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         self._lock = threading.Lock()
@@ -57,22 +58,18 @@ class VendorSlide(FileSlide):
         self.objective_power = _number(properties.get("openslide.objective-power"))
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
-        self.levels = _levels(self._handle, properties)
+        self._levels = _levels(self._handle, properties)
         self._scan_area = _scan_area(properties)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels OpenSlide names, finest first."""
+        return self._levels
 
     @property
     def scan_area(self) -> Region:
         """The bounds of what was scanned, where the file says them; of all scenes together."""
         return self._scan_area or self.bounds
-
-    def fetch(self, region: Region, *, level: int = 0) -> DecodedPixels | VendorPixels:
-        """Read a region. OpenSlide reads and decodes in one step; see `Slide.fetch`."""
-        asked = self.level_region(region, level)
-        return self._fetch(asked, range(len(self.levels))[level], lambda: self.background)
-
-    def native_tiles(self, level: int) -> None:
-        """Return None: OpenSlide does not give out compressed tiles."""
-        self.levels[level]
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
@@ -81,13 +78,10 @@ class VendorSlide(FileSlide):
                 self._closed = True
                 self._handle.close()
 
-    def _read_on_white(self, region: Region, level: int) -> Pixels:
-        return self._fetch(region, level, lambda: WHITE).pixels()
-
-    def _fetch(
+    def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
     ) -> DecodedPixels | VendorPixels:
-        """Read pixels of a level; the background is found only where it shows."""
+        """Read a region. OpenSlide reads and decodes in one step; see `FileSlide.fetch_level`."""
         width, height = self.levels[level].size
         inside = region.intersection(Region(x=0, y=0, width=width, height=height))
         pieces = list(_pieces(inside))
@@ -127,13 +121,13 @@ class VendorSlide(FileSlide):
         """
         self._current()
         try:
-            handle = _open(self._path)
+            handle = _open(self.path)
             pixels = self._read_with(handle, piece, level)
         except (openslide.OpenSlideError, UnsupportedSlideError) as error:
             self._replace(None)
             raise SlideReadError(
                 f"{piece.width}×{piece.height} pixels at column {piece.x}, row {piece.y} of level "
-                f"{level} of {self._path.name} cannot be read: {one_line(error)}."
+                f"{level} of {self.path.name} cannot be read: {one_line(error)}."
             ) from error
         self._replace(handle)
         return pixels
@@ -141,23 +135,23 @@ class VendorSlide(FileSlide):
     def _read_with(self, handle: openslide.OpenSlide, piece: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
-        downsample = self.levels[level].downsample
+        downsample = mean_downsample(self.levels[level].downsample)
         location = round(piece.x * downsample), round(piece.y * downsample)
         return pixels_of(handle.read_region(location, level, (piece.width, piece.height)))
 
     def _current(self) -> openslide.OpenSlide:
         with self._lock:
             if self._closed:
-                raise ValueError(f"{self._path} is closed: open the slide again to read from it.")
+                raise ValueError(f"{self.path} is closed: open the slide again to read from it.")
             if self._process != os.getpid():  # forked: the parent's handle is not ours to use
-                self._handle, self._process = _open(self._path), os.getpid()
+                self._handle, self._process = _open(self.path), os.getpid()
             return self._handle
 
     def _replace(self, handle: openslide.OpenSlide | None) -> None:
         """Install a fresh handle, so that the next region does not meet the failed one."""
         with contextlib.suppress(UnsupportedSlideError), self._lock:
             if not self._closed:
-                self._handle = handle or _open(self._path)
+                self._handle = handle or _open(self.path)
 
 
 def _open(path: Path) -> openslide.OpenSlide:
@@ -191,22 +185,32 @@ def _pieces(region: Region | None) -> Iterator[Region]:
 
 
 def _levels(handle: openslide.OpenSlide, properties: dict[str, str]) -> tuple[Level, ...]:
-    def tile_side(level: int, name: str) -> int | None:
-        text = properties.get(f"openslide.level[{level}].tile-{name}", "")
+    sizes, downsamples = handle.level_dimensions, handle.level_downsamples
+    return tuple(
+        _level(sizes[0], size, downsample, properties, f"openslide.level[{number}]")
+        for number, (size, downsample) in enumerate(zip(sizes, downsamples, strict=True))
+    )
+
+
+def _level(
+    whole: tuple[int, int],
+    size: tuple[int, int],
+    downsample: float,
+    properties: dict[str, str],
+    name: str,
+) -> Level:
+    """Return a level. OpenSlide has one downsample for both axes: their mean, or the format's."""
+
+    def tile_side(axis: str) -> int | None:
+        text = properties.get(f"{name}.tile-{axis}", "")
         return int(text) if text.isdecimal() else None
 
-    return tuple(
-        Level(
-            width=width,
-            height=height,
-            downsample=max(1.0, downsample),
-            tile_width_px=tile_side(index, "width"),
-            tile_height_px=tile_side(index, "height"),
-        )
-        for index, ((width, height), downsample) in enumerate(
-            zip(handle.level_dimensions, handle.level_downsamples, strict=True)
-        )
-    )
+    width_px, height_px = tile_side("width"), tile_side("height")
+    level = Level.covering(whole, size, tile_width_px=width_px, tile_height_px=height_px)
+    if mean_downsample(level.downsample) == downsample:
+        return level
+    told = max(1.0, downsample)
+    return replace(level, downsample=(told, told))
 
 
 def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:

@@ -122,6 +122,11 @@ class BlockGrid:
         return 4 * self.block_bytes + (1 << 16)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the image."""
+        return self.width, self.height
+
+    @property
     def bounds(self) -> Region:
         """The whole image."""
         return Region(x=0, y=0, width=self.width, height=self.height)

@@ -7,7 +7,7 @@ whether they hold RGB or YCbCr. A tile taken out of the file needs both put befo
 from dataclasses import dataclass
 
 from slidetile.errors import NotNativeError
-from slidetile.slides.slide import DAMAGED
+from slidetile.slides.native import DAMAGED
 
 _SOI = b"\xff\xd8"
 _EOI = b"\xff\xd9"

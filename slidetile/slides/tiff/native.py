@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.slides.slide import Cells
+from slidetile.slides.native import Cells
 from slidetile.slides.tiff.blocks import BlockGrid
 from slidetile.slides.tiff.encoding import JPEG
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
@@ -45,7 +45,7 @@ class TiffTiles:
         return held_bytes(self.extents)
 
     def streams(self) -> list[bytes | None]:
-        """Return each tile as a JPEG stream; see `slidetile.slides.slide.FetchedTiles`."""
+        """Return each tile as a JPEG stream; see `slidetile.slides.native.FetchedTiles`."""
         native, size = self.jpegs.native, self.size
         return [
             None if extent is None else native(extent[0], size, extent[1], extent[2])
@@ -54,7 +54,7 @@ class TiffTiles:
 
 
 class TiffNativeTiles:
-    """A level of JPEG tiles; see `slidetile.slides.slide.NativeTiles`."""
+    """A level of JPEG tiles; see `slidetile.slides.native.NativeTiles`."""
 
     def __init__(self, file: SlideFile, grid: BlockGrid) -> None:
         self._file = file

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slidetile.errors import SlideReadError, one_line
-from slidetile.raster.pixels import Pixels, fill_colour, paste
+from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
-from slidetile.slides.background import Colour, composite
+from slidetile.slides.background import composite
 from slidetile.slides.tiff.blocks import Block, BlockGrid
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
@@ -43,7 +43,7 @@ class TiffPixels:
         return held_bytes(self.extents)
 
     def crop(self, part: Region) -> "TiffPixels":
-        """Return a part with the blocks it needs; see `slidetile.slides.slide.FetchedPixels`."""
+        """Return a part with the blocks it needs; see `slidetile.slides.fetched.FetchedPixels`."""
         own = Region(
             x=self.region.x + part.x, y=self.region.y + part.y, width=part.width, height=part.height
         )
@@ -56,7 +56,7 @@ class TiffPixels:
         )
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Decode and return the region; see `slidetile.slides.slide.FetchedPixels`.
+        """Decode and return the region; see `slidetile.slides.fetched.FetchedPixels`.
 
         Raises
         ------

@@ -4,13 +4,14 @@ tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes
 as fast as OpenSlide, with the same pixels.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
-from slidetile.slides.background import WHITE, Colour
-from slidetile.slides.file_slide import FileSlide, choose_mpp
+from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.slide import Level
 from slidetile.slides.tiff.blocks import BlockGrid
 from slidetile.slides.tiff.directory import read_contents
@@ -51,7 +52,15 @@ class TiffSlide(FileSlide):
             kind = type(error)
             raise kind(f"{path.name} cannot be opened: {error}.") from error
         self._grids = contents.grids
-        self.levels = tuple(_level(grid, self._grids[0]) for grid in self._grids)
+        self._levels = tuple(
+            Level.covering(
+                self._grids[0].size,
+                grid.size,
+                tile_width_px=grid.block_width,
+                tile_height_px=grid.block_height,
+            )
+            for grid in self._grids
+        )
         self.objective_power = metadata.objective_power
         self.icc_profile = metadata.icc_profile
         self.vendor = metadata.vendor
@@ -62,10 +71,23 @@ class TiffSlide(FileSlide):
             if is_native(grid)
         }
 
-    def fetch(self, region: Region, *, level: int = 0) -> TiffPixels:
-        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
-        asked = self.level_region(region, level)
-        return self._fetch(asked, level, self._background_under(asked, self._grids[level]))
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The images of the file that make its pyramid, finest first."""
+        return self._levels
+
+    def fetch_level(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> TiffPixels:
+        """Read the bytes of a region; see `slidetile.slides.file_slide.FileSlide.fetch_level`."""
+        grid = self._grids[level]
+        return fetch_region(
+            self._file,
+            grid,
+            region,
+            name=f"level {level} of {self.path.name}",
+            background=background() if _shows_background(region, grid) else WHITE,
+        )
 
     def native_tiles(self, level: int) -> TiffNativeTiles | None:
         """Return access to a level's JPEG tiles, or None where they cannot be copied."""
@@ -75,29 +97,9 @@ class TiffSlide(FileSlide):
         """Release the file. Closing twice is allowed."""
         self._file.close()
 
-    def _read_on_white(self, region: Region, level: int) -> Pixels:
-        return self._fetch(region, level, WHITE).pixels()
 
-    def _fetch(self, region: Region, level: int, background: Colour) -> TiffPixels:
-        grid = self._grids[level]
-        name = f"level {level} of {self._path.name}"
-        return fetch_region(self._file, grid, region, name=name, background=background)
-
-    def _background_under(self, region: Region, grid: BlockGrid) -> Colour:
-        """Find the background only for what shows it: finding it may read a whole level."""
-        if grid.bounds.contains(region) and not grid.encoding.has_alpha:
-            indices = [block.index for block in grid.blocks(region)]
-            if grid.counts[indices].all():
-                return WHITE
-        return self.background
-
-
-def _level(grid: BlockGrid, finest: BlockGrid) -> Level:
-    downsample = (finest.width / grid.width + finest.height / grid.height) / 2
-    return Level(
-        width=grid.width,
-        height=grid.height,
-        downsample=max(1.0, downsample),
-        tile_width_px=grid.block_width,
-        tile_height_px=grid.block_height,
-    )
+def _shows_background(region: Region, grid: BlockGrid) -> bool:
+    if not grid.bounds.contains(region) or grid.encoding.has_alpha:
+        return True
+    indices = [block.index for block in grid.blocks(region)]
+    return not grid.counts[indices].all()

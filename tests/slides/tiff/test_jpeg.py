@@ -9,8 +9,8 @@ from PIL import Image
 
 from slidetile.errors import NotNativeError
 from slidetile.raster.region import Region
+from slidetile.slides.native import DAMAGED
 from slidetile.slides.opening import open_slide
-from slidetile.slides.slide import DAMAGED
 from slidetile.slides.tiff.jpeg import JpegTiles, parse_header
 
 NATIVE = [

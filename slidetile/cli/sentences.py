@@ -1,0 +1,167 @@
+"""What people read about a slide, a plan, a store or a run: a name and a text for each line.
+
+Knows how facts are put into words. Does not know how they are printed.
+"""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from slidetile.cli.facts import (
+    AreaFacts,
+    ExportFacts,
+    Level0Facts,
+    LevelFacts,
+    PlanFacts,
+    QualityFacts,
+    SlideFacts,
+    StoreFacts,
+    TileFacts,
+)
+from slidetile.cli.quantities import (
+    counted,
+    duration,
+    extent,
+    number,
+    resolution,
+    share,
+    size_bytes,
+)
+
+Lines = dict[str, str]
+"""The text of each line, by its name, in reading order."""
+
+
+def slide_lines(facts: SlideFacts) -> Lines:
+    """Return the lines of `info` about a slide."""
+    native = [level["native_tile_px"] for level in facts["levels"]]
+    return {
+        "slide": facts["slide_name"],
+        "vendor": facts["vendor"],
+        "reader": facts["reader"],
+        "file": size_bytes(facts["file_bytes"]),
+        "size": f"{extent(facts['width_px'], facts['height_px'])} px",
+        **_scan_area(facts["scan_area"], (facts["width_px"], facts["height_px"])),
+        "levels": _levels(facts["levels"]),
+        "native tiles": ", ".join(map(_native_tile, native)),
+        "resolution": resolution(facts["mpp_um"]),
+        "objective": _objective(facts["objective_power"]),
+        "background": _colour(facts["background_rgb"]),
+        "colour profile": _profile(facts["icc_profile_bytes"]),
+        "fingerprint": facts["fingerprint"],
+    }
+
+
+def store_lines(facts: StoreFacts) -> Lines:
+    """Return the lines of `info` about a store."""
+    return {
+        "store": facts["store_path"],
+        "slide": facts["slide_name"] or "left out",
+        "tiles": counted(facts["tiles"]),
+        "unreadable": counted(facts["unreadable"]),
+        "tile size": f"{facts['tile_size_px']} px",
+        "codec": facts["codec"],
+        "tiles take": size_bytes(facts["tile_bytes"]),
+        "levels": _levels(facts["levels"]),
+        "resolution": resolution(facts["mpp_um"]),
+        **_level_0(facts["level_0"]),
+        **_quality(facts["quality"]),
+    }
+
+
+def plan_lines(facts: PlanFacts) -> Lines:
+    """Return the lines of `plan`."""
+    grid, pieces = counted(facts["grid_tiles"]), counted(facts["tissue_pieces"])
+    written = {"preview": facts["preview_path"], "geojson": facts["geojson_path"]}
+    return {
+        **_level_0(facts["level_0"]),
+        "tiles": counted(facts["tiles"]),
+        "grid": f"{grid} tiles of {facts['tile_size_px']} px",
+        "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        "codec": facts["codec"],
+        "store takes": size_bytes(facts["store_bytes"]),
+        "time": duration(facts["seconds"]),
+        "disk": f"{size_bytes(facts['free_bytes'])} free, {_fits(has_room=facts['fits'])}",
+        **{name: path for name, path in written.items() if path is not None},
+    }
+
+
+def tile_lines(facts: TileFacts) -> Lines:
+    """Return the lines of `tile`."""
+    memory = facts["memory"]
+    return {
+        **store_lines(facts["store"]),
+        "time": duration(facts["seconds"]),
+        "memory": f"{size_bytes(memory['peak_bytes'])} at most",
+        "budget": f"{size_bytes(memory['budget_bytes'])}, throttled {memory['throttled']} times",
+    }
+
+
+def export_lines(facts: ExportFacts) -> Lines:
+    """Return the lines of `export`."""
+    return {
+        "geojson": facts["geojson_path"],
+        "tiles": counted(facts["tiles"]),
+        "file": size_bytes(facts["file_bytes"]),
+    }
+
+
+def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:
+    """Return the line about the scanned region, if it is not the whole slide."""
+    if (area["x_px"], area["y_px"], area["width_px"], area["height_px"]) == (0, 0, *size):
+        return {}
+    corner = f"({area['x_px']}, {area['y_px']})"
+    return {"scan area": f"{extent(area['width_px'], area['height_px'])} px at {corner}"}
+
+
+def _level_0(facts: Level0Facts) -> Lines:
+    """Return the line about the source of level 0, if it is not the slide's level 0."""
+    if facts["slide_scale"] == [1.0, 1.0]:
+        return {}
+    across, down = map(number, facts["averaging_factor"])
+    is_averaged = (across, down) != ("1", "1")
+    how = f"{across}×{down} pixels averaged into one" if is_averaged else "unchanged"
+    return {"level 0": f"level {facts['slide_level']} of the slide, {how}"}
+
+
+def _quality(facts: QualityFacts) -> Lines:
+    """Return the lines about the median quality, if any tile could be measured."""
+    known = {name: value for name, value in facts["medians"].items() if value is not None}
+    if len(known) < len(facts["medians"]):
+        return {}
+    colour = [known.pop(f"mean_{name}") for name in ("red", "green", "blue")]
+    sharpness = number(known.pop("laplacian_variance"))
+    at = "" if facts["mpp_um"] is None else f", at {resolution(facts['mpp_um'])}"
+    shares = (f"{name.removesuffix('_fraction')} {share(known[name])}" for name in known)
+    return {
+        "median colour": _colour(colour),
+        "median shares": ", ".join(shares),
+        "median sharpness": f"{sharpness} (variance of the Laplacian{at})",
+        "tiles with pen": counted(facts["tiles_with_pen"]),
+    }
+
+
+def _levels(levels: Sequence[LevelFacts]) -> str:
+    return ", ".join(
+        f"{extent(level['width_px'], level['height_px'])} (1/{number(fmean(level['downsample']))})"
+        for level in levels
+    )
+
+
+def _native_tile(size: list[int] | None) -> str:
+    return "none" if size is None else f"{extent(*size)}"
+
+
+def _objective(power: float | None) -> str:
+    return "unknown" if power is None else f"{number(power)}×"
+
+
+def _profile(length_bytes: int | None) -> str:
+    return "none" if length_bytes is None else size_bytes(length_bytes)
+
+
+def _colour(channels: Sequence[float]) -> str:
+    return ", ".join(f"{channel:.0f}" for channel in channels)
+
+
+def _fits(*, has_room: bool) -> str:
+    return "it fits" if has_room else "it does not fit"

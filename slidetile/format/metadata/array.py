@@ -1,0 +1,175 @@
+"""The ``zarr.json`` of an array: how a level, the overview or the tissue is cut and encoded."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from slidetile.errors import StoreError
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.layout import ChunkGrid, is_sharded
+from slidetile.format.metadata.node import JsonNode, parse_json, to_json
+from slidetile.format.metadata.rules import Items, OneOf, Whole
+
+DIMENSIONS = ("c", "y", "x")
+
+LARGEST_SIDE_PX = 1 << 24
+"""Of an array and of a shard: more than any scanner delivers."""
+
+LARGEST_CHUNK_BYTES = 1 << 28
+"""More than any chunk slidetile writes; bounds what a damaged store can make a reader allocate."""
+
+MOST_CHUNKS_IN_SHARD = 1 << 16
+"""More than any shard has; bounds the index that a reader looks for."""
+
+DataType = Literal["uint8", "uint32"]
+
+_FILLS = {"uint8": Whole(0, (1 << 8) - 1), "uint32": Whole(0, (1 << 32) - 1)}
+_SIDES = Items(Whole(1, LARGEST_SIDE_PX), 3, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayMetadata:
+    """A (c, y, x) array, sharded unless its codec is one whose files can be mapped.
+
+    Raises
+    ------
+    ValueError
+        It is larger than any array of a store, or has not 1 or 3 channels.
+    """
+
+    grid: ChunkGrid
+    """How it is cut into shards and chunks."""
+
+    codec: ChunkCodec
+    """How its chunks are stored."""
+
+    channels: int
+    """3 or 1; every chunk holds all of them."""
+
+    fill: int
+    """Value of what is not stored."""
+
+    data_type: DataType = "uint8"
+    """Type of its samples: uint8 for pixels, uint32 for labels, which have 1 channel."""
+
+    def __post_init__(self) -> None:
+        if self.channels not in ((1, 3) if self.data_type == "uint8" else (1,)):
+            raise ValueError(
+                f"shape has {self.channels} channels, but pixels have 1 or 3, and labels have 1"
+            )
+        grid = self.grid
+        longest = max(grid.width, grid.height, grid.shard_width, grid.shard_height)
+        if longest > LARGEST_SIDE_PX:
+            raise ValueError(f"shape has a side of {longest} px, more than {LARGEST_SIDE_PX}")
+        if self.chunk_bytes > LARGEST_CHUNK_BYTES:
+            raise ValueError(
+                f"chunk_shape is of {self.chunk_bytes} bytes, more than {LARGEST_CHUNK_BYTES}"
+            )
+        if grid.chunks_per_shard > MOST_CHUNKS_IN_SHARD:
+            raise ValueError(
+                f"chunk_shape makes {grid.chunks_per_shard} chunks a shard, more than "
+                f"{MOST_CHUNKS_IN_SHARD}"
+            )
+
+    @classmethod
+    def from_json(cls, data: bytes, codec: ChunkCodec) -> Self:
+        """Return what the ``zarr.json`` of an array says.
+
+        Parameters
+        ----------
+        data
+            The file's bytes.
+        codec
+            That of the store, which the array must repeat.
+
+        Raises
+        ------
+        StoreError
+            It says something else than a writer would have. The message names the key.
+        """
+        root = parse_json(data)
+        data_type = OneOf(*_FILLS).read(root["data_type"])
+        try:
+            array = cls(
+                grid=_read_grid(root, is_sharded=is_sharded(codec)),
+                codec=codec,
+                channels=OneOf(1, 3).read(root["shape"][0]),
+                fill=_FILLS[data_type].read(root["fill_value"]),
+                data_type=data_type,
+            )
+        except ValueError as error:
+            raise StoreError(str(error)) from error
+        root.expect(array.to_node())
+        return array
+
+    def to_json(self) -> bytes:
+        """Return the array's ``zarr.json``."""
+        return to_json(self.to_node())
+
+    def to_node(self) -> dict[str, Any]:
+        """Return the metadata as JSON has them."""
+        codecs = self.codec.zarr_codecs
+        if self.data_type != "uint8":
+            codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, *codecs[1:]]
+        if is_sharded(self.codec):
+            codecs = [_sharding(self.grid, codecs, self.channels)]
+        shard = [self.channels, self.grid.shard_height, self.grid.shard_width]
+        return {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": [self.channels, self.grid.height, self.grid.width],
+            "data_type": self.data_type,
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shard}},
+            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+            "fill_value": self.fill,
+            "codecs": codecs,
+            "attributes": {},
+            "dimension_names": list(DIMENSIONS),
+        }
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of its samples, little-endian as they are stored."""
+        return np.dtype({"uint8": "u1", "uint32": "<u4"}[self.data_type])
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of a decoded chunk."""
+        pixels = self.grid.chunk_width * self.grid.chunk_height
+        return self.channels * pixels * self.dtype.itemsize
+
+
+def _sharding(grid: ChunkGrid, codecs: list[dict[str, Any]], channels: int) -> dict[str, Any]:
+    return {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": [channels, grid.chunk_height, grid.chunk_width],
+            "codecs": codecs,
+            "index_codecs": [
+                {"name": "bytes", "configuration": {"endian": "little"}},
+                {"name": "crc32c"},
+            ],
+            "index_location": "end",
+        },
+    }
+
+
+def _read_grid(root: JsonNode, *, is_sharded: bool) -> ChunkGrid:
+    """Return how an array is cut; not all that its metadata say is looked at."""
+    _, height, width = _SIDES.read(root["shape"])
+    _, *shard = _SIDES.read(root["chunk_grid"]["configuration"]["chunk_shape"])
+    chunk = shard
+    if is_sharded:
+        node = root["codecs"][0]["configuration"]["chunk_shape"]
+        _, *chunk = _SIDES.read(node)
+        if shard[0] % chunk[0] or shard[1] % chunk[1]:
+            raise node.refusal(f"a divisor of the shard, {shard[0]}×{shard[1]}")
+    return ChunkGrid(
+        width=width,
+        height=height,
+        chunk_width=chunk[1],
+        chunk_height=chunk[0],
+        chunks_across=shard[1] // chunk[1],
+        chunks_down=shard[0] // chunk[0],
+    )

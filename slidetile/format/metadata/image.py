@@ -1,0 +1,182 @@
+"""OME-Zarr 0.5 images: what viewers are told of a pyramid of arrays."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from slidetile.format.metadata.group import group
+from slidetile.format.metadata.node import JsonNode, is_text, to_json
+from slidetile.format.metadata.rules import Items, Number, Text
+from slidetile.format.metadata.source import MOST_LEVELS
+
+Pair = tuple[float, float]
+
+LARGEST_DOWNSAMPLE = 1 << (MOST_LEVELS - 1)
+
+_UNKNOWN_MPP = (1.0, 1.0)
+"""Without an mpp the unit of length is a level-0 pixel."""
+
+_LENGTHS = Items(Number(0, float(1 << 40)), 3, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageMetadata:
+    """A pyramid of (c, y, x) arrays in the folders 0, 1, …, finest first.
+
+    Raises
+    ------
+    ValueError
+        There are not 1–32 levels with downsamples of at least 1, or not 1 or 3 channels.
+    """
+
+    name: str
+    """Shown by viewers."""
+
+    kind: str
+    """How the coarser levels came about, for people."""
+
+    channels: int
+    """3 for red, green, blue; 1 for grey."""
+
+    mpp: Pair | None
+    """Micrometres per level-0 pixel as (x, y), or None where unknown."""
+
+    downsamples: tuple[Pair, ...]
+    """Level-0 pixels per pixel of each level, as (x, y)."""
+
+    def __post_init__(self) -> None:
+        if not is_text(self.name):
+            raise ValueError(f"An image's name is text, but this one is {self.name!r}.")
+        if self.channels not in (1, 3):
+            raise ValueError(f"An image has 1 or 3 channels, but this one {self.channels}.")
+        is_long = 1 <= len(self.downsamples) <= MOST_LEVELS
+        if not is_long or not all(_is_downsample(d) for pair in self.downsamples for d in pair):
+            raise ValueError(
+                f"An image has 1 to {MOST_LEVELS} levels with downsamples of at least 1, but this "
+                f"one has {self.downsamples}."
+            )
+
+    @classmethod
+    def from_node(cls, node: JsonNode, *, kind: str, mpp: Pair | None) -> Self:
+        """Return what the attribute ``ome`` of an image says.
+
+        Parameters
+        ----------
+        node
+            The attribute.
+        kind, mpp
+            Those of the store, which the image must repeat.
+
+        Raises
+        ------
+        StoreError
+            It says something else than a writer would have. The message names the key.
+        """
+        multiscale = node["multiscales"][0]
+        image = cls(
+            name=Text().read(multiscale["name"]),
+            kind=kind,
+            channels=1 if len(node["omero"]["channels"].items(1, 3)) == 1 else 3,
+            mpp=mpp,
+            downsamples=tuple(
+                _read_downsample(dataset, mpp or _UNKNOWN_MPP)
+                for dataset in multiscale["datasets"].items(1, MOST_LEVELS)
+            ),
+        )
+        node.expect(image.to_node())
+        return image
+
+    def to_json(self) -> bytes:
+        """Return the ``zarr.json`` of a group that holds the image and nothing else."""
+        return to_json(group({"ome": self.to_node()}))
+
+    def to_node(self) -> dict[str, Any]:
+        """Return the attribute ``ome``."""
+        unit = {} if self.mpp is None else {"unit": "micrometer"}
+        return {
+            "version": "0.5",
+            "multiscales": [
+                {
+                    "name": self.name,
+                    "type": self.kind,
+                    "metadata": {"method": self.kind},
+                    "axes": [
+                        {"name": "c", "type": "channel"},
+                        {"name": "y", "type": "space", **unit},
+                        {"name": "x", "type": "space", **unit},
+                    ],
+                    "datasets": [
+                        _dataset(number, downsample, self.mpp or _UNKNOWN_MPP)
+                        for number, downsample in enumerate(self.downsamples)
+                    ],
+                }
+            ],
+            "omero": {
+                "version": "0.5",
+                "channels": _channels(self.channels),
+                "rdefs": {"model": "color" if self.channels == 3 else "greyscale"},
+            },
+        }
+
+
+def _is_downsample(number: float) -> bool:
+    return 1 <= number <= LARGEST_DOWNSAMPLE
+
+
+def _dataset(number: int, downsample: Pair, mpp: Pair) -> dict[str, Any]:
+    x, y = downsample
+    transformations: list[dict[str, Any]] = [
+        {"type": "scale", "scale": [1.0, y * mpp[1], x * mpp[0]]}
+    ]
+    if downsample != (1.0, 1.0):  # a coarse pixel's centre lies between those of what it covers
+        offset = [0.0, _offset(y, mpp[1]), _offset(x, mpp[0])]
+        transformations.append({"type": "translation", "translation": offset})
+    return {"path": str(number), "coordinateTransformations": transformations}
+
+
+def _offset(downsample: float, mpp: float) -> float:
+    return (downsample - 1) / 2 * mpp
+
+
+def _read_downsample(dataset: JsonNode, mpp: Pair) -> Pair:
+    """Return the downsample of a dataset, as (x, y); not all that it says is looked at."""
+    steps = dataset["coordinateTransformations"].items(1, 2)
+    node = steps[0]["scale"]
+    _, *scale = _LENGTHS.read(node)
+    offset = _LENGTHS.read(steps[1]["translation"])[1:] if len(steps) == 2 else (0.0, 0.0)
+    y, x = (_written(*lengths) for lengths in zip(scale, offset, mpp[::-1], strict=True))
+    if not (_is_downsample(x) and _is_downsample(y)):
+        raise node.refusal(f"at least [1, {mpp[1]:g}, {mpp[0]:g}]")
+    return x, y
+
+
+def _written(scale: float, offset: float, mpp: float) -> float:
+    """Return the downsample that gives a scale and an offset to the last bit, where one does."""
+    near = scale / mpp
+    return next((d for d in _around(near) if (d * mpp, _offset(d, mpp)) == (scale, offset)), near)
+
+
+def _around(number: float) -> Iterator[float]:
+    """Yield a number and its neighbours: a product divided is off by up to two of them."""
+    yield number
+    for end in (math.inf, 0.0):
+        neighbour = number
+        for _ in range(3):
+            neighbour = math.nextafter(neighbour, end)
+            yield neighbour
+
+
+def _channels(count: int) -> list[dict[str, Any]]:
+    named = [("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF")]
+    if count == 1:
+        named = [("intensity", "FFFFFF")]
+    return [
+        {
+            "label": label,
+            "color": colour,
+            "active": True,
+            "window": {"start": 0, "end": 255, "min": 0, "max": 255},
+        }
+        for label, colour in named
+    ]

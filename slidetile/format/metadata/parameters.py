@@ -1,0 +1,93 @@
+"""The settings that shaped a store: ``attributes.slidetile.parameters``."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from slidetile.choices import CodecName, Edge
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.planar import HIGHEST_LEVEL, LOWEST_LEVEL, RawCodec, ZstdCodec
+from slidetile.format.metadata.part import JsonPart, Part
+from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Whole
+from slidetile.format.metadata.tissue import TissueParameters
+from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
+
+_LARGEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecParameters(JsonPart):
+    """What shapes the bytes of a codec; which of them there are depends on the codec."""
+
+    compression_level: Annotated[
+        int | None, Absent(Whole(LOWEST_LEVEL, HIGHEST_LEVEL)), "level"
+    ] = None
+    """Effort of Zstandard, for zstd only."""
+
+    quality: Annotated[int | None, Absent(Whole(1, 100))] = None
+    """Quality as libjpeg counts it, for jpeg only."""
+
+    def codec(self, name: CodecName) -> ChunkCodec:
+        """Return the codec of that name with these parameters.
+
+        Raises
+        ------
+        ValueError
+            The codec has other parameters. The message begins with the key.
+        """
+        there = self.to_node()
+        wanted = {"zstd": {"level"}, "jpeg": {"quality"}}.get(name, set())
+        for key in sorted(wanted - there.keys()):
+            raise ValueError(f"{key} is missing, but the codec {name} has it")
+        for key in sorted(there.keys() - wanted):
+            raise ValueError(f"{key} is {there[key]}, but the codec {name} has no such parameter")
+        if self.compression_level is not None:
+            return ZstdCodec(compression_level=self.compression_level)
+        if self.quality is not None:
+            return JpegCodec(quality=self.quality)
+        return NativeCodec() if name == "native" else RawCodec()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters(JsonPart):
+    """All settings that shape the content of a store; no reader needs them."""
+
+    mpp: Annotated[float | None, Nullable(Number(FINEST_MPP, COARSEST_MPP))]
+    """Micrometres per pixel asked for; None for the slide's own."""
+
+    codec: Annotated[CodecParameters, Part(CodecParameters)]
+    """What shapes the bytes of the codec."""
+
+    min_tissue_fraction: Annotated[float, Number(0, 1)]
+    """The least share of a tile that is tissue."""
+
+    edge: Annotated[Edge, OneOf(*get_args(Edge))]
+    """What becomes of tiles that reach over the right or bottom edge; see `Edge`."""
+
+    max_tiles: Annotated[int | None, Nullable(Whole(1, _LARGEST))]
+    """How many tiles with the most tissue are kept at most; None for all."""
+
+    sample: Annotated[int | None, Nullable(Whole(1, _LARGEST))]
+    """How many tiles are drawn at most; None for all."""
+
+    seed: Annotated[int, Whole(0, _LARGEST)]
+    """Which sample is drawn; 0 without one."""
+
+    tissue: Annotated[TissueParameters, Part(TissueParameters)]
+    """What made the tissue mask."""
+
+    plan_sha256: Annotated[str, Digest()]
+    """Digest of the tiles and the tissue; see docs/store-format.md."""
+
+    def check(self) -> None:
+        """Make sure that tiles are chosen in one way."""
+        if self.sample is not None and self.max_tiles is not None:
+            raise ValueError(f"sample is {self.sample}, but it must be null beside max_tiles")
+        if self.seed and self.sample is None:
+            raise ValueError(f"seed is {self.seed}, but it must be 0 without a sample")
+
+    @property
+    def tiles(self) -> dict[str, Any]:
+        """How tiles were chosen, by the names that `TileSpec` has for it."""
+        names = ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
+        return {name: getattr(self, name) for name in names}

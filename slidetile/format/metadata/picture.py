@@ -1,0 +1,87 @@
+"""The overview and the tissue: images of one level, whose metadata follow from the store's."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+from slidetile.format.layout import ChunkGrid
+from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.group import group_attributes
+from slidetile.format.metadata.image import ImageMetadata, Pair
+from slidetile.format.metadata.node import parse_json
+from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.picture import PICTURE_CODEC
+
+PictureName = Literal["overview", "tissue"]
+"""Also the name of its folder."""
+
+_KINDS = {"overview": "area average", "tissue": "labels"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureMetadata:
+    """The metadata of the overview or of the tissue."""
+
+    image: ImageMetadata
+    """What viewers are told of it: the ``zarr.json`` of its folder."""
+
+    array: ArrayMetadata
+    """Its only level: the ``zarr.json`` of the folder 0 within."""
+
+    @classmethod
+    def of(cls, name: PictureName, store: StoreMetadata, grid: ChunkGrid, scale: Pair) -> Self:
+        """Return what a writer writes.
+
+        Parameters
+        ----------
+        name
+            Which of the two.
+        store
+            The store's metadata.
+        grid
+            How the picture is cut.
+        scale
+            Level-0 pixels per pixel of the picture, as (x, y).
+        """
+        is_tissue = name == "tissue"
+        channels = 1 if is_tissue else store.channels
+        return cls(
+            image=ImageMetadata(
+                name=name,
+                kind=_KINDS[name],
+                channels=channels,
+                mpp=store.mpp,
+                downsamples=(scale,),
+            ),
+            array=ArrayMetadata(
+                grid=grid,
+                codec=PICTURE_CODEC,
+                channels=channels,
+                fill=0 if is_tissue else store.fill,
+                data_type="uint32" if is_tissue else "uint8",
+            ),
+        )
+
+
+def picture_scale(data: bytes, name: PictureName, mpp: Pair | None) -> Pair:
+    """Return the level-0 pixels per pixel of a picture, as (x, y), that its ``zarr.json`` says.
+
+    Parameters
+    ----------
+    data
+        The file's bytes.
+    name
+        Which of the two pictures.
+    mpp
+        Micrometres per level-0 pixel of the store, or None where unknown.
+
+    Raises
+    ------
+    StoreError
+        It says something else than a writer would have. The message names the key.
+    """
+    ome = group_attributes(parse_json(data), "ome")["ome"]
+    image = ImageMetadata.from_node(ome, kind=_KINDS[name], mpp=mpp)
+    channels = 1 if name == "tissue" else image.channels
+    downsamples = image.downsamples[:1]
+    ome.expect(replace(image, name=name, channels=channels, downsamples=downsamples).to_node())
+    return downsamples[0]

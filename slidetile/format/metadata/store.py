@@ -1,0 +1,180 @@
+"""All that a store's root ``zarr.json`` says: of the slide, the settings and the pyramid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Self
+
+from slidetile.choices import CodecName
+from slidetile.errors import StoreError
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.metadata.group import group, group_attributes
+from slidetile.format.metadata.image import ImageMetadata, Pair
+from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.node import JsonNode, parse_json, shown, to_json
+from slidetile.format.metadata.parameters import Parameters
+from slidetile.format.metadata.part import JsonPart, Part
+from slidetile.format.metadata.quality import QualityFacts
+from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Whole
+from slidetile.format.metadata.source import SourceFacts
+
+FORMAT_VERSION: Literal[1] = 1
+
+OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
+"""How the coarser levels came about, for people."""
+
+
+def fill_value(background: Sequence[int]) -> int:
+    """Return what an absent pixel reads as, where a slide has this background.
+
+    White or black, whichever is nearer: a Zarr array has one value for all channels.
+    """
+    return 255 if sum(background) >= 3 * 128 else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreMetadata(JsonPart):
+    """What a finished store says of itself; each key is explained in docs/store-format.md."""
+
+    name: str
+    """The image's name, shown by viewers."""
+
+    channels: int
+    """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
+
+    downsamples: tuple[Pair, ...]
+    """Level-0 pixels per pixel of each level, as (x, y), finest first."""
+
+    format_version: Annotated[Literal[1], OneOf(FORMAT_VERSION)] = FORMAT_VERSION
+    """Of the store's format."""
+
+    complete: Annotated[Literal[True], OneOf(True)] = True
+    """A store without root metadata is not finished, so this is always true."""
+
+    tile_size: Annotated[int, Whole(16, 8192, 16)]
+    """Width and height of a tile, in level-0 pixels."""
+
+    tile_count: Annotated[int, Whole(0, (1 << 31) - 1)]
+    """Rows of the tile table."""
+
+    codec: Annotated[CodecName, OneOf("native", "zstd", "jpeg", "raw")]
+    """How chunks are stored, at every level; see `chunk_codec`."""
+
+    background: Annotated[tuple[int, int, int], Items(Whole(0, 255), 3, 3)]
+    """The colour of what lies outside the slide, as (red, green, blue)."""
+
+    source: Annotated[SourceFacts, Part(SourceFacts)]
+    """The slide."""
+
+    level_0: Annotated[Level0, Part(Level0)]
+    """How the store's level 0 follows from the slide's levels."""
+
+    parameters: Annotated[Parameters, Part(Parameters)]
+    """The settings that shaped the content."""
+
+    quality: Annotated[QualityFacts, Part(QualityFacts)]
+    """How the tile table's quality columns came about."""
+
+    icc_profile: Annotated[bytes | None, Absent(Base64())] = None
+    """The slide's colour profile, which is not applied to the pixels; None where it has none."""
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Return what the root ``zarr.json`` of a store says.
+
+        Raises
+        ------
+        StoreError
+            It is not that of a slidetile store, of another format version, or says something
+            else than a writer would have. The message names the key.
+        """
+        root = parse_json(data)
+        _check_version(root)
+        attributes = group_attributes(root, "ome", "slidetile")
+        ours = attributes["slidetile"]
+        values = cls.values_in(ours)
+        codec, level_0 = values["codec"], values["level_0"]
+        image = ImageMetadata.from_node(attributes["ome"], kind=_kind(codec), mpp=level_0.mpp)
+        downsamples = _downsamples(codec, image.downsamples)
+        if image.downsamples != downsamples:
+            attributes["ome"].expect(replace(image, downsamples=downsamples).to_node())
+        values |= {"name": image.name, "channels": image.channels, "downsamples": downsamples}
+        return cls.born(ours, values)
+
+    def to_json(self) -> bytes:
+        """Return the root's ``zarr.json``."""
+        return to_json(group({"ome": self.image.to_node(), "slidetile": self.attributes}))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """``attributes.slidetile``, for the caller to keep."""
+        return self.to_node()
+
+    @property
+    def image(self) -> ImageMetadata:
+        """The pyramid, as viewers are told of it."""
+        return ImageMetadata(
+            name=self.name,
+            kind=_kind(self.codec),
+            channels=self.channels,
+            mpp=self.mpp,
+            downsamples=self.downsamples,
+        )
+
+    @property
+    def chunk_codec(self) -> ChunkCodec:
+        """How chunks are stored, at every level."""
+        return self.parameters.codec.codec(self.codec)
+
+    @property
+    def fill(self) -> int:
+        """Value of what is not stored: 255 in brightfield, 0 in fluorescence."""
+        return fill_value(self.background)
+
+    @property
+    def mpp(self) -> Pair | None:
+        """Micrometres per pixel of level 0, as (x, y), or None where unknown."""
+        return self.level_0.mpp
+
+    def check(self) -> None:
+        """Make sure that codec, levels and their numbers agree."""
+        try:
+            self.parameters.codec.codec(self.codec)
+        except ValueError as error:
+            raise ValueError(f"parameters.codec.{error}") from error
+        known = len(self.source.level_downsamples)
+        if self.level_0.slide_level >= known:
+            what = f"level_0.slide_level is {self.level_0.slide_level}"
+            raise ValueError(f"{what}, but the slide's {known} levels count from 0")
+        known = len(self.image.downsamples)  # which makes sure of the image, too
+        if self.quality.level >= known:
+            what = f"quality.level is {self.quality.level}"
+            raise ValueError(f"{what}, but the store's {known} levels count from 0")
+        if self.downsamples != _downsamples(self.codec, self.downsamples):
+            raise ValueError(f"codec is {self.codec}, but the downsamples are {self.downsamples}")
+        if self.codec == "native" and self.level_0.is_averaged:
+            raise ValueError("codec is 'native', but it must be another where level 0 is averaged")
+
+
+def _check_version(root: JsonNode) -> None:
+    """Make sure that these are the metadata of a store that can be read."""
+    attributes = root.value.get("attributes")
+    ours = attributes.get("slidetile") if isinstance(attributes, dict) else None
+    if not isinstance(ours, dict):
+        raise StoreError("it is not a slidetile store: attributes.slidetile is missing")
+    version = ours.get("format_version", FORMAT_VERSION)
+    if not OneOf(FORMAT_VERSION).allows(version):
+        raise StoreError(
+            f"attributes.slidetile.format_version is {shown(version)}, but this slidetile reads "
+            f"version {FORMAT_VERSION}: install the version that wrote the store"
+        )
+
+
+def _kind(codec: CodecName) -> str:
+    return OWN_LEVELS if codec == "native" else HALVED
+
+
+def _downsamples(codec: CodecName, found: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """Return the downsamples that as many levels have: those of the slide, or halvings."""
+    if codec == "native":
+        return (1.0, 1.0), *found[1:]
+    return tuple((float(1 << level), float(1 << level)) for level in range(len(found)))

@@ -1,0 +1,56 @@
+"""The note in an unfinished store, by which a later run knows whether it may continue it."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from slidetile.format.metadata.node import parse_json, to_json
+from slidetile.format.metadata.store import StoreMetadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedNote:
+    """What ``unfinished.json`` says."""
+
+    attributes: dict[str, Any]
+    """``attributes.slidetile`` of the store to be, as `json.loads` returns them."""
+
+    @classmethod
+    def of(cls, metadata: StoreMetadata) -> Self:
+        """Return the note of a store to be."""
+        return cls(attributes=metadata.attributes)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Return what the file says.
+
+        The attributes may be those of another version: they are compared, and never trusted.
+
+        Raises
+        ------
+        StoreError
+            It is no JSON, or has no attributes.
+        """
+        node = parse_json(data)["slidetile"]
+        if not isinstance(node.value, dict):
+            raise node.refusal("an object")
+        return cls(attributes=node.value)
+
+    def to_json(self, store_name: str) -> bytes:
+        """Return the file of an unfinished store that is to have this name."""
+        what = (
+            "An unfinished slidetile store. Run the same command again to finish it as "
+            f"{store_name}, or delete this folder."
+        )
+        return to_json({"what": what, "slidetile": self.attributes})
+
+    @property
+    def codec(self) -> str | None:
+        """How chunks are stored, or None where the note does not say."""
+        codec = self.attributes.get("codec")
+        return codec if isinstance(codec, str) else None
+
+    def differing(self, other: "UnfinishedNote") -> list[str]:
+        """Return the keys, sorted, whose values differ from another's."""
+        mine, theirs = self.attributes, other.attributes
+        keys = mine.keys() | theirs.keys()
+        return sorted(k for k in keys if (k in mine, mine.get(k)) != (k in theirs, theirs.get(k)))

@@ -1,0 +1,93 @@
+"""How large tiles are and which ones are wanted, in one value.
+
+Knows options. Does not know slides or tissue.
+"""
+
+import math
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Edge
+from slidetile.raster.grid import check_edge, check_fraction
+
+SMALLEST_TILE_PX = 16
+LARGEST_TILE_PX = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileSpec:
+    """How large tiles are, and which tiles are stored.
+
+    Raises
+    ------
+    ValueError
+        The size is not a multiple of 16 from 16 to 8192, the fraction is not within 0–1, the edge
+        is unknown, a number of tiles is less than 1, the seed is out of range, or two options
+        contradict each other.
+    """
+
+    size: int = TILE_SIZE_PX
+    """Width and height of a tile, in level-0 pixels."""
+
+    min_tissue_fraction: float = MIN_TISSUE_FRACTION
+    """Tiles with less tissue than this share of their area are left out; 0 keeps all tiles."""
+
+    edge: Edge = EDGE
+    """What happens to tiles that reach beyond the slide's right or bottom edge; see `Edge`."""
+
+    max_tiles: int | None = None
+    """At most this many tiles: those with the most tissue; equally full ones are spread over the
+    slide."""
+
+    sample: int | None = None
+    """This many tiles, drawn at random from all that hold enough tissue."""
+
+    seed: int = SEED
+    """Which random sample; the same seed draws the same tiles everywhere."""
+
+    def __post_init__(self) -> None:
+        in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
+        if not in_range or self.size % SMALLEST_TILE_PX:
+            raise ValueError(
+                f"A tile size must be a multiple of {SMALLEST_TILE_PX} from {SMALLEST_TILE_PX} to "
+                f"{LARGEST_TILE_PX} pixels, but this one is {self.size}."
+            )
+        check_fraction(self.min_tissue_fraction)
+        check_edge(self.edge)
+        self._check_subset()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the size, JSON-serialisable, as a store records it."""
+        return {
+            name: getattr(self, name)
+            for name in ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
+        }
+
+    @property
+    def most(self) -> float:
+        """The largest number of tiles that is ever chosen; infinite without a limit."""
+        counts = [count for count in (self.max_tiles, self.sample) if count is not None]
+        return min(counts, default=math.inf)
+
+    def _check_subset(self) -> None:
+        for name in ("max_tiles", "sample"):
+            if (count := getattr(self, name)) is None:
+                continue
+            if index(count) < 1:
+                raise ValueError(f"{name} must be at least 1, but it is {count}.")
+            object.__setattr__(self, name, index(count))  # it may be one of numpy's integers
+        if self.max_tiles is not None and self.sample is not None:
+            raise ValueError(
+                "max_tiles keeps the tiles with the most tissue, sample draws at random: give "
+                "only one."
+            )
+        if not 0 <= index(self.seed) < 1 << 63:
+            raise ValueError(f"seed must be from 0 to 2⁶³ - 1, but it is {self.seed}.")
+        object.__setattr__(self, "seed", index(self.seed))
+        if self.seed and self.sample is None:
+            raise ValueError(
+                f"The seed {self.seed} is for a random sample, but sample is not given: give it, "
+                "or leave out the seed."
+            )

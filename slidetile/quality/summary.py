@@ -1,0 +1,37 @@
+"""What all tiles of a store look like together.
+
+Knows the quality columns of a store's table. Does not know how they were measured.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from slidetile.format.table import QUALITY_COLUMNS
+from slidetile.store.store import TileStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualitySummary:
+    """The quality of a store's tiles in a few numbers."""
+
+    medians: dict[str, float | None]
+    """The median of each quality column over all tiles; None where no tile could be measured."""
+
+    tiles_with_pen: int
+    """Tiles with any pen on them."""
+
+    @classmethod
+    def of(cls, store: TileStore) -> Self:
+        """Sum up a store's table."""
+        pen = store.tiles["pen_fraction"].to_numpy()
+        return cls(
+            medians={name: _median(store, name) for name in QUALITY_COLUMNS},
+            tiles_with_pen=int(np.count_nonzero(pen > 0)),
+        )
+
+
+def _median(store: TileStore, column: str) -> float | None:
+    values = store.tiles[column].drop_null().to_numpy()
+    return float(np.median(values)) if len(values) else None

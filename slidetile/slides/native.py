@@ -1,0 +1,70 @@
+"""A slide's compressed tiles, to be copied without decoding them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
+"""Native tiles, each by its (column, row) in the grid of its level."""
+
+DAMAGED = b""
+"""Stands for a native tile whose bytes are no JPEG at all; see `FetchedTiles.streams`."""
+
+
+class FetchedTiles(Protocol):
+    """Native tiles whose stored bytes are in memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held."""
+
+    def streams(self) -> list[bytes | None]:
+        """Return each tile as a JPEG stream any decoder reads, in the order asked for.
+
+        The scan data are the file's own; only the tables the file keeps elsewhere and the
+        colour marker it lacks are put before them. None where the file stores nothing, and
+        `DAMAGED` where what it stores is no JPEG.
+
+        Raises
+        ------
+        NotNativeError
+            A tile is encoded otherwise than the level promises: not baseline, not 8-bit, of
+            another size or with other components.
+        """
+
+
+class NativeTiles(Protocol):
+    """A level whose compressed JPEG tiles can be copied without decoding them."""
+
+    @property
+    def columns(self) -> int:
+        """Native tiles in a row."""
+
+    @property
+    def rows(self) -> int:
+        """Native tiles in a column."""
+
+    @property
+    def tile_width_px(self) -> int:
+        """Width of every native tile, those at the right edge included."""
+
+    @property
+    def tile_height_px(self) -> int:
+        """Height of every native tile, those at the bottom edge included."""
+
+    def fetch(self, tiles: Cells) -> FetchedTiles:
+        """Read the stored bytes of ``tiles``.
+
+        Safe to call from several threads.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read, or ended too early.
+        """
+
+    def stored_bytes(self, tiles: Cells) -> int:
+        """Return how many bytes the file stores for ``tiles``, without reading them."""
+        ...

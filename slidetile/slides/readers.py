@@ -1,0 +1,54 @@
+"""The readers there are, in the order in which `open_slide` asks them.
+
+Their libraries are imported when a slide is opened, so that to know the readers' names takes no
+time.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slidetile.slides.reader import Reader
+from slidetile.slides.tiff.file import is_tiff
+
+if TYPE_CHECKING:
+    from slidetile.slides.slide import Slide
+
+Mpp = float | tuple[float, float] | None
+
+
+def _open_tiff(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.tiff.slide import TiffSlide
+
+    return TiffSlide(path, mpp=mpp)
+
+
+def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.openslide.slide import VendorSlide
+
+    return VendorSlide(path, mpp=mpp)
+
+
+def _is_any_file(_head: bytes) -> bool:
+    return True
+
+
+READERS: tuple[Reader, ...] = (
+    Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
+    Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
+)
+"""A new one goes before OpenSlide's, which takes whatever the others leave."""
+
+
+def named_reader(name: str) -> Reader:
+    """Return the reader of a name.
+
+    Raises
+    ------
+    ValueError
+        There is no such reader.
+    """
+    for reader in READERS:
+        if reader.name == name:
+            return reader
+    names = ", ".join(f'"{reader.name}"' for reader in READERS)
+    raise ValueError(f"The reader is one of {names}, but not {name!r}.")

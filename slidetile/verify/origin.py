@@ -1,0 +1,132 @@
+"""Whether a store can have come about as its metadata say, and from which slide."""
+
+import math
+from dataclasses import replace
+
+from slidetile.annotations.tissue import DETECTOR
+from slidetile.errors import StoreError
+from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.metadata.tissue import TissueParameters
+from slidetile.raster.resolution import Rescaling, choose_rescaling
+from slidetile.slides.rescaled import view_slide
+from slidetile.slides.slide import Slide
+
+
+def derive_level_0(metadata: StoreMetadata, size: tuple[int, int]) -> Level0:
+    """Return how level 0 follows from the slide and the mpp asked for, as a writer writes it.
+
+    Parameters
+    ----------
+    metadata
+        What the store says of itself, which must be the same.
+    size
+        (width, height) of level 0, which must be what the slide gives.
+
+    Raises
+    ------
+    StoreError
+        Level 0 cannot have come about so. The message names the key.
+    """
+    source, found, rescaling = metadata.source, metadata.level_0, _rescaling(metadata)
+    expected = Level0.of(source.mpp if rescaling is None else rescaling.mpp, rescaling)
+    if found != expected:
+        raise StoreError(
+            f"attributes.slidetile.level_0 is {found.to_node()}, but it must be "
+            f"{expected.to_node()}"
+        )
+    width, height = source.size if rescaling is None else rescaling.size
+    if size != (width, height):
+        raise StoreError(
+            f"level 0 has {size[0]}×{size[1]} pixels, but the slide gives {width}×{height}"
+        )
+    return expected
+
+
+def check_tissue(tissue: TissueParameters) -> None:
+    """Make sure that annotations, where there are any, can have taken part in the tissue.
+
+    Raises
+    ------
+    StoreError
+        They cannot. The message names the key.
+    """
+    path = "attributes.slidetile.parameters.tissue.regions"
+    replacing = [
+        n for n, annotations in enumerate(tissue.annotations) if annotations.mode == "replace"
+    ]
+    if replacing != ([0] if tissue.detector == DETECTOR else []):
+        raise StoreError(
+            f"{path} has the mode 'replace' at {replacing}, but only what replaces the detector, "
+            "which is first then, has it"
+        )
+
+
+def other_slide(metadata: StoreMetadata, slide: Slide) -> str | None:
+    """Return what tells a slide from the one that a store was made from; None where nothing does.
+
+    Raises
+    ------
+    SlideReadError
+        The slide's file cannot be read.
+    """
+    wanted, source = metadata.source, slide.source
+    found = slide.original.levels[0].size, slide.channels
+    if source.fingerprint == wanted.fingerprint and found == (wanted.size, metadata.channels):
+        return None
+    return (
+        f"the store was made from a slide with the fingerprint {wanted.fingerprint:.12}…, but that "
+        f"of {source.name} is {source.fingerprint:.12}…: their pixels were not compared"
+    )
+
+
+def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
+    """Return a slide at the resolution of the store's level 0, by the mpp it was made with.
+
+    Raises
+    ------
+    StoreError
+        The slide does not come to that.
+    """
+    asked, slide_mpp = metadata.parameters.mpp, metadata.source.mpp
+    if asked is None or slide_mpp is None:
+        return slide.original
+    try:
+        return view_slide(slide.original, mpp=asked, slide_mpp=slide_mpp)
+    except ValueError as error:
+        raise StoreError(f"the slide does not give level 0: {error}") from error
+
+
+def _rescaling(metadata: StoreMetadata) -> Rescaling | None:
+    """Return how the slide comes to the mpp asked for; None where none was."""
+    source, asked = metadata.source, metadata.parameters.mpp
+    if asked is None:
+        return None
+    if source.mpp is None:
+        raise StoreError(
+            f"attributes.slidetile.parameters.mpp is {asked:g}, but that of the slide is unknown"
+        )
+    level, of_level = metadata.level_0.slide_level, _level_size(metadata)
+    sizes = [source.size, of_level] if level else [source.size]
+    try:
+        chosen = choose_rescaling(sizes, source.mpp, asked)
+    except ValueError as error:
+        raise StoreError(f"attributes.slidetile.parameters.mpp: {error}") from error
+    return replace(chosen, level=level * bool(chosen.level))
+
+
+def _level_size(metadata: StoreMetadata) -> tuple[int, int]:
+    """Return the size that the slide's level must have, of which level 0 is said to be made."""
+    source, found = metadata.source, metadata.level_0
+    parts = zip(source.size, found.factor, found.scale, strict=True)
+    width, height = (round(length * factor / scale) for length, factor, scale in parts)
+    downsample = source.level_downsamples[found.slide_level]
+    is_of_size = min(width, height) >= 1 and math.isclose(
+        (source.width / width + source.height / height) / 2, downsample, rel_tol=1e-3
+    )
+    if not is_of_size:
+        raise StoreError(
+            f"attributes.slidetile.level_0.slide_level is {found.slide_level}, which is not of "
+            f"{width}×{height} pixels"
+        )
+    return width, height

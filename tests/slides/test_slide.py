@@ -1,0 +1,133 @@
+"""What a level is, and what a reader has to bring."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paths import ROOT
+from pictures import pattern
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide
+from slidetile.slides.fetched import DecodedPixels
+from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.slide import Level, Slide, Source
+
+sides = st.integers(1, 2000)
+
+
+def test_a_level_without_further_facts_is_level_0():
+    level = Level(width=30, height=20)
+    assert level.size == (30, 20)
+    assert level.downsample == (1, 1)
+    assert (level.tile_width_px, level.tile_height_px) == (None, None)
+
+
+@given(st.tuples(sides, sides), st.tuples(sides, sides))
+def test_a_levels_downsample_is_how_many_level_0_pixels_one_of_its_covers(one, other):
+    whole, size = map(max, zip(one, other, strict=True)), map(min, zip(one, other, strict=True))
+    whole, size = tuple(whole), tuple(size)
+    level = Level.covering(whole, size, tile_width_px=64, tile_height_px=32)
+    assert level.size == size
+    assert level.downsample == (whole[0] / size[0], whole[1] / size[1])
+    assert (level.tile_width_px, level.tile_height_px) == (64, 32)
+
+
+def test_a_levels_downsample_has_both_axes():
+    slide = ArraySlide([np.zeros((30, 80, 3), np.uint8), np.zeros((15, 20, 3), np.uint8)])
+    assert slide.levels[1].downsample == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"width": 0}, "at least 1×1 pixels, but this one is 0×20"),
+        ({"height": -1}, "at least 1×1 pixels, but this one is 30×-1"),
+        ({"downsample": (2.0, 0.5)}, "at least 1×1, but this one is 2×0.5"),
+        ({"downsample": (float("nan"), 1.0)}, "at least 1×1, but this one is nan×1"),
+        ({"downsample": (1.0, float("nan"))}, "at least 1×1, but this one is 1×nan"),
+    ],
+)
+def test_impossible_levels_are_refused(facts, message):
+    with pytest.raises(ValueError, match=message):
+        Level(**{"width": 30, "height": 20, **facts})
+
+
+def members(*, fetch="fetch"):
+    """What a reader brings at least, of a slide that is black."""
+
+    def black(self, region, level=0, background=None):  # noqa: ARG001
+        return DecodedPixels(np.zeros((region.height, region.width, 3), np.uint8))
+
+    return {
+        "reader": "black",
+        "levels": property(lambda self: (Level(width=70, height=50),)),  # noqa: ARG005
+        "source": property(lambda self: Source(name="b", size_bytes=1, fingerprint="f")),  # noqa: ARG005
+        fetch: black,
+    }
+
+
+def test_four_members_make_a_slide():
+    with type("Black", (Slide,), members())() as slide:
+        assert slide.read_region(Region(x=3, y=4, width=5, height=6)).shape == (6, 5, 3)
+        assert slide.bounds == slide.scan_area == Region(x=0, y=0, width=70, height=50)
+        assert (slide.mpp, slide.objective_power, slide.icc_profile) == (None, None, None)
+        assert (slide.vendor, slide.channels, slide.background) == ("unknown", 3, (255,) * 3)
+        assert slide.original is slide
+        assert slide.rescaling is None
+        assert slide.native_tiles(0) is None
+        with pytest.raises(IndexError):
+            slide.native_tiles(1)
+
+
+@pytest.mark.parametrize("name", ["reader", "levels", "source", "fetch"])
+def test_a_reader_that_forgets_a_member_fails_at_once(name):
+    brought = members()
+    del brought[name]
+    with pytest.raises(TypeError, match=rf"abstract class Black .*\b{name}\b"):
+        type("Black", (Slide,), brought)()
+
+
+@pytest.mark.parametrize("name", ["reader", "levels", "fetch_level"])
+def test_a_reader_of_files_that_forgets_a_member_fails_too(name, tmp_path):
+    brought = members(fetch="fetch_level")
+    del brought["source"], brought[name]
+    with pytest.raises(TypeError, match=rf"abstract class Black .*\b{name}\b"):
+        type("Black", (FileSlide,), brought)(tmp_path / "black")
+
+
+def test_a_reader_of_files_finds_its_background_and_source(tmp_path):
+    brought = members(fetch="fetch_level")
+    del brought["source"]
+    path = tmp_path / "black.raw"
+    path.write_bytes(bytes(100))
+    slide = type("Black", (FileSlide,), brought)(path, mpp=0.25)
+    assert slide.mpp == (0.25, 0.25)
+    assert slide.background == (0, 0, 0)
+    assert (slide.source.name, slide.source.size_bytes) == ("black.raw", 100)
+
+
+def test_the_page_about_readers_shows_one_in_under_a_hundred_lines():
+    code = re.search(
+        r"```python\n(.*?)```",
+        (ROOT / "docs" / "how-to" / "add-a-reader.md").read_text(),
+        re.DOTALL,
+    )
+    assert "class PixmapSlide" in code[1]
+    assert len(code[1].splitlines()) < 100
+
+
+def test_the_new_reader_reads_what_is_in_the_file(new_reader, tmp_path):
+    kind, path = new_reader
+    with kind(path) as slide:
+        np.testing.assert_array_equal(slide.read_region(slide.bounds), pattern(300, 421))
+    cut, other = tmp_path / "cut.ppm", tmp_path / "other.ppm"
+    cut.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(SlideReadError, match="cut short"):
+        kind(cut)
+    other.write_bytes(b"P5 2 2 255\n" + bytes(4))
+    with pytest.raises(UnsupportedSlideError, match="no pixmap"):
+        kind(other)
