@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := data_samples/sample.svs
 
-.PHONY: demo test torture check lint types layers docs bench clean
+# Tests run in so many processes. Two suit a laptop and a small container; elsewhere give more, as
+# in `make test WORKERS=8`.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
+
+.PHONY: demo test test-all torture check lint types layers docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -17,12 +22,15 @@ demo: $(VENV)/.core
 	@echo "Then try: $(BIN)/slidetile tile YOUR_SLIDE.svs -o your_slide.zarr"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q
+	$(PYTEST) -m "not slow and not torture"
+
+test-all: $(VENV)/.test
+	$(PYTEST)
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture
 
-check: lint types layers docs test
+check: lint types layers docs test-all
 
 lint: $(VENV)/.check
 	$(BIN)/ruff check .

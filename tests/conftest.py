@@ -1,6 +1,10 @@
+import fcntl
 import logging
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
@@ -57,9 +61,34 @@ def damaged_sample(sample, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def long_slide(tmp_path_factory) -> Path:
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Fill a folder of a name, once for all processes the tests run in, and return it.
+
+    pytest-xdist gives each of its processes a session of its own; what is dear to make lies where
+    all of them find it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def filled(name, fill):
+        folder, unfinished = shared / name, shared / f"{name}.unfinished"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def long_slide(made_once) -> Path:
     """A drawn slide that takes a second or so to encode: 6144×6144 px, mostly tissue."""
-    return drawn_slide(tmp_path_factory.mktemp("long") / "long.svs", 6144)
+    return made_once("long", lambda folder: drawn_slide(folder / "long.svs", 6144)) / "long.svs"
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +105,16 @@ def drawn_slide(path: Path, side: int) -> Path:
 
 
 @pytest.fixture(scope="session")
-def long_trees(long_slide, tmp_path_factory) -> dict[str, dict[str, bytes]]:
+def long_trees(long_slide, made_once) -> dict[str, dict[str, bytes]]:
     """All files of the store of `long_slide`, by codec, as an undisturbed run writes them."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    return {
-        codec: tree(st.tile_slide(long_slide, folder / codec, st.Recipe(codec=codec)).path)
-        for codec in ("native", "zstd")
-    }
+    codecs = ("native", "zstd")
+
+    def write(folder):
+        for codec in codecs:
+            st.tile_slide(long_slide, folder / codec, st.Recipe(codec=codec))
+
+    folder = made_once("undisturbed", write)
+    return {codec: tree(folder / codec) for codec in codecs}
 
 
 @pytest.fixture(scope="session")

@@ -180,6 +180,7 @@ def test_a_value_that_is_too_long(tmp_path, slide):
     refused(path, slide, "value at character 1 is longer than 32 Mi characters: split")
 
 
+@pytest.mark.slow
 def test_too_many_areas(tmp_path, slide):
     triangle = '{"type":"Polygon","coordinates":[[[1,2],[3,4],[5,1]]]}'
     path = tmp_path / "many.geojson"
@@ -187,6 +188,7 @@ def test_too_many_areas(tmp_path, slide):
     refused(path, slide, "more than 200,000 areas or 16,777,216 corners")
 
 
+@pytest.mark.slow
 def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
     angles = np.linspace(0, 2 * np.pi, 1000, endpoint=False)
     ring = 1500 + 400 * np.stack([np.cos(angles), np.sin(angles)], axis=1)

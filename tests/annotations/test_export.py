@@ -95,6 +95,7 @@ def test_unreadable_tiles_have_a_class(damaged_sample, tmp_path):
     assert [c is not None and c["name"] == "Unreadable" for c in classes] == expected
 
 
+@pytest.mark.slow
 def test_many_tiles_are_streamed(tmp_path):
     slide = st.ArraySlide(np.zeros((3264, 4096, 1), np.uint8), mpp=8.0)
     overview = st.read_overview(slide, mpp=64.0)

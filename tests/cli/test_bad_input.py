@@ -218,6 +218,7 @@ def small_disk(tmp_path):
         subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_kb", [8, 24, 60, 100, 600])
 def test_a_full_disk(command, sample, small_disk, undisturbed, tree, size_kb):
     place, resize = small_disk

@@ -82,6 +82,7 @@ def test_what_is_no_detector_is_wrong_usage(cli, sample, name, message):
     assert message in " ".join(result.output.replace("│", " ").split())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("module")
 def test_a_detector_of_ones_own_travels_to_a_batchs_processes(command, sample, tmp_path):
     line = ["batch", sample, "-o", tmp_path / "out", "--tile-size", 512, "--json"]

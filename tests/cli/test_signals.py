@@ -75,6 +75,7 @@ def shards(partial):
     return [path for path in partial.rglob("c/**/*") if path.is_file() and path.suffix != ".tmp"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_run_stops_and_the_same_command_continues(
     begin, command, long_slide, long_trees, tree, tmp_path, number
@@ -98,6 +99,7 @@ def test_a_run_stops_and_the_same_command_continues(
     assert tree(out) == long_trees["zstd"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reader", "number"), [("tiff", signal.SIGINT), ("openslide", signal.SIGTERM)]
 )
@@ -112,6 +114,7 @@ def test_it_stops_while_the_overview_is_read(begin, long_slide, tmp_path, reader
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_it_stops_while_a_store_is_verified(begin, command, long_slide, tmp_path, number):
     out = tmp_path / "x.zarr"
@@ -123,6 +126,7 @@ def test_it_stops_while_a_store_is_verified(begin, command, long_slide, tmp_path
     assert stop(process, number) == ("", "interrupted\n")
 
 
+@pytest.mark.slow
 def test_a_restart_says_to_leave_that_out(begin, long_slide, tmp_path):
     process = begin(*PROGRAM, "tile", long_slide, "-o", tmp_path / "x.zarr", "--restart")
     wait_until((tmp_path / "x.zarr.partial").exists)
@@ -215,6 +219,7 @@ def slides(long_slide, sample, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)]
 )
@@ -236,6 +241,7 @@ def test_a_batch_stops_with_its_children(begin, slides, tmp_path, number, whole_
     assert any(name.endswith(".partial") for name in left)
 
 
+@pytest.mark.slow
 def test_children_end_with_a_parent_that_is_killed(begin, slides, tmp_path):
     out = tmp_path / "out"
     process = begin(*PROGRAM, "batch", slides, "-o", out, "--codec", "zstd")

@@ -90,6 +90,7 @@ def test_one_bad_slide_of_each_kind_never_ends_the_run(
     assert done.stdout.endswith(f"summary: {out / 'summary.csv'}\n")
 
 
+@pytest.mark.slow
 def test_exit_codes_and_rerun(cli, sample, damaged_sample, tree, tmp_path):
     out = tmp_path / "out"
     assert cli("batch", sample, "-o", out).exit_code == 0

@@ -14,6 +14,8 @@ from PIL import Image
 from skimage.measure import label
 from svs_writer import Page, SvsWriter
 
+pytestmark = pytest.mark.slow  # to draw a slide takes seconds, and nothing of slidetile is in it
+
 SMALL = SlideSpec(width=640, height=600, tile=128, mpp=0.5, seed=3)
 
 

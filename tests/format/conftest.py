@@ -8,13 +8,14 @@ import slidetile as st
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stores")
-    for codec in CODECS:
-        write_sample(folder / f"{codec}.zarr", codec)
-    interrupt(folder / "unfinished.zarr", "native")
-    (folder / "unfinished.zarr.partial").rename(folder / "unfinished.zarr")
-    return folder
+def stores(made_once):
+    def write(folder):
+        for codec in CODECS:
+            write_sample(folder / f"{codec}.zarr", codec)
+        interrupt(folder / "unfinished.zarr", "native")
+        (folder / "unfinished.zarr.partial").rename(folder / "unfinished.zarr")
+
+    return made_once("page", write)
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,7 @@ class Gradient(ArraySlide):
         return DecodedPixels(pixels)
 
 
+@pytest.mark.slow
 def test_a_slide_without_a_pyramid_is_read_in_flat_memory():
     tracemalloc.start()
     overview = read_overview(Gradient(40_000, 12_000))

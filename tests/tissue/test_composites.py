@@ -11,6 +11,8 @@ from slidetile.tissue.mask import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector
 
+pytestmark = pytest.mark.slow  # each by itself takes a second or two, all of them a minute
+
 # Where heavy compression, noise or blur has taken most of the fat itself, this much is found.
 FAINT_AT_LEAST = {"fat, JPEG 40": 0.6, "JPEG 40": 0.8, "fat, noise of 4": 0.8}
 

@@ -39,6 +39,7 @@ def test_pen_is_kept_when_asked():
     assert kept.tissue_fraction > find_tissue(slide).tissue_fraction + 0.05
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from(["H&E with fat", "mosaic", "red pen", "blue pen"]),
     axis=st.sampled_from([0, 1, (0, 1)]),

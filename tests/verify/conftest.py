@@ -12,15 +12,17 @@ import slidetile as st
 
 
 @pytest.fixture(scope="session")
-def intact(tmp_path_factory):
+def intact(made_once):
     """One store of each codec, never changed."""
-    folder = tmp_path_factory.mktemp("intact")
-    recipe = st.Recipe(tile=st.TileSpec(size=512), detector=drawn)
-    st.tile_slide(SAMPLE, folder / "native.zarr", recipe)
-    slide = small_slide()
-    for codec in CODECS[1:]:
-        st.write_tiles(slide, plan_of(slide), folder / f"{codec}.zarr", codec=codec)
-    return folder
+
+    def write(folder):
+        recipe = st.Recipe(tile=st.TileSpec(size=512), detector=drawn)
+        st.tile_slide(SAMPLE, folder / "native.zarr", recipe)
+        slide = small_slide()
+        for codec in CODECS[1:]:
+            st.write_tiles(slide, plan_of(slide), folder / f"{codec}.zarr", codec=codec)
+
+    return made_once("intact", write)
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def leaves(node, keys=()):
         yield from leaves(value, (*keys, key))
 
 
+@pytest.mark.slow
 def test_nonsense_anywhere_in_the_metadata_never_raises(copied):
     path = copied("zstd")
     rng = np.random.default_rng(2)

@@ -136,6 +136,7 @@ class Interrupted(Exception):  # noqa: N818  no error: a test's way to stop
     """Stops a run."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["native", "zstd"])
 def test_a_continued_store_has_no_findings(tmp_path, long_slide, codec):
     recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=512))

@@ -35,6 +35,7 @@ def memory_after(sample, folder, slides):
     return at_first, at_the_end
 
 
+@pytest.mark.slow
 def test_slide_after_slide_in_one_process_memory_stays(sample, tmp_path):
     at_first, at_the_end = memory_after(sample, tmp_path, 12)
     assert at_the_end <= 1.1 * at_first
@@ -63,6 +64,7 @@ def group():
     folder.rmdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["native", "zstd"])
 def test_the_job_finishes_within_a_container_of_512_mb(group, long_slide, tmp_path, codec):
     enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
@@ -89,6 +91,7 @@ needs_linux = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_linux
 @pytest.mark.parametrize(
     ("kind", "limit_bytes", "codec"),

@@ -79,6 +79,7 @@ def moments(slide, tmp_path, codec, count, seed, earliest):
     return [chance.uniform(earliest * life, life) for _ in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "count"), [("native", 2), ("zstd", 3)])
 def test_five_kills(long_slide, long_trees, tree, tmp_path, codec, count):
     # The first part of a run's life goes into starting Python: nothing to lose there.

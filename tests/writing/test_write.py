@@ -207,6 +207,11 @@ class Interrupted(Exception):  # noqa: N818  no error: a test's way to stop
     """Stops a run."""
 
 
+def of_several_shards(request, codec):
+    """A slide whose level 0 is several shards; one that is copied is 4096 px wide."""
+    return request.getfixturevalue("long_slide") if codec == "native" else SAMPLE
+
+
 def stop_after(shards):
     def on_progress(progress):
         if progress.shards_done >= shards:
@@ -219,12 +224,11 @@ def stop_after(shards):
     ("codec", "shards"),
     [
         *((codec, shards) for codec in ("zstd", "jpeg", "raw") for shards in (1, 4, 9, 12)),
-        *(("native", shards) for shards in (1, 2, 4)),
+        *(pytest.param("native", shards, marks=pytest.mark.slow) for shards in (1, 2, 4)),
     ],
 )
-def test_an_interrupted_run_continues_to_the_same_bytes(tmp_path, long_slide, codec, shards):
-    # A copied shard is 4096 px wide: the sample has one a level.
-    with st.open_slide(long_slide if codec == "native" else SAMPLE) as slide:
+def test_an_interrupted_run_continues_to_the_same_bytes(request, tmp_path, codec, shards):
+    with st.open_slide(of_several_shards(request, codec)) as slide:
         plan = plan_of(slide, 512)
         whole = tree(st.write_tiles(slide, plan, tmp_path / "whole.zarr", codec=codec).path)
         path = tmp_path / "cut.zarr"
@@ -266,10 +270,11 @@ def test_a_damaged_or_missing_shard_of_an_interrupted_run_is_made_again(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("codec", "damage"), [("zstd", "flip"), ("raw", "cut"), ("native", "flip")]
+    ("codec", "damage"),
+    [("zstd", "flip"), ("raw", "cut"), pytest.param("native", "flip", marks=pytest.mark.slow)],
 )
-def test_a_damaged_chunk_of_an_interrupted_run_is_made_again(tmp_path, long_slide, codec, damage):
-    with st.open_slide(long_slide if codec == "native" else SAMPLE) as slide:
+def test_a_damaged_chunk_of_an_interrupted_run_is_made_again(request, tmp_path, codec, damage):
+    with st.open_slide(of_several_shards(request, codec)) as slide:
         plan = plan_of(slide, 512)
         whole = tree(st.write_tiles(slide, plan, tmp_path / "whole.zarr", codec=codec).path)
         path = tmp_path / "cut.zarr"
