@@ -1,11 +1,11 @@
-"""A package's face: its public names, each loaded when somebody first asks for it.
+"""A package's face: its public names, each loaded at its first use.
 
-The stub beside a package's ``__init__`` is the one list of its names: type checkers and editors
-read it, and so does this module. Knows stubs. Does not know what the names stand for.
+The stub beside a package's ``__init__`` is the one list of its names: type checkers, editors and
+this module read it. Knows stubs. Does not know what the names stand for.
 
-lazy_loader's ``attach_stub`` does the same, except that here a stub may repeat another's names by
-``import *``, so that every name is listed once, and that no stub is read before a name is asked
-for, so that importing a package costs nothing.
+lazy_loader's ``attach_stub`` does the same, with two differences. Here a stub may take over another
+stub's names by ``import *``, so that every name is listed once; and no stub is read before a name
+is needed, so that importing a package costs nothing.
 """
 
 import importlib

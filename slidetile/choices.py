@@ -1,41 +1,41 @@
-"""What can be chosen, and what is taken unless something is: one place for API and command line.
+"""The choices of a run and their defaults, shared by API and command line.
 
-Knows words and numbers. Does not know what becomes of them. It imports nothing, so that the
+Knows words and numbers. Does not know what is done with them. It imports nothing heavy, so that the
 command line can show its options before numpy is loaded.
 """
 
 from typing import Literal
 
 TISSUE_MPP = 8.0
-"""At how many micrometres per pixel tissue is looked for; coarser on large slides."""
+"""Resolution at which tissue is detected, in µm per pixel; coarser on large slides."""
 
 MIN_PIECE_AREA_UM2 = 50_000.0
-"""Smaller pieces of tissue are dropped."""
+"""Pieces of tissue smaller than this, in µm², are dropped."""
 
 MIN_HOLE_AREA_UM2 = 250_000.0
-"""Smaller holes in tissue are filled."""
+"""Holes in tissue smaller than this, in µm², are filled."""
 
 TISSUE_MARGIN_UM = 0.0
-"""How far tissue is widened on all sides."""
+"""How far tissue is widened on all sides, in µm."""
 
 TILE_SIZE_PX = 1024
 """Width and height of a tile, in level-0 pixels."""
 
 MIN_TISSUE_FRACTION = 0.05
-"""Tiles with a smaller share of tissue are left out."""
+"""Tiles with a smaller tissue fraction, 0–1, are left out."""
 
 Edge = Literal["keep", "drop", "shift"]
-"""What becomes of squares that reach over the right or bottom edge.
+"""What happens to squares (tiles or windows) that reach over the right or bottom edge.
 
-"keep": they stay as they are, and what lies outside is background. "drop": they are left out.
-"shift": the last column and row are moved inward until they lie wholly inside, so they overlap
-their neighbours; where the canvas itself is smaller than a square, it reaches over all the same.
+"keep" leaves them unchanged; their pixels outside the canvas are background. "drop" leaves them
+out. "shift" moves the last column and row inward until they are wholly inside, so that they overlap
+their neighbours; a square larger than the canvas still reaches over its edge.
 """
 
 EDGE: Edge = "keep"
 
 SEED = 0
-"""Which random sample of the tiles is drawn."""
+"""Seed of the random sample of tiles."""
 
 CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 """How pixels are stored; see `write_tiles`."""
@@ -43,19 +43,19 @@ CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 CODEC: CodecName = "auto"
 
 JPEG_QUALITY = 90
-"""As libjpeg counts it, 1–100."""
+"""Quality of the codec jpeg on libjpeg's scale, 1–100."""
 
 AnnotationsMode = Literal["replace", "intersect", "exclude"]
-"""Whether annotations are the tissue, or tissue counts only inside or outside them."""
+"""Whether annotations replace the detected tissue, or keep only what is inside or outside them."""
 
 ANNOTATIONS_MODE: AnnotationsMode = "replace"
 
 AnnotationUnit = Literal["auto", "px", "um"]
-"""Of an annotation file's coordinates; see `read_annotations`."""
+"""Unit of an annotation file's coordinates; see `read_annotations`."""
 
 ANNOTATION_UNIT: AnnotationUnit = "auto"
 
 AnnotationOrigin = Literal["auto", "scan-area", "slide"]
-"""Where an annotation file's coordinates begin; see `read_annotations`."""
+"""Origin of an annotation file's coordinates; see `read_annotations`."""
 
 ANNOTATION_ORIGIN: AnnotationOrigin = "auto"

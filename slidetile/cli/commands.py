@@ -1,4 +1,4 @@
-"""The command line: its commands. They parse, call and render."""
+"""The commands of the command line: they parse, call and render."""
 
 import logging
 import sys
@@ -32,8 +32,8 @@ from slidetile.cli.show import (
     show_error,
     show_facts,
     show_findings,
+    show_result,
     show_results,
-    tell_result,
     warn,
 )
 
@@ -41,7 +41,7 @@ _LAST_WORDS = "slidetile.last_words"
 
 
 class _Group(click.Group):
-    """Turns every foreseeable failure into one line and an exit code."""
+    """Reports every expected failure as one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from slidetile.cli.interrupt import Interruptible
@@ -56,14 +56,14 @@ class _Group(click.Group):
             with interruptible:
                 return super().invoke(ctx)
         except BaseException as error:
-            # Whatever comes up after a signal is its doing: ctypes, for one, makes an error of
-            # its own of a KeyboardInterrupt.
+            # A signal causes every error that follows it: ctypes, for one, turns a
+            # KeyboardInterrupt into an error of its own.
             if interruptible.was_interrupted or isinstance(error, KeyboardInterrupt):
                 interruptible.say()
                 sys.exit(interruptible.exit_code)
-            is_foreseeable = isinstance(error, SlidetileError | OSError | MemoryError)
+            is_expected = isinstance(error, SlidetileError | OSError | MemoryError)
             fail_if_out_of_space(error)
-            if is_foreseeable and not isinstance(error, BrokenPipeError):  # click ends quietly
+            if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
                 fail(explain(error), kind=type(error).__name__)
             if isinstance(error, click.UsageError):
                 show_error("UsageError", error.format_message())
@@ -72,30 +72,30 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="slidetile")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more of what is done.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every step.")
 def main(*, verbose: bool) -> None:
     """Find the tissue on whole slides and stream its tiles into Zarr stores.
 
-    Exit codes: 0 all well, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
+    Exit codes: 0 success, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
     some tiles could not be read, 130 and 143 interrupted by Ctrl-C or SIGTERM.
     """
-    for stream in (sys.stdout, sys.stderr):  # a file name may hold what a terminal cannot show
+    for stream in (sys.stdout, sys.stderr):  # terminals cannot show all file names
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger = logging.getLogger("slidetile")
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # ours says what matters to a user
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our own log says what matters
 
 
 @main.command()
 @click.argument("path", type=PATH)
 @reader_option
-@click.option("--slide-mpp", type=float, help="µm per pixel of the slide.")
+@click.option("--slide-mpp", type=float, help="µm per pixel of the slide's level 0.")
 @json_option
 def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bool) -> None:
-    """Tell what a slide or a store is."""
+    """Show what a slide or a store is."""
     from slidetile.cli import facts, sentences
     from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store, seems_store
@@ -105,16 +105,16 @@ def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bo
         show_facts(stored, sentences.store_lines(stored), as_json=as_json)
         return
     with usage_errors(), open_slide(path, reader=reader, mpp=slide_mpp) as slide:
-        told = facts.slide_facts(slide, path)
-    show_facts(told, sentences.slide_lines(told), as_json=as_json)
+        read = facts.slide_facts(slide, path)
+    show_facts(read, sentences.slide_lines(read), as_json=as_json)
 
 
 @main.command()
 @click.argument("slide", type=PATH)
 @recipe_options
-@click.option("-o", "--output", type=PATH, help="Where the store would be.")
+@click.option("-o", "--output", type=PATH, help="Path that the store would have.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
-@click.option("--preview", type=PATH, help="Draw mask and grid into this PNG.")
+@click.option("--preview", type=PATH, help="Draw the tissue mask and the tiles into this PNG.")
 @click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
 @json_option
 def plan(
@@ -127,7 +127,7 @@ def plan(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Tell what tiling a slide would take, without writing a store."""
+    """Estimate what tiling a slide would take, without writing a store."""
     from slidetile.annotations.export import export_plan
     from slidetile.cli.facts import plan_facts
     from slidetile.cli.sentences import plan_lines
@@ -155,7 +155,10 @@ def plan(
     )
     show_facts(facts, plan_lines(facts), as_json=as_json)
     if not cost.fits:
-        warn(f"only {size_bytes(cost.free_bytes)} are free where the store would lie")
+        warn(
+            f"the store takes {size_bytes(cost.bytes)}, but only {size_bytes(cost.free_bytes)} "
+            "are free where it would be written; choose another output"
+        )
 
 
 @main.command()
@@ -166,7 +169,7 @@ def plan(
     "-o",
     "--output",
     type=PATH,
-    help="The store; SLIDE.zarr here unless given.",
+    help="The store.  [default: SLIDE.zarr in the current folder]",
 )
 @json_option
 def tile(
@@ -193,13 +196,16 @@ def tile(
     facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if store.unreadable:
-        warn(f"unreadable tiles: {counted(store.unreadable)}; the table says which")
+        warn(
+            f"unreadable tiles: {counted(store.unreadable)}; "
+            "see the column status of the tile table"
+        )
         sys.exit(UNREADABLE)
 
 
 @main.command()
 @click.argument("store", type=PATH)
-@click.option("--slide", type=PATH, help="Compare the pixels with those of this slide.")
+@click.option("--slide", type=PATH, help="Compare the store's pixels with this slide's.")
 @click.option("--deep", is_flag=True, help="Decode every chunk.")
 @reader_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
@@ -213,7 +219,7 @@ def verify(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Look for everything that is wrong with a store; exit code 1 where there is something."""
+    """Check a store for damage and errors; the exit code is 1 if there are any."""
     from slidetile.cli.facts import verify_facts
     from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store
@@ -230,8 +236,10 @@ def verify(
     if findings:
         sys.exit(FAILED)
     if unreadable:
-        told = counted(unreadable)
-        warn(f"tiles the slide could not give: {told}; the store says so and is intact")
+        warn(
+            f"tiles that could not be read from the slide: {counted(unreadable)}; "
+            "the store records them and is intact"
+        )
 
 
 @main.command()
@@ -261,7 +269,7 @@ def export(*, store: Path, output: Path, as_json: bool) -> None:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Slides at a time, each in a process of its own.",
+    help="Slides tiled at a time, each in its own process.",
 )
 @json_option
 def batch(
@@ -272,7 +280,7 @@ def batch(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Tile many slides, or folders of them; a bad one gets its row and the rest goes on."""
+    """Tile many slides, or folders of slides; if one fails, it is reported and the others go on."""
     check_address_space()
     from slidetile.cli.facts import batch_facts
     from slidetile.cohort.batch import SUMMARY_NAME, tile_slides
@@ -287,7 +295,7 @@ def batch(
             output,
             make_recipe(**options),
             processes=processes,
-            on_result=None if as_json else tell_result,
+            on_result=None if as_json else show_result,
             **writing,
         )
     if not report.results:
@@ -302,6 +310,6 @@ def batch(
 
 
 def _set_last_words(how: str, *, restart: bool) -> None:
-    """Have the command say how it goes on, should it be interrupted."""
+    """Set what the command says about continuing if it is interrupted."""
     again = f"run the same command again{', without --restart' if restart else ''}"
     click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"

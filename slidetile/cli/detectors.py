@@ -1,6 +1,6 @@
-"""A detector by the name that is typed for it on the command line.
+"""Detectors by the names that are typed on the command line.
 
-Knows where Python finds things. Does not know slides.
+Knows where Python finds modules. Does not know slides.
 """
 
 import functools
@@ -20,40 +20,40 @@ SHORT_NAMES: dict[str, type] = {
 
 
 def load_detector(name: str) -> AnyDetector:
-    """Return the detector of a name, such as "otsu" or "my_detectors:strict".
+    """Return the detector that a name stands for, such as "otsu" or "my_detectors:strict".
 
-    A class is made with its defaults. Modules are also looked for in the current folder, last, and
-    only while this one is imported. To import a module is to run it: names come from whoever
-    calls, never from a slide or a store.
+    A class is instantiated with its defaults. Modules are searched in the current folder too, last,
+    and only while this one is imported. Importing a module runs it, so names come only from the
+    caller, never from a slide or a store.
 
     Raises
     ------
     ValueError
-        The name is none, or there is nothing of that name.
+        The name is malformed, or nothing has that name.
     TypeError
-        What is there is no detector, or a class that cannot be made without options.
+        What has that name is not a detector, or a class that cannot be made without options.
     """
-    found = SHORT_NAMES.get(name) or _imported(name)
-    if isinstance(found, type):
+    detector = SHORT_NAMES.get(name) or _imported(name)
+    if isinstance(detector, type):
         try:
-            found = found()
+            detector = detector()
         except TypeError as error:
             raise TypeError(
-                f"{name} cannot be made without options ({error}). Make one in a module of your "
-                "own, such as mine.py with detector = …, and give mine:detector."
+                f"{name} cannot be made without options ({error}). Make one in your own "
+                "module, such as mine.py with detector = …, and give mine:detector."
             ) from error
     try:
-        check_detector(found)
+        check_detector(detector)
     except TypeError as error:
-        raise TypeError(f"{name} is no detector: {error}") from error
-    return found  # type: ignore[no-any-return]  # checked above
+        raise TypeError(f"{name} is not a detector: {error}") from error
+    return detector  # type: ignore[no-any-return]  # checked above
 
 
 def _imported(name: str) -> Any:
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         short = ", ".join(SHORT_NAMES)
-        raise ValueError(f"{name!r} is no detector: give {short}, or MODULE:OBJECT.")
+        raise ValueError(f"{name!r} is not a detector: give {short}, or MODULE:OBJECT.")
     try:
         with current_folder_searched():
             module = importlib.import_module(module_name)

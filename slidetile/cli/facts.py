@@ -1,7 +1,7 @@
-"""What there is to say of a slide, a plan, a store or a batch: values fit for JSON.
+"""The facts about a slide, a plan, a store or a batch, as values fit for JSON.
 
 The schemas in docs/reference/schemas give the unit, the meaning and an example of each key. Knows
-what machines read. Does not know how people read it.
+what machines read. Does not know how it is put into sentences for people.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class SlideLevelFacts(LevelFacts):
 
 
 class SlideFacts(TypedDict):
-    """What `info` says of a slide."""
+    """What `info` reports about a slide."""
 
     kind: Literal["slide"]
     slide_path: str
@@ -65,7 +65,7 @@ class SlideFacts(TypedDict):
 
 
 class Level0Facts(TypedDict):
-    """Where the level 0 of a store comes from."""
+    """The slide's level that a store's level 0 is made from, and how."""
 
     slide_level: int
     averaging_factor: list[float]
@@ -73,7 +73,7 @@ class Level0Facts(TypedDict):
 
 
 class QualityFacts(TypedDict):
-    """What a store's tiles look like together."""
+    """What a store's tiles look like, summarised."""
 
     mpp_um: list[float] | None
     medians: dict[str, float | None]
@@ -81,7 +81,7 @@ class QualityFacts(TypedDict):
 
 
 class StoreFacts(TypedDict):
-    """What `info` says of a store."""
+    """What `info` reports about a store."""
 
     kind: Literal["store"]
     store_path: str
@@ -100,7 +100,7 @@ class StoreFacts(TypedDict):
 
 
 class PlanFacts(TypedDict):
-    """What `plan` says."""
+    """What `plan` reports."""
 
     slide_path: str
     store_path: str
@@ -123,7 +123,7 @@ class PlanFacts(TypedDict):
 
 
 class MemoryFacts(TypedDict):
-    """What a run held."""
+    """The memory that a run used."""
 
     peak_bytes: int
     budget_bytes: int
@@ -131,7 +131,7 @@ class MemoryFacts(TypedDict):
 
 
 class TileFacts(TypedDict):
-    """What `tile` says."""
+    """What `tile` reports."""
 
     store: StoreFacts
     seconds: float
@@ -139,7 +139,7 @@ class TileFacts(TypedDict):
 
 
 class FindingFacts(TypedDict):
-    """One thing that `verify` found."""
+    """One finding of `verify`."""
 
     path: str
     what: str
@@ -147,7 +147,7 @@ class FindingFacts(TypedDict):
 
 
 class VerifyFacts(TypedDict):
-    """What `verify` says."""
+    """What `verify` reports."""
 
     store_path: str
     slide_path: str | None
@@ -156,7 +156,7 @@ class VerifyFacts(TypedDict):
 
 
 class ExportFacts(TypedDict):
-    """What `export` says."""
+    """What `export` reports."""
 
     store_path: str
     geojson_path: str
@@ -172,7 +172,7 @@ class ErrorFacts(TypedDict):
 
 
 class ResultFacts(TypedDict):
-    """What became of one slide of a batch."""
+    """The result of one slide of a batch."""
 
     slide_path: str
     status: str
@@ -186,14 +186,14 @@ class ResultFacts(TypedDict):
 
 
 class BatchFacts(TypedDict):
-    """What `batch` says."""
+    """What `batch` reports."""
 
     summary_path: str
     slides: list[ResultFacts]
 
 
 def slide_facts(slide: Slide, path: Path) -> SlideFacts:
-    """Return what a slide says of itself."""
+    """Return the facts about a slide."""
     return {
         "kind": "slide",
         "slide_path": str(path),
@@ -218,7 +218,7 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
 
 
 def store_facts(store: TileStore) -> StoreFacts:
-    """Return what a store holds."""
+    """Return the facts about a store."""
     quality = QualitySummary.of(store)
     return {
         "kind": "store",
@@ -252,7 +252,7 @@ def plan_facts(
     preview_path: Path | None = None,
     geojson_path: Path | None = None,
 ) -> PlanFacts:
-    """Return what carrying out a plan would take."""
+    """Return the facts about a plan and what carrying it out would take."""
     return {
         "slide_path": str(slide_path),
         "store_path": str(store_path),
@@ -276,7 +276,7 @@ def plan_facts(
 
 
 def tile_facts(store: TileStore, seconds: float, memory: MemoryUse) -> TileFacts:
-    """Return what a run made and what it took."""
+    """Return the facts about a finished store, and the time and memory its run took."""
     return {
         "store": store_facts(store),
         "seconds": round(seconds, 3),
@@ -294,7 +294,7 @@ def verify_facts(
     findings: Sequence[Finding],
     unreadable: int | None,
 ) -> VerifyFacts:
-    """Return what is wrong with a store; None unreadable where that may itself be wrong."""
+    """Return what `verify` found; ``unreadable`` is None if the store's own count may be wrong."""
     return {
         "store_path": str(store_path),
         "slide_path": None if slide_path is None else str(slide_path),
@@ -304,7 +304,7 @@ def verify_facts(
 
 
 def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
-    """Return what was written for QuPath."""
+    """Return the facts about the GeoJSON file written for QuPath."""
     return {
         "store_path": str(store.path),
         "geojson_path": str(geojson_path),
@@ -314,7 +314,7 @@ def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
 
 
 def batch_facts(results: Sequence[SlideResult], summary_path: Path) -> BatchFacts:
-    """Return what became of each slide."""
+    """Return the result of each slide of a batch."""
     return {
         "summary_path": str(summary_path),
         "slides": [_result(result) for result in results],

@@ -1,4 +1,4 @@
-"""How a command ends on Ctrl-C and on a scheduler's SIGTERM: within a second, in one line."""
+"""How a command ends on Ctrl-C and on a scheduler's SIGTERM: within a second, with one line."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, Self
 
 TIDY_UP_S = 0.8
-"""Until then the command has to end by itself; even what is killed can be continued."""
+"""A command has this long to end by itself; then it is killed, and can still be continued."""
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = "\x1b[?25h"
@@ -18,14 +18,14 @@ _SHOW_CURSOR = "\x1b[?25h"
 class Interruptible:
     """While it is entered, both signals raise KeyboardInterrupt in the main thread.
 
-    That tidies up: threads end, claims are released. But the main thread may be in the middle of
-    a long call of a C library, and hear nothing before it returns. So another thread listens too,
-    and ends the process when its time is over.
+    KeyboardInterrupt tidies up: threads end, claims are released. But in a long call of a C library
+    the main thread sees no signal until the call returns. So another thread listens too, and ends
+    the process when `TIDY_UP_S` is over.
 
     Parameters
     ----------
     last_words
-        Gives the line that tells how to go on.
+        Returns the line that says how to continue.
     """
 
     def __init__(self, last_words: Callable[[], str]) -> None:
@@ -38,20 +38,20 @@ class Interruptible:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether one of the signals has come."""
+        """Whether one of the signals has arrived."""
         return self._number is not None
 
     @property
     def exit_code(self) -> int:
-        """What a shell calls a command that ended on this signal: 130 or 143."""
+        """The exit code by which shells report a command ended by this signal: 130 or 143."""
         return 128 + (self._number or signal.SIGINT)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
-            return self  # a test's thread: signals are not for it
+            return self  # a test's thread: it receives no signals
         listen, self._wakeup = os.pipe()
         os.set_blocking(self._wakeup, False)
-        # Python writes a signal's number there at once, whatever the main thread is doing.
+        # Python writes a signal's number into this pipe at once, whatever the main thread does.
         self._fd_before = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         threading.Thread(
             target=self._watch, args=(listen,), name="slidetile_signals", daemon=True
@@ -63,14 +63,14 @@ class Interruptible:
 
     def __exit__(self, *exception: object) -> None:
         if self._wakeup == -1 or self._number is not None:
-            return  # interrupted: to be watched until the process has ended
+            return  # interrupted: watched until the process has ended
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._fd_before)
         os.close(self._wakeup)
 
     def say(self) -> None:
-        """Write the last words to the standard error stream, unless that was done."""
+        """Write the last words to the standard error stream, once."""
         if not self._unsaid.acquire(blocking=False):
             return
         cursor = _SHOW_CURSOR if os.isatty(2) else ""  # a progress bar may have hidden it
@@ -79,7 +79,7 @@ class Interruptible:
             os.write(2, line)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
-        if self._number is None:  # a second one would only disturb the tidying up
+        if self._number is None:  # a second signal would only disturb the tidying up
             self._number = number
             raise KeyboardInterrupt
 

@@ -1,7 +1,7 @@
-"""What a command does where its process may only have a little address space (``ulimit -v``).
+"""What a command does where the address space of its process is limited (``ulimit -v``).
 
-There a reservation counts like use, and libraries reserve as if it cost nothing: a stack of 8 MiB
-and a heap of 64 MiB for every thread, threads for algebra nobody does, a GiB for Arrow's pool.
+Under such a limit reserved memory counts as used, and libraries reserve freely: a stack of 8 MiB
+and a heap of 64 MiB for every thread, threads for unused linear algebra, 1 GiB for Arrow's pool.
 """
 
 import importlib
@@ -18,22 +18,22 @@ _STACK_BYTES = 1 << 20
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # of numpy and of scipy, each
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "1",  # of processes begun by this one
+    "MALLOC_ARENA_MAX": "1",  # of child processes
 }
 
 _LARGE_LIBRARIES = ("numpy", "scipy.ndimage", "imagecodecs", "pyarrow", "pyarrow.parquet")
 
 _LEAST_BYTES = 256 << 20
-"""No system's libraries fit into less; and OpenBLAS, short of memory while it loads, may hang."""
+"""On every system the libraries need more; with less, OpenBLAS may hang while it loads."""
 
 _WORK_BYTES = 64 << 20
-"""Threads, a shard in hand, the table: with less, a run would break off."""
+"""Needed for threads, a shard being made and the tile table; with less, a run would break off."""
 
 _REMEDY = "allow 512 MiB or more, or limit the memory by a control group instead"
 
 
 def save_address_space() -> None:
-    """Have the libraries reserve little, where there is a limit; before they are loaded.
+    """Have libraries that are loaded from now on reserve little, where there is a limit.
 
     Exits where they cannot even be loaded.
     """
@@ -50,7 +50,7 @@ def save_address_space() -> None:
 def check_address_space() -> None:
     """Exit, before anything is written, where the limit leaves no room for the work.
 
-    All libraries are loaded first: those that come last, for the table, are the largest.
+    All libraries are loaded for this check: those needed last, for the table, are the largest.
     """
     if not is_space_tight():
         return
@@ -65,12 +65,12 @@ def check_address_space() -> None:
 
 
 def fail_if_out_of_space(error: BaseException) -> None:
-    """Exit where an error is one of those that come up when the address space ends."""
+    """Exit where an error shows that the address space is used up."""
     signs = ("can't start new thread", "failed to map segment", "cannot allocate memory")
     ran_out = isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)
     if ran_out and is_space_tight():
         used_up = f"{_limit()} is used up: {_REMEDY}"
-        fail(f"{used_up}; what is written is kept for the same command", kind="MemoryError")
+        fail(f"{used_up}; run the same command again to continue", kind="MemoryError")
 
 
 def _refuse() -> None:
@@ -80,4 +80,4 @@ def _refuse() -> None:
 
 def _limit() -> str:
     limit = size_bytes(space_limit_bytes() or 0)
-    return f"the limit of the address space (ulimit -v or -d) of {limit}"
+    return f"the address-space limit (ulimit -v or -d) of {limit}"

@@ -1,4 +1,7 @@
-"""The options that commands share: how they are declared, and the values made of them."""
+"""The options that commands share, and the values made from them.
+
+Longer than 300 lines, because the options of a recipe are listed one by one.
+"""
 
 import logging
 import re
@@ -38,12 +41,12 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 UM_AT_1X = 10.0
-"""What 1x stands for, by the convention that 40x is 0.25 µm per pixel."""
+"""Resolution of a 1x objective in µm per pixel, by the convention that 40x is 0.25."""
 
-PATH = click.Path(path_type=Path, readable=False)  # what cannot be read is for a slide's row
+PATH = click.Path(path_type=Path, readable=False)  # unreadable files get their row in a batch
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="For machines: JSON, nothing else."
+    "--json", "as_json", is_flag=True, help="Print JSON for machines, and nothing else."
 )
 
 
@@ -53,36 +56,36 @@ class Size(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """Turn what was typed into a number of bytes."""
+        """Convert the typed text to a number of bytes."""
         if isinstance(value, int):
             return value
         match = re.fullmatch(r"\s*([0-9.]+)\s*([kMGT]?)(i?)B?\s*", value, re.IGNORECASE)
         if match is None or match[1].count(".") > 1:
-            self.fail(f"{value!r} is no size such as 2GB or 512MiB.", param, ctx)
+            self.fail(f"{value!r} is not a size such as 2GB or 512MiB.", param, ctx)
         power = " kmgt".index(match[2].lower() or " ")
         return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
 class Objective(click.ParamType[float]):
-    """The power of an objective, such as 20x: an alias for an mpp, 10 µm divided by it."""
+    """An objective power, such as 20x: another way to give an mpp, 10 µm ÷ power."""
 
     name = "power"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Turn what was typed into a power."""
+        """Convert the typed text to a power."""
         match = re.fullmatch(r"\s*(\d+\.?\d*)\s*[xX×]?\s*", str(value), re.ASCII)
         if match is None or not float(match[1]):
-            self.fail(f"{value!r} is no power such as 20x.", param, ctx)
+            self.fail(f"{value!r} is not a power such as 20x.", param, ctx)
         return float(match[1])
 
 
 class ReaderName(click.ParamType[str]):
-    """The name of a reader, looked up when one is given: numpy loads with it."""
+    """The name of a reader, looked up only when one is given, since that loads numpy."""
 
     name = "reader"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Make sure there is such a reader."""
+        """Check that a reader has this name."""
         from slidetile.slides.readers import named_reader
 
         try:
@@ -92,12 +95,12 @@ class ReaderName(click.ParamType[str]):
 
 
 class DetectorName(click.ParamType["AnyDetector"]):
-    """A detector by its short name, or by where Python finds it."""
+    """A detector, by its short name or as MODULE:OBJECT."""
 
     name = "module:object"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> "AnyDetector":
-        """Turn what was typed into a detector; the module is imported, which runs it."""
+        """Convert the typed text to a detector; its module is imported, which runs it."""
         from slidetile.cli.detectors import load_detector
         from slidetile.cli.search_path import current_folder_searched
 
@@ -107,137 +110,152 @@ class DetectorName(click.ParamType["AnyDetector"]):
             detector = load_detector(value)
         except (ValueError, TypeError) as error:
             self.fail(str(error), param, ctx)
-        # Until the command ends: the detector may import more, and so do the processes of a batch.
+        # Until the command ends, since the detector may import more, and a batch's processes too.
         ctx.with_resource(current_folder_searched())
         return detector
 
 
 reader_option = click.option(
-    "--reader", type=ReaderName(), help="Insist on a reader: tiff or openslide."
+    "--reader", type=ReaderName(), help="Use only this reader: tiff or openslide."
 )
 
 _RECIPE_OPTIONS = [
     click.option(
         "--mpp",
         type=float,
-        help="µm per pixel of the store's level 0; the slide's own unless given.",
+        help="µm per pixel of the store's level 0.  [default: the slide's own]",
     ),
     click.option(
         "--objective",
         type=Objective(),
-        help="The same as a power: 40x is --mpp 0.25, 20x 0.5, 10x 1.0.",
+        help="Give --mpp as an objective power: 40x is 0.25, 20x is 0.5, 10x is 1.0.",
     ),
-    click.option("--tile-size", default=TILE_SIZE_PX, show_default=True, help="Side in pixels."),
+    click.option(
+        "--tile-size",
+        default=TILE_SIZE_PX,
+        show_default=True,
+        help="Width and height of a tile, in pixels.",
+    ),
     click.option(
         "--min-tissue-fraction",
         default=MIN_TISSUE_FRACTION,
         show_default=True,
-        help="Leave out tiles with a smaller share of tissue; 0 keeps all.",
+        help="Leave out tiles with a smaller tissue fraction; 0 keeps all.",
     ),
     click.option(
         "--edge",
         type=click.Choice(get_args(Edge)),
         default=EDGE,
         show_default=True,
-        help="Tiles that reach over the slide: keep them, drop them, or shift them inside.",
+        help="Keep tiles that reach over the slide's edge, drop them, or shift them inside.",
     ),
-    click.option("--max-tiles", type=click.IntRange(min=1), help="Only those with most tissue."),
-    click.option("--sample", type=click.IntRange(min=1), help="Only so many, drawn at random."),
-    click.option("--seed", default=SEED, show_default=True, help="Which --sample is drawn."),
+    click.option(
+        "--max-tiles",
+        type=click.IntRange(min=1),
+        help="Keep only this many tiles, those with the most tissue.",
+    ),
+    click.option(
+        "--sample",
+        type=click.IntRange(min=1),
+        help="Keep only this many tiles, drawn at random.",
+    ),
+    click.option("--seed", default=SEED, show_default=True, help="Seed of the random --sample."),
     click.option(
         "--codec",
         type=click.Choice(get_args(CodecName)),
         default=CODEC,
         show_default=True,
-        help="auto copies the slide's own tiles where it can, else zstd.",
+        help="How pixels are stored; auto is native (a copy of the slide's tiles) where possible, "
+        "else zstd.",
     ),
     click.option(
         "--jpeg-quality",
         type=click.IntRange(1, 100),
-        help=f"Of the codec jpeg.  [default: {JPEG_QUALITY}]",
+        help=f"Quality of the codec jpeg.  [default: {JPEG_QUALITY}]",
     ),
     click.option(
         "--tissue-mpp",
         type=float,
-        help="Look for tissue at this resolution, in µm per pixel.  "
+        help="Detect tissue at this resolution, in µm per pixel.  "
         f"[default: {TISSUE_MPP:g}, coarser on large slides]",
     ),
     click.option(
         "--detector",
         type=DetectorName(),
-        help="What finds the tissue: otsu, dark, density, or MODULE:OBJECT of your own, which may "
-        "lie in the current folder.  [default: chosen by the slide]",
+        help="Tissue detector: otsu, dark, density, or your own as MODULE:OBJECT, which may be in "
+        "the current folder.  [default: chosen by the slide's overview]",
     ),
     click.option(
-        "--keep-pen", is_flag=True, help="Let pen strokes count as tissue where they look like it."
+        "--keep-pen", is_flag=True, help="Count pen strokes as tissue where they look like tissue."
     ),
     click.option(
         "--min-piece-area-um2",
         default=MIN_PIECE_AREA_UM2,
         show_default=True,
-        help="Drop smaller pieces of tissue, in µm².",
+        help="Drop pieces of tissue smaller than this, in µm².",
     ),
     click.option(
         "--min-hole-area-um2",
         default=MIN_HOLE_AREA_UM2,
         show_default=True,
-        help="Fill smaller holes in tissue, in µm².",
+        help="Fill holes in tissue smaller than this, in µm².",
     ),
     click.option(
         "--tissue-margin-um",
         default=TISSUE_MARGIN_UM,
         show_default=True,
-        help="Widen tissue by so many µm on all sides.",
+        help="Widen tissue by this much on all sides, in µm.",
     ),
     click.option(
         "--slide-mpp",
         type=float,
-        help="µm per pixel of the slide, where its own value is missing or wrong.",
+        help="µm per pixel of the slide's level 0, where the file's value is missing or wrong.",
     ),
     reader_option,
     click.option(
         "--annotations",
         type=PATH,
-        help="Annotations: GeoJSON, ImageScope XML or a mask; or a folder of them, named as "
-        "the slides.",
+        help="Annotations: a GeoJSON or ImageScope XML file or a mask; or a folder of files with "
+        "the names of the slides.",
     ),
     click.option(
         "--annotations-mode",
         type=click.Choice(get_args(AnnotationsMode)),
         default=ANNOTATIONS_MODE,
         show_default=True,
-        help="Take them for the tissue, or only the tissue inside or outside them.",
+        help="Replace detected tissue by the annotations, or keep only tissue inside (intersect) "
+        "or outside (exclude) them.",
     ),
     click.option(
         "--annotations-class",
         "annotations_classes",
         multiple=True,
-        help="Only this class; repeatable.",
+        help="Use only annotations of this class; repeatable.",
     ),
     click.option(
         "--annotations-unit",
         type=click.Choice(get_args(AnnotationUnit)),
         default=ANNOTATION_UNIT,
         show_default=True,
-        help="Of their coordinates; auto is what the file says, else level-0 pixels.",
+        help="Unit of the annotations' coordinates; auto is the file's own, else level-0 pixels.",
     ),
     click.option(
         "--annotations-origin",
         type=click.Choice(get_args(AnnotationOrigin)),
         default=ANNOTATION_ORIGIN,
         show_default=True,
-        help="Where their coordinates begin; auto is what the file says, else as in QuPath.",
+        help="Origin of the annotations' coordinates; auto is the file's own, else QuPath's.",
     ),
 ]
 
 _WRITING_OPTIONS = [
     click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
     click.option("--overwrite", is_flag=True, help="Replace a finished store."),
-    click.option("--restart", is_flag=True, help="Throw away an unfinished store."),
+    click.option("--restart", is_flag=True, help="Delete an unfinished store and begin anew."),
     click.option(
         "--durable",
         is_flag=True,
-        help="Sync all to the disk before a store gets its name: safe from power failures.",
+        help="Sync all files to disk before a store gets its name: it survives power failures.",
     ),
     click.option(
         "--anonymous", is_flag=True, help="Leave the file name and free text out of the store."
@@ -245,7 +263,7 @@ _WRITING_OPTIONS = [
     click.option(
         "--memory",
         type=Size(),
-        help="Hold at most this much, such as 2GB; what is really free unless given.",
+        help="Use at most this much memory, such as 2GB.  [default: what is available]",
     ),
 ]
 
@@ -278,21 +296,21 @@ def make_recipe(
     objective: float | None,
     **others: Any,
 ) -> "Recipe":
-    """Make a `Recipe` of the values of its options."""
+    """Make a `Recipe` from the values of its options."""
     from slidetile.format.codecs.jpeg import JpegCodec
     from slidetile.planning.tile_spec import TileSpec
     from slidetile.recipe import Recipe
 
     if jpeg_quality is not None and codec != "jpeg":
-        raise click.UsageError(f"--jpeg-quality is of --codec jpeg, but the codec is {codec}.")
+        raise click.UsageError(f"--jpeg-quality needs --codec jpeg, but the codec is {codec}.")
     if mpp is not None and objective is not None:
-        raise click.UsageError("--mpp and --objective say the same in two ways: give one of them.")
+        raise click.UsageError("--mpp and --objective both set the resolution: give one of them.")
     if objective is not None:
         mpp = UM_AT_1X / objective
     annotations = _take_annotations(others)
     with usage_errors():
-        chosen_by = {name: others.pop(name) for name in _SPEC_OPTIONS}
-        spec = TileSpec(size=tile_size, **chosen_by)
+        choices = {name: others.pop(name) for name in _SPEC_OPTIONS}
+        spec = TileSpec(size=tile_size, **choices)
         chosen: Any = codec if jpeg_quality is None else JpegCodec(quality=jpeg_quality)
         return Recipe(mpp=mpp, tile=spec, codec=chosen, annotations=annotations, **others)
 
@@ -305,7 +323,7 @@ _ANNOTATIONS_DEFAULTS = {
 
 
 def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
-    """Take the options about annotations out of the others, and make their value."""
+    """Remove the options about annotations from the others, and make an `AnnotationsSpec`."""
     from slidetile.annotations.spec import AnnotationsSpec
 
     path, classes = options.pop("annotations"), options.pop("annotations_classes")
@@ -313,20 +331,20 @@ def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     if path is None:
         if classes or choices != _ANNOTATIONS_DEFAULTS:
             raise click.UsageError(
-                "--annotations-… say how to use --annotations FILE, which is not given."
+                "The options --annotations-… need --annotations FILE, which is not given."
             )
         return None
     return AnnotationsSpec(path=path, classes=classes, **choices)
 
 
 def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Take out of a command's options those about writing, and return them as keywords."""
+    """Remove the options about writing from a command's options; return them as keywords."""
     from slidetile.writing.options import WriteOptions
 
     overwrite, restart = options.pop("overwrite"), options.pop("restart")
     if overwrite and restart:
         raise click.UsageError(
-            "--overwrite replaces a finished store, --restart throws away an unfinished one: "
+            "--overwrite replaces a finished store, --restart deletes an unfinished one: "
             "give the one you mean."
         )
     with usage_errors():

@@ -1,4 +1,4 @@
-"""How far a run is, shown while it goes on: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a run: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
 import time
@@ -18,27 +18,27 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class ShownProgress:
-    """Shows progress, and keeps the last for the summary."""
+    """Shows progress, and keeps the last report for the summary."""
 
     def __init__(self, show: "OnProgress") -> None:
         self._show = show
         self._last: Progress | None = None
 
     def __call__(self, progress: "Progress") -> None:
-        """Show how far a run is."""
+        """Show the progress of a run."""
         self._last = progress
         self._show(progress)
 
     @property
     def memory(self) -> "MemoryUse":
-        """What the run held."""
+        """The memory that the run used."""
         assert self._last is not None, "a run reports at least once"
         return self._last.memory
 
 
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[ShownProgress]:
-    """Give a function that shows progress."""
+    """Yield a function that shows progress."""
     if quiet:
         yield ShownProgress(lambda _: None)
     elif not sys.stderr.isatty():
@@ -49,7 +49,7 @@ def show_progress(*, quiet: bool) -> Iterator[ShownProgress]:
 
 
 class _BarProgress:
-    """Moves a bar of rich's."""
+    """Moves a progress bar of rich."""
 
     def __init__(self, bar: Any) -> None:
         self._bar = bar
@@ -71,14 +71,14 @@ class _PlainProgress:
     """Writes a line every few seconds, for logs."""
 
     def __init__(self) -> None:
-        self._begin = self._said = time.perf_counter()
+        self._begin = self._last = time.perf_counter()
 
     def __call__(self, progress: "Progress") -> None:
         now = time.perf_counter()
         is_last = progress.shards_done == progress.shards_total
-        if now - self._said < SECONDS_BETWEEN_LINES and not is_last:
+        if now - self._last < SECONDS_BETWEEN_LINES and not is_last:
             return
-        self._said = now
+        self._last = now
         seconds = max(1e-6, now - self._begin)
         click.echo(
             f"{counted(progress.tiles_done)}/{counted(progress.tiles_total)} tiles, "

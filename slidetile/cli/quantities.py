@@ -1,6 +1,6 @@
-"""Numbers with their units, as people read them: the only place where they become text.
+"""Numbers with their units as text for people.
 
-Nothing is ever written as 8.3e-05.
+Knows how quantities are written; none is ever written as 8.3e-05. Does not know what they measure.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rich.filesize import decimal
 
 
 def number(value: float) -> str:
-    """Write a number in four digits or so: 0.00008261, 0.5, 1,715."""
+    """Write a number with about four digits: 0.00008261, 0.5, 1,715."""
     import numpy as np
 
     if abs(value) >= 1000:
@@ -18,7 +18,7 @@ def number(value: float) -> str:
 
 
 def counted(count: int) -> str:
-    """Write how many there are: 2,989."""
+    """Write a count: 2,989."""
     return f"{count:,}"
 
 
@@ -41,17 +41,17 @@ def duration(seconds: float) -> str:
 
 
 def tiles_per_second(speed: float) -> str:
-    """Write how fast tiles come: 340 tiles/s, 0.4 tiles/s."""
+    """Write a number of tiles per second: 340 tiles/s, 0.4 tiles/s."""
     return f"{speed:.0f} tiles/s" if speed >= 9.5 else f"{speed:.1f} tiles/s"
 
 
 def bytes_per_second(speed: float) -> str:
-    """Write how fast bytes come: 12.5 MB/s."""
+    """Write a number of bytes per second: 12.5 MB/s."""
     return f"{size_bytes(int(speed))}/s"
 
 
 def share(fraction: float) -> str:
-    """Write a share of a whole: 43.1 %."""
+    """Write a fraction, 0–1, in percent: 43.1 %."""
     return f"{fraction:.1%}".replace("%", " %")
 
 
@@ -61,7 +61,7 @@ def extent(width: int, height: int) -> str:
 
 
 def pair(values: Sequence[float]) -> str:
-    """Write what has a value along each axis: 0.5, or 0.5×0.51 where they differ."""
+    """Write an (x, y) pair of values: 0.5, or 0.5×0.51 where they differ."""
     return "×".join(dict.fromkeys(map(number, values)))
 
 

@@ -1,4 +1,4 @@
-"""Where a command looks for modules of yours: where Python does, and last in the current folder."""
+"""Where a command finds the user's modules: where Python does, and last in the current folder."""
 
 import contextlib
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def current_folder_searched() -> Iterator[None]:
-    """Find modules in the current folder too, until this ends."""
+    """Let Python find modules in the current folder too, inside this context."""
     here = str(Path.cwd())
     if here in sys.path:
         yield
@@ -17,5 +17,5 @@ def current_folder_searched() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):  # a module of yours may have removed it
+        with contextlib.suppress(ValueError):  # a user's module may have removed it
             sys.path.remove(here)

@@ -1,6 +1,6 @@
-"""What people read of a slide, a plan, a store or a run: a name and a text for each line.
+"""What people read about a slide, a plan, a store or a run: a name and a text for each line.
 
-Knows the facts and how they are put. Does not know how they are printed.
+Knows how facts are put into words. Does not know how they are printed.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from slidetile.cli.quantities import (
 )
 
 Lines = dict[str, str]
-"""A text by its name, in the order of reading."""
+"""The text of each line, by its name, in reading order."""
 
 
 def slide_lines(facts: SlideFacts) -> Lines:
-    """Put what `info` says of a slide."""
+    """Return the lines of `info` about a slide."""
     native = [level["native_tile_px"] for level in facts["levels"]]
     return {
         "slide": facts["slide_name"],
@@ -52,7 +52,7 @@ def slide_lines(facts: SlideFacts) -> Lines:
 
 
 def store_lines(facts: StoreFacts) -> Lines:
-    """Put what `info` says of a store."""
+    """Return the lines of `info` about a store."""
     return {
         "store": facts["store_path"],
         "slide": facts["slide_name"] or "left out",
@@ -69,7 +69,7 @@ def store_lines(facts: StoreFacts) -> Lines:
 
 
 def plan_lines(facts: PlanFacts) -> Lines:
-    """Put what `plan` says."""
+    """Return the lines of `plan`."""
     grid, pieces = counted(facts["grid_tiles"]), counted(facts["tissue_pieces"])
     written = {"preview": facts["preview_path"], "geojson": facts["geojson_path"]}
     return {
@@ -86,7 +86,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
 
 
 def tile_lines(facts: TileFacts) -> Lines:
-    """Put what `tile` says."""
+    """Return the lines of `tile`."""
     memory = facts["memory"]
     return {
         **store_lines(facts["store"]),
@@ -97,7 +97,7 @@ def tile_lines(facts: TileFacts) -> Lines:
 
 
 def export_lines(facts: ExportFacts) -> Lines:
-    """Put what `export` says."""
+    """Return the lines of `export`."""
     return {
         "geojson": facts["geojson_path"],
         "tiles": counted(facts["tiles"]),
@@ -106,7 +106,7 @@ def export_lines(facts: ExportFacts) -> Lines:
 
 
 def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:
-    """Put where the scan lies, where that is not the whole slide."""
+    """Return the line about the scanned region, if it is not the whole slide."""
     if (area["x_px"], area["y_px"], area["width_px"], area["height_px"]) == (0, 0, *size):
         return {}
     corner = f"({area['x_px']}, {area['y_px']})"
@@ -114,17 +114,17 @@ def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:
 
 
 def _level_0(facts: Level0Facts) -> Lines:
-    """Put where level 0 comes from, where it is not the slide's."""
+    """Return the line about the source of level 0, if it is not the slide's level 0."""
     if facts["slide_scale"] == [1.0, 1.0]:
         return {}
     across, down = map(number, facts["averaging_factor"])
     is_averaged = (across, down) != ("1", "1")
-    how = f"{across}×{down} pixels averaged into one" if is_averaged else "as it is"
+    how = f"{across}×{down} pixels averaged into one" if is_averaged else "unchanged"
     return {"level 0": f"level {facts['slide_level']} of the slide, {how}"}
 
 
 def _quality(facts: QualityFacts) -> Lines:
-    """Put the medians of what tiles look like, where any tile could be measured."""
+    """Return the lines about the median quality, if any tile could be measured."""
     known = {name: value for name, value in facts["medians"].items() if value is not None}
     if len(known) < len(facts["medians"]):
         return {}

@@ -19,7 +19,7 @@ _AS_JSON = "slidetile.as_json"
 
 
 def promise_json(context: click.Context, *, as_json: bool) -> None:
-    """Note whether machines read this command, so that its errors are JSON too."""
+    """Record whether a command prints JSON, so that its errors are JSON too."""
     context.meta[_AS_JSON] = as_json
 
 
@@ -29,7 +29,7 @@ def show_document(facts: Mapping[str, Any]) -> None:
 
 
 def show_facts(facts: Mapping[str, Any], lines: Mapping[str, str], *, as_json: bool) -> None:
-    """Print facts as JSON, or the lines that people read of them, each after its name."""
+    """Print facts as JSON, or else the lines made from them for people, each after its name."""
     if as_json:
         show_document(facts)
         return
@@ -39,21 +39,21 @@ def show_facts(facts: Mapping[str, Any], lines: Mapping[str, str], *, as_json: b
 
 
 def show_error(kind: str, message: str) -> None:
-    """Print why a command failed as JSON, where machines read it."""
+    """Print why a command failed as JSON, if the command prints JSON."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(_AS_JSON):
         show_document({"error": {"type": kind, "message": message}})
 
 
 def fail(message: str, *, kind: str) -> NoReturn:
-    """Say what went wrong, and exit.
+    """Report what went wrong, and exit.
 
     Parameters
     ----------
     message
-        What went wrong and what to do, in one line.
+        What went wrong and what to do, on one line.
     kind
-        The error's class, for machines.
+        The name of the error's class, for machines.
     """
     show_error(kind, message)
     click.echo(f"error: {message}", err=True)
@@ -61,29 +61,29 @@ def fail(message: str, *, kind: str) -> NoReturn:
 
 
 def warn(message: str) -> None:
-    """Say what the user should know, and go on."""
+    """Print a warning, and go on."""
     click.echo(f"warning: {message}", err=True)
 
 
 def show_findings(findings: Sequence["Finding"]) -> None:
-    """Print what is wrong with a store, a line each, and their number."""
+    """Print the findings of `verify`, one on each line, and their number."""
     for finding in findings:
         click.echo(str(finding))
     click.echo(f"findings: {counted(len(findings))}")
 
 
-def tell_result(result: "SlideResult") -> None:
-    """Print how a slide of a batch ended."""
-    ending = result.reason
-    if ending is None:
+def show_result(result: "SlideResult") -> None:
+    """Print the result of one slide of a batch."""
+    details = result.reason
+    if details is None:
         size = size_bytes(result.tile_bytes)
-        ending = f"{counted(result.tiles)} tiles, {result.codec}, {size}"
+        details = f"{counted(result.tiles)} tiles, {result.codec}, {size}"
     time = duration(result.seconds)
-    click.echo(f"{result.slide}: {result.status}: {ending} ({time})", err=True)
+    click.echo(f"{result.slide}: {result.status}: {details} ({time})", err=True)
 
 
 def show_results(results: Sequence["SlideResult"]) -> None:
-    """Print how a batch ended, a row for each slide."""
+    """Print the results of a batch as a table, one row for each slide."""
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text

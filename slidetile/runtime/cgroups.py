@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
-"""Where the kernel tells about processes."""
+"""Where the kernel describes processes."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 """Where control groups are mounted."""

@@ -1,8 +1,8 @@
 """How many cores this process may keep busy: what the machine has, less what limits the process.
 
 A job on a large node often has few of its cores. The kernel keeps it to them by an affinity
-(``taskset``, a cpuset) or by a quota of time (``docker --cpus``, a Kubernetes limit), or only the
-scheduler says so. More threads than that take turns, and each holds memory.
+(``taskset``, a cpuset) or by a quota of time (``docker --cpus``, a Kubernetes limit), or nothing
+does but the scheduler's word. More threads than cores take turns, and each holds memory.
 """
 
 import math
@@ -32,7 +32,7 @@ class CpuLimits:
     """Cores it may use all of the time, as its control groups have it; None without a quota."""
 
     per_task: int | None = None
-    """Cores that SLURM has given to its task; None where it does not say."""
+    """Cores that SLURM has given to its task; None where it has not set any."""
 
     def __post_init__(self) -> None:
         if self.allowed < 1 or (self.per_task is not None and self.per_task < 1):
@@ -55,7 +55,7 @@ class CpuLimits:
         proc, cgroups
             As in `groups_of`.
         environment
-            Where SLURM says what it has given.
+            Where SLURM sets its variables.
         """
         quotas = [
             quota
@@ -63,13 +63,13 @@ class CpuLimits:
             for quota in _quotas(group)
         ]
         # The only place where the library reads the environment. SLURM confines a job to its cores
-        # only where its site has set that up; elsewhere nothing but this variable tells a job that
-        # it shares the node, and a hundred threads of one job take the cores of all others.
-        told = environment.get("SLURM_CPUS_PER_TASK", "")
+        # only where its site has set that up. Elsewhere this variable alone shows that a job shares
+        # its node, and without it a hundred threads of one job take the cores of all others.
+        given = environment.get("SLURM_CPUS_PER_TASK", "")
         return cls(
             allowed=_allowed_cores(),
             quota=min(quotas, default=None),
-            per_task=int(told) if told.isdecimal() and int(told) else None,
+            per_task=int(given) if given.isdecimal() and int(given) else None,
         )
 
     @property
@@ -126,5 +126,5 @@ def _quotas(group: Group) -> Iterator[float]:
         cores = int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max": no quota
         return
-    if cores > 0:  # -1 is no quota
+    if cores > 0:  # -1 means that there is no quota
         yield cores

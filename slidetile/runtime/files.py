@@ -1,19 +1,18 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
 import contextlib
+import itertools
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
 """What a process that is killed while it writes a file leaves behind ends so."""
 
 MOST_PARTS = 512
-"""Parts handed to the system at once; POSIX promises 16, Linux and macOS take 1024."""
-
-MOST_BYTES = 1 << 24
-"""Parts are handed over as soon as they are longer together, so that few are held in memory."""
+"""Parts handed to the system at once, and held until then; POSIX promises 16, Linux and macOS take
+1024."""
 
 
 def write_whole(
@@ -25,9 +24,9 @@ def write_whole(
 ) -> None:
     """Write a file under a name of its own in the same folder, then rename it.
 
-    Whatever goes wrong, the path holds what it held before, and nothing else is left behind. A
-    file that is there is replaced. The temporary name is no other writer's: two that write the same
-    path disturb each other no more than that one of them is the last.
+    An existing file is replaced. Whatever goes wrong, it stays as it was, and nothing is left
+    behind. Several writers of the same path do not disturb each other, since each has a temporary
+    name of its own: the last one wins.
 
     Parameters
     ----------
@@ -69,25 +68,13 @@ def sync(path: Path) -> None:
 
 def _write(file: int, parts: Iterable[bytes], *, durable: bool) -> None:
     try:
-        for batch in _batches(parts):
+        left = iter(parts)
+        while batch := list(itertools.islice(left, MOST_PARTS)):
             _write_batch(file, batch)
         if durable:
             os.fsync(file)
     finally:
         os.close(file)
-
-
-def _batches(parts: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
-    batch: list[bytes] = []
-    held = 0
-    for part in parts:
-        batch.append(part)
-        held += len(part)
-        if len(batch) == MOST_PARTS or held > MOST_BYTES:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
 
 
 def _write_batch(file: int, parts: Sequence[bytes]) -> None:

@@ -40,7 +40,7 @@ class Governor:
     budget
         The run's memory.
     gauge
-        What tells how much is in use.
+        Measures how much is in use.
     interval_s
         Looks that follow one another sooner are not made: to measure takes time too.
     """

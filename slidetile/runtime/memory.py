@@ -26,7 +26,7 @@ _GROUP_FILES = {
 
 
 class Gauge(Protocol):
-    """What tells how much memory is in use."""
+    """Measures how much memory is in use."""
 
     def resident_bytes(self) -> int:
         """Return what this process holds."""
@@ -132,13 +132,13 @@ def make_budget(
     Parameters
     ----------
     gauge
-        What tells how much memory there is.
+        Measures how much memory there is.
     unit_bytes
         The pixels of one unit of work.
     most
         As many units as keep the cores busy.
     memory_bytes
-        The most the process shall hold; what is really available unless given.
+        The most the process may hold; what is really available unless given.
 
     Returns
     -------

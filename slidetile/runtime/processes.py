@@ -69,8 +69,8 @@ def _in_processes(
 def _start_method_left_open() -> Iterator[None]:
     """Leave it to the program around us how its own processes begin.
 
-    Ours are spawned, whatever it chooses. But Python takes the choice for made as soon as any
-    process has begun, and refuses to hear of another.
+    Ours are spawned, whatever it chooses. But as soon as any process has begun, Python takes its
+    default for chosen and refuses another.
     """
     is_open = _start_method() is None
     try:
@@ -85,7 +85,7 @@ def _start_method() -> str | None:
 
 
 def _executor() -> ProcessPoolExecutor:
-    """Return one process of its own, so that a crash tells which call it was."""
+    """Return one process of its own, so that a crash shows which call caused it."""
     levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
     return ProcessPoolExecutor(
         1,

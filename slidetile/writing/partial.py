@@ -10,7 +10,7 @@ from typing import Self
 from slidetile.errors import StoreExistsError
 from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
-from slidetile.runtime.files import sync, write_whole
+from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
 
 
 class PartialFolder:
@@ -97,6 +97,11 @@ class PartialFolder:
         if self._durable:
             sync(path)
 
+    def remove_strays(self) -> None:
+        """Remove what runs that were killed while they wrote a file have left of it."""
+        for stray in self.path.rglob(f"*{TEMPORARY_SUFFIX}"):
+            stray.unlink(missing_ok=True)
+
     def discard(self) -> None:
         """Remove the folder; what is written next begins it anew."""
         self._claim.check()
@@ -145,7 +150,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     Raises
     ------
     StoreExistsError
-        Something is there, and it is no store or was not to be overwritten.
+        Something exists there that is not a store, or that was not to be overwritten.
     """
     path = Path(path)
     if not path.exists():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "pa.Table":
     """Return the table of the plan's tiles; its columns are those of store-format.md.
 
-    ``quality`` was measured at ``mpp``; of tiles that could not be read it tells nothing.
+    ``quality`` was measured at ``mpp``; tiles that could not be read get none.
     """
     import pyarrow as pa
 

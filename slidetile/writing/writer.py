@@ -22,7 +22,6 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import TEMPORARY_SUFFIX
 from slidetile.writing.partial import PartialFolder
 from slidetile.writing.spec import StoreSpec
 from slidetile.writing.work import EncodedShard
@@ -61,7 +60,7 @@ class StoreWriter:
     StoreBusyError
         Another process writes this store, or has taken over; any method may raise it.
     StoreExistsError
-        ``path`` exists and ``overwrite`` was not asked for, or is no store and never replaced.
+        ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
         The unfinished store there has another source or other settings.
     """
@@ -169,8 +168,7 @@ class StoreWriter:
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
         self._write(self.partial / "zarr.json", root)
         if self._is_continued:
-            for stray in self.partial.rglob(f"*{TEMPORARY_SUFFIX}"):
-                stray.unlink(missing_ok=True)
+            self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
         self._folder.finish()
 

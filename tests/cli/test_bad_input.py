@@ -252,7 +252,8 @@ def test_plan_says_so_beforehand(cli, sample, small_disk):
     place, _ = small_disk
     result = cli("plan", sample, "-o", place / "x.zarr")
     assert result.exit_code == 0
-    assert "warning: only 614.4 kB are free where the store would lie" in result.stderr
+    assert result.stderr.startswith("warning: the store takes ")
+    assert "but only 614.4 kB are free where it would be written; choose another" in result.stderr
 
 
 def test_a_file_larger_than_allowed(command, sample, undisturbed, tree, tmp_path):

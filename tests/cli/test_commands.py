@@ -200,7 +200,7 @@ def _read(terminal):
         ("--tile-size big", "not a valid integer"),
         ("--min-tissue-fraction 5", "between 0 and 1, but this one is 5"),
         ("--codec jpeg --jpeg-quality 0", "0 is not in the range 1<=x<=100"),
-        ("--jpeg-quality 80", "--jpeg-quality is of --codec jpeg, but the codec is auto"),
+        ("--jpeg-quality 80", "--jpeg-quality needs --codec jpeg, but the codec is auto"),
         ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
@@ -278,7 +278,9 @@ def test_unreadable_tiles_end_with_3(command, damaged_sample, sample, tmp_path, 
     options = ("--tile-size", "512", "--codec", codec)
     done = command("tile", damaged_sample, "-o", path, *options)
     assert done.exit_code == 3
-    assert done.stderr.endswith("warning: unreadable tiles: 1; the table says which\n")
+    assert done.stderr.endswith(
+        "warning: unreadable tiles: 1; see the column status of the tile table\n"
+    )
     assert facts(done.stdout)["unreadable"] == "1"
     store = st.open_store(path)
     statuses = store.tiles["status"].to_pylist()

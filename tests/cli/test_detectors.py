@@ -66,10 +66,10 @@ def test_a_detector_is_found_by_name(name, told):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nonsense", "'nonsense' is no detector: give otsu, dark, density, or MODULE:OBJECT"),
+        ("nonsense", "'nonsense' is not a detector: give otsu, dark, density, or MODULE:OBJECT"),
         ("nowhere:here", "nowhere cannot be imported: No module named 'nowhere'"),
         ("mine:nothing", "mine:nothing: module 'mine' has no attribute 'nothing'"),
-        ("mine:number", "mine:number is no detector"),
+        ("mine:number", "mine:number is not a detector"),
         ("mine:Needy", "mine:Needy cannot be made without options"),
         ("slidetile.tissue:OnnxDetector", "cannot be made without options"),
     ],

@@ -276,7 +276,7 @@ def test_the_command_line_asks_by_mpp_or_by_objective(cli, sample, averaged, tre
         told = json.loads(cli("plan", sample, "--objective", power, "--json").stdout)
         assert told["codec"] == "native"
         assert (told["level_0"]["slide_level"], told["mpp_um"]) == (1, [2.0, 2.0])
-    assert "level 1 of the slide, as it is" in cli("plan", sample, "--objective", "5x").stdout
+    assert "level 1 of the slide, unchanged" in cli("plan", sample, "--objective", "5x").stdout
     told = json.loads(cli("plan", sample, "--objective", "14×", "--json").stdout)
     assert told["level_0"]["slide_level"] == 0
     assert told["level_0"]["averaging_factor"] == pytest.approx([10 / 7] * 2)
@@ -290,8 +290,8 @@ def test_the_command_line_asks_by_mpp_or_by_objective(cli, sample, averaged, tre
     ("options", "message"),
     [
         ("--mpp 0.5 --objective 20x", "give one of them"),
-        ("--objective high", "'high' is no power such as 20x"),
-        ("--objective 0x", "is no power such as 20x"),
+        ("--objective high", "'high' is not a power such as 20x"),
+        ("--objective 0x", "is not a power such as 20x"),
         ("--objective 1000x", "between 0.05 and 50 µm per pixel, but this one is 0.01"),
         ("--mpp 0", "between 0.05 and 50"),
         ("--mpp 0.25", "The slide has 0.5×0.5 µm per pixel"),
