@@ -85,13 +85,25 @@ def covered_area(
         by_row = np.empty((len(begins), mask.shape[1]))
         for left in range(0, mask.shape[1], _STRIP_PX):
             strip = slice(left, left + _STRIP_PX)
-            by_row[:, strip] = _between(slab[:, strip], begins, ends)
-        areas[block] = _between(by_row.T, lefts, rights).T
+            by_row[:, strip] = sums_between(slab[:, strip], begins, ends)
+        areas[block] = sums_between(by_row.T, lefts, rights).T
     return areas
 
 
-def _between(values: NDArray[Any], starts: Edges, stops: Edges) -> NDArray[np.float64]:
-    """Sum ``values`` along the first axis from each fractional start to its stop."""
+def sums_between(values: NDArray[Any], starts: Edges, stops: Edges) -> NDArray[np.float64]:
+    """Return the sums along the first axis between edges that may cut through values.
+
+    Parameters
+    ----------
+    values
+        [row, column]; each counts as constant along its length of 1.
+    starts, stops
+        Where each sum begins and ends, from 0 to the number of rows.
+
+    Returns
+    -------
+    float64 array [sum, column]
+    """
     kind = np.int32 if values.dtype == np.bool_ else np.float64
     cumulated = np.zeros((values.shape[0] + 1, values.shape[1]), kind)
     np.cumsum(values, axis=0, dtype=kind, out=cumulated[1:])

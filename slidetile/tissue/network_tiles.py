@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.raster.coverage import sums_between
 from slidetile.raster.region import Region
 from slidetile.slides.frame import Frame
 
@@ -80,17 +81,7 @@ class NetworkTiles:
         for axis, (count, side) in enumerate(((part.height, down), (part.width, across))):
             scale = output.shape[axis] / self.tile_px
             edges = (self.overlap_px + np.arange(count + 1) * side) * scale
-            output = _mean_between(output, edges, axis)
+            sums = sums_between(np.moveaxis(output, axis, 0), edges[:-1], edges[1:])
+            means = sums / np.diff(edges)[:, np.newaxis]
+            output = np.asarray(np.moveaxis(means, 0, axis), np.float32)
         return output
-
-
-def _mean_between(values: Probabilities, edges: NDArray[np.float64], axis: int) -> Probabilities:
-    """Return the means along an axis between neighbouring edges, which may be fractions."""
-    values = np.moveaxis(values, axis, 0)
-    cumulated = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, dtype=np.float64, out=cumulated[1:])
-    below = np.minimum(edges.astype(np.intp), len(values) - 1)
-    share = (edges - below)[:, np.newaxis]
-    at_edges = cumulated[below] * (1 - share) + cumulated[below + 1] * share
-    means = np.diff(at_edges, axis=0) / np.diff(edges)[:, np.newaxis]
-    return np.asarray(np.moveaxis(means, 0, axis), np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidetile.raster import coverage
-from slidetile.raster.coverage import covered_area, covered_share
+from slidetile.raster.coverage import covered_area, covered_share, sums_between
 
 
 def exact_share(mask, scale, top, bottom, left, right):
@@ -74,3 +74,16 @@ def test_a_million_windows_are_chosen_in_flat_memory():
     y, x = rows[0][row] / 32, columns[0][column] / 32
     inside = (min(y + 8, 2000) - max(y, 500)) * (min(x + 8, 2500) - max(x, 700))
     assert shares[row, column] == pytest.approx(inside / 64)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=12), st.data())
+def test_sums_between_edges_that_cut_through_values(numbers, data):
+    quarters = st.integers(0, 4 * len(numbers))
+    pairs = data.draw(st.lists(st.tuples(quarters, quarters).map(sorted), min_size=1, max_size=9))
+    starts, stops = np.array(pairs).T / 4
+    values = np.array(numbers, np.float32)[:, np.newaxis]
+    expected = [
+        sum(n * max(0.0, min(i + 1, stop) - max(i, start)) for i, n in enumerate(numbers))
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+    assert sums_between(values, starts, stops)[:, 0].tolist() == expected
