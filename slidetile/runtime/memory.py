@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from slidetile.runtime.cgroups import CGROUPS, PROC, groups_of
+from slidetile.runtime._cgroups import CGROUPS, PROC, groups_of
 
 USABLE_SHARE = 0.7
 """The rest stays with the operating system, the page cache and the neighbours."""
