@@ -99,13 +99,13 @@ def floor(slide: str, _out: str, threads: int) -> Figures:
     import imagecodecs
 
     from slidetile.format.codecs.planar import ZstdCodec
-    from slidetile.writing.encoding import Encoding
+    from slidetile.writing.write import make_work
 
     codec = ZstdCodec()
     opened = st.open_slide(slide)
     plan = plan_of(opened)
     native = opened.native_tiles(0)
-    levels = Encoding(opened, plan, codec, 255).levels
+    levels = make_work(opened, plan, codec).levels
     more = sum(len(s.chunks) for lv in levels for s in lv.shards) / sum(
         len(s.chunks) for s in levels[0].shards
     )

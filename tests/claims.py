@@ -4,8 +4,8 @@ import os
 import time
 from dataclasses import replace
 
+from slidetile.runtime._holder import Holder
 from slidetile.runtime.claim import ClaimTimes
-from slidetile.runtime.holder import Holder
 
 QUICK = ClaimTimes(heartbeat_s=0.05, dead_after_s=0.2)
 PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothing else to do

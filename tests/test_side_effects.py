@@ -228,7 +228,7 @@ look()
 @has_glibc
 def test_the_command_line_tunes_the_heap_of_its_process(tmp_path):
     command = """
-from slidetile.cli import main
+from slidetile.cli.commands import main
 main(["info", sys.argv[1], "--json"], standalone_mode=False)
 look()
 """

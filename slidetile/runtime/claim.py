@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidetile.errors import StoreBusyError
+from slidetile.runtime._holder import Holder, uptime_s
 from slidetile.runtime.files import write_whole
-from slidetile.runtime.holder import Holder, uptime_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from slidetile.runtime.cgroups import CGROUPS, PROC, Group, groups_of
+from slidetile.runtime._cgroups import CGROUPS, PROC, Group, groups_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

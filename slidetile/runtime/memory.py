@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from slidetile.runtime.cgroups import CGROUPS, PROC, groups_of
+from slidetile.runtime._cgroups import CGROUPS, PROC, groups_of
 
 USABLE_SHARE = 0.7
 """Share of the free memory that a run may use. The rest is left to the operating system, the page

@@ -15,7 +15,7 @@ from slidetile.format.codecs.named import make_codec
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
-from slidetile.writing.work import Task
+from slidetile.writing._work import Task
 from slidetile.writing.write import make_work
 
 SAMPLES = 8

@@ -28,14 +28,14 @@ from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore, open_store
-from slidetile.writing.copying import Copying
-from slidetile.writing.encoding import Encoding
+from slidetile.writing._copying import Copying
+from slidetile.writing._encoding import Encoding
+from slidetile.writing._spec import StoreSpec, store_metadata
+from slidetile.writing._table import tile_table
+from slidetile.writing._work import Task, Work
+from slidetile.writing._writer import StoreWriter, begun_codec
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
-from slidetile.writing.spec import StoreSpec, store_metadata
-from slidetile.writing.table import tile_table
-from slidetile.writing.work import Task, Work
-from slidetile.writing.writer import StoreWriter, begun_codec
 
 if TYPE_CHECKING:
     import pyarrow as pa

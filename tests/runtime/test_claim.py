@@ -14,8 +14,8 @@ import pytest
 from claims import PATIENCE_S, QUICK, hold_elsewhere, seem_elsewhere, wait_until
 
 import slidetile as st
+from slidetile.runtime._holder import Holder
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
-from slidetile.runtime.holder import Holder
 
 HOLD = """
 import sys, time

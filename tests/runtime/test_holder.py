@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from slidetile.runtime.holder import Holder, uptime_s
+from slidetile.runtime._holder import Holder, uptime_s
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.slide import Level, Slide
-from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
+from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.slides.native import DAMAGED, FetchedTiles, NativeTiles
 from slidetile.slides.slide import Slide
-from slidetile.writing.work import EncodedShard, IsKept, KeptShards, Task
+from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
 """Bytes copied at a time, roughly; more only where a single shard has more."""

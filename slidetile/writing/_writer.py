@@ -22,9 +22,9 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
+from slidetile.writing._spec import StoreSpec
+from slidetile.writing._work import EncodedShard
 from slidetile.writing.partial import PartialFolder
-from slidetile.writing.spec import StoreSpec
-from slidetile.writing.work import EncodedShard
 
 if TYPE_CHECKING:
     import pyarrow as pa
