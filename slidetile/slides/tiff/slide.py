@@ -95,6 +95,7 @@ class TiffSlide(FileSlide):
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
+        super().close()
         self._file.close()
 
 
