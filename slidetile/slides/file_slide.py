@@ -10,7 +10,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
-from slidetile.slides.background import find_background
+from slidetile.slides._background import find_background
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.slide import Slide, Source

@@ -18,7 +18,7 @@ from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.mpp import choose_mpp
-from slidetile.slides.openslide.pixels import VendorPixels, is_opaque
+from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.slide import Level
 
 _CACHE_BYTES = 32 << 20
