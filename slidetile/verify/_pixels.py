@@ -18,10 +18,10 @@ from slidetile.raster.region import Region
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.overview import read_level
 from slidetile.slides.slide import Slide
+from slidetile.verify._shape import StoreShape
+from slidetile.verify._shards import StoredChunks, shard_chunks, shard_name
+from slidetile.verify._tree import StoreTree
 from slidetile.verify.finding import Finding
-from slidetile.verify.shape import StoreShape
-from slidetile.verify.shards import StoredChunks, shard_chunks, shard_name
-from slidetile.verify.tree import StoreTree
 
 JPEG_TOLERANCE = 16
 """Of 255: as much may a `jpeg` chunk differ from the slide's pixels encoded once more. With the
