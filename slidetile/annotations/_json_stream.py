@@ -67,8 +67,10 @@ class JsonStream:
                 if not self._more():
                     self._fail(error)
                 continue
-            if end < len(self._text) or not self._more():  # a number may continue
-                self._at = end
+            length = end - self._at
+            # A number may continue, also behind a point, an "e" or an "e-" at the text's end.
+            if end + 2 < len(self._text) or not self._more():
+                self._at += length
                 return value
 
     def members(self) -> Iterator[str]:
