@@ -12,7 +12,8 @@ The rounded edges move a mean by less than 4 · 255 / (2 · 16,384) = 0.032 of a
 nothing where they are no finer fractions than that, as for a factor of 2 or 3.25.
 
 Where factors are whole numbers, pixels are whole and integers do: `area_average` and, for any
-region of an image, `Resampling` go one way.
+region of an image, `Resampling` go one way. Longer than 300 lines, because the fast path and the
+general one must stay side by side to stay equal.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""Reading a store back: its tiles, any region of its levels, and what it says of itself."""
+"""Reading a store back: its tiles, any region of its levels, and its own record.
+
+Longer than 300 lines, because one class is the whole public way to read a store: most are
+docstrings of short methods.
+"""
 
 import functools
 import os
