@@ -1,8 +1,7 @@
-"""The tile table: one row a tile, the proof of what a store holds."""
+"""The record of a store's chunks, from which the tile table's rows are made."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +9,6 @@ from numpy.typing import NDArray
 from slidetile.format.checksum import crc32c
 from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.table import OK, UNREADABLE
-
-if TYPE_CHECKING:
-    pass
 
 Span = tuple[slice, slice]
 """[rows, columns] of a chunk grid."""

@@ -32,8 +32,8 @@ class WindowSpec:
     Raises
     ------
     ValueError
-        A length is less than 1, the size more than 8192, the fraction not within 0–1, or there
-        is unknown.
+        A length is less than 1, the size more than 8192, the fraction not within 0–1, or the
+        edge is unknown.
     """
 
     size: int = 256

@@ -29,8 +29,9 @@ class ChoiceCheck:
         The store's metadata.
     labels
         The tissue, [row, column].
-    columns, rows, fractions
-        The tiles of the table, all of them within the grid, in row-major order.
+    tiles
+        Columns, rows and tissue fractions of the table's tiles, all of them within the grid, in
+        row-major order.
     table
         The name of the table's file.
 

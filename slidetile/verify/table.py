@@ -34,7 +34,6 @@ class TableCheck:
         The chunks that were found.
     labels
         The tissue, [row, column].
-
     """
 
     def __init__(

@@ -66,14 +66,13 @@ def verify_store(
     slide
         The slide it was made from, to compare all pixels that are the slide's own: level 0, and
         all levels of a `native` store. A `jpeg` store is compared with what the slide's pixels
-        are when encoded once more, within `verify_pixels.JPEG_TOLERANCE`.
+        are when encoded once more, within `slidetile.verify.pixels.JPEG_TOLERANCE`.
     deep
         Decode every chunk of every level, and compare the levels of a lossless store with the
         halvings of the finer ones.
     workers
         Threads that read and decode; one for each core of this process unless given, and fewer
-        where memory is short.
-        The findings do not depend on it.
+        where memory is short. The findings do not depend on it.
 
     Returns
     -------

@@ -79,7 +79,7 @@ class Parameters(JsonPart):
     """How the tissue mask was made."""
 
     plan_sha256: Annotated[str, Digest()]
-    """Digest of the tiles and the tissue; see docs/store-format.md."""
+    """Digest of the tiles and the tissue; see docs/reference/store-format.md."""
 
     def check(self) -> None:
         """Make sure that tiles are chosen in one way."""
