@@ -51,7 +51,7 @@ def read_frame(slide: Slide, frame: Frame) -> Pixels:
     """Read a frame of a slide whose mpp is known.
 
     From the coarsest level that is not coarser, by Pillow's antialiased bilinear filter, so that
-    neighbouring frames of the same resolution fit together, to a grey level. About 2048×2048 pixels
+    neighbouring frames of the same resolution fit together, to within a grey value. About 2048×2048 pixels
     of the slide are held at a time. Outside the slide is its background.
 
     Raises

@@ -1,4 +1,7 @@
-"""Reading a store back: its tiles, any region of its levels, and what it says of itself."""
+"""Reading a store back: its tiles, any region of its levels, and its metadata.
+
+Longer than 300 lines, because `TileStore` is all that a user of a store sees.
+"""
 
 import functools
 import os
@@ -51,7 +54,7 @@ class TileStore:
 
     @property
     def metadata(self) -> StoreMetadata:
-        """All that the store says of itself, typed."""
+        """All metadata of the store, typed."""
         return self._metadata
 
     @property
@@ -139,7 +142,7 @@ class TileStore:
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
-        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
+        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = piece k."""
         labels: NDArray[np.uint32] = PictureFile(self.path, "tissue").read()[..., 0]
         return labels
 

@@ -84,7 +84,7 @@ class QualityCheck:
         return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
 
     def _pen(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
-        """Return the ink, where it was found in the way it is found today."""
+        """Return the share of pen, if the store found it by today's method."""
         if self._shape.metadata.quality.pen_method != PEN_METHOD:
             return {}
         scale, mpp = self._shape.overview_scale, self._shape.metadata.mpp

@@ -70,7 +70,7 @@ class RawCodec(_PlanarChunks):
         return _interleaved(payload, shape)
 
 
-LOWEST_LEVEL, HIGHEST_LEVEL = -(1 << 17), 22
+LOWEST_COMPRESSION, HIGHEST_COMPRESSION = -(1 << 17), 22
 """Compression levels that Zstandard has."""
 
 
@@ -85,9 +85,9 @@ class ZstdCodec(_PlanarChunks):
     """Its name in a store."""
 
     def __post_init__(self) -> None:
-        if not LOWEST_LEVEL <= self.compression_level <= HIGHEST_LEVEL:
+        if not LOWEST_COMPRESSION <= self.compression_level <= HIGHEST_COMPRESSION:
             raise ValueError(
-                f"A compression level is {LOWEST_LEVEL}–{HIGHEST_LEVEL}, but this one is "
+                f"A compression level is {LOWEST_COMPRESSION}–{HIGHEST_COMPRESSION}, but this one is "
                 f"{self.compression_level}."
             )
 
