@@ -58,7 +58,7 @@ class _JpegChunks:
         try:
             imagecodecs.jpeg8_decode(payload, out=image)
         except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
-            raise ValueError(f"no JPEG of the shape {shape}: {error}") from error
+            raise ValueError(f"it is not a JPEG of the shape {shape}: {error}") from error
         return out
 
 

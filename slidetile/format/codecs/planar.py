@@ -87,8 +87,8 @@ class ZstdCodec(_PlanarChunks):
     def __post_init__(self) -> None:
         if not LOWEST_COMPRESSION <= self.compression_level <= HIGHEST_COMPRESSION:
             raise ValueError(
-                f"A compression level is {LOWEST_COMPRESSION}–{HIGHEST_COMPRESSION}, but this one is "
-                f"{self.compression_level}."
+                f"A compression level is {LOWEST_COMPRESSION}–{HIGHEST_COMPRESSION}, but this one "
+                f"is {self.compression_level}."
             )
 
     @property
@@ -118,7 +118,7 @@ class ZstdCodec(_PlanarChunks):
         try:
             planes = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
         except (imagecodecs.ZstdError, RuntimeError) as error:
-            raise ValueError(f"no valid Zstandard frame: {error}") from error
+            raise ValueError(f"it is not a valid Zstandard frame: {error}") from error
         return _interleaved(planes, shape)
 
 
