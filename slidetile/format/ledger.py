@@ -16,7 +16,7 @@ Span = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRecord:
-    """The outcome of the wanted chunks of one shard."""
+    """The result for the wanted chunks of one shard."""
 
     level: int
     """The level it belongs to."""
@@ -42,7 +42,7 @@ class Ledger:
         self._unreadable = np.zeros(shape, np.bool_)
 
     def enter(self, record: ShardRecord) -> None:
-        """Write down a shard of level 0."""
+        """Record a shard of level 0."""
         if record.chunks:
             cells = self._cells(record.shard, record.chunks)
             self._stored_bytes[cells], self._crc32c[cells] = zip(

@@ -67,7 +67,7 @@ class JpegCodec(_JpegChunks):
     """Small and lossy, from any slide."""
 
     quality: int = JPEG_QUALITY
-    """As libjpeg counts it, 1–100."""
+    """Quality on libjpeg's scale, 1–100."""
 
     name: CodecName = "jpeg"
     """Its name in a store."""
@@ -82,7 +82,7 @@ class JpegCodec(_JpegChunks):
         return {"quality": self.quality}
 
     def encode(self, pixels: ChunkPixels) -> bytes:
-        """Encode with the chroma at full resolution: stains differ by colour above all."""
+        """Encode with chroma at full resolution, since stains differ mostly by colour."""
         import imagecodecs
 
         interleaved = np.ascontiguousarray(pixels.transpose(1, 2, 0))
@@ -100,7 +100,7 @@ class NativeCodec(_JpegChunks):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Nothing to choose: the scanner chose."""
+        """None: the scanner has chosen them."""
         return {}
 
     def encode(self, pixels: ChunkPixels) -> bytes:

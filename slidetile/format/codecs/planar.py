@@ -15,7 +15,7 @@ from slidetile.raster.pixels import Pixels
 class _PlanarChunks(ABC):
     """What raw and Zstandard chunks share: plane after plane, and no checksum beside them.
 
-    A Zstandard frame carries its checksum inside, raw chunks have none but the tile table's.
+    A Zstandard frame contains its checksum; of raw chunks only the tile table has one.
     """
 
     __slots__ = ()
@@ -23,11 +23,11 @@ class _PlanarChunks(ABC):
     is_lossless = True
 
     def seal(self, payload: bytes, _checksum: int) -> Parts:
-        """Return the payload as it is."""
+        """Return the payload unchanged."""
         return (payload,)
 
     def unseal(self, stored: bytes) -> bytes:
-        """Return the bytes as they are."""
+        """Return the bytes unchanged."""
         return stored
 
     def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
@@ -44,19 +44,19 @@ class _PlanarChunks(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RawCodec(_PlanarChunks):
-    """Pixels as they are: scratch for training, can be memory-mapped."""
+    """Uncompressed pixels, for temporary stores and memory-mapping."""
 
     name: CodecName = "raw"
     """Its name in a store."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
-        """Bytes, nothing else."""
+        """The bytes alone."""
         return [{"name": "bytes"}]
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Nothing to choose."""
+        """None."""
         return {}
 
     def encode(self, pixels: ChunkPixels) -> bytes:
@@ -79,7 +79,7 @@ class ZstdCodec(_PlanarChunks):
     """Lossless, and readable by every Zarr v3 reader."""
 
     compression_level: int = 1
-    """Effort of Zstandard, −131072–22; 1 is quick and costs photographs hardly any size."""
+    """Effort of Zstandard, −131072–22; 1 is fast; higher ones make photographs hardly smaller."""
 
     name: CodecName = "zstd"
     """Its name in a store."""
