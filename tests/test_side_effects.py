@@ -105,15 +105,19 @@ store = st.tile_slide(slide, 'x.zarr', recipe)
 assert len(store.windows()) and store[0].any()
 """,
     "load_detector": """
+from slidetile.cli.search_path import current_folder_searched
 from slidetile.tissue.named import load_detector
-assert load_detector('mine:dark')(np.zeros((2, 2, 3), np.uint8)).all()
+with current_folder_searched():
+    assert load_detector('mine:dark')(np.zeros((2, 2, 3), np.uint8)).all()
 assert load_detector('otsu')
 """,
     "load_detector that fails": """
+from slidetile.cli.search_path import current_folder_searched
 from slidetile.tissue.named import load_detector
 for name in ('mine:nothing', 'nowhere:here', 'broken:here'):
     try:
-        load_detector(name)
+        with current_folder_searched():
+            load_detector(name)
     except ValueError:
         pass
 """,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.annotations.geojson import FOREIGN_MEMBER
-from slidetile.annotations.placing import original_scale
+from slidetile.annotations._geojson import FOREIGN_MEMBER
+from slidetile.annotations._placing import original_scale
 from slidetile.errors import StoreError
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region

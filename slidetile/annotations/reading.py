@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 import numpy as np
 
+from slidetile.annotations._geojson import read_geojson
+from slidetile.annotations._imagescope import read_imagescope
+from slidetile.annotations._mask_image import MAGICS, read_mask_image
+from slidetile.annotations._placing import place_mask, place_shapes
+from slidetile.annotations._shapes import FileShapes
 from slidetile.annotations.annotations import Annotations
-from slidetile.annotations.geojson import read_geojson
-from slidetile.annotations.imagescope import read_imagescope
-from slidetile.annotations.mask_image import MAGICS, read_mask_image
-from slidetile.annotations.placing import place_mask, place_shapes
-from slidetile.annotations.shapes import FileShapes
 from slidetile.choices import (
     ANNOTATION_ORIGIN,
     ANNOTATION_UNIT,

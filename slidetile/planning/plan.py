@@ -10,7 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.planning.cells import main_pieces, slide_grid, tissue_fractions
+from slidetile.planning._cells import main_pieces, slide_grid, tissue_fractions
 from slidetile.planning.subset import fullest, sampled
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster import drawing as preview

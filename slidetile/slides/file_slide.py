@@ -10,7 +10,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
-from slidetile.slides.background import find_background
+from slidetile.slides._background import find_background
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.slide import Slide, Source
@@ -77,6 +77,7 @@ class FileSlide(Slide):
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()
+        self._is_closed = False
 
     def __reduce__(self) -> tuple[Callable[..., "FileSlide"], tuple[object, ...]]:
         """Pickle the path: a process that receives the slide opens the file itself."""
@@ -98,9 +99,18 @@ class FileSlide(Slide):
 
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        self._check_open()
         number = range(len(self.levels))[level]
         asked = self.level_region(region, number)
         return self.fetch_level(asked, number, lambda: self.background)
+
+    def close(self) -> None:
+        """Read no more. Closing twice is allowed; a reader that holds the file releases it, too."""
+        self._is_closed = True
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError(f"{self.path} is closed: open the slide again to read from it.")
 
     @abstractmethod
     def fetch_level(

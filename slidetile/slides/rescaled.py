@@ -3,12 +3,12 @@
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling, choose_rescaling
-from slidetile.slides.averaged import AveragedPixels
+from slidetile.slides._averaged import AveragedPixels
+from slidetile.slides._view import SlideView, fetch_block
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.native import NativeTiles
 from slidetile.slides.slide import Level, Slide
-from slidetile.slides.view import SlideView, fetch_block
 
 
 class AveragedSlide(SlideView):

@@ -22,12 +22,12 @@ from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
-from slidetile.store.area import StoredArea
-from slidetile.store.picture import PictureFile
-from slidetile.store.resolution_view import ResolutionView, StoredLevel
-from slidetile.store.root import open_arrays, read_root
+from slidetile.store._area import StoredArea
+from slidetile.store._picture import PictureFile
+from slidetile.store._resolution_view import ResolutionView, StoredLevel
+from slidetile.store._root import open_arrays, read_root
+from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.selection import TileSelection
-from slidetile.store.window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.windows import Windows
 
 if TYPE_CHECKING:

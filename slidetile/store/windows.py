@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.store.array import ChunkCache
-from slidetile.store.resolution_view import ResolutionView
-from slidetile.store.window_plan import WindowPlan, WindowSpec
+from slidetile.store._array import ChunkCache
+from slidetile.store._resolution_view import ResolutionView
+from slidetile.store._window_plan import WindowPlan, WindowSpec
 
 
 class Windows(Sequence[Pixels]):

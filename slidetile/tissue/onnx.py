@@ -20,7 +20,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.slides.frame import read_frame
 from slidetile.slides.overview import Overview
 from slidetile.slides.slide import Slide
-from slidetile.tissue.network_tiles import NetworkTiles, Probabilities
+from slidetile.tissue._network_tiles import NetworkTiles, Probabilities
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

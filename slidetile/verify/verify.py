@@ -19,14 +19,13 @@ from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.slide import Slide
 from slidetile.store.store import open_store
-from slidetile.verify.finding import Finding
-from slidetile.verify.origin import as_stored, other_slide
-from slidetile.verify.pixels import PixelCheck
-from slidetile.verify.quality import QualityCheck
-from slidetile.verify.shape import StoreShape, read_shape
-from slidetile.verify.shards import ExaminedShard, StoredChunks, split_checked
-from slidetile.verify.table import TableCheck
-from slidetile.verify.tree import (
+from slidetile.verify._origin import as_stored, other_slide
+from slidetile.verify._pixels import PixelCheck
+from slidetile.verify._quality import QualityCheck
+from slidetile.verify._shape import StoreShape, read_shape
+from slidetile.verify._shards import ExaminedShard, StoredChunks, split_checked
+from slidetile.verify._table import TableCheck
+from slidetile.verify._tree import (
     FOREIGN,
     MISSING,
     StoreTree,
@@ -34,6 +33,7 @@ from slidetile.verify.tree import (
     check_names,
     read_manifest,
 )
+from slidetile.verify.finding import Finding
 
 PICTURES = ("overview/0/c/0/0/0", "tissue/0/c/0/0/0")
 

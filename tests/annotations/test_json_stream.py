@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import slidetile as sl
-from slidetile.annotations import json_stream
-from slidetile.annotations.json_stream import JsonStream
+from slidetile.annotations import _json_stream
+from slidetile.annotations._json_stream import JsonStream
 
 keys = st.text(max_size=3)
 values = st.recursive(
@@ -82,7 +82,7 @@ def test_a_key_is_text():
 
 
 def test_a_value_longer_than_the_limit_is_not_held(monkeypatch):
-    monkeypatch.setattr(json_stream, "LARGEST_VALUE", 100)
+    monkeypatch.setattr(_json_stream, "LARGEST_VALUE", 100)
     short, long = json.dumps("x" * 90), json.dumps("x" * 200)
     assert JsonStream(Trickle(short)).value() == "x" * 90
     with pytest.raises(sl.AnnotationError, match="longer than"):

@@ -52,7 +52,7 @@ def test_two_scenes_lie_on_one_canvas(slide):
 
 
 def test_info_tells_the_scan_area(cli, scanned_slide, sample):
-    assert "704×544 at (128, 96)" in cli("info", scanned_slide).stdout
+    assert "704×544 px at (128, 96)" in cli("info", scanned_slide).stdout
     assert "scan area" not in cli("info", sample).stdout
 
 

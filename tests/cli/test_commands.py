@@ -50,11 +50,6 @@ def test_info_on_a_slide(cli, sample):
     assert "scan area" not in told
 
 
-def test_info_on_a_slide_of_which_a_part_was_scanned(cli, scanned_slide):
-    told = facts(cli("info", scanned_slide).stdout)
-    assert told["scan area"] == "704×544 px at (128, 96)"
-
-
 def test_info_with_another_mpp_and_reader(cli, sample):
     told = json.loads(
         cli("info", sample, "--slide-mpp", "0.25", "--reader", "openslide", "--json").stdout

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidetile import Overview, TissueMask
-from slidetile.planning.cells import main_pieces, slide_grid, tissue_fractions
+from slidetile.planning._cells import main_pieces, slide_grid, tissue_fractions
 
 MASK_PX = 4
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidetile import ArraySlide, Overview, Region, TileSpec, TissueMask, plan_tiles
-from slidetile.planning.cells import tissue_fractions
+from slidetile.planning._cells import tissue_fractions
 
 
 def tissue_of(mask, width, height):

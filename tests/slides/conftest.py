@@ -1,13 +1,17 @@
 """Slides made for the tests: every pixel differs from its neighbours, so misplacing shows."""
 
+import json
 import re
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 import tifffile
 from paths import ROOT
 from pictures import pattern
+
+import slidetile as st
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +36,15 @@ def pyramid(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def new_reader(tmp_path_factory):
-    """The reader that docs/how-to/add-a-reader.md shows, as a module, and a file for it."""
+    """The reader that docs/how-to/add-a-reader.md shows, and a file for it."""
     page = ROOT / "docs" / "how-to" / "add-a-reader.md"
-    code = re.search(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)[1]
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    (code,) = (block for block in blocks if "class PixSlide" in block)
     module = sys.modules["new_reader"] = ModuleType("new_reader")  # where pickle looks for it
+    vars(module).update(json=json, np=np, st=st)
     exec(compile(code, str(page), "exec"), vars(module))  # noqa: S102  our own text
-    path = tmp_path_factory.mktemp("pixmap") / "pattern.ppm"
-    path.write_bytes(b"P6 421 300 255\n" + pattern(300, 421).tobytes())
-    yield module.PixmapSlide, path
+    path = tmp_path_factory.mktemp("new") / "pattern.pix"
+    header = json.dumps({"width": 421, "height": 300, "mpp": 0.5})
+    path.write_bytes(f"PIX1\n{header}\n".encode() + pattern(300, 421).tobytes())
+    yield module.PixSlide, path
     del sys.modules["new_reader"]

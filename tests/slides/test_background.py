@@ -3,7 +3,7 @@ import pytest
 
 from slidetile.errors import SlideReadError
 from slidetile.raster.region import Region
-from slidetile.slides.background import composite, find_background
+from slidetile.slides._background import composite, find_background
 from slidetile.slides.opening import open_slide
 
 

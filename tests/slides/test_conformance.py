@@ -29,8 +29,8 @@ def slide(request, pyramid):
     elif request.param == "deflate":
         opened = open_slide(path)
     elif request.param == "a new reader":
-        kind, pixmap = request.getfixturevalue("new_reader")
-        opened = kind(pixmap, mpp=0.5)
+        kind, path = request.getfixturevalue("new_reader")
+        opened = kind(path)
     else:
         name, reader = REAL[request.param]
         opened = open_slide(request.getfixturevalue("shared_slides") / name, reader=reader)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st_
 import slidetile as st
 from slidetile.raster.averaging import Resampling
 from slidetile.raster.resolution import choose_rescaling
-from slidetile.slides.averaged import AHEAD_BYTES, STRIP_BYTES
-from slidetile.slides.view import fetch_block
+from slidetile.slides._averaged import AHEAD_BYTES, STRIP_BYTES
+from slidetile.slides._view import fetch_block
 
 BLUE = (10, 20, 230)
 

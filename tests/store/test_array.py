@@ -11,7 +11,7 @@ from known_tissue import drawn
 import slidetile as st
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.raster.region import Region
-from slidetile.store.array import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ArrayFile, ChunkCache
+from slidetile.store._array import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ArrayFile, ChunkCache
 
 
 class CountingCodec(ZstdCodec):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from slidetile.format.checksum import crc32c
 from slidetile.format.shard import index_bytes
 from slidetile.runtime.reads import LARGEST_GAP_BYTES
-from slidetile.store.shard_file import IndexCache, read_chunks
+from slidetile.store._shard_file import IndexCache, read_chunks
 
 
 def shard_of(chunks, order, gap, count):

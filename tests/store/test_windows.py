@@ -12,8 +12,8 @@ import pytest
 import slidetile as st
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.planar import ZstdCodec
-from slidetile.store.array import ArrayFile
-from slidetile.store.window_plan import STRIPE_PX
+from slidetile.store._array import ArrayFile
+from slidetile.store._window_plan import STRIPE_PX
 
 
 @pytest.mark.parametrize("edge", ["keep", "drop", "shift"])

@@ -18,7 +18,7 @@ from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.mpp import choose_mpp
-from slidetile.slides.openslide.pixels import VendorPixels, is_opaque
+from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.slide import Level
 
 _CACHE_BYTES = 32 << 20
@@ -48,7 +48,6 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         self._lock = threading.Lock()
-        self._closed = False
         self._handle = _open(path)
         self._process = os.getpid()
         properties = dict(self._handle.properties)
@@ -74,8 +73,8 @@ class VendorSlide(FileSlide):
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
         with self._lock:
-            if not self._closed:
-                self._closed = True
+            if not self._is_closed:
+                super().close()
                 self._handle.close()
 
     def fetch_level(
@@ -141,8 +140,7 @@ class VendorSlide(FileSlide):
 
     def _current(self) -> openslide.OpenSlide:
         with self._lock:
-            if self._closed:
-                raise ValueError(f"{self.path} is closed: open the slide again to read from it.")
+            self._check_open()
             if self._process != os.getpid():  # forked: the parent's handle is not ours to use
                 self._handle, self._process = _open(self.path), os.getpid()
             return self._handle
@@ -150,7 +148,7 @@ class VendorSlide(FileSlide):
     def _replace(self, handle: openslide.OpenSlide | None) -> None:
         """Install a fresh handle, so that the next region does not meet the failed one."""
         with contextlib.suppress(UnsupportedSlideError), self._lock:
-            if not self._closed:
+            if not self._is_closed:
                 self._handle = handle or _open(self.path)
 
 

@@ -13,11 +13,11 @@ from slidetile.raster.region import Region
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.slide import Level
-from slidetile.slides.tiff.blocks import BlockGrid
-from slidetile.slides.tiff.directory import read_contents
+from slidetile.slides.tiff._blocks import BlockGrid
+from slidetile.slides.tiff._directory import read_contents
+from slidetile.slides.tiff._native import TiffNativeTiles, is_native
+from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff.file import SlideFile
-from slidetile.slides.tiff.native import TiffNativeTiles, is_native
-from slidetile.slides.tiff.pixels import TiffPixels, fetch_region
 
 
 class TiffSlide(FileSlide):
@@ -95,6 +95,7 @@ class TiffSlide(FileSlide):
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
+        super().close()
         self._file.close()
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
-from slidetile.slides.openslide.pixels import VendorPixels
+from slidetile.slides.openslide._pixels import VendorPixels
 from slidetile.slides.openslide.slide import pixels_of
 
 TILE = 256

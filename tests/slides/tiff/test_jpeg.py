@@ -11,7 +11,7 @@ from slidetile.errors import NotNativeError
 from slidetile.raster.region import Region
 from slidetile.slides.native import DAMAGED
 from slidetile.slides.opening import open_slide
-from slidetile.slides.tiff.jpeg import JpegTiles, parse_header
+from slidetile.slides.tiff._jpeg import JpegTiles, parse_header
 
 NATIVE = [
     "CMU-1-Small-Region.svs",

@@ -12,10 +12,10 @@ from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
 from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
-from slidetile.verify.choice import ChoiceCheck
+from slidetile.verify._choice import ChoiceCheck
+from slidetile.verify._shape import StoreShape
+from slidetile.verify._shards import StoredChunks, shard_name
 from slidetile.verify.finding import Finding
-from slidetile.verify.shape import StoreShape
-from slidetile.verify.shards import StoredChunks, shard_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,7 +18,7 @@ from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.store.shard_file import IndexCache, read_chunks
+from slidetile.store._shard_file import IndexCache, read_chunks
 
 LARGEST_CACHE_BYTES = 1 << 26
 """64 MiB: three rows of chunks across `STRIPE_PX`, with every codec's own chunks."""

@@ -7,8 +7,8 @@ import numpy as np
 from slidetile.errors import SlideReadError, one_line
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
-from slidetile.slides.background import composite
-from slidetile.slides.tiff.blocks import Block, BlockGrid
+from slidetile.slides._background import composite
+from slidetile.slides.tiff._blocks import Block, BlockGrid
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 

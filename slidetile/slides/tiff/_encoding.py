@@ -8,8 +8,8 @@ import numpy as np
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.tiff._jpeg import JpegTiles
 from slidetile.slides.tiff.file import Extent
-from slidetile.slides.tiff.jpeg import JpegTiles
 
 JPEG, APERIO_YCBCR = 7, 33003
 _LZW, _WEBP = 5, 50001

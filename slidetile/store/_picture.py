@@ -10,7 +10,7 @@ from slidetile.format.metadata.picture import PictureName, picture_scale
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.raster.region import Region
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.store.array import ArrayFile, read_zarr_json
+from slidetile.store._array import ArrayFile, read_zarr_json
 
 
 class PictureFile:

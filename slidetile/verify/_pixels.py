@@ -18,10 +18,10 @@ from slidetile.raster.region import Region
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.overview import read_level
 from slidetile.slides.slide import Slide
+from slidetile.verify._shape import StoreShape
+from slidetile.verify._shards import StoredChunks, shard_chunks, shard_name
+from slidetile.verify._tree import StoreTree
 from slidetile.verify.finding import Finding
-from slidetile.verify.shape import StoreShape
-from slidetile.verify.shards import StoredChunks, shard_chunks, shard_name
-from slidetile.verify.tree import StoreTree
 
 JPEG_TOLERANCE = 16
 """Most by which a `jpeg` chunk may differ from the slide's pixels encoded again, of 255. The same

@@ -5,7 +5,7 @@ from pathlib import Path
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import partial_path
-from slidetile.store.array import ArrayFile, read_zarr_json
+from slidetile.store._array import ArrayFile, read_zarr_json
 
 
 def read_root(path: Path) -> StoreMetadata:

@@ -6,8 +6,8 @@ Knows the file's structure. Does not know the slide.
 from pathlib import Path
 from typing import Any
 
-from slidetile.annotations.json_stream import JsonStream
-from slidetile.annotations.shapes import FileShapes
+from slidetile.annotations._json_stream import JsonStream
+from slidetile.annotations._shapes import FileShapes
 from slidetile.errors import AnnotationError
 
 FOREIGN_MEMBER = "slidetile"

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.slides.native import Cells
-from slidetile.slides.tiff.blocks import BlockGrid
-from slidetile.slides.tiff.encoding import JPEG
+from slidetile.slides.tiff._blocks import BlockGrid
+from slidetile.slides.tiff._encoding import JPEG
+from slidetile.slides.tiff._jpeg import JpegTiles
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
-from slidetile.slides.tiff.jpeg import JpegTiles
 
 _SIDES_PX = range(64, 4097, 16)
 _RGB, _YCBCR = 2, 6

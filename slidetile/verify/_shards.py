@@ -12,9 +12,9 @@ from slidetile.format.layout import ChunkGrid, Shard, is_sharded
 from slidetile.format.ledger import Ledger, ShardRecord
 from slidetile.format.names import shard_key
 from slidetile.format.shard import pack_shard, split_shard
+from slidetile.verify._shape import StoreShape
+from slidetile.verify._tree import StoreTree
 from slidetile.verify.finding import Finding
-from slidetile.verify.shape import StoreShape
-from slidetile.verify.tree import StoreTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.region import Region
-from slidetile.slides.tiff.encoding import Decode, Encoding
+from slidetile.slides.tiff._encoding import Decode, Encoding
 
 _SIDE_LIMIT_PX = 1 << 22
 """210 mm at the finest plausible 0.05 µm per pixel: more than the longest slide there is."""

@@ -16,10 +16,10 @@ from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
-from slidetile.slides.tiff.blocks import BlockGrid
-from slidetile.slides.tiff.encoding import Encoding, is_subsampled
+from slidetile.slides.tiff._blocks import BlockGrid
+from slidetile.slides.tiff._encoding import Encoding, is_subsampled
+from slidetile.slides.tiff._metadata import Metadata, read_metadata
 from slidetile.slides.tiff.file import SlideFile, is_tiff
-from slidetile.slides.tiff.metadata import Metadata, read_metadata
 
 _log = logging.getLogger(__name__)
 

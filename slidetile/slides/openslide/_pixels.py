@@ -6,7 +6,7 @@ import numpy as np
 
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides.background import composite
+from slidetile.slides._background import composite
 from slidetile.slides.fetched import DecodedPixels
 
 _OPAQUE = 0xFF000000

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.grid import TileGrid, check_edge, check_fraction
-from slidetile.store.area import Ends, StoredArea
-from slidetile.store.resolution_view import SLACK, ResolutionView
+from slidetile.store._area import Ends, StoredArea
+from slidetile.store._resolution_view import SLACK, ResolutionView
 
 LARGEST_WINDOW_PX = 8192
 LARGEST_COUNT = 1 << 27

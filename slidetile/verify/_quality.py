@@ -13,10 +13,10 @@ from slidetile.quality.measure import TileMeasure
 from slidetile.quality.pen import PEN_METHOD, pen_fractions
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.verify._shape import StoreShape
+from slidetile.verify._shards import StoredChunks, shard_chunks
+from slidetile.verify._tree import StoreTree
 from slidetile.verify.finding import Finding
-from slidetile.verify.shape import StoreShape
-from slidetile.verify.shards import StoredChunks, shard_chunks
-from slidetile.verify.tree import StoreTree
 
 if TYPE_CHECKING:
     import pyarrow as pa

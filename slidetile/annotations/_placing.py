@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.annotations._shapes import FileShape, FileShapes
 from slidetile.annotations.annotations import Annotation, PaintedMask
-from slidetile.annotations.shapes import FileShape, FileShapes
 from slidetile.choices import AnnotationOrigin, AnnotationUnit
 from slidetile.errors import AnnotationError, MissingResolutionError
 from slidetile.raster.masks import Mask

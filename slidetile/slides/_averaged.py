@@ -7,9 +7,9 @@ import numpy as np
 from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Pixels, fill_colour
 from slidetile.raster.region import Region
+from slidetile.slides._view import fetch_block
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.slide import Slide
-from slidetile.slides.view import fetch_block
 
 STRIP_BYTES = 8 << 20
 """Bytes of source pixels that are decoded at a time, roughly."""

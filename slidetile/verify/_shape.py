@@ -20,8 +20,8 @@ from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
 from slidetile.slides.slide import Level
-from slidetile.verify.origin import check_tissue, derive_level_0
-from slidetile.verify.tree import StoreTree
+from slidetile.verify._origin import check_tissue, derive_level_0
+from slidetile.verify._tree import StoreTree
 
 LARGEST_CHUNK_COUNT = 1 << 24
 """Most chunks of a level, stored or not: a million pixels a side in native tiles of 256."""

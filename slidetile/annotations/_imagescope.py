@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from slidetile.annotations.shapes import FileShapes, Ring
+from slidetile.annotations._shapes import FileShapes, Ring
 from slidetile.errors import AnnotationError
 
 _KINDS = {

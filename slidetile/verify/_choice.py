@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from slidetile.errors import StoreError
 from slidetile.planning.subset import FRACTION_DECIMALS, draw
 from slidetile.raster.coverage import covered_share
+from slidetile.verify._shape import StoreShape
 from slidetile.verify.finding import Finding
-from slidetile.verify.shape import StoreShape
 
 TOLERANCE = 1e-5
 """Allowed difference of a fraction, which is stored in single precision over a scale in µm."""

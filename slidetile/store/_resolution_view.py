@@ -16,7 +16,7 @@ from slidetile.raster.averaging import SUBPIXELS, Resampling
 from slidetile.raster.pixels import Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
-from slidetile.store.array import ArrayFile, ChunkCache
+from slidetile.store._array import ArrayFile, ChunkCache
 
 STRIP_BYTES = 1 << 25
 """Bytes of source pixels averaged at once, so that memory stays flat whatever the factor."""
