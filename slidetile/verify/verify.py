@@ -65,8 +65,8 @@ def verify_store(
         The store's folder.
     slide
         The slide it was made from, to compare all pixels that are the slide's own: level 0, and
-        all levels of a `native` store. A `jpeg` store is compared with what the slide's pixels
-        are when encoded once more, within `slidetile.verify.pixels.JPEG_TOLERANCE`.
+        all levels of a `native` store. A `jpeg` store is compared with the slide's pixels
+        encoded again, within 16 of 255, since another libjpeg rounds differently.
     deep
         Decode every chunk of every level, and compare the levels of a lossless store with the
         halvings of the finer ones.
