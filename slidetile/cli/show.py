@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from slidetile.cohort.batch import SlideResult
     from slidetile.verify.finding import Finding
 
-OK, FAILED, USAGE, UNREADABLE = 0, 1, 2, 3
+OK, FAILED, UNREADABLE = 0, 1, 3  # click itself ends with 2 where the usage is wrong
 
 _AS_JSON = "slidetile.as_json"
 

@@ -1,4 +1,4 @@
-"""CRC-32C: of every chunk, shard index and file of a store."""
+"""CRC-32C, the checksum of every chunk, shard index and file of a store."""
 
 from collections.abc import Callable
 from functools import cache

@@ -1,4 +1,4 @@
-"""The coarser levels of an encoded store: each the exact halving of the one before it.
+"""The coarser levels of an encoded store: each is the exact halving of the finer one.
 
 Pixels travel as planes: uint8 [channel, row, column]. That is the axis order of the store, and
 halving runs over whole rows of one colour.
@@ -18,7 +18,7 @@ from slidetile.raster.pixels import paste
 from slidetile.raster.region import Region
 
 SLAB_ROWS = 128
-"""Rows halved at a time: what is wider than a byte then stays in the processor's cache."""
+"""Rows halved at a time: 16-bit sums then stay in the processor's cache."""
 
 Planes = NDArray[np.uint8]
 """Pixels of a shard or a chunk as [channel, row, column], contiguous."""
@@ -82,9 +82,9 @@ class CoarserShard(NamedTuple):
     grid: ChunkGrid
     """How its level is cut."""
     quarters: dict[tuple[int, int], Planes]
-    """Those that any finer shard has filled, by (column, row)."""
+    """The quarters that a finer shard has filled, by (column, row)."""
     fill: int
-    """Value of the others."""
+    """Value of the pixels of the other quarters."""
 
     def pixels(self, part: Region, out: Planes) -> Planes:
         """Put a part of the shard, in pixels from its corner, into ``out`` and return that."""
@@ -103,17 +103,17 @@ class CoarserShard(NamedTuple):
 
 Chunks = Iterable[tuple[int, Planes]]
 """(place, pixels) of a shard's chunks, with the pixels that their stored bytes decode to. Each is
-taken before the next one is made, which may lie in the same memory."""
+used before the next one is made, which may lie in the same memory."""
 
 AsStored = Callable[[CoarserShard], Chunks]
-"""Stores a coarser shard: takes it, and gives back its chunks."""
+"""Stores a coarser shard, and returns its chunks as stored."""
 
 
 class Accumulator:
     """Gathers halved shards until the coarser shard above them is complete.
 
-    Fed in Morton order it holds at most a few shards a level, whatever the slide's size. Safe to
-    call from several threads.
+    Fed in Morton order, it holds at most a few shards per level, whatever the slide's size. Several
+    threads may call it.
 
     Parameters
     ----------
@@ -140,19 +140,19 @@ class Accumulator:
         return len(self._growing)
 
     def add(self, level: int, shard: Shard, chunks: Chunks, as_stored: AsStored) -> None:
-        """Halve a shard, then every coarser shard that is complete by it.
+        """Halve a shard, then every coarser shard that it completes.
 
-        Chunks are halved as they come, each while it is in the processor's cache. A level halves
-        the finer one as that is stored, so that an interrupted run, which has nothing else,
-        continues with the same bytes.
+        Chunks are halved one by one, each while it is in the processor's cache. Each level halves
+        the finer one as stored, so that a continued run, which has nothing else, writes the same
+        bytes.
 
         Parameters
         ----------
         level, shard
             Which shard it is.
         chunks
-            Its chunks. They are used up: pixels outside the array may change. Where one is missing
-            the coarser level has the fill value.
+            Its chunks; their pixels outside the array may be changed. Where a chunk is missing, the
+            coarser level has the fill value.
         as_stored
             Called with each coarser shard as soon as it is complete, finest first.
         """

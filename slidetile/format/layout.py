@@ -110,7 +110,7 @@ class ChunkGrid:
         """Return which chunks any of ``regions`` touches, as bool [chunk row, chunk column]."""
         needed = np.zeros((self.chunk_rows, self.chunk_columns), np.bool_)
         width, height = self.chunk_width, self.chunk_height
-        for r in regions:  # `chunk_span`, of which there may be a million
+        for r in regions:  # as `chunk_span` does, but faster: there may be a million
             rows = slice(r.y // height, -(-r.bottom // height))
             needed[rows, r.x // width : -(-r.right // width)] = True
         return needed
@@ -181,8 +181,8 @@ class Shard:
 def morton_key(shard: Shard, level: int = 0) -> int:
     """Return a shard's place on a Z curve (Morton 1966) over the finest level.
 
-    Along it the four shards that make one of the next coarser level follow each other, at every
-    level, so that only a few unfinished coarser ones ever wait in memory.
+    Along this curve, at every level, the four shards that make a coarser one follow each other, so
+    only a few unfinished coarser shards wait in memory.
     """
     return _z_place(shard.column, shard.row) << 2 * level
 
@@ -203,21 +203,21 @@ def _spread(number: int) -> int:
 
 
 SHARD_PX = 1024
-"""About the side of a shard that is encoded: one file for a megapixel, whatever the tile size."""
+"""Approximate side of an encoded shard: one file per megapixel, whatever the tile size."""
 
 COPIED_SHARD_PX = 4096
-"""About the side of a shard of copied tiles, a few MB: a file for each megapixel would be 20
-times as many files, and making a file takes as long as copying what goes into it."""
+"""Approximate side of a shard of copied tiles, a few MB. One file per megapixel would make 20 times
+as many files, and creating a file takes as long as copying its content."""
 
 SHARDED_CHUNK_PX = 512
 
 
 def is_sharded(codec: ChunkCodec) -> bool:
-    """Return whether the codec's chunks are gathered in shards: all but those to be mapped."""
+    """Return whether the codec's chunks are gathered in shards; raw ones are not, to be mapped."""
     return codec.name != "raw"
 
 
 def encoded_grid(size: tuple[int, int], codec: ChunkCodec) -> ChunkGrid:
-    """Return how level 0 of (width, height) pixels is cut, to be encoded."""
+    """Return how an encoded level 0 of (width, height) pixels is cut."""
     chunk = SHARDED_CHUNK_PX if is_sharded(codec) else SHARD_PX
     return ChunkGrid.about(size, (chunk, chunk), SHARD_PX)

@@ -1,8 +1,7 @@
-"""The tile table: one row a tile, the proof of what a store holds."""
+"""The record of a store's chunks, from which the tile table's rows are made."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +10,13 @@ from slidetile.format.checksum import crc32c
 from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.table import OK, UNREADABLE
 
-if TYPE_CHECKING:
-    pass
-
 Span = tuple[slice, slice]
 """[rows, columns] of a chunk grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRecord:
-    """The outcome of the wanted chunks of one shard."""
+    """The result for the wanted chunks of one shard."""
 
     level: int
     """The level it belongs to."""
@@ -46,7 +42,7 @@ class Ledger:
         self._unreadable = np.zeros(shape, np.bool_)
 
     def enter(self, record: ShardRecord) -> None:
-        """Write down a shard of level 0."""
+        """Record a shard of level 0."""
         if record.chunks:
             cells = self._cells(record.shard, record.chunks)
             self._stored_bytes[cells], self._crc32c[cells] = zip(

@@ -1,7 +1,7 @@
 """The list of a store's files, with the length and the checksum of each.
 
-Some bytes of a store would otherwise be covered by nothing: those of a raw chunk, of a
-``zarr.json``, of the coarser levels. And that a file is missing shows only in a list.
+Without it, no checksum would cover some bytes of a store: raw chunks, ``zarr.json`` files and the
+coarser levels. Only a list shows that a file is missing.
 """
 
 import re
@@ -18,22 +18,22 @@ _LINE = re.compile(r"([0-9a-f]{8}) (\d{1,18}) (.+)")
 
 
 class FileSum(NamedTuple):
-    """What distinguishes one file's content from another's."""
+    """The checksum and the length of a file's content."""
 
     crc32c: int
     """CRC-32C of all its bytes."""
 
     size_bytes: int
-    """Their number."""
+    """Number of its bytes."""
 
     @classmethod
     def of(cls, *parts: bytes) -> Self:
-        """Return that of a file with this content."""
+        """Return the sum of a file with this content."""
         return cls(crc32c(*parts), sum(map(len, parts)))
 
 
 def pack_manifest(files: Mapping[str, FileSum]) -> bytes:
-    """Return the manifest of ``files``, given by path; its last line is about the lines above it.
+    """Return the manifest of ``files``, given by path; its last line describes the lines above it.
 
     Sorted by path, so that the same files give the same bytes.
     """

@@ -8,18 +8,18 @@ OWNER_SUFFIX = ".owner"
 
 
 def partial_path(store: Path) -> Path:
-    """Return where a store is built."""
+    """Return the folder in which a store is built."""
     return store.with_name(store.name + PARTIAL_SUFFIX)
 
 
 STORE_SUFFIX = ".zarr"
 
 MANIFEST = "tiles/checksums.txt"
-"""Beside the tile table and not at the root, where Zarr libraries complain of foreign files."""
+"""It lies beside the tile table, since Zarr libraries warn of foreign files at the root."""
 
 
 def shard_key(column: int, row: int) -> str:
-    """Return where a shard lies in its array's folder."""
+    """Return the path of a shard in its array's folder."""
     return f"c/0/{row}/{column}"
 
 

@@ -1,4 +1,4 @@
-"""Which levels a store has."""
+"""The levels of a store."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from slidetile.raster.region import Region
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PyramidLevel:
-    """One level of a store: how it is cut, and what of it is wanted."""
+    """One level of a store: how it is cut, and which shards are wanted."""
 
     grid: ChunkGrid
     """How the level's array is cut into shards and chunks."""
@@ -45,7 +45,7 @@ def halved_levels(grid: ChunkGrid, needed: NDArray[np.bool_]) -> tuple[PyramidLe
 
 
 def _halved_regions(shards: Iterable[Shard], coarser: ChunkGrid) -> Iterable[Region]:
-    """Yield where each shard's pixels lie at the next coarser level, within the array."""
+    """Yield the pixels of each shard at the next coarser level, within the array."""
     width, height = coarser.shard_width // 2, coarser.shard_height // 2
     for shard in shards:
         x, y = shard.column * width, shard.row * height

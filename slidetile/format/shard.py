@@ -25,9 +25,9 @@ ShardIndex = NDArray[np.int64]
 def pack_shard(chunks: Mapping[int, Parts], grid: ChunkGrid) -> list[bytes]:
     """Return the shard that holds ``chunks``, each under its place, as the parts of its bytes.
 
-    They are left in parts because joining them would copy every one of them once more. Chunks
-    lie along a Z curve (`ChunkGrid.chunk_order`): what a tile needs is mostly one piece of the
-    file, and the same chunks give the same bytes.
+    The parts are not joined, since that would copy all of them. Chunks lie along a Z curve
+    (`ChunkGrid.chunk_order`), so the chunks of a tile are mostly contiguous in the file, and the
+    same chunks give the same bytes.
     """
     index = [(_ABSENT, _ABSENT)] * grid.chunks_per_shard
     parts: list[bytes] = []
@@ -56,7 +56,7 @@ def unpack_index(tail: bytes, chunk_count: int, shard_bytes: int) -> ShardIndex:
     tail
         The end of the shard file.
     chunk_count
-        Chunks a shard holds.
+        Chunks that a shard holds.
     shard_bytes
         Length of the whole file, to bound what the index may point at.
 

@@ -18,13 +18,13 @@ QUALITY_COLUMNS = (
     *("mean_red", "mean_green", "mean_blue"),
     *("saturated_fraction", "clipped_fraction", "pen_fraction", "laplacian_variance"),
 )
-"""The tile table's columns of quality: float32, null where there is nothing to measure."""
+"""The quality columns of the tile table: float32, null where there is nothing to measure."""
 
 Quality = dict[str, NDArray[np.float32]]
-"""One value a tile, by column; NaN where there is nothing to measure."""
+"""One value per tile, by column; NaN where there is nothing to measure."""
 
 LARGEST_TABLE_BYTES = 1 << 32
-"""Bounds the memory a damaged table can take; a real one has some 60 bytes a tile."""
+"""Most bytes of a table in memory, in case of damage; a real one has about 60 bytes per tile."""
 
 OK = "ok"
 UNREADABLE = "unreadable"
@@ -36,7 +36,7 @@ Mpp = tuple[float, float] | None
 def schema(mpp: Mpp = None) -> "pa.Schema":
     """Return the names and types of the table's columns, in their order.
 
-    ``mpp`` is the resolution that the quality was measured at: the Laplacian's variance says it.
+    ``mpp`` is the resolution at which quality was measured; the quality columns record it.
     """
     import pyarrow as pa
 
@@ -70,7 +70,7 @@ def read_parquet(path: Path) -> "pa.Table":
     Raises
     ------
     StoreError
-        It is missing, damaged, or claims too much memory, or is not what `schema` says.
+        It is missing or damaged, claims too much memory, or does not have the columns of `schema`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -91,12 +91,12 @@ def read_parquet(path: Path) -> "pa.Table":
 
 
 def quality_mpp(table: "pa.Table") -> Mpp:
-    """Return the resolution that a table says its quality was measured at.
+    """Return the recorded resolution at which a table's quality was measured.
 
     Raises
     ------
     StoreError
-        It does not say.
+        It is missing or not valid.
     """
     field = table.schema.field("laplacian_variance")
     try:
@@ -107,7 +107,7 @@ def quality_mpp(table: "pa.Table") -> Mpp:
 
 
 def _flaw(table: "pa.Table") -> str | None:
-    """Return what a table has that no writer writes: other columns, or missing values."""
+    """Return how a table differs from what slidetile writes: other columns, or missing values."""
     if table.schema.remove_metadata() != schema():
         return f"its columns are {', '.join(table.column_names):.200}"
     facts = table.drop_columns(list(QUALITY_COLUMNS))

@@ -8,12 +8,13 @@ weights are integers, and so is every sum, in 16 and 32 bits down the columns an
 2⁵², along the rows. Halves are rounded up. So a pixel depends on nothing but its place: not on the
 region it is asked for in, nor on the order of the sums, nor on the machine.
 
-The rounded edges move a mean by less than 4 · 255 / (2 · 16,384) = 0.032 of a grey level, and by
-nothing where they are no finer fractions than that, as for a factor of 2 or 3.25.
+The rounded edges move a mean by less than 4 · 255 / (2 · 16,384) = 0.032 of a grey value, and by
+nothing where the edges are multiples of that, as for a factor of 2 or 3.25.
 
-Where factors are whole numbers, pixels are whole and integers do: `area_average` and, for any
-region of an image, `Resampling` go one way. Longer than 300 lines, because the fast path and the
-general one must stay side by side to stay equal.
+Where factors are whole numbers, no pixel is cut and integers suffice: `area_average` and, for any
+region of an image, `Resampling` share this fast path.
+
+Longer than 300 lines, because the fast path and the exact one must give the same pixels.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 
 _BAND_BYTES = 2**20
-"""Of pixels are added up at a time by whole factors: what is wider then stays in the cache."""
+"""Bytes of pixels averaged at a time by whole factors: wider sums then stay in the cache."""
 
 
 def area_average(pixels: Pixels, factor: int) -> Pixels:
@@ -97,10 +98,10 @@ LARGEST_FACTOR = 256
 
 _SLAB_ROWS = 64
 _SLAB_BYTES = 2 << 20
-"""Rows averaged at a time: what is wider than a byte then stays in the processor's cache."""
+"""Rows averaged at a time: sums wider than a byte then stay in the processor's cache."""
 
 _CACHE_LINE = 16
-"""Of 32-bit numbers: 64 bytes."""
+"""32-bit numbers in a line of the processor's cache: 64 bytes."""
 
 Edges = NDArray[np.int64]
 """Where output pixels begin and the last one ends, in parts of a source pixel."""

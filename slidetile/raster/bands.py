@@ -1,4 +1,4 @@
-"""Bands of rows: how an image is worked through in little memory.
+"""Bands of rows: how an image is processed in little memory.
 
 Knows rows. Does not know what is done with them.
 """
@@ -10,13 +10,13 @@ _BAND_PX = 1 << 17
 
 
 class Band(NamedTuple):
-    """Neighbouring rows of an image, and what must be seen of it to work on them."""
+    """Neighbouring rows of an image, and the rows that must be seen to work on them."""
 
     rows: slice
     """The rows themselves."""
 
     seen: slice
-    """The same and as many above and below as were asked for, as far as the image goes."""
+    """The same rows, and the requested margin above and below, within the image."""
 
     within: slice
     """Where ``rows`` lie within ``seen``."""
@@ -25,13 +25,13 @@ class Band(NamedTuple):
 def bands(shape: tuple[int, ...], margin: int = 0) -> Iterator[Band]:
     """Cut an image into bands of rows, from the top, of about 128 Ki pixels each.
 
-    A filter that looks up to ``margin`` rows away gives for ``seen``, at ``within``, what it gives
-    for the whole image at ``rows``.
+    A filter that looks up to ``margin`` rows away gives the same result for ``seen`` at ``within``
+    as for the whole image at ``rows``.
 
     Parameters
     ----------
     shape
-        Of the image: rows, columns, and anything.
+        Shape of the image: rows, columns, and any further axes.
     margin
         Rows to see above and below; a band has at least twice as many of its own.
     """

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_SAMPLES = 1 << 19
-"""As many samples of 8 bytes are held at once, whatever the size of the mask."""
+"""Samples of 8 bytes in memory at once, whatever the size of the mask."""
 
 _STRIP_PX = 256
-"""The mask is summed up in strips so wide."""
+"""Width of the strips in which the mask is summed."""
 
 _DECIMALS = 9
-"""How sums round must not show: a rectangle full of tissue has a share of 1."""
+"""Decimals of a share: the rounding of sums must not show, so a rectangle full of tissue has a
+share of 1."""
 
 Edges = NDArray[np.float64]
 
@@ -35,8 +36,8 @@ def covered_share(
     scale
         Pixels per mask pixel, as (x, y).
     rows, columns
-        The edges of each row and column of rectangles in those pixels, ascending, all within what
-        the mask covers.
+        The edges of each row and column of rectangles in those pixels, ascending, all within the
+        area that the mask covers.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def covered_area(
 
     The mask counts as constant within each of its pixels and the edges cut through them: the
     integral image (Crow 1984) is read between its samples, along one axis after the other, so
-    that neither it nor anything else of the mask's size is ever held. Exact where the edges are
+    that nothing of the mask's size is ever held. Exact where the edges are
     whole numbers.
 
     Parameters

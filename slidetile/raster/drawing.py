@@ -1,4 +1,4 @@
-"""Drawing: pictures of slides, masks and grids, and how they show themselves in a notebook."""
+"""Drawing: pictures of slides, masks and grids, and HTML that shows them in a notebook."""
 
 import base64
 import html
@@ -37,7 +37,7 @@ def draw(
     cells
         Rectangles, drawn in blue.
     downsample
-        Pixels in which the cells are given per pixel of the image, as (x, y).
+        Pixels of the cells' coordinates per pixel of the image, as (x, y).
     longest_side_px
         The image is scaled to this before anything is drawn, so that lines stay visible; up by
         no more than 8.

@@ -32,7 +32,7 @@ class TileGrid:
     """Width and height of a square."""
 
     stride: int
-    """From one square to the next; less than the size, they overlap."""
+    """Distance from one square to the next; squares overlap if it is less than the size."""
 
     edge: Edge = EDGE
     """The treatment of squares that reach over the right or bottom edge."""
@@ -78,29 +78,29 @@ class TileGrid:
         return min(until_covered, -(-length // self.stride))
 
     def _last(self, length: int) -> int:
-        """Return where a square may begin at most."""
+        """Return the last position where a square may begin."""
         return max(0, length - self.size) if self.edge == "shift" else _NOWHERE
 
 
 def check_edge(edge: str) -> None:
-    """Make sure there is such an edge.
+    """Check that an edge is known.
 
     Raises
     ------
     ValueError
-        There is none.
+        The edge is unknown.
     """
     if edge not in get_args(Edge):
         raise ValueError(f"An edge is {', '.join(get_args(Edge))}, but this one is {edge!r}.")
 
 
 def check_fraction(fraction: float) -> None:
-    """Make sure a share of tissue is one.
+    """Check that a tissue fraction is within 0–1.
 
     Raises
     ------
     ValueError
-        It is not within 0–1.
+        It is not.
     """
     if not 0 <= fraction <= 1:
         raise ValueError(

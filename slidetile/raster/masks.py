@@ -1,6 +1,6 @@
-"""The connected pieces of a mask, numbered and weeded in little memory.
+"""The connected pieces of a mask, numbered and filtered in little memory.
 
-Knows masks. Does not know overviews or what a piece is of.
+Knows masks. Does not know overviews, nor what a piece shows.
 """
 
 import math

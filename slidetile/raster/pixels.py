@@ -1,4 +1,4 @@
-"""Images as arrays, and how one is laid into another."""
+"""Images as arrays, and how one is copied into another."""
 
 import functools
 
@@ -16,9 +16,9 @@ BLACK: Colour = (0, 0, 0)
 
 
 def paste(canvas: Pixels, pixels: Pixels, x: int, y: int) -> None:
-    """Copy ``pixels`` into the part of ``canvas`` they meet, their corner at column x, row y.
+    """Copy ``pixels`` into ``canvas``, with their corner at column x, row y.
 
-    They may reach over its edges, or lie outside.
+    Pixels that lie outside the canvas are left out.
     """
     left, top = max(0, x), max(0, y)
     right = max(left, min(x + pixels.shape[1], canvas.shape[1]))
@@ -30,7 +30,7 @@ def fill_colour(pixels: Pixels, colour: Colour) -> None:
     """Give an image one colour; where it has one channel, the colour's red."""
     channels = colour[: pixels.shape[2]]
     if len(set(channels)) == 1:
-        pixels.fill(channels[0])  # nearly always, and far quicker
+        pixels.fill(channels[0])  # nearly always, and far faster
     else:
         pixels[:] = channels
 

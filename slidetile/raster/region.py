@@ -12,9 +12,9 @@ Length = int | float | Fraction
 Rounding = Literal["outward", "inward", "nearest"]
 """How edges that fall inside pixels of another grid are rounded.
 
-"outward": the region holds every pixel it covers, be it in part. "inward": it holds those that it
-covers wholly. "nearest": each edge goes to the nearest edge between pixels, halves to the even
-one, but the region keeps at least one pixel.
+"outward": the region holds every pixel that it covers, even in part. "inward": it holds only those
+that it covers wholly. "nearest": each edge goes to the nearest edge between pixels, and halves to
+the even one; the region keeps at least one pixel.
 """
 
 
@@ -23,7 +23,7 @@ class Region:
     """A rectangle of pixels, right and bottom exclusive.
 
     In every public call its coordinates are level-0 pixels of the slide. It may lie partly or
-    wholly outside the slide: what is there reads as the slide's background.
+    wholly outside the slide: pixels there have the background's colour.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class Region:
 
     def __post_init__(self) -> None:
         if not type(self.x) is type(self.y) is type(self.width) is type(self.height) is int:
-            for name in ("x", "y", "width", "height"):  # numpy's integers, say
+            for name in ("x", "y", "width", "height"):  # it may be one of numpy's integers
                 object.__setattr__(self, name, index(getattr(self, name)))
         if self.width < 1 or self.height < 1:
             raise ValueError(
@@ -129,13 +129,13 @@ class Region:
         Parameters
         ----------
         source, target
-            The (width, height) of one and the same thing on this grid and on the other: of the
-            whole image, or of a pixel of either.
+            The (width, height) of the same thing on this grid and on the other: of the whole
+            image, or of a pixel.
         rounding
             How edges that fall inside pixels are rounded; see `Rounding`.
         tolerance
-            Edges that lie so little beyond an edge between pixels count as lying on it, where
-            they are rounded outward or inward; in pixels of the other grid.
+            How far an edge may lie beyond an edge between pixels and still count as lying on it,
+            in pixels of the other grid; for the roundings "outward" and "inward".
 
         Returns
         -------

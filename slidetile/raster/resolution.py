@@ -7,12 +7,12 @@ from fractions import Fraction
 from slidetile.raster.averaging import Resampling
 
 FINEST_MPP, COARSEST_MPP = 0.05, 50.0
-"""Micrometres per pixel that a slide scanner delivers."""
+"""The range of micrometres per pixel that slide scanners deliver."""
 
 TOLERANCE = Fraction(2, 100)
 """A level is used unchanged where the requested mpp is this near to its own."""
 
-_AS_IT_IS = Fraction(1), Fraction(1)
+_UNCHANGED = Fraction(1), Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +20,10 @@ class Rescaling:
     """How level 0 of a slide at another resolution follows from the slide's own levels."""
 
     asked_mpp: float
-    """The micrometres per pixel asked for."""
+    """The requested micrometres per pixel."""
 
     mpp: tuple[float, float]
-    """The resulting ones, as (x, y): an unchanged level keeps its own."""
+    """The resulting micrometres per pixel, as (x, y): an unchanged level keeps its own."""
 
     level: int
     """The slide's level that becomes level 0 unchanged, or is averaged into it."""
@@ -40,7 +40,7 @@ class Rescaling:
     @property
     def resampling(self) -> Resampling | None:
         """How that level is averaged, or None where it is unchanged."""
-        if self.factor == _AS_IT_IS:
+        if self.factor == _UNCHANGED:
             return None
         return Resampling(source_size=self.level_size, factor=self.factor)
 
@@ -67,12 +67,12 @@ def choose_rescaling(
     slide_mpp
         Micrometres per level-0 pixel of the slide, as (x, y).
     mpp
-        Micrometres per pixel asked for, the same on both axes.
+        Requested micrometres per pixel, the same on both axes.
 
     Raises
     ------
     ValueError
-        No level is as fine as that, or the next finer one more than 256 times as fine.
+        No level is as fine as that, or the next finer one is more than 256 times as fine.
     """
     factors = [_factors(size, sizes[0], slide_mpp, mpp) for size in sizes]
     level, is_near = choose_level(factors)
@@ -83,7 +83,7 @@ def choose_rescaling(
         )
     if is_near:
         scale = tuple(Fraction(*lengths) for lengths in zip(sizes[0], sizes[level], strict=True))
-        return _rescaling(level, sizes[level], _AS_IT_IS, (scale[0], scale[1]), slide_mpp, mpp)
+        return _rescaling(level, sizes[level], _UNCHANGED, (scale[0], scale[1]), slide_mpp, mpp)
     scale = tuple(as_written(mpp) / as_written(own) for own in slide_mpp)
     chosen = _rescaling(level, sizes[level], factors[level], (scale[0], scale[1]), slide_mpp, mpp)
     chosen.resampling  # noqa: B018  it refuses a factor that is too large
@@ -133,7 +133,7 @@ def _rescaling(
 def _factors(
     size: tuple[int, int], whole: tuple[int, int], slide_mpp: tuple[float, float], mpp: float
 ) -> tuple[Fraction, Fraction]:
-    """Return how many pixels of a level make one of the asked, as (x, y)."""
+    """Return how many pixels of a level make one of the requested size, as (x, y)."""
     x, y = (
         as_written(mpp) / as_written(own) * Fraction(length, full)
         for own, length, full in zip(slide_mpp, size, whole, strict=True)
@@ -147,5 +147,5 @@ def mean_downsample(downsample: tuple[float, float]) -> float:
 
 
 def as_written(number: float) -> Fraction:
-    """Return the decimal number as which a float is written."""
+    """Return the decimal number that a float is written as."""
     return Fraction(repr(float(number)))

@@ -1,4 +1,4 @@
-"""The outlines of what a mask holds, exactly along its pixels' edges.
+"""The outlines of a mask's pieces, exactly along its pixels' edges.
 
 Knows masks. Does not know slides, scales or files.
 """
@@ -54,7 +54,7 @@ def trace_outlines(mask: NDArray[np.bool_]) -> list[list[Ring]]:
 
 
 def _edges(pieces: Labels, width: int) -> tuple[NDArray[np.int64], NDArray[np.int8], Labels]:
-    """Return all edges between a piece and what is none, the piece at their right hand.
+    """Return all edges between a piece and its surroundings, with the piece on their right.
 
     As three arrays: the number of the corner an edge begins at (row by row, so the first edge of
     a piece is one of its outline), its heading, and its piece.
@@ -108,7 +108,7 @@ def _corners(
 
 
 LARGEST_BATCH = 1 << 20
-"""Crossings of rings and rows that are worked out at once."""
+"""Crossings of rings and rows that are computed at once."""
 
 
 def winding_numbers(
@@ -171,7 +171,7 @@ def _crossings(
 def _rows_crossed(
     ring: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the first row each edge crosses, and the first it does not any more."""
+    """Return the first row that each edge crosses, and the row after the last."""
     here = ring[:, 1]
     there = np.roll(here, -1)
     return np.searchsorted(y, np.minimum(here, there)), np.searchsorted(y, np.maximum(here, there))

@@ -86,12 +86,12 @@ def _start_method() -> str | None:
 
 def _executor() -> ProcessPoolExecutor:
     """Return one process of its own, so that a crash shows which call caused it."""
-    levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
+    log_levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
     return ProcessPoolExecutor(
         1,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(levels, threading.stack_size()),
+        initargs=(log_levels, threading.stack_size()),
         max_tasks_per_child=CALLS_PER_PROCESS,
     )
 
@@ -120,14 +120,14 @@ def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
         child.kill()
 
 
-def _begin(levels: dict[str, int], stack_bytes: int) -> None:
+def _begin(log_levels: dict[str, int], stack_bytes: int) -> None:
     """Set up this process: logging and threads as in its parent, and an end when its parent ends.
 
     Its heap is tuned too, since it runs nothing but our calls.
     """
     tune_heap()
     threading.stack_size(stack_bytes)
-    for name, level in levels.items():
+    for name, level in log_levels.items():
         logging.getLogger(name).setLevel(level)
     threading.Thread(target=_end_with_parent, name="slidetile_parent", daemon=True).start()
 

@@ -12,21 +12,21 @@ from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.slide import Slide
 
 STRIP_BYTES = 8 << 20
-"""About as many bytes of source pixels are decoded at a time."""
+"""Bytes of source pixels that are decoded at a time, roughly."""
 
 WIDEST_STRIP_PX = 5120
-"""The pixels of a strip this wide and as high as native tiles of 512."""
+"""Widest strip, in source pixels: with native tiles 512 high it takes `STRIP_BYTES`."""
 
 AHEAD_BYTES = 4 << 20
-"""As much as this, and one strip, is read ahead; the rest when it is decoded."""
+"""Bytes that are read ahead, plus one strip; the rest is read when it is decoded."""
 
 
 class AveragedPixels:
-    """A region of averaged pixels, the first of its source bytes in memory.
+    """A region of averaged pixels; the first of its source bytes are in memory.
 
-    The source is read in strips whose edges are those of its native tiles, so that each of them
-    is decoded once; a few rows are kept from one strip for the next. Memory is bounded whatever
-    the factor. See `slidetile.slides.fetched.FetchedPixels`.
+    The source is read in strips that end at the edges of native tiles, so that each tile is
+    decoded once; a few rows are kept from one strip for the next. Memory is bounded, whatever the
+    factor. See `slidetile.slides.fetched.FetchedPixels`.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class AveragedPixels:
     resampling
         How it is averaged.
     region
-        The averaged pixels wanted; those outside the slide have the background's colour.
+        The wanted averaged pixels; those outside the slide have the background's colour.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class AveragedPixels:
             self.nbytes += self._ahead[strip].nbytes
 
     def crop(self, part: Region) -> "AveragedPixels":
-        """Return a part of it; its source is read anew, as its strips are others."""
+        """Return a part of it; its source is read again, since its strips differ."""
         x, y = self._region.x + part.x, self._region.y + part.y
         moved = Region(x=x, y=y, width=part.width, height=part.height)
         return AveragedPixels(self._slide, self._level, self._resampling, moved)
@@ -81,7 +81,7 @@ class AveragedPixels:
         return result
 
     def _average(self, column: Region, out: Pixels) -> None:
-        """Average a column, strip by strip, as soon as all rows are there that its rows cover."""
+        """Average a column strip by strip, each row as soon as its source rows are decoded."""
         resampling, source = self._resampling, self._resampling.source_region(column)
         buffer = self._buffer(column)
         top, rows, done = source.y, 0, column.y
@@ -101,7 +101,7 @@ class AveragedPixels:
                 top, rows = unused, strip.bottom - unused
 
     def _buffer(self, column: Region) -> Pixels:
-        """Return room for the highest strip, and the rows kept from the one before it."""
+        """Return an array for the highest strip and the rows kept from the one before."""
         strips = list(self._strips(column))
         rows = max(strip.height for strip in strips) + int(self._resampling.factor[1]) + 2
         return np.empty((rows, strips[0].width, self._slide.channels), np.uint8)

@@ -9,21 +9,21 @@ from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 
 _DARK = 48
-"""Brightfield glass is far above this, the background of fluorescence far below."""
+"""Threshold: brightfield glass is far brighter, the background of fluorescence far darker."""
 
 _WHOLE_PX = 16_000_000
 _SAMPLE_SIDE_PX = 512
 
 
 def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> Colour:
-    """Return black where the median pixel of a level is dark, else white.
+    """Return black if the median pixel of a level is dark, otherwise white.
 
     Parameters
     ----------
     size
-        (width, height) of the slide's coarsest level. One that is large is sampled.
+        (width, height) of the slide's coarsest level; a large level is sampled.
     read
-        Returns pixels of that level, from a region in its own pixels.
+        Reads a region that is given in pixels of that level.
     """
     try:
         brightest = [read(region).max(axis=2).ravel() for region in _samples(*size)]

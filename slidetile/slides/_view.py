@@ -1,4 +1,4 @@
-"""A slide seen otherwise than its file has it."""
+"""A slide at another resolution than its file's."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from slidetile.slides.slide import Level, Slide, Source
 
 
 class SlideView(Slide):
-    """A slide at another resolution: what is said of the file stays, levels and pixels change.
+    """A slide at another resolution: levels and pixels change, everything else is the file's.
 
     Parameters
     ----------
@@ -19,9 +19,9 @@ class SlideView(Slide):
     rescaling
         How the view's level 0 follows from the slide's levels.
     numbers
-        The slide's levels that are the view's, as they are.
+        The slide's levels that are levels of the view, unchanged.
     made
-        A level that the view adds, finer than those.
+        A finer level that the view adds before them.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class SlideView(Slide):
 
     @property
     def reader(self) -> str:
-        """The slide's."""
+        """The name of the slide's reader."""
         return self._original.reader
 
     @property
     def original(self) -> Slide:
-        """The slide as its file has it."""
+        """The slide at its file's own resolution."""
         return self._original
 
     @property
@@ -72,12 +72,12 @@ class SlideView(Slide):
 
     @property
     def background(self) -> Colour:
-        """The slide's."""
+        """The slide's background colour."""
         return self._original.background
 
     @property
     def scan_area(self) -> Region:
-        """The slide's, in pixels of the view's level 0, rounded outward."""
+        """The slide's scan area, in pixels of the view's level 0, rounded outward."""
         return self._original.scan_area.rescaled(self._original.levels[0].size, self.levels[0].size)
 
     def close(self) -> None:
@@ -88,8 +88,8 @@ class SlideView(Slide):
 def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     """Read the bytes of a block that is given in pixels of its own level.
 
-    Level-0 pixels that lie wholly in the block ask for just that, unless its pixels are hardly
-    larger than those; then it is cut out of what is a pixel wider.
+    The level-0 pixels that lie wholly in the block are requested. If they do not give exactly the
+    block, since its pixels are hardly larger, it is cut out of a region one pixel wider.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from slidetile.slides.slide import Level, Slide, Source
 
 
 class ArraySlide(Slide):
-    """A slide held in memory: for notebooks, small images, and every test's double.
+    """A slide held in memory, for notebooks, small images and tests.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ArraySlide(Slide):
     TypeError
         An array is not uint8.
     ValueError
-        An array has another shape than stated, or a level is larger than the one before it.
+        An array does not have this shape, or a level is larger than the one before it.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class ArraySlide(Slide):
 
     @property
     def scan_area(self) -> Region:
-        """The part that was scanned, as given; else the whole slide."""
+        """The part that was scanned, if given; otherwise the whole slide."""
         return self._scan_area or self.bounds
 
     @property

@@ -8,16 +8,16 @@ from slidetile.raster.region import Region
 
 
 class FetchedPixels(Protocol):
-    """A region whose bytes are in memory: reading is over, decoding may wait."""
+    """Fetched pixels: the bytes of a region are in memory, and may be decoded later."""
 
     @property
     def nbytes(self) -> int:
         """The bytes held until `pixels` is called."""
 
     def crop(self, part: Region) -> "FetchedPixels":
-        """Return a part of it, to be decoded by itself.
+        """Return a part, to be decoded by itself.
 
-        ``part`` is in pixels of the level, from the corner of what was fetched, and within it.
+        ``part`` is in pixels of the level, relative to the fetched region's corner, and within it.
         """
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
@@ -26,8 +26,8 @@ class FetchedPixels(Protocol):
         Parameters
         ----------
         out
-            Where to put it: uint8 [row, column, channel] of the region's shape, with any
-            strides, so that planes can be filled without a copy in between.
+            Array to fill: uint8 [row, column, channel] of the region's shape, with any strides,
+            so that planes can be filled without another copy.
 
         Raises
         ------
@@ -39,7 +39,7 @@ class FetchedPixels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DecodedPixels:
-    """A region that needed no decoding, or came decoded."""
+    """A region whose pixels are decoded already."""
 
     array: Pixels
     """The region's pixels."""
@@ -54,7 +54,7 @@ class DecodedPixels:
         return DecodedPixels(self.array[part.slices])
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
-        """Return the region, copied into ``out`` where that is given."""
+        """Return the region, copied into ``out`` if that is given."""
         if out is None:
             return self.array
         out[:] = self.array

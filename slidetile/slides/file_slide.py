@@ -1,4 +1,4 @@
-"""What slides in files have in common: the file's identity, pickling, the background found once."""
+"""What slides in files share: the file's identity, pickling and the background."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ def read_source(path: Path) -> Source:
 
     The fingerprint is the SHA-256, in hex, of the size as 8 bytes (little-endian), the first MiB
     and the last MiB; in a file under 2 MiB the two overlap. A whole slide is gigabytes: to hash
-    all of it would take longer than to tile it.
+    all of it would take longer than tiling it.
 
     Raises
     ------
@@ -46,17 +46,17 @@ def read_source(path: Path) -> Source:
 class FileSlide(Slide):
     """A slide in a file: what its readers share.
 
-    A reader brings `levels`, `reader` and `fetch_level`, and takes ``path`` and ``mpp`` alone, so
-    that another process can open the slide anew.
+    A reader defines `levels`, `reader` and `fetch_level`, and takes only ``path`` and ``mpp``, so
+    that another process can open the slide again.
 
     Parameters
     ----------
     path
         The file; of a DICOM series, any one of its files.
     mpp
-        Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
+        Micrometres per level-0 pixel, one number or (x, y), instead of the file's value.
     background
-        The colour of what was not scanned, where the file names it.
+        The colour of what was not scanned, if the file states it.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class FileSlide(Slide):
 
     @property
     def background(self) -> Colour:
-        """The file's background colour; else black where the coarsest level is dark, or white."""
+        """The file's background colour; otherwise black if the coarsest level is dark, or white."""
         with self._background_lock:
             if self._background is None:
                 coarsest = len(self.levels) - 1

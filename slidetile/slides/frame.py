@@ -50,9 +50,10 @@ class Frame:
 def read_frame(slide: Slide, frame: Frame) -> Pixels:
     """Read a frame of a slide whose mpp is known.
 
-    From the coarsest level that is not coarser, by Pillow's antialiased bilinear filter, so that
-    neighbouring frames of the same resolution fit together, to a grey level. About 2048×2048 pixels
-    of the slide are held at a time. Outside the slide is its background.
+    The coarsest level that is not coarser than the frame is read and shrunk by Pillow's antialiased
+    bilinear filter, so that neighbouring frames of the same resolution fit together to within a
+    grey value. Memory holds about 2048×2048 pixels of the slide at a time. What lies outside the
+    slide has the background's colour.
 
     Raises
     ------

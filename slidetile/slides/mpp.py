@@ -1,4 +1,4 @@
-"""How many micrometres a slide's pixels have: which values are believed."""
+"""Which values of micrometres per pixel are plausible."""
 
 import logging
 from pathlib import Path
@@ -35,7 +35,7 @@ def choose_mpp(
     stored: tuple[float, float] | None,
     path: Path,
 ) -> tuple[float, float] | None:
-    """Return the mpp to use, as (x, y), or None where none is known.
+    """Return the mpp to use, as (x, y), or None if it is unknown.
 
     Raises
     ------

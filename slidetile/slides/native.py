@@ -21,17 +21,16 @@ class FetchedTiles(Protocol):
         """The bytes held."""
 
     def streams(self) -> list[bytes | None]:
-        """Return each tile as a JPEG stream any decoder reads, in the order asked for.
+        """Return each tile as a JPEG stream that any decoder reads, in the requested order.
 
-        The scan data are the file's own; only the tables the file keeps elsewhere and the
-        colour marker it lacks are put before them. None where the file stores nothing, and
-        `DAMAGED` where its bytes are not a JPEG.
+        The scan data are the file's own; the tables that the file keeps elsewhere and a missing
+        colour marker are put before them. None if the file stores nothing for a tile, and
+        `DAMAGED` if its bytes are not a JPEG.
 
         Raises
         ------
         NotNativeError
-            A tile is encoded otherwise than the level promises: not baseline, not 8-bit, of
-            another size or with other components.
+            A tile is not baseline, not 8-bit, or does not have the level's size or components.
         """
 
 

@@ -1,4 +1,4 @@
-"""Open whole slides: which reader opens a file depends on what is in it, never on its name."""
+"""Open whole slides: a file's content decides which reader opens it, never its name."""
 
 import os
 from pathlib import Path
@@ -23,21 +23,21 @@ def open_slide(
     path
         The slide's file; of a DICOM series, any one of its files.
     reader
-        "tiff" or "openslide" to insist on one, or a `Reader` of your own. Without it, TIFF files
-        that the fast reader knows (Aperio SVS, OME-TIFF, generic TIFF) go to it, everything else
-        to OpenSlide.
+        "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
+        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), and
+        OpenSlide for everything else.
     mpp
-        Micrometres per level-0 pixel, one number or (x, y), where the file's own is missing
-        or wrong.
+        Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
+        wrong.
 
     Raises
     ------
     UnsupportedSlideError
         No reader recognises the file.
     SlideReadError
-        It does not exist, cannot be read, or is damaged.
+        The file does not exist, cannot be read, or is damaged.
     ValueError
-        The reader is unknown, or the mpp implausible.
+        The reader is unknown, or the mpp is implausible.
 
     Examples
     --------

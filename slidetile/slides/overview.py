@@ -1,6 +1,6 @@
 """The whole slide as one coarse image, read in flat memory.
 
-Knows slides and how to shrink them by whole factors. Does not know what is on the picture.
+Knows slides and how to shrink them by whole factors. Does not know what the image shows.
 """
 
 import math
@@ -104,8 +104,8 @@ class Overview:
 def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     """Read the whole slide at about ``mpp`` micrometres per pixel.
 
-    The coarsest level that is not coarser than √2 times the resolution asked for is read block
-    by block and averaged by the whole factor that comes nearest to it, so memory holds the
+    The coarsest level that is at most √2 times as coarse as the requested resolution is read block
+    by block and averaged by the nearest whole factor, so memory holds the
     result and one block of at most about 16 MB, whether the slide has a pyramid or not. The same
     slide always gives the same overview: free memory never decides.
 
@@ -114,9 +114,9 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     slide
         The slide to read.
     mpp
-        Micrometres per pixel aimed at; None is 8, or coarser where that would be more than 2
-        megapixels, see `overview_mpp`. A slide that does not say its own resolution is taken to
-        be 32 mm long.
+        Micrometres per pixel to aim at; None is 8, or coarser if that would be more than 2
+        megapixels, see `overview_mpp`. A slide of unknown resolution is assumed to be 32 mm
+        long.
 
     Raises
     ------
@@ -152,8 +152,8 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
     slide
         The slide to be read.
     mpp
-        What was asked for. None is 8 µm, or the least whole multiple of it at which the overview
-        has at most 2 megapixels: so what a slide's tissue costs does not grow with the slide.
+        The requested resolution. None is 8 µm, or the least whole multiple of it at which the
+        overview has at most 2 megapixels, so that the cost does not grow with the slide.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def _overview_px(levels: tuple[Level, ...], wanted: float) -> int:
 
 
 def check_overview_mpp(mpp: float) -> None:
-    """Make sure an overview may have this many micrometres per pixel.
+    """Check that an overview may have this many micrometres per pixel.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def _check_size(width: int, height: int, mpp: float) -> None:
 
 
 def _blocks(level: Level, factor: int, channels: int) -> Iterator[Region]:
-    """Cut a level into regions of whole averaging blocks and, where they fit, whole tiles."""
+    """Cut a level into regions of whole averaging blocks and, if they fit, whole native tiles."""
     width = _aligned(factor, level.tile_width_px)
     if (level.tile_width_px or 0) > WIDEST_TILE_PX:
         # Strips: a block as wide as the slide decodes each of them only once.
@@ -224,7 +224,7 @@ def _blocks(level: Level, factor: int, channels: int) -> Iterator[Region]:
 
 
 def _aligned(factor: int, tile_px: int | None, longest: int = WIDEST_TILE_PX) -> int:
-    """Return the largest side up to ``longest`` made of whole factors, and of whole tiles."""
+    """Return the largest side up to ``longest`` that is a multiple of the factor and the tile."""
     longest = min(longest, max(BLOCK_SIDE_PX, tile_px or 1))
     step = math.lcm(factor, tile_px or 1)
     if step > longest:
@@ -233,7 +233,7 @@ def _aligned(factor: int, tile_px: int | None, longest: int = WIDEST_TILE_PX) ->
 
 
 def read_level(slide: Slide, block: Region, number: int) -> Pixels:
-    """Read pixels of a level given in that level's own coordinates.
+    """Read a block that is given in pixels of its level.
 
     Raises
     ------

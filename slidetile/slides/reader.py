@@ -1,6 +1,6 @@
-"""What a reader is: a name, the files it may know, and how it opens one.
+"""What a reader is: a name, a test of a file's first bytes, and how it opens a file.
 
-Knows no format. Which readers there are, and who is asked first, is said in `readers`.
+Does not know any format. The module `readers` lists the readers and their order.
 """
 
 import re
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from slidetile.slides.slide import Slide
 
 HEAD_BYTES = 4096
-"""As much of a file's beginning as readers are shown."""
+"""Bytes of a file's beginning that readers are given."""
 
 
 class OpensFiles(Protocol):
-    """How a reader opens a file; the class of its slides will do."""
+    """How a reader opens a file; the class of its slides is enough."""
 
     def __call__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> "Slide":
-        """Open a slide; ``mpp`` is given where the file's own is missing or wrong.
+        """Open a slide; ``mpp`` replaces the file's value, if that is missing or wrong.
 
         Raises
         ------
         UnsupportedSlideError
-            The file is not one the reader can open: the next reader is asked.
+            The reader cannot open the file: the next reader is asked.
         FinalRefusalError
             No other reader may be asked.
         SlideReadError
@@ -47,7 +47,7 @@ class Reader:
     """
 
     name: str
-    """The name for ``reader=`` and ``--reader``; its slides have it as `Slide.reader`."""
+    """The name for ``reader=`` and ``--reader``, and the `Slide.reader` of its slides."""
 
     kind: str
     """The name of its files in messages, such as "TIFF"."""
@@ -56,7 +56,7 @@ class Reader:
     """Whether a file may be one of its slides, by the first 4 KiB of it."""
 
     open: OpensFiles
-    """Opens a file as a slide. A function or class of a module, so that processes can share it."""
+    """Opens a file as a slide: a function or class of a module, so that it can be pickled."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]{1,64}", self.name):
@@ -67,8 +67,8 @@ class Reader:
 
 
 class OtherReaderError(UnsupportedSlideError):
-    """A reader leaves a file of a kind it recognises to another, which knows it better."""
+    """A reader leaves a file to another reader, which is better for this kind."""
 
 
 class FinalRefusalError(UnsupportedSlideError):
-    """A reader refuses a file that others would open with a loss: none of them is asked."""
+    """A reader refuses a file that others would open with a loss: they are not asked."""

@@ -1,7 +1,6 @@
-"""The readers there are, in the order in which `open_slide` asks them.
+"""All readers, in the order in which `open_slide` asks them.
 
-Their libraries are imported when a slide is opened, so that to know the readers' names takes no
-time.
+Their libraries are imported when a slide is opened, so that listing the names takes no time.
 """
 
 from pathlib import Path
@@ -36,7 +35,7 @@ READERS: tuple[Reader, ...] = (
     Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )
-"""A new one goes before OpenSlide's, which takes whatever the others leave."""
+"""New readers go before OpenSlide's, which is asked last."""
 
 
 def named_reader(name: str) -> Reader:

@@ -12,11 +12,11 @@ from slidetile.slides.slide import Level, Slide
 
 
 class AveragedSlide(SlideView):
-    """A slide with a level 0 that its file does not have; see `slidetile.rescale_slide`.
+    """A slide whose level 0 is averaged; see `slidetile.rescale_slide`.
 
-    The coarser levels are the slide's own. They count as covering what level 0 covers, so that
-    their pixels may lie up to one level-0 pixel off at the right and bottom edge. No level has
-    compressed tiles to copy: level 0 is made, and coarser ones alone are of no use.
+    The coarser levels are the slide's own. They count as covering the same area as level 0, so
+    their pixels may be off by up to one level-0 pixel at the right and bottom edge. No level has
+    compressed tiles to copy: level 0 is computed, and coarser levels alone are useless.
 
     Parameters
     ----------
@@ -75,31 +75,32 @@ class LevelSlide(SlideView):
 def rescale_slide(slide: Slide, *, mpp: float) -> Slide:
     """Return a slide as if its level 0 had another resolution.
 
-    A level within 2 % of it, on both axes, is level 0 as it is: its pixels, its compressed tiles
-    and its own exact mpp. Otherwise level 0 is averaged from the next finer level: every pixel is
-    the mean of the area it covers, exact to the sub-pixel (`slidetile.raster.averaging`),
-    whatever the region it is read in. Pixels at the right and bottom edge are means of what exists.
+    A level within 2 % of it, on both axes, becomes level 0 unchanged, with its pixels, its
+    compressed tiles and its own exact mpp. Otherwise level 0 is averaged from the next finer level:
+    every pixel is the mean of the area that it covers, exact to the sub-pixel
+    (`slidetile.raster.averaging`), in whatever region it is read. At the right and bottom edge,
+    only pixels of the slide are averaged.
 
     Parameters
     ----------
     slide
         The slide. Closing the result closes it.
     mpp
-        Micrometres per pixel of the level 0 wanted, the same on both axes.
+        Micrometres per pixel of the new level 0, the same on both axes.
 
     Returns
     -------
     Slide
-        Regions of it are in pixels of its own level 0; `Slide.rescaling` leads back to those of
-        the file.
+        Its regions are in pixels of its own level 0; `Slide.rescaling` leads back to the file's
+        pixels.
 
     Raises
     ------
     MissingResolutionError
         The slide's own mpp is unknown.
     ValueError
-        The mpp is implausible, finer than the slide, or more than 256 times as coarse as its
-        coarsest finer level.
+        The mpp is implausible, finer than the slide, or more than 256 times as coarse as the
+        next finer level.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def rescale_slide(slide: Slide, *, mpp: float) -> Slide:
 
 
 def view_slide(slide: Slide, *, mpp: float, slide_mpp: tuple[float, float]) -> Slide:
-    """Return a slide at another resolution, as `rescale_slide` does, whatever mpp it says it has.
+    """Return a slide at another resolution, as `rescale_slide` does, with a given mpp of the slide.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a slide is: the base class of every reader's."""
+"""What a slide is: the base class of all slides."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class Level:
     """Level-0 pixels per pixel of this level, as (x, y); each at least 1."""
 
     tile_width_px: int | None = None
-    """Width of the compressed blocks in the file, or None where the file has none."""
+    """Width of the native tiles, or None if the file has none."""
 
     tile_height_px: int | None = None
-    """Height of the compressed blocks in the file, or None where the file has none."""
+    """Height of the native tiles, or None if the file has none."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -52,7 +52,7 @@ class Level:
         tile_width_px: int | None = None,
         tile_height_px: int | None = None,
     ) -> Self:
-        """Return the level of a size whose pixels cover what ``whole`` level-0 pixels do.
+        """Return the level of a size that covers the same area as ``whole`` level-0 pixels.
 
         Parameters
         ----------
@@ -94,9 +94,9 @@ class Source:
 class Slide(ABC):
     """A whole-slide image: a pyramid of levels, read region by region.
 
-    A reader is a subclass. It brings `levels`, `source`, `reader` and `fetch`, and says what it
-    knows of the rest; without one of the four it cannot be instantiated. All methods may be
-    called from several threads at once.
+    A reader is a subclass. It defines `levels`, `source`, `reader` and `fetch`, and sets the other
+    attributes that it knows; without one of the four it cannot be instantiated. All methods may
+    be called from several threads at once.
 
     Raises
     ------
@@ -120,7 +120,7 @@ class Slide(ABC):
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
 
     rescaling: Rescaling | None = None
-    """How level 0 is made from the file's levels; None where it is the file's level 0."""
+    """How level 0 is made from the file's levels; None if it is the file's level 0."""
 
     @property
     @abstractmethod
@@ -139,10 +139,10 @@ class Slide(ABC):
 
     @abstractmethod
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
-        """Read the bytes of a region and leave the decoding for later.
+        """Read the bytes of a region, to be decoded later.
 
-        ``region`` is in level-0 pixels; see `read_region`. A reader that cannot tell the two
-        steps apart returns `DecodedPixels`.
+        ``region`` is in level-0 pixels; see `read_region`. A reader that cannot separate the two
+        steps returns `DecodedPixels`.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class Slide(ABC):
 
     @property
     def original(self) -> "Slide":
-        """The slide at its file's own resolution; itself, unless it was rescaled."""
+        """The slide at its file's own resolution; this slide itself, unless it was rescaled."""
         return self
 
     @property
@@ -191,7 +191,7 @@ class Slide(ABC):
 
     @property
     def scan_area(self) -> Region:
-        """The part that was scanned, in level-0 pixels; the whole slide where the file names none.
+        """The part that was scanned, in level-0 pixels; the whole slide if the file states none.
 
         OpenSlide calls it the bounds of the non-empty region. QuPath shows this part only, and
         its coordinates begin at its top left corner. It may reach beyond the slide.

@@ -1,4 +1,4 @@
-"""The part of a slide that its tiles cover, whatever their grid: integers."""
+"""The area of a slide that its tiles cover, whatever their grid: integers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LARGEST_CELLS = 1 << 28
-"""Of a grid through all edges of tiles; 30 million are those of tiles of 16 on a large slide."""
+"""Most cells of the grid through all edges of tiles; tiles of 16 px on a large slide make 30
+million."""
 
 Ends = NDArray[np.int64]
 

@@ -24,10 +24,10 @@ LARGEST_CACHE_BYTES = 1 << 26
 """64 MiB: three rows of chunks across `STRIPE_PX`, with every codec's own chunks."""
 
 FEWEST_CHUNKS = 4
-"""So many are kept at least: a window that lies on a corner touches four."""
+"""Fewest chunks that are kept: a window that lies on a corner touches four."""
 
 _ENTRY_BYTES = 256
-"""The memory of a chunk beside its pixels, also of one that is not stored."""
+"""Memory that a chunk takes besides its pixels, even one that is not stored."""
 
 Cell = tuple[int, int]
 """(column, row) of a chunk in its array."""
@@ -68,14 +68,14 @@ def _nbytes(pixels: NDArray[Any] | None) -> int:
 
 
 LARGEST_EXTRA_BYTES = 1 << 17
-"""The most bytes of a chunk beyond four times its pixels: 64 KiB of tables and then some."""
+"""Most bytes of a stored chunk beyond four times its pixels: room for 64 KiB of tables."""
 
 
 class ArrayFile:
-    """A (c, y, x) array on disk, as its `ArrayMetadata` describe it.
+    """A (c, y, x) array on disk, as its `ArrayMetadata` describes it.
 
-    Its files are not trusted: every size is checked before memory is taken. Safe to call from
-    several threads.
+    Its files are not trusted: every size is checked before memory is allocated. Several threads
+    may read at once.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ class ArrayFile:
     ) -> NDArray[Any]:
         """Return a region, in pixels of this array, as [row, column, channel].
 
-        What is not stored has the array's fill value; what lies outside it, the colour
-        ``outside``. Decodes only the chunks the region touches, and of those only what is not in
-        the ``cache``, where they are kept.
+        Pixels that are not stored have the array's fill value; those outside the array have the
+        colour ``outside``. Only the chunks that the region touches and that are not in the
+        ``cache`` are decoded; the cache then keeps them.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from slidetile.store._array import ArrayFile, read_zarr_json
 
 
 class PictureFile:
-    """One of the two small images of a store, that lie on the same grid.
+    """One of the two small images of a store, which share one grid of pixels.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class PictureFile:
         Parameters
         ----------
         mpp
-            Micrometres per level-0 pixel; without it the picture's unit is one of those.
+            Micrometres per level-0 pixel; None if unknown, and the unit is then a level-0 pixel.
         size
             (width, height) of level 0, which the picture must cover.
 

@@ -1,4 +1,4 @@
-"""A store's pixels at any resolution: a stored level as it is, or averaged as it is read.
+"""A store's pixels at any resolution: a stored level unchanged, or averaged when it is read.
 
 Knows arrays and scales. Does not know tiles or windows.
 """
@@ -19,10 +19,10 @@ from slidetile.raster.resolution import as_written, choose_level
 from slidetile.store._array import ArrayFile, ChunkCache
 
 STRIP_BYTES = 1 << 25
-"""As many source pixels are averaged at once, so that memory stays flat whatever the factor."""
+"""Bytes of source pixels averaged at once, so that memory stays flat whatever the factor."""
 
 SLACK = Fraction(1, 2 * SUBPIXELS)
-"""Of a pixel: to so much edges are rounded. mpp are floats, and 0.6 / 0.2 is not quite 3."""
+"""Part of a pixel by which edges may be off: mpps are floats, and 0.6 / 0.2 is not quite 3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class ResolutionView:
         wanted_mpp: float | None,
         background: tuple[int, int, int],
     ) -> Self:
-        """Return a view at a resolution: of the level nearest to it that is not coarser.
+        """Return the view at a resolution, from the nearest level that is not coarser.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class ResolutionView:
         mpp
             Micrometres per level-0 pixel, as (x, y), or None where unknown.
         wanted_mpp
-            Micrometres per pixel of the view, along both axes; None for level 0 as it is.
+            Micrometres per pixel of the view, along both axes; None for level 0 unchanged.
         background
             The colour of what lies outside the slide.
 
@@ -119,8 +119,8 @@ class ResolutionView:
     def read(self, region: Region, cache: ChunkCache | None = None) -> Pixels:
         """Return a region as uint8 [row, column, channel].
 
-        What lies outside the view has the background's colour, what is not stored the fill value.
-        Chunks found in ``cache`` are not decoded again, and others kept there.
+        Pixels outside the view have the background's colour; those that are not stored have the
+        fill value. Chunks found in ``cache`` are not decoded again; the others are kept there.
 
         Raises
         ------

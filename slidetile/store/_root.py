@@ -1,4 +1,4 @@
-"""The root of a store: whether there is one, and what it says of itself."""
+"""The root of a store: whether there is one, and its metadata."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from slidetile.store._array import ArrayFile, read_zarr_json
 
 
 def read_root(path: Path) -> StoreMetadata:
-    """Return what a finished store says of itself.
+    """Return the metadata of a finished store.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A shard on disk: its chunks, read in few pieces, whatever order they lie in."""
+"""A shard on disk: its chunks, read in few calls, in whatever order they lie."""
 
 import os
 import threading
@@ -12,10 +12,10 @@ from slidetile.format.shard import ShardIndex, index_bytes, unpack_index
 from slidetile.runtime.reads import joined_reads
 
 CACHED_INDEX_BYTES = 1 << 22
-"""The most memory for the indexes of one array: a thousand shards of 256 chunks."""
+"""Most memory for the indexes of one array: a thousand shards of 256 chunks."""
 
 _ENTRY_BYTES = 512
-"""The memory of an index beside its numbers."""
+"""Memory that an index takes besides its numbers."""
 
 
 class IndexCache:
@@ -24,9 +24,9 @@ class IndexCache:
     Parameters
     ----------
     chunk_count
-        Chunks a shard holds.
+        Chunks that a shard holds.
     longest_bytes
-        A chunk that claims more is damage.
+        Most bytes of a stored chunk; an index that claims more is damaged.
     largest_bytes
         The most memory for all indexes together.
     """
@@ -83,8 +83,8 @@ def read_chunks(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the stored chunks among ``places``, each with its place, in the order they lie in.
 
-    Neighbours are read at once, so a tile's chunks take one call where they lie together and
-    few where they do not; what lies far from all of them is not read.
+    Neighbours are read at once: a tile's chunks take one call where they lie together, and few
+    calls elsewhere. Bytes far from all of them are not read.
     """
     places = places[index[places, 1] > 0]
     offsets, lengths = index[places].T.tolist()

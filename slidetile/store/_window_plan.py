@@ -18,11 +18,11 @@ LARGEST_WINDOW_PX = 8192
 LARGEST_COUNT = 1 << 27
 
 STRIPE_PX = 8192
-"""Windows come in stripes so wide, in pixels of the level that is read, each from top to bottom:
-what two rows of windows share is then small enough to be kept decoded."""
+"""Width of the stripes in which windows are ordered, each from top to bottom, in pixels of the
+level that is read: the chunks that two rows of windows share are then few enough to be kept."""
 
 _BLOCK_WINDOWS = 1 << 20
-"""As many are looked at together, so that memory holds those chosen and little else."""
+"""Windows examined at once, so that memory holds the chosen ones and little else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +32,18 @@ class WindowSpec:
     Raises
     ------
     ValueError
-        A length is less than 1, the size more than 8192, the fraction not within 0–1, or there
-        is unknown.
+        A length is less than 1, the size more than 8192, the fraction not within 0–1, or the
+        edge is unknown.
     """
 
     size: int = 256
     """Width and height of a window, in its own pixels."""
 
     stride: int | None = None
-    """From one window to the next, in its own pixels; the size unless given."""
+    """Distance from one window to the next, in its own pixels; None is the size."""
 
     mpp: float | None = None
-    """Micrometres per pixel; those of level 0 unless given."""
+    """Micrometres per pixel; None is level 0's."""
 
     min_tissue_fraction: float = MIN_TISSUE_FRACTION
     """Windows with less tissue than this share of their area are left out; 0 keeps them all."""
@@ -52,7 +52,7 @@ class WindowSpec:
     """The treatment of windows that reach over the slide's right or bottom edge; see `Edge`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", index(self.size))  # numpy's numbers, say
+        object.__setattr__(self, "size", index(self.size))  # it may be one of numpy's
         if self.stride is not None:
             object.__setattr__(self, "stride", index(self.stride))
         if self.mpp is not None:
@@ -80,7 +80,7 @@ class Tissue:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WindowPlan:
-    """The windows chosen, in the order they are best read: arrays, one element a window."""
+    """The chosen windows, in the best order for reading: arrays with one element per window."""
 
     corners: NDArray[np.int32]
     """[window, 2]: left and top edge, in pixels of the view."""
@@ -109,9 +109,9 @@ def plan_windows(
 ) -> WindowPlan:
     """Choose the windows that lie wholly on stored pixels and hold enough tissue.
 
-    Windows begin at whole strides from the slide's top left corner, so they are the same ones
-    whatever the tiles. A window is stored where every pixel of the level it is made of lies on
-    tiles that could be read.
+    Windows begin at whole strides from the slide's top left corner, so the tiles do not change
+    where they lie. A window counts as stored if every pixel of the level that it is made of lies
+    on tiles that could be read.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class _Axis:
 
     @classmethod
     def of(cls, view: ResolutionView, starts: Ends, size: int, axis: int) -> "_Axis":
-        """Work out where windows of a size lie that begin at pixels of the view."""
+        """Return where the windows of a size lie that begin at these pixels of the view."""
         length, step = view.slide_size[axis], view.step[axis]
         factor = Fraction(1) if view.resampling is None else view.resampling.factor[axis]
         firsts = _floors(starts, factor, SLACK)
@@ -195,7 +195,7 @@ class _Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """Windows chosen of some rows, one element a window."""
+    """The chosen windows of some rows, one element per window."""
 
     stripes: Ends
     corners: NDArray[np.int32]

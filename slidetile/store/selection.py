@@ -36,7 +36,7 @@ class TileReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TileSelection(Sequence[Pixels]):
-    """Some tiles of a store, in the order asked for: a view, which reads a tile when it is asked.
+    """Some tiles of a store, in the order asked for: a view, which reads each tile on access.
 
     Picklable, so that a data loader's processes can share it. A slice is a selection again.
 
@@ -52,7 +52,7 @@ class TileSelection(Sequence[Pixels]):
     """The store that the tiles are read from."""
 
     tile_ids: NDArray[np.int32]
-    """Each tile's id, its row in the store's table; read-only."""
+    """The id of each tile, which is its row in the store's table; read-only."""
 
     def __post_init__(self) -> None:
         ids = np.array(self.tile_ids).reshape(-1)

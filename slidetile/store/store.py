@@ -1,7 +1,6 @@
-"""Reading a store back: its tiles, any region of its levels, and its own record.
+"""Reading a store back: its tiles, any region of its levels, and its metadata.
 
-Longer than 300 lines, because one class is the whole public way to read a store: most are
-docstrings of short methods.
+Longer than 300 lines, because `TileStore` is all that a user of a store sees.
 """
 
 import functools
@@ -55,7 +54,7 @@ class TileStore:
 
     @property
     def metadata(self) -> StoreMetadata:
-        """All that the store says of itself, typed."""
+        """All metadata of the store, typed."""
         return self._metadata
 
     @property
@@ -132,7 +131,7 @@ class TileStore:
 
     @property
     def unreadable(self) -> int:
-        """How many tiles the slide could not give; the table's ``status`` says which."""
+        """Number of tiles that could not be read from the slide; see ``status`` in the table."""
         statuses: list[str] = self.tiles["status"].to_pylist()
         return len(statuses) - statuses.count(OK)
 
@@ -143,7 +142,7 @@ class TileStore:
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
-        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = region k."""
+        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = piece k."""
         labels: NDArray[np.uint32] = PictureFile(self.path, "tissue").read()[..., 0]
         return labels
 
@@ -205,20 +204,20 @@ class TileStore:
     ) -> Windows:
         """Return windows over the area the tiles cover, whatever their grid.
 
-        A window is stored nowhere: overlap, another size and another resolution cost no disk.
-        Those that would need a pixel outside the tiles, or on an unreadable one, are left out.
+        Windows are not stored: overlap, other sizes and other resolutions take no disk space.
+        Windows that would need a pixel outside the tiles, or on an unreadable tile, are left out.
 
         Parameters
         ----------
         size
             Width and height, in pixels at ``mpp``; 1–8192.
         stride
-            From one window to the next, in the same pixels; ``size`` unless given. They begin at
-            whole strides from the slide's top left corner.
+            Distance from one window to the next, in the same pixels; None is ``size``. Windows
+            begin at whole strides from the slide's top left corner.
         mpp
-            Micrometres per pixel; level 0 unless given. A stored level within 2 % of it is used
-            as it is; else the pixels of the next finer one are averaged, exact to the sub-pixel: a
-            window is the crop of the whole slide averaged so.
+            Micrometres per pixel; None is level 0. A stored level within 2 % of it is used
+            unchanged; otherwise the next finer level is averaged, exact to the sub-pixel: a
+            window is a crop of the whole slide averaged in this way.
         min_tissue_fraction
             Windows with less tissue than this share of their area are left out; 0 keeps all.
         edge
@@ -236,7 +235,7 @@ class TileStore:
         MissingResolutionError
             An mpp is asked for, but the store does not know its own.
         ValueError
-            The mpp is finer than what is stored, or a value out of its range.
+            The mpp is finer than what is stored, or a value is out of its range.
         StoreError
             The tile table or the tissue is damaged.
         """
@@ -343,7 +342,7 @@ class TileStore:
         return self.tiles["x"].to_numpy(), self.tiles["y"].to_numpy()
 
     def _covered_size(self, level: int) -> tuple[int, int]:
-        """Return the (width, height) in level-0 pixels that the pixels of a level stand for."""
+        """Return the (width, height) in level-0 pixels that a level covers."""
         if self.codec == "native":
             return self._arrays[0].grid.size
         width, height = self._arrays[level].grid.size

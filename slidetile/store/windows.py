@@ -15,13 +15,13 @@ from slidetile.store._window_plan import WindowPlan, WindowSpec
 
 
 class Windows(Sequence[Pixels]):
-    """A sequence of windows: each is read when it is asked for. Made by `TileStore.windows`.
+    """A sequence of windows, each read on access. Made by `TileStore.windows`.
 
     An index gives the window's pixels, uint8 [row, column, channel], always of the full size; a
     slice gives fewer windows, without copying. Iterating decodes each chunk about once: windows
     are ordered in stripes from top to bottom, and the chunks decoded last are kept, in 64 MiB at
-    most. An index keeps nothing, so it may be used from any number of threads, and with windows
-    shuffled. Picklable, so that worker processes, spawned ones too, can have one each.
+    most. Access by index keeps nothing, so any number of threads may use it, in any order.
+    Picklable, so that worker processes, spawned ones too, can have one each.
 
     PyTorch's DataLoader takes it as a dataset, and fetches batch by batch (``__getitems__``).
 
@@ -60,7 +60,7 @@ class Windows(Sequence[Pixels]):
 
     @property
     def tissue_fractions(self) -> NDArray[np.float32]:
-        """float32 [window], read-only: the share of each window, within the slide, 0–1."""
+        """float32 [window], read-only: share of each window, within the slide, that is tissue."""
         return self._plan.tissue_fractions
 
     @property

@@ -1,4 +1,4 @@
-"""Whether a store's tiles are those its parameters choose, derived once more from its tissue."""
+"""Whether a store's tiles are those that its parameters choose, derived again from its tissue."""
 
 from collections.abc import Iterator
 
@@ -12,16 +12,16 @@ from slidetile.verify._shape import StoreShape
 from slidetile.verify.finding import Finding
 
 TOLERANCE = 1e-5
-"""A fraction is stored in single precision, and the tissue's scale in micrometres."""
+"""Allowed difference of a fraction, which is stored in single precision over a scale in µm."""
 
 LARGEST_GRID = 1 << 28
-"""Cells; tiles of 16 on a large slide are 30 million."""
+"""Most cells of a tile grid; tiles of 16 px on a large slide make 30 million."""
 
 _BLOCK_CELLS = 1 << 20
 
 
 class ChoiceCheck:
-    """The cells of the whole grid beside the tiles of the table.
+    """Compares the cells of the whole grid with the tiles of the table.
 
     Parameters
     ----------
@@ -29,8 +29,9 @@ class ChoiceCheck:
         The store's metadata.
     labels
         The tissue, [row, column].
-    columns, rows, fractions
-        The tiles of the table, all of them within the grid, in row-major order.
+    tiles
+        Columns, rows and tissue fractions of the table's tiles, all of them within the grid, in
+        row-major order.
     table
         The name of the table's file.
 
@@ -57,7 +58,7 @@ class ChoiceCheck:
             )
 
     def findings(self) -> Iterator[Finding]:
-        """Yield the tiles with another fraction than their tissue's, and what else is chosen."""
+        """Yield the tiles whose fraction is not their tissue's, and how many tiles are missing."""
         if not (self._grid.columns and self._grid.rows):
             return
         others, step = 0, max(1, _BLOCK_CELLS // self._grid.columns)
@@ -92,7 +93,7 @@ class ChoiceCheck:
             yield Finding(self._table, what, tile=first + place)
 
     def _preferred(self, shares: NDArray[np.float64], top: int) -> int:
-        """Return how many cells not chosen come before the last of those that are."""
+        """Return how many cells that were not chosen rank before the last chosen one."""
         least = self._spec.min_tissue_fraction
         rows, columns = np.nonzero(shares >= (least + TOLERANCE if least else 0))
         if not len(rows) or len(self._rows) < self._spec.most:

@@ -1,4 +1,4 @@
-"""Whether a store can have come about as its metadata say, and from which slide."""
+"""Whether a store can have been made as its metadata say, and from which slide."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from slidetile.slides.slide import Slide
 
 
 def derive_level_0(metadata: StoreMetadata, size: tuple[int, int]) -> Level0:
-    """Return how level 0 follows from the slide and the mpp asked for, as a writer writes it.
+    """Return how level 0 follows from the slide and the requested mpp, as a writer records it.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def derive_level_0(metadata: StoreMetadata, size: tuple[int, int]) -> Level0:
     Raises
     ------
     StoreError
-        Level 0 cannot have come about so. The message names the key.
+        Level 0 cannot have been made so. The message names the key.
     """
     source, found, rescaling = metadata.source, metadata.level_0, _rescaling(metadata)
     expected = Level0.of(source.mpp if rescaling is None else rescaling.mpp, rescaling)
@@ -44,7 +44,7 @@ def derive_level_0(metadata: StoreMetadata, size: tuple[int, int]) -> Level0:
 
 
 def check_tissue(tissue: TissueParameters) -> None:
-    """Make sure that annotations, where there are any, can have taken part in the tissue.
+    """Make sure that the recorded annotations can have shaped the tissue.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def check_tissue(tissue: TissueParameters) -> None:
 
 
 def other_slide(metadata: StoreMetadata, slide: Slide) -> str | None:
-    """Return how a slide differs from the one that a store was made from; None where it does not.
+    """Return how a slide differs from the one that a store was made from; None if it is the same.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
     Raises
     ------
     StoreError
-        The slide cannot be brought to that.
+        The slide cannot be brought to that resolution.
     """
     asked, slide_mpp = metadata.parameters.mpp, metadata.source.mpp
     if asked is None or slide_mpp is None:
@@ -116,7 +116,7 @@ def _rescaling(metadata: StoreMetadata) -> Rescaling | None:
 
 
 def _level_size(metadata: StoreMetadata) -> tuple[int, int]:
-    """Return the size that the slide's level must have, of which level 0 is said to be made."""
+    """Return the size of the slide's level that level 0 is recorded to be made from."""
     source, found = metadata.source, metadata.level_0
     parts = zip(source.size, found.factor, found.scale, strict=True)
     width, height = (round(length * factor / scale) for length, factor, scale in parts)

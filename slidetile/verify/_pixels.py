@@ -24,11 +24,11 @@ from slidetile.verify._tree import StoreTree
 from slidetile.verify.finding import Finding
 
 JPEG_TOLERANCE = 16
-"""Of 255: as much may a `jpeg` chunk differ from the slide's pixels encoded once more. With the
-same libjpeg they are the same; another one rounds differently."""
+"""Most by which a `jpeg` chunk may differ from the slide's pixels encoded again, of 255. The same
+libjpeg gives the same pixels; another one rounds differently."""
 
 Place = tuple[int, int, int]
-"""(level, row, column) of a shard, by which findings are put in order."""
+"""(level, row, column) of a shard, by which findings are sorted."""
 
 
 class PixelCheck:
@@ -52,7 +52,7 @@ class PixelCheck:
     def decode(self, stored: StoredChunks, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         """Decode chunks, and compare those that are the slide's own pixels with the slide.
 
-        Not ``deep``, only those that can be compared.
+        Without ``deep``, only chunks that can be compared are decoded.
         """
         for level, grid in enumerate(self._shape.grids):
             of_slide = None if slide is None else self._level_of(slide, level)
@@ -67,10 +67,10 @@ class PixelCheck:
                 yield from findings
 
     def halvings(self, regions: Iterable[Region]) -> Iterator[Finding]:
-        """Halve each level and compare the result with the next; of a lossless store without flaw.
+        """Halve each level of a sound, lossless store, and compare the result with the next level.
 
-        ``regions`` are those of the tiles, in level-0 pixels. A coarser shard is compared by
-        the thread that completes it, so that what is found is put in order at the end.
+        ``regions`` are those of the tiles, in level-0 pixels. The thread that completes a coarser
+        shard compares it, so the findings are sorted at the end.
         """
         grid = self._shape.grids[0]
         levels = halved_levels(grid, grid.chunks_for(regions))
@@ -114,7 +114,7 @@ class PixelCheck:
     def _difference(
         self, grid: ChunkGrid, region: Region, pixels: Pixels, at: tuple[Slide, int]
     ) -> str | None:
-        """Return how a chunk differs from the slide; what lies outside the array does not count."""
+        """Return how a chunk differs from the slide; pixels outside the array do not count."""
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
         part = region.intersection(frame)
         if part is None:
@@ -124,7 +124,7 @@ class PixelCheck:
         except SlideReadError as error:
             return f"the slide could not be read there: {error}"
         found = pixels[part.relative_to(region).slices]
-        if np.array_equal(found, expected):  # nearly always, and ten times as quick
+        if np.array_equal(found, expected):  # nearly always, and ten times faster
             return None
         most = JPEG_TOLERANCE if isinstance(self._shape.codec, JpegCodec) else 0
         apart = np.abs(found.astype(np.int16) - expected).max(axis=2) > most
@@ -148,7 +148,7 @@ class PixelCheck:
     def _compare_halved(
         self, found: list[tuple[Place, Finding]], coarser: CoarserShard
     ) -> Iterator[tuple[int, Planes]]:
-        """Yield the stored chunks of a coarser shard; others are findings."""
+        """Yield the stored chunks of a coarser shard; those that differ become findings."""
         level, shard, grid = coarser.level, coarser.shard, coarser.grid
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
         for place, planes in self._stored_planes(level, shard):

@@ -1,4 +1,4 @@
-"""Whether the quality in a tile table is that of the pixels."""
+"""Whether the quality columns of a tile table agree with the pixels."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PEN_TOLERANCE = 0.01
-"""Logarithms differ in the last bit between processors, and so may a pixel at a threshold."""
+"""Allowed difference: logarithms differ in the last bit between processors, so a pixel at a
+threshold may, too."""
 
 
 class QualityCheck:
-    """The quality of a store's tiles, measured once more and compared with its table.
+    """Measures the quality of a store's tiles again, and compares it with the table.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ class QualityCheck:
     def findings(
         self, table: "pa.Table", overview: Pixels, regions: Sequence[Region]
     ) -> Iterator[Finding]:
-        """Yield the rows with another quality, in a store without other flaws.
+        """Yield the rows whose quality differs, in a store without other flaws.
 
         ``regions`` are those of the tiles, in level-0 pixels.
         """
@@ -84,7 +85,7 @@ class QualityCheck:
         return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
 
     def _pen(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
-        """Return the ink, where it was found in the way it is found today."""
+        """Return the share of pen, if the store found it by today's method."""
         if self._shape.metadata.quality.pen_method != PEN_METHOD:
             return {}
         scale, mpp = self._shape.overview_scale, self._shape.metadata.mpp

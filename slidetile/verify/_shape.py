@@ -24,7 +24,7 @@ from slidetile.verify._origin import check_tissue, derive_level_0
 from slidetile.verify._tree import StoreTree
 
 LARGEST_CHUNK_COUNT = 1 << 24
-"""Chunks of a level, stored or not: a million pixels a side in native tiles of 256."""
+"""Most chunks of a level, stored or not: a million pixels a side in native tiles of 256."""
 
 _SHARD = re.compile(r"(\d{1,3})/c/0/(0|[1-9]\d{0,7})/(0|[1-9]\d{0,7})")
 
@@ -34,7 +34,7 @@ class StoreShape:
     """The shape of a store by its metadata."""
 
     metadata: StoreMetadata
-    """The root's record; what follows from other values is derived from them."""
+    """The root's record; values that follow from others are derived, not taken from the file."""
 
     tile_spec: TileSpec
     """How tiles were chosen."""
@@ -77,7 +77,7 @@ class StoreShape:
         return self.metadata.codec == "native"
 
     def shard(self, name: str) -> tuple[int, int, int] | None:
-        """Return the (level, column, row) of the shard in a file, or None where it is none."""
+        """Return the (level, column, row) of the shard in a file; None if it is not a shard."""
         parts = _SHARD.fullmatch(name)
         if parts is None:
             return None
@@ -126,7 +126,7 @@ class StoreShape:
 
 
 def read_shape(tree: StoreTree) -> StoreShape:
-    """Return what a store's metadata say it is.
+    """Return the shape of a store by its metadata.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _checked_picture(grid: ChunkGrid) -> ChunkGrid:
 def _overview_scale(
     tree: StoreTree, metadata: StoreMetadata, grid: ChunkGrid, size: tuple[int, int]
 ) -> tuple[float, float]:
-    """Return the overview's scale, made sure that it covers the slide and hardly more."""
+    """Return the overview's scale, after checking that it covers the slide and hardly more."""
     data = tree.read("overview/zarr.json")
     try:
         scale = picture_scale(data, "overview", metadata.mpp)

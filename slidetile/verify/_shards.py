@@ -1,4 +1,4 @@
-"""The content of a store's shards, and whether slidetile would pack them so."""
+"""The content of a store's shards, and whether slidetile packs them in this way."""
 
 from dataclasses import dataclass, replace
 
@@ -25,11 +25,11 @@ class ExaminedShard:
     """What is wrong with it."""
 
     record: ShardRecord | None = None
-    """Its chunks, with length and checksum where sound; None where it is not a shard."""
+    """Its sound chunks, with length and checksum; None if the file is not a shard."""
 
 
 class StoredChunks:
-    """Which chunks a store holds, by level: filled shard by shard, a few bytes a chunk.
+    """Which chunks a store holds, by level; filled shard by shard, with a few bytes per chunk.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class StoredChunks:
         return ExaminedShard(findings=tuple(findings), record=record)
 
     def enter(self, record: ShardRecord) -> None:
-        """Take down the chunks of a shard."""
+        """Record the chunks of a shard."""
         held, grid = self.by_level[record.level], self._shape.grids[record.level]
         columns, rows = grid.chunk_cells(record.shard).T
         held[rows, columns] = True
@@ -80,10 +80,10 @@ class StoredChunks:
             self.ledger.enter(record)
 
     def _checksum(self, grid: ChunkGrid, stored: bytes) -> int:
-        """Return the CRC-32C of a chunk's payload, if that passes what is cheap to check."""
+        """Return the CRC-32C of a chunk's payload, after the checks that are cheap."""
         codec = self._shape.codec
         payload = codec.unseal(stored)
-        if not is_sharded(codec):  # to check others would be to decode them
+        if not is_sharded(codec):  # checking the others would mean decoding them
             codec.check(payload, (grid.chunk_height, grid.chunk_width, self._shape.channels))
         return crc32c(payload)
 

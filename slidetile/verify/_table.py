@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TableCheck:
-    """A tile table beside what it should say.
+    """Compares a tile table with what it should say.
 
     Parameters
     ----------
@@ -34,7 +34,6 @@ class TableCheck:
         The chunks that were found.
     labels
         The tissue, [row, column].
-
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class TableCheck:
 
     @property
     def regions(self) -> list[Region]:
-        """The part inside the slide of every tile whose cell is one of the grid."""
+        """The part inside the slide of every tile whose cell belongs to the grid."""
         return list(self._regions.values())
 
     def findings(self) -> Iterator[Finding]:
@@ -125,7 +124,7 @@ class TableCheck:
     def _of_levels(self) -> Iterator[Finding]:
         """Yield the shards that hold chunks no tile needs, and those that lack some.
 
-        At level 0 the tiles' status says it; a native chunk may be one the slide does not store.
+        At level 0 the tiles' status tells; a native chunk may be missing in the slide itself.
         """
         for level, wanted in enumerate(self._wanted()):
             grid, stored = self._shape.grids[level], self._stored.by_level[level]
@@ -138,7 +137,7 @@ class TableCheck:
                     yield Finding(shard_name(level, shard), f"{what} {places}")
 
     def _of_choice(self) -> Iterator[Finding]:
-        """Compare with the choice of the parameters; rows out of place are reported before."""
+        """Compare the tiles with those that the parameters choose, if all rows are in place."""
         columns, rows = self._cells()
         is_in_order = bool((np.diff(rows * (1 << 31) + columns) > 0).all())
         if is_in_order and self._inside().all():
@@ -178,7 +177,7 @@ class TableCheck:
 
     @functools.cached_property
     def _regions(self) -> dict[int, Region]:
-        """Return the part inside the slide of each tile, as its column and row have it."""
+        """Return the part inside the slide of each tile, by its column and row."""
         grid = self._shape.tile_grid
         columns, rows = self._cells()
         cells = np.flatnonzero(self._inside()).tolist()

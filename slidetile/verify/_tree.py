@@ -23,7 +23,7 @@ class StoreTree:
     Parameters
     ----------
     folder
-        The store's folder; where it is none, the tree is empty.
+        The store's folder; if it does not exist, the tree is empty.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,7 +73,7 @@ class StoreTree:
                         elif entry.is_file(follow_symlinks=False):
                             self.sizes[name] = entry.stat(follow_symlinks=False).st_size
                         else:
-                            kind = "a symbolic link" if entry.is_symlink() else "no regular file"
+                            kind = "a symbolic link" if entry.is_symlink() else "not a regular file"
                             self.strange[name] = f"it is {kind}, which no store holds"
             except OSError as error:
                 self.strange[parent] = f"the folder could not be read: {error.strerror}"
@@ -96,7 +96,7 @@ def read_manifest(tree: StoreTree) -> dict[str, FileSum]:
 
 
 def check_names(tree: StoreTree, manifest: Mapping[str, FileSum] | None) -> Iterator[Finding]:
-    """Yield what is there and should not be, and what is not there and should be."""
+    """Yield a finding for each file that is extra, missing or not regular."""
     for name in sorted(tree.strange):
         yield Finding(name, tree.strange[name])
     if manifest is None:
@@ -108,7 +108,7 @@ def check_names(tree: StoreTree, manifest: Mapping[str, FileSum] | None) -> Iter
 
 
 def check_content(name: str, data: bytes, manifest: Mapping[str, FileSum]) -> Iterator[Finding]:
-    """Yield whether a file that the manifest lists has another content."""
+    """Yield a finding if the content of a listed file is not what the manifest says."""
     written = manifest.get(name)
     found = FileSum.of(data)
     if written is None or written == found:

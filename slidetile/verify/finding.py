@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a store that is not as it was written, or contradicts the rest of it."""
+    """A part of a store that is not as it was written, or contradicts the rest."""
 
     path: str
     """The file, relative to the store's folder, with forward slashes."""
@@ -14,7 +14,7 @@ class Finding:
     """What is wrong with it."""
 
     tile: int | None = None
-    """The row of the tile table it concerns, where it is one row."""
+    """The row of the tile table that it concerns; None if it does not concern one row."""
 
     def __str__(self) -> str:
         tile = "" if self.tile is None else f"tile {self.tile}: "

@@ -38,7 +38,7 @@ from slidetile.verify.finding import Finding
 PICTURES = ("overview/0/c/0/0/0", "tissue/0/c/0/0/0")
 
 LARGE_FILE_BYTES = 1 << 25
-"""Few shards are; of what is larger, one file at a time is in memory."""
+"""Of files larger than this, which few shards are, one at a time is in memory."""
 
 FORESEEN = (SlidetileError, OSError)
 """The errors of a damaged store. Any other error is a bug of slidetile, and is raised."""
@@ -51,7 +51,7 @@ def verify_store(
     deep: bool = False,
     workers: int | None = None,
 ) -> tuple[Finding, ...]:
-    """Look for everything that is wrong with a finished store.
+    """Find everything that is wrong with a finished store.
 
     Compares every file with the store's manifest, so that a missing, an extra, a cut and a
     changed file are found, whichever bit it is; and what the metadata, the tile table, the
@@ -65,21 +65,20 @@ def verify_store(
         The store's folder.
     slide
         The slide it was made from, to compare all pixels that are the slide's own: level 0, and
-        all levels of a `native` store. A `jpeg` store is compared with what the slide's pixels
-        are when encoded once more, within `verify_pixels.JPEG_TOLERANCE`.
+        all levels of a `native` store. A `jpeg` store is compared with the slide's pixels
+        encoded again, within 16 of 255, since another libjpeg rounds differently.
     deep
         Decode every chunk of every level, and compare the levels of a lossless store with the
         halvings of the finer ones.
     workers
-        Threads that read and decode; one for each core of this process unless given, and fewer
-        where memory is short.
-        The findings do not depend on it.
+        Threads that read and decode; None is one for each core of this process. Fewer are used
+        if memory is short. The findings do not depend on it.
 
     Returns
     -------
     tuple of Finding
         Empty where nothing is wrong, else in an order that depends on nothing but the store.
-        That a tile's status is "unreadable" is nothing wrong with the store.
+        A tile whose status is "unreadable" is not a finding.
 
     Raises
     ------
@@ -101,7 +100,7 @@ def verify_store(
     if MANIFEST not in tree or PARTIAL_NOTE in tree:
         open_store(path)
     check = _Check(tree, workers=_affordable(tree, threads))
-    findings = dict.fromkeys(check.as_written())  # each finding once, though found in two ways
+    findings = dict.fromkeys(check.as_written())  # each finding once, even if found twice
     findings |= dict.fromkeys(check.agreement())
     if deep or slide is not None:
         findings |= dict.fromkeys(check.pixels(slide, deep=deep))
@@ -150,7 +149,7 @@ class _Check:
         yield from _foreseen(TABLE, self._rows())
 
     def quality(self) -> Iterator[Finding]:
-        """Measure the tiles of a store, without flaw so far, once more."""
+        """Measure the quality of the tiles again, if the store has no flaw so far."""
         yield from _foreseen(TABLE, self._quality())
 
     def _quality(self) -> Iterator[Finding]:
@@ -174,7 +173,7 @@ class _Check:
             yield from _foreseen("zarr.json", self._decoded(slide, deep=deep))
 
     def halvings(self) -> Iterator[Finding]:
-        """Compare the levels of a lossless store, without flaw so far, with those below."""
+        """Compare each level of a lossless store with the finer one, if it has no flaw so far."""
         table = self._table()
         if table is None or self._shape is None or not self._shape.codec.is_lossless:
             return
@@ -182,7 +181,7 @@ class _Check:
         yield from _foreseen("zarr.json", pixels.halvings(table.regions))
 
     def _examine(self, manifest: Mapping[str, FileSum], name: str) -> ExaminedShard:
-        """Read and check a file, in any thread; of large ones, one at a time."""
+        """Read and check a file, in any thread; large files one at a time."""
         is_large = self._tree.sizes[name] > LARGE_FILE_BYTES
         with self._large if is_large else contextlib.nullcontext():
             try:
@@ -242,14 +241,14 @@ class _Check:
 
 
 def _affordable(tree: StoreTree, workers: int) -> int:
-    """Return as many workers as memory has room for, each with a file and a shard's pixels."""
+    """Return the number of workers that memory has room for, each with a file and a shard."""
     largest = min(LARGE_FILE_BYTES, max(tree.sizes.values(), default=0))
     unit_bytes = max(3 * SHARD_PX * SHARD_PX, largest)
     return memory.make_budget(memory.SystemGauge(), unit_bytes=unit_bytes, most=workers).units
 
 
 def _foreseen(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Yield findings, the last of them what ended the search."""
+    """Yield findings; an error that was foreseen becomes the last of them."""
     try:
         yield from findings
     except FORESEEN as error:

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 class _Fetched(NamedTuple):
     task: Task
-    region: FetchedPixels | None = None
+    pixels: FetchedPixels | None = None
     payloads: dict[int, bytes] | None = None
 
 
@@ -82,7 +82,7 @@ class Encoding:
         if fetched.payloads is not None:
             chunks = self._decoded_chunks(fetched.payloads)
         else:
-            chunks = made.encode(level, shard, self._read_chunks(shard, fetched.region))
+            chunks = made.encode(level, shard, self._read_chunks(shard, fetched.pixels))
 
         def as_stored(coarser: CoarserShard) -> Iterator[tuple[int, Planes]]:
             return made.encode(coarser.level, coarser.shard, coarser.chunks(self._own_chunk()))

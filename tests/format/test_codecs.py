@@ -51,13 +51,13 @@ def test_every_flipped_bit_of_a_jpeg_chunk_is_found(codec, pixels):
 @pytest.mark.parametrize("shape", [(63, 48, 3), (64, 480, 3), (64, 48, 1)])
 def test_a_chunk_of_another_size_is_refused(codec, shape):
     payload = codec.encode(np.zeros((3, 64, 48), np.uint8))
-    with pytest.raises(ValueError, match=r"instead of|Zstandard|no JPEG"):
+    with pytest.raises(ValueError, match=r"instead of|Zstandard|not a JPEG"):
         codec.decode(payload, shape)
 
 
 @pytest.mark.parametrize("codec", [ZstdCodec(), JpegCodec()])
 def test_garbage_is_refused(codec):
-    with pytest.raises(ValueError, match=r"Zstandard|no JPEG"):
+    with pytest.raises(ValueError, match=r"Zstandard|not a JPEG"):
         codec.decode(b"no chunk at all", (8, 8, 3))
 
 

@@ -78,7 +78,7 @@ def test_links_are_found_and_not_followed(copied, tmp_path):
     assert f"{shards(path)[0]}: it is a symbolic link" in found
     assert "1: it is a symbolic link" in found
     assert "1/zarr.json is missing" in found
-    assert "pipe: it is no regular file" in found
+    assert "pipe: it is not a regular file" in found
 
 
 def test_empty_folders_mean_nothing_and_names_of_stores_neither(copied, tmp_path):

@@ -16,7 +16,7 @@ ChunkPixels = NDArray[np.uint8]
 """The pixels of a chunk as [channel, row, column]."""
 
 Parts = tuple[bytes, ...]
-"""Bytes that follow each other, not joined: every join copies."""
+"""Consecutive bytes, not joined, since every join copies them."""
 
 
 class ChunkCodec(Protocol):
@@ -29,7 +29,7 @@ class ChunkCodec(Protocol):
 
     @property
     def is_lossless(self) -> bool:
-        """Whether decoding gives the very pixels that were encoded."""
+        """Whether decoding gives exactly the pixels that were encoded."""
         ...
 
     @property
@@ -43,7 +43,7 @@ class ChunkCodec(Protocol):
         ...
 
     def encode(self, pixels: ChunkPixels) -> bytes:
-        """Return a chunk's payload: its bytes without a checksum of the `seal`."""
+        """Return a chunk's payload: its bytes without the checksum that `seal` may add."""
         ...
 
     def seal(self, payload: bytes, checksum: int) -> Parts:
@@ -61,12 +61,12 @@ class ChunkCodec(Protocol):
         ...
 
     def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
-        """Make sure a payload that passed `unseal` is undamaged, as cheaply as that can be done.
+        """Check, as cheaply as possible, that a payload that passed `unseal` is undamaged.
 
         Raises
         ------
         ValueError
-            It does not, or is not a chunk of this shape.
+            It is damaged, or is not a chunk of this shape.
         """
         ...
 

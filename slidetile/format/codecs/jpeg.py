@@ -58,7 +58,7 @@ class _JpegChunks:
         try:
             imagecodecs.jpeg8_decode(payload, out=image)
         except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
-            raise ValueError(f"no JPEG of the shape {shape}: {error}") from error
+            raise ValueError(f"it is not a JPEG of the shape {shape}: {error}") from error
         return out
 
 
@@ -67,7 +67,7 @@ class JpegCodec(_JpegChunks):
     """Small and lossy, from any slide."""
 
     quality: int = JPEG_QUALITY
-    """As libjpeg counts it, 1–100."""
+    """Quality on libjpeg's scale, 1–100."""
 
     name: CodecName = "jpeg"
     """Its name in a store."""
@@ -82,7 +82,7 @@ class JpegCodec(_JpegChunks):
         return {"quality": self.quality}
 
     def encode(self, pixels: ChunkPixels) -> bytes:
-        """Encode with the chroma at full resolution: stains differ by colour above all."""
+        """Encode with chroma at full resolution, since stains differ mostly by colour."""
         import imagecodecs
 
         interleaved = np.ascontiguousarray(pixels.transpose(1, 2, 0))
@@ -100,7 +100,7 @@ class NativeCodec(_JpegChunks):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Nothing to choose: the scanner chose."""
+        """None: the scanner has chosen them."""
         return {}
 
     def encode(self, pixels: ChunkPixels) -> bytes:

@@ -1,4 +1,4 @@
-"""The codecs there are, by name."""
+"""The codecs, by name."""
 
 from slidetile.choices import CodecName
 from slidetile.format.codecs.codec import ChunkCodec

@@ -15,7 +15,7 @@ from slidetile.raster.pixels import Pixels
 class _PlanarChunks(ABC):
     """What raw and Zstandard chunks share: plane after plane, and no checksum beside them.
 
-    A Zstandard frame carries its checksum inside, raw chunks have none but the tile table's.
+    A Zstandard frame contains its checksum; of raw chunks only the tile table has one.
     """
 
     __slots__ = ()
@@ -23,11 +23,11 @@ class _PlanarChunks(ABC):
     is_lossless = True
 
     def seal(self, payload: bytes, _checksum: int) -> Parts:
-        """Return the payload as it is."""
+        """Return the payload unchanged."""
         return (payload,)
 
     def unseal(self, stored: bytes) -> bytes:
-        """Return the bytes as they are."""
+        """Return the bytes unchanged."""
         return stored
 
     def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
@@ -44,19 +44,19 @@ class _PlanarChunks(ABC):
 
 @dataclass(frozen=True, slots=True)
 class RawCodec(_PlanarChunks):
-    """Pixels as they are: scratch for training, can be memory-mapped."""
+    """Uncompressed pixels, for temporary stores and memory-mapping."""
 
     name: CodecName = "raw"
     """Its name in a store."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
-        """Bytes, nothing else."""
+        """The bytes alone."""
         return [{"name": "bytes"}]
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Nothing to choose."""
+        """None."""
         return {}
 
     def encode(self, pixels: ChunkPixels) -> bytes:
@@ -70,7 +70,7 @@ class RawCodec(_PlanarChunks):
         return _interleaved(payload, shape)
 
 
-LOWEST_LEVEL, HIGHEST_LEVEL = -(1 << 17), 22
+LOWEST_COMPRESSION, HIGHEST_COMPRESSION = -(1 << 17), 22
 """Compression levels that Zstandard has."""
 
 
@@ -79,16 +79,16 @@ class ZstdCodec(_PlanarChunks):
     """Lossless, and readable by every Zarr v3 reader."""
 
     compression_level: int = 1
-    """Effort of Zstandard, −131072–22; 1 is quick and costs photographs hardly any size."""
+    """Effort of Zstandard, −131072–22; 1 is fast; higher ones make photographs hardly smaller."""
 
     name: CodecName = "zstd"
     """Its name in a store."""
 
     def __post_init__(self) -> None:
-        if not LOWEST_LEVEL <= self.compression_level <= HIGHEST_LEVEL:
+        if not LOWEST_COMPRESSION <= self.compression_level <= HIGHEST_COMPRESSION:
             raise ValueError(
-                f"A compression level is {LOWEST_LEVEL}–{HIGHEST_LEVEL}, but this one is "
-                f"{self.compression_level}."
+                f"A compression level is {LOWEST_COMPRESSION}–{HIGHEST_COMPRESSION}, but this one "
+                f"is {self.compression_level}."
             )
 
     @property
@@ -118,7 +118,7 @@ class ZstdCodec(_PlanarChunks):
         try:
             planes = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
         except (imagecodecs.ZstdError, RuntimeError) as error:
-            raise ValueError(f"no valid Zstandard frame: {error}") from error
+            raise ValueError(f"it is not a valid Zstandard frame: {error}") from error
         return _interleaved(planes, shape)
 
 

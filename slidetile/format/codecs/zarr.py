@@ -21,7 +21,7 @@ class _SmallJpegCodec(ArrayBytesCodec):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Make the codec of what Zarr's metadata say, which for this one is its name."""
+        """Make the codec from Zarr's metadata, which hold only its name."""
         if data.get("configuration"):
             raise ValueError(
                 f"imagecodecs_jpeg takes a configuration ({data['configuration']}) only with "

@@ -1,1 +1,1 @@
-"""The JSON of a store, typed: read strictly, written as the same bytes again; no file is opened."""
+"""The JSON of a store as typed values: read strictly, and written again as the same bytes."""

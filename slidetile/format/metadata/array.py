@@ -14,7 +14,7 @@ from slidetile.format.metadata.rules import Items, OneOf, Whole
 DIMENSIONS = ("c", "y", "x")
 
 LARGEST_SIDE_PX = 1 << 24
-"""Of an array and of a shard: more than any scanner delivers."""
+"""Largest side of an array or a shard: more than any scanner delivers."""
 
 LARGEST_CHUNK_BYTES = 1 << 28
 """More than any chunk slidetile writes; bounds what a damaged store can make a reader allocate."""
@@ -30,7 +30,7 @@ _SIDES = Items(Whole(1, LARGEST_SIDE_PX), 3, 3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayMetadata:
-    """A (c, y, x) array, sharded unless its codec is one whose files can be mapped.
+    """A (c, y, x) array, sharded unless its codec is raw, whose files can be mapped.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class ArrayMetadata:
     """3 or 1; every chunk holds all of them."""
 
     fill: int
-    """Value of what is not stored."""
+    """Value of pixels that are not stored."""
 
     data_type: DataType = "uint8"
     """Type of its samples: uint8 for pixels, uint32 for labels, which have 1 channel."""
@@ -74,19 +74,19 @@ class ArrayMetadata:
 
     @classmethod
     def from_json(cls, data: bytes, codec: ChunkCodec) -> Self:
-        """Return what the ``zarr.json`` of an array says.
+        """Return the metadata in the ``zarr.json`` of an array.
 
         Parameters
         ----------
         data
             The file's bytes.
         codec
-            That of the store, which the array must repeat.
+            The store's codec, which the array must repeat.
 
         Raises
         ------
         StoreError
-            It says something else than a writer would have. The message names the key.
+            It is not what slidetile writes. The message names the key.
         """
         root = parse_json(data)
         data_type = OneOf(*_FILLS).read(root["data_type"])
@@ -108,7 +108,7 @@ class ArrayMetadata:
         return to_json(self.to_node())
 
     def to_node(self) -> dict[str, Any]:
-        """Return the metadata as JSON has them."""
+        """Return the metadata as a JSON object."""
         codecs = self.codec.zarr_codecs
         if self.data_type != "uint8":
             codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, *codecs[1:]]
@@ -130,7 +130,7 @@ class ArrayMetadata:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of its samples, little-endian as they are stored."""
+        """Type of its samples, little-endian as stored."""
         return np.dtype({"uint8": "u1", "uint32": "<u4"}[self.data_type])
 
     @property
@@ -156,7 +156,7 @@ def _sharding(grid: ChunkGrid, codecs: list[dict[str, Any]], channels: int) -> d
 
 
 def _read_grid(root: JsonNode, *, is_sharded: bool) -> ChunkGrid:
-    """Return how an array is cut; not all that its metadata say is looked at."""
+    """Return how an array is cut; the rest of its metadata is not checked here."""
     _, height, width = _SIDES.read(root["shape"])
     _, *shard = _SIDES.read(root["chunk_grid"]["configuration"]["chunk_shape"])
     chunk = shard

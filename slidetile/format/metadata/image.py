@@ -34,7 +34,7 @@ class ImageMetadata:
     """Shown by viewers."""
 
     kind: str
-    """How the coarser levels came about, for people."""
+    """How the coarser levels were made, for people."""
 
     channels: int
     """3 for red, green, blue; 1 for grey."""
@@ -59,19 +59,19 @@ class ImageMetadata:
 
     @classmethod
     def from_node(cls, node: JsonNode, *, kind: str, mpp: Pair | None) -> Self:
-        """Return what the attribute ``ome`` of an image says.
+        """Return the image that an attribute ``ome`` describes.
 
         Parameters
         ----------
         node
             The attribute.
         kind, mpp
-            Those of the store, which the image must repeat.
+            Values of the store, which the image must repeat.
 
         Raises
         ------
         StoreError
-            It says something else than a writer would have. The message names the key.
+            It is not what slidetile writes. The message names the key.
         """
         multiscale = node["multiscales"][0]
         image = cls(
@@ -140,7 +140,7 @@ def _offset(downsample: float, mpp: float) -> float:
 
 
 def _read_downsample(dataset: JsonNode, mpp: Pair) -> Pair:
-    """Return the downsample of a dataset, as (x, y); not all that it says is looked at."""
+    """Return the downsample of a dataset, as (x, y); the rest is not checked here."""
     steps = dataset["coordinateTransformations"].items(1, 2)
     node = steps[0]["scale"]
     _, *scale = _LENGTHS.read(node)
@@ -152,13 +152,13 @@ def _read_downsample(dataset: JsonNode, mpp: Pair) -> Pair:
 
 
 def _written(scale: float, offset: float, mpp: float) -> float:
-    """Return the downsample that gives a scale and an offset to the last bit, where one does."""
+    """Return the downsample that gives a scale and an offset to the last bit, or the nearest."""
     near = scale / mpp
     return next((d for d in _around(near) if (d * mpp, _offset(d, mpp)) == (scale, offset)), near)
 
 
 def _around(number: float) -> Iterator[float]:
-    """Yield a number and its neighbours: a product divided is off by up to two of them."""
+    """Yield a number and its neighbours: dividing a product may be off by two of them."""
     yield number
     for end in (math.inf, 0.0):
         neighbour = number

@@ -9,18 +9,18 @@ from slidetile.format.metadata.source import MOST_LEVELS
 from slidetile.raster.averaging import LARGEST_FACTOR
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP, Rescaling
 
-_AS_IT_IS = (1.0, 1.0)
+_UNCHANGED = (1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level0(JsonPart):
-    """A level of the slide as it is, or averaged from one."""
+    """The store's level 0: a level of the slide unchanged, or averaged from one."""
 
     mpp: Annotated[tuple[float, float] | None, Nullable(pair(FINEST_MPP / 2, COARSEST_MPP * 2))]
     """Micrometres per pixel of the store's level 0, as (x, y), or None where unknown.
 
-    A level that is used as it is keeps its own, which may lie a little beyond what can be asked
-    for."""
+    An unchanged level keeps its own mpp, which may lie slightly outside the range that can be
+    requested."""
 
     slide_level: Annotated[int, Whole(0, MOST_LEVELS - 1)]
     """The slide's level that level 0 is, or is averaged from."""
@@ -33,17 +33,17 @@ class Level0(JsonPart):
 
     @classmethod
     def of(cls, mpp: tuple[float, float] | None, rescaling: Rescaling | None) -> Self:
-        """Return what a slide says.
+        """Return how the level 0 of a store of this slide is made.
 
         Parameters
         ----------
         mpp
-            Micrometres per level-0 pixel of the slide as it is stored.
+            Micrometres per level-0 pixel of the slide at the store's resolution.
         rescaling
-            How it follows from the slide of the file; None where it is that.
+            How that slide follows from the file's; None if it is the same.
         """
         if rescaling is None:
-            return cls(mpp=mpp, slide_level=0, factor=_AS_IT_IS, scale=_AS_IT_IS)
+            return cls(mpp=mpp, slide_level=0, factor=_UNCHANGED, scale=_UNCHANGED)
         x, y = rescaling.factor
         return cls(
             mpp=mpp,
@@ -54,5 +54,5 @@ class Level0(JsonPart):
 
     @property
     def is_averaged(self) -> bool:
-        """Whether level 0 is averaged; else it is a level of the slide as it is."""
-        return self.factor != _AS_IT_IS
+        """Whether level 0 is averaged; otherwise it is an unchanged level of the slide."""
+        return self.factor != _UNCHANGED

@@ -1,4 +1,4 @@
-"""JSON that depends on nothing but its content, and values that know where in it they stand."""
+"""JSON in one canonical form, and JSON values that know their path in the document."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from slidetile.errors import StoreError
 
 LARGEST_JSON_BYTES = 1 << 24
-"""Metadata stay far below, with a colour profile too."""
+"""Most bytes of a ``zarr.json``; real metadata stay far below, even with a colour profile."""
 
 _LONGEST_SHOWN = 60
 _MOST_SHOWN = 4
@@ -21,7 +21,7 @@ def to_json(node: dict[str, Any]) -> bytes:
     Raises
     ------
     TypeError, ValueError
-        A value is not one that JSON has, or all together are larger than readers take.
+        A value is not valid in JSON, or the document is larger than readers accept.
     """
     text = json.dumps(node, indent=2, ensure_ascii=False, allow_nan=False)
     data = text.encode() + b"\n"
@@ -41,7 +41,7 @@ class JsonNode:
     """The value, of a type that `json.loads` returns."""
 
     path: str = ""
-    """Keys and indexes that lead to it, such as ``attributes.ome.multiscales[0]``."""
+    """Keys and indexes that lead to the value, such as ``attributes.ome.multiscales[0]``."""
 
     def __getitem__(self, key: str | int) -> "JsonNode":
         """Return a member of an object by its key, or an item of a list by its index.
@@ -95,7 +95,7 @@ class JsonNode:
         return [JsonNode(item, self._inner(n)) for n, item in enumerate(self.value)]
 
     def expect(self, expected: Any) -> None:
-        """Make sure that the value is another one; a float may differ by its rounding.
+        """Check that the value is the expected one; a float may differ by its rounding.
 
         Raises
         ------
@@ -128,7 +128,7 @@ def parse_json(data: bytes) -> JsonNode:
     Raises
     ------
     StoreError
-        It is larger than 16 MiB, no JSON, no object, or gives a key twice.
+        It is larger than 16 MiB, is not a JSON object, or has a key twice.
     """
     if len(data) > LARGEST_JSON_BYTES:
         raise StoreError(f"it is larger than {LARGEST_JSON_BYTES} bytes")
@@ -143,7 +143,7 @@ def parse_json(data: bytes) -> JsonNode:
 
 
 def shown(value: Any) -> str:
-    """Return a value as text of bounded length, whatever it is."""
+    """Return any value as text of bounded length."""
     if isinstance(value, dict):
         return f"an object of {len(value)} keys"
     if isinstance(value, list):
@@ -165,7 +165,7 @@ def is_text(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number; JSON's true and false are none."""
+    """Return whether a value is a finite number; JSON's true and false are not numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
 
 

@@ -6,7 +6,12 @@ from typing import Annotated, Any, get_args
 from slidetile.choices import CodecName, Edge
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
-from slidetile.format.codecs.planar import HIGHEST_LEVEL, LOWEST_LEVEL, RawCodec, ZstdCodec
+from slidetile.format.codecs.planar import (
+    HIGHEST_COMPRESSION,
+    LOWEST_COMPRESSION,
+    RawCodec,
+    ZstdCodec,
+)
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Whole
 from slidetile.format.metadata.tissue import TissueParameters
@@ -20,7 +25,7 @@ class CodecParameters(JsonPart):
     """The parameters that shape a codec's bytes; each codec has its own."""
 
     compression_level: Annotated[
-        int | None, Absent(Whole(LOWEST_LEVEL, HIGHEST_LEVEL)), "level"
+        int | None, Absent(Whole(LOWEST_COMPRESSION, HIGHEST_COMPRESSION)), "level"
     ] = None
     """Effort of Zstandard, for zstd only."""
 
@@ -79,7 +84,7 @@ class Parameters(JsonPart):
     """How the tissue mask was made."""
 
     plan_sha256: Annotated[str, Digest()]
-    """Digest of the tiles and the tissue; see docs/store-format.md."""
+    """Digest of the tiles and the tissue; see docs/reference/store-format.md."""
 
     def check(self) -> None:
         """Make sure that tiles are chosen in one way."""

@@ -13,12 +13,12 @@ class JsonPart:
     """An object of a store's JSON.
 
     Each field is annotated ``Annotated[type, rule]``; its key is its name, or what follows the
-    rule. Fields without a rule stand elsewhere in the JSON. Values are checked at birth.
+    rule. Fields without a rule are elsewhere in the JSON. Values are checked on construction.
 
     Raises
     ------
     ValueError
-        A value is none that the rule allows. The message names the key, the value and what is.
+        The rule does not allow a value. The message names the key, the value and what is allowed.
     """
 
     __slots__ = ()
@@ -35,7 +35,7 @@ class JsonPart:
         self.check()
 
     def check(self) -> None:
-        """Make sure that the fields agree with each other.
+        """Check that the fields agree with each other.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class JsonPart:
 
     @classmethod
     def from_node(cls, node: JsonNode) -> Self:
-        """Return what an object of JSON says.
+        """Return the part that a JSON object describes.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class JsonPart:
         return _members_of(kind)
 
     def to_node(self) -> dict[str, Any]:
-        """Return the object as JSON has it, its keys in the order of the fields."""
+        """Return the JSON object, with its keys in the order of the fields."""
         node = {}
         for field, key, rule in self._members():
             value = getattr(self, field)
@@ -100,7 +100,7 @@ class JsonPart:
 
 
 class _Member(NamedTuple):
-    """How a field stands in JSON."""
+    """How a field is written in JSON."""
 
     field: str
     key: str
@@ -119,15 +119,15 @@ def _members_of(kind: type[Any]) -> tuple[_Member, ...]:
 
 
 class _InJson(Protocol):
-    """What a part is made from and becomes."""
+    """A value that is read from a JSON object and written as one."""
 
     @classmethod
     def from_node(cls, node: JsonNode) -> Self:
-        """Return what an object of JSON says."""
+        """Return the value that a JSON object describes."""
         ...
 
     def to_node(self) -> dict[str, Any]:
-        """Return the object as JSON has it."""
+        """Return the JSON object."""
         ...
 
 
@@ -141,14 +141,14 @@ class Part(Rule[P]):
     kind: type[P]
 
     def read(self, node: JsonNode) -> P:
-        """Return what the object says."""
+        """Return the value that the object describes."""
         return self.kind.from_node(node)
 
     def write(self, value: P) -> dict[str, Any]:
-        """Return the object as JSON has it."""
+        """Return the JSON object."""
         return value.to_node()
 
     def check(self, value: P, key: str) -> None:
-        """Make sure that it is such an object; its own values were checked at its birth."""
+        """Check the type; the values were checked on construction."""
         if not isinstance(value, self.kind):
             raise TypeError(f"{key} is {value!r:.60}, but it must be {self.kind.__name__}")

@@ -12,7 +12,7 @@ from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.picture import PICTURE_CODEC
 
 PictureName = Literal["overview", "tissue"]
-"""Also the name of its folder."""
+"""The name of a picture, and of its folder."""
 
 _KINDS = {"overview": "area average", "tissue": "labels"}
 
@@ -29,7 +29,7 @@ class PictureMetadata:
 
     @classmethod
     def of(cls, name: PictureName, store: StoreMetadata, grid: ChunkGrid, scale: Pair) -> Self:
-        """Return what a writer writes.
+        """Return the metadata that slidetile writes.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class PictureMetadata:
 
 
 def picture_scale(data: bytes, name: PictureName, mpp: Pair | None) -> Pair:
-    """Return the level-0 pixels per pixel of a picture, as (x, y), that its ``zarr.json`` says.
+    """Return the level-0 pixels per pixel of a picture, as (x, y), from its ``zarr.json``.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def picture_scale(data: bytes, name: PictureName, mpp: Pair | None) -> Pair:
     Raises
     ------
     StoreError
-        It says something else than a writer would have. The message names the key.
+        It is not what slidetile writes. The message names the key.
     """
     ome = group_attributes(parse_json(data), "ome")["ome"]
     image = ImageMetadata.from_node(ome, kind=_KINDS[name], mpp=mpp)

@@ -1,4 +1,4 @@
-"""How the tile table's quality columns came about: ``attributes.slidetile.quality``."""
+"""How the tile table's quality columns were measured: ``attributes.slidetile.quality``."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,10 +18,10 @@ class QualityFacts(JsonPart):
     """The store's level that is measured."""
 
     factor: Annotated[int, Whole(1, LARGEST_LENGTH_PX)]
-    """Pixels of the level to a side of what is averaged into one."""
+    """Side of the square of pixels of the level that is averaged into one pixel."""
 
     mpp: Annotated[tuple[float, float] | None, QUALITY_MPP]
     """Micrometres per averaged pixel, as (x, y), or None where the slide's are unknown."""
 
     pen_method: Annotated[int, Whole(0, 1 << 16)]
-    """The number of the way in which pen is found."""
+    """Version of the method that detects pen."""

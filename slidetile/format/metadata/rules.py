@@ -1,4 +1,4 @@
-"""What a value in a store's JSON may be: its type, its range, and the typed value it stands for."""
+"""The allowed values in a store's JSON: their types, ranges and typed values."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Rule(ABC, Generic[T]):
-    """What one value may be. A field of a `JsonPart` names its rule in its annotation."""
+    """The allowed values of one key. A field of a `JsonPart` names its rule in its annotation."""
 
     __slots__ = ()
 
@@ -34,20 +34,21 @@ class Rule(ABC, Generic[T]):
         Raises
         ------
         StoreError
-            The node's value is not allowed. The message names its path, the value and what is.
+            The node's value is not allowed. The message names the path, the value and what is
+            allowed.
         """
 
     def write(self, value: T) -> Any:
-        """Return the value as JSON has it."""
+        """Return the value as it is written in JSON."""
         return value
 
     def check(self, value: T, key: str) -> None:
-        """Make sure that a typed value is allowed.
+        """Check that a typed value is allowed.
 
         Raises
         ------
         StoreError
-            It is not. The message names the key, the value and what is.
+            It is not. The message names the key, the value and what is allowed.
         """
         self.read(JsonNode(self.write(value), key))
 

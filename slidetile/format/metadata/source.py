@@ -21,7 +21,7 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
 MOST_LEVELS = 32
-"""More than any pyramid has: its levels halve."""
+"""Most levels of a pyramid: each at least halves the one before."""
 
 _OBJECTIVE = 1e6
 
@@ -52,7 +52,7 @@ class SourceFacts(JsonPart):
     """Rows of the slide's level 0, in pixels."""
 
     scan_area: Annotated[Region | None, Nullable(Box())]
-    """The part that was scanned, in level-0 pixels of the slide; None where that is all of it."""
+    """The part that was scanned, in level-0 pixels of the slide; None if all of it was."""
 
     level_downsamples: Annotated[
         tuple[float, ...], Items(Number(1, LARGEST_LENGTH_PX), 1, MOST_LEVELS)
@@ -76,7 +76,7 @@ class SourceFacts(JsonPart):
         return self.width, self.height
 
     def check(self) -> None:
-        """Make sure that an anonymous store leaves out both names."""
+        """Check that an anonymous store leaves out both names."""
         if (self.name is None) != (self.vendor is None):
             missing, there = ("name", "vendor") if self.name is None else ("vendor", "name")
             raise ValueError(f"{missing} is missing, but it must be there as {there} is")

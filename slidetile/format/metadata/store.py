@@ -1,4 +1,4 @@
-"""All that a store's root ``zarr.json`` says: of the slide, the settings and the pyramid."""
+"""All metadata in a store's root ``zarr.json``: of the slide, the settings and the pyramid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from slidetile.format.metadata.source import SourceFacts
 FORMAT_VERSION: Literal[1] = 1
 
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
-"""How the coarser levels came about, for people."""
+"""How the coarser levels were made, for people."""
 
 
 def fill_value(background: Sequence[int]) -> int:
@@ -45,7 +45,7 @@ class StoreMetadata(JsonPart):
     """Level-0 pixels per pixel of each level, as (x, y), finest first."""
 
     format_version: Annotated[Literal[1], OneOf(FORMAT_VERSION)] = FORMAT_VERSION
-    """Of the store's format."""
+    """Version of the store's format."""
 
     complete: Annotated[Literal[True], OneOf(True)] = True
     """A store without root metadata is not finished, so this is always true."""
@@ -72,20 +72,20 @@ class StoreMetadata(JsonPart):
     """The settings that shaped the content."""
 
     quality: Annotated[QualityFacts, Part(QualityFacts)]
-    """How the tile table's quality columns came about."""
+    """How the tile table's quality columns were measured."""
 
     icc_profile: Annotated[bytes | None, Absent(Base64())] = None
     """The slide's colour profile, which is not applied to the pixels; None where it has none."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Return what the root ``zarr.json`` of a store says.
+        """Return the metadata in the root ``zarr.json`` of a store.
 
         Raises
         ------
         StoreError
-            It is not that of a slidetile store, of another format version, or says something
-            else than a writer would have. The message names the key.
+            It is not a slidetile store's, has another format version, or is not what slidetile
+            writes. The message names the key.
         """
         root = parse_json(data)
         _check_version(root)
@@ -127,7 +127,7 @@ class StoreMetadata(JsonPart):
 
     @property
     def fill(self) -> int:
-        """Value of what is not stored: 255 in brightfield, 0 in fluorescence."""
+        """Value of pixels that are not stored: 255 in brightfield, 0 in fluorescence."""
         return fill_value(self.background)
 
     @property
@@ -136,7 +136,7 @@ class StoreMetadata(JsonPart):
         return self.level_0.mpp
 
     def check(self) -> None:
-        """Make sure that codec, levels and their numbers agree."""
+        """Check that codec, levels and their numbers agree."""
         try:
             self.parameters.codec.codec(self.codec)
         except ValueError as error:
@@ -145,7 +145,7 @@ class StoreMetadata(JsonPart):
         if self.level_0.slide_level >= known:
             what = f"level_0.slide_level is {self.level_0.slide_level}"
             raise ValueError(f"{what}, but the slide's {known} levels count from 0")
-        known = len(self.image.downsamples)  # which makes sure of the image, too
+        known = len(self.image.downsamples)  # which checks the image, too
         if self.quality.level >= known:
             what = f"quality.level is {self.quality.level}"
             raise ValueError(f"{what}, but the store's {known} levels count from 0")
@@ -156,7 +156,7 @@ class StoreMetadata(JsonPart):
 
 
 def _check_version(root: JsonNode) -> None:
-    """Make sure that these are the metadata of a store that can be read."""
+    """Check that these are the metadata of a store that can be read."""
     attributes = root.value.get("attributes")
     ours = attributes.get("slidetile") if isinstance(attributes, dict) else None
     if not isinstance(ours, dict):
@@ -174,7 +174,7 @@ def _kind(codec: CodecName) -> str:
 
 
 def _downsamples(codec: CodecName, found: tuple[Pair, ...]) -> tuple[Pair, ...]:
-    """Return the downsamples that as many levels have: those of the slide, or halvings."""
+    """Return the downsamples of that many levels: the slide's own, or halvings."""
     if codec == "native":
         return (1.0, 1.0), *found[1:]
     return tuple((float(1 << level), float(1 << level)) for level in range(len(found)))

@@ -14,13 +14,13 @@ from slidetile.format.metadata.part import JsonPart
 from slidetile.format.metadata.rules import Digest, Items, OneOf, Text
 
 DEEPEST = 32
-"""So many objects and lists within each other are allowed in free-form JSON."""
+"""Deepest nesting of objects and lists that is allowed in free-form JSON."""
 
 MOST_ANNOTATIONS = 1 << 10
 MOST_CLASSES = 1 << 16
 
 _ANNOTATIONS = "regions"
-"""The key of annotations that took part: format version 1 has this older word."""
+"""The key of the annotations that were used: format version 1 has this older word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,13 @@ class AnnotationFacts(JsonPart):
     """A file of annotations, and its use."""
 
     mode: Annotated[AnnotationsMode, OneOf(*get_args(AnnotationsMode))]
-    """How the annotations meet the tissue."""
+    """How the annotations change the tissue."""
 
     sha256: Annotated[str, Digest()]
     """Digest of the file."""
 
     classes: Annotated[tuple[str, ...], Items(Text(), 0, MOST_CLASSES)]
-    """The classes that count, in order, each once; all where there are none."""
+    """The classes that are used, sorted, each once; empty if all are."""
 
     unit: Annotated[AnnotationUnit, OneOf(*get_args(AnnotationUnit))]
     """The unit of the file's coordinates."""
@@ -43,7 +43,7 @@ class AnnotationFacts(JsonPart):
     """Where the file's coordinates begin."""
 
     def check(self) -> None:
-        """Make sure that the same classes are always said in the same way."""
+        """Check that the same classes are always recorded in the same way."""
         if list(self.classes) != sorted(set(self.classes)):
             raise ValueError("classes is not in order, but it must be, with each class once")
 
@@ -55,7 +55,7 @@ class TissueParameters:
     Raises
     ------
     TypeError, ValueError
-        They are not fit for JSON, or those of annotations are not what they must be.
+        They are not valid JSON, or those of annotations are not allowed.
     """
 
     values: dict[str, Any]
@@ -72,7 +72,7 @@ class TissueParameters:
 
     @classmethod
     def from_node(cls, node: JsonNode) -> Self:
-        """Return what an object of JSON says.
+        """Return the parameters in a JSON object.
 
         Raises
         ------
@@ -86,17 +86,17 @@ class TissueParameters:
         return cls(values=node.value)
 
     def to_node(self) -> dict[str, Any]:
-        """Return the object as JSON has it, for the caller to keep."""
+        """Return a copy as a JSON object."""
         return copy.deepcopy(self.values)
 
     @property
     def detector(self) -> Any:
-        """The name and the options of what found the tissue, or None where it is not said."""
+        """The name and the options of the detector, or None if they are not recorded."""
         return self.values.get("detector")
 
     @property
     def annotations(self) -> tuple[AnnotationFacts, ...]:
-        """The annotations that took part, in their order."""
+        """The annotations that were used, in their order."""
         return _annotations(JsonNode(self.values))
 
     def includes(self, parameters: Mapping[str, Any]) -> bool:
@@ -112,7 +112,7 @@ def _annotations(node: JsonNode) -> tuple[AnnotationFacts, ...]:
 
 
 def _check_free(node: JsonNode, depth: int) -> None:
-    """Make sure that a value can be written again: bounded in depth, finite, and text as UTF-8."""
+    """Check that a value can be written again: bounded in depth, finite, and text as UTF-8."""
     value = node.value
     if isinstance(value, dict | list):
         if not depth:

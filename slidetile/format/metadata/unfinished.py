@@ -21,7 +21,7 @@ class UnfinishedNote:
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
-        """Return what the file says.
+        """Return the note in a file.
 
         The attributes may be those of another version: they are compared, and never trusted.
 
@@ -45,7 +45,7 @@ class UnfinishedNote:
 
     @property
     def codec(self) -> str | None:
-        """How chunks are stored, or None where the note does not say."""
+        """How chunks are stored, or None if the note does not tell."""
         codec = self.attributes.get("codec")
         return codec if isinstance(codec, str) else None
 

@@ -1,4 +1,4 @@
-"""A region that OpenSlide has read: from here on it is laying colours where they belong."""
+"""A region that OpenSlide has read, and its conversion to RGB on the background."""
 
 from dataclasses import dataclass, replace
 
@@ -10,10 +10,10 @@ from slidetile.slides._background import composite
 from slidetile.slides.fetched import DecodedPixels
 
 _OPAQUE = 0xFF000000
-"""The least four bytes of red, green, blue and full alpha, as one little-endian number."""
+"""The lowest opaque pixel: black with full alpha, as one little-endian number of four bytes."""
 
 _STRIP_ROWS = 64
-"""So many rows at a time stay in a core's own cache."""
+"""Rows that are converted at a time, to stay in a core's own cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,9 +66,9 @@ class VendorPixels:
 
 
 def is_opaque(rgba: Pixels) -> bool:
-    """Return whether no pixel of a [row, column, channel] array lets anything through.
+    """Return whether all pixels of a [row, column, channel] array are opaque.
 
-    Where one does the least number is less than that of opaque black: alpha is its first byte.
+    A transparent pixel is a lower number than opaque black, since alpha is its highest byte.
     """
     return bool(rgba.view("<u4").min() >= _OPAQUE)
 
@@ -76,8 +76,8 @@ def is_opaque(rgba: Pixels) -> bool:
 def _split(rgba: Pixels, out: Pixels) -> None:
     """Copy the colours without alpha.
 
-    Into planes by casting each pixel, one number of four bytes, to its least byte, which numpy
-    does in vectors: twice as fast as to pick every fourth byte.
+    For planes, each pixel, one number of four bytes, is cast to its lowest byte: numpy does that in
+    vectors, twice as fast as copying every fourth byte.
     """
     if out.strides[1] != 1:  # not planes: channel after channel, for loops of 3 are short
         for channel in range(3):
@@ -95,7 +95,7 @@ def _split(rgba: Pixels, out: Pixels) -> None:
 
 
 def _lay_on(background: Colour, rgba: Pixels, out: Pixels) -> None:
-    """Let the background show through what is transparent, which nearly always is so wholly."""
+    """Blend transparent pixels with the background; nearly all of them are fully transparent."""
     alpha = rgba[..., 3]
     clear = alpha == 0
     for channel in range(3):

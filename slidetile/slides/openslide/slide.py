@@ -22,26 +22,26 @@ from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.slide import Level
 
 _CACHE_BYTES = 32 << 20
-"""Neighbouring regions share blocks; OpenSlide's own default is the same for a whole process."""
+"""Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
 
 _PIECE_SIDE_PX = 2048
-"""OpenSlide's pixels take 4 bytes each: what is larger is laid into its place piece by piece."""
+"""Side of the largest piece read at once: OpenSlide's pixels take 4 bytes each."""
 
 
 class VendorSlide(FileSlide):
-    """A slide in any format OpenSlide reads; its compressed tiles OpenSlide does not give out.
+    """A slide in any format that OpenSlide reads; OpenSlide does not give out compressed tiles.
 
     Parameters
     ----------
     path
         The file; of a DICOM series, any one of its files.
     mpp
-        Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
+        Micrometres per level-0 pixel, one number or (x, y), instead of the file's value.
 
     Raises
     ------
     UnsupportedSlideError
-        OpenSlide does not open it.
+        OpenSlide does not open the file.
     """
 
     reader = "openslide"
@@ -62,12 +62,12 @@ class VendorSlide(FileSlide):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The levels OpenSlide names, finest first."""
+        """The levels that OpenSlide reports, finest first."""
         return self._levels
 
     @property
     def scan_area(self) -> Region:
-        """The bounds of what was scanned, where the file says them; of all scenes together."""
+        """The bounds of all scanned scenes together, if the file states them."""
         return self._scan_area or self.bounds
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class VendorSlide(FileSlide):
     def _fetch_piece(
         self, piece: Region, region: Region, level: int, background: Callable[[], Colour]
     ) -> VendorPixels:
-        """Read a piece as the only one of a region."""
+        """Read a piece that is the whole of a region inside the level."""
         rgba = self._read_piece(piece, level)
         return VendorPixels(
             width=region.width,
@@ -113,10 +113,10 @@ class VendorSlide(FileSlide):
             return self._read_again(piece, level)
 
     def _read_again(self, piece: Region, level: int) -> Pixels:
-        """Read with a handle of its own: one that failed, here or in another thread, stays failed.
+        """Read with a new handle: one that has failed, here or in another thread, stays failed.
 
-        The old handle is not closed here, for other threads may be inside it; it closes itself
-        when the last of them lets go.
+        The old handle is not closed here, since other threads may use it; it closes itself when the
+        last of them has finished.
         """
         self._current()
         try:
@@ -218,7 +218,7 @@ def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
 
 
 def _scan_area(properties: dict[str, str]) -> Region | None:
-    """Return the bounds, of which QuPath, too, believes only whole numbers."""
+    """Return the bounds; like QuPath, accept only whole numbers."""
     try:
         x, y, width, height = (
             int(properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height")

@@ -1,4 +1,4 @@
-"""The positions of the blocks (tiles or strips) of one TIFF directory, in image and file."""
+"""Where the blocks (tiles or strips) of one TIFF directory lie in the image and in the file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from slidetile.raster.region import Region
 from slidetile.slides.tiff._encoding import Decode, Encoding
 
 _SIDE_LIMIT_PX = 1 << 22
-"""210 mm at the finest plausible 0.05 µm per pixel: more than the longest slide there is."""
+"""Longest side of an image: 210 mm at the finest plausible 0.05 µm per pixel."""
 
 _BLOCK_LIMIT_BYTES = 1 << 28
 """The most memory for one block: a tile of 9,000×9,000 pixels in colour."""
@@ -20,16 +20,16 @@ _BLOCK_LIMIT_BYTES = 1 << 28
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One block of a grid that a region needs."""
+    """One block of a block grid, which a region needs."""
 
     column: int
-    """Counted from the left."""
+    """Its column, from the left."""
 
     row: int
-    """Counted from the top."""
+    """Its row, from the top."""
 
     plane: int
-    """The sample it holds, where every sample has its own blocks; else 0."""
+    """The sample that it holds, if every sample has its own blocks; otherwise 0."""
 
     index: int
     """Its place in the file's tables."""
@@ -60,7 +60,7 @@ class BlockGrid:
     """Rows of every block; those at the bottom edge may be stored lower."""
 
     is_tiled: bool
-    """Whether the blocks are tiles; else they are strips."""
+    """Whether the blocks are tiles and not strips."""
 
     offsets: NDArray[np.uint64]
     """Where each block begins in the file, row by row, plane by plane."""
@@ -103,7 +103,7 @@ class BlockGrid:
 
     @property
     def planes(self) -> int:
-        """1, or the number of samples where every sample has its own blocks."""
+        """1, or the number of samples if every sample has its own blocks."""
         return self.encoding.samples if self.encoding.planar else 1
 
     @property
@@ -118,7 +118,7 @@ class BlockGrid:
 
     @property
     def stored_limit(self) -> int:
-        """A block that claims to store more than this is damaged."""
+        """Most stored bytes of a block; a block that claims more is damaged."""
         return 4 * self.block_bytes + (1 << 16)
 
     @property
@@ -133,11 +133,11 @@ class BlockGrid:
 
     @cached_property
     def decode(self) -> Decode:
-        """Decodes one block."""
+        """The function that decodes one block."""
         return self.encoding.decoder()
 
     def blocks(self, region: Region) -> Iterator[Block]:
-        """Yield the blocks a region of the image meets."""
+        """Yield the blocks that a region of the image touches."""
         if (inside := self.bounds.intersection(region)) is None:
             return
         area = self.columns * self.rows
@@ -149,7 +149,7 @@ class BlockGrid:
                     yield Block(column=column, row=row, plane=plane, index=first + column)
 
     def corner(self, block: Block, region: Region) -> tuple[int, int]:
-        """Return the (x, y) of a block's corner from the corner of ``region``."""
+        """Return the (x, y) of a block's corner, relative to the corner of ``region``."""
         return block.column * self.block_width - region.x, block.row * self.block_height - region.y
 
     def size_inside(self, block: Block) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""Read a TIFF's directories: which of its images are levels of the slide, and what it says of it.
+"""Read a TIFF's directories: which images are levels of the slide, and the slide's metadata.
 
-tifffile parses; nothing of it is kept, for its Python integers would take ten times the memory.
+tifffile parses; its objects are not kept, since Python integers take ten times the memory.
 """
 
 import logging
@@ -27,7 +27,7 @@ _PAGE_LIMIT = 1000
 _TABLES_LIMIT_BYTES = 1 << 16
 
 _ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
-"""Names of images that show the slide's glass, not what was scanned."""
+"""Names of images that show the whole glass slide, not the scanned tissue."""
 
 _LEFT_TO_OPENSLIDE = {
     "is_ndpi": "Hamamatsu NDPI",
@@ -56,7 +56,7 @@ def read_contents(file: SlideFile) -> Contents:
     SlideReadError
         It is damaged.
     UnsupportedSlideError
-        It is not a TIFF, is one of another kind, or stores its pixels in an unknown way.
+        It is not a TIFF, belongs to another reader, or stores its pixels in an unknown way.
     """
     if not is_tiff(file.read(0, min(file.size, 8))):
         raise OtherReaderError("it is not a TIFF")
@@ -99,7 +99,7 @@ def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
 
 
 def _check_chain(file: SlideFile, *, big: bool, order: str) -> None:
-    """Walk the directories' chain: tifffile logs what is wrong with it and reads what is left."""
+    """Check the chain of directories, since tifffile only logs its faults and reads the rest."""
     form, count_size, entry_size, at = ("Q", 8, 20, 8) if big else ("I", 2, 12, 4)
     count_form = order + ("Q" if big else "H")
     size = struct.calcsize(form)
@@ -122,7 +122,7 @@ def _check_chain(file: SlideFile, *, big: bool, order: str) -> None:
 
 
 def _warn_of_other_images(tiff: TiffFile, first: TiffPage, file: SlideFile) -> None:
-    """Say so where pages of the slide's own size are left out: depths, or channels."""
+    """Warn if pages of the slide's own size are left out: depths or channels."""
     pages = [tiff.pages[index].aspage() for index in range(1, len(tiff.pages))]
     layout = first.imagewidth, first.imagelength, first.is_tiled
     others = sum((page.imagewidth, page.imagelength, page.is_tiled) == layout for page in pages)
@@ -136,7 +136,7 @@ def _warn_of_other_images(tiff: TiffFile, first: TiffPage, file: SlideFile) -> N
 
 
 def _warn_of_other_scenes(scenes: tuple[str, ...], file: SlideFile) -> None:
-    """Say which scene is taken, and which are not; label and macro are none."""
+    """Warn if only one of several scenes is read; label and macro are not scenes."""
     others = [name for name in scenes[1:] if not _ASSOCIATED.search(name)]
     if others:
         _log.warning(
@@ -169,7 +169,7 @@ def _is_level(page: TiffPage, first: TiffPage) -> bool:
 
 
 def _usable_grid(page: TiffPage, file: SlideFile, finest: BlockGrid) -> BlockGrid | None:
-    """Return a coarser level, or None where only it is stored in a way that cannot be read."""
+    """Return a coarser level; None if it is stored in a way that cannot be read."""
     try:
         grid = _grid(page, file)
         _check_encoding(grid, file)

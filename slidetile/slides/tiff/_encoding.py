@@ -24,7 +24,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
 
 Decode = Callable[[Extent, Pixels], None]
-"""Decodes a block into an array of exactly its shape; raises whatever its library raises."""
+"""Decodes a block into an array of exactly its shape; raises its library's errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +38,13 @@ class Encoding:
     """TIFF tag 262."""
 
     samples: int
-    """Samples a pixel: 1, 3, or 4 with alpha."""
+    """Samples per pixel: 1, 3, or 4 with alpha."""
 
     planar: bool
     """Whether every sample has its own blocks."""
 
     bits: int
-    """Bits a sample."""
+    """Bits per sample."""
 
     sample_format: int
     """TIFF tag 339; 1 is unsigned integers."""
@@ -56,13 +56,13 @@ class Encoding:
     """TIFF tag 266; 1 is the usual order of bits."""
 
     premultiplied: bool
-    """Whether colours come multiplied by alpha (tag 338 is 1)."""
+    """Whether colours are multiplied by alpha (tag 338 is 1)."""
 
     has_alpha: bool
     """Whether the fourth sample is transparency (tag 338 is 1 or 2)."""
 
     tables: bytes | None
-    """TIFF tag 347: what JPEG tiles have in common."""
+    """TIFF tag 347: the tables that all JPEG tiles share."""
 
     @property
     def channels(self) -> int:
@@ -103,7 +103,7 @@ class Encoding:
         return None if self.fill_order == 1 else "its bits are in reverse order"
 
     def decoder(self) -> Decode:
-        """Return what decodes one block."""
+        """Return the function that decodes one block."""
         if self.compression == JPEG:
             return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
         if self.compression in _JPEG2000:
@@ -138,7 +138,7 @@ def _stored(extent: Extent) -> bytes:
 
 
 def _jpeg(tiles: JpegTiles) -> Decode:
-    """Decode the very stream that `native` copies, so that both give the same pixels."""
+    """Decode the same stream that `native` copies, so that both give the same pixels."""
 
     def decode(extent: Extent, out: Pixels) -> None:
         stream = tiles.standalone(*extent)
@@ -161,7 +161,7 @@ def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
 
 
 def _check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
-    """Compare a codestream's size to its block's, before any memory is taken for it."""
+    """Compare a codestream's size with its block's, before memory is allocated for it."""
     data, at = extent[0], _codestream(extent)
     if at is None:
         raise SlideReadError("the stored bytes are not JPEG 2000")

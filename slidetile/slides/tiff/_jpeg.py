@@ -1,7 +1,7 @@
-"""Bytes of JPEG tiles: what stands in their headers, and how to make one stand alone.
+"""Bytes of JPEG tiles: their headers, and how to make a tile stand alone.
 
-A TIFF keeps what its JPEG tiles have in common, the tables, in tag 347, and says in tag 262
-whether they hold RGB or YCbCr. A tile taken out of the file needs both put before it.
+A TIFF keeps the tables that its JPEG tiles share in tag 347, and states in tag 262 whether they
+hold RGB or YCbCr. A tile taken out of the file needs both before its data.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def _frame(marker: int, body: bytes) -> tuple[int, int, int, int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A tile header met before, and what follows from it: the next tile's is nearly always it."""
+    """The last tile's header, and what follows from it: the next tile mostly has the same."""
 
     header: bytes
     prefix: bytes
@@ -88,15 +88,15 @@ class _Known:
 class JpegTiles:
     """The JPEG tiles of one level, made to stand alone.
 
-    Safe to use from several threads: what it remembers is replaced in one step.
+    Several threads may use it: what it remembers is replaced in one step.
 
     Parameters
     ----------
     tables
         The value of TIFF tag 347, if the file has it.
     photometric
-        The value of TIFF tag 262; 2 (RGB) and 6 (YCbCr) say the colour space of three
-        components whose stream does not say it.
+        The value of TIFF tag 262; 2 (RGB) and 6 (YCbCr) give the colour space of streams with
+        three components that do not state it.
     """
 
     def __init__(self, *, tables: bytes | None, photometric: int) -> None:
@@ -109,11 +109,11 @@ class JpegTiles:
         self._known = _Known(b"\x00", b"", (0, 0, 0, 0, 0))
 
     def standalone(self, data: bytes, start: int = 0, stop: int | None = None) -> bytes:
-        """Return the tile in ``data[start:stop]`` as a stream any decoder reads.
+        """Return the tile in ``data[start:stop]`` as a stream that any decoder reads.
 
-        `DAMAGED` where it has no start, no frame, no scan, no quantisation tables or no end.
-        Without its end marker a tile was cut short: some decoders then fill up with grey and
-        say nothing, others refuse. Here it counts as damage, always.
+        `DAMAGED` if it lacks its start, frame, scan, quantisation tables or end. A tile without
+        its end marker was cut short: some decoders then silently fill it with grey, others refuse
+        it. Here it always counts as damaged.
         """
         stop = len(data) if stop is None else stop
         known = self._look_up(data, start, stop)
@@ -127,7 +127,7 @@ class JpegTiles:
         Raises
         ------
         NotNativeError
-            It is encoded otherwise.
+            It is encoded in another way.
         """
         stop = len(data) if stop is None else stop
         known = self._look_up(data, start, stop)
@@ -151,7 +151,7 @@ class JpegTiles:
         return known
 
     def _prefix(self, header: Header) -> bytes:
-        """Return what stands before the tile without its SOI; nothing where it lacks nothing."""
+        """Return what comes before the tile without its SOI; empty if the tile is complete."""
         assert header.frame is not None
         marked = header.has_colour_marker or self._has_colour_marker
         needs_marker = not marked and header.frame[4] == 3 and self._photometric in (_RGB, _YCBCR)

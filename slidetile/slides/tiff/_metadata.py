@@ -27,7 +27,7 @@ _XML_LIMIT = 16 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """A slide's description as its file states it, not yet judged."""
+    """A slide's description as its file states it, not yet checked."""
 
     vendor: str
     """"aperio", "ome" or "generic-tiff"."""
@@ -42,14 +42,14 @@ class Metadata:
     """The embedded colour profile."""
 
     planes: int = 1
-    """Images the slide is spread over: channels, depths or times."""
+    """Images that the slide is spread over: channels, depths or times."""
 
     scenes: tuple[str, ...] = ()
     """Names of all images of an OME-TIFF: scenes, and perhaps label and macro."""
 
 
 def read_metadata(page: TiffPage) -> Metadata:
-    """Return what the first page of a TIFF says of the slide."""
+    """Return the description of the slide in the first page of a TIFF."""
     text = page.description
     profile = page.tags.valueof(_ICC_TAG)
     icc = bytes(profile) if isinstance(profile, bytes | tuple) and profile else None
@@ -105,9 +105,9 @@ def _positive(text: str | None) -> float | None:
 
 
 def _ome_root(text: str) -> ET.Element | None:
-    """Parse OME-XML, or return None where it is none.
+    """Parse OME-XML; return None if the text is not OME-XML.
 
-    ElementTree fetches nothing; a document type, which OME-XML never has, could still define
+    ElementTree fetches nothing, but a document type, which OME-XML never has, could define
     entities that grow without end.
     """
     if "<OME" not in text[:4096] or len(text) > _XML_LIMIT or "<!DOCTYPE" in text:

@@ -14,11 +14,11 @@ from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 _SIDES_PX = range(64, 4097, 16)
 _RGB, _YCBCR = 2, 6
 _NOTHING: Extent = (b"", 0, 0)
-"""Empty bytes, which are not a JPEG: a tile behind the end of the file is damaged."""
+"""Empty bytes, which are not a JPEG: a tile beyond the end of the file is damaged."""
 
 
 def is_native(grid: BlockGrid) -> bool:
-    """Return whether a level's tiles, by what the directory says, can be copied."""
+    """Return whether a level's tiles can be copied, by its directory."""
     encoding = grid.encoding
     return (
         grid.is_tiled
@@ -68,8 +68,8 @@ class TiffNativeTiles:
     def fetch(self, tiles: Cells) -> TiffTiles:
         """Read the stored bytes of tiles.
 
-        A tile that lay behind the end of the file when it was opened is damaged, one of many;
-        where the file ended since then, nothing in it can be trusted.
+        A tile beyond the end of the file as it was opened is damaged, and the others are read. If
+        the file has become shorter since then, nothing in it can be trusted.
 
         Raises
         ------

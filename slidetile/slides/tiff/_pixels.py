@@ -1,4 +1,4 @@
-"""A region of a TIFF whose blocks are in memory: from here on it is decoding alone."""
+"""A region of a TIFF whose blocks are in memory, and their decoding."""
 
 from dataclasses import dataclass, replace
 
@@ -78,7 +78,7 @@ class TiffPixels:
         return canvas
 
     def _paste_planes(self, canvas: Pixels, scratch: Pixels) -> None:
-        """Gather the planes first: alpha, the last of them, weighs all the others."""
+        """Paste all planes first, since alpha, the last of them, applies to the others."""
         grid = self.grid
         inside = grid.bounds.intersection(self.region)
         if inside is None or not self.blocks:
@@ -93,7 +93,7 @@ class TiffPixels:
         paste(canvas, self._finish(planes), corner.x, corner.y)
 
     def _decode(self, block: Block, extent: Extent, scratch: Pixels) -> Pixels:
-        """Decode a block, whole or, at the image's edges, cut to what lies within the image."""
+        """Decode a block, and cut it at the image's edges."""
         grid = self.grid
         cut = grid.size_inside(block)
         whole = grid.block_height, grid.block_width
@@ -116,7 +116,7 @@ class TiffPixels:
         return SlideReadError(f"{label} of {self.name} does not decode: {one_line(error)}.")
 
     def _finish(self, pixels: Pixels) -> Pixels:
-        """Turn what was stored into grey or RGB."""
+        """Convert stored samples to grey or RGB."""
         encoding = self.grid.encoding
         if encoding.is_inverted:
             np.invert(pixels, out=pixels)
