@@ -59,6 +59,6 @@ def _check_finished(path: Path) -> None:
     if unfinished is None:
         raise StoreError(f"{path} does not exist.")
     raise IncompleteStoreError(
-        f"{unfinished} has no root zarr.json: it is not a store, or not a finished one. "
+        f"{unfinished} has no root zarr.json: it is not finished, or not a store. "
         "Run the command that began it once more."
     )

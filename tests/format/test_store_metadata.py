@@ -338,7 +338,7 @@ def test_keys_that_contradict_each_other_are_named(stores, change, message):
         ("zstd", {}, "level is missing"),
         ("zstd", {"compression_level": 1, "quality": 3}, "quality is 3, but the codec"),
         ("jpeg", {}, "quality is missing"),
-        ("raw", {"compression_level": 1}, "level is 1, but the codec raw has no such"),
+        ("raw", {"compression_level": 1}, "level is 1, but the codec raw does not have"),
     ],
 )
 def test_a_codec_has_its_own_parameters_only(name, parameters, message):

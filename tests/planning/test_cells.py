@@ -18,7 +18,7 @@ def tissue_of(mask):
         image=np.zeros((height, width, 3), np.uint8),
         slide_width=width * MASK_PX,
         slide_height=height * MASK_PX,
-        scale=(MASK_PX, MASK_PX),
+        downsample=(MASK_PX, MASK_PX),
     )
     return TissueMask.from_mask(mask, overview)
 
