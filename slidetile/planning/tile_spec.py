@@ -47,6 +47,7 @@ class TileSpec:
     """Which random sample; the same seed draws the same tiles everywhere."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", index(self.size))
         in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
         if not in_range or self.size % SMALLEST_TILE_PX:
             raise ValueError(

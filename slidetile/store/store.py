@@ -326,13 +326,11 @@ class TileStore:
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
             "size": f"{self.tile_bytes / 1e6:.1f} MB",
         }
-        width, height = self._arrays[0].grid.size
-        scale = width / self.overview.shape[1], height / self.overview.shape[0]
         picture = preview.draw(
             self.overview,
             mask=self.tissue > 0,
             cells=[self.tile_region(i) for i in range(len(self))],
-            downsample=scale,
+            downsample=self.overview_scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.name, facts, picture)

@@ -3,10 +3,12 @@
 import hashlib
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slidetile.planning.subset import FRACTION_DECIMALS, draw, fullest, sampled
+from slidetile.planning.tile_spec import TileSpec
 
 ROWS, COLUMNS = (places.ravel() for places in np.indices((20, 30)))
 
@@ -55,3 +57,10 @@ def test_how_sums_round_chooses_no_tile():
     assert np.array_equal(
         fullest(COLUMNS, ROWS, level, 20), fullest(COLUMNS, ROWS, level + noise, 20)
     )
+
+
+def test_numpys_integers_are_numbers_too():
+    spec = TileSpec(size=np.int64(512), sample=np.int32(3), seed=np.uint8(7))
+    assert [type(number) for number in (spec.size, spec.sample, spec.seed)] == [int] * 3
+    with pytest.raises(TypeError):
+        TileSpec(size=512.0)

@@ -24,8 +24,8 @@ from slidetile.slides.slide import Level
 _CACHE_BYTES = 32 << 20
 """Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
 
-_PIECE_SIDE_PX = 2048
-"""Side of the largest piece read at once: OpenSlide's pixels take 4 bytes each."""
+_BLOCK_SIDE_PX = 2048
+"""Side of the largest block read at once: OpenSlide's pixels take 4 bytes each."""
 
 
 class VendorSlide(FileSlide):
@@ -83,36 +83,36 @@ class VendorSlide(FileSlide):
         """Read a region. OpenSlide reads and decodes in one step; see `FileSlide.fetch_level`."""
         width, height = self.levels[level].size
         inside = region.intersection(Region(x=0, y=0, width=width, height=height))
-        pieces = list(_pieces(inside))
-        if len(pieces) == 1:
-            return self._fetch_piece(pieces[0], region, level, background)
+        blocks = list(_blocks(inside))
+        if len(blocks) == 1:
+            return self._fetch_block(blocks[0], region, level, background)
         colour = WHITE if inside == region else background()
         canvas = blank(region.width, region.height, 3, colour)
-        for piece in pieces:
-            part = canvas[piece.relative_to(region).slices]
-            self._fetch_piece(piece, piece, level, background).pixels(out=part)
+        for block in blocks:
+            part = canvas[block.relative_to(region).slices]
+            self._fetch_block(block, block, level, background).pixels(out=part)
         return DecodedPixels(canvas)
 
-    def _fetch_piece(
-        self, piece: Region, region: Region, level: int, background: Callable[[], Colour]
+    def _fetch_block(
+        self, block: Region, region: Region, level: int, background: Callable[[], Colour]
     ) -> VendorPixels:
-        """Read a piece that is the whole of a region inside the level."""
-        rgba = self._read_piece(piece, level)
+        """Read a block that is the whole of a region inside the level."""
+        rgba = self._read_block(block, level)
         return VendorPixels(
             width=region.width,
             height=region.height,
             rgba=rgba,
-            at=piece.relative_to(region),
-            background=None if piece == region and is_opaque(rgba) else background(),
+            at=block.relative_to(region),
+            background=None if block == region and is_opaque(rgba) else background(),
         )
 
-    def _read_piece(self, piece: Region, level: int) -> Pixels:
+    def _read_block(self, block: Region, level: int) -> Pixels:
         try:
-            return self._read_with(self._current(), piece, level)
+            return self._read_with(self._current(), block, level)
         except openslide.OpenSlideError:
-            return self._read_again(piece, level)
+            return self._read_again(block, level)
 
-    def _read_again(self, piece: Region, level: int) -> Pixels:
+    def _read_again(self, block: Region, level: int) -> Pixels:
         """Read with a new handle: one that has failed, here or in another thread, stays failed.
 
         The old handle is not closed here, since other threads may use it; it closes itself when the
@@ -121,22 +121,22 @@ class VendorSlide(FileSlide):
         self._current()
         try:
             handle = _open(self.path)
-            pixels = self._read_with(handle, piece, level)
+            pixels = self._read_with(handle, block, level)
         except (openslide.OpenSlideError, UnsupportedSlideError) as error:
             self._replace(None)
             raise SlideReadError(
-                f"{piece.width}×{piece.height} pixels at column {piece.x}, row {piece.y} of level "
+                f"{block.width}×{block.height} pixels at column {block.x}, row {block.y} of level "
                 f"{level} of {self.path.name} cannot be read: {one_line(error)}."
             ) from error
         self._replace(handle)
         return pixels
 
-    def _read_with(self, handle: openslide.OpenSlide, piece: Region, level: int) -> Pixels:
+    def _read_with(self, handle: openslide.OpenSlide, block: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
         downsample = mean_downsample(self.levels[level].downsample)
-        location = round(piece.x * downsample), round(piece.y * downsample)
-        return pixels_of(handle.read_region(location, level, (piece.width, piece.height)))
+        location = round(block.x * downsample), round(block.y * downsample)
+        return pixels_of(handle.read_region(location, level, (block.width, block.height)))
 
     def _current(self) -> openslide.OpenSlide:
         with self._lock:
@@ -173,12 +173,12 @@ def pixels_of(image: Image.Image) -> Pixels:
     return samples.reshape(image.height, image.width, 4)
 
 
-def _pieces(region: Region | None) -> Iterator[Region]:
+def _blocks(region: Region | None) -> Iterator[Region]:
     if region is None:
         return
-    for y in range(region.y, region.bottom, _PIECE_SIDE_PX):
-        for x in range(region.x, region.right, _PIECE_SIDE_PX):
-            right, bottom = x + _PIECE_SIDE_PX, y + _PIECE_SIDE_PX
+    for y in range(region.y, region.bottom, _BLOCK_SIDE_PX):
+        for x in range(region.x, region.right, _BLOCK_SIDE_PX):
+            right, bottom = x + _BLOCK_SIDE_PX, y + _BLOCK_SIDE_PX
             yield Region.from_edges(x, y, min(right, region.right), min(bottom, region.bottom))
 
 
