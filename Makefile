@@ -16,7 +16,7 @@ demo: $(VENV)/.core
 	@echo "Then try: $(BIN)/slidetile tile YOUR_SLIDE.svs -o your_slide.zarr"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m "not torture and not slow"
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture
