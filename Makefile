@@ -9,7 +9,7 @@ SAMPLE := data_samples/sample.svs
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 
-.PHONY: demo test test-all torture check lint types layers docs bench clean
+.PHONY: demo test reports test-all torture check lint types layers docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -22,10 +22,14 @@ demo: $(VENV)/.core
 	@echo "Then try: $(BIN)/slidetile tile YOUR_SLIDE.svs -o your_slide.zarr"
 
 test: $(VENV)/.test
-	$(PYTEST) -m "not slow and not torture"
+	$(PYTEST) -m "not slow and not torture and not reports"
 
 test-all: $(VENV)/.test
 	$(PYTEST)
+
+# Public reports recreated, judged as they should come out: what fails is not mended yet.
+reports: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m reports tests/cases
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture
