@@ -69,7 +69,7 @@ def test_the_hot_path_stays_at_8_bits_and_copies_little():
     work = make_work(slide, plan, RawCodec())
     tasks = work.tasks(lambda _level, _shard: False)
     fetched = work.read(tasks[0])
-    assert fetched.region.pixels().dtype == np.uint8
+    assert fetched.pixels.pixels().dtype == np.uint8
     tracemalloc.start()
     try:
         (shard,) = work.encode(fetched)
