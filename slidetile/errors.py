@@ -5,7 +5,8 @@ SlidetileError
 ├── SlideError
 │   ├── UnsupportedSlideError     no reader recognises the file
 │   ├── MissingResolutionError    no mpp in the file and none given, where one is needed
-│   ├── SlideReadError            pixels could not be read or decoded (also OSError)
+│   ├── SlideReadError            the file could not be read (also OSError)
+│   │   └── DamagedPixelsError    bytes that were read do not decode
 │   └── NotNativeError            the slide's compressed tiles cannot be copied unchanged
 └── StoreError
     ├── StoreExistsError          the destination already holds a store (also FileExistsError)
@@ -41,7 +42,11 @@ class MissingResolutionError(SlideError):
 
 
 class SlideReadError(SlideError, OSError):
-    """Pixels could not be read or decoded."""
+    """The slide's file could not be read: the run stops, and can be continued."""
+
+
+class DamagedPixelsError(SlideReadError):
+    """Bytes that were read do not decode: these pixels are damaged for good."""
 
 
 class NotNativeError(SlideError):

@@ -38,6 +38,7 @@ FACES = {
     ],
     "errors": [
         "AnnotationError",
+        "DamagedPixelsError",
         "IncompleteStoreError",
         "MissingResolutionError",
         "NotNativeError",
