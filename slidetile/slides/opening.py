@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, Reader
 from slidetile.slides.readers import READERS, named_reader
@@ -94,7 +95,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
     except OSError as error:
-        raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(path, error) from error
 
 
 def _no_reader(

@@ -71,8 +71,10 @@ def read_contents(file: SlideFile) -> Contents:
     try:
         with TiffFile(file.path, is_ndpi=False) as tiff:
             return _parse(tiff, file, images)
-    except SlideError:
+    except (SlideError, MemoryError):
         raise
+    except OSError as error:
+        raise SlideReadError(f"it cannot be read ({error.strerror or one_line(error)})") from error
     except Exception as error:  # whatever a parser raises on damaged input
         raise SlideReadError(f"its TIFF directory is damaged ({one_line(error)})") from error
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slidetile.errors import SlideReadError, one_line
+from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.slides._background import composite
@@ -60,7 +60,7 @@ class TiffPixels:
 
         Raises
         ------
-        SlideReadError
+        DamagedPixelsError
             A block does not decode.
         """
         grid, region = self.grid, self.region
@@ -105,15 +105,17 @@ class TiffPixels:
             out = scratch.reshape(-1)[:count].reshape(height, width, grid.block_samples)
             try:
                 grid.decode(extent, out)
+            except MemoryError:
+                raise
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises on damaged data
                 failures.append(error)
             else:
                 return out[: cut[0], : cut[1]]
         raise self._damaged(block, failures[0]) from failures[0]
 
-    def _damaged(self, block: Block, error: Exception) -> SlideReadError:
+    def _damaged(self, block: Block, error: Exception) -> DamagedPixelsError:
         label = _label(self.grid, block)
-        return SlideReadError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        return DamagedPixelsError(f"{label} of {self.name} does not decode: {one_line(error)}.")
 
     def _finish(self, pixels: Pixels) -> Pixels:
         """Convert stored samples to grey or RGB."""
@@ -136,7 +138,9 @@ def fetch_region(
     Raises
     ------
     SlideReadError
-        The file could not be read, or a block lies behind its end.
+        The file could not be read.
+    DamagedPixelsError
+        A block lies behind the end that the file had when it was opened.
     """
     blocks = list(grid.blocks(region))
     indices = [block.index for block in blocks]
@@ -145,7 +149,7 @@ def fetch_region(
     stored = [i for i, count in enumerate(counts) if count]
     for i in stored:
         if counts[i] > grid.stored_limit or offsets[i] + counts[i] > file.size:
-            raise SlideReadError(
+            raise DamagedPixelsError(
                 f"{_label(grid, blocks[i])} of {name} cannot be read: it claims {counts[i]} bytes "
                 f"from byte {offsets[i]} of a file of {file.size} bytes."
             )
