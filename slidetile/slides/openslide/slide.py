@@ -26,7 +26,7 @@ from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
-from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Level
 from slidetile.slides.tiff.checks import check_tiff
 
@@ -68,8 +68,11 @@ class VendorSlide(FileSlide):
         properties = dict(self._handle.properties)
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
-        self.mpp = choose_mpp(mpp, _mpp(properties), path)
         self.objective_power = _number(properties.get("openslide.objective-power"))
+        stored, obstacle = _mpp(properties)
+        self.mpp = choose_mpp(
+            mpp, stored, path, objective_power=self.objective_power, obstacle=obstacle
+        )
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
         self._levels = _levels(self._handle, properties)
@@ -241,7 +244,7 @@ def _check_sizes(levels: tuple[Level, ...], path: Path) -> None:
             check_size(*level.size)
             check_block(level.tile_width_px or 1, level.tile_height_px or 1, 4)
     except FinalRefusalError as error:
-        raise FinalRefusalError(f"{path.name} cannot be opened: {error}.") from error
+        raise refusal(error, path) from error
 
 
 def _level(
@@ -265,10 +268,16 @@ def _level(
     return replace(level, downsample=(least, least))
 
 
-def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
-    x = _number(properties.get("openslide.mpp-x"))
-    y = _number(properties.get("openslide.mpp-y"))
-    return None if x is None or y is None else (x, y)
+def _mpp(properties: dict[str, str]) -> tuple[tuple[float, float] | None, str | None]:
+    """Return the µm per pixel, or why what is stated cannot be understood."""
+    texts = [properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
+    x, y = map(_number, texts)
+    if x is not None and y is not None:
+        return (x, y), None
+    if texts == [None, None]:
+        return None, None
+    stated = " × ".join("nothing" if text is None else f"“{text:.40}”" for text in texts)
+    return None, f"its resolution is stated as {stated} µm per pixel"
 
 
 def _scan_area(properties: dict[str, str]) -> Region | None:
