@@ -128,13 +128,18 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     mpp = overview_mpp(slide, mpp)
     number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
     level = slide.levels[number]
-    width, height = -(-level.width // factor), -(-level.height // factor)
+    covered = slide.covered_size(number)
+    width, height = (
+        -(-whole * side // (factor * reach))
+        for whole, side, reach in zip(slide.levels[0].size, level.size, covered, strict=True)
+    )
     _check_size(width, height, mpp)
     image = np.empty((height, width, slide.channels), np.uint8)
     for block in _blocks(level, factor, slide.channels):
         pixels = area_average(read_level(slide, block, number), factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
-    across, down = factor * slide.width / level.width, factor * slide.height / level.height
+    _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
+    across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
     return Overview(
         image=image,
         slide_width=slide.width,
@@ -142,6 +147,12 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         downsample=(across, down),
         mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
     )
+
+
+def _repeat_last(image: Pixels, rows: int, columns: int) -> None:
+    """Fill what lies behind the level's last row and column: levels may be cut short by a pixel."""
+    image[rows:, :columns] = image[rows - 1 : rows, :columns]
+    image[:, columns:] = image[:, columns - 1 : columns]
 
 
 def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
@@ -240,7 +251,7 @@ def read_level(slide: Slide, block: Region, number: int) -> Pixels:
     SlideReadError
         Part of them could not be read.
     """
-    asked = block.rescaled(slide.levels[number].size, slide.levels[0].size)
+    asked = slide.slide_region(block, number)
     pixels = slide.read_region(asked, level=number)
     # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
     got = slide.level_region(asked, number)
