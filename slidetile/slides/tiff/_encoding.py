@@ -9,6 +9,7 @@ import numpy as np
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.tiff._jpeg import JpegTiles
+from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
 
 JPEG, APERIO_YCBCR = 7, 33003
@@ -70,7 +71,17 @@ class Encoding:
         return 1 if self.samples == 1 else 3
 
     def check(self) -> None:
-        """Raise UnsupportedSlideError, with the reason, unless it can be decoded."""
+        """Raise UnsupportedSlideError, with the reason, unless it can be decoded.
+
+        It is a FinalRefusalError where another reader would open it with a loss.
+        """
+        check_no_loss(
+            bits=self.bits,
+            sample_format=self.sample_format,
+            samples=self.samples,
+            photometric=self.photometric,
+            has_alpha=self.has_alpha,
+        )
         if (reason := self._obstacle()) is not None:
             raise UnsupportedSlideError(reason)
 
