@@ -40,7 +40,7 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, refuse_if_busy
+from slidetile.writing.partial import check_destination, recover_replaced, refuse_if_busy
 from slidetile.writing.write import write_tiles
 
 
@@ -235,6 +235,7 @@ def tile_slide(
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
+    recover_replaced(store_path)
     check_destination(store_path, overwrite=options.existing == "overwrite")
     refuse_if_busy(store_path)
     with recipe.open(path) as slide:

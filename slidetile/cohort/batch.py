@@ -24,6 +24,7 @@ from slidetile.runtime.files import write_whole
 from slidetile.runtime.processes import in_processes
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing.options import WriteOptions
+from slidetile.writing.partial import check_place
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ def tile_slides(
         raise ValueError(f"processes must be 0 or more, but it is {processes}.")
     threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
+    check_place(folder / SUMMARY_NAME)
     folder.mkdir(parents=True, exist_ok=True)
     slides = find_slides(paths)
     names = store_names(slides)
