@@ -203,9 +203,10 @@ def tile(
     facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if store.unreadable:
+        again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
             f"unreadable tiles: {counted(store.unreadable)}; "
-            "see the column status of the tile table"
+            f"see the column status of the tile table{again}"
         )
         sys.exit(UNREADABLE)
 
