@@ -131,13 +131,17 @@ def plan(
     **options: Any,
 ) -> None:
     """Estimate what tiling a slide would take, without writing a store."""
-    from slidetile.annotations.export import export_plan
+    from slidetile.annotations.export import GEOJSON, export_plan
     from slidetile.cli.facts import plan_facts
     from slidetile.cli.sentences import plan_lines
     from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
+    from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
 
+    for path, kind in ((preview, PNG), (geojson, GEOJSON)):
+        if path is not None:
+            check_output(path, kind)
     recipe = make_recipe(**options)
     target = output or Path(store_name(slide))
     with usage_errors(), recipe.open(slide) as opened:
@@ -146,7 +150,7 @@ def plan(
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:
-        preview.write_bytes(png(tiles.picture()))
+        write_output(preview, [png(tiles.picture())], PNG)
     facts = plan_facts(
         opened,
         tiles,
@@ -199,9 +203,10 @@ def tile(
     facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if store.unreadable:
+        again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
             f"unreadable tiles: {counted(store.unreadable)}; "
-            "see the column status of the tile table"
+            f"see the column status of the tile table{again}"
         )
         sys.exit(UNREADABLE)
 

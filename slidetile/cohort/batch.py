@@ -12,18 +12,19 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
-from slidetile.errors import StoreExistsError, explain
-from slidetile.recipe import Recipe, tile_slide
+from slidetile.errors import explain
+from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.files import write_whole
 from slidetile.runtime.processes import in_processes
-from slidetile.store.store import TileStore, open_store
+from slidetile.store.store import TileStore
 from slidetile.writing.options import WriteOptions
+from slidetile.writing.partial import check_place
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +117,8 @@ def tile_slides(
         processes.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
-        done", not an error.
+        done", not an error. One with unreadable tiles is tried again where its slide's file has
+        changed since.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
 
@@ -136,6 +138,7 @@ def tile_slides(
         raise ValueError(f"processes must be 0 or more, but it is {processes}.")
     threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
+    check_place(folder / SUMMARY_NAME)
     folder.mkdir(parents=True, exist_ok=True)
     slides = find_slides(paths)
     names = store_names(slides)
@@ -188,7 +191,7 @@ class _Job(NamedTuple):
 
     def _tiled(self) -> TileStore:
         return tile_slide(
-            self.slide, self.store, self.recipe, workers=self.workers, options=self.options
+            self.slide, self.store, self.recipe, workers=self.workers, options=self._options
         )
 
     def failure(self, error: Exception, reason: str, seconds: float = 0.0) -> SlideResult:
@@ -209,17 +212,13 @@ class _Job(NamedTuple):
         StoreExistsError
             The store is of another slide or of other settings.
         """
-        if self.options.existing == "overwrite" or not self.store.exists():
-            return None
-        store = open_store(self.store)
-        is_anonymous = store.metadata.source.is_anonymous
-        with self.recipe.open(self.slide) as slide:
-            if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
-                return store
-        raise StoreExistsError(
-            f"{self.store} was made from another slide or with other settings: choose another "
-            "folder, or overwrite it on purpose."
-        )
+        return done_before(self.slide, self.store, self.recipe, options=self._options)
+
+    @property
+    def _options(self) -> WriteOptions:
+        """The options, and that unreadable tiles are tried again where the slide has changed."""
+        is_again = self.options.retry_unreadable or changed_since(self.slide, self.store)
+        return replace(self.options, retry_unreadable=is_again)
 
 
 def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, SlideResult]]:
