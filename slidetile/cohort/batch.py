@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
-from slidetile.cohort.summary import Summary
+from slidetile.cohort.summary import SUMMARY_NAME, Summary
 from slidetile.errors import explain
 from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
 from slidetile.runtime.child import report
