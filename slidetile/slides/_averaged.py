@@ -70,7 +70,9 @@ class AveragedPixels:
         Raises
         ------
         SlideReadError
-            Part of the source could not be read or decoded.
+            The file could not be read.
+        DamagedPixelsError
+            Part of the source does not decode.
         """
         shape = self._region.height, self._region.width, self._slide.channels
         result = np.empty(shape, np.uint8) if out is None else out

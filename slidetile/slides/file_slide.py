@@ -7,11 +7,11 @@ from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from slidetile.errors import SlideReadError
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 from slidetile.slides._background import find_background
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.slide import Slide, Source
 
@@ -38,7 +38,7 @@ def read_source(path: Path) -> Source:
                 file.seek(start)
                 digest.update(file.read(_MIB))
     except OSError as error:
-        raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(path, error) from error
     name = os.fsencode(path.name).decode(errors="replace")  # JSON holds text only
     return Source(name=name, size_bytes=size, fingerprint=digest.hexdigest())
 

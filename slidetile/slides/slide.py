@@ -222,7 +222,9 @@ class Slide(ABC):
         Raises
         ------
         SlideReadError
-            Part of the region could not be read or decoded.
+            The file could not be read.
+        DamagedPixelsError
+            Part of the region was read, and does not decode.
         IndexError
             The slide has no level of this number.
         """

@@ -12,6 +12,7 @@ from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.reader import refusal
 from slidetile.slides.slide import Level
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
@@ -46,11 +47,16 @@ class TiffSlide(FileSlide):
         try:
             contents = read_contents(self._file)
             metadata = contents.metadata
-            self.mpp = choose_mpp(mpp, metadata.mpp, path)
+            self.mpp = choose_mpp(
+                mpp,
+                metadata.stated.mpp,
+                path,
+                objective_power=metadata.objective_power,
+                obstacle=metadata.stated.obstacle,
+            )
         except (SlideReadError, UnsupportedSlideError) as error:
             self._file.close()
-            kind = type(error)
-            raise kind(f"{path.name} cannot be opened: {error}.") from error
+            raise refusal(error, path) from error
         self._grids = contents.grids
         self._levels = tuple(
             Level.covering(
