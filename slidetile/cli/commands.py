@@ -185,7 +185,7 @@ def tile(
     """Find a slide's tissue and write its tiles into a store."""
     check_address_space()
     from slidetile.cli.facts import tile_facts
-    from slidetile.cli.sentences import tile_lines
+    from slidetile.cli.sentences import tile_lines, unreadable_tiles
     from slidetile.cohort.folder import store_name
     from slidetile.recipe import tile_slide
 
@@ -200,7 +200,7 @@ def tile(
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if store.unreadable:
         warn(
-            f"unreadable tiles: {counted(store.unreadable)}; "
+            f"unreadable tiles: {unreadable_tiles(facts['store'])}; "
             "see the column status of the tile table"
         )
         sys.exit(UNREADABLE)

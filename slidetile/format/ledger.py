@@ -34,6 +34,9 @@ class ShardRecord:
     unreadable: Mapping[int, str] = field(default_factory=dict)
     """What is wrong with the chunks whose pixels could not be read, by the chunk's place."""
 
+    averaged: tuple[int, ...] = ()
+    """The places of chunks that were averaged from the next finer level."""
+
 
 class Ledger:
     """The length and checksum of every chunk of level 0, as arrays over its chunk grid."""

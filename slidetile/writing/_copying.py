@@ -1,4 +1,4 @@
-"""Making shards by copying the slide's compressed tiles; nothing is decoded."""
+"""Making shards by copying the slide's compressed tiles; only damaged coarse ones are made anew."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import NativeCodec
+from slidetile.format.codecs.jpeg import NativeCodec, encode_averaged
 from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
@@ -47,12 +47,15 @@ class Copying:
     def __init__(self, slide: Slide, plan: TilePlan) -> None:
         self.codec: ChunkCodec = NativeCodec()
         candidates = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
+        self._slide = slide
         self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
             raise NotNativeError(
                 f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
                 "use the codec zstd or jpeg."
             )
+        first = 0 if slide.rescaling is None else slide.rescaling.level
+        self.slide_levels = tuple(first + number for number, _ in self._natives)
         regions = plan.regions
         self.levels = tuple(
             _native_tiles(slide, number, native, regions) for number, native in self._natives
@@ -104,12 +107,38 @@ class Copying:
         NotNativeError
             A tile is not a baseline JPEG of 8 bits with its level's size and components.
         """
+        level = fetched.task.level
         streams = iter(fetched.tiles.streams())
         for shard in fetched.task.shards:
             own = dict(zip(shard.chunks, streams, strict=False))
-            payloads = {p: stream for p, stream in own.items() if isinstance(stream, bytes)}
-            damaged = {p: each.reason for p, each in own.items() if isinstance(each, Damaged)}
-            yield EncodedShard(fetched.task.level, shard, payloads, damaged)
+            payloads: dict[int, bytes] = {}
+            damaged: dict[int, str] = {}
+            for place, stream in own.items():
+                payload = self._payload(level, shard, place, stream)
+                if isinstance(payload, bytes):
+                    payloads[place] = payload
+                elif payload is not None:
+                    damaged[place] = payload.reason
+            yield EncodedShard(level, shard, payloads, damaged)
+
+    def _payload(
+        self, level: int, shard: Shard, place: int, stream: bytes | Damaged | None
+    ) -> bytes | Damaged | None:
+        """Return what is stored of a native tile; None for nothing.
+
+        One of a coarser level that is empty or damaged is averaged from the finer level.
+        """
+        if isinstance(stream, bytes) or not self.slide_levels[level]:
+            return stream
+        number = self._natives[level][0]
+        grid = self.levels[level].grid
+        cell = grid.chunk_region(*grid.chunk_cell(shard, place))
+        inside = cell.intersection(Region(x=0, y=0, width=grid.width, height=grid.height))
+        if inside is None or (stream is None and not self._slide.holes(inside, level=number)):
+            return None
+        averaged = self._slide.fetch_shown(inside, level=number).pixels()
+        beyond = (0, cell.height - inside.height), (0, cell.width - inside.width), (0, 0)
+        return encode_averaged(np.pad(averaged, beyond, mode="edge"))
 
     def stored_bytes(self) -> int:
         """Return the bytes that all planned chunks have in the slide's file."""

@@ -1,6 +1,7 @@
 """Writing a store: all files go into ``NAME.zarr.partial``, which is renamed once, at the end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -8,10 +9,12 @@ import numpy as np
 
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.jpeg import is_averaged
 from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import to_json
 from slidetile.format.metadata.picture import PictureMetadata, PictureName
@@ -122,7 +125,14 @@ class StoreWriter:
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
         self._folder.keep(self._shard_path(level, shard))
         self._list(self._shard_path(level, shard), FileSum.of(data))
-        return ShardRecord(level=level, shard=shard, chunks=entries)
+        averaged = self._averaged(payloads)
+        return ShardRecord(level=level, shard=shard, chunks=entries, averaged=averaged)
+
+    def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
+        """Return the places of native chunks that were not copied."""
+        if self.spec.codec.name != "native":
+            return ()
+        return tuple(place for place, payload in payloads.items() if is_averaged(payload))
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""
@@ -145,7 +155,13 @@ class StoreWriter:
         else:
             parts = chunks.get(0, ())
         entries = {p: (sum(map(len, chunk)), checksums[p]) for p, chunk in chunks.items()}
-        record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        record = ShardRecord(
+            level=level,
+            shard=shard,
+            chunks=entries,
+            unreadable=unreadable,
+            averaged=self._averaged(payloads),
+        )
         return PackedShard(record, parts)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
@@ -158,11 +174,19 @@ class StoreWriter:
             path.unlink(missing_ok=True)  # an earlier run may have left a damaged file
         return record
 
-    def finish(self, table: "pa.Table") -> None:
-        """Write the tile table and the root's metadata, and rename the store to its final name."""
+    def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
+        """Write the tile table and the root's metadata, and rename the store to its final name.
+
+        Parameters
+        ----------
+        table
+            The tile table.
+        damage
+            What of the slide was damaged.
+        """
         self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        root = self.spec.metadata.to_json()
+        root = replace(self.spec.metadata, damage=damage).to_json()
         self._list(self.partial / "zarr.json", FileSum.of(root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))

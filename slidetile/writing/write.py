@@ -4,17 +4,19 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Generator, Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidetile.choices import CODEC, CodecName
-from slidetile.errors import NotNativeError, SlideReadError
+from slidetile.errors import DamagedPixelsError, NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.store import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
@@ -26,6 +28,7 @@ from slidetile.runtime.governor import Governor
 from slidetile.runtime.heap import give_back_heap
 from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._copying import Copying
@@ -164,6 +167,7 @@ class _Run:
         self._level = MeasuredLevel.of(self._work.levels, slide.mpp)
         self._governor = self._make_governor()
         self._ledger = Ledger(self._work.levels[0].grid)
+        self._replaced = Replaced(plan.tissue.overview.replaced)
         self._done = 0
         self._bytes = 0
 
@@ -184,8 +188,10 @@ class _Run:
                 raise
             quality = self._measure(writer)
             table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
-            self._check_readable(table)
-            writer.finish(table)
+            reasons = self._reasons()
+            self._check_readable(table, reasons)
+            self._slide.replaced.tell(self._slide.source.name)
+            writer.finish(table, DamageFacts.of(reasons, self._replaced.counts))
 
     def _write_shards(self, writer: StoreWriter) -> None:
         """Make and write all shards that are missing."""
@@ -218,6 +224,18 @@ class _Run:
         self._bytes += sum(stored for stored, _ in record.chunks.values())
         if record.level == 0:
             self._ledger.enter(record)
+        if record.averaged:
+            grid = self._work.levels[record.level].grid
+            number = self._work.slide_levels[record.level]
+            for place in record.averaged:
+                cell = grid.chunk_region(*grid.chunk_cell(record.shard, place))
+                self._replaced.add(number, cell)
+
+    def _reasons(self) -> dict[str, int]:
+        """Return the number of unreadable tiles, by what is wrong with them."""
+        spans = (self._ledger.grid.chunk_span(region).slices for region in self._plan.regions)
+        reasons = (self._ledger.reason_of(span) for span in spans)
+        return dict(Counter(reason for reason in reasons if reason is not None))
 
     def _report(self) -> None:
         self._governor.look()
@@ -244,11 +262,12 @@ class _Run:
             workers=self._workers,
         )
 
-    def _check_readable(self, table: "pa.Table") -> None:
+    def _check_readable(self, table: "pa.Table", reasons: Mapping[str, int]) -> None:
         statuses = table["status"].to_pylist()
         if statuses and "ok" not in statuses:
-            raise SlideReadError(
-                f"{self._slide.source.name}: none of its {len(statuses)} tiles could be read; "
+            raise DamagedPixelsError(
+                f"{self._slide.source.name}: none of its {len(statuses)} tiles could be read "
+                f"({', '.join(f'{reason}: {tiles}' for reason, tiles in reasons.items())}); "
                 "the file is damaged or was cut short: copy it again from its source."
             )
 

@@ -14,6 +14,31 @@ from slidetile.raster.pixels import Pixels
 
 _CRC = struct.Struct("<I")
 
+_AVERAGED = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x65\x00\x00\x00\x00\x01"
+"""How a chunk begins that was averaged: Adobe's marker for YCbCr, of version 101, which no copied
+chunk has. Decoders do not look at the version."""
+
+AVERAGED_QUALITY = 90
+
+
+def encode_averaged(pixels: Pixels) -> bytes:
+    """Return pixels as a chunk of a `native` store that was averaged, not copied.
+
+    Parameters
+    ----------
+    pixels
+        uint8 [row, column, 3], contiguous.
+    """
+    import imagecodecs
+
+    stream = imagecodecs.jpeg8_encode(pixels, level=AVERAGED_QUALITY, subsampling="444")
+    return _AVERAGED + bytes(stream)[20:]  # in place of a start and JFIF's marker
+
+
+def is_averaged(payload: bytes) -> bool:
+    """Return whether a chunk of a `native` store was averaged from the finer level."""
+    return payload.startswith(_AVERAGED)
+
 
 class _JpegChunks:
     """What copied and encoded JPEG chunks share: their own checksum, and the decoder."""

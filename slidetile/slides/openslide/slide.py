@@ -11,7 +11,7 @@ import openslide
 import pyarrow as pa
 from PIL import Image
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
+from slidetile.errors import DamagedPixelsError, UnsupportedSlideError, one_line
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
@@ -124,7 +124,7 @@ class VendorSlide(FileSlide):
             pixels = self._read_with(handle, block, level)
         except (openslide.OpenSlideError, UnsupportedSlideError) as error:
             self._replace(None)
-            raise SlideReadError(
+            raise DamagedPixelsError(
                 f"{block.width}×{block.height} pixels at column {block.x}, row {block.y} of level "
                 f"{level} of {self.path.name} cannot be read: {one_line(error)}."
             ) from error
