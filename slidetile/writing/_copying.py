@@ -12,6 +12,7 @@ from slidetile.format.codecs.jpeg import NativeCodec, encode_averaged
 from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
+from slidetile.raster.jpeg import JpegError, check_jpeg
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles
 from slidetile.slides.slide import Slide
@@ -35,6 +36,8 @@ class Copying:
         The slide to copy from.
     plan
         The tiles to store. Of each coarser level, the native tiles that cover them are copied.
+    codec
+        How tiles are checked.
 
     Raises
     ------
@@ -44,8 +47,9 @@ class Copying:
 
     decodes = False
 
-    def __init__(self, slide: Slide, plan: TilePlan) -> None:
-        self.codec: ChunkCodec = NativeCodec()
+    def __init__(self, slide: Slide, plan: TilePlan, codec: NativeCodec | None = None) -> None:
+        self._own_codec = codec or NativeCodec()
+        self.codec: ChunkCodec = self._own_codec
         candidates = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
         self._slide = slide
         self._natives = [(number, native) for number, native in candidates if native is not None]
@@ -107,6 +111,13 @@ class Copying:
         NotNativeError
             A tile is not a baseline JPEG of 8 bits with its level's size and components.
         """
+        yield from self._encode(fetched, decode=self._own_codec.check_by == "decode")
+
+    def mend(self, level: int, shard: Shard) -> Iterator[EncodedShard]:
+        """Make a shard once more, with every tile decoded: one of its chunks is damaged."""
+        yield from self._encode(self.read(Task(level, (shard,))), decode=True)
+
+    def _encode(self, fetched: _Fetched, *, decode: bool) -> Iterator[EncodedShard]:
         level = fetched.task.level
         streams = iter(fetched.tiles.streams())
         for shard in fetched.task.shards:
@@ -114,7 +125,8 @@ class Copying:
             payloads: dict[int, bytes] = {}
             damaged: dict[int, str] = {}
             for place, stream in own.items():
-                payload = self._payload(level, shard, place, stream)
+                checked = _decoded(stream) if decode else stream
+                payload = self._payload(level, shard, place, checked)
                 if isinstance(payload, bytes):
                     payloads[place] = payload
                 elif payload is not None:
@@ -143,6 +155,16 @@ class Copying:
     def stored_bytes(self) -> int:
         """Return the bytes that all planned chunks have in the slide's file."""
         return sum(sum(sizes.values()) for sizes in self._sizes)
+
+
+def _decoded(stream: bytes | Damaged | None) -> bytes | Damaged | None:
+    """Return a stream if it decodes without a warning."""
+    if isinstance(stream, bytes):
+        try:
+            check_jpeg(stream)
+        except JpegError as error:
+            return Damaged(error.reason)
+    return stream
 
 
 def _native_tiles(

@@ -170,8 +170,9 @@ class StoreWriter:
         path = self._shard_path(record.level, record.shard)
         if parts:
             self._write(path, *parts)
-        elif self._is_continued:
-            path.unlink(missing_ok=True)  # an earlier run may have left a damaged file
+        else:
+            path.unlink(missing_ok=True)  # one that was damaged may have been left there
+            self._files.pop(self._name(path), None)
         return record
 
     def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
@@ -271,8 +272,10 @@ class StoreWriter:
 
     def _list(self, path: Path, content: FileSum) -> None:
         """Add a file to the manifest."""
-        name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
-        self._files[name] = content
+        self._files[self._name(path)] = content
+
+    def _name(self, path: Path) -> str:
+        return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
 
 
 def begun_codec(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slidetile.choices import CODEC, CodecName
+from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.errors import DamagedPixelsError, NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
@@ -20,7 +20,7 @@ from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.store import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
-from slidetile.quality.measure import measure_quality
+from slidetile.quality.measure import Cell, measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
@@ -64,6 +64,7 @@ def write_tiles(
     path: str | os.PathLike[str],
     *,
     codec: CodecName | ChunkCodec = CODEC,
+    check: NativeCheck = NATIVE_CHECK,
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
@@ -83,6 +84,10 @@ def write_tiles(
         "native" copies the slide's compressed tiles, "zstd" is lossless, "jpeg" is lossy, "raw" is
         uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
         such as ``JpegCodec(quality=80)``.
+    check
+        How "native" and "auto" check the tiles that they copy: "scan" looks at their markers and
+        for zeros, at the speed of memory, and decodes what gives cause; "decode" decodes all of
+        them. Other codecs decode all tiles anyway.
     workers
         Threads that encode. None is one for each core of this process, within its affinity, its
         control groups' quota and SLURM_CPUS_PER_TASK. The bytes do not depend on it.
@@ -108,7 +113,7 @@ def write_tiles(
     OSError
         The folder cannot be written, or the disk is full; the next run continues the store.
     ValueError
-        ``workers`` is less than 1.
+        ``workers`` is less than 1, or ``check`` is unknown.
     """
     options = options or WriteOptions()
     destination = Path(path)
@@ -123,11 +128,13 @@ def write_tiles(
             give_back_heap()  # what runs leave in their threads' heaps adds up
         return open_store(destination)
 
+    native = NativeCodec(check_by=check)
     if codec != "auto":
-        return write(make_codec(codec) if isinstance(codec, str) else codec)
+        named = native if codec == "native" else codec
+        return write(make_codec(named) if isinstance(named, str) else named)
     if options.existing == "restart" or begun_codec(destination) != "zstd":
         try:
-            return write(NativeCodec())
+            return write(native)
         except NotNativeError as error:
             _log.info("not native, so zstd: %s", error)
     return write(make_codec("zstd"))
@@ -141,8 +148,8 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     NotNativeError
         The codec is native and the slide's tiles cannot be copied.
     """
-    if codec.name == "native":
-        return Copying(slide, plan)
+    if isinstance(codec, NativeCodec):
+        return Copying(slide, plan, codec)
     return Encoding(slide, plan, codec, fill_value(slide.background))
 
 
@@ -222,6 +229,10 @@ class _Run:
     def _enter(self, record: ShardRecord) -> None:
         self._done += 1
         self._bytes += sum(stored for stored, _ in record.chunks.values())
+        self._note(record)
+
+    def _note(self, record: ShardRecord) -> None:
+        """Note what became of a shard's chunks."""
         if record.level == 0:
             self._ledger.enter(record)
         if record.averaged:
@@ -252,6 +263,18 @@ class _Run:
         )
 
     def _measure(self, writer: StoreWriter) -> Quality:
+        """Measure the tiles; what then proves damaged among copied tiles is not kept.
+
+        The check of copied tiles by their markers misses damage that decoding finds.
+        """
+        damaged: set[Cell] = set()
+        quality = self._measured(writer, damaged)
+        if damaged:
+            self._mend(writer, damaged)
+            quality = self._measured(writer, None)
+        return quality
+
+    def _measured(self, writer: StoreWriter, damaged: set[Cell] | None) -> Quality:
         number = self._level.number
         return measure_quality(
             self._plan,
@@ -260,7 +283,19 @@ class _Run:
             shards=self._work.levels[number].shards,
             read=functools.partial(writer.read_shard, number),
             workers=self._workers,
+            damaged=damaged if isinstance(self._work, Copying) else None,
         )
+
+    def _mend(self, writer: StoreWriter, damaged: set[Cell]) -> None:
+        """Make the shards of the measured level that hold damaged chunks once more."""
+        assert isinstance(self._work, Copying), "only copied tiles are not decoded beforehand"
+        number = self._level.number
+        grid = self._work.levels[number].grid
+        for shard in self._work.levels[number].shards:
+            if damaged.isdisjoint(grid.chunk_cell(shard, place) for place in shard.chunks):
+                continue
+            for encoded in self._work.mend(number, shard):
+                self._note(writer.write_shard(writer.pack(encoded)))
 
     def _check_readable(self, table: "pa.Table", reasons: Mapping[str, int]) -> None:
         statuses = table["status"].to_pylist()
