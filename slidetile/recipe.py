@@ -16,11 +16,14 @@ from slidetile.choices import (
     CODEC,
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
+    NATIVE_CHECK,
     TISSUE_MARGIN_UM,
     CodecName,
+    NativeCheck,
 )
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.tissue import TissueParameters
@@ -72,6 +75,10 @@ class Recipe:
     codec: CodecName | ChunkCodec = CODEC
     """How pixels are stored; see `write_tiles`."""
 
+    check: NativeCheck = NATIVE_CHECK
+    """How tiles that are copied are checked; "decode" finds more and takes longer, see
+    `write_tiles`."""
+
     detector: AnyDetector | None = None
     """The tissue detector; None chooses by the overview, see `find_tissue`."""
 
@@ -111,6 +118,7 @@ class Recipe:
             named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
+        NativeCodec(check_by=self.check)
 
     @property
     def _lengths(self) -> dict[str, float]:
@@ -213,8 +221,11 @@ class Recipe:
         return recorded in map(describe_detector, detectors)
 
     def _same_codec(self, found: ChunkCodec) -> bool:
+        native = NativeCodec(check_by=self.check)
         if self.codec == "auto":
-            return found.name in ("native", "zstd")
+            return found == native or found.name == "zstd"
+        if self.codec == "native":
+            return found == native
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
         return (codec.name, codec.parameters) == (found.name, found.parameters)
 
@@ -333,6 +344,7 @@ def tile_slide(
             recipe.plan(slide),
             store_path,
             codec=recipe.codec,
+            check=recipe.check,
             workers=workers,
             options=options,
             on_progress=on_progress,

@@ -189,7 +189,7 @@ def tile(
     """Find a slide's tissue and write its tiles into a store."""
     check_address_space()
     from slidetile.cli.facts import tile_facts
-    from slidetile.cli.sentences import tile_lines
+    from slidetile.cli.sentences import tile_lines, unreadable_tiles
     from slidetile.cohort.folder import store_name
     from slidetile.recipe import tile_slide
 
@@ -205,7 +205,7 @@ def tile(
     if store.unreadable:
         again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
-            f"unreadable tiles: {counted(store.unreadable)}; "
+            f"unreadable tiles: {unreadable_tiles(facts['store'])}; "
             f"see the column status of the tile table{again}"
         )
         sys.exit(UNREADABLE)

@@ -81,6 +81,20 @@ class QualityFacts(TypedDict):
     tiles_with_pen: int
 
 
+class ReasonFacts(TypedDict):
+    """The unreadable tiles of one reason."""
+
+    reason: str
+    tiles: int
+
+
+class ReplacedFacts(TypedDict):
+    """The blocks of a level of a slide that were replaced."""
+
+    level: int
+    blocks: int
+
+
 class StoreFacts(TypedDict):
     """What `info` reports about a store."""
 
@@ -92,6 +106,8 @@ class StoreFacts(TypedDict):
     tile_size_px: int
     tiles: int
     unreadable: int
+    unreadable_reasons: list[ReasonFacts]
+    replaced_blocks: list[ReplacedFacts]
     codec: str
     tile_bytes: int
     levels: list[LevelFacts]
@@ -231,6 +247,10 @@ def store_facts(store: TileStore) -> StoreFacts:
         "tile_size_px": store.tile_size,
         "tiles": len(store),
         "unreadable": store.unreadable,
+        "unreadable_reasons": [
+            {"reason": reason, "tiles": tiles} for reason, tiles in store.unreadable_reasons.items()
+        ],
+        "replaced_blocks": _replaced(store),
         "codec": store.codec,
         "tile_bytes": store.tile_bytes,
         "levels": [_level(level) for level in store.levels],
@@ -242,6 +262,12 @@ def store_facts(store: TileStore) -> StoreFacts:
             "tiles_with_pen": quality.tiles_with_pen,
         },
     }
+
+
+def _replaced(store: TileStore) -> list[ReplacedFacts]:
+    damage = store.metadata.damage
+    replaced = () if damage is None else damage.replaced
+    return [{"level": each.level, "blocks": each.blocks} for each in replaced]
 
 
 def plan_facts(

@@ -22,6 +22,7 @@ from slidetile.choices import (
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
     MIN_TISSUE_FRACTION,
+    NATIVE_CHECK,
     SEED,
     TILE_SIZE_PX,
     TISSUE_MARGIN_UM,
@@ -31,6 +32,7 @@ from slidetile.choices import (
     AnnotationUnit,
     CodecName,
     Edge,
+    NativeCheck,
 )
 
 if TYPE_CHECKING:
@@ -168,6 +170,14 @@ _RECIPE_OPTIONS = [
         show_default=True,
         help="How pixels are stored; auto is native (a copy of the slide's tiles) where possible, "
         "else zstd.",
+    ),
+    click.option(
+        "--check",
+        type=click.Choice(get_args(NativeCheck)),
+        default=NATIVE_CHECK,
+        show_default=True,
+        help="How tiles that are copied are checked: scan looks at their markers, decode decodes "
+        "all of them, which finds more and takes longer.",
     ),
     click.option(
         "--jpeg-quality",

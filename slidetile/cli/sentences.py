@@ -57,7 +57,8 @@ def store_lines(facts: StoreFacts) -> Lines:
         "store": facts["store_path"],
         "slide": facts["slide_name"] or "left out",
         "tiles": counted(facts["tiles"]),
-        "unreadable": counted(facts["unreadable"]),
+        "unreadable": unreadable_tiles(facts),
+        **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
         "codec": facts["codec"],
         "tiles take": size_bytes(facts["tile_bytes"]),
@@ -66,6 +67,19 @@ def store_lines(facts: StoreFacts) -> Lines:
         **_level_0(facts["level_0"]),
         **_quality(facts["quality"]),
     }
+
+
+def unreadable_tiles(facts: StoreFacts) -> str:
+    """Return the number of unreadable tiles, and why they are unreadable."""
+    number = counted(facts["unreadable"])
+    why = (f"{each['reason']}: {counted(each['tiles'])}" for each in facts["unreadable_reasons"])
+    return f"{number} ({', '.join(why)})" if facts["unreadable_reasons"] else number
+
+
+def _replaced(facts: StoreFacts) -> Lines:
+    """Return the line about blocks that were empty or damaged, if there are any."""
+    blocks = (f"{counted(b['blocks'])} of level {b['level']}" for b in facts["replaced_blocks"])
+    return {"damaged blocks": ", ".join(blocks)} if facts["replaced_blocks"] else {}
 
 
 def plan_lines(facts: PlanFacts) -> Lines:

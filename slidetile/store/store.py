@@ -135,6 +135,15 @@ class TileStore:
         statuses: list[str] = self.tiles["status"].to_pylist()
         return len(statuses) - statuses.count(OK)
 
+    @property
+    def unreadable_reasons(self) -> dict[str, int]:
+        """Number of unreadable tiles by what is wrong with them, most tiles first.
+
+        Stores of earlier versions do not record it, and have none.
+        """
+        damage = self.metadata.damage
+        return {} if damage is None else damage.reasons
+
     @functools.cached_property
     def overview(self) -> Pixels:
         """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""

@@ -1,6 +1,7 @@
 """Writing a store: all files go into ``NAME.zarr.partial``, which is renamed once, at the end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -8,10 +9,12 @@ import numpy as np
 
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.jpeg import is_averaged
 from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import to_json
 from slidetile.format.metadata.picture import PictureMetadata, PictureName
@@ -79,7 +82,6 @@ class StoreWriter:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
-        self._root = spec.metadata.to_json()
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
@@ -125,7 +127,14 @@ class StoreWriter:
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
         self._folder.keep(self._shard_path(level, shard))
         self._list(self._shard_path(level, shard), FileSum.of(data))
-        return ShardRecord(level=level, shard=shard, chunks=entries)
+        averaged = self._averaged(payloads)
+        return ShardRecord(level=level, shard=shard, chunks=entries, averaged=averaged)
+
+    def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
+        """Return the places of native chunks that were not copied."""
+        if self.spec.codec.name != "native":
+            return ()
+        return tuple(place for place, payload in payloads.items() if is_averaged(payload))
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""
@@ -148,7 +157,13 @@ class StoreWriter:
         else:
             parts = chunks.get(0, ())
         entries = {p: (sum(map(len, chunk)), checksums[p]) for p, chunk in chunks.items()}
-        record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        record = ShardRecord(
+            level=level,
+            shard=shard,
+            chunks=entries,
+            unreadable=unreadable,
+            averaged=self._averaged(payloads),
+        )
         return PackedShard(record, parts)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
@@ -157,18 +172,28 @@ class StoreWriter:
         path = self._shard_path(record.level, record.shard)
         if parts:
             self._write(path, *parts)
-        elif self._is_continued:
-            path.unlink(missing_ok=True)  # an earlier run may have left a damaged file
+        else:
+            path.unlink(missing_ok=True)  # one that was damaged may have been left there
+            self._files.pop(self._name(path), None)
         return record
 
-    def finish(self, table: "pa.Table") -> None:
-        """Write the tile table and the root's metadata, and rename the store to its final name."""
+    def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
+        """Write the tile table and the root's metadata, and rename the store to its final name.
+
+        Parameters
+        ----------
+        table
+            The tile table.
+        damage
+            What of the slide was damaged.
+        """
         self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        self._list(self.partial / "zarr.json", FileSum.of(self._root))
+        root = replace(self.spec.metadata, damage=damage).to_json()
+        self._list(self.partial / "zarr.json", FileSum.of(root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
-        self._write(self.partial / "zarr.json", self._root)
+        self._write(self.partial / "zarr.json", root)
         if self._is_continued:
             self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
@@ -264,8 +289,10 @@ class StoreWriter:
 
     def _list(self, path: Path, content: FileSum) -> None:
         """Add a file to the manifest."""
-        name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
-        self._files[name] = content
+        self._files[self._name(path)] = content
+
+    def _name(self, path: Path) -> str:
+        return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
 
 
 def begun_codec(path: Path) -> str | None:
