@@ -7,6 +7,7 @@ from pathlib import Path
 from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.names import MANIFEST
+from slidetile.runtime.files import open_regular
 from slidetile.verify.finding import Finding
 
 LARGEST_FILE_BYTES = 1 << 28
@@ -54,7 +55,7 @@ class StoreTree:
         if self.sizes[name] > LARGEST_FILE_BYTES:
             raise StoreError(f"it has {self.sizes[name]} bytes, more than any file of a store")
         try:
-            file = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+            file = open_regular(self.folder / name, follows_links=False)
             with os.fdopen(file, "rb") as stream:
                 return stream.read(LARGEST_FILE_BYTES)
         except OSError as error:
