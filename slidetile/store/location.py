@@ -123,12 +123,12 @@ def _other_file(path: Path) -> str:
 
 def _other_folder(path: Path) -> str:
     """Return what is wrong with a folder that has no root metadata."""
-    what = f"{path} is a folder without a zarr.json, so it is not a store"
+    what = f"{path} has no root zarr.json: it is not finished, or not a store."
     stores = sorted(_first_stores(path))
     if not stores:
-        return f"{what}. Give the folder of one store, NAME.zarr."
+        return f"{what} Give the folder of one store, NAME.zarr."
     count = "a store" if len(stores) == 1 else f"{len(stores)} stores"
-    return f"{what}, but it holds {count}: give the path of one, such as {stores[0]}."
+    return f"{what} It is a folder that holds {count}: give the path of one, such as {stores[0]}."
 
 
 def _first_stores(path: Path) -> list[Path]:
