@@ -1,11 +1,13 @@
 """All choices between a slide's file and its store in one value, and the call that follows them.
 
-Knows the steps from slide to store. Does not know the command line, nor other slides.
+Knows the steps from slide to store. Does not know the command line, nor other slides. Longer than
+300 lines, because each choice is listed, and what of a finished store tells whether it was made so.
 """
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from slidetile.annotations.spec import AnnotationsSpec
@@ -17,6 +19,7 @@ from slidetile.choices import (
     TISSUE_MARGIN_UM,
     CodecName,
 )
+from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata.level_0 import Level0
@@ -31,7 +34,8 @@ from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
-from slidetile.store.store import TileStore
+from slidetile.store.marks import ROOT, is_store
+from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (
     TissueMask,
@@ -40,7 +44,7 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, refuse_if_busy
+from slidetile.writing.partial import check_destination, recover_replaced, refuse_if_busy
 from slidetile.writing.write import write_tiles
 
 
@@ -157,10 +161,27 @@ class Recipe:
 
         A codec or a detector that the slide chooses matches any that it may choose.
         """
-        source, parameters = store.metadata.source, store.metadata.parameters
+        return store.metadata.source.fingerprint == slide.source.fingerprint and (
+            self._same_settings(store, slide)
+        )
+
+    def matches_before_change(self, store: TileStore, slide: Slide) -> bool:
+        """Return whether a store records these settings and this slide as it was before a change.
+
+        A file of the same name, maker and size in pixels counts as the same slide.
+        """
+        found, original = store.metadata.source, slide.original
         return (
-            source.fingerprint == slide.source.fingerprint
-            and source.reader == slide.reader
+            found.name == original.source.name
+            and found.vendor == original.vendor
+            and found.size == original.levels[0].size
+            and self._same_settings(store, slide)
+        )
+
+    def _same_settings(self, store: TileStore, slide: Slide) -> bool:
+        parameters = store.metadata.parameters
+        return (
+            store.metadata.source.reader == slide.reader
             and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
             and parameters.mpp == self.mpp
             and store.tile_size == self.tile.size
@@ -198,6 +219,68 @@ class Recipe:
         return (codec.name, codec.parameters) == (found.name, found.parameters)
 
 
+def done_before(
+    path: str | os.PathLike[str],
+    store_path: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    options: WriteOptions | None = None,
+) -> TileStore | None:
+    """Return the finished store that a slide and a recipe have, or None where it is to be written.
+
+    It is to be written where there is none, where ``options`` ask for another in its place, and
+    where it has unreadable tiles and ``options.retry_unreadable`` asks to try them again.
+
+    Parameters
+    ----------
+    path, store_path, recipe, options
+        As in `tile_slide`.
+
+    Raises
+    ------
+    StoreExistsError
+        The store was made from another slide or with other settings, or cannot be read.
+    SlideError, OSError
+        As in `open_slide`.
+    """
+    recipe, options = recipe or Recipe(), options or WriteOptions()
+    where = Path(store_path)
+    if options.existing == "overwrite" or not is_store(Path(os.path.realpath(where))):
+        return None
+    try:
+        store = open_store(where)
+        is_again = options.retry_unreadable and store.unreadable > 0
+    except StoreError as error:
+        raise StoreExistsError(f"{where} exists already, but {error} {_REMEDY}") from error
+    with recipe.open(path) as slide:
+        is_same = store.metadata.source.is_anonymous == options.anonymous
+        if is_same and recipe.matches(store, slide):
+            return None if is_again else store
+        if is_same and is_again and recipe.matches_before_change(store, slide):
+            return None
+    raise StoreExistsError(
+        f"{where} exists already, and was made from another slide or with other settings. {_REMEDY}"
+    )
+
+
+def changed_since(path: str | os.PathLike[str], store_path: str | os.PathLike[str]) -> bool:
+    """Return whether a slide's file was written or replaced after its store was finished.
+
+    By the clocks of their file systems; False where one of the two cannot be read.
+    """
+    try:
+        made_ns = Path(store_path, ROOT).stat().st_mtime_ns
+        slide = Path(path).stat()
+    except (OSError, ValueError):
+        return False
+    return max(slide.st_mtime_ns, slide.st_ctime_ns) > made_ns
+
+
+_REMEDY = (
+    'Choose another output, or overwrite it on purpose with --overwrite (existing="overwrite").'
+)
+
+
 def tile_slide(
     path: str | os.PathLike[str],
     store_path: str | os.PathLike[str],
@@ -223,20 +306,27 @@ def tile_slide(
     Returns
     -------
     TileStore
-        The finished store.
+        The finished store; one that was made before from the same slide with the same settings
+        is returned as it is.
 
     Raises
     ------
     SlideError, StoreError, OSError
-        As in `open_slide`, `find_tissue` and `write_tiles`.
+        As in `open_slide`, `find_tissue`, `done_before` and `write_tiles`.
     ValueError
         ``workers`` is less than 1.
     """
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
-    check_destination(store_path, overwrite=options.existing == "overwrite")
+    recover_replaced(store_path)
     refuse_if_busy(store_path)
+    done = done_before(path, store_path, recipe, options=options)
+    if done is not None:
+        return done
+    if options.retry_unreadable and is_store(Path(store_path)):
+        options = replace(options, existing="overwrite")  # which `done_before` has found right
+    check_destination(store_path, overwrite=options.existing == "overwrite")
     with recipe.open(path) as slide:
         return write_tiles(
             slide,

@@ -131,13 +131,17 @@ def plan(
     **options: Any,
 ) -> None:
     """Estimate what tiling a slide would take, without writing a store."""
-    from slidetile.annotations.export import export_plan
+    from slidetile.annotations.export import GEOJSON, export_plan
     from slidetile.cli.facts import plan_facts
     from slidetile.cli.sentences import plan_lines
     from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
+    from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
 
+    for path, kind in ((preview, PNG), (geojson, GEOJSON)):
+        if path is not None:
+            check_output(path, kind)
     recipe = make_recipe(**options)
     target = output or Path(store_name(slide))
     with usage_errors(), recipe.open(slide) as opened:
@@ -146,7 +150,7 @@ def plan(
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:
-        preview.write_bytes(png(tiles.picture()))
+        write_output(preview, [png(tiles.picture())], PNG)
     facts = plan_facts(
         opened,
         tiles,
@@ -199,9 +203,10 @@ def tile(
     facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if store.unreadable:
+        again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
             f"unreadable tiles: {counted(store.unreadable)}; "
-            "see the column status of the tile table"
+            f"see the column status of the tile table{again}"
         )
         sys.exit(UNREADABLE)
 
@@ -269,10 +274,18 @@ def export(*, store: Path, output: Path, as_json: bool) -> None:
 @click.option("-o", "--output", required=True, type=PATH, help="Folder of the stores.")
 @click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Slides tiled at a time, each in its own process.",
+    help="Slides tiled at a time, each in its own process; 0 tiles them in the command's own.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End a slide that takes longer, and go on with the others; needs --processes of 1 or "
+    "more.  [default: no limit]",
 )
 @json_option
 def batch(
@@ -280,13 +293,15 @@ def batch(
     slides: tuple[Path, ...],
     output: Path,
     processes: int,
+    timeout_s: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Tile many slides, or folders of slides; if one fails, it is reported and the others go on."""
     check_address_space()
     from slidetile.cli.facts import batch_facts
-    from slidetile.cohort.batch import SUMMARY_NAME, tile_slides
+    from slidetile.cohort.batch import tile_slides
+    from slidetile.cohort.summary import SUMMARY_NAME
     from slidetile.errors import SlideError
 
     how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
@@ -298,6 +313,7 @@ def batch(
             output,
             make_recipe(**options),
             processes=processes,
+            timeout_s=timeout_s,
             on_result=None if as_json else show_result,
             **writing,
         )

@@ -135,8 +135,9 @@ class TileFacts(TypedDict):
     """What `tile` reports."""
 
     store: StoreFacts
+    already_done: bool
     seconds: float
-    memory: MemoryFacts
+    memory: MemoryFacts | None
 
 
 class FindingFacts(TypedDict):
@@ -276,12 +277,18 @@ def plan_facts(
     }
 
 
-def tile_facts(store: TileStore, seconds: float, memory: MemoryUse) -> TileFacts:
-    """Return the facts about a finished store, and the time and memory its run took."""
+def tile_facts(store: TileStore, seconds: float, memory: MemoryUse | None) -> TileFacts:
+    """Return the facts about a finished store, and the time and memory its run took.
+
+    ``memory`` is None for a store that was finished before.
+    """
     return {
         "store": store_facts(store),
+        "already_done": memory is None,
         "seconds": round(seconds, 3),
-        "memory": {
+        "memory": None
+        if memory is None
+        else {
             "peak_bytes": memory.peak_bytes,
             "budget_bytes": memory.budget_bytes,
             "throttled": memory.throttled,

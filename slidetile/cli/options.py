@@ -254,6 +254,11 @@ _WRITING_OPTIONS = [
     click.option("--overwrite", is_flag=True, help="Replace a finished store."),
     click.option("--restart", is_flag=True, help="Delete an unfinished store and begin anew."),
     click.option(
+        "--retry-unreadable",
+        is_flag=True,
+        help="Tile again slides whose finished stores have tiles that could not be read.",
+    ),
+    click.option(
         "--durable",
         is_flag=True,
         help="Sync all files to disk before a store gets its name: it survives power failures.",
@@ -351,6 +356,7 @@ def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
     with usage_errors():
         write_options = WriteOptions(
             existing="overwrite" if overwrite else "restart" if restart else "continue",
+            retry_unreadable=options.pop("retry_unreadable"),
             anonymous=options.pop("anonymous"),
             memory_bytes=options.pop("memory"),
             durable=options.pop("durable"),

@@ -88,8 +88,11 @@ def plan_lines(facts: PlanFacts) -> Lines:
 def tile_lines(facts: TileFacts) -> Lines:
     """Return the lines of `tile`."""
     memory = facts["memory"]
+    lines = store_lines(facts["store"])
+    if memory is None:
+        return {"already done": "this slide with these settings; nothing was written", **lines}
     return {
-        **store_lines(facts["store"]),
+        **lines,
         "time": duration(facts["seconds"]),
         "memory": f"{size_bytes(memory['peak_bytes'])} at most",
         "budget": f"{size_bytes(memory['budget_bytes'])}, throttled {memory['throttled']} times",

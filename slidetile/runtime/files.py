@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
 """End of the names of temporary files, which a killed process leaves behind."""
+
+_TEMPORARY = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(TEMPORARY_SUFFIX)}")
 
 MOST_PARTS = 512
 """Parts handed to the system at once, and held until then; POSIX promises 16, Linux and macOS take
@@ -47,7 +50,7 @@ def write_whole(
         The file cannot be written.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
         _write(file, parts, durable=durable)
         if before_rename is not None:
@@ -94,6 +97,11 @@ def read_regular(path: str | os.PathLike[str], most_bytes: int) -> bytes:
     """
     with os.fdopen(open_regular(path), "rb") as file:
         return file.read(most_bytes)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file's name is one that `write_whole` gives until a file is whole."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def sync(path: Path) -> None:

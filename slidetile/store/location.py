@@ -16,6 +16,7 @@ from slidetile.format.names import (
     STORE_SUFFIX,
     partial_path,
 )
+from slidetile.store.marks import ROOT
 
 MOST_LISTED = 10_000
 """Entries of a folder that are looked at, for a sentence about what is in it."""
@@ -40,13 +41,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     return Path(text)
 
 
-def is_store(path: Path) -> bool:
-    """Return whether a folder is a finished store, by the files it has; they are not read."""
-    return _is_file(path / "zarr.json") and _is_file(path / MANIFEST)
-
-
 def stores_in(folder: Path) -> Iterator[Path]:
-    """Yield the finished stores that lie directly in a folder, in no order.
+    """Yield the finished stores that lie directly in a folder, in no order, by the files they have.
 
     Raises
     ------
@@ -55,8 +51,9 @@ def stores_in(folder: Path) -> Iterator[Path]:
     """
     with os.scandir(folder) as entries:
         for entry in entries:
-            if is_store(folder / entry.name):
-                yield folder / entry.name
+            path = folder / entry.name
+            if _is_file(path / ROOT) and _is_file(path / MANIFEST):
+                yield path
 
 
 def check_finished(path: Path) -> None:
@@ -81,7 +78,7 @@ def check_finished(path: Path) -> None:
 
 
 def _check_folder(path: Path) -> None:
-    root = path / "zarr.json"
+    root = path / ROOT
     if os.path.lexists(root):
         if not _is_file(root):
             raise StoreError(f"{root} is not a regular file, so {path} is not a store.")

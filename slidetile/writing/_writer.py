@@ -29,6 +29,7 @@ from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.files import read_regular
+from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
 from slidetile.writing._work import EncodedShard
@@ -85,6 +86,8 @@ class StoreWriter:
     ) -> None:
         self.path = path
         self.spec = spec
+        self._overwrite = overwrite
+        self._root = spec.metadata.to_json()
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
@@ -175,11 +178,10 @@ class StoreWriter:
         """Write the tile table and the root's metadata, and rename the store to its final name."""
         self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        root = self.spec.metadata.to_json()
-        self._list(self.partial / "zarr.json", FileSum.of(root))
+        self._list(self.partial / "zarr.json", FileSum.of(self._root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
-        self._write(self.partial / "zarr.json", root)
+        self._write(self.partial / "zarr.json", self._root)
         if self._is_continued:
             self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
@@ -192,15 +194,27 @@ class StoreWriter:
         self._files.clear()
 
     def _open(self, *, restart: bool) -> None:
-        if restart:
+        if restart or (self._overwrite and self._is_left_over()):
             self.discard()
-        self._is_continued = self.partial.exists()
+        self._is_continued = self._folder.is_begun()
         self._sums = WrittenSums(self.partial / PARTIAL_SUMS)
         if self._is_continued:
             self._check_same_run()
         else:
             self._leave_note()
         self._begin()  # also in a continued run: the earlier one may have ended in the middle
+
+    def _is_left_over(self) -> bool:
+        """Return whether the folder is a store of other settings that was finished or replaced.
+
+        A run that replaces a store may be killed just before or just after the two change names.
+        """
+        if (self.partial / PARTIAL_NOTE).exists() or not is_store(self.partial):
+            return False
+        try:
+            return bool(self._differing())
+        except StoreError:
+            return True
 
     def _leave_note(self) -> None:
         try:
@@ -225,18 +239,21 @@ class StoreWriter:
 
     def _check_same_run(self) -> None:
         try:
-            before = _begun(self.partial)
+            keys = self._differing()
         except (OSError, StoreError) as error:
             raise StoreMismatchError(
-                f"{self.partial} exists, but its slide and settings cannot be read ({error}); "
-                "delete it or restart."
+                f"{self.partial} exists, but its slide and settings cannot be read ({error}): "
+                "move it away, or choose another output."
             ) from error
-        keys = before.differing(UnfinishedNote.of(self.spec.metadata))
         if keys:
             raise StoreMismatchError(
-                f"{self.partial} was begun with another {', '.join(keys)}; "
-                "use the same slide and settings to continue it, or restart to begin anew."
+                f"{self.partial} was begun with another {', '.join(keys)}; use the same slide and "
+                'settings to continue it, or --restart (existing="restart") to begin anew.'
             )
+
+    def _differing(self) -> list[str]:
+        """Return what the unfinished store there was begun with, and this one is not."""
+        return _begun(self.partial).differing(UnfinishedNote.of(self.spec.metadata))
 
     def _write_picture(self, name: PictureName, pixels: np.ndarray[Any, Any]) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""

@@ -30,6 +30,7 @@ from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._copying import Copying
 from slidetile.writing._encoding import Encoding
+from slidetile.writing._source_watch import SourceWatch
 from slidetile.writing._spec import StoreSpec, store_metadata
 from slidetile.writing._table import tile_table
 from slidetile.writing._work import Task, Work
@@ -98,7 +99,8 @@ def write_tiles(
     NotNativeError
         ``codec`` is "native" and the slide's tiles cannot be copied.
     SlideReadError
-        No tile could be read, or the file ended while it was read.
+        The slide's file could not be read, and the next run continues the store; or it changed
+        meanwhile, or no tile could be read, and the next run begins anew.
     StoreExistsError, StoreMismatchError, StoreBusyError
         The store at ``path`` is finished, was begun from another slide or with other settings, or
         is being written by another process.
@@ -155,6 +157,7 @@ class _Run:
         options: WriteOptions,
         on_progress: OnProgress | None,
     ) -> None:
+        self._source = SourceWatch(slide)
         self._slide = slide
         self._plan = plan
         self._workers = workers
@@ -179,13 +182,22 @@ class _Run:
         ) as writer:
             try:
                 self._write_shards(writer)
+                table = self._table(writer)
+                self._source.check()
+                writer.finish(table)
             except NotNativeError:
                 writer.discard()
                 raise
-            quality = self._measure(writer)
-            table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
-            self._check_readable(table)
-            writer.finish(table)
+            except SlideReadError:
+                if self._source.has_changed:  # shards of both its states do not go together
+                    writer.discard()
+                raise
+
+    def _table(self, writer: StoreWriter) -> "pa.Table":
+        quality = self._measure(writer)
+        table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
+        self._check_readable(table)
+        return table
 
     def _write_shards(self, writer: StoreWriter) -> None:
         """Make and write all shards that are missing."""
