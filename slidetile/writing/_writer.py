@@ -16,17 +16,25 @@ from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.array import ArrayMetadata
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group
-from slidetile.format.metadata.node import to_json
+from slidetile.format.metadata.node import LARGEST_JSON_BYTES, to_json
 from slidetile.format.metadata.picture import PictureMetadata, PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.unfinished import UnfinishedNote
-from slidetile.format.names import MANIFEST, PARTIAL_NOTE, partial_path, shard_key
+from slidetile.format.names import (
+    MANIFEST,
+    PARTIAL_NOTE,
+    PARTIAL_SUMS,
+    partial_path,
+    shard_key,
+)
 from slidetile.format.picture import pack_picture, picture_grid
-from slidetile.format.shard import pack_shard, split_shard
+from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
+from slidetile.runtime.files import read_regular
 from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
+from slidetile.writing._sums import WrittenSums
 from slidetile.writing._work import EncodedShard
 from slidetile.writing.partial import PartialFolder
 
@@ -110,7 +118,7 @@ class StoreWriter:
         if not self._is_continued:
             return None
         try:
-            data = self._shard_path(level, shard).read_bytes()
+            data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
         except FileNotFoundError:
             return None
         grid = self.spec.levels[level].grid
@@ -124,9 +132,12 @@ class StoreWriter:
             return None
         if set(chunks) != set(shard.chunks):
             return None
+        path, content = self._shard_path(level, shard), FileSum.of(data)
+        if not (is_sharded(self.spec.codec) or self._sums.knows(self._name(path), content)):
+            return None  # nothing in a raw chunk tells whether its bytes are those written
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
-        self._folder.keep(self._shard_path(level, shard))
-        self._list(self._shard_path(level, shard), FileSum.of(data))
+        self._folder.keep(path)
+        self._list(path, content)
         averaged = self._averaged(payloads)
         return ShardRecord(level=level, shard=shard, chunks=entries, averaged=averaged)
 
@@ -139,7 +150,7 @@ class StoreWriter:
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""
         try:
-            data = self._shard_path(level, shard).read_bytes()
+            data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
         except FileNotFoundError:
             return {}  # none of its chunks could be read
         chunks = split_shard(data, self.spec.levels[level].grid, self.spec.codec)
@@ -172,6 +183,8 @@ class StoreWriter:
         path = self._shard_path(record.level, record.shard)
         if parts:
             self._write(path, *parts)
+            if not is_sharded(self.spec.codec):
+                self._sums.add(self._name(path), self._files[self._name(path)])
         else:
             path.unlink(missing_ok=True)  # one that was damaged may have been left there
             self._files.pop(self._name(path), None)
@@ -197,6 +210,7 @@ class StoreWriter:
         if self._is_continued:
             self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
+        self._sums.remove()
         self._folder.finish()
 
     def discard(self) -> None:
@@ -208,6 +222,7 @@ class StoreWriter:
         if restart or (self._overwrite and self._is_left_over()):
             self.discard()
         self._is_continued = self._folder.is_begun()
+        self._sums = WrittenSums(self.partial / PARTIAL_SUMS)
         if self._is_continued:
             self._check_same_run()
         else:
@@ -292,6 +307,7 @@ class StoreWriter:
         self._files[self._name(path)] = content
 
     def _name(self, path: Path) -> str:
+        """Return a file's path below the store's folder."""
         return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
 
 
@@ -311,5 +327,6 @@ def _begun(partial: Path) -> UnfinishedNote:
     """
     note = partial / PARTIAL_NOTE
     if note.exists():
-        return UnfinishedNote.from_json(note.read_bytes())
-    return UnfinishedNote.of(StoreMetadata.from_json((partial / "zarr.json").read_bytes()))
+        return UnfinishedNote.from_json(read_regular(note, LARGEST_JSON_BYTES + 1))
+    root = read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1)
+    return UnfinishedNote.of(StoreMetadata.from_json(root))
