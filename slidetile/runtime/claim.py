@@ -100,6 +100,9 @@ _ATTEMPTS = 20
 _PAUSE_S = 0.05
 """An attempt fails only if another process acts at the same moment."""
 
+_RELEASES = 3
+"""Attempts to remove a claim: a network drive may fail once."""
+
 _TOLERANCE_S = 1.0
 """By so much a time stamp may lie ahead, since file systems round."""
 
@@ -189,10 +192,12 @@ class Claim:
             return
         with self._lock:
             self._ended.set()
-            # A claim that cannot be removed gets old and then counts as dead.
-            with contextlib.suppress(OSError):
-                if (seen := look(self.path)) is not None and seen.data == self._data:
-                    self.path.unlink()
+            for _ in range(_RELEASES):
+                # A claim that cannot be removed gets old and then counts as dead.
+                with contextlib.suppress(OSError):
+                    if (seen := look(self.path)) is not None and seen.data == self._data:
+                        self.path.unlink()
+                    return
 
     def _take(self) -> None:
         for _ in range(_ATTEMPTS):
