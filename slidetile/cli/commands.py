@@ -274,10 +274,18 @@ def export(*, store: Path, output: Path, as_json: bool) -> None:
 @click.option("-o", "--output", required=True, type=PATH, help="Folder of the stores.")
 @click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Slides tiled at a time, each in its own process.",
+    help="Slides tiled at a time, each in its own process; 0 tiles them in the command's own.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End a slide that takes longer, and go on with the others; needs --processes of 1 or "
+    "more.  [default: no limit]",
 )
 @json_option
 def batch(
@@ -285,13 +293,15 @@ def batch(
     slides: tuple[Path, ...],
     output: Path,
     processes: int,
+    timeout_s: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Tile many slides, or folders of slides; if one fails, it is reported and the others go on."""
     check_address_space()
     from slidetile.cli.facts import batch_facts
-    from slidetile.cohort.batch import SUMMARY_NAME, tile_slides
+    from slidetile.cohort.batch import tile_slides
+    from slidetile.cohort.summary import SUMMARY_NAME
     from slidetile.errors import SlideError
 
     how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
@@ -303,6 +313,7 @@ def batch(
             output,
             make_recipe(**options),
             processes=processes,
+            timeout_s=timeout_s,
             on_result=None if as_json else show_result,
             **writing,
         )

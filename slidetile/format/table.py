@@ -76,11 +76,12 @@ def read_parquet(path: Path) -> "pa.Table":
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
-        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
-            raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
-        table = file.read()
+        with path.open("rb") as opened:  # of a path with a colon, Arrow makes an address
+            file = pq.ParquetFile(opened)
+            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+            if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
+                raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
+            table = file.read()
         table.validate(full=True)
         flaw = _flaw(table)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last for column names

@@ -13,7 +13,7 @@ from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
-from slidetile.slides.native import DAMAGED, FetchedTiles, NativeTiles
+from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles
 from slidetile.slides.slide import Slide
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
 
@@ -107,8 +107,8 @@ class Copying:
         streams = iter(fetched.tiles.streams())
         for shard in fetched.task.shards:
             own = dict(zip(shard.chunks, streams, strict=False))
-            payloads = {place: stream for place, stream in own.items() if stream}
-            damaged = tuple(place for place, stream in own.items() if stream == DAMAGED)
+            payloads = {p: stream for p, stream in own.items() if isinstance(stream, bytes)}
+            damaged = {p: each.reason for p, each in own.items() if isinstance(each, Damaged)}
             yield EncodedShard(fetched.task.level, shard, payloads, damaged)
 
     def stored_bytes(self) -> int:

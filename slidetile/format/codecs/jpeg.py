@@ -9,6 +9,7 @@ import numpy as np
 from slidetile.choices import JPEG_QUALITY, CodecName
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkPixels, Parts
+from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
 
 _CRC = struct.Struct("<I")
@@ -49,17 +50,13 @@ class _JpegChunks:
     ) -> Pixels:
         """Decode the stream, whose own header must state the expected size.
 
-        The decoder compares it with where it writes to before it takes any memory.
+        A stream on which the decoder has a warning is damaged.
         """
-        import imagecodecs
-
         out = np.empty(shape, np.uint8) if scratch is None else scratch
-        image = out[..., 0] if shape[2] == 1 else out
         try:
-            imagecodecs.jpeg8_decode(payload, out=image)
-        except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
+            return decode_jpeg(payload, out)
+        except JpegError as error:
             raise ValueError(f"it is not a JPEG of the shape {shape}: {error}") from error
-        return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ class JpegCodec(_JpegChunks):
 
 @dataclass(frozen=True, slots=True)
 class NativeCodec(_JpegChunks):
-    """The slide's own JPEG tiles, copied byte for byte."""
+    """The slide's own JPEG tiles, copied without decoding them anew."""
 
     name: CodecName = "native"
     """Its name in a store."""

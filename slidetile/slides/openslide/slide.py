@@ -17,9 +17,12 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
+from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.slide import Level
+from slidetile.slides.tiff.checks import check_tiff
 
 _CACHE_BYTES = 32 << 20
 """Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
@@ -42,11 +45,16 @@ class VendorSlide(FileSlide):
     ------
     UnsupportedSlideError
         OpenSlide does not open the file.
+    FinalRefusalError
+        It is larger than any slide, or would be read with a loss.
+    SlideReadError
+        It is a TIFF whose directories are damaged.
     """
 
     reader = "openslide"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
+        check_tiff(path)
         self._lock = threading.Lock()
         self._handle = _open(path)
         self._process = os.getpid()
@@ -58,6 +66,7 @@ class VendorSlide(FileSlide):
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
         self._levels = _levels(self._handle, properties)
+        _check_sizes(self._levels, path)
         self._scan_area = _scan_area(properties)
 
     @property
@@ -188,6 +197,15 @@ def _levels(handle: openslide.OpenSlide, properties: dict[str, str]) -> tuple[Le
         _level(sizes[0], size, downsample, properties, f"openslide.level[{number}]")
         for number, (size, downsample) in enumerate(zip(sizes, downsamples, strict=True))
     )
+
+
+def _check_sizes(levels: tuple[Level, ...], path: Path) -> None:
+    try:
+        for level in levels:
+            check_size(*level.size)
+            check_block(level.tile_width_px or 1, level.tile_height_px or 1, 4)
+    except FinalRefusalError as error:
+        raise FinalRefusalError(f"{path.name} cannot be opened: {error}.") from error
 
 
 def _level(

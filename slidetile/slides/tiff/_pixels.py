@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slidetile.errors import SlideReadError, one_line
+from slidetile.errors import DamagedPixelsError, one_line
+from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.slides._background import composite
 from slidetile.slides.tiff._blocks import Block, BlockGrid
+from slidetile.slides.tiff._encoding import DamagedBlockError
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 
@@ -60,7 +62,7 @@ class TiffPixels:
 
         Raises
         ------
-        SlideReadError
+        DamagedPixelsError
             A block does not decode.
         """
         grid, region = self.grid, self.region
@@ -105,15 +107,19 @@ class TiffPixels:
             out = scratch.reshape(-1)[:count].reshape(height, width, grid.block_samples)
             try:
                 grid.decode(extent, out)
+            except MemoryError:
+                raise  # the block may be sound
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises on damaged data
                 failures.append(error)
             else:
                 return out[: cut[0], : cut[1]]
         raise self._damaged(block, failures[0]) from failures[0]
 
-    def _damaged(self, block: Block, error: Exception) -> SlideReadError:
+    def _damaged(self, block: Block, error: Exception) -> DamagedPixelsError:
         label = _label(self.grid, block)
-        return SlideReadError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        damaged = DamagedPixelsError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        damaged.reason = _reason(error)
+        return damaged
 
     def _finish(self, pixels: Pixels) -> Pixels:
         """Convert stored samples to grey or RGB."""
@@ -136,7 +142,9 @@ def fetch_region(
     Raises
     ------
     SlideReadError
-        The file could not be read, or a block lies behind its end.
+        The file could not be read.
+    DamagedPixelsError
+        A block lies beyond the end of the file as it was opened, or claims too many bytes.
     """
     blocks = list(grid.blocks(region))
     indices = [block.index for block in blocks]
@@ -145,10 +153,14 @@ def fetch_region(
     stored = [i for i, count in enumerate(counts) if count]
     for i in stored:
         if counts[i] > grid.stored_limit or offsets[i] + counts[i] > file.size:
-            raise SlideReadError(
+            damaged = DamagedPixelsError(
                 f"{_label(grid, blocks[i])} of {name} cannot be read: it claims {counts[i]} bytes "
                 f"from byte {offsets[i]} of a file of {file.size} bytes."
             )
+            damaged.reason = "beyond the end of the file"
+            if counts[i] > grid.stored_limit:
+                damaged.reason = "too many bytes"
+            raise damaged
     extents = file.read_extents([offsets[i] for i in stored], [counts[i] for i in stored])
     return TiffPixels(
         name=name,
@@ -159,6 +171,15 @@ def fetch_region(
         is_covered=len(stored) == len(blocks) and grid.bounds.contains(region),
         background=background,
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a block, in the same words for all blocks so damaged."""
+    if isinstance(error, JpegError):
+        return error.reason
+    if isinstance(error, DamagedBlockError):
+        return str(error)
+    return "does not decode"
 
 
 def _label(grid: BlockGrid, block: Block) -> str:
