@@ -47,7 +47,7 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, recover_replaced, refuse_if_busy
+from slidetile.writing.partial import check_destination, tidy_up
 from slidetile.writing.write import write_tiles
 
 
@@ -330,8 +330,7 @@ def tile_slide(
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
-    recover_replaced(store_path)
-    refuse_if_busy(store_path)
+    tidy_up(store_path)
     done = done_before(path, store_path, recipe, options=options)
     if done is not None:
         return done
