@@ -64,3 +64,7 @@ AnnotationOrigin = Literal["auto", "scan-area", "slide"]
 """Origin of an annotation file's coordinates; see `read_annotations`."""
 
 ANNOTATION_ORIGIN: AnnotationOrigin = "auto"
+
+
+class UnfitChoiceError(ValueError):
+    """A choice that is possible, but does not fit this slide, such as an mpp finer than its own."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from slidetile.cohort.batch import SlideResult
+from slidetile.errors import explain
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.summary import QualitySummary
@@ -189,6 +190,28 @@ class ErrorFacts(TypedDict):
     message: str
 
 
+class FailureFacts(TypedDict):
+    """A path of several that could not be dealt with."""
+
+    path: str
+    error: ErrorFacts
+
+
+class SeveralFacts(TypedDict):
+    """What `info` reports about several slides and stores."""
+
+    slides: list[SlideFacts]
+    stores: list[StoreFacts]
+    failed: list[FailureFacts]
+
+
+class SeveralVerifiedFacts(TypedDict):
+    """What `verify` reports about several stores."""
+
+    stores: list[VerifyFacts]
+    failed: list[FailureFacts]
+
+
 class ResultFacts(TypedDict):
     """The result of one slide of a batch."""
 
@@ -201,6 +224,7 @@ class ResultFacts(TypedDict):
     tile_bytes: int
     seconds: float
     error: ErrorFacts | None
+    note: str | None
 
 
 class BatchFacts(TypedDict):
@@ -337,6 +361,36 @@ def verify_facts(
     }
 
 
+def several_facts(
+    paths: Sequence[Path], outcomes: Sequence[SlideFacts | StoreFacts | Exception]
+) -> SeveralFacts:
+    """Return the facts about several slides and stores, and why others could not be read."""
+    known = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    return {
+        "slides": [facts for facts in known if facts["kind"] == "slide"],
+        "stores": [facts for facts in known if facts["kind"] == "store"],
+        "failed": _failures(paths, outcomes),
+    }
+
+
+def several_verified_facts(
+    paths: Sequence[Path], outcomes: Sequence[VerifyFacts | Exception]
+) -> SeveralVerifiedFacts:
+    """Return what `verify` found in several stores, and why others could not be verified."""
+    return {
+        "stores": [outcome for outcome in outcomes if not isinstance(outcome, Exception)],
+        "failed": _failures(paths, outcomes),
+    }
+
+
+def _failures(paths: Sequence[Path], outcomes: Sequence[object]) -> list[FailureFacts]:
+    return [
+        {"path": str(path), "error": {"type": type(error).__name__, "message": explain(error)}}
+        for path, error in zip(paths, outcomes, strict=True)
+        if isinstance(error, Exception)
+    ]
+
+
 def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
     """Return the facts about the GeoJSON file written for QuPath."""
     return {
@@ -368,6 +422,7 @@ def _result(result: SlideResult) -> ResultFacts:
         "error": None
         if result.error_type is None
         else {"type": result.error_type, "message": result.reason or ""},
+        "note": result.note,
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slidetile.choices import TISSUE_MPP
+from slidetile.choices import TISSUE_MPP, UnfitChoiceError
 from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
@@ -212,7 +212,7 @@ def _level_and_factor(levels: tuple[Level, ...], wanted: float) -> tuple[int, in
 def _check_size(width: int, height: int, mpp: float) -> None:
     if width * height > LARGEST_OVERVIEW_PX:
         coarser = mpp * math.sqrt(width * height / LARGEST_OVERVIEW_PX)
-        raise ValueError(
+        raise UnfitChoiceError(
             f"An overview has at most {LARGEST_OVERVIEW_PX // 10**6} megapixels, but at "
             f"{mpp:g} µm per pixel this slide's has {width}×{height} pixels. Ask for "
             f"{math.ceil(coarser)} µm or more, and check that the slide's own mpp is right."
