@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,6 +39,9 @@ from slidetile.cli.show import (
     show_results,
     warn,
 )
+
+if TYPE_CHECKING:
+    from slidetile.planning.plan import TilePlan
 
 _LAST_WORDS = "slidetile.last_words"
 
@@ -194,9 +197,13 @@ def tile(
     writing = take_writing_options(options)
     recipe = make_recipe(**options)
     begin = time.perf_counter()
+    plans: list[TilePlan] = []
     with usage_errors(), show_progress(quiet=as_json) as progress:
-        store = tile_slide(slide, target, recipe, on_progress=progress, **writing)
-    facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
+        store = tile_slide(
+            slide, target, recipe, on_progress=progress, on_plan=plans.append, **writing
+        )
+    left_out = [each for plan in plans for each in plan.left_out]
+    facts = tile_facts(store, time.perf_counter() - begin, progress.memory, left_out)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if store.unreadable:
         warn(
