@@ -5,6 +5,7 @@ Knows the steps from slide to store. Does not know the command line, nor other s
 """
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -300,6 +301,7 @@ def tile_slide(
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
+    on_plan: Callable[[TilePlan], None] | None = None,
 ) -> TileStore:
     """Find a slide's tissue and write its tiles into a store, in one call.
 
@@ -313,6 +315,9 @@ def tile_slide(
         How the slide becomes a store. None is `Recipe()`.
     workers, options, on_progress
         As in `write_tiles`.
+    on_plan
+        Called in this thread with the plan before it is carried out; its ``left_out`` says what
+        no tile will hold.
 
     Returns
     -------
@@ -338,9 +343,12 @@ def tile_slide(
         options = replace(options, existing="overwrite")  # which `done_before` has found right
     check_destination(store_path, overwrite=options.existing == "overwrite")
     with recipe.open(path) as slide:
+        plan = recipe.plan(slide)
+        if on_plan is not None:
+            on_plan(plan)
         return write_tiles(
             slide,
-            recipe.plan(slide),
+            plan,
             store_path,
             codec=recipe.codec,
             check=recipe.check,

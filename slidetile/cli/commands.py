@@ -53,6 +53,7 @@ from slidetile.cli.streams import documents_only, prepare_streams
 
 if TYPE_CHECKING:
     from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, VerifyFacts
+    from slidetile.tissue.left_out import LeftOut
 
 _LAST_WORDS = "slidetile.last_words"
 
@@ -266,20 +267,20 @@ def tile(
     from slidetile.cli.facts import tile_facts
     from slidetile.cli.progress import show_progress
     from slidetile.cli.sentences import tile_lines, unreadable_tiles
-    from slidetile.cli.several import tile_apart
+    from slidetile.cli.several import tile_apart, tile_here
     from slidetile.cohort.folder import store_name
     from slidetile.cohort.no_tiles import store_note
-    from slidetile.recipe import tile_slide
 
     target = output or Path(store_name(slide))
     _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
     writing = take_writing_options(options)
     recipe = make_recipe(**options)
     begin = time.perf_counter()
+    left_out: list[LeftOut] = []
     with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
-        call = tile_apart if isolate else tile_slide
-        store = call(slide, target, recipe, on_progress=progress, **writing)
-    facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
+        call = tile_apart if isolate else tile_here
+        store = call(slide, target, recipe, progress, left_out.extend, **writing)
+    facts = tile_facts(store, time.perf_counter() - begin, progress.memory, left_out)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if (note := store_note(store)) is not None:
         warn(note)

@@ -18,6 +18,7 @@ from slidetile.raster.region import Region
 from slidetile.runtime.governor import MemoryUse
 from slidetile.slides.slide import Level, Slide
 from slidetile.store.store import TileStore
+from slidetile.tissue.left_out import LeftOut
 from slidetile.verify.finding import Finding
 from slidetile.writing.estimate import Estimate
 
@@ -117,6 +118,18 @@ class StoreFacts(TypedDict):
     quality: QualityFacts
 
 
+class LeftOutFacts(TypedDict):
+    """What one filter dropped."""
+
+    what: str
+    count: int
+    of: int | None
+    area_um2: float | None
+    option: str | None
+    limit: float | str | None
+    message: str
+
+
 class PlanFacts(TypedDict):
     """What `plan` reports."""
 
@@ -131,6 +144,7 @@ class PlanFacts(TypedDict):
     grid_tiles: int
     tissue_pieces: int
     tissue_fraction: float
+    left_out: list[LeftOutFacts]
     codec: str
     store_bytes: int
     seconds: float
@@ -153,6 +167,7 @@ class TileFacts(TypedDict):
 
     store: StoreFacts
     already_done: bool
+    left_out: list[LeftOutFacts]
     seconds: float
     memory: MemoryFacts | None
 
@@ -317,6 +332,7 @@ def plan_facts(
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
         "tissue_fraction": plan.tissue.tissue_fraction,
+        "left_out": [_left_out(each) for each in plan.left_out],
         "codec": cost.codec,
         "store_bytes": cost.bytes,
         "seconds": cost.seconds,
@@ -327,14 +343,17 @@ def plan_facts(
     }
 
 
-def tile_facts(store: TileStore, seconds: float, memory: MemoryUse | None) -> TileFacts:
-    """Return the facts about a finished store, and the time and memory its run took.
+def tile_facts(
+    store: TileStore, seconds: float, memory: MemoryUse | None, left_out: Sequence[LeftOut]
+) -> TileFacts:
+    """Return the facts about a finished store, what it leaves out, and what its run took.
 
     ``memory`` is None for a store that was finished before.
     """
     return {
         "store": store_facts(store),
         "already_done": memory is None,
+        "left_out": [_left_out(each) for each in left_out],
         "seconds": round(seconds, 3),
         "memory": None
         if memory is None
@@ -406,6 +425,18 @@ def batch_facts(results: Sequence[SlideResult], summary_path: Path) -> BatchFact
     return {
         "summary_path": str(summary_path),
         "slides": [_result(result) for result in results],
+    }
+
+
+def _left_out(left_out: LeftOut) -> LeftOutFacts:
+    return {
+        "what": left_out.what,
+        "count": left_out.count,
+        "of": left_out.of,
+        "area_um2": left_out.area_um2,
+        "option": left_out.flag,
+        "limit": left_out.limit,
+        "message": str(left_out),
     }
 
 

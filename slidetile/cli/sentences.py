@@ -9,6 +9,7 @@ from statistics import fmean
 from slidetile.cli.facts import (
     AreaFacts,
     ExportFacts,
+    LeftOutFacts,
     Level0Facts,
     LevelFacts,
     PlanFacts,
@@ -91,6 +92,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "grid": f"{grid} tiles of {facts['tile_size_px']} px",
         "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        **_left_out(facts["left_out"]),
         "codec": facts["codec"],
         "store takes": size_bytes(facts["store_bytes"]),
         "time": duration(facts["seconds"]),
@@ -107,6 +109,7 @@ def tile_lines(facts: TileFacts) -> Lines:
         return {"already done": "this slide with these settings; nothing was written", **lines}
     return {
         **lines,
+        **_left_out(facts["left_out"]),
         "time": duration(facts["seconds"]),
         "memory": f"{size_bytes(memory['peak_bytes'])} at most",
         "budget": f"{size_bytes(memory['budget_bytes'])}, throttled {memory['throttled']} times",
@@ -120,6 +123,11 @@ def export_lines(facts: ExportFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "file": size_bytes(facts["file_bytes"]),
     }
+
+
+def _left_out(facts: Sequence[LeftOutFacts]) -> Lines:
+    """Return the line about what filters dropped, if they dropped anything."""
+    return {"left out": "; ".join(each["message"] for each in facts)} if facts else {}
 
 
 def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:
