@@ -3,33 +3,39 @@
 Knows slides, stores and results. Does not know tiles.
 """
 
-import csv
-import io
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
-from slidetile.errors import StoreExistsError, explain
-from slidetile.recipe import Recipe, tile_slide
+from slidetile.cohort.no_tiles import store_note
+from slidetile.cohort.summary import SUMMARY_NAME, Summary
+from slidetile.errors import explain
+from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
+from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
-from slidetile.runtime.files import write_whole
-from slidetile.runtime.processes import in_processes
-from slidetile.store.store import TileStore, open_store
-from slidetile.writing.options import WriteOptions
+from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
+from slidetile.runtime.processes import ProcessDiedError, in_processes
+from slidetile.store.store import TileStore
+from slidetile.writing.options import OnProgress, Progress, WriteOptions
+from slidetile.writing.partial import check_place
 
 _log = logging.getLogger(__name__)
 
 Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 
-SUMMARY_NAME = "summary.csv"
+OnSlideProgress = Callable[[str, Progress], None]
+"""Takes the path of a slide being tiled, as given, and how far it is."""
+
+_PROGRESS_S = 0.2
+"""A slide's progress is told this often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,10 @@ class SlideResult:
     reason: str | None = None
     """Why the slide failed, in one line; None where it did not."""
 
+    note: str | None = None
+    """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
+    where there is nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
@@ -85,15 +95,17 @@ class BatchReport:
         return tuple(result for result in self.results if result.unreadable)
 
 
-def tile_slides(
+def tile_slides(  # noqa: PLR0913  each says one thing about the run
     paths: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     recipe: Recipe | None = None,
     *,
     processes: int = 0,
+    timeout_s: float | None = None,
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_result: Callable[[SlideResult], None] | None = None,
+    on_progress: OnSlideProgress | None = None,
 ) -> BatchReport:
     """Tile many slides; one bad slide never ends the run.
 
@@ -104,21 +116,30 @@ def tile_slides(
     out
         Folder of the stores; it is made if missing. A store has its slide's name without the
         suffix; where that is not unique, the names of the folders above are put before it. The
-        file ``summary.csv`` in it has a row for each slide, and is written anew after each slide.
+        file ``summary.csv`` in it has a row for each slide of this and of all earlier runs, and is
+        written anew after each slide; several runs may write into one folder at a time.
     recipe
         How each slide becomes a store. None is `Recipe()`.
     processes
         0 tiles the slides one after another in this process. With 1 or more, that many processes
-        each tile one slide at a time, and a crash of a decoder costs only its slide. A script
-        that does this needs the usual ``if __name__ == "__main__":``.
+        each tile one slide at a time, and a crash of a decoder or a detector costs only its slide.
+        A script that does this needs the usual ``if __name__ == "__main__":``; the command line,
+        which has it, does this by default.
+    timeout_s
+        Seconds that a slide may take, with the start of its process; a slide that takes longer has
+        failed, and the others go on. This needs ``processes`` of 1 or more. None is for ever.
     workers
         Number of threads for each slide. None divides the cores of this process among the
         processes.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
-        done", not an error.
+        done", not an error. One with unreadable tiles is tried again where its slide's file has
+        changed since.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
+    on_progress
+        Called in this thread with the path and the progress of each slide that is being tiled,
+        now and then.
 
     Returns
     -------
@@ -128,35 +149,74 @@ def tile_slides(
     Raises
     ------
     ValueError
-        ``processes`` is negative, or ``workers`` less than 1.
-    OSError
+        ``processes`` is negative, ``workers`` less than 1, ``timeout_s`` not above 0, or given
+        with ``processes`` of 0.
+    StoreBusyError, OSError
         The output folder cannot be made, or the summary cannot be written.
     """
-    if processes < 0:
-        raise ValueError(f"processes must be 0 or more, but it is {processes}.")
+    _check_times(processes, timeout_s)
     threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
+    check_place(folder / SUMMARY_NAME)
     folder.mkdir(parents=True, exist_ok=True)
-    slides = find_slides(paths)
-    names = store_names(slides)
-    jobs = [
-        _Job(slide, folder / name, recipe or Recipe(), threads, options or WriteOptions())
-        for slide, name in zip(slides, names, strict=True)
-    ]
+    summary = Summary(folder, [field.name for field in fields(SlideResult)])
+    jobs = _jobs(paths, folder, recipe or Recipe(), threads, options or WriteOptions())
     results: dict[int, SlideResult] = {}
-    with closing(_carry_out(jobs, processes)) as finished:  # on any error, the processes end too
+    # On any error, the processes end too.
+    with closing(_carry_out(jobs, processes, timeout_s, on_progress)) as finished:
         for number, result in finished:
             results[number] = result
-            _write_summary(folder / SUMMARY_NAME, [results[n] for n in sorted(results)])
+            summary.enter(_row(result, jobs[number]))
             if on_result is not None:
                 on_result(result)
-    if not jobs:
-        _write_summary(folder / SUMMARY_NAME, [])
+    summary.finish()
     return BatchReport(results=tuple(results[n] for n in sorted(results)))
+
+
+def _check_times(processes: int, timeout_s: float | None) -> None:
+    if processes < 0:
+        raise ValueError(f"processes must be 0 or more, but it is {processes}.")
+    if timeout_s is None:
+        return
+    if not timeout_s > 0:
+        raise ValueError(f"timeout_s must be more than 0 seconds, but it is {timeout_s}.")
+    if processes == 0:
+        raise ValueError(
+            "A time limit for a slide ends its process, so it needs processes (--processes) of 1 "
+            "or more, but this is 0: the slides are tiled in the calling process."
+        )
+
+
+def _jobs(
+    paths: Iterable[str | os.PathLike[str]],
+    folder: Path,
+    recipe: Recipe,
+    workers: int,
+    options: WriteOptions,
+) -> list["_Job"]:
+    here = Path.cwd()
+    if recipe.annotations is not None:
+        where = here / os.fspath(recipe.annotations.path)
+        recipe = replace(recipe, annotations=replace(recipe.annotations, path=where))
+    slides = find_slides(paths)
+    return [
+        _Job(here, slide, folder / name, recipe, workers, options)
+        for slide, name in zip(slides, store_names(slides), strict=True)
+    ]
+
+
+def _row(result: SlideResult, job: "_Job") -> dict[str, object]:
+    """Return a result as a row of the summary, whose paths mean the same in every folder."""
+    store = None if result.store is None else os.path.abspath(job.here / result.store)  # noqa: PTH100
+    slide = os.path.abspath(job.here / job.slide)  # noqa: PTH100  links stay
+    return {**asdict(result), "slide": slide, "store": store}
 
 
 class _Job(NamedTuple):
     """One slide to tile, in any process."""
+
+    here: Path
+    """The folder that relative paths begin in: what a detector does may change the process's."""
 
     slide: Path
     store: Path
@@ -164,16 +224,26 @@ class _Job(NamedTuple):
     workers: int
     options: WriteOptions
 
-    def run(self) -> SlideResult:
+    def run(self, on_progress: OnSlideProgress | None = None) -> SlideResult:
         """Tile the slide, and return its result; an error becomes the result "failed"."""
         begin = time.perf_counter()
         try:
-            done = self._done_before()
-            store = self._tiled() if done is None else done  # a store of 0 tiles is false
-            unreadable, tile_bytes = store.unreadable, store.tile_bytes
-        except Exception as error:  # noqa: BLE001  one bad slide never ends the run
+            with folder_kept():
+                return self._result(begin, on_progress)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  one bad slide never ends the run
             _log.debug("%s", self.slide, exc_info=True)
-            return self.failure(error, explain(error), time.perf_counter() - begin)
+            return self.failure(error, _reason(error), time.perf_counter() - begin)
+
+    def run_in_child(self) -> SlideResult:
+        """Tile the slide as `run` does, and tell the parent of the progress."""
+        return self.run(lambda _, progress: report(progress))
+
+    def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
+        done = self._done_before()
+        store = self._tiled(on_progress) if done is None else done  # a store of 0 tiles is false
+        unreadable = store.unreadable
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
@@ -182,16 +252,33 @@ class _Job(NamedTuple):
             codec=store.codec,
             tiles=len(store),
             unreadable=unreadable,
-            tile_bytes=tile_bytes,
+            tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
+            note=store_note(store),
         )
 
-    def _tiled(self) -> TileStore:
+    def _tiled(self, on_progress: OnSlideProgress | None) -> TileStore:
         return tile_slide(
-            self.slide, self.store, self.recipe, workers=self.workers, options=self.options
+            self.here / self.slide,
+            self.here / self.store,
+            self.recipe,
+            workers=self.workers,
+            options=self._options,
+            on_progress=None if on_progress is None else self._now_and_then(on_progress),
         )
 
-    def failure(self, error: Exception, reason: str, seconds: float = 0.0) -> SlideResult:
+    def _now_and_then(self, on_progress: OnSlideProgress) -> OnProgress:
+        told_s = -math.inf
+
+        def tell(progress: Progress) -> None:
+            nonlocal told_s
+            if time.monotonic() - told_s > _PROGRESS_S:
+                told_s = time.monotonic()
+                on_progress(str(self.slide), progress)
+
+        return tell
+
+    def failure(self, error: BaseException, reason: str, seconds: float = 0.0) -> SlideResult:
         """Return the result of a slide that failed."""
         return SlideResult(
             slide=str(self.slide),
@@ -209,25 +296,41 @@ class _Job(NamedTuple):
         StoreExistsError
             The store is of another slide or of other settings.
         """
-        if self.options.existing == "overwrite" or not self.store.exists():
-            return None
-        store = open_store(self.store)
-        is_anonymous = store.metadata.source.is_anonymous
-        with self.recipe.open(self.slide) as slide:
-            if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
-                return store
-        raise StoreExistsError(
-            f"{self.store} was made from another slide or with other settings: choose another "
-            "folder, or overwrite it on purpose."
-        )
+        slide, store = self.here / self.slide, self.here / self.store
+        return done_before(slide, store, self.recipe, options=self._options)
+
+    @property
+    def _options(self) -> WriteOptions:
+        """The options, and that unreadable tiles are tried again where the slide has changed."""
+        changed = changed_since(self.here / self.slide, self.here / self.store)
+        is_again = self.options.retry_unreadable or changed
+        return replace(self.options, retry_unreadable=is_again)
 
 
-def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, SlideResult]]:
+def _reason(error: BaseException) -> str:
+    if isinstance(error, Exception):
+        return explain(error)
+    return exit_sentence("a detector or a reader", error)
+
+
+def _carry_out(
+    jobs: Sequence[_Job],
+    processes: int,
+    timeout_s: float | None,
+    on_progress: OnSlideProgress | None,
+) -> Generator[tuple[int, SlideResult]]:
     """Yield (number, result) of each job when it ends."""
     if processes == 0:
-        yield from ((number, job.run()) for number, job in enumerate(jobs))
+        yield from ((number, job.run(on_progress)) for number, job in enumerate(jobs))
         return
-    with closing(in_processes([job.run for job in jobs], processes)) as finished:
+
+    def on_report(number: int, progress: Progress) -> None:
+        if on_progress is not None:
+            on_progress(str(jobs[number].slide), progress)
+
+    calls = [job.run_in_child for job in jobs]
+    started = in_processes(calls, processes, timeout_s=timeout_s, on_report=on_report)
+    with closing(started) as finished:
         for number, future in finished:
             yield number, _collect(future, jobs[number])
 
@@ -235,18 +338,14 @@ def _carry_out(jobs: Sequence[_Job], processes: int) -> Generator[tuple[int, Sli
 def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
     try:
         return future.result()
-    except BrokenProcessPool as error:
-        reason = "its process died: the decoder crashed on this file, or memory ran out"
+    except ProcessDiedError as error:
+        reason = f"{error}: a decoder or a detector crashed on this slide, or memory ran out"
         return job.failure(error, reason)
+    except (TimeoutError, ForeignExitError) as error:
+        return job.failure(error, explain(error))
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
-        reason = f"could not be handed to another process: {explain(error)}; see processes=0"
+        reason = (
+            f"could not be handed to another process: {explain(error)}; tile in the calling "
+            "process: processes=0 (--processes 0)"
+        )
         return job.failure(error, reason)
-
-
-def _write_summary(path: Path, results: Sequence[SlideResult]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [field.name for field in fields(SlideResult)])
-    writer.writeheader()
-    writer.writerows(asdict(result) for result in results)
-    # A path may hold bytes that are not text; escaped, they leave the table readable.
-    write_whole(path, [text.getvalue().encode(errors="backslashreplace")])

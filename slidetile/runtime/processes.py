@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
+import math
 import multiprocessing
-import os
 import signal
 import threading
 import time
@@ -11,9 +11,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_any
-from typing import TypeVar, cast
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple, TypeVar, cast
 
-from slidetile.runtime.heap import tune_heap
+from slidetile.runtime.child import begin, stoppable
+from slidetile.runtime.foreign import ForeignExitError, exit_sentence
 
 Result = TypeVar("Result")
 
@@ -23,46 +25,116 @@ CALLS_PER_PROCESS = 50
 STOP_S = 0.5
 """A process that must stop has this long to tidy up; the parent then still ends within a second."""
 
+LISTEN_S = 0.1
+"""How often the parent listens to what running calls report and log."""
+
+OnReport = Callable[[int, Any], None]
+"""Takes the number of a call, and what it reports."""
+
+
+class ProcessDiedError(BrokenProcessPool):
+    """The process of a call has died; the message says by which signal, where that is known."""
+
 
 def in_processes(
-    calls: Sequence[Callable[[], Result]], count: int
+    calls: Sequence[Callable[[], Result]],
+    count: int,
+    *,
+    timeout_s: float | None = None,
+    on_report: OnReport | None = None,
 ) -> Generator[tuple[int, "Future[Result]"]]:
     """Yield (number, finished future) of each call as it ends.
 
-    The future of a call whose process died holds a `BrokenProcessPool`. If an error, Ctrl-C or
-    ``close`` ends the iterator early, the processes stop within `STOP_S`; calls under way get a
-    KeyboardInterrupt.
+    If an error, Ctrl-C or ``close`` ends the iterator early, the processes stop within `STOP_S`;
+    calls under way get a KeyboardInterrupt. What the calls log is logged here.
+
+    Parameters
+    ----------
+    calls
+        What is called, once each; picklable.
+    count
+        Number of processes, and of calls at a time.
+    timeout_s
+        Seconds that a call may take, with the start of its process; None is for ever. The process
+        of a call that takes longer is ended.
+    on_report
+        Called in this thread with what the calls hand to `report`.
+
+    Yields
+    ------
+    The future of a call whose process died holds a `ProcessDiedError`, of one that took too long a
+    TimeoutError, and of one that wanted to end the process a `ForeignExitError`.
     """
     with _start_method_left_open():
-        yield from _in_processes(calls, count)
+        yield from _in_processes(calls, count, timeout_s or math.inf, on_report or _ignore)
+
+
+def in_process_of_its_own(
+    call: Callable[[], Result], *, on_report: OnReport | None = None
+) -> Result:
+    """Return the result of one call in another process.
+
+    Raises
+    ------
+    ProcessDiedError
+        The process has died.
+    Exception
+        What the call raised.
+    """
+    with contextlib.closing(in_processes([call], 1, on_report=on_report)) as ended:
+        _, future = next(ended)
+        return future.result()
+
+
+class _Running(NamedTuple):
+    """A call under way."""
+
+    number: int
+    child: "_Child"
+    end_s: float
 
 
 def _in_processes(
-    calls: Sequence[Callable[[], Result]], count: int
+    calls: Sequence[Callable[[], Result]], count: int, timeout_s: float, on_report: OnReport
 ) -> Generator[tuple[int, "Future[Result]"]]:
-    executors = [_executor() for _ in range(min(count, len(calls)))]
-    idle = list(range(len(executors)))
+    idle = [_Child() for _ in range(min(count, len(calls)))]
     waiting = list(enumerate(calls))[::-1]
-    running: dict[Future[Result], tuple[int, int]] = {}
+    running: dict[Future[Result], _Running] = {}
     try:
         while waiting or running:
             while waiting and idle:
                 number, call = waiting.pop()
-                place = idle.pop()
-                running[_submit(executors[place], call)] = number, place
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                number, place = running.pop(future)
-                if isinstance(future.exception(), BrokenProcessPool):
-                    executors[place].shutdown(wait=False)
-                    executors[place] = _executor()
-                idle.append(place)
-                yield number, future
+                child = idle.pop()
+                future = child.submit(call)
+                running[future] = _Running(number, child, time.monotonic() + timeout_s)
+            for future in _ended(running, on_report):
+                number, child, end_s = running.pop(future)
+                outcome = child.outcome(future, timeout_s if time.monotonic() > end_s else None)
+                idle.append(child.or_another())
+                yield number, outcome
     except BaseException:
-        _stop(executors)
+        _stop([*idle, *(each.child for each in running.values())])
         raise
     finally:
-        for executor in executors:
-            executor.shutdown(wait=False, cancel_futures=True)
+        for child in [*idle, *(each.child for each in running.values())]:
+            child.close()
+
+
+def _ended(
+    running: dict["Future[Result]", _Running], on_report: OnReport
+) -> list["Future[Result]"]:
+    """Wait a while; return the futures of the calls that have ended, or whose time is over."""
+    wait(running, timeout=LISTEN_S, return_when=FIRST_COMPLETED)
+    now = time.monotonic()
+    ended = [future for future, each in running.items() if future.done() or now > each.end_s]
+    for each in running.values():
+        for report in each.child.reports():
+            on_report(each.number, report)
+    return ended
+
+
+def _ignore(number: int, report: Any) -> None:
+    """Take a report that nobody wants."""
 
 
 @contextlib.contextmanager
@@ -84,70 +156,110 @@ def _start_method() -> str | None:
     return multiprocessing.get_start_method(allow_none=True)
 
 
-def _executor() -> ProcessPoolExecutor:
-    """Return one process of its own, so that a crash shows which call caused it."""
-    log_levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
-    return ProcessPoolExecutor(
-        1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(log_levels, threading.stack_size()),
-        max_tasks_per_child=CALLS_PER_PROCESS,
-    )
+class _Child:
+    """One process of its own, so that a crash shows which call caused it."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        log_levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
+        self._listen, self._tell = context.Pipe(duplex=False)
+        self._executor = ProcessPoolExecutor(
+            1,
+            mp_context=context,
+            initializer=begin,
+            initargs=(log_levels, threading.stack_size(), self._tell),
+            max_tasks_per_child=CALLS_PER_PROCESS,
+        )
+        self._seen: dict[int, BaseProcess] = {}
+        self._is_sound = True
+
+    @property
+    def processes(self) -> list[BaseProcess]:
+        """The process, which is replaced now and then: all that may still run."""
+        # Public from Python 3.14 on only, as terminate_workers and kill_workers.
+        self._seen |= dict(self._executor._processes or {})  # noqa: SLF001
+        return list(self._seen.values())
+
+    def submit(self, call: Callable[[], Result]) -> "Future[Result]":
+        """Submit a call; a process that starts for it ignores Ctrl-C: its parent handles it."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            return self._executor.submit(stoppable, call)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def reports(self) -> Iterator[Any]:
+        """Yield what the running call has reported, and log what it has logged."""
+        _ = self.processes  # seen while it lives
+        with contextlib.suppress(OSError, EOFError):  # the process has died in the middle
+            while self._listen.poll():
+                report = self._listen.recv()
+                if isinstance(report, logging.LogRecord):
+                    logging.getLogger(report.name).handle(report)
+                else:
+                    yield report
+
+    def outcome(self, future: "Future[Result]", timeout_s: float | None) -> "Future[Result]":
+        """Return a call's future as the caller gets it."""
+        if not future.done():
+            self._is_sound = False
+            _stop([self])
+            return _failed(TimeoutError(f"it took longer than {timeout_s:g} s, so it was ended"))
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool):
+            self._is_sound = False
+            return _failed(ProcessDiedError(f"its process died{self._how_it_died()}"))
+        if error is not None and not isinstance(error, Exception):
+            return _failed(ForeignExitError(exit_sentence("a detector or a reader", error)))
+        return future
+
+    def or_another(self) -> "_Child":
+        """Return this child, or another in its place where its process has died."""
+        if self._is_sound:
+            return self
+        self.close()
+        return _Child()
+
+    def close(self) -> None:
+        """Let the process end, as soon as it has nothing to do."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._listen.close()
+        self._tell.close()
+
+    def _how_it_died(self) -> str:
+        end = time.monotonic() + STOP_S
+        while time.monotonic() < end:
+            codes = [process.exitcode for process in self._seen.values()]
+            if codes and codes[-1] is not None:
+                return _how(codes[-1])
+            time.sleep(0.01)
+        return ""
 
 
-def _submit(executor: ProcessPoolExecutor, call: Callable[[], Result]) -> "Future[Result]":
-    """Submit a call; a process that starts for it ignores Ctrl-C, since its parent handles it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        return executor.submit(_stoppable, call)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _how(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f" with the exit code {exit_code}"
+    with contextlib.suppress(ValueError):
+        return f" of signal {-exit_code} ({signal.strsignal(-exit_code)})"
+    return f" of signal {-exit_code}"
 
 
-def _stop(executors: Sequence[ProcessPoolExecutor]) -> None:
+def _failed(error: Exception) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+def _stop(children: Sequence[_Child]) -> None:
     """End the processes: by SIGTERM, so that they release what they hold, then by SIGKILL."""
-    # Public from Python 3.14 on only, as terminate_workers and kill_workers.
-    children = [child for e in executors for child in list((e._processes or {}).values())]  # noqa: SLF001
-    for child in children:
-        child.terminate()
-    alive = {child.sentinel: child for child in children}
+    processes = [process for child in children for process in child.processes]
+    processes = [process for process in processes if process.exitcode is None]
+    for process in processes:
+        process.terminate()
+    alive = {process.sentinel: process for process in processes}
     end = time.monotonic() + STOP_S
     while alive and (left := end - time.monotonic()) > 0:
         for sentinel in wait_for_any(list(alive), timeout=left):
             del alive[cast("int", sentinel)]
-    for child in alive.values():
-        child.kill()
-
-
-def _begin(log_levels: dict[str, int], stack_bytes: int) -> None:
-    """Set up this process: logging and threads as in its parent, and an end when its parent ends.
-
-    Its heap is tuned too, since it runs nothing but our calls.
-    """
-    tune_heap()
-    threading.stack_size(stack_bytes)
-    for name, level in log_levels.items():
-        logging.getLogger(name).setLevel(level)
-    threading.Thread(target=_end_with_parent, name="slidetile_parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    threading.Event().wait(STOP_S)
-    os._exit(128 + signal.SIGTERM)
-
-
-def _stoppable(call: Callable[[], Result]) -> Result:
-    """Make a call; SIGTERM interrupts it as Ctrl-C would, and then ends the process."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return call()
-    except KeyboardInterrupt:
-        os._exit(128 + signal.SIGTERM)  # no one waits for the result any more
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    for process in alive.values():
+        process.kill()

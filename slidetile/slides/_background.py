@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from slidetile.errors import DamagedPixelsError
 from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 
@@ -13,8 +12,6 @@ _DARK = 48
 
 _WHOLE_PX = 16_000_000
 _SAMPLE_SIDE_PX = 512
-_LEAST_SIDE_PX = 256
-"""Side of what is given up where it is damaged: a usual native tile."""
 
 
 def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> Colour:
@@ -25,39 +22,15 @@ def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> 
     size
         (width, height) of the slide's coarsest level; a large level is sampled.
     read
-        Reads a region that is given in pixels of that level. Damaged parts do not count; where
-        all is damaged, it is white.
+        Reads a region that is given in pixels of that level; what is damaged counts as white.
 
     Raises
     ------
     SlideReadError
         The file could not be read.
     """
-    brightest = [each for region in _samples(*size) for each in _brightest(region, read)]
-    if not brightest:
-        return WHITE
+    brightest = [read(region).max(axis=2).ravel() for region in _samples(*size)]
     return BLACK if np.median(np.concatenate(brightest)) < _DARK else WHITE
-
-
-def _brightest(region: Region, read: Callable[[Region], Pixels]) -> Iterator[Pixels]:
-    """Yield the brightest channel of each pixel of what is not damaged."""
-    try:
-        pixels = read(region)
-    except DamagedPixelsError:
-        if max(region.width, region.height) <= _LEAST_SIDE_PX:
-            return
-        for part in _quarters(region):
-            yield from _brightest(part, read)
-    else:
-        yield pixels.max(axis=2).ravel()
-
-
-def _quarters(region: Region) -> Iterator[Region]:
-    across, down = -(-region.width // 2), -(-region.height // 2)
-    for y in range(region.y, region.bottom, down):
-        for x in range(region.x, region.right, across):
-            right, bottom = min(x + across, region.right), min(y + down, region.bottom)
-            yield Region.from_edges(x, y, right, bottom)
 
 
 def _samples(width: int, height: int) -> Iterator[Region]:

@@ -10,8 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
+from slidetile.runtime.foreign import foreign
 from slidetile.slides.overview import Overview
 from slidetile.slides.slide import Slide
 from slidetile.tissue.imaging import is_dark
@@ -109,14 +111,21 @@ def choose_detector(image: Pixels, *, keep_pen: bool = False) -> AnyDetector:
 
 
 def run_detector(detector: AnyDetector, slide: Slide, overview: Overview) -> Mask:
-    """Call a detector by the method it has, and check the mask it returns."""
-    if isinstance(detector, SlideDetector):
-        mask = detector.detect_slide(slide, overview)
-    elif isinstance(detector, ScaledDetector):
-        mpp = None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
-        mask = detector.detect(overview.image, mpp=mpp)
-    else:
-        mask = detector(overview.image)
+    """Call a detector by the method it has, and check the mask it returns.
+
+    Raises
+    ------
+    ForeignExitError
+        The detector wanted to end the process.
+    """
+    with foreign(f"The detector {_name(detector)}"):
+        if isinstance(detector, SlideDetector):
+            mask = detector.detect_slide(slide, overview)
+        elif isinstance(detector, ScaledDetector):
+            mpp = None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
+            mask = detector.detect(overview.image, mpp=mpp)
+        else:
+            mask = detector(overview.image)
     return checked_mask(mask, overview, f"The mask returned by {_name(detector)}")
 
 
@@ -139,7 +148,7 @@ def checked_mask(mask: Any, overview: Overview, what: str) -> Mask:
         )
     expected = overview.image.shape[:2]
     if mask.shape != expected:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"{what} must have the overview's {expected[0]} rows and {expected[1]} columns, but "
             f"its shape is {mask.shape}."
         )

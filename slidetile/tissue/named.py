@@ -7,6 +7,7 @@ import functools
 import importlib
 from typing import Any
 
+from slidetile.runtime.foreign import foreign
 from slidetile.tissue.detector import AnyDetector, check_detector
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
@@ -30,11 +31,15 @@ def load_detector(name: str) -> AnyDetector:
         The name is malformed, or nothing has that name.
     TypeError
         What has that name is not a detector, or a class that cannot be made without options.
+    ForeignExitError
+        Its module wanted to end the process.
     """
-    detector = SHORT_NAMES.get(name) or _imported(name)
+    with foreign(f"The detector {name}"):
+        detector = SHORT_NAMES.get(name) or _imported(name)
     if isinstance(detector, type):
         try:
-            detector = detector()
+            with foreign(f"The detector {name}"):
+                detector = detector()
         except TypeError as error:
             raise TypeError(
                 f"{name} cannot be made without options ({error}). Make one in your own "

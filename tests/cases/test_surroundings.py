@@ -356,11 +356,11 @@ def test_43_two_batches_in_one_folder_lose_no_row(made, tmp_path):
     for process, (output, errors) in zip(begun, told, strict=True):
         assert process.returncode in (0, 1), errors
         assert "Traceback" not in errors
-        own.append(json.loads(output))
+        own.append(json.loads(output)["slides"])
         has_failed = any(result["status"] == "failed" for result in own[-1])
         assert process.returncode == has_failed
     slides = {str(folder / place) for place in ("x/a.svs", "x/b.svs", "y/a.svs", "y/c.svs")}
-    assert {result["slide"] for results in own for result in results} == slides
+    assert {result["slide_path"] for results in own for result in results} == slides
     found = {row["slide"]: row for row in all_rows(out)}
     assert found.keys() == slides
     _assert_no_store_is_shared(found.values())

@@ -58,10 +58,9 @@ def test_one_bad_slide_of_each_kind_never_ends_the_run(
     assert "Traceback" not in done.stderr
     told = {os.path.relpath(row["slide"], slides): row for row in rows(out)}
     assert list(told) == [
-        "z.svs",
+        *("missing.svs", "z.svs"),
         *("a/same.svs", "b/other.svs", "b/same.svs"),
         *("bad/cut.svs", "bad/empty.svs", "bad/loop.tiff", "bad/text.svs"),
-        "missing.svs",
     ]
     assert len(done.stderr.splitlines()) == len(told) == 9
     for name, reason in {**bad_slides, "missing": "does not exist"}.items():
@@ -303,6 +302,115 @@ def test_callers_mistakes(sample, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             st.Recipe(**wrong)
+
+
+def test_runs_into_one_folder_merge_their_rows(sample, damaged_sample, tmp_path, monkeypatch):
+    for name, slide in {"x/a": damaged_sample, "x/b": sample, "y/a": sample}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(slide, tmp_path / f"{name}.svs")
+    monkeypatch.chdir(tmp_path / "y")
+    st.tile_slides(["a.svs"], "../out", SMALL)
+    monkeypatch.chdir(tmp_path / "x")
+    st.tile_slides(["b.svs", "a.svs"], tmp_path / "out", SMALL)
+    told = {row["slide"]: row for row in rows(tmp_path / "out")}
+    paths = [str(tmp_path / f"{name}.svs") for name in ("x/a", "x/b", "y/a")]
+    assert list(told) == paths
+    assert [told[path]["status"] for path in paths] == ["failed", "ok", "ok"]
+    assert "was made from another slide" in told[paths[0]]["reason"]
+    assert told[paths[2]]["store"] == str(tmp_path / "out" / "a.zarr")
+    st.tile_slides([tmp_path / "x" / "b.svs"], tmp_path / "out", SMALL)
+    assert [row["status"] for row in rows(tmp_path / "out")] == ["failed", "already done", "ok"]
+
+
+def test_a_summary_that_is_not_ours_is_kept(sample, tmp_path):
+    mine = tmp_path / "summary.csv"
+    for content in ("name,grade\nx,3\n", "\0", "slide\n\xff"):
+        mine.write_bytes(content.encode("latin-1"))
+        with pytest.raises(FileExistsError, match="not a table that slidetile has written"):
+            st.tile_slides([sample], tmp_path, SMALL)
+        assert mine.read_bytes() == content.encode("latin-1")
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+FOREIGN = """
+import os, sys, time
+
+def detect(image):
+    if image.shape[0] > image.shape[1]:
+        {act}
+    return image[..., 0] < 200
+"""
+
+ACTS = {
+    "sys.exit(0)": ("ForeignExitError", "detector detect wanted to end the program"),
+    "raise KeyboardInterrupt": ("ForeignExitError", "KeyboardInterrupt"),
+    "raise GeneratorExit": ("ForeignExitError", "GeneratorExit"),
+    "1 / 0": ("ZeroDivisionError", "division by zero"),
+    "os.abort()": ("ProcessDiedError", "of signal 6"),
+    "os._exit(0)": ("ProcessDiedError", "with the exit code 0"),
+    "time.sleep(600)": ("TimeoutError", "longer than 8 s"),
+}
+
+
+@pytest.fixture
+def tall(tmp_path):
+    """A slide that is higher than wide."""
+    path = tmp_path / "a_tall.tiff"
+    pixels = np.zeros((512, 256, 3), np.uint8)
+    tifffile.imwrite(path, pixels, tile=(64, 64), photometric="rgb", metadata=None)
+    return path
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_a_detector_does_costs_its_slide(command, tall, sample, tmp_path, act):
+    (tmp_path / "mine.py").write_text(FOREIGN.format(act=act))
+    options = ["-o", tmp_path / "out", "--detector", "mine:detect", "--timeout", 8]
+    done = command("batch", tall, sample, *options, before=["env", "-C", tmp_path])
+    assert done.exit_code == 1
+    assert "Traceback" not in done.stderr
+    bad, good = rows(tmp_path / "out")
+    kind, reason = ACTS[act]
+    assert (bad["slide"], bad["status"], bad["error_type"]) == (str(tall), "failed", kind)
+    assert reason in bad["reason"]
+    assert (good["slide"], good["status"]) == (str(sample), "ok")
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_detector_that_leaves_the_folder_breaks_no_later_slide(
+    sample, tall, tmp_path, monkeypatch, processes
+):
+    (tmp_path / "leaving.py").write_text(FOREIGN.format(act="os.chdir('/')"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    from leaving import detect
+
+    shutil.copy(sample, "b.svs")
+    recipe = st.Recipe(tile=SMALL.tile, detector=detect)
+    report = st.tile_slides([tall.name, "b.svs"], "out", recipe, processes=processes)
+    assert statuses(report) == ["ok", "ok"]
+    assert [result.slide for result in report.results] == [tall.name, "b.svs"]
+    assert len(st.open_store(report.results[1].store))
+
+
+def test_a_time_limit_needs_a_process_to_end(sample, tmp_path):
+    with pytest.raises(ValueError, match=r"needs processes \(--processes\) of 1 or more"):
+        st.tile_slides([sample], tmp_path, timeout_s=1)
+    with pytest.raises(ValueError, match="more than 0 seconds, but it is 0"):
+        st.tile_slides([sample], tmp_path, timeout_s=0, processes=1)
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_progress_is_told_while_a_slide_is_tiled(sample, tmp_path, processes):
+    seen = []
+    st.tile_slides(
+        *([sample], tmp_path, SMALL),
+        processes=processes,
+        on_progress=lambda slide, progress: seen.append((slide, progress)),
+    )
+    assert {slide for slide, _ in seen} == {str(sample)}
+    assert all(
+        progress.tiles_total == len(st.open_store(tmp_path / "sample.zarr")) for _, progress in seen
+    )
 
 
 def test_the_reason_is_logged_with_its_traceback(tmp_path, caplog):

@@ -18,7 +18,7 @@ from pictures import pattern
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
-from slidetile.slides.native import DAMAGED
+from slidetile.slides.native import Damaged
 from slidetile.slides.opening import open_slide
 
 
@@ -343,7 +343,7 @@ def test_missing_tile_data_is_an_error_at_reading(tiled):
             slide.read_region(slide.bounds)
         streams = slide.native_tiles(0).fetch([(0, 0), (6, 4)]).streams()
         assert streams[0]
-        assert streams[1] == DAMAGED
+        assert streams[1] == Damaged("beyond the end of the file")
 
 
 def test_a_file_that_shrinks_while_open(tiled):
@@ -363,7 +363,7 @@ def test_a_broken_jpeg_names_its_place(shared_slides):
             slide.read_region(slide.bounds)
         assert "\n" not in str(caught.value)
         assert slide.background == (255, 255, 255)
-        assert slide.native_tiles(0).fetch([(0, 0)]).streams() == [DAMAGED]
+        assert slide.native_tiles(0).fetch([(0, 0)]).streams() == [Damaged("a marker out of place")]
 
 
 def test_a_deflate_bomb_stays_within_its_tile(tmp_path):

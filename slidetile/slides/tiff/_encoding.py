@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.errors import UnsupportedSlideError
+from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._jpeg import JpegTiles
 from slidetile.slides.tiff._jpeg2000 import check_codestream
 from slidetile.slides.tiff._loss import check_no_loss
@@ -24,6 +26,11 @@ _NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", _WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
+
+
+class DamagedBlockError(ValueError):
+    """A block is not what its directory says; the message is a few words, to be counted."""
+
 
 Decode = Callable[[Extent, Pixels], None]
 """Decodes a block into an array of exactly its shape; raises its library's errors."""
@@ -159,10 +166,9 @@ def _jpeg(tiles: JpegTiles) -> Decode:
 
     def decode(extent: Extent, out: Pixels) -> None:
         stream = tiles.standalone(*extent)
-        if not stream:
-            raise SlideReadError("the stored bytes are not a whole JPEG")
-        colour = "RGB" if out.shape[2] == 3 else None
-        imagecodecs.jpeg8_decode(stream, outcolorspace=colour, out=_image(out))
+        if isinstance(stream, Damaged):
+            raise DamagedBlockError(stream.reason)
+        decode_jpeg(stream, out)
 
     return decode
 
@@ -200,7 +206,7 @@ def _webp(extent: Extent, out: Pixels) -> None:
 def _raw(extent: Extent, out: Pixels) -> None:
     flat = np.frombuffer(_stored(extent), np.uint8)
     if flat.size < out.size:
-        raise SlideReadError(f"it holds {flat.size} bytes instead of {out.size}")
+        raise DamagedBlockError(f"{flat.size} bytes instead of {out.size}")
     out[:] = flat[: out.size].reshape(out.shape)
 
 
@@ -209,7 +215,7 @@ def _inflating(inflate: Callable[..., Sized]) -> Decode:
         # With `out` given nothing inflates beyond the block's size, whatever the data claim.
         got = len(inflate(_stored(extent), out=memoryview(out.data).cast("B")))
         if got != out.size:
-            raise SlideReadError(f"it inflates to {got} bytes instead of {out.size}")
+            raise DamagedBlockError(f"it inflates to {got} bytes instead of {out.size}")
 
     return decode
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slidetile.errors import DamagedPixelsError, one_line
+from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.slides._background import composite
 from slidetile.slides.tiff._blocks import Block, BlockGrid
+from slidetile.slides.tiff._encoding import DamagedBlockError
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 
@@ -106,7 +108,7 @@ class TiffPixels:
             try:
                 grid.decode(extent, out)
             except MemoryError:
-                raise
+                raise  # the block may be sound
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises on damaged data
                 failures.append(error)
             else:
@@ -115,7 +117,9 @@ class TiffPixels:
 
     def _damaged(self, block: Block, error: Exception) -> DamagedPixelsError:
         label = _label(self.grid, block)
-        return DamagedPixelsError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        damaged = DamagedPixelsError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        damaged.reason = _reason(error)
+        return damaged
 
     def _finish(self, pixels: Pixels) -> Pixels:
         """Convert stored samples to grey or RGB."""
@@ -168,10 +172,13 @@ def _stored(file: SlideFile, grid: BlockGrid, blocks: list[Block], name: str) ->
     stored = []
     for block, offset, count in places:
         if count > grid.stored_limit or (count and offset + count > file.size):
-            raise DamagedPixelsError(
+            damaged = DamagedPixelsError(
                 f"{_label(grid, block)} of {name} cannot be read: it claims {count} bytes from "
                 f"byte {offset} of a file of {file.size} bytes."
             )
+            is_long = count > grid.stored_limit
+            damaged.reason = "too many bytes" if is_long else "beyond the end of the file"
+            raise damaged
         if count:
             stored.append(block)
     return stored
@@ -189,15 +196,26 @@ def _columns(
         rows = grid.size_inside(block)[0]
         strip = np.frombuffer(file.read(offset, count), np.uint8)
         if strip.size < rows * grid.width * samples:
-            raise DamagedPixelsError(
+            damaged = DamagedPixelsError(
                 f"{_label(grid, block)} of {whole.name} does not decode: it holds {strip.size} "
                 f"bytes instead of {rows * grid.width * samples}."
             )
+            damaged.reason = "too few bytes"
+            raise damaged
         part = strip[: rows * grid.width * samples].reshape(rows, -1)[:, kept].tobytes()
         extents.append((part, 0, len(part)))
     narrow = replace(grid, width=inside.width, block_width=inside.width)
     region = replace(whole.region, x=whole.region.x - inside.x)
     return replace(whole, grid=narrow, region=region, extents=extents)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a block, in the same words for all blocks so damaged."""
+    if isinstance(error, JpegError):
+        return error.reason
+    if isinstance(error, DamagedBlockError):
+        return str(error)
+    return "does not decode"
 
 
 def _label(grid: BlockGrid, block: Block) -> str:

@@ -93,7 +93,7 @@ class SlideFile:
         )
 
 
-def held_bytes(extents: Sequence[Extent | None]) -> int:
+def held_bytes(extents: Sequence[Extent]) -> int:
     """Return the memory extents hold; those of one read share it."""
-    chunks = {id(extent[0]): len(extent[0]) for extent in extents if extent is not None}
+    chunks = {id(data): len(data) for data, _, _ in extents}
     return sum(chunks.values())
