@@ -109,6 +109,21 @@ def test_a_pipe_is_not_waited_for(tmp_path, reader):
     refused(path, SlideReadError, "not a regular file", reader=reader)
 
 
+@pytest.mark.parametrize("kind", ["dicom", "mirax", "vms"])
+def test_a_pipe_beside_the_slide_is_not_waited_for(tmp_path, shared_slides, kind):
+    name, folder = {"dicom": "a.dcm", "mirax": "a.mrxs", "vms": "a.vms"}[kind], tmp_path
+    path = tmp_path / name
+    if kind == "dicom":
+        path.write_bytes((shared_slides / "sm_image.dcm").read_bytes())
+    else:
+        path.write_text("[Virtual Microscope Specimen]\nNoLayers=1\n")
+    if kind == "mirax":
+        folder = tmp_path / "a"
+        folder.mkdir()
+    os.mkfifo(folder / "pipe")
+    refused(path, SlideReadError, "pipe, a device or a socket.*would wait")
+
+
 def test_callers_mistakes(tiled):
     with pytest.raises(ValueError, match="reader is"):
         open_slide(tiled, reader="bioformats")

@@ -25,6 +25,7 @@ from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.openslide._neighbours import check_neighbours
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Level
@@ -61,6 +62,7 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         check_tiff(path)
+        check_neighbours(path)
         self._state = _state(path)
         self._lock = threading.Lock()
         self._handle = _open(path)

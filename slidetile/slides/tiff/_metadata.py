@@ -23,6 +23,9 @@ _UM_PER_OME_UNIT = {
     "m": 1e6,
     "in": 25_400.0,
 }
+_LIKE_APERIO = "Aperio ", "Motic "
+"""How descriptions begin that have fields between bars."""
+
 _ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
 """Names of images that show the whole glass slide, not the scanned tissue."""
 
@@ -32,7 +35,7 @@ class Metadata:
     """A slide's description as its file states it, not yet checked."""
 
     vendor: str
-    """"aperio", "ome" or "generic-tiff"."""
+    """"aperio", "motic", "ome" or "generic-tiff"."""
 
     stated: StatedMpp
     """Micrometres per pixel of the finest level."""
@@ -79,10 +82,10 @@ def read_metadata(page: TiffPage, first: TiffPage) -> Metadata:
     icc = bytes(profile) if isinstance(profile, bytes | tuple) and profile else None
     by_tags = read_resolution(page)
     for text in (page.description, first.description):
-        if text.startswith("Aperio "):
+        if text.startswith(_LIKE_APERIO):
             mpp, power = _aperio_numbers(text)
             return Metadata(
-                vendor="aperio",
+                vendor=text.split(" ", 1)[0].lower(),
                 stated=StatedMpp(mpp=(mpp, mpp)) if mpp else by_tags,
                 objective_power=power,
                 icc_profile=icc,
