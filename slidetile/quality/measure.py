@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.codec import ChunkCodec, DamagedChunkError
 from slidetile.format.layout import Shard
 from slidetile.format.table import QUALITY_COLUMNS, Quality
 from slidetile.planning.plan import TilePlan
@@ -125,7 +125,7 @@ class TileMeasure:
 
         Raises
         ------
-        ValueError
+        DamagedChunkError
             A chunk is damaged.
         """
         chunks = (
@@ -156,7 +156,7 @@ class TileMeasure:
             shape = grid.chunk_height, grid.chunk_width, self._channels
             pixels = self._codec.decode(payload, shape)
         except ValueError as error:
-            raise ValueError(
+            raise DamagedChunkError(
                 f"the chunk at column {column}, row {row} is damaged: {error}"
             ) from error
         inside = pixels[: grid.height - row * grid.chunk_height]
@@ -279,7 +279,7 @@ def measure_quality(
 
     Raises
     ------
-    ValueError
+    DamagedChunkError
         A chunk is damaged.
     """
     overview, regions = plan.tissue.overview, plan.regions
