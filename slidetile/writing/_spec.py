@@ -3,6 +3,7 @@
 Knows what a store records about its slide and how it was made. Does not know how it is written.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,12 @@ from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
+
+_log = logging.getLogger(__name__)
+
+LARGEST_PROFILE_BYTES = 12_000_000
+"""With a larger colour profile, in base64, the root's metadata would be larger than readers accept.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +91,23 @@ def store_metadata(
             ),
         ),
         quality=MeasuredLevel.of(levels, slide.mpp).facts,
-        icc_profile=slide.icc_profile,
+        icc_profile=_profile(slide),
     )
+
+
+def _profile(slide: Slide) -> bytes | None:
+    """Return the slide's colour profile, unless it is too large for a store's metadata."""
+    profile = slide.icc_profile
+    if profile is not None and len(profile) > LARGEST_PROFILE_BYTES:
+        _log.warning(
+            "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The "
+            "pixels are the same; profiles of scanners take about 1 MB",
+            slide.source.name,
+            len(profile) / 1e6,
+            LARGEST_PROFILE_BYTES / 1e6,
+        )
+        return None
+    return profile
 
 
 def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:

@@ -64,6 +64,8 @@ class StoreWriter:
         ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
         The unfinished store there was begun from another slide or with other settings.
+    StoreError
+        Its metadata would not be read again.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class StoreWriter:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
-        self._root = spec.metadata.to_json()
+        self._root = _readable_root(spec.metadata)
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
@@ -266,6 +268,19 @@ class StoreWriter:
         """Add a file to the manifest."""
         name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
         self._files[name] = content
+
+
+def _readable_root(metadata: StoreMetadata) -> bytes:
+    """Return the root's metadata, once they are known to be what a reader accepts.
+
+    It is asked before any work: a store that does not open again is of no use.
+    """
+    root = metadata.to_json()
+    try:
+        StoreMetadata.from_json(root)
+    except StoreError as error:
+        raise StoreError(f"No store is written, since it could not be opened: {error}.") from error
+    return root
 
 
 def begun_codec(path: Path) -> str | None:
