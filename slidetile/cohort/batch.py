@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
+from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
 from slidetile.errors import explain
 from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
@@ -70,6 +71,10 @@ class SlideResult:
 
     reason: str | None = None
     """Why the slide failed, in one line; None where it did not."""
+
+    note: str | None = None
+    """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
+    where there is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +254,7 @@ class _Job(NamedTuple):
             unreadable=unreadable,
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
+            note=store_note(store),
         )
 
     def _tiled(self, on_progress: OnSlideProgress | None) -> TileStore:

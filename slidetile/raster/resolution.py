@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.averaging import Resampling
 
 FINEST_MPP, COARSEST_MPP = 0.05, 50.0
@@ -77,7 +78,7 @@ def choose_rescaling(
     factors = [_factors(size, sizes[0], slide_mpp, mpp) for size in sizes]
     level, is_near = choose_level(factors)
     if level is None:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"The slide has {slide_mpp[0]:.4g}×{slide_mpp[1]:.4g} µm per pixel: at {mpp:g} its "
             f"pixels would be made up. Ask for {max(slide_mpp):.4g} or more."
         )

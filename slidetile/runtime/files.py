@@ -1,10 +1,12 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files that are whole or absent while they are written, and read only where they are files."""
 
 import contextlib
+import errno
 import itertools
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -58,6 +60,43 @@ def write_whole(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def open_regular(path: str | os.PathLike[str], *, follows_links: bool = True) -> int:
+    """Open a regular file to be read, and return its descriptor.
+
+    Nothing else is opened: a pipe would wait for its writer for ever, and a device has no end.
+
+    Parameters
+    ----------
+    path
+        The file.
+    follows_links
+        Whether the last part of the path may be a symbolic link.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is not a regular file.
+    """
+    links = 0 if follows_links else os.O_NOFOLLOW
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | links)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+    return file
+
+
+def read_regular(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Return the content of a regular file, or its first bytes where it has more.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is not a regular file.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read(most_bytes)
 
 
 def is_temporary(name: str) -> bool:

@@ -1,10 +1,13 @@
 """Files nobody should trust: each is refused with the right error, in one line, at little cost."""
 
 import logging
+import os
+import re
 import struct
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -56,6 +59,54 @@ def test_no_slide_at_all(tmp_path, content):
     refused(path, UnsupportedSlideError, "not a TIFF, and OpenSlide says")
     refused(path, UnsupportedSlideError, "not a TIFF", reader="tiff")
     refused(path, UnsupportedSlideError, "OpenSlide says", reader="openslide")
+
+
+class OwnPath:
+    def __init__(self, path):
+        self._path = path
+
+    def __fspath__(self):
+        return self._path
+
+
+def str_path(path):
+    return OwnPath(str(path))
+
+
+def bytes_path(path):
+    return OwnPath(bytes(path))
+
+
+@pytest.mark.parametrize("kind", [str, bytes, str_path, bytes_path])
+def test_a_path_is_text_bytes_or_of_a_class_of_its_own(tiled, kind):
+    with open_slide(kind(tiled)) as slide:
+        assert slide.path == tiled
+
+
+@pytest.mark.parametrize("scheme", ["s3", "https", "file", "abfs+x"])
+def test_an_address_is_no_local_path(scheme, tmp_path, monkeypatch):
+    match = f"{re.escape(scheme)}://bucket/a.svs is an address, not a local path"
+    for path in (f"{scheme}://bucket/a.svs", Path(f"{scheme}://bucket/a.svs")):
+        refused(path, SlideReadError, match)
+    refused("C:/slides/a.svs", SlideReadError, "does not exist")
+    refused("run:1/a.svs", SlideReadError, "does not exist")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "s3:" / "bucket"
+    folder.mkdir(parents=True)
+    with pytest.raises(SlideReadError, match="is a folder"):
+        open_slide("s3://bucket")
+
+
+def test_none_is_no_path():
+    with pytest.raises(TypeError, match="None"):
+        open_slide(None)
+
+
+@pytest.mark.parametrize("reader", [None, "tiff", "openslide"])
+def test_a_pipe_is_not_waited_for(tmp_path, reader):
+    path = tmp_path / "x.svs"
+    os.mkfifo(path)
+    refused(path, SlideReadError, "not a regular file", reader=reader)
 
 
 def test_callers_mistakes(tiled):
@@ -358,7 +409,7 @@ def test_implausible_mpp_is_ignored_aloud(shared_slides, caplog):
         with open_slide(path, reader=reader) as slide:
             assert slide.mpp is None
         assert "0.00499" in caplog.text
-        assert "give mpp=" in caplog.text
+        assert "--slide-mpp on the command line, slide_mpp of a recipe" in caplog.text
         with open_slide(path, reader=reader, mpp=0.499) as slide:
             assert slide.mpp == (0.499, 0.499)
 

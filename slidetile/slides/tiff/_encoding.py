@@ -140,6 +140,11 @@ class Encoding:
         return self.compression in _JPEG2000
 
     @property
+    def is_raw(self) -> bool:
+        """Whether rows of pixels lie in the file as they are, so that any of them can be read."""
+        return self.compression == 1 and self.predictor == 1 and not self.planar
+
+    @property
     def is_inverted(self) -> bool:
         """Whether 0 is white."""
         return self.photometric == _WHITE_IS_ZERO

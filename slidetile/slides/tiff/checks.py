@@ -4,7 +4,7 @@ from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.limits import check_block, check_size
-from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.tiff._chain import Directory, read_chain
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._loss import check_no_loss
@@ -32,8 +32,7 @@ def check_tiff(path: Path) -> None:
         if is_tiff(file.read(0, min(file.size, 8))):
             _check(file)
     except (SlideReadError, UnsupportedSlideError) as error:
-        kind = type(error)
-        raise kind(f"{path.name} cannot be opened: {error}.") from error
+        raise refusal(error, path) from error
     finally:
         file.close()
 
