@@ -9,7 +9,7 @@ SAMPLE := data_samples/sample.svs
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 
-.PHONY: demo test reports test-all torture check lint types layers docs bench clean
+.PHONY: demo test reports test-all fuzz torture check lint types layers docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -30,6 +30,13 @@ test-all: $(VENV)/.test
 # Public reports recreated, judged as they should come out: what fails is not mended yet.
 reports: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m reports tests/cases
+
+# Mutants of slides, stores and region files; what is found is kept, and made again by its number.
+INPUTS ?= 100000
+FUZZ_FIRST ?= 0
+
+fuzz: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m fuzz --inputs $(INPUTS) --first $(FUZZ_FIRST) --keep .cache/fuzz
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture

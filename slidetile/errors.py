@@ -48,6 +48,9 @@ class SlideReadError(SlideError, OSError):
 class DamagedPixelsError(SlideReadError):
     """Bytes that were read do not decode: these pixels are damaged for good."""
 
+    reason = "does not decode"
+    """What is wrong, in the same few words wherever pixels are so damaged; it is counted."""
+
 
 class NotNativeError(SlideError):
     """The slide's compressed tiles cannot be copied into a store unchanged."""

@@ -1,11 +1,14 @@
 """All choices between a slide's file and its store in one value, and the call that follows them.
 
-Knows the steps from slide to store. Does not know the command line, nor other slides.
+Knows the steps from slide to store. Does not know the command line, nor other slides. Longer than
+300 lines, because each choice is listed, and what of a finished store tells whether it was made so.
 """
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from slidetile.annotations.spec import AnnotationsSpec
@@ -14,10 +17,14 @@ from slidetile.choices import (
     CODEC,
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
+    NATIVE_CHECK,
     TISSUE_MARGIN_UM,
     CodecName,
+    NativeCheck,
 )
+from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.tissue import TissueParameters
@@ -31,7 +38,8 @@ from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
-from slidetile.store.store import TileStore
+from slidetile.store.marks import ROOT, is_store
+from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.mask import (
     TissueMask,
@@ -40,7 +48,7 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, refuse_if_busy
+from slidetile.writing.partial import check_destination, tidy_up
 from slidetile.writing.write import write_tiles
 
 
@@ -67,6 +75,10 @@ class Recipe:
 
     codec: CodecName | ChunkCodec = CODEC
     """How pixels are stored; see `write_tiles`."""
+
+    check: NativeCheck = NATIVE_CHECK
+    """How tiles that are copied are checked; "decode" finds more and takes longer, see
+    `write_tiles`."""
 
     detector: AnyDetector | None = None
     """The tissue detector; None chooses by the overview, see `find_tissue`."""
@@ -107,6 +119,7 @@ class Recipe:
             named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
+        NativeCodec(check_by=self.check)
 
     @property
     def _lengths(self) -> dict[str, float]:
@@ -157,10 +170,27 @@ class Recipe:
 
         A codec or a detector that the slide chooses matches any that it may choose.
         """
-        source, parameters = store.metadata.source, store.metadata.parameters
+        return store.metadata.source.fingerprint == slide.source.fingerprint and (
+            self._same_settings(store, slide)
+        )
+
+    def matches_before_change(self, store: TileStore, slide: Slide) -> bool:
+        """Return whether a store records these settings and this slide as it was before a change.
+
+        A file of the same name, maker and size in pixels counts as the same slide.
+        """
+        found, original = store.metadata.source, slide.original
         return (
-            source.fingerprint == slide.source.fingerprint
-            and source.reader == slide.reader
+            found.name == original.source.name
+            and found.vendor == original.vendor
+            and found.size == original.levels[0].size
+            and self._same_settings(store, slide)
+        )
+
+    def _same_settings(self, store: TileStore, slide: Slide) -> bool:
+        parameters = store.metadata.parameters
+        return (
+            store.metadata.source.reader == slide.reader
             and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
             and parameters.mpp == self.mpp
             and store.tile_size == self.tile.size
@@ -192,10 +222,75 @@ class Recipe:
         return recorded in map(describe_detector, detectors)
 
     def _same_codec(self, found: ChunkCodec) -> bool:
+        native = NativeCodec(check_by=self.check)
         if self.codec == "auto":
-            return found.name in ("native", "zstd")
+            return found == native or found.name == "zstd"
+        if self.codec == "native":
+            return found == native
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
         return (codec.name, codec.parameters) == (found.name, found.parameters)
+
+
+def done_before(
+    path: str | os.PathLike[str],
+    store_path: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    options: WriteOptions | None = None,
+) -> TileStore | None:
+    """Return the finished store that a slide and a recipe have, or None where it is to be written.
+
+    It is to be written where there is none, where ``options`` ask for another in its place, and
+    where it has unreadable tiles and ``options.retry_unreadable`` asks to try them again.
+
+    Parameters
+    ----------
+    path, store_path, recipe, options
+        As in `tile_slide`.
+
+    Raises
+    ------
+    StoreExistsError
+        The store was made from another slide or with other settings, or cannot be read.
+    SlideError, OSError
+        As in `open_slide`.
+    """
+    recipe, options = recipe or Recipe(), options or WriteOptions()
+    where = Path(store_path)
+    if options.existing == "overwrite" or not is_store(Path(os.path.realpath(where))):
+        return None
+    try:
+        store = open_store(where)
+        is_again = options.retry_unreadable and store.unreadable > 0
+    except StoreError as error:
+        raise StoreExistsError(f"{where} exists already, but {error} {_REMEDY}") from error
+    with recipe.open(path) as slide:
+        is_same = store.metadata.source.is_anonymous == options.anonymous
+        if is_same and recipe.matches(store, slide):
+            return None if is_again else store
+        if is_same and is_again and recipe.matches_before_change(store, slide):
+            return None
+    raise StoreExistsError(
+        f"{where} exists already, and was made from another slide or with other settings. {_REMEDY}"
+    )
+
+
+def changed_since(path: str | os.PathLike[str], store_path: str | os.PathLike[str]) -> bool:
+    """Return whether a slide's file was written or replaced after its store was finished.
+
+    By the clocks of their file systems; False where one of the two cannot be read.
+    """
+    try:
+        made_ns = Path(store_path, ROOT).stat().st_mtime_ns
+        slide = Path(path).stat()
+    except (OSError, ValueError):
+        return False
+    return max(slide.st_mtime_ns, slide.st_ctime_ns) > made_ns
+
+
+_REMEDY = (
+    'Choose another output, or overwrite it on purpose with --overwrite (existing="overwrite").'
+)
 
 
 def tile_slide(
@@ -206,6 +301,7 @@ def tile_slide(
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
+    on_plan: Callable[[TilePlan], None] | None = None,
 ) -> TileStore:
     """Find a slide's tissue and write its tiles into a store, in one call.
 
@@ -219,30 +315,43 @@ def tile_slide(
         How the slide becomes a store. None is `Recipe()`.
     workers, options, on_progress
         As in `write_tiles`.
+    on_plan
+        Called in this thread with the plan before it is carried out; its ``left_out`` says what
+        no tile will hold.
 
     Returns
     -------
     TileStore
-        The finished store.
+        The finished store; one that was made before from the same slide with the same settings
+        is returned as it is.
 
     Raises
     ------
     SlideError, StoreError, OSError
-        As in `open_slide`, `find_tissue` and `write_tiles`.
+        As in `open_slide`, `find_tissue`, `done_before` and `write_tiles`.
     ValueError
         ``workers`` is less than 1.
     """
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
+    tidy_up(store_path)
+    done = done_before(path, store_path, recipe, options=options)
+    if done is not None:
+        return done
+    if options.retry_unreadable and is_store(Path(store_path)):
+        options = replace(options, existing="overwrite")  # which `done_before` has found right
     check_destination(store_path, overwrite=options.existing == "overwrite")
-    refuse_if_busy(store_path)
     with recipe.open(path) as slide:
+        plan = recipe.plan(slide)
+        if on_plan is not None:
+            on_plan(plan)
         return write_tiles(
             slide,
-            recipe.plan(slide),
+            plan,
             store_path,
             codec=recipe.codec,
+            check=recipe.check,
             workers=workers,
             options=options,
             on_progress=on_progress,

@@ -3,10 +3,14 @@
 Knows the file's structure. Does not know the slide.
 """
 
-from pathlib import Path
+import json
 from typing import Any
 
-from slidetile.annotations._json_stream import JsonStream
+import numpy as np
+
+from slidetile.annotations._accepted import ACCEPTED
+from slidetile.annotations._coordinates import read_coordinates
+from slidetile.annotations._json_stream import JsonError, JsonStream, Text
 from slidetile.annotations._shapes import FileShapes
 from slidetile.errors import AnnotationError
 
@@ -31,61 +35,142 @@ _NOT_AREAS = {
 }
 
 
-def read_geojson(path: Path, shapes: FileShapes) -> None:
-    """Add the areas of a GeoJSON file to ``shapes``.
+_TYPES = {
+    *("FeatureCollection", "Feature", "Polygon", "MultiPolygon", "GeometryCollection"),
+    *_NOT_AREAS,
+}
 
-    The file is a FeatureCollection, a Feature, a bare geometry, or an array of them. Polygon,
-    MultiPolygon and GeometryCollection are areas. Features are read one by one, so a long file
-    takes the memory of its longest feature and of all corners.
+_OTHER_PROGRAMS = {
+    "COCO": {"images", "annotations"},
+    "HistomicsTK or Digital Slide Archive": {"elements"},
+    "Digital Slide Archive": {"annotation"},
+    "labelme": {"shapes", "imagePath"},
+}
+"""Members that tell the JSON of other programs."""
+
+_REMEDY = "export it as GeoJSON again"
+_LONGEST_CLASS = 1 << 16
+
+_NESTED_AT_MOST = 8
+"""Collections in collections, and geometries in geometries."""
+
+
+def read_geojson(file: Text, shapes: FileShapes) -> None:
+    """Add the areas of a GeoJSON document to ``shapes``.
+
+    It is a FeatureCollection, a Feature, a bare geometry, or an array of them. Polygon,
+    MultiPolygon and GeometryCollection are areas. Features are read one by one and corners piece
+    by piece, so a long file takes the memory of its corners: 16 bytes each.
 
     Raises
     ------
     AnnotationError
         The file is not JSON, not GeoJSON, or exceeds a limit of `JsonStream` or `FileShapes`.
     """
-    reader = _Reader(shapes)
-    with path.open(encoding="utf-8-sig") as file:
-        stream = JsonStream(file)
-        if stream.peek() == "[":
-            for item in stream.elements():
-                reader.take(item)
-        else:
-            reader.take_members(stream)
-        stream.end()
+    reader = _Reader(JsonStream(file), shapes)
+    try:
+        reader.read()
+    except JsonError as error:
+        raise AnnotationError(f"{error}{reader.place}: {_REMEDY}") from error
 
 
 class _Reader:
     """Reads a document and counts its features."""
 
-    def __init__(self, shapes: FileShapes) -> None:
+    def __init__(self, stream: JsonStream, shapes: FileShapes) -> None:
+        self._stream = stream
         self._shapes = shapes
         self._features = 0
 
-    def take_members(self, stream: JsonStream) -> None:
-        """Read an object member by member, and its features one by one."""
-        members: dict[str, Any] = {}
-        is_collection = False
-        for key in stream.members():
-            if key == "features" and stream.peek() == "[":
-                is_collection = True
-                for item in stream.elements():
-                    self.take(item)
-            else:
-                members[key] = stream.value()
-        _take_frame(members, self._shapes)
-        if not is_collection:
-            self.take(members)
+    @property
+    def place(self) -> str:
+        """Where in the file the reader is, for messages."""
+        return f", in {self._where}" if self._features else ""
 
-    def take(self, item: Any) -> None:
-        """Read a feature or a bare geometry."""
-        self._features += 1
-        where = f"feature {self._features}"
+    @property
+    def _where(self) -> str:
+        return f"feature {max(1, self._features)}"  # a document may be the only one
+
+    def read(self) -> None:
+        """Read the document from its beginning to its end."""
+        if self._stream.peek() == "[":
+            self._each()
+        else:
+            self._document()
+        self._stream.end()
+
+    def _document(self) -> None:
+        """Read an object that is the whole document."""
+        is_lone = self._stream.peek() == "{"
+        members: dict[str, Any] = {}
+        for key in self._stream.members() if is_lone else ():
+            is_list = self._stream.peek() == "["
+            if key == "features" and is_list:
+                members[key] = self._each()
+            elif is_list and key not in ("coordinates", "geometries", "bbox"):
+                members[key] = None
+                self._pass_over()
+            else:
+                members[key] = self._member(key, 0)
+        _refuse_others(members)
+        _take_frame(members, self._shapes)
+        if members.get("features") is not True:
+            self._take(members)
+
+    def _each(self, depth: int = 0) -> bool:
+        """Read the features of the next array one by one."""
+        for _ in self._stream.places():
+            self._features += 1
+            self._shapes.forget()
+            self._take(self._object(depth + 1))
+        return True
+
+    def _pass_over(self, *, kind: str | None = None) -> None:
+        """Read the elements of the next array, and keep none."""
+        for _ in self._stream.places():
+            self._shapes.forget()
+            self._object(1)
+            if kind is not None:
+                self._shapes.left_out[kind] += 1
+
+    def _object(self, depth: int) -> Any:
+        """Return the next value; of an object the features are read, and the corners arrays."""
+        if self._stream.peek() != "{" or depth > _NESTED_AT_MOST:
+            return self._stream.value()
+        members: dict[str, Any] = {}
+        for key in self._stream.members():
+            members[key] = self._member(key, depth)
+        return members
+
+    def _member(self, key: str, depth: int) -> Any:
+        """Return the next value, the member of a name."""
+        if key == "coordinates":
+            return read_coordinates(self._stream, self._shapes.count, self._where)
+        if key == "geometry":
+            return self._object(depth + 1)
+        if self._stream.peek() == "[":
+            if key == "geometries":
+                return [self._object(depth + 1) for _ in self._stream.places()]
+            if key == "features" and depth < _NESTED_AT_MOST:
+                return self._each(depth)
+            if key == "childObjects":
+                self._pass_over(kind="child objects")
+                return None
+        return self._stream.value()
+
+    def _take(self, item: Any) -> None:
+        """Take a feature or a bare geometry."""
+        where = self._where
         if not isinstance(item, dict):
-            raise AnnotationError(f"{where} is not a GeoJSON object, but {item!r:.60}")
+            raise AnnotationError(f"{where} is not a GeoJSON object, but {item!r:.60}: {_REMEDY}")
         kind = item.get("type")
         if kind == "FeatureCollection":
-            for feature in _list(item.get("features"), where):
-                self.take(feature)
+            if item.get("features") is not True:  # they were read as they came
+                _list(item.get("features"), where)
+                raise AnnotationError(
+                    f"{where} is one of more than {_NESTED_AT_MOST} collections, each in another: "
+                    f"{_REMEDY}"
+                )
         elif kind == "Feature":
             self._feature(item, where)
         else:
@@ -94,7 +179,7 @@ class _Reader:
     def _feature(self, feature: dict[str, Any], where: str) -> None:
         properties = feature.get("properties")
         properties = properties if isinstance(properties, dict) else {}
-        if (kind := _kind_not_drawn(feature, properties)) is not None:
+        if (kind := _kind_left_out(feature, properties)) is not None:
             self._shapes.left_out[kind] += 1
         elif feature.get("geometry") is None:
             self._shapes.left_out["features without a geometry"] += 1
@@ -111,24 +196,53 @@ class _Reader:
         elif kind in ("Polygon", "MultiPolygon"):
             coordinates = _list(geometry.get("coordinates"), where)
             for rings in [coordinates] if kind == "Polygon" else coordinates:
-                self._shapes.add(class_name, _list(rings, where), unit=unit, where=where)
+                self._polygon(_list(rings, where), class_name, unit, where)
         elif isinstance(kind, str) and kind in _NOT_AREAS:
             self._shapes.left_out[_NOT_AREAS[kind]] += 1
         else:
             raise AnnotationError(
-                f"{where} is of the type {kind!r:.60}, which is not one of GeoJSON's"
+                f"{where} is of the type {kind!r:.60}, which is not one of GeoJSON's: {_REMEDY}"
             )
+
+    def _polygon(self, rings: list[Any], class_name: str, unit: str | None, where: str) -> None:
+        self._shapes.forget()
+        outline = self._shapes.ring(rings[0], where) if rings else None
+        if outline is None:
+            self._shapes.left_out["outlines of fewer than 3 corners"] += 1
+        elif self._shapes.takes(class_name):
+            holes = (self._shapes.ring(ring, where) for ring in rings[1:])
+            kept = [outline, *(hole for hole in holes if hole is not None)]
+            self._shapes.add(class_name, kept, unit=unit)
+
+
+def _refuse_others(members: dict[str, Any]) -> None:
+    """Refuse the JSON of other programs by its name."""
+    if members.get("type") in _TYPES:
+        return
+    for program, keys in _OTHER_PROGRAMS.items():
+        if keys <= members.keys():
+            raise AnnotationError(f"it is the JSON of {program}, not GeoJSON; {ACCEPTED}")
+    if "features" not in members:
+        kind = members.get("type")
+        raise AnnotationError(
+            f"its JSON is of the type {kind!r:.60}, which is not one of GeoJSON's; {ACCEPTED}"
+        )
 
 
 def _list(value: Any, where: str) -> list[Any]:
+    if isinstance(value, np.ndarray):  # an array of positions is not yet one of rings
+        value = value[:1].tolist()
     if not isinstance(value, list):
-        raise AnnotationError(f"{where} has {value!r:.60} where GeoJSON needs an array")
+        raise AnnotationError(f"{where} has {value!r:.60} where GeoJSON needs an array: {_REMEDY}")
     return value
 
 
-def _kind_not_drawn(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
-    """Return the kind of an object that nobody drew, or None if somebody drew it."""
-    for kind in (properties.get("objectType"), properties.get("object_type"), feature.get("id")):
+def _kind_left_out(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
+    """Return the kind of an object that is no drawn area, or None if it is one."""
+    kinds = (properties.get("objectType"), properties.get("object_type"), feature.get("id"))
+    if "tma_core" in kinds and properties.get("isMissing") is True:
+        return "missing cores"
+    for kind in kinds:
         if isinstance(kind, str) and kind in _NOT_DRAWN:
             return _NOT_DRAWN[kind]
     return None
@@ -136,13 +250,24 @@ def _kind_not_drawn(feature: dict[str, Any], properties: dict[str, Any]) -> str 
 
 def _class_name(properties: dict[str, Any]) -> str:
     """Return the class, in any of the forms that QuPath's versions write."""
-    classification = properties.get("classification")
+    classification = _decoded(properties.get("classification"))
     if isinstance(classification, dict):
         names = classification.get("names")
         if isinstance(names, list):
             return ": ".join(map(str, names))
         classification = classification.get("name")
     return classification if isinstance(classification, str) else ""
+
+
+def _decoded(classification: Any) -> Any:
+    """Return a class, which GeoPandas and others write as the JSON text of QuPath's object."""
+    is_object = isinstance(classification, str) and classification.lstrip()[:1] == "{"
+    if not is_object or len(classification) > _LONGEST_CLASS:
+        return classification
+    try:
+        return json.loads(classification)
+    except (ValueError, RecursionError):  # a name that happens to begin so
+        return classification
 
 
 def _take_frame(members: dict[str, Any], shapes: FileShapes) -> None:

@@ -14,6 +14,7 @@ from slidetile.errors import AnnotationError, one_line
 LARGEST_MASK_PX = 64_000_000
 """Most pixels of a mask: as many as of an overview, and fewer than Pillow warns about."""
 
+_GZIP = b"\x1f\x8b"
 _NPY = b"\x93NUMPY"
 _PNG = b"\x89PNG\r\n\x1a\n"
 MAGICS = (_NPY, _PNG, b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -41,7 +42,11 @@ def read_mask_image(path: Path) -> NDArray[np.generic]:
     with path.open("rb") as file:
         head = file.read(24)
     read = _read_npy if head.startswith(_NPY) else _read_tiff
+    if head.startswith(_GZIP):
+        raise AnnotationError("it is a mask packed by gzip: unpack it first")
     if head.startswith(_PNG):
+        if head[12:16] != b"IHDR":
+            raise AnnotationError("it is damaged: a PNG begins with its size (IHDR): save it again")
         _check_size((int.from_bytes(head[20:24]), int.from_bytes(head[16:20])))
         read = _read_png
     try:
@@ -69,6 +74,7 @@ def _read_png(path: Path) -> NDArray[np.generic]:
     from PIL import Image
 
     with Image.open(path, formats=("PNG",)) as image:
+        _check_size(image.size[::-1])
         return np.asarray(image)
 
 

@@ -6,7 +6,7 @@ Knows outlines and limits. Does not know the slide they belong to, nor the file'
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from slidetile.errors import AnnotationError
 
 LARGEST_CORNER_COUNT = 1 << 24
 LARGEST_SHAPE_COUNT = 200_000
+LARGEST_RING_COUNT = 1 << 20
 LARGEST_COORDINATE = 1e9
 
 UNNAMED = "(no class)"
@@ -69,71 +70,138 @@ class FileShapes:
     """Micrometres per pixel of the slide the file was made for, or None where it does not say."""
 
     _corners: int = 0
+    _rings: int = 0
+    _unkept: int = 0
 
-    def add(self, class_name: str, rings: Sequence[Any], *, unit: str | None, where: str) -> None:
-        """Add an area: its outline, then its holes.
+    def count(self, corners: int) -> None:
+        """Count corners of the area that is being read, before they are kept.
+
+        Raises
+        ------
+        AnnotationError
+            With those of the areas that are kept they are too many.
+        """
+        self._unkept += corners
+        if self._corners + self._unkept > LARGEST_CORNER_COUNT:
+            self._fail(f"{LARGEST_CORNER_COUNT:,} corners")
+
+    def forget(self) -> None:
+        """Forget the corners that were counted: the next area begins."""
+        self._unkept = 0
+
+    def ring(self, corners: Any, where: str) -> Ring | None:
+        """Return a ring as an array, or None where it encloses nothing.
+
+        Parameters
+        ----------
+        corners
+            A sequence of corners (x, y, ...), closed or not.
+        where
+            The ring's place in the file, for messages.
+
+        Raises
+        ------
+        AnnotationError
+            A coordinate is not a number within ±`LARGEST_COORDINATE`.
+        """
+        ring = numbers(corners, where)
+        if len(ring) > 1 and (ring[0] == ring[-1]).all():
+            ring = ring[:-1]
+        return ring if len(ring) >= 3 else None
+
+    def takes(self, class_name: str) -> bool:
+        """Count an area of a class, and return whether such areas are kept."""
+        name = class_name or UNNAMED
+        self.classes[name] += 1
+        if self.wanted:
+            return name in self.wanted
+        if class_name.endswith("*"):
+            self.left_out[f"areas of the class {class_name}"] += 1
+            return False
+        return True
+
+    def add(self, class_name: str, rings: Sequence[Ring], *, unit: str | None) -> None:
+        """Keep an area: its outline, then its holes, each from `ring`; ask `takes` before.
 
         Parameters
         ----------
         class_name
             Its class.
         rings
-            Each a sequence of corners (x, y, ...), closed or not.
+            Its outline, then its holes.
         unit
             The unit that the file states for the area.
-        where
-            The area's place in the file, for messages.
 
         Raises
         ------
         AnnotationError
-            A coordinate is not a number within ±`LARGEST_COORDINATE`, or there are too many areas
-            or corners.
+            There are too many areas, rings or corners.
         """
-        checked = [
-            ring for ring in (self._ring(ring, where) for ring in rings[:1]) if ring is not None
-        ]
-        if not checked:
-            self.left_out["outlines of fewer than 3 corners"] += 1
-            return
-        self.classes[class_name or UNNAMED] += 1
-        if self.wanted and (class_name or UNNAMED) not in self.wanted:
-            return
-        holes = (self._ring(ring, where) for ring in rings[1:])
-        checked += [ring for ring in holes if ring is not None]
-        self._corners += sum(map(len, checked))
-        self._check_limits()
-        self.shapes.append(FileShape(class_name, tuple(checked), unit))
+        self._rings += len(rings)
+        self._corners += sum(map(len, rings))
+        if self._corners > LARGEST_CORNER_COUNT:
+            self._fail(f"{LARGEST_CORNER_COUNT:,} corners")
+        self.check_rings(0)
+        if len(self.shapes) >= LARGEST_SHAPE_COUNT:
+            self._fail(f"{LARGEST_SHAPE_COUNT:,} areas")
+        self.shapes.append(FileShape(class_name, tuple(rings), unit))
 
-    def _check_limits(self) -> None:
-        if self._corners > LARGEST_CORNER_COUNT or len(self.shapes) >= LARGEST_SHAPE_COUNT:
-            raise AnnotationError(
-                f"it has more than {LARGEST_SHAPE_COUNT:,} areas or {LARGEST_CORNER_COUNT:,} "
-                "corners: keep the classes you need, or simplify the outlines"
-            )
+    def check_rings(self, unkept: int) -> None:
+        """Check how many outlines and holes there are with those that are not yet kept.
 
-    def _ring(self, ring: Any, where: str) -> Ring | None:
-        """Return a ring as an array, or None where it encloses nothing."""
-        corners = _numbers(ring, where)
-        if len(corners) > 1 and (corners[0] == corners[-1]).all():
-            corners = corners[:-1]
-        return corners if len(corners) >= 3 else None
+        Raises
+        ------
+        AnnotationError
+            They are more than `LARGEST_RING_COUNT`.
+        """
+        if self._rings + unkept > LARGEST_RING_COUNT:
+            self._fail(f"{LARGEST_RING_COUNT:,} outlines and holes")
+
+    def _fail(self, most: str) -> NoReturn:
+        raise AnnotationError(
+            f"it has more than {most}: keep the classes you need (--annotations-class), or "
+            "simplify the outlines"
+        )
 
 
-def _numbers(ring: Any, where: str) -> Ring:
+def numbers(corners: Any, where: str) -> Ring:
+    """Return corners (x, y, ...) as float64 [corner, (x, y)].
+
+    Raises
+    ------
+    AnnotationError
+        They are not corners, or a coordinate is not a number within ±`LARGEST_COORDINATE`.
+    """
     try:
-        array = np.asarray(ring)
+        array = np.asarray(corners)
     except (ValueError, TypeError, OverflowError) as error:
-        raise AnnotationError(f"{where} is not a list of corners (x, y)") from error
+        raise AnnotationError(_no_corners(corners, where)) from error
     if array.size == 0:
         return np.empty((0, 2))
     if array.dtype.kind not in "iuf" or array.ndim != 2 or array.shape[1] < 2:
-        raise AnnotationError(f"{where} is not a list of corners (x, y), but {ring!r:.60}")
-    corners = array[:, :2].astype(np.float64)
-    if not (np.abs(corners) <= LARGEST_COORDINATE).all():
-        bad = corners[~(np.abs(corners) <= LARGEST_COORDINATE)][0]
-        raise AnnotationError(
-            f"{where} has the coordinate {bad:g}, which is not a number up to "
-            f"{LARGEST_COORDINATE:g}"
-        )
-    return corners
+        raise AnnotationError(_no_corners(corners, where))
+    ring = array[:, :2].astype(np.float64, copy=False)
+    # The least and the greatest are NaN where any is, and take no memory.
+    for bad in (float(ring.min()), float(ring.max())):
+        if not abs(bad) <= LARGEST_COORDINATE:
+            raise AnnotationError(
+                f"{where} has the coordinate {bad:g}, which is not a number up to "
+                f"{LARGEST_COORDINATE:g}: correct it, or export the file again"
+            )
+    return ring
+
+
+def _no_corners(corners: Any, where: str) -> str:
+    """Say which corner is none, where it is one of several."""
+    what = corners
+    if isinstance(corners, list) and corners:
+        what = next((corner for corner in corners if not _is_corner(corner)), corners)
+    return (
+        f"{where} is not a list of corners (x, y): it has {what!r:.60}; export it with two numbers "
+        "for each corner"
+    )
+
+
+def _is_corner(corner: Any) -> bool:
+    is_pair = isinstance(corner, list) and len(corner) >= 2
+    return is_pair and all(type(value) in (int, float) for value in corner[:2])

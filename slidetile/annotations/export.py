@@ -19,12 +19,17 @@ from slidetile.errors import StoreError
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.raster.rings import Ring, trace_outlines
-from slidetile.runtime.files import write_whole
 from slidetile.slides.slide import Slide
+from slidetile.store.output_file import OutputKind, check_output, write_output
 from slidetile.store.store import TileStore
 
 TISSUE_CLASS = {"name": "Tissue", "color": [0, 160, 70]}
 UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
+
+_HEAD = f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":'
+
+GEOJSON = OutputKind(name="GeoJSON that slidetile has written", begins=_HEAD.encode())
+"""What people have drawn is GeoJSON too, so that alone does not make a file one to be replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +119,14 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
     plan
         The plan.
     path
-        The file; one that exists is replaced.
+        The file; one that slidetile has written is replaced.
 
     Raises
     ------
     ValueError
         The plan was made for a slide of another size.
+    FileExistsError
+        Something else is there, or the path lies in a store.
     OSError
         The file cannot be written.
 
@@ -169,15 +176,18 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
     store
         The store.
     path
-        The file; one that exists is replaced.
+        The file; one that slidetile has written is replaced.
 
     Raises
     ------
     StoreError
         The store is damaged.
+    FileExistsError
+        Something else is there, or the path lies in a store.
     OSError
         The file cannot be written.
     """
+    check_output(Path(path), GEOJSON)
     labels = store.tissue
     if labels.max() > labels.size:
         raise StoreError(
@@ -218,13 +228,13 @@ def _measurements(
 
 
 def _write(path: Path, sheet: _Sheet, features: Iterable[dict[str, Any]]) -> None:
-    write_whole(path, (text.encode() for text in _collection(sheet, features)))
+    write_output(path, (text.encode() for text in _collection(sheet, features)), GEOJSON)
 
 
 def _collection(sheet: _Sheet, features: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield the text of a FeatureCollection, one feature per line."""
     frame = {"unit": "px", "origin": sheet.origin, "slide_size": sheet.size}
-    yield f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":{_text(frame)},"features":['
+    yield f'{_HEAD}{_text(frame)},"features":['
     for number, feature in enumerate(features):
         yield ",\n" if number else "\n"
         yield _text(feature)

@@ -6,12 +6,20 @@ Knows the kinds of files. Does not know how annotations meet tissue.
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
+from slidetile.annotations._content import (
+    LARGEST_CONTENT_BYTES,
+    DecodedText,
+    open_content,
+    text_encoding,
+    unknown_kind,
+)
 from slidetile.annotations._geojson import read_geojson
 from slidetile.annotations._imagescope import read_imagescope
 from slidetile.annotations._mask_image import MAGICS, read_mask_image
@@ -28,8 +36,6 @@ from slidetile.errors import AnnotationError
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
-
-LARGEST_FILE_BYTES = 256 << 20
 
 
 def read_annotations(
@@ -88,20 +94,19 @@ def read_annotations(
     file = Path(path)
     try:
         parameters = annotation_parameters(file, classes=classes, unit=unit, origin=origin)
-        head = _head(file)
-        if head.startswith(MAGICS):
-            return _painted(file, parameters, slide, classes, origin)
-        shapes = FileShapes(wanted=frozenset(classes))
-        _vector_reader(head)(file, shapes)
+        with open_content(file) as content:
+            head = content.peek()
+            if head.startswith(MAGICS):
+                return _painted(file, parameters, slide, classes, origin)
+            shapes = FileShapes(wanted=frozenset(classes))
+            _read_outlines(content, head, shapes)
         areas = place_shapes(shapes, slide, unit, origin)
     except AnnotationError as error:
         end = "" if str(error).endswith((".", "?")) else "."
         raise AnnotationError(f"{file.name} cannot be used: {error}{end}") from error
     except OSError as error:
         raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
-    left_out = {kind: count for kind, count in shapes.left_out.items() if kind != "tiles"}
-    if left_out:
-        _log.warning("%s: only drawn areas are used; left out: %s.", file.name, counted(left_out))
+    _tell_left_out(file.name, shapes)
     return Annotations(
         name=file.name,
         parameters=parameters,
@@ -126,9 +131,9 @@ def annotation_parameters(
     size = path.stat().st_size
     if not path.is_file() or not size:
         raise AnnotationError("it is empty (0 bytes)" if path.is_file() else "it is not a file")
-    if size > LARGEST_FILE_BYTES:
+    if size > LARGEST_CONTENT_BYTES:
         raise AnnotationError(
-            f"it has {size >> 20} MiB, but at most {LARGEST_FILE_BYTES >> 20} are read: export "
+            f"it has {size >> 20} MiB, but at most {LARGEST_CONTENT_BYTES >> 20} are read: export "
             "only the annotations you need, or simplify their outlines"
         )
     with path.open("rb") as file:
@@ -154,22 +159,27 @@ def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(64)
+def _tell_left_out(name: str, shapes: FileShapes) -> None:
+    """Log a warning that counts what is not used; that tiles are not is what people expect."""
+    left_out = {kind: count for kind, count in shapes.left_out.items() if kind != "tiles"}
+    if not left_out:
+        return
+    remedy = ""
+    if any(kind.startswith("areas of the class") for kind in left_out):
+        remedy = " What QuPath ignores, a class that ends in *, is used if --annotations-class "
+        remedy += "(classes) names it."
+    _log.warning("%s: only drawn areas are used; left out: %s.%s", name, counted(left_out), remedy)
 
 
-def _vector_reader(head: bytes) -> Callable[[Path, FileShapes], None]:
-    # XML may be UTF-16, with a byte order mark and a zero byte beside every letter.
-    begin = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n\xff\xfe\0")[:1]
-    if begin in (b"{", b"["):
-        return read_geojson
-    if begin == b"<":
-        return read_imagescope
-    raise AnnotationError(
-        f"it begins with {head[:8]!r}, so it is neither GeoJSON, nor the XML of ImageScope, nor a "
-        "mask in PNG, TIFF or npy"
-    )
+def _read_outlines(content: BufferedReader, head: bytes, shapes: FileShapes) -> None:
+    encoding = text_encoding(head)
+    begin = head[:4096].decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")[:1]
+    if begin and begin in "{[":
+        read_geojson(DecodedText(content, encoding), shapes)
+    elif begin == "<":
+        read_imagescope(content, shapes)
+    else:
+        raise AnnotationError(unknown_kind(head))
 
 
 def _painted(

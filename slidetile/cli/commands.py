@@ -53,6 +53,7 @@ from slidetile.cli.streams import documents_only, prepare_streams
 
 if TYPE_CHECKING:
     from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, VerifyFacts
+    from slidetile.tissue.left_out import LeftOut
 
 _LAST_WORDS = "slidetile.last_words"
 
@@ -198,14 +199,18 @@ def plan(
     **options: Any,
 ) -> None:
     """Estimate what tiling a slide would take, without writing a store."""
-    from slidetile.annotations.export import export_plan
+    from slidetile.annotations.export import GEOJSON, export_plan
     from slidetile.cli.facts import plan_facts
     from slidetile.cli.sentences import plan_lines
     from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
+    from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
 
     tune_process()
+    for path, kind in ((preview, PNG), (geojson, GEOJSON)):
+        if path is not None:
+            check_output(path, kind)
     recipe = make_recipe(**options)
     target = output or Path(store_name(slide))
     with usage_errors(UnfitChoiceError), recipe.open(slide) as opened:
@@ -214,7 +219,7 @@ def plan(
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:
-        preview.write_bytes(png(tiles.picture()))
+        write_output(preview, [png(tiles.picture())], PNG)
     paths: dict[str, Any] = {"slide_path": slide, "store_path": target}
     paths |= {"preview_path": preview, "geojson_path": geojson}
     facts = plan_facts(opened, tiles, cost, **paths)
@@ -261,28 +266,29 @@ def tile(
     tune_process()
     from slidetile.cli.facts import tile_facts
     from slidetile.cli.progress import show_progress
-    from slidetile.cli.sentences import tile_lines
-    from slidetile.cli.several import tile_apart
+    from slidetile.cli.sentences import tile_lines, unreadable_tiles
+    from slidetile.cli.several import tile_apart, tile_here
     from slidetile.cohort.folder import store_name
     from slidetile.cohort.no_tiles import store_note
-    from slidetile.recipe import tile_slide
 
     target = output or Path(store_name(slide))
     _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
     writing = take_writing_options(options)
     recipe = make_recipe(**options)
     begin = time.perf_counter()
+    left_out: list[LeftOut] = []
     with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
-        call = tile_apart if isolate else tile_slide
-        store = call(slide, target, recipe, on_progress=progress, **writing)
-    facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
+        call = tile_apart if isolate else tile_here
+        store = call(slide, target, recipe, progress, left_out.extend, **writing)
+    facts = tile_facts(store, time.perf_counter() - begin, progress.memory, left_out)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if (note := store_note(store)) is not None:
         warn(note)
     if store.unreadable:
+        again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
-            f"unreadable tiles: {counted(store.unreadable)}; "
-            "see the column status of the tile table"
+            f"unreadable tiles: {unreadable_tiles(facts['store'])}; "
+            f"see the column status of the tile table{again}"
         )
         sys.exit(UNREADABLE)
 

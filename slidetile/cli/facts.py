@@ -18,6 +18,7 @@ from slidetile.raster.region import Region
 from slidetile.runtime.governor import MemoryUse
 from slidetile.slides.slide import Level, Slide
 from slidetile.store.store import TileStore
+from slidetile.tissue.left_out import LeftOut
 from slidetile.verify.finding import Finding
 from slidetile.writing.estimate import Estimate
 
@@ -82,6 +83,20 @@ class QualityFacts(TypedDict):
     tiles_with_pen: int
 
 
+class ReasonFacts(TypedDict):
+    """The unreadable tiles of one reason."""
+
+    reason: str
+    tiles: int
+
+
+class ReplacedFacts(TypedDict):
+    """The blocks of a level of a slide that were replaced."""
+
+    level: int
+    blocks: int
+
+
 class StoreFacts(TypedDict):
     """What `info` reports about a store."""
 
@@ -93,12 +108,26 @@ class StoreFacts(TypedDict):
     tile_size_px: int
     tiles: int
     unreadable: int
+    unreadable_reasons: list[ReasonFacts]
+    replaced_blocks: list[ReplacedFacts]
     codec: str
     tile_bytes: int
     levels: list[LevelFacts]
     mpp_um: list[float] | None
     level_0: Level0Facts
     quality: QualityFacts
+
+
+class LeftOutFacts(TypedDict):
+    """What one filter dropped."""
+
+    what: str
+    count: int
+    of: int | None
+    area_um2: float | None
+    option: str | None
+    limit: float | str | None
+    message: str
 
 
 class PlanFacts(TypedDict):
@@ -115,6 +144,7 @@ class PlanFacts(TypedDict):
     grid_tiles: int
     tissue_pieces: int
     tissue_fraction: float
+    left_out: list[LeftOutFacts]
     codec: str
     store_bytes: int
     seconds: float
@@ -136,8 +166,10 @@ class TileFacts(TypedDict):
     """What `tile` reports."""
 
     store: StoreFacts
+    already_done: bool
+    left_out: list[LeftOutFacts]
     seconds: float
-    memory: MemoryFacts
+    memory: MemoryFacts | None
 
 
 class FindingFacts(TypedDict):
@@ -254,6 +286,10 @@ def store_facts(store: TileStore) -> StoreFacts:
         "tile_size_px": store.tile_size,
         "tiles": len(store),
         "unreadable": store.unreadable,
+        "unreadable_reasons": [
+            {"reason": reason, "tiles": tiles} for reason, tiles in store.unreadable_reasons.items()
+        ],
+        "replaced_blocks": _replaced(store),
         "codec": store.codec,
         "tile_bytes": store.tile_bytes,
         "levels": [_level(level) for level in store.levels],
@@ -265,6 +301,12 @@ def store_facts(store: TileStore) -> StoreFacts:
             "tiles_with_pen": quality.tiles_with_pen,
         },
     }
+
+
+def _replaced(store: TileStore) -> list[ReplacedFacts]:
+    damage = store.metadata.damage
+    replaced = () if damage is None else damage.replaced
+    return [{"level": each.level, "blocks": each.blocks} for each in replaced]
 
 
 def plan_facts(
@@ -290,6 +332,7 @@ def plan_facts(
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
         "tissue_fraction": plan.tissue.tissue_fraction,
+        "left_out": [_left_out(each) for each in plan.left_out],
         "codec": cost.codec,
         "store_bytes": cost.bytes,
         "seconds": cost.seconds,
@@ -300,12 +343,21 @@ def plan_facts(
     }
 
 
-def tile_facts(store: TileStore, seconds: float, memory: MemoryUse) -> TileFacts:
-    """Return the facts about a finished store, and the time and memory its run took."""
+def tile_facts(
+    store: TileStore, seconds: float, memory: MemoryUse | None, left_out: Sequence[LeftOut]
+) -> TileFacts:
+    """Return the facts about a finished store, what it leaves out, and what its run took.
+
+    ``memory`` is None for a store that was finished before.
+    """
     return {
         "store": store_facts(store),
+        "already_done": memory is None,
+        "left_out": [_left_out(each) for each in left_out],
         "seconds": round(seconds, 3),
-        "memory": {
+        "memory": None
+        if memory is None
+        else {
             "peak_bytes": memory.peak_bytes,
             "budget_bytes": memory.budget_bytes,
             "throttled": memory.throttled,
@@ -373,6 +425,18 @@ def batch_facts(results: Sequence[SlideResult], summary_path: Path) -> BatchFact
     return {
         "summary_path": str(summary_path),
         "slides": [_result(result) for result in results],
+    }
+
+
+def _left_out(left_out: LeftOut) -> LeftOutFacts:
+    return {
+        "what": left_out.what,
+        "count": left_out.count,
+        "of": left_out.of,
+        "area_um2": left_out.area_um2,
+        "option": left_out.flag,
+        "limit": left_out.limit,
+        "message": str(left_out),
     }
 
 

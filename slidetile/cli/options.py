@@ -22,6 +22,7 @@ from slidetile.choices import (
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
     MIN_TISSUE_FRACTION,
+    NATIVE_CHECK,
     SEED,
     TILE_SIZE_PX,
     TISSUE_MARGIN_UM,
@@ -31,6 +32,7 @@ from slidetile.choices import (
     AnnotationUnit,
     CodecName,
     Edge,
+    NativeCheck,
 )
 
 if TYPE_CHECKING:
@@ -196,6 +198,14 @@ _RECIPE_OPTIONS = [
         "else zstd.",
     ),
     click.option(
+        "--check",
+        type=click.Choice(get_args(NativeCheck)),
+        default=NATIVE_CHECK,
+        show_default=True,
+        help="How tiles that are copied are checked: scan looks at their markers, decode decodes "
+        "all of them, which finds more and takes longer.",
+    ),
+    click.option(
         "--jpeg-quality",
         type=click.IntRange(1, 100),
         help=f"Quality of the codec jpeg.  [default: {JPEG_QUALITY}]",
@@ -279,6 +289,11 @@ _WRITING_OPTIONS = [
     click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
     click.option("--overwrite", is_flag=True, help="Replace a finished store."),
     click.option("--restart", is_flag=True, help="Delete an unfinished store and begin anew."),
+    click.option(
+        "--retry-unreadable",
+        is_flag=True,
+        help="Tile again slides whose finished stores have tiles that could not be read.",
+    ),
     click.option(
         "--durable",
         is_flag=True,
@@ -377,6 +392,7 @@ def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
     with usage_errors():
         write_options = WriteOptions(
             existing="overwrite" if overwrite else "restart" if restart else "continue",
+            retry_unreadable=options.pop("retry_unreadable"),
             anonymous=options.pop("anonymous"),
             memory_bytes=options.pop("memory"),
             durable=options.pop("durable"),

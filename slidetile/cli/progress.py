@@ -35,10 +35,9 @@ class ShownProgress:
         self._show(progress)
 
     @property
-    def memory(self) -> "MemoryUse":
-        """The memory that the run used."""
-        assert self._last is not None, "a run reports at least once"
-        return self._last.memory
+    def memory(self) -> "MemoryUse | None":
+        """The memory that the run used; None where there was nothing to do."""
+        return None if self._last is None else self._last.memory
 
 
 @contextmanager

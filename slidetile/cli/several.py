@@ -17,7 +17,8 @@ from slidetile.runtime.child import report
 from slidetile.runtime.foreign import ForeignExitError
 from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own, in_processes
 from slidetile.store.store import TileStore
-from slidetile.writing.options import OnProgress, WriteOptions
+from slidetile.tissue.left_out import LeftOut
+from slidetile.writing.options import OnProgress, Progress, WriteOptions
 
 Result = TypeVar("Result")
 
@@ -103,33 +104,62 @@ def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Re
                 yield error
 
 
+OnLeftOut = Callable[[Sequence[LeftOut]], None]
+
+
+def tile_here(
+    slide: Path,
+    store: Path,
+    recipe: Recipe,
+    on_progress: OnProgress,
+    on_left_out: OnLeftOut,
+    *,
+    workers: int | None,
+    options: WriteOptions,
+) -> TileStore:
+    """Tile a slide as `tile_slide` does, and say what no tile will hold."""
+    return tile_slide(
+        slide,
+        store,
+        recipe,
+        workers=workers,
+        options=options,
+        on_progress=on_progress,
+        on_plan=lambda plan: on_left_out(plan.left_out),
+    )
+
+
 def tile_apart(
     slide: Path,
     store: Path,
     recipe: Recipe,
+    on_progress: OnProgress,
+    on_left_out: OnLeftOut,
     *,
     workers: int | None,
     options: WriteOptions,
-    on_progress: OnProgress,
 ) -> TileStore:
-    """Tile a slide as `tile_slide` does, in a process of its own.
+    """Tile a slide as `tile_here` does, in a process of its own.
 
     Raises
     ------
     SlideReadError
         That process has died.
     """
-    call = functools.partial(_tile_here, slide, store, recipe, workers, options)
+    call = functools.partial(
+        tile_here, slide, store, recipe, report, report, workers=workers, options=options
+    )
+
+    def on_report(_: int, told: Progress | Sequence[LeftOut]) -> None:
+        if isinstance(told, Progress):
+            on_progress(told)
+        else:
+            on_left_out(told)
+
     try:
-        return in_process_of_its_own(call, on_report=lambda _, progress: on_progress(progress))
+        return in_process_of_its_own(call, on_report=on_report)
     except ProcessDiedError as error:
         raise crashed(slide, error) from error
-
-
-def _tile_here(
-    slide: Path, store: Path, recipe: Recipe, workers: int | None, options: WriteOptions
-) -> TileStore:
-    return tile_slide(slide, store, recipe, workers=workers, options=options, on_progress=report)
 
 
 def crashed(path: Path, error: ProcessDiedError) -> SlideReadError:

@@ -16,15 +16,16 @@ from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.cohort.no_tiles import store_note
-from slidetile.cohort.summary import Summary
-from slidetile.errors import StoreExistsError, explain
-from slidetile.recipe import Recipe, tile_slide
+from slidetile.cohort.summary import SUMMARY_NAME, Summary
+from slidetile.errors import explain
+from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
 from slidetile.runtime.processes import ProcessDiedError, in_processes
-from slidetile.store.store import TileStore, open_store
+from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
+from slidetile.writing.partial import check_place
 
 _log = logging.getLogger(__name__)
 
@@ -132,7 +133,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
         processes.
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
-        done", not an error.
+        done", not an error. One with unreadable tiles is tried again where its slide's file has
+        changed since.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
     on_progress
@@ -155,6 +157,7 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     _check_times(processes, timeout_s)
     threads = worker_count(workers, processes=max(1, processes))
     folder = Path(out)
+    check_place(folder / SUMMARY_NAME)
     folder.mkdir(parents=True, exist_ok=True)
     summary = Summary(folder, [field.name for field in fields(SlideResult)])
     jobs = _jobs(paths, folder, recipe or Recipe(), threads, options or WriteOptions())
@@ -260,7 +263,7 @@ class _Job(NamedTuple):
             self.here / self.store,
             self.recipe,
             workers=self.workers,
-            options=self.options,
+            options=self._options,
             on_progress=None if on_progress is None else self._now_and_then(on_progress),
         )
 
@@ -293,18 +296,15 @@ class _Job(NamedTuple):
         StoreExistsError
             The store is of another slide or of other settings.
         """
-        path = self.here / self.store
-        if self.options.existing == "overwrite" or not path.exists():
-            return None
-        store = open_store(path)
-        is_anonymous = store.metadata.source.is_anonymous
-        with self.recipe.open(self.here / self.slide) as slide:
-            if self.recipe.matches(store, slide) and is_anonymous == self.options.anonymous:
-                return store
-        raise StoreExistsError(
-            f"{self.store} was made from another slide or with other settings: choose another "
-            "folder, or overwrite it on purpose."
-        )
+        slide, store = self.here / self.slide, self.here / self.store
+        return done_before(slide, store, self.recipe, options=self._options)
+
+    @property
+    def _options(self) -> WriteOptions:
+        """The options, and that unreadable tiles are tried again where the slide has changed."""
+        changed = changed_since(self.here / self.slide, self.here / self.store)
+        is_again = self.options.retry_unreadable or changed
+        return replace(self.options, retry_unreadable=is_again)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """The record of a store's chunks, from which the tile table's rows are made."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from slidetile.format.checksum import crc32c
 from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.table import OK, UNREADABLE
+
+MOST_REASONS = 32
+OTHERS = "other reasons"
+"""What the reasons beyond so many are counted under: a damaged file may have any number."""
 
 Span = tuple[slice, slice]
 """[rows, columns] of a chunk grid."""
@@ -27,8 +31,11 @@ class ShardRecord:
     chunks: dict[int, tuple[int, int]]
     """(bytes stored, CRC-32C of the payload) of each chunk, by its place in the shard."""
 
-    unreadable: tuple[int, ...] = ()
-    """The places of chunks whose pixels could not be read."""
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+    """What is wrong with the chunks whose pixels could not be read, by the chunk's place."""
+
+    averaged: tuple[int, ...] = ()
+    """The places of chunks that were averaged from the next finer level."""
 
 
 class Ledger:
@@ -39,7 +46,8 @@ class Ledger:
         self.grid = grid
         self._stored_bytes = np.zeros(shape, np.int64)
         self._crc32c = np.zeros(shape, "<u4")
-        self._unreadable = np.zeros(shape, np.bool_)
+        self._unreadable = np.zeros(shape, np.uint16)
+        self._reasons = [""]
 
     def enter(self, record: ShardRecord) -> None:
         """Record a shard of level 0."""
@@ -48,7 +56,17 @@ class Ledger:
             self._stored_bytes[cells], self._crc32c[cells] = zip(
                 *record.chunks.values(), strict=True
             )
-        self._unreadable[self._cells(record.shard, record.unreadable)] = True
+        for place, reason in record.unreadable.items():
+            cell = self._cells(record.shard, [place])
+            self._stored_bytes[cell] = self._crc32c[cell] = 0  # if it was stored before
+            self._unreadable[cell] = self._number_of(reason)
+
+    def _number_of(self, reason: str) -> int:
+        """Return the number of a reason; those beyond `MOST_REASONS` are one."""
+        known = reason if reason in self._reasons or len(self._reasons) < MOST_REASONS else OTHERS
+        if known not in self._reasons:
+            self._reasons.append(known)
+        return self._reasons.index(known)
 
     def _cells(self, shard: Shard, places: Iterable[int]) -> tuple[NDArray[np.int64], ...]:
         """Return the rows and the columns of some of a shard's chunks in the chunk grid."""
@@ -67,6 +85,11 @@ class Ledger:
         """
         checksums: NDArray[np.uint32] = self._crc32c[span][self._stored_bytes[span] > 0]
         return crc32c(checksums.tobytes())
+
+    def reason_of(self, span: Span) -> str | None:
+        """Return what is wrong with the first chunk in a span that could not be read, or None."""
+        numbers = self._unreadable[span]
+        return self._reasons[numbers[numbers > 0][0]] if numbers.any() else None
 
     def status_of(self, span: Span) -> str:
         """Return whether all chunks in a span could be read."""

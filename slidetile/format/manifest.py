@@ -37,8 +37,8 @@ def pack_manifest(files: Mapping[str, FileSum]) -> bytes:
 
     Sorted by path, so that the same files give the same bytes.
     """
-    lines = "".join(_line(name, files[name]) for name in sorted(files)).encode()
-    return lines + _line(MANIFEST, FileSum.of(lines)).encode()
+    lines = "".join(sum_line(name, files[name]) for name in sorted(files)).encode()
+    return lines + sum_line(MANIFEST, FileSum.of(lines)).encode()
 
 
 def unpack_manifest(data: bytes) -> dict[str, FileSum]:
@@ -60,5 +60,16 @@ def unpack_manifest(data: bytes) -> dict[str, FileSum]:
     return files
 
 
-def _line(name: str, file: FileSum) -> str:
+def sums_in(data: bytes) -> dict[str, FileSum]:
+    """Return the files of all whole lines; the last line of a path counts."""
+    files: dict[str, FileSum] = {}
+    for line in data.decode(errors="replace").split("\n")[:-1]:
+        parts = _LINE.fullmatch(line)
+        if parts is not None:
+            files[parts[3]] = FileSum(int(parts[1], 16), int(parts[2]))
+    return files
+
+
+def sum_line(name: str, file: FileSum) -> str:
+    """Return the line about a file."""
     return f"{file.crc32c:08x} {file.size_bytes} {name}\n"

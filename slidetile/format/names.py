@@ -25,4 +25,7 @@ def shard_key(column: int, row: int) -> str:
 
 PARTIAL_NOTE = "unfinished.json"
 
+PARTIAL_SUMS = "unfinished.sums"
+"""The checksums of an unfinished store's files that have none of their own."""
+
 TABLE = "tiles/tiles.parquet"

@@ -23,6 +23,15 @@ class PyramidLevel:
     downsample: tuple[float, float] = (1.0, 1.0)
     """Level-0 pixels per pixel of this level, as (x, y)."""
 
+    @property
+    def needed(self) -> NDArray[np.bool_]:
+        """The chunks of the wanted shards, as bool [chunk row, chunk column]."""
+        needed = np.zeros((self.grid.chunk_rows, self.grid.chunk_columns), np.bool_)
+        for shard in self.shards:
+            columns, rows = self.grid.chunk_cells(shard).T
+            needed[rows, columns] = True
+        return needed
+
 
 def halved_levels(grid: ChunkGrid, needed: NDArray[np.bool_]) -> tuple[PyramidLevel, ...]:
     """Return all levels of an encoded store, down to the first that fits into one shard.

@@ -15,6 +15,9 @@ from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkCodec, Parts
 from slidetile.format.layout import ChunkGrid, is_sharded
 
+LARGEST_SHARD_BYTES = 1 << 28
+"""More than any file that slidetile writes: a shard holds 16 megapixels, the overview 64."""
+
 _ABSENT = (1 << 64) - 1
 _CRC = struct.Struct("<I")
 

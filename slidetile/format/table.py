@@ -1,8 +1,8 @@
 """The tile table's columns, and its file."""
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from slidetile.format.metadata.quality import QUALITY_MPP
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from slidetile.format._parquet import GroupRecord
+
 QUALITY_COLUMNS = (
     *("mean_red", "mean_green", "mean_blue"),
     *("saturated_fraction", "clipped_fraction", "pen_fraction", "laplacian_variance"),
@@ -23,8 +25,18 @@ QUALITY_COLUMNS = (
 Quality = dict[str, NDArray[np.float32]]
 """One value per tile, by column; NaN where there is nothing to measure."""
 
-LARGEST_TABLE_BYTES = 1 << 32
-"""Most bytes of a table in memory, in case of damage; a real one has about 60 bytes per tile."""
+MOST_SMALL_ROWS = 1 << 20
+"""Rows that a file of any length may claim, 60 MB in memory. Beyond them each row takes a byte at
+least: the ids of tiles alone take three, however alike all else is."""
+
+BYTES_PER_VALUE = 16
+"""Most bytes of a decompressed value: twice those of the widest, in a dictionary and out of it."""
+
+PAGE_BYTES = 1 << 16
+"""Bytes of a column's headers besides its values."""
+
+LONGEST_STATUS = 64
+"""Most characters of a status, in case of damage; there are two, "ok" and "unreadable"."""
 
 OK = "ok"
 UNREADABLE = "unreadable"
@@ -64,31 +76,82 @@ def write_parquet(table: "pa.Table") -> bytes:
     return bytes(sink.getvalue())
 
 
-def read_parquet(path: Path) -> "pa.Table":
-    """Read the table from its file.
+def read_parquet(file: BinaryIO, row_count: int) -> "pa.Table":
+    """Read the table from its file, which is not trusted.
+
+    What the file says of its columns and rows is compared with what they must be before any value
+    is read; then each row group is read and checked by itself. Whether the values fit the store is
+    not checked here; see `slidetile.format.rows`.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    row_count
+        The rows that the store says it has.
 
     Raises
     ------
     StoreError
-        It is missing or damaged, claims too much memory, or does not have the columns of `schema`.
+        It is damaged, has other rows, claims more memory than they can take, or does not have the
+        columns of `schema`. The message is about "it".
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    try:
-        with path.open("rb") as opened:  # of a path with a colon, Arrow makes an address
-            file = pq.ParquetFile(opened)
-            groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-            if sum(group.total_byte_size for group in groups) > LARGEST_TABLE_BYTES:
-                raise StoreError(f"{path} claims more than {LARGEST_TABLE_BYTES} bytes.")
-            table = file.read()
-        table.validate(full=True)
-        flaw = _flaw(table)
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last for column names
-        raise StoreError(f"{path} could not be read: {error}.") from error
-    if flaw is not None:
-        raise StoreError(f"{path} is damaged: {flaw}.")
-    return table
+    from slidetile.format._parquet import ParquetTable
+
+    parquet = ParquetTable(file, text="status")
+    fields = _checked_fields(parquet.schema)
+    if parquet.rows != row_count:
+        raise StoreError(f"it has {parquet.rows} rows, the store {row_count} tiles")
+    _check_record(parquet.groups, row_count)
+    groups = [_typed(parquet.read(n), fields) for n in range(len(parquet.groups))]
+    return pa.concat_tables(groups) if groups else fields.empty_table()
+
+
+def _checked_fields(found: "pa.Schema") -> "pa.Schema":
+    """Return the columns of a file whose status was read as a dictionary, as `schema` has them."""
+    import pyarrow as pa
+
+    place = found.get_field_index("status")
+    fields = found.set(place, found.field(place).with_type(pa.string())) if place >= 0 else found
+    if fields.remove_metadata() != schema():
+        raise StoreError(f"its columns are {', '.join(found.names):.200}")
+    return fields
+
+
+def _check_record(groups: "Sequence[GroupRecord]", row_count: int) -> None:
+    """Compare what a file says that its rows take with what they can."""
+    if sum(group.rows for group in groups) != row_count or any(g.rows < 0 for g in groups):
+        raise StoreError(f"its row groups do not add up to {row_count} rows")
+    stored = sum(column.stored_bytes for group in groups for column in group.columns)
+    if row_count > MOST_SMALL_ROWS + stored:
+        raise StoreError(f"it claims {row_count} rows in {stored} bytes, which no table does")
+    for group in groups:
+        most = PAGE_BYTES + BYTES_PER_VALUE * group.rows
+        for column in group.columns:
+            if column.rows != group.rows or not 0 <= column.decoded_bytes <= most:
+                raise StoreError(
+                    f"its column {column.name:.40} claims {column.rows} values in "
+                    f"{column.decoded_bytes} bytes, for {group.rows} rows"
+                )
+
+
+def _typed(group: "pa.Table", fields: "pa.Schema") -> "pa.Table":
+    """Return a row group with its statuses as text, if no value is missing."""
+    import pyarrow as pa
+
+    place = fields.get_field_index("status")
+    statuses = group.column(place)
+    texts = [text for part in statuses.chunks for text in part.dictionary.to_pylist()]
+    if any(text is None or len(text) > LONGEST_STATUS for text in texts):
+        raise StoreError("a status in it is no word")
+    group = group.set_column(place, fields.field(place), statuses.cast(pa.string()))
+    facts = group.drop_columns(list(QUALITY_COLUMNS))
+    empty = [name for name in facts.column_names if facts[name].null_count]
+    if empty:
+        raise StoreError(f"values of {', '.join(empty)} are missing")
+    return group
 
 
 def quality_mpp(table: "pa.Table") -> Mpp:
@@ -105,12 +168,3 @@ def quality_mpp(table: "pa.Table") -> Mpp:
     except (ValueError, RecursionError) as error:  # as json documents
         raise StoreError(f"the mpp of its laplacian_variance is not JSON: {error}") from error
     return cast("Mpp", QUALITY_MPP.read(JsonNode(mpp, "the mpp of its laplacian_variance")))
-
-
-def _flaw(table: "pa.Table") -> str | None:
-    """Return how a table differs from what slidetile writes: other columns, or missing values."""
-    if table.schema.remove_metadata() != schema():
-        return f"its columns are {', '.join(table.column_names):.200}"
-    facts = table.drop_columns(list(QUALITY_COLUMNS))
-    empty = [name for name in facts.column_names if facts[name].null_count]
-    return f"values of {', '.join(empty)} are missing" if empty else None

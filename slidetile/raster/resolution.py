@@ -150,3 +150,32 @@ def mean_downsample(downsample: tuple[float, float]) -> float:
 def as_written(number: float) -> Fraction:
     """Return the decimal number that a float is written as."""
     return Fraction(repr(float(number)))
+
+
+def whole_factor(whole: tuple[int, int], size: tuple[int, int]) -> int | None:
+    """Return the whole number that a level's size follows from, or None where there is none.
+
+    Writers of pyramids divide both sides by one whole number and round: up, down, or to the
+    nearest. So 421×300 over 105×75 is 4, though 421/105 is 4.0095. Where several numbers give the
+    size, a power of two is taken, or else the one nearest to the ratio of the sides.
+
+    Parameters
+    ----------
+    whole
+        (width, height) of level 0.
+    size
+        (width, height) of the level.
+    """
+    # ⌊L / f⌋ = l is L / (l + 1) < f <= L / l; ⌈L / f⌉ = l is L / l <= f < L / (l - 1).
+    first = max(length // (side + 1) + 1 for length, side in zip(whole, size, strict=True))
+    last = min(
+        -(-length // (side - 1)) - 1 if side > 1 else max(whole)
+        for length, side in zip(whole, size, strict=True)
+    )
+    if first > last:
+        return None
+    power = 1 << (last.bit_length() - 1)
+    if power >= first:
+        return power
+    ratio = mean_downsample((whole[0] / size[0], whole[1] / size[1]))
+    return min(max(round(ratio), first), last)

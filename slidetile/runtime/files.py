@@ -1,14 +1,19 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files that are whole or absent while they are written, and read only where they are files."""
 
 import contextlib
+import errno
 import itertools
 import os
+import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
 """End of the names of temporary files, which a killed process leaves behind."""
+
+_TEMPORARY = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(TEMPORARY_SUFFIX)}")
 
 MOST_PARTS = 512
 """Parts handed to the system at once, and held until then; POSIX promises 16, Linux and macOS take
@@ -45,7 +50,7 @@ def write_whole(
         The file cannot be written.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
         _write(file, parts, durable=durable)
         if before_rename is not None:
@@ -55,6 +60,48 @@ def write_whole(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def open_regular(path: str | os.PathLike[str], *, follows_links: bool = True) -> int:
+    """Open a regular file to be read, and return its descriptor.
+
+    Nothing else is opened: a pipe would wait for its writer for ever, and a device has no end.
+
+    Parameters
+    ----------
+    path
+        The file.
+    follows_links
+        Whether the last part of the path may be a symbolic link.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is not a regular file.
+    """
+    links = 0 if follows_links else os.O_NOFOLLOW
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | links)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+    return file
+
+
+def read_regular(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Return the content of a regular file, or its first bytes where it has more.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is not a regular file.
+    """
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read(most_bytes)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file's name is one that `write_whole` gives until a file is whole."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def sync(path: Path) -> None:

@@ -1,6 +1,7 @@
 """A slide's compressed tiles, to be copied without decoding them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,8 +10,13 @@ from numpy.typing import NDArray
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
 
-DAMAGED = b""
-"""Stands for a native tile whose bytes are not a JPEG; see `FetchedTiles.streams`."""
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """Stands for a native tile whose bytes are not a whole JPEG; see `FetchedTiles.streams`."""
+
+    reason: str
+    """What is wrong, in the same few words for all tiles so damaged, such as "no end marker"."""
 
 
 class FetchedTiles(Protocol):
@@ -20,12 +26,13 @@ class FetchedTiles(Protocol):
     def nbytes(self) -> int:
         """The bytes held."""
 
-    def streams(self) -> list[bytes | None]:
+    def streams(self) -> list[bytes | Damaged | None]:
         """Return each tile as a JPEG stream that any decoder reads, in the requested order.
 
-        The scan data are the file's own; the tables that the file keeps elsewhere and a missing
-        colour marker are put before them. None if the file stores nothing for a tile, and
-        `DAMAGED` if its bytes are not a JPEG.
+        The scan data are the file's own. Before them stand the tables that decoding needs and a
+        marker of the colours; comments, other application segments and what follows the end
+        are left out. None if the file stores nothing for a tile, and `Damaged` if its bytes are
+        not a whole JPEG. Not every tile is decoded, so damage inside the scan data may be missed.
 
         Raises
         ------

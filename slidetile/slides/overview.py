@@ -4,8 +4,8 @@ Knows slides and how to shrink them by whole factors. Does not know what the ima
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Level, Slide
 
 LARGEST_MPP = 500.0
@@ -55,6 +56,9 @@ class Overview:
 
     mpp: tuple[float, float] | None = None
     """Micrometres per overview pixel as (x, y), or None where the slide's are unknown."""
+
+    replaced: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
+    """The corners of the slide's blocks that were empty or damaged, by level; see `Replaced`."""
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8:
@@ -123,7 +127,8 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     ValueError
         ``mpp`` is not positive or above 500, or the overview would exceed 64 megapixels.
     SlideReadError
-        Part of the slide could not be read.
+        The file could not be read. What does not decode is no error: a block of a coarser level is
+        averaged from the next finer level, one of level 0 is background; a warning says how many.
     """
     mpp = overview_mpp(slide, mpp)
     number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
@@ -131,9 +136,13 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     width, height = -(-level.width // factor), -(-level.height // factor)
     _check_size(width, height, mpp)
     image = np.empty((height, width, slide.channels), np.uint8)
+    replaced = Replaced()
     for block in _blocks(level, factor, slide.channels):
-        pixels = area_average(read_level(slide, block, number), factor)
+        shown = slide.fetch_shown(block, level=number, replaced=replaced).pixels()
+        pixels = area_average(shown, factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
+    slide.replaced.update(replaced)
+    slide.replaced.tell(slide.source.name)
     across, down = factor * slide.width / level.width, factor * slide.height / level.height
     return Overview(
         image=image,
@@ -141,6 +150,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         slide_height=slide.height,
         downsample=(across, down),
         mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
+        replaced=replaced.blocks,
     )
 
 

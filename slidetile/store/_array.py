@@ -3,7 +3,6 @@
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,13 +11,14 @@ from numpy.typing import NDArray
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import is_sharded
-from slidetile.format.metadata.array import ArrayMetadata
-from slidetile.format.metadata.node import LARGEST_JSON_BYTES
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.store._absence import Absence, AbsentShard, Cell
+from slidetile.store._metadata import read_array
 from slidetile.store._shard_file import IndexCache, read_chunks
+from slidetile.store.folder import StoreFolder
 
 LARGEST_CACHE_BYTES = 1 << 26
 """64 MiB: three rows of chunks across `STRIPE_PX`, with every codec's own chunks."""
@@ -28,9 +28,6 @@ FEWEST_CHUNKS = 4
 
 _ENTRY_BYTES = 256
 """Memory that a chunk takes besides its pixels, even one that is not stored."""
-
-Cell = tuple[int, int]
-"""(column, row) of a chunk in its array."""
 
 
 class ChunkCache:
@@ -80,9 +77,13 @@ class ArrayFile:
     Parameters
     ----------
     folder
-        The array's folder.
+        The store's folder.
+    name
+        The array's path in it.
     codec
         The codec of its chunks.
+    absence
+        Which of its chunks may be absent.
 
     Raises
     ------
@@ -90,16 +91,12 @@ class ArrayFile:
         The folder does not hold an array of a store.
     """
 
-    def __init__(self, folder: Path, codec: ChunkCodec) -> None:
-        self._folder = folder
+    def __init__(self, folder: StoreFolder, name: str, codec: ChunkCodec, absence: Absence) -> None:
+        self.path = folder.path / name
+        self._folder, self._name = folder, name
         self._codec = codec
-        data = read_zarr_json(folder)
-        try:
-            self.metadata = ArrayMetadata.from_json(data, codec)
-        except StoreError as error:
-            raise StoreError(
-                f"{folder / 'zarr.json'} is not an array of a store: {error}."
-            ) from error
+        self._absence = absence
+        self.metadata = read_array(folder, name, codec)
         self.grid, self.channels = self.metadata.grid, self.metadata.channels
         self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
         self._chunk_bytes = self.metadata.chunk_bytes
@@ -114,14 +111,15 @@ class ArrayFile:
     ) -> NDArray[Any]:
         """Return a region, in pixels of this array, as [row, column, channel].
 
-        Pixels that are not stored have the array's fill value; those outside the array have the
-        colour ``outside``. Only the chunks that the region touches and that are not in the
-        ``cache`` are decoded; the cache then keeps them.
+        Pixels outside all tiles have the array's fill value, and so have those that were absent or
+        unreadable in the slide; those outside the array have the colour ``outside``. Only the
+        chunks that the region touches and that are not in the ``cache`` are decoded; the cache
+        then keeps them.
 
         Raises
         ------
         StoreError
-            A chunk is damaged.
+            A chunk is damaged, or is not there though it was stored; or the store was replaced.
         """
         canvas = np.empty((region.height, region.width, self.channels), self.dtype)
         frame = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
@@ -135,20 +133,42 @@ class ArrayFile:
             self._lay(within, (inside.x, inside.y), cell, pixels)
         return canvas
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, ChunkCodec]]:
-        return type(self), (self._folder, self._codec)
+    def __reduce__(self) -> tuple[type[Self], tuple[StoreFolder, str, ChunkCodec, Absence]]:
+        return type(self), (self._folder, self._name, self._codec, self._absence)
 
     def chunk(self, column: int, row: int) -> NDArray[Any] | None:
-        """Return the pixels of one chunk, or None where it is not stored.
+        """Return the pixels of one chunk, or None where it is not stored and need not be.
 
         Raises
         ------
         StoreError
-            The chunk is damaged.
+            As in `read`.
         """
         span = Region(x=column, y=row, width=1, height=1)
         ((_, stored),) = self._stored(span)
         return None if stored is None else self._decode(stored, (column, row))
+
+    def stored_bytes(self, span: Region) -> int:
+        """Return the length of all stored chunks in a span of chunks.
+
+        Raises
+        ------
+        StoreError
+            A shard is damaged, or the store was replaced.
+        """
+        total = 0
+        for shard, places in self._shards(span):
+            file = self._open(shard)
+            if file is None:
+                continue
+            try:
+                if is_sharded(self._codec):
+                    total += int(self._index(file, shard)[places, 1].sum())
+                else:
+                    total += os.fstat(file).st_size
+            finally:
+                os.close(file)
+        return total
 
     def _lay(
         self,
@@ -201,13 +221,23 @@ class ArrayFile:
     def _damaged(self, cell: Cell, error: Exception) -> StoreError:
         column, row = cell
         return StoreError(
-            f"The chunk at column {column}, row {row} of {self._folder} is damaged: {error}."
+            f"The chunk at column {column}, row {row} of {self.path} is damaged: {error}."
         )
 
     def _stored(
         self, span: Region, known: Collection[Cell] = ()
     ) -> Iterator[tuple[Cell, bytes | None]]:
         """Yield each chunk of a span but those known, with its bytes, shard by shard."""
+        for shard, wanted in self._shards(span):
+            places = wanted
+            if known:
+                cells = [self._cell(shard, place) for place in wanted.tolist()]
+                places = wanted[[cell not in known for cell in cells]]
+            if len(places):
+                yield from self._in_shard(shard, places)
+
+    def _shards(self, span: Region) -> Iterator[tuple[Cell, NDArray[np.intp]]]:
+        """Yield each shard that holds chunks of a span, with their places in it."""
         across, down = self.grid.chunks_across, self.grid.chunks_down
         shards = span.rescaled((across, down), (1, 1))
         for row in range(shards.y, shards.bottom):
@@ -215,34 +245,62 @@ class ArrayFile:
                 x, y = column * across, row * down
                 columns = np.arange(max(x, span.x), min(x + across, span.right)) - x
                 rows = np.arange(max(y, span.y), min(y + down, span.bottom)) - y
-                places = (rows[:, np.newaxis] * across + columns).ravel()
-                if known:
-                    cells = [(x + p % across, y + p // across) for p in places.tolist()]
-                    places = places[[cell not in known for cell in cells]]
-                if not len(places):
-                    continue
-                absent = set(places.tolist())
-                for place, stored in self._shard_chunks(column, row, places):
-                    absent.remove(place)
-                    yield (x + place % across, y + place // across), stored
-                for place in sorted(absent):
-                    yield (x + place % across, y + place // across), None
+                yield (column, row), (rows[:, np.newaxis] * across + columns).ravel()
 
-    def _shard_chunks(
-        self, column: int, row: int, places: NDArray[np.intp]
+    def _in_shard(
+        self, shard: Cell, places: NDArray[np.intp]
+    ) -> Iterator[tuple[Cell, bytes | None]]:
+        """Yield the chunks at ``places`` of a shard; None for one that was never stored."""
+        absent = set(places.tolist())
+        file = self._open(shard)
+        if file is not None:
+            try:
+                for place, stored in self._chunks(file, shard, places):
+                    absent.remove(place)
+                    yield self._cell(shard, place), stored
+            except OSError as error:
+                key = f"{self._name}/{shard_key(*shard)}"
+                raise self._folder.unread(key, error) from error
+            finally:
+                os.close(file)
+        if absent:
+            cells = [self._cell(shard, place) for place in sorted(absent)]
+            self._check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
+            yield from ((cell, None) for cell in cells)
+
+    def _check_absent(self, absent: AbsentShard) -> None:
+        cell = self._absence.unproven(self, absent)
+        if cell is not None:
+            raise StoreError(
+                f"The chunk at column {cell[0]}, row {cell[1]} of {self.path} is missing, though "
+                "it was stored: the store is damaged. Compare it with its manifest (slidetile "
+                "verify), or make it again."
+            )
+
+    def _open(self, shard: Cell) -> int | None:
+        """Open a shard; return None where the store has no such file."""
+        key = f"{self._name}/{shard_key(*shard)}"
+        try:
+            return self._folder.open(key)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._folder.unread(key, error) from error
+
+    def _chunks(
+        self, file: int, shard: Cell, places: NDArray[np.intp]
     ) -> Iterator[tuple[int, bytes]]:
-        """Yield the stored chunks among ``places`` of a shard."""
-        try:
-            file = os.open(f"{self._folder}/{shard_key(column, row)}", os.O_RDONLY)
-        except FileNotFoundError:
+        """Yield the stored chunks among ``places`` of an open shard."""
+        if not is_sharded(self._codec):  # one byte more shows what is too long
+            yield 0, os.pread(file, self._chunk_bytes + 1, 0)
             return
-        try:
-            if not is_sharded(self._codec):  # one byte more shows what is too long
-                yield 0, os.pread(file, self._chunk_bytes + 1, 0)
-                return
-            yield from read_chunks(file, self._index(file, (column, row)), places)
-        finally:
-            os.close(file)
+        yield from read_chunks(file, self._index(file, shard), places)
+
+    def _cell(self, shard: Cell, place: int) -> Cell:
+        """Return the chunk at a place of a shard."""
+        down, across = divmod(place, self.grid.chunks_across)
+        column, row = shard
+        return column * self.grid.chunks_across + across, row * self.grid.chunks_down + down
 
     def _index(self, file: int, shard: Cell) -> ShardIndex:
         try:
@@ -250,19 +308,3 @@ class ArrayFile:
         except ValueError as error:
             cell = shard[0] * self.grid.chunks_across, shard[1] * self.grid.chunks_down
             raise self._damaged(cell, error) from error
-
-
-def read_zarr_json(folder: Path) -> bytes:
-    """Return the ``zarr.json`` of a folder, or as much of it as shows that it is too large.
-
-    Raises
-    ------
-    StoreError
-        It is missing, or cannot be read.
-    """
-    path = folder / "zarr.json"
-    try:
-        with path.open("rb") as file:
-            return file.read(LARGEST_JSON_BYTES + 1)
-    except OSError as error:
-        raise StoreError(f"{path} could not be read: {error.strerror or error}.") from error

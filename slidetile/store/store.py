@@ -5,7 +5,7 @@ Longer than 300 lines, because `TileStore` is all that a user of a store sees.
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,16 +17,19 @@ from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import STORE_SUFFIX
-from slidetile.format.table import OK, read_parquet
+from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Level
 from slidetile.store._area import StoredArea
-from slidetile.store._picture import PictureFile
+from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
-from slidetile.store._root import open_arrays, read_root
+from slidetile.store._tiles import StoredTiles
 from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
+from slidetile.store.folder import StoreFolder
+from slidetile.store.location import check_finished, local_path
+from slidetile.store.picture import PICTURES, PictureFile
 from slidetile.store.selection import TileSelection
 from slidetile.store.windows import Windows
 
@@ -39,7 +42,9 @@ if TYPE_CHECKING:
 class TileStore:
     """A finished store, read-only: a sequence of tiles on a canvas of levels.
 
-    Safe to use from several threads, and picklable: a worker process opens the same path anew.
+    It belongs to the store that was opened: once that is replaced or deleted, reading raises
+    StoreError. Safe to use from several threads, and picklable: a worker process opens the same
+    store anew.
 
     Parameters
     ----------
@@ -48,9 +53,24 @@ class TileStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._metadata = read_root(self.path)
-        self._arrays = open_arrays(self.path, self._metadata)
+        found = local_path(path)
+        check_finished(found)
+        self._open(StoreFolder(found))
+
+    @classmethod
+    def _of(cls, folder: StoreFolder) -> Self:
+        """Return the store in a folder, which another process had open; for pickle."""
+        store = cls.__new__(cls)
+        store._open(folder)  # noqa: SLF001  of this very class
+        return store
+
+    def _open(self, folder: StoreFolder) -> None:
+        self.path = folder.path
+        self._folder = folder
+        self._tiles = StoredTiles(folder)
+        self._metadata = self._tiles.metadata
+        self._arrays = open_levels(folder, self._tiles)
+        self._table = self._tiles.table
 
     @property
     def metadata(self) -> StoreMetadata:
@@ -109,20 +129,10 @@ class TileStore:
         """The slide's colour profile; the stored pixels do not have it applied."""
         return self._metadata.icc_profile
 
-    @functools.cached_property
+    @property
     def tiles(self) -> "pa.Table":
-        """The tile table, one row a tile; its columns are those of docs/reference/store-format.md.
-
-        Raises
-        ------
-        StoreError
-            The table is missing or damaged.
-        """
-        path = self.path / "tiles" / "tiles.parquet"
-        table = read_parquet(path)
-        if table.num_rows != len(self):
-            raise StoreError(f"{path} has {table.num_rows} rows, the store {len(self)} tiles.")
-        return table
+        """The tile table, one row a tile; docs/reference/store-format.md has its columns."""
+        return self._table
 
     @property
     def tile_bytes(self) -> int:
@@ -135,15 +145,41 @@ class TileStore:
         statuses: list[str] = self.tiles["status"].to_pylist()
         return len(statuses) - statuses.count(OK)
 
+    @property
+    def unreadable_reasons(self) -> dict[str, int]:
+        """Number of unreadable tiles by what is wrong with them, most tiles first.
+
+        Stores of earlier versions do not record it, and have none.
+        """
+        damage = self.metadata.damage
+        return {} if damage is None else damage.reasons
+
     @functools.cached_property
     def overview(self) -> Pixels:
-        """The whole slide as tissue detection saw it: uint8 [row, column, channel]."""
-        return PictureFile(self.path, "overview").read()
+        """The whole slide as tissue detection saw it: uint8 [row, column, channel].
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        return PictureFile(self._folder, "overview").read()
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
-        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = piece k."""
-        labels: NDArray[np.uint32] = PictureFile(self.path, "tissue").read()[..., 0]
+        """Tissue on the overview's grid: uint32 [row, column], 0 = glass, k = piece k.
+
+        Raises
+        ------
+        StoreError
+            It is damaged, or lies on another grid.
+        """
+        tissue, overview = (PictureFile(self._folder, name) for name in PICTURES)
+        if tissue.size != overview.size:
+            raise StoreError(
+                f"The tissue of {self.path} has {tissue.size} px, its overview {overview.size}."
+            )
+        labels: NDArray[np.uint32] = tissue.read()[..., 0]
         return labels
 
     @functools.cached_property
@@ -155,7 +191,7 @@ class TileStore:
         StoreError
             The metadata are damaged.
         """
-        picture = PictureFile(self.path, "overview")
+        picture = PictureFile(self._folder, "overview")
         return picture.scale(self.mpp, self._arrays[0].grid.size)
 
     @property
@@ -185,7 +221,8 @@ class TileStore:
         Raises
         ------
         StoreError
-            A chunk is damaged.
+            A chunk is damaged, or is not there though it was stored; or the store was replaced or
+            deleted since it was opened.
         IndexError
             The store has no level of this number.
         """
@@ -308,8 +345,8 @@ class TileStore:
     def __iter__(self) -> Iterator[Pixels]:
         return (self[index] for index in range(len(self)))
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[Callable[[StoreFolder], Self], tuple[StoreFolder]]:
+        return self._of, (self._folder,)
 
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
@@ -333,7 +370,7 @@ class TileStore:
             downsample=self.overview_scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
-        return preview.card(self.path.name, facts, picture)
+        return preview.card(self.path.absolute().name, facts, picture)
 
     @functools.cached_property
     def _corners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -368,7 +405,7 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
     IncompleteStoreError
         There is an unfinished store of that name, or the folder has no root metadata.
     StoreError
-        It is not a store, or is of a later version.
+        It is not a store, is damaged, or is of a later version.
     """
     return TileStore(path)
 

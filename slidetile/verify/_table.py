@@ -43,6 +43,7 @@ class TableCheck:
         stored: StoredChunks,
         labels: NDArray[np.uint32],
     ) -> None:
+        self.table = table
         facts = table.drop_columns(list(QUALITY_COLUMNS))
         self._status: list[str] = table["status"].to_pylist()
         self._columns = {
@@ -149,14 +150,8 @@ class TableCheck:
         if self._shape.is_native:
             size = grids[0].size
             return [g.chunks_for(r.rescaled(size, g.size) for r in regions) for g in grids]
-        masks = []
-        for level in halved_levels(grids[0], grids[0].chunks_for(regions)):
-            mask = np.zeros((level.grid.chunk_rows, level.grid.chunk_columns), np.bool_)
-            for shard in level.shards:
-                columns, rows = level.grid.chunk_cells(shard).T
-                mask[rows, columns] = True
-            masks.append(mask)
-        return masks
+        levels = halved_levels(grids[0], grids[0].chunks_for(regions))
+        return [level.needed for level in levels]
 
     def _digest(self) -> str:
         columns = self._columns

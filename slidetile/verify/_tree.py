@@ -7,11 +7,9 @@ from pathlib import Path
 from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.names import MANIFEST
+from slidetile.format.shard import LARGEST_SHARD_BYTES
+from slidetile.runtime.files import open_regular
 from slidetile.verify.finding import Finding
-
-LARGEST_FILE_BYTES = 1 << 28
-"""More than any file slidetile writes: a shard holds a megapixel, the overview 64."""
-
 
 FOREIGN = "it is not a file of this store"
 MISSING = "it is missing"
@@ -51,12 +49,12 @@ class StoreTree:
         """
         if name not in self.sizes:
             raise StoreError(f"{name} is missing")
-        if self.sizes[name] > LARGEST_FILE_BYTES:
+        if self.sizes[name] > LARGEST_SHARD_BYTES:
             raise StoreError(f"it has {self.sizes[name]} bytes, more than any file of a store")
         try:
-            file = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+            file = open_regular(self.folder / name, follows_links=False)
             with os.fdopen(file, "rb") as stream:
-                return stream.read(LARGEST_FILE_BYTES)
+                return stream.read(LARGEST_SHARD_BYTES)
         except OSError as error:
             raise StoreError(f"it could not be read: {error.strerror}") from error
 

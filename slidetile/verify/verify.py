@@ -2,23 +2,31 @@
 
 import contextlib
 import functools
+import io
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from slidetile.errors import SlidetileError, StoreError
 from slidetile.format.layout import SHARD_PX, ChunkGrid
 from slidetile.format.manifest import FileSum
 from slidetile.format.metadata.node import parse_json
+from slidetile.format.metadata.picture import PictureName
+from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, TABLE
 from slidetile.format.picture import PICTURE_CODEC
+from slidetile.format.table import read_parquet
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.slide import Slide
-from slidetile.store.store import open_store
+from slidetile.store.folder import StoreFolder
+from slidetile.store.location import check_finished, local_path
+from slidetile.store.picture import PictureFile
 from slidetile.verify._origin import as_stored, other_slide
 from slidetile.verify._pixels import PixelCheck
 from slidetile.verify._quality import QualityCheck
@@ -96,9 +104,12 @@ def verify_store(
     overview/zarr.json: it is missing
     """
     threads = worker_count(workers)
-    tree = StoreTree(Path(path))
-    if MANIFEST not in tree or PARTIAL_NOTE in tree:
-        open_store(path)
+    folder = local_path(path)
+    if not (folder / MANIFEST).is_file() or (folder / PARTIAL_NOTE).exists():
+        check_finished(folder)  # before anything below it is looked for
+    tree = StoreTree(folder)
+    if MANIFEST not in tree:
+        _check_ours(tree)
     check = _Check(tree, workers=_affordable(tree, threads))
     findings = dict.fromkeys(check.as_written())  # each finding once, even if found twice
     findings |= dict.fromkeys(check.agreement())
@@ -109,6 +120,14 @@ def verify_store(
     if deep and not findings:
         findings |= dict.fromkeys(check.halvings())
     return tuple(findings)
+
+
+def _check_ours(tree: StoreTree) -> None:
+    """Make sure that a folder without a manifest is a store at all, and not another program's."""
+    try:
+        StoreMetadata.from_json(tree.read("zarr.json"))
+    except StoreError as error:
+        raise StoreError(f"{tree.folder / 'zarr.json'}: {error}.") from error
 
 
 class _Check:
@@ -155,9 +174,9 @@ class _Check:
     def _quality(self) -> Iterator[Finding]:
         table = self._table()
         if table is not None and self._shape is not None and self._stored is not None:
-            store = open_store(self._tree.folder)
+            overview = self._picture("overview")
             check = QualityCheck(self._tree, self._shape, self._stored, workers=self._workers)
-            yield from check.findings(store.tiles, store.overview, table.regions)
+            yield from check.findings(table.table, overview, table.regions)
 
     def pixels(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         """Decode all chunks, and compare them with the slide."""
@@ -225,8 +244,9 @@ class _Check:
     def _table(self) -> TableCheck | None:
         if self._shape is None or self._stored is None:
             return None
-        store = open_store(self._tree.folder)
-        return TableCheck(store.tiles, self._shape, self._stored, store.tissue)
+        file = io.BytesIO(self._tree.read(TABLE))
+        table = read_parquet(file, self._shape.metadata.tile_count)
+        return TableCheck(table, self._shape, self._stored, self._picture("tissue")[..., 0])
 
     def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         assert self._shape is not None, "its caller looked"
@@ -236,8 +256,11 @@ class _Check:
         yield from pixels.decode(self._stored, view, deep=deep)
 
     def _overview(self) -> Iterator[Finding]:
-        open_store(self._tree.folder).overview  # noqa: B018  it decodes every chunk
+        self._picture("overview")  # it decodes every chunk
         yield from ()
+
+    def _picture(self, name: PictureName) -> NDArray[Any]:
+        return PictureFile(StoreFolder(self._tree.folder), name).read()
 
 
 def _affordable(tree: StoreTree, workers: int) -> int:

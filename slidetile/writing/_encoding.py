@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slidetile.errors import SlideReadError
+from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.halving import Accumulator, CoarserShard, Planes
 from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
@@ -43,6 +43,7 @@ class Encoding:
     """
 
     decodes = True
+    slide_levels: tuple[int, ...] = ()
 
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
@@ -72,7 +73,7 @@ class Encoding:
             return _Fetched(task, payloads=kept.read_shard(task.level, shard))
         try:
             return _Fetched(task, self._slide.fetch(self._wanted_region(shard)))
-        except SlideReadError:  # perhaps only in part: `encode` reads chunk by chunk
+        except DamagedPixelsError:  # perhaps only in part: `encode` reads chunk by chunk
             return _Fetched(task)
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
@@ -100,8 +101,8 @@ class Encoding:
 
     def _read_chunks(
         self, shard: Shard, fetched: FetchedPixels | None
-    ) -> Iterator[tuple[int, Planes | None]]:
-        """Yield the (place, pixels) of a shard's planned chunks; None for unreadable pixels."""
+    ) -> Iterator[tuple[int, Planes | str]]:
+        """Yield the (place, pixels) of a shard's planned chunks, or what is wrong with them."""
         grid, wanted = self.levels[0].grid, self._wanted_region(shard)
         source = fetched if self._is_aligned else _decoded(fetched)
         for place in shard.chunks:
@@ -112,9 +113,9 @@ class Encoding:
                 else:
                     part = source.crop(region.relative_to(wanted))
                 part.pixels(out=chunk.transpose(1, 2, 0))
-            except SlideReadError as error:
-                _log.warning("%s", error)
-                yield place, None
+            except DamagedPixelsError as error:
+                _log.info("%s", error)  # counted by reason, and told once at the end
+                yield place, error.reason
             else:
                 yield place, chunk
 
@@ -149,23 +150,23 @@ class _EncodedShards:
         self._codec = codec
 
     def encode(
-        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | None]]
+        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | str]]
     ) -> Iterator[tuple[int, Planes]]:
         """Encode a shard's chunks, and yield each with the pixels that it decodes to.
 
-        A chunk whose pixels are None could not be read.
+        Text instead of pixels is the reason why they could not be read.
         """
         payloads: dict[int, bytes] = {}
-        unreadable: list[int] = []
+        unreadable: dict[int, str] = {}
         for place, chunk in chunks:
-            if chunk is None:
-                unreadable.append(place)
+            if isinstance(chunk, str):
+                unreadable[place] = chunk
                 continue
             payloads[place] = self._codec.encode(chunk)
             if not self._codec.is_lossless:
                 _decode(self._codec, payloads[place], chunk)
             yield place, chunk
-        self.shards.append(EncodedShard(level, shard, payloads, tuple(unreadable)))
+        self.shards.append(EncodedShard(level, shard, payloads, unreadable))
 
 
 def _decode(codec: ChunkCodec, payload: bytes, chunk: Planes) -> Planes:
@@ -183,7 +184,7 @@ def _decoded(fetched: FetchedPixels | None) -> FetchedPixels | None:
     """
     try:
         return None if fetched is None else DecodedPixels(fetched.pixels())
-    except SlideReadError:
+    except DamagedPixelsError:
         return None  # reading chunk by chunk shows which part
 
 

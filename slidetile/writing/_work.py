@@ -1,6 +1,7 @@
 """The work of making a store, shard by shard, less what an earlier run has finished."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from slidetile.format.codecs.codec import ChunkCodec
@@ -23,8 +24,8 @@ class EncodedShard(NamedTuple):
     shard: Shard
     payloads: dict[int, bytes]
     """The payload of each chunk, by the chunk's place in the shard."""
-    unreadable: tuple[int, ...] = ()
-    """The places of chunks whose pixels could not be read."""
+    unreadable: Mapping[int, str] = MappingProxyType({})
+    """What is wrong with the chunks whose pixels could not be read, by the chunk's place."""
 
 
 class KeptShards(Protocol):
@@ -46,6 +47,9 @@ class Work(Protocol):
 
     levels: tuple[PyramidLevel, ...]
     """The store's levels, finest first."""
+
+    slide_levels: tuple[int, ...]
+    """The slide's levels that they are copied from; none where they are encoded."""
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the tasks that are left, given which shards are finished."""

@@ -1,6 +1,7 @@
 """Writing a store: all files go into ``NAME.zarr.partial``, which is renamed once, at the end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -8,21 +9,32 @@ import numpy as np
 
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.jpeg import is_averaged
 from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group
-from slidetile.format.metadata.node import to_json
+from slidetile.format.metadata.node import LARGEST_JSON_BYTES, to_json
 from slidetile.format.metadata.picture import PictureMetadata, PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.unfinished import UnfinishedNote
-from slidetile.format.names import MANIFEST, PARTIAL_NOTE, partial_path, shard_key
+from slidetile.format.names import (
+    MANIFEST,
+    PARTIAL_NOTE,
+    PARTIAL_SUMS,
+    partial_path,
+    shard_key,
+)
 from slidetile.format.picture import pack_picture, picture_grid
-from slidetile.format.shard import pack_shard, split_shard
+from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
+from slidetile.runtime.files import read_regular
+from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
+from slidetile.writing._sums import WrittenSums
 from slidetile.writing._work import EncodedShard
 from slidetile.writing.partial import PartialFolder
 
@@ -77,6 +89,7 @@ class StoreWriter:
     ) -> None:
         self.path = path
         self.spec = spec
+        self._overwrite = overwrite
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
@@ -105,7 +118,7 @@ class StoreWriter:
         if not self._is_continued:
             return None
         try:
-            data = self._shard_path(level, shard).read_bytes()
+            data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
         except FileNotFoundError:
             return None
         grid = self.spec.levels[level].grid
@@ -119,15 +132,25 @@ class StoreWriter:
             return None
         if set(chunks) != set(shard.chunks):
             return None
+        path, content = self._shard_path(level, shard), FileSum.of(data)
+        if not (is_sharded(self.spec.codec) or self._sums.knows(self._name(path), content)):
+            return None  # nothing in a raw chunk tells whether its bytes are those written
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
-        self._folder.keep(self._shard_path(level, shard))
-        self._list(self._shard_path(level, shard), FileSum.of(data))
-        return ShardRecord(level=level, shard=shard, chunks=entries)
+        self._folder.keep(path)
+        self._list(path, content)
+        averaged = self._averaged(payloads)
+        return ShardRecord(level=level, shard=shard, chunks=entries, averaged=averaged)
+
+    def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
+        """Return the places of native chunks that were not copied."""
+        if self.spec.codec.name != "native":
+            return ()
+        return tuple(place for place, payload in payloads.items() if is_averaged(payload))
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""
         try:
-            data = self._shard_path(level, shard).read_bytes()
+            data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
         except FileNotFoundError:
             return {}  # none of its chunks could be read
         chunks = split_shard(data, self.spec.levels[level].grid, self.spec.codec)
@@ -145,7 +168,13 @@ class StoreWriter:
         else:
             parts = chunks.get(0, ())
         entries = {p: (sum(map(len, chunk)), checksums[p]) for p, chunk in chunks.items()}
-        record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        record = ShardRecord(
+            level=level,
+            shard=shard,
+            chunks=entries,
+            unreadable=unreadable,
+            averaged=self._averaged(payloads),
+        )
         return PackedShard(record, parts)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
@@ -154,15 +183,26 @@ class StoreWriter:
         path = self._shard_path(record.level, record.shard)
         if parts:
             self._write(path, *parts)
-        elif self._is_continued:
-            path.unlink(missing_ok=True)  # an earlier run may have left a damaged file
+            if not is_sharded(self.spec.codec):
+                self._sums.add(self._name(path), self._files[self._name(path)])
+        else:
+            path.unlink(missing_ok=True)  # one that was damaged may have been left there
+            self._files.pop(self._name(path), None)
         return record
 
-    def finish(self, table: "pa.Table") -> None:
-        """Write the tile table and the root's metadata, and rename the store to its final name."""
+    def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
+        """Write the tile table and the root's metadata, and rename the store to its final name.
+
+        Parameters
+        ----------
+        table
+            The tile table.
+        damage
+            What of the slide was damaged.
+        """
         self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        root = self.spec.metadata.to_json()
+        root = replace(self.spec.metadata, damage=damage).to_json()
         self._list(self.partial / "zarr.json", FileSum.of(root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
@@ -170,6 +210,7 @@ class StoreWriter:
         if self._is_continued:
             self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
+        self._sums.remove()
         self._folder.finish()
 
     def discard(self) -> None:
@@ -178,14 +219,27 @@ class StoreWriter:
         self._files.clear()
 
     def _open(self, *, restart: bool) -> None:
-        if restart:
+        if restart or (self._overwrite and self._is_left_over()):
             self.discard()
-        self._is_continued = self.partial.exists()
+        self._is_continued = self._folder.is_begun()
+        self._sums = WrittenSums(self.partial / PARTIAL_SUMS)
         if self._is_continued:
             self._check_same_run()
         else:
             self._leave_note()
         self._begin()  # also in a continued run: the earlier one may have ended in the middle
+
+    def _is_left_over(self) -> bool:
+        """Return whether the folder is a store of other settings that was finished or replaced.
+
+        A run that replaces a store may be killed just before or just after the two change names.
+        """
+        if (self.partial / PARTIAL_NOTE).exists() or not is_store(self.partial):
+            return False
+        try:
+            return bool(self._differing())
+        except StoreError:
+            return True
 
     def _leave_note(self) -> None:
         try:
@@ -210,18 +264,21 @@ class StoreWriter:
 
     def _check_same_run(self) -> None:
         try:
-            before = _begun(self.partial)
+            keys = self._differing()
         except (OSError, StoreError) as error:
             raise StoreMismatchError(
-                f"{self.partial} exists, but its slide and settings cannot be read ({error}); "
-                "delete it or restart."
+                f"{self.partial} exists, but its slide and settings cannot be read ({error}): "
+                "move it away, or choose another output."
             ) from error
-        keys = before.differing(UnfinishedNote.of(self.spec.metadata))
         if keys:
             raise StoreMismatchError(
-                f"{self.partial} was begun with another {', '.join(keys)}; "
-                "use the same slide and settings to continue it, or restart to begin anew."
+                f"{self.partial} was begun with another {', '.join(keys)}; use the same slide and "
+                'settings to continue it, or --restart (existing="restart") to begin anew.'
             )
+
+    def _differing(self) -> list[str]:
+        """Return what the unfinished store there was begun with, and this one is not."""
+        return _begun(self.partial).differing(UnfinishedNote.of(self.spec.metadata))
 
     def _write_picture(self, name: PictureName, pixels: np.ndarray[Any, Any]) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""
@@ -247,8 +304,11 @@ class StoreWriter:
 
     def _list(self, path: Path, content: FileSum) -> None:
         """Add a file to the manifest."""
-        name = str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
-        self._files[name] = content
+        self._files[self._name(path)] = content
+
+    def _name(self, path: Path) -> str:
+        """Return a file's path below the store's folder."""
+        return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
 
 
 def begun_codec(path: Path) -> str | None:
@@ -267,5 +327,6 @@ def _begun(partial: Path) -> UnfinishedNote:
     """
     note = partial / PARTIAL_NOTE
     if note.exists():
-        return UnfinishedNote.from_json(note.read_bytes())
-    return UnfinishedNote.of(StoreMetadata.from_json((partial / "zarr.json").read_bytes()))
+        return UnfinishedNote.from_json(read_regular(note, LARGEST_JSON_BYTES + 1))
+    root = read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1)
+    return UnfinishedNote.of(StoreMetadata.from_json(root))

@@ -52,6 +52,10 @@ class WriteOptions:
     existing: Existing = "continue"
     """What to do with an existing store; see `Existing`."""
 
+    retry_unreadable: bool = False
+    """Tile a slide again whose finished store has tiles that could not be read; the new store
+    replaces the old one once it is complete. Only `tile_slide` and `tile_slides` heed it."""
+
     anonymous: bool = False
     """Leave the slide's file name and its vendor's free text out of the store."""
 

@@ -1,16 +1,28 @@
 """The folder of an unfinished store: its files are whole or absent, and one process writes them."""
 
 import contextlib
+import logging
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from slidetile.errors import StoreExistsError
+from slidetile.errors import StoreExistsError, StoreMismatchError, explain
 from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
+from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
+from slidetile.store.marks import (
+    hierarchy_above,
+    is_bare,
+    is_ours,
+    is_store,
+    links_in,
+    refusal,
+    remove_ours,
+)
+
+_log = logging.getLogger(__name__)
 
 
 class PartialFolder:
@@ -35,7 +47,7 @@ class PartialFolder:
     StoreBusyError
         Another process, or another thread of this one, writes this store.
     StoreExistsError
-        ``store`` exists and may not be replaced.
+        ``store`` exists and may not be replaced, or something there is not slidetile's.
     OSError
         The folder above ``store`` cannot be written.
     """
@@ -57,6 +69,7 @@ class PartialFolder:
         store.parent.mkdir(parents=True, exist_ok=True)
         self._claim = Claim(_owner_path(store), times)
         try:
+            _recover(store)
             check_destination(store, overwrite=overwrite)  # it may just have been finished
         except BaseException:
             self.close()
@@ -71,6 +84,24 @@ class PartialFolder:
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
         self._claim.release()
+
+    def is_begun(self) -> bool:
+        """Return whether an earlier run has left files in it.
+
+        Raises
+        ------
+        StoreMismatchError
+            One is a symbolic link: files would be written where it leads.
+        """
+        if is_bare(self.path):
+            self.discard()
+        link = next(links_in(self.path), None)
+        if link is not None:
+            raise StoreMismatchError(
+                f"{link} is a symbolic link, so {self.path} is not continued: remove the link, or "
+                'begin anew with --restart (existing="restart").'
+            )
+        return self.path.exists()
 
     def write(self, path: Path, parts: Sequence[bytes]) -> None:
         """Write a file; it is whole or absent.
@@ -105,7 +136,8 @@ class PartialFolder:
     def discard(self) -> None:
         """Remove the folder; the next `write` makes it anew."""
         self._claim.check()
-        shutil.rmtree(self.path, ignore_errors=True)
+        if os.path.lexists(self.path):
+            remove_ours(self.path)
         self._known_folders.clear()
 
     def finish(self) -> None:
@@ -123,46 +155,123 @@ class PartialFolder:
                 sync(Path(folder))
         self._claim.check()
         check_destination(self._store, overwrite=self._overwrite)
-        replaced = self._store.with_name(self._store.name + REPLACED_SUFFIX)
         if self._store.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            self._store.rename(replaced)
-        self.path.rename(self._store)
+            self._replace()
+        else:
+            self.path.rename(self._store)
         if self._durable:
             _sync_above(self._store)
-        shutil.rmtree(replaced, ignore_errors=True)
+        _clear_away(_replaced_path(self._store))
 
-
-def refuse_if_busy(store: str | os.PathLike[str]) -> None:
-    """Check that no living process writes a store, before anything is read.
-
-    Raises
-    ------
-    StoreBusyError
-        A living process writes it.
-    """
-    refuse_if_claimed(_owner_path(Path(store)))
+    def _replace(self) -> None:
+        replaced = _replaced_path(self._store)
+        if os.path.lexists(replaced):
+            remove_ours(replaced)
+        replace_folder(self.path, self._store, replaced)
 
 
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Check that a store may be written at ``path``.
+    """Check that a store may be written at ``path``, before any work is done for it.
 
     Raises
     ------
     StoreExistsError
-        Something exists there that is not a store, or that was not to be overwritten.
+        Something exists there that is not a store, or that was not to be overwritten; a folder
+        beside it, which would be removed, is not slidetile's; or it would lie in a store.
+    NotADirectoryError
+        It would lie in a file.
     """
     path = Path(path)
-    if not path.exists():
-        return
-    if not overwrite:
+    check_place(path)
+    if path.is_symlink():
         raise StoreExistsError(
-            f"{path} exists already; choose another name, or overwrite it on purpose."
+            f"{path} is a symbolic link to {path.readlink()}, which is not replaced: name that "
+            "path as the output."
         )
-    if not (path / "zarr.json").is_file():
+    if path.exists():
+        _check_replaceable(path, overwrite=overwrite)
+    beside = [partial_path(path), _replaced_path(path)] if overwrite else [partial_path(path)]
+    for folder in beside:
+        if os.path.lexists(folder) and not is_ours(folder):
+            raise refusal(folder)
+
+
+def check_place(path: Path) -> None:
+    """Check that a path lies in a folder, or in one to be made, and not in a store.
+
+    Raises
+    ------
+    StoreExistsError
+        It lies in a store.
+    NotADirectoryError
+        It lies in a file.
+    """
+    store = hierarchy_above(path)
+    if store is not None:
+        raise StoreExistsError(
+            f"{path} lies in the store {store}, which holds only its own files: choose another "
+            "output."
+        )
+    above = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        raise NotADirectoryError(f"{path} lies in {above}, which is not a folder.")
+
+
+def tidy_up(store: str | os.PathLike[str]) -> None:
+    """Put right what a run has left that was killed while, or after, it finished a store.
+
+    The old store is put back that it was about to replace, or removed where the new one has its
+    name, and so is the run's claim. Where nothing can be written, everything stays.
+
+    Raises
+    ------
+    StoreBusyError
+        A living process writes the store.
+    """
+    path = Path(store)
+    owner = _owner_path(path)
+    refuse_if_claimed(owner)
+    if os.path.lexists(owner) or is_ours(_replaced_path(path)):
+        with contextlib.suppress(OSError):
+            claim = Claim(owner)
+            try:
+                _recover(path)
+            finally:
+                claim.release()
+
+
+def _recover(store: Path) -> None:
+    replaced = _replaced_path(store)
+    if not os.path.lexists(store) and is_store(replaced):
+        replaced.rename(store)
+    else:
+        _clear_away(replaced)
+
+
+def _check_replaceable(path: Path, *, overwrite: bool) -> None:
+    if not is_store(path):
         raise StoreExistsError(
             f"{path} is not a store, so it is not overwritten; choose another name."
         )
+    if not overwrite:
+        raise StoreExistsError(
+            f"{path} exists already; choose another name, or overwrite it on purpose with "
+            '--overwrite (existing="overwrite").'
+        )
+
+
+def _clear_away(replaced: Path) -> None:
+    """Remove a store that was replaced; the new one has its name already."""
+    if not is_ours(replaced):
+        return
+    try:
+        remove_ours(replaced)
+    except OSError as error:
+        _log.warning("%s was replaced, but is not removed: %s", replaced, explain(error))
+
+
+def _replaced_path(store: Path) -> Path:
+    return store.with_name(store.name + REPLACED_SUFFIX)
 
 
 def _owner_path(store: Path) -> Path:

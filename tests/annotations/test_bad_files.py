@@ -69,7 +69,7 @@ NOT_A_NUMBER = b"""<Annotations><Annotation><Regions><Region><Vertices>
         (b"", r"empty \(0 bytes\)"),
         (
             b"PK\x03\x04 a shapefile, zipped",
-            "neither GeoJSON, nor the XML of ImageScope, nor a mask",
+            "it is a zip archive: unpack it, and give the file in it",
         ),
         (b"{", "not JSON at character 1"),
         (json.dumps(polygon()).encode()[:-9], "not JSON at character|but ',' belongs there"),
@@ -176,8 +176,8 @@ def test_a_file_that_is_too_long_is_not_even_read(tmp_path, slide):
 
 def test_a_value_that_is_too_long(tmp_path, slide):
     path = tmp_path / "long.geojson"
-    path.write_text('[{"name": "' + "a" * (33 << 20))
-    refused(path, slide, "value at character 1 is longer than 32 Mi characters: split")
+    path.write_text('[{"name": "' + "a" * (5 << 20))
+    refused(path, slide, "value at character 10 is longer than 4 Mi characters, in feature 1: ")
 
 
 @pytest.mark.slow

@@ -240,7 +240,7 @@ def test_41_which_class_a_tile_has_is_stored_or_how_to_know_is_told(made, run, t
     ended = run("tile", folder / "s.svs", "--annotations", drawn, "-o", out, "--tile-size", 512)
     assert ended.exit_code == 0, ended.stderr
     columns = set(st.open_store(out).tiles.column_names)
-    docs = (ROOT / "docs" / "annotations.md").read_text(encoding="utf-8")
+    docs = (ROOT / "docs" / "how-to" / "annotations.md").read_text(encoding="utf-8")
     is_told = "once for each class" in " ".join(docs.split())
     assert columns & {"label", "class", "class_name", "classes"} or is_told
 

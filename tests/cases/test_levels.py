@@ -25,7 +25,14 @@ def info(run, path, *options):
     """Return what `slidetile info` tells, and its warnings."""
     ended = run("info", path, "--json", *options)
     assert ended.exit_code == 0, ended.stderr
-    return json.loads(ended.stdout), ended.stderr
+    told = json.loads(ended.stdout)
+    facts = {"mpp": told["mpp_um"], "objective_power": told["objective_power"]}
+    facts["size_px"] = f"{told['width_px']}×{told['height_px']}"
+    facts["levels"] = [
+        f"{each['width_px']}×{each['height_px']} (1/{each['downsample'][0]:g})"
+        for each in told["levels"]
+    ]
+    return facts, ended.stderr
 
 
 def assert_levels_agree(store, region):

@@ -241,7 +241,8 @@ def test_an_existing_store_is_kept_unless_overwritten(cli, sample, tree, tmp_pat
     for more in ((), ("--restart",)):
         result = cli("tile", sample, "-o", path, "--tile-size", "512", *more)
         assert result.exit_code == 1
-        assert "exists already; choose another name, or overwrite it" in result.stderr
+        assert "and was made from another slide or with other settings" in result.stderr
+        assert "overwrite it on purpose with --overwrite" in result.stderr
         assert tree(path) == before
     assert cli("tile", sample, "-o", path, "--tile-size", "512", "--overwrite").exit_code == 0
     assert st.open_store(path).tile_size == 512

@@ -293,7 +293,8 @@ def test_a_schema_leaves_nothing_open(name):
         assert described["required"] == list(described["properties"])
         for key, value in described["properties"].items():
             assert value["description"].endswith((".", ";"))
-            unit = {"px": "px", "bytes": "bytes", "um": "µm per px"}.get(key.rpartition("_")[2])
+            units = {"px": "px", "bytes": "bytes", "um": "µm per px", "um2": "µm²"}
+            unit = units.get(key.rpartition("_")[2])
             unit = "s" if key == "seconds" else unit
             assert value.get("x-unit") == unit, key
             for example in value.get("examples", ()):

@@ -27,7 +27,7 @@ def ledger():
             level=0,
             shard=Shard(column=1, row=0, chunks=(1, 2)),
             chunks={2: (5, 2**32 - 1)},
-            unreadable=(1,),
+            unreadable={1: "no end marker"},
         )
     )
     return ledger

@@ -1,5 +1,7 @@
 """The tile table is read strictly: other columns, missing values and damaged names are refused."""
 
+import io
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,16 +17,12 @@ def table(tmp_path_factory):
     return st.tile_slide(SAMPLE, path, st.Recipe(tile=st.TileSpec(size=512))).tiles
 
 
-@pytest.fixture
-def read(tmp_path):
-    def write_and_read(data):
-        (tmp_path / "t.parquet").write_bytes(data)
-        return read_parquet(tmp_path / "t.parquet")
-
-    return write_and_read
+def read(data, rows=None):
+    count = pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows if rows is None else rows
+    return read_parquet(io.BytesIO(data), count)
 
 
-def test_a_table_is_read_as_it_was_written(table, read):
+def test_a_table_is_read_as_it_was_written(table):
     assert read(write_parquet(table)).equals(table, check_metadata=True)
     assert quality_mpp(table) == (4.0, 4.0)
     assert quality_mpp(table.cast(schema(None))) is None
@@ -46,20 +44,20 @@ def without_a_value(table, name):
         (lambda table: without_a_value(table, "status"), "values of status are missing"),
     ],
 )
-def test_a_table_of_another_shape_is_refused(table, read, change, message):
-    with pytest.raises(st.StoreError, match=f"is damaged: {message}"):
+def test_a_table_of_another_shape_is_refused(table, change, message):
+    with pytest.raises(st.StoreError, match=f"^{message}"):
         read(write_parquet(change(table)))
 
 
-def test_a_quality_may_be_missing(table, read):
+def test_a_quality_may_be_missing(table):
     assert read(write_parquet(without_a_value(table, "mean_red")))["mean_red"].null_count == 1
 
 
 @pytest.mark.parametrize("damaged", [b"tile_i\xff", b"\xc3ile_id"])
-def test_names_that_are_no_text_are_refused(table, read, damaged):
+def test_names_that_are_no_text_are_refused(table, damaged):
     data = write_parquet(table).replace(b"tile_id", damaged)
     with pytest.raises(st.StoreError, match="could not be read"):
-        read(data)
+        read(data, len(table))
 
 
 @pytest.mark.parametrize("told", [b"", b"{", b"[" * 100_000, b"[1]", b'"x"', b"[0.0, NaN]", None])
@@ -71,14 +69,14 @@ def test_a_resolution_that_is_none_is_refused(table, told):
         quality_mpp(table.set_column(place, field, table[name]))
 
 
-def test_every_part_of_the_file_may_be_damaged(table, read):
+def test_every_part_of_the_file_may_be_damaged(table):
     data = write_parquet(table.slice(0, 3))
     refused = 0
     for place in range(0, len(data), 7):
         damaged = bytearray(data)
         damaged[place] ^= 0xA5
         try:
-            read(bytes(damaged))
+            read(bytes(damaged), 3)
         except st.StoreError:
             refused += 1
     assert refused > 20

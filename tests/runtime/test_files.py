@@ -1,5 +1,6 @@
 """`write_whole`: a file is whole or as it was, and nothing else is left behind."""
 
+import errno
 import os
 import resource
 import signal
@@ -7,10 +8,18 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from slidetile.runtime.files import MOST_PARTS, TEMPORARY_SUFFIX, sync, write_whole
+from slidetile.runtime.files import (
+    MOST_PARTS,
+    TEMPORARY_SUFFIX,
+    open_regular,
+    read_regular,
+    sync,
+    write_whole,
+)
 
 
 @pytest.fixture
@@ -154,3 +163,23 @@ def test_files_and_folders_can_be_synced(path):
     write_whole(path, [b"all"])
     sync(path)
     sync(path.parent)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    """A pipe, most of all: opened as a file is, it would wait for a writer for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    before = len(list(Path("/dev/fd").iterdir()))
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not a regular file"):
+            open_regular(path)
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_links_are_followed_where_they_may_be(path):
+    path.write_bytes(b"0123456789")
+    link = path.with_name("link")
+    link.symlink_to(path)
+    assert read_regular(link, 4) == b"0123"
+    assert read_regular(path, 99) == b"0123456789"
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        open_regular(link, follows_links=False)

@@ -76,7 +76,10 @@ class CountingZstd(Counting, ZstdCodec):
 def counted(store, codec):
     """The same store, whose decoding is counted from now on."""
     store = st.open_store(store.path)
-    store._arrays = [ArrayFile(store.path / str(n), codec) for n in range(len(store._arrays))]
+    store._arrays = [
+        ArrayFile(array._folder, str(number), codec, array._absence)
+        for number, array in enumerate(store._arrays)
+    ]
     Counting.decoded.clear()
     return store
 

@@ -11,6 +11,11 @@ from slidetile.errors import StoreError
 LARGEST_JSON_BYTES = 1 << 24
 """Most bytes of a ``zarr.json``; real metadata stay far below, even with a colour profile."""
 
+MOST_JSON_MARKS = 1 << 18
+"""Most commas, colons and opening brackets of a ``zarr.json``, in its texts as well: each makes a
+value of some 60 bytes in memory. A real one has a few hundred, or one for each class of the
+annotations."""
+
 _LONGEST_SHOWN = 60
 _MOST_SHOWN = 4
 
@@ -28,7 +33,12 @@ def to_json(node: dict[str, Any]) -> bytes:
     if len(data) > LARGEST_JSON_BYTES:
         raise ValueError(
             f"A store's JSON has at most {LARGEST_JSON_BYTES} bytes, but this one {len(data)}: "
-            "is it a colour profile, or are they parameters, that large?"
+            "are its parameters that large?"
+        )
+    if (marks := _marks(data)) > MOST_JSON_MARKS:
+        raise ValueError(
+            f"A store's JSON has at most {MOST_JSON_MARKS} commas, colons and brackets, but this "
+            f"one {marks}: has it so many parameters?"
         )
     return data
 
@@ -128,10 +138,13 @@ def parse_json(data: bytes) -> JsonNode:
     Raises
     ------
     StoreError
-        It is larger than 16 MiB, is not a JSON object, or has a key twice.
+        It is larger than 16 MiB, has more than 2¹⁸ values, is not a JSON object, or has a key
+        twice.
     """
     if len(data) > LARGEST_JSON_BYTES:
         raise StoreError(f"it is larger than {LARGEST_JSON_BYTES} bytes")
+    if (marks := _marks(data)) > MOST_JSON_MARKS:
+        raise StoreError(f"it has {marks} commas, colons and brackets, more than {MOST_JSON_MARKS}")
     try:
         value = json.loads(data.decode(), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:  # as json documents
@@ -140,6 +153,11 @@ def parse_json(data: bytes) -> JsonNode:
     if not isinstance(value, dict):
         raise node.refusal("an object")
     return node
+
+
+def _marks(data: bytes) -> int:
+    """Return how many values a document can have, without parsing it."""
+    return sum(map(data.count, (b",", b":", b"[", b"{")))
 
 
 def shown(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from slidetile.choices import CodecName
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair
 from slidetile.format.metadata.level_0 import Level0
@@ -76,6 +77,9 @@ class StoreMetadata(JsonPart):
 
     icc_profile: Annotated[bytes | None, Absent(Base64())] = None
     """The slide's colour profile, which is not applied to the pixels; None where it has none."""
+
+    damage: Annotated[DamageFacts | None, Absent(Part(DamageFacts))] = None
+    """What of the slide was damaged; None where nothing was."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

@@ -11,15 +11,24 @@ import openslide
 import pyarrow as pa
 from PIL import Image
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
+from slidetile.errors import (
+    DamagedPixelsError,
+    SlideReadError,
+    UnsupportedSlideError,
+    one_line,
+)
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
+from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
+from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Level
+from slidetile.slides.tiff.checks import check_tiff
 
 _CACHE_BYTES = 32 << 20
 """Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
@@ -42,22 +51,32 @@ class VendorSlide(FileSlide):
     ------
     UnsupportedSlideError
         OpenSlide does not open the file.
+    FinalRefusalError
+        It is larger than any slide, or would be read with a loss.
+    SlideReadError
+        It is a TIFF whose directories are damaged.
     """
 
     reader = "openslide"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
+        check_tiff(path)
+        self._state = _state(path)
         self._lock = threading.Lock()
         self._handle = _open(path)
         self._process = os.getpid()
         properties = dict(self._handle.properties)
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
-        self.mpp = choose_mpp(mpp, _mpp(properties), path)
         self.objective_power = _number(properties.get("openslide.objective-power"))
+        stored, obstacle = _mpp(properties)
+        self.mpp = choose_mpp(
+            mpp, stored, path, objective_power=self.objective_power, obstacle=obstacle
+        )
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
         self._levels = _levels(self._handle, properties)
+        _check_sizes(self._levels, path)
         self._scan_area = _scan_area(properties)
 
     @property
@@ -119,24 +138,40 @@ class VendorSlide(FileSlide):
         last of them has finished.
         """
         self._current()
+        handle = self._open_again()
         try:
-            handle = _open(self.path)
             pixels = self._read_with(handle, block, level)
-        except (openslide.OpenSlideError, UnsupportedSlideError) as error:
+        except openslide.OpenSlideError as error:
             self._replace(None)
-            raise SlideReadError(
+            self._check_file(one_line(error))
+            raise DamagedPixelsError(
                 f"{block.width}×{block.height} pixels at column {block.x}, row {block.y} of level "
-                f"{level} of {self.path.name} cannot be read: {one_line(error)}."
+                f"{level} of {self.path.name} do not decode: {one_line(error)}."
             ) from error
         self._replace(handle)
         return pixels
+
+    def _open_again(self) -> openslide.OpenSlide:
+        try:
+            return _open(self.path)
+        except UnsupportedSlideError as error:
+            self._state.check(self.path, self.path)
+            raise SlideReadError(f"{self.path} opens no more: {one_line(error)}") from error
+
+    def _check_file(self, message: str) -> None:
+        """Check that the file could be read, so that what OpenSlide says is of the bytes."""
+        if is_of_the_system(message):
+            raise SlideReadError(f"{self.path} cannot be read: OpenSlide says “{message}”.")
+        self._state.probe(self.path)
 
     def _read_with(self, handle: openslide.OpenSlide, block: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
         downsample = mean_downsample(self.levels[level].downsample)
         location = round(block.x * downsample), round(block.y * downsample)
-        return pixels_of(handle.read_region(location, level, (block.width, block.height)))
+        image = handle.read_region(location, level, (block.width, block.height))
+        self._state.check(self.path, self.path)
+        return pixels_of(image)
 
     def _current(self) -> openslide.OpenSlide:
         with self._lock:
@@ -152,11 +187,24 @@ class VendorSlide(FileSlide):
                 self._handle = handle or _open(self.path)
 
 
+def _state(path: Path) -> FileState:
+    try:
+        return FileState.of(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def _open(path: Path) -> openslide.OpenSlide:
     try:
         handle = openslide.OpenSlide(path)
         handle.set_cache(openslide.OpenSlideCache(_CACHE_BYTES))
+    except MemoryError:
+        raise
     except Exception as error:  # whatever the library raises on damaged input
+        if is_of_the_system(str(error)):
+            raise SlideReadError(
+                f"{path} cannot be read: OpenSlide says “{one_line(error)}”."
+            ) from error
         raise UnsupportedSlideError(
             f"{path.name} cannot be opened: OpenSlide says “{one_line(error)}”."
         ) from error
@@ -190,6 +238,15 @@ def _levels(handle: openslide.OpenSlide, properties: dict[str, str]) -> tuple[Le
     )
 
 
+def _check_sizes(levels: tuple[Level, ...], path: Path) -> None:
+    try:
+        for level in levels:
+            check_size(*level.size)
+            check_block(level.tile_width_px or 1, level.tile_height_px or 1, 4)
+    except FinalRefusalError as error:
+        raise refusal(error, path) from error
+
+
 def _level(
     whole: tuple[int, int],
     size: tuple[int, int],
@@ -211,10 +268,16 @@ def _level(
     return replace(level, downsample=(least, least))
 
 
-def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
-    x = _number(properties.get("openslide.mpp-x"))
-    y = _number(properties.get("openslide.mpp-y"))
-    return None if x is None or y is None else (x, y)
+def _mpp(properties: dict[str, str]) -> tuple[tuple[float, float] | None, str | None]:
+    """Return the µm per pixel, or why what is stated cannot be understood."""
+    texts = [properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
+    x, y = map(_number, texts)
+    if x is not None and y is not None:
+        return (x, y), None
+    if texts == [None, None]:
+        return None, None
+    stated = " × ".join("nothing" if text is None else f"“{text:.40}”" for text in texts)
+    return None, f"its resolution is stated as {stated} µm per pixel"
 
 
 def _scan_area(properties: dict[str, str]) -> Region | None:

@@ -7,15 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.errors import SlideReadError
 from slidetile.raster.region import Region
+from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.tiff._encoding import Decode, Encoding
-
-_SIDE_LIMIT_PX = 1 << 22
-"""Longest side of an image: 210 mm at the finest plausible 0.05 µm per pixel."""
-
-_BLOCK_LIMIT_BYTES = 1 << 28
-"""The most memory for one block: a tile of 9,000×9,000 pixels in colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +38,7 @@ class BlockGrid:
     ------
     SlideReadError
         The directory is damaged: sizes and tables contradict each other.
-    UnsupportedSlideError
+    FinalRefusalError
         The image or its blocks are larger than anything a scanner writes.
     """
 
@@ -74,22 +69,15 @@ class BlockGrid:
     def __post_init__(self) -> None:
         if min(self.width, self.height, self.block_width, self.block_height) < 1:
             raise SlideReadError("an image or a tile in it has no pixels")
-        if max(self.width, self.height) > _SIDE_LIMIT_PX:
-            raise SlideReadError(
-                f"an image in it claims {self.width}×{self.height} pixels, more than the "
-                f"{_SIDE_LIMIT_PX} a side that a slide can have"
-            )
+        check_size(self.width, self.height)
         if not len(self.offsets) == len(self.counts) == self.columns * self.rows * self.planes:
             raise SlideReadError(
                 f"an image of {self.width}×{self.height} pixels in it needs "
                 f"{self.columns * self.rows * self.planes} tiles or strips, but the file lists "
                 f"{len(self.offsets)} of them"
             )
-        if self.block_bytes > _BLOCK_LIMIT_BYTES:
-            raise UnsupportedSlideError(
-                f"its blocks are {self.block_width}×{self.block_height} pixels, more than "
-                f"{_BLOCK_LIMIT_BYTES >> 20} MiB each"
-            )
+        kind = "tiles" if self.is_tiled else "strips"
+        check_block(self.block_width, self.block_height, self.block_samples, kind)
 
     @property
     def columns(self) -> int:
@@ -156,6 +144,16 @@ class BlockGrid:
         """Return the (rows, columns) of a block without its padding at the image's edges."""
         rows = min(self.block_height, self.height - block.row * self.block_height)
         return rows, min(self.block_width, self.width - block.column * self.block_width)
+
+    def region(self, block: Block) -> Region:
+        """Return the pixels of a block without its padding at the image's edges."""
+        rows, columns = self.size_inside(block)
+        x, y = block.column * self.block_width, block.row * self.block_height
+        return Region(x=x, y=y, width=columns, height=rows)
+
+    def stores_some(self, region: Region) -> bool:
+        """Return whether the file stores any block that a region of the image touches."""
+        return any(self.counts[block.index] for block in self.blocks(region))
 
     def meets(self, block: Block, region: Region) -> bool:
         """Return whether a block has pixels in a region."""

@@ -4,8 +4,6 @@ tifffile parses; its objects are not kept, since Python integers take ten times 
 """
 
 import logging
-import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,22 +13,27 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
+from slidetile.slides.tiff._chain import read_chain
 from slidetile.slides.tiff._encoding import Encoding, is_subsampled
-from slidetile.slides.tiff._metadata import Metadata, read_metadata
+from slidetile.slides.tiff._images import (
+    TiffImage,
+    choose_slide,
+    levels,
+    warn_of_other_images,
+)
+from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
+from slidetile.slides.tiff._resolution import imagej_count
+from slidetile.slides.tiff._strips import Strips
 from slidetile.slides.tiff.file import SlideFile, is_tiff
 
 _log = logging.getLogger(__name__)
 
-_PAGE_LIMIT = 1000
 _TABLES_LIMIT_BYTES = 1 << 16
 
-_ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
-"""Names of images that show the whole glass slide, not the scanned tissue."""
-
 _LEFT_TO_OPENSLIDE = {
-    "is_ndpi": "Hamamatsu NDPI",
     "is_scn": "Leica SCN",
     "is_bif": "Ventana BIF",
     "is_philips": "Philips TIFF",
@@ -55,116 +58,75 @@ def read_contents(file: SlideFile) -> Contents:
     ------
     SlideReadError
         It is damaged.
+    FinalRefusalError
+        It is larger than any slide, or another reader would lose what it holds.
     UnsupportedSlideError
         It is not a TIFF, belongs to another reader, or stores its pixels in an unknown way.
     """
     if not is_tiff(file.read(0, min(file.size, 8))):
         raise OtherReaderError("it is not a TIFF")
+    chain = read_chain(file)
+    if chain.is_ndpi:
+        raise OtherReaderError("it is a Hamamatsu NDPI, which is left to OpenSlide")
+    images = tuple(
+        TiffImage.of(number, each, file) for number, each in enumerate(chain.directories)
+    )
     try:
-        with TiffFile(file.path) as tiff:
-            return _parse(tiff, file)
-    except SlideError:
+        with TiffFile(file.path, is_ndpi=False) as tiff:
+            return _parse(tiff, file, images)
+    except (SlideError, MemoryError):
         raise
+    except OSError as error:
+        raise SlideReadError(f"it cannot be read ({error.strerror or one_line(error)})") from error
     except Exception as error:  # whatever a parser raises on damaged input
         raise SlideReadError(f"its TIFF directory is damaged ({one_line(error)})") from error
 
 
-def _parse(tiff: TiffFile, file: SlideFile) -> Contents:
-    if len(tiff.pages) == 0:
-        _check_chain(file, big=tiff.is_bigtiff, order=tiff.byteorder)  # raises the reason
+def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Contents:
     first = tiff.pages[0].aspage()
     for flag, name in _LEFT_TO_OPENSLIDE.items():
         if getattr(tiff, flag):
             raise OtherReaderError(f"it is a {name}, which is left to OpenSlide")
     if first.software.startswith("MedScan"):
         raise OtherReaderError("it is a Trestle TIFF, which is left to OpenSlide")
-    _check_chain(file, big=tiff.is_bigtiff, order=tiff.byteorder)
-    metadata = read_metadata(first)
-    if metadata.planes > 1:
+    slide = choose_slide(images, associated_sizes(first.description))
+    page = tiff.pages[slide.number].aspage()
+    metadata = read_metadata(page, first)
+    planes = metadata.planes
+    if imagej_count(page.description) > len(images):  # ImageJ puts them behind the first
+        planes = imagej_count(page.description)
+    if planes > 1:
         # To read the first plane alone would lose the others without a word.
         raise FinalRefusalError(
-            f"its image is spread over {metadata.planes} planes (channels, depths or times); "
+            f"its image is spread over {planes} planes (channels, depths or times); "
             "slidetile reads one grey or RGB image: extract the plane you need"
         )
-    _warn_of_other_images(tiff, first, file)
-    _warn_of_other_scenes(metadata.scenes, file)
-    finest = _grid(first, file)
+    finest = _grid(page, file)
     _check_encoding(finest, file)
+    warn_of_other_images(images, slide, metadata, file.path.name)
     grids = {finest.bounds: finest}
-    for page in _coarser_pages(tiff, first, is_aperio=metadata.vendor == "aperio"):
-        if _is_level(page, first) and (grid := _usable_grid(page, file, finest)) is not None:
+    coarser = (tiff.pages[image.number].aspage() for image in levels(images, slide, metadata))
+    for level in (*coarser, *_sub_pages(page)):
+        if _is_level(level, page) and (grid := _usable_grid(level, file, finest)) is not None:
             grids.setdefault(grid.bounds, grid)
     ordered = sorted(grids.values(), key=lambda grid: -grid.bounds.area)
     return Contents(grids=tuple(ordered), metadata=metadata)
 
 
-def _check_chain(file: SlideFile, *, big: bool, order: str) -> None:
-    """Check the chain of directories, since tifffile only logs its faults and reads the rest."""
-    form, count_size, entry_size, at = ("Q", 8, 20, 8) if big else ("I", 2, 12, 4)
-    count_form = order + ("Q" if big else "H")
-    size = struct.calcsize(form)
-    seen: set[int] = set()
-    (offset,) = struct.unpack(order + form, file.read(at, size))
-    while offset:
-        if offset in seen or len(seen) >= _PAGE_LIMIT:
-            raise SlideReadError("its TIFF directories form a loop, or there are over 1000")
-        seen.add(offset)
-        entries = 0
-        if offset + count_size <= file.size:
-            (entries,) = struct.unpack(count_form, file.read(offset, count_size))
-        end = offset + count_size + entries * entry_size
-        if end + size > file.size:
-            raise SlideReadError(
-                f"it is cut short: a TIFF directory lies at byte {offset}, behind the end of "
-                f"the file ({file.size} bytes)"
-            )
-        (offset,) = struct.unpack(order + form, file.read(end, size))
+def _sub_pages(page: TiffPage) -> Iterator[TiffPage]:
+    if page.subifds:
+        assert page.pages is not None
+        for index in range(len(page.subifds)):
+            yield page.pages[index].aspage()
 
 
-def _warn_of_other_images(tiff: TiffFile, first: TiffPage, file: SlideFile) -> None:
-    """Warn if pages of the slide's own size are left out: depths or channels."""
-    pages = [tiff.pages[index].aspage() for index in range(1, len(tiff.pages))]
-    layout = first.imagewidth, first.imagelength, first.is_tiled
-    others = sum((page.imagewidth, page.imagelength, page.is_tiled) == layout for page in pages)
-    if others:
-        _log.warning(
-            "%s holds %d more images of the slide's size (channels, depths or times): only the "
-            "first is read.",
-            file.path.name,
-            others,
-        )
-
-
-def _warn_of_other_scenes(scenes: tuple[str, ...], file: SlideFile) -> None:
-    """Warn if only one of several scenes is read; label and macro are not scenes."""
-    others = [name for name in scenes[1:] if not _ASSOCIATED.search(name)]
-    if others:
-        _log.warning(
-            "%s holds %d scenes: only the first, “%.60s”, is read, not “%.200s”.",
-            *(file.path.name, len(others) + 1, scenes[0], "”, “".join(others)),
-        )
-
-
-def _coarser_pages(tiff: TiffFile, first: TiffPage, *, is_aperio: bool) -> Iterator[TiffPage]:
-    """Yield the pages that may be levels; label, macro and thumbnail are not among them."""
-    for index in range(1, len(tiff.pages)):
-        page = tiff.pages[index].aspage()
-        # Aperio marks no page as reduced, but only levels are tiled; the others mark them.
-        if page.is_tiled if is_aperio else page.subfiletype == 1:
-            yield page
-    if first.subifds:
-        assert first.pages is not None
-        for index in range(min(len(first.subifds), _PAGE_LIMIT)):
-            yield first.pages[index].aspage()
-
-
-def _is_level(page: TiffPage, first: TiffPage) -> bool:
+def _is_level(page: TiffPage, slide: TiffPage) -> bool:
     """Return whether a page has the shape and the layout of a coarser level."""
-    if page.is_tiled != first.is_tiled or page.imagewidth >= first.imagewidth:
+    if page.is_tiled != slide.is_tiled or page.imagewidth >= slide.imagewidth:
         return False
-    if page.imagewidth < 1 or page.samplesperpixel != first.samplesperpixel:
+    if page.imagewidth < 1 or page.samplesperpixel != slide.samplesperpixel:
         return False
-    expected = first.imagelength * page.imagewidth / first.imagewidth
+    expected = slide.imagelength * page.imagewidth / slide.imagewidth
     return abs(page.imagelength - expected) <= max(2, 0.01 * expected)
 
 
@@ -197,15 +159,25 @@ def _grid(page: TiffPage, file: SlideFile) -> BlockGrid:
         block = page.tilewidth, page.tilelength
     else:
         block = page.imagewidth, min(page.rowsperstrip or page.imagelength, page.imagelength)
+    check_size(page.imagewidth, page.imagelength)
+    strips = Strips(
+        height=page.imagelength,
+        rows=block[1],
+        offsets=_table(page.dataoffsets),
+        counts=_table(page.databytecounts),
+    )
+    encoding = _encoding(page)
+    if not page.is_tiled and encoding.is_raw:
+        strips = strips.cut(page.imagewidth * encoding.samples)
     grid = BlockGrid(
         width=page.imagewidth,
         height=page.imagelength,
         block_width=block[0],
-        block_height=block[1],
+        block_height=strips.rows,
         is_tiled=page.is_tiled,
-        offsets=_table(page.dataoffsets),
-        counts=_table(page.databytecounts),
-        encoding=_encoding(page),
+        offsets=strips.offsets,
+        counts=strips.counts,
+        encoding=encoding,
     )
     if grid.counts.any() and not (grid.offsets < file.size).any():
         raise SlideReadError(

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.errors import UnsupportedSlideError
+from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._jpeg import JpegTiles
+from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
 
 JPEG, APERIO_YCBCR = 7, 33003
@@ -22,6 +25,11 @@ _NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", _WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
+
+
+class DamagedBlockError(ValueError):
+    """A block is not what its directory says; the message is a few words, to be counted."""
+
 
 Decode = Callable[[Extent, Pixels], None]
 """Decodes a block into an array of exactly its shape; raises its library's errors."""
@@ -70,7 +78,17 @@ class Encoding:
         return 1 if self.samples == 1 else 3
 
     def check(self) -> None:
-        """Raise UnsupportedSlideError, with the reason, unless it can be decoded."""
+        """Raise UnsupportedSlideError, with the reason, unless it can be decoded.
+
+        It is a FinalRefusalError where another reader would open it with a loss.
+        """
+        check_no_loss(
+            bits=self.bits,
+            sample_format=self.sample_format,
+            samples=self.samples,
+            photometric=self.photometric,
+            has_alpha=self.has_alpha,
+        )
         if (reason := self._obstacle()) is not None:
             raise UnsupportedSlideError(reason)
 
@@ -122,6 +140,11 @@ class Encoding:
         return self.compression in _JPEG2000
 
     @property
+    def is_raw(self) -> bool:
+        """Whether rows of pixels lie in the file as they are, so that any of them can be read."""
+        return self.compression == 1 and self.predictor == 1 and not self.planar
+
+    @property
     def is_inverted(self) -> bool:
         """Whether 0 is white."""
         return self.photometric == _WHITE_IS_ZERO
@@ -142,10 +165,9 @@ def _jpeg(tiles: JpegTiles) -> Decode:
 
     def decode(extent: Extent, out: Pixels) -> None:
         stream = tiles.standalone(*extent)
-        if not stream:
-            raise SlideReadError("the stored bytes are not a whole JPEG")
-        colour = "RGB" if out.shape[2] == 3 else None
-        imagecodecs.jpeg8_decode(stream, outcolorspace=colour, out=_image(out))
+        if isinstance(stream, Damaged):
+            raise DamagedBlockError(stream.reason)
+        decode_jpeg(stream, out)
 
     return decode
 
@@ -164,13 +186,13 @@ def _check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
     """Compare a codestream's size with its block's, before memory is allocated for it."""
     data, at = extent[0], _codestream(extent)
     if at is None:
-        raise SlideReadError("the stored bytes are not JPEG 2000")
+        raise DamagedBlockError("not JPEG 2000")
     right, bottom, left, top = (int.from_bytes(data[at + i : at + i + 4]) for i in (8, 12, 16, 20))
     stored = bottom - top, right - left, int.from_bytes(data[at + 40 : at + 42])
     if stored != shape:
-        raise SlideReadError(f"its JPEG 2000 has the shape {stored} instead of {shape}")
+        raise DamagedBlockError(f"a JPEG 2000 of the shape {stored} instead of {shape}")
     if is_subsampled(extent):
-        raise SlideReadError("its JPEG 2000 has subsampled components")
+        raise DamagedBlockError("a JPEG 2000 with subsampled components")
 
 
 def is_subsampled(extent: Extent) -> bool:
@@ -212,7 +234,7 @@ def _webp(extent: Extent, out: Pixels) -> None:
 def _raw(extent: Extent, out: Pixels) -> None:
     flat = np.frombuffer(_stored(extent), np.uint8)
     if flat.size < out.size:
-        raise SlideReadError(f"it holds {flat.size} bytes instead of {out.size}")
+        raise DamagedBlockError(f"{flat.size} bytes instead of {out.size}")
     out[:] = flat[: out.size].reshape(out.shape)
 
 
@@ -221,7 +243,7 @@ def _inflating(inflate: Callable[..., Sized]) -> Decode:
         # With `out` given nothing inflates beyond the block's size, whatever the data claim.
         got = len(inflate(_stored(extent), out=memoryview(out.data).cast("B")))
         if got != out.size:
-            raise SlideReadError(f"it inflates to {got} bytes instead of {out.size}")
+            raise DamagedBlockError(f"it inflates to {got} bytes instead of {out.size}")
 
     return decode
 

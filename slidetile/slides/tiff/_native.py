@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.slides.native import Cells
+from slidetile.slides.native import Cells, Damaged
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import JPEG
 from slidetile.slides.tiff._jpeg import JpegTiles
+from slidetile.slides.tiff._jpeg_segments import Markers
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 _SIDES_PX = range(64, 4097, 16)
 _RGB, _YCBCR = 2, 6
-_NOTHING: Extent = (b"", 0, 0)
-"""Empty bytes, which are not a JPEG: a tile beyond the end of the file is damaged."""
+_BEYOND = Damaged("beyond the end of the file")
+_TOO_LONG = Damaged("too many bytes")
 
 
 def is_native(grid: BlockGrid) -> bool:
@@ -35,22 +36,29 @@ def is_native(grid: BlockGrid) -> bool:
 class TiffTiles:
     """Native tiles whose stored bytes are in memory."""
 
-    extents: list[Extent | None]
+    extents: list[Extent | Damaged | None]
     jpegs: JpegTiles
     size: tuple[int, int]
 
     @property
     def nbytes(self) -> int:
         """The bytes held."""
-        return held_bytes(self.extents)
+        return held_bytes([each for each in self.extents if isinstance(each, tuple)])
 
-    def streams(self) -> list[bytes | None]:
+    def streams(self) -> list[bytes | Damaged | None]:
         """Return each tile as a JPEG stream; see `slidetile.slides.native.FetchedTiles`."""
+        streams: list[bytes | Damaged | None] = []
         native, size = self.jpegs.native, self.size
-        return [
-            None if extent is None else native(extent[0], size, extent[1], extent[2])
-            for extent in self.extents
-        ]
+        held, markers = None, None
+        for extent in self.extents:
+            if not isinstance(extent, tuple):
+                streams.append(extent)
+                continue
+            data, start, stop = extent
+            if data is not held:  # neighbouring tiles are read together, and looked at together
+                held, markers = data, Markers(data)
+            streams.append(native(data, size, start, stop, markers))
+        return streams
 
 
 class TiffNativeTiles:
@@ -80,11 +88,16 @@ class TiffNativeTiles:
         offsets: list[int] = self._grid.offsets[where].tolist()
         counts: list[int] = self._grid.counts[where].tolist()
         limit, size = self._grid.stored_limit, self._file.size
-        sound = [
-            i for i, count in enumerate(counts) if 0 < count <= limit and offsets[i] + count <= size
-        ]
+        extents: list[Extent | Damaged | None] = [None] * len(counts)
+        sound: list[int] = []
+        for i, count in enumerate(counts):
+            if count > limit:
+                extents[i] = _TOO_LONG
+            elif offsets[i] + count > size:
+                extents[i] = _BEYOND if count else None
+            elif count:
+                sound.append(i)
         read = self._file.read_extents([offsets[i] for i in sound], [counts[i] for i in sound])
-        extents: list[Extent | None] = [_NOTHING if count else None for count in counts]
         for i, extent in zip(sound, read, strict=True):
             extents[i] = extent
         return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))

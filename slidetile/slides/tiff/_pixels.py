@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slidetile.errors import SlideReadError, one_line
+from slidetile.errors import DamagedPixelsError, one_line
+from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.slides._background import composite
 from slidetile.slides.tiff._blocks import Block, BlockGrid
+from slidetile.slides.tiff._encoding import DamagedBlockError
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 
@@ -60,7 +62,7 @@ class TiffPixels:
 
         Raises
         ------
-        SlideReadError
+        DamagedPixelsError
             A block does not decode.
         """
         grid, region = self.grid, self.region
@@ -105,15 +107,19 @@ class TiffPixels:
             out = scratch.reshape(-1)[:count].reshape(height, width, grid.block_samples)
             try:
                 grid.decode(extent, out)
+            except MemoryError:
+                raise  # the block may be sound
             except Exception as error:  # noqa: BLE001 - whatever a decoder raises on damaged data
                 failures.append(error)
             else:
                 return out[: cut[0], : cut[1]]
         raise self._damaged(block, failures[0]) from failures[0]
 
-    def _damaged(self, block: Block, error: Exception) -> SlideReadError:
+    def _damaged(self, block: Block, error: Exception) -> DamagedPixelsError:
         label = _label(self.grid, block)
-        return SlideReadError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        damaged = DamagedPixelsError(f"{label} of {self.name} does not decode: {one_line(error)}.")
+        damaged.reason = _reason(error)
+        return damaged
 
     def _finish(self, pixels: Pixels) -> Pixels:
         """Convert stored samples to grey or RGB."""
@@ -136,29 +142,78 @@ def fetch_region(
     Raises
     ------
     SlideReadError
-        The file could not be read, or a block lies behind its end.
+        The file could not be read.
+    DamagedPixelsError
+        A block lies behind the end that the file had when it was opened.
     """
     blocks = list(grid.blocks(region))
-    indices = [block.index for block in blocks]
-    offsets: list[int] = grid.offsets[indices].tolist()
-    counts: list[int] = grid.counts[indices].tolist()
-    stored = [i for i, count in enumerate(counts) if count]
-    for i in stored:
-        if counts[i] > grid.stored_limit or offsets[i] + counts[i] > file.size:
-            raise SlideReadError(
-                f"{_label(grid, blocks[i])} of {name} cannot be read: it claims {counts[i]} bytes "
-                f"from byte {offsets[i]} of a file of {file.size} bytes."
-            )
-    extents = file.read_extents([offsets[i] for i in stored], [counts[i] for i in stored])
-    return TiffPixels(
+    stored = _stored(file, grid, blocks, name)
+    whole = TiffPixels(
         name=name,
         grid=grid,
         region=region,
-        blocks=[blocks[i] for i in stored],
-        extents=extents,
+        blocks=stored,
+        extents=[],
         is_covered=len(stored) == len(blocks) and grid.bounds.contains(region),
         background=background,
     )
+    indices = [block.index for block in stored]
+    where = grid.offsets[indices].tolist(), grid.counts[indices].tolist()
+    inside = grid.bounds.intersection(region)
+    if inside is None or grid.is_tiled or not grid.encoding.is_raw or inside.width == grid.width:
+        return replace(whole, extents=file.read_extents(*where))
+    return _columns(file, whole, inside, *where)
+
+
+def _stored(file: SlideFile, grid: BlockGrid, blocks: list[Block], name: str) -> list[Block]:
+    """Return the blocks of which the file has bytes, which lie within it."""
+    indices = [block.index for block in blocks]
+    places = zip(blocks, grid.offsets[indices].tolist(), grid.counts[indices].tolist(), strict=True)
+    stored = []
+    for block, offset, count in places:
+        if count > grid.stored_limit or (count and offset + count > file.size):
+            damaged = DamagedPixelsError(
+                f"{_label(grid, block)} of {name} cannot be read: it claims {count} bytes from "
+                f"byte {offset} of a file of {file.size} bytes."
+            )
+            is_long = count > grid.stored_limit
+            damaged.reason = "too many bytes" if is_long else "beyond the end of the file"
+            raise damaged
+        if count:
+            stored.append(block)
+    return stored
+
+
+def _columns(
+    file: SlideFile, whole: TiffPixels, inside: Region, offsets: list[int], counts: list[int]
+) -> TiffPixels:
+    """Keep no more of uncompressed strips, which are as wide as the slide, than the region."""
+    grid = whole.grid
+    samples = grid.block_samples
+    kept = slice(inside.x * samples, inside.right * samples)
+    extents: list[Extent] = []
+    for block, offset, count in zip(whole.blocks, offsets, counts, strict=True):
+        rows = grid.size_inside(block)[0]
+        strip = np.frombuffer(file.read(offset, count), np.uint8)
+        if strip.size < rows * grid.width * samples:
+            raise DamagedPixelsError(
+                f"{_label(grid, block)} of {whole.name} does not decode: it holds {strip.size} "
+                f"bytes instead of {rows * grid.width * samples}."
+            )
+        part = strip[: rows * grid.width * samples].reshape(rows, -1)[:, kept].tobytes()
+        extents.append((part, 0, len(part)))
+    narrow = replace(grid, width=inside.width, block_width=inside.width)
+    region = replace(whole.region, x=whole.region.x - inside.x)
+    return replace(whole, grid=narrow, region=region, extents=extents)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a block, in the same words for all blocks so damaged."""
+    if isinstance(error, JpegError):
+        return error.reason
+    if isinstance(error, DamagedBlockError):
+        return str(error)
+    return "does not decode"
 
 
 def _label(grid: BlockGrid, block: Block) -> str:

@@ -9,9 +9,10 @@ from PIL import Image
 
 from slidetile.errors import NotNativeError
 from slidetile.raster.region import Region
-from slidetile.slides.native import DAMAGED
+from slidetile.slides.native import Damaged
 from slidetile.slides.opening import open_slide
-from slidetile.slides.tiff._jpeg import JpegTiles, parse_header
+from slidetile.slides.tiff._jpeg import JpegTiles
+from slidetile.slides.tiff._jpeg_segments import MOST_SCANS, parse_header
 
 NATIVE = [
     "CMU-1-Small-Region.svs",
@@ -57,19 +58,125 @@ def jpeg():
     return imagecodecs.jpeg8_encode(pattern(64, 64), level=90)
 
 
-def test_what_is_no_whole_jpeg_is_damaged(jpeg):
+def amid(jpeg):
+    """Return a place in the middle of the scan data."""
+    return (jpeg.index(b"\xff\xda") + len(jpeg)) // 2
+
+
+def segment(marker, body):
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
+
+
+def test_what_is_no_whole_jpeg_is_damaged_and_says_why(jpeg):
     tiles = JpegTiles(tables=None, photometric=6)
     assert tiles.native(jpeg, (64, 64)) == jpeg
-    nothing = [b"", bytes(500), b"\xff\xd8", b"\xff\xd8\xff\xd9"]
-    cut = [jpeg[:100], jpeg[:-2], jpeg[: len(jpeg) // 2], jpeg[2:]]
-    overwritten = jpeg[:20] + bytes(20) + jpeg[40:]
-    for data in (*nothing, *cut, overwritten):
-        assert tiles.native(data, (64, 64)) == DAMAGED
+    half = amid(jpeg)
+    damaged = {
+        "no start marker": [b"", bytes(500), jpeg[2:], b"\xff" + jpeg],
+        "no frame and scan header": [b"\xff\xd8", b"\xff\xd8\xff\xd9"],
+        "no end marker": [jpeg[:-2], jpeg[:-1], jpeg[:half]],
+        "cut short": [jpeg[:100]],
+        "a marker out of place": [jpeg[:20] + bytes(20) + jpeg[40:], jpeg[:2] + jpeg],
+        "does not decode: Corrupt JPEG data": [jpeg[: half - 15] + bytes(30) + jpeg[half + 15 :]],
+    }
+    for reason, streams in damaged.items():
+        for data in streams:
+            assert tiles.native(data, (64, 64)) == Damaged(reason)
 
 
-def test_padding_after_the_end_is_tolerated(jpeg):
-    padded = jpeg + bytes(7)
-    assert JpegTiles(tables=None, photometric=6).native(padded, (64, 64)) == padded
+@pytest.mark.parametrize("trailer", [bytes(7), b"\xff" * 5, b"39 bytes of a scanner's own"])
+def test_what_follows_the_end_is_left_out(jpeg, trailer):
+    tiles = JpegTiles(tables=None, photometric=6)
+    assert tiles.native(jpeg + trailer, (64, 64)) == jpeg
+    assert tiles.standalone(jpeg + trailer) == jpeg
+
+
+def test_an_end_marker_amid_the_scan_is_damage(jpeg):
+    half = amid(jpeg)
+    data = jpeg[:half] + b"\xff\xd9" + jpeg[half + 2 :]
+    damaged = JpegTiles(tables=None, photometric=6).native(data, (64, 64))
+    assert damaged.reason.startswith("does not decode")
+
+
+SECRETS = [
+    segment(0xFE, b"secret"),
+    segment(0xE1, b"Exif\0\0secret"),
+    segment(0xE0, b"JFXX\0secret"),
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_text_of_the_file_is_copied(jpeg, secret):
+    tables, scan = jpeg.index(b"\xff\xdb"), jpeg.index(b"\xff\xda")
+    for at in (2, tables, scan):
+        data = jpeg[:at] + secret + jpeg[at:]
+        tiles = JpegTiles(tables=b"\xff\xd8" + secret + b"\xff\xd9", photometric=6)
+        assert tiles.native(data, (64, 64)) == jpeg
+        assert tiles.standalone(data) == jpeg
+    thumbnail = segment(0xE0, b"JFIF\0\1\2\1\0\x48\0\x48\2\1secret")
+    assert (
+        JpegTiles(tables=None, photometric=6).native(jpeg[:2] + thumbnail + jpeg[20:], (64, 64))
+        == jpeg
+    )
+
+
+def test_no_text_between_scans_is_copied():
+    file = io.BytesIO()
+    Image.fromarray(pattern(64, 64)).save(file, "JPEG", progressive=True)
+    jpeg = file.getvalue()
+    last = jpeg.rindex(b"\xff\xda")
+    tiles = JpegTiles(tables=None, photometric=6)
+    assert tiles.standalone(jpeg[:last] + SECRETS[0] + jpeg[last:]) == tiles.standalone(jpeg)
+
+
+@pytest.mark.parametrize("transform", [None, 0, 1])
+@pytest.mark.parametrize("is_jfif", [False, True])
+@pytest.mark.parametrize("names", [b"\1\2\3", b"\0\1\2", b"RGB"])
+@pytest.mark.parametrize("photometric", [2, 6])
+def test_the_colours_stay_those_that_libjpeg_sees(jpeg, transform, is_jfif, names, photometric):
+    bare = bytearray(jpeg[:2] + jpeg[20:])
+    frame, scan = bare.index(b"\xff\xc0"), bare.index(b"\xff\xda")
+    for number, name in enumerate(names):
+        bare[frame + 10 + 3 * number] = bare[scan + 5 + 2 * number] = name
+    markers = b"" if transform is None else segment(0xEE, b"Adobe" + bytes(6) + bytes([transform]))
+    data = bytes(bare[:2]) + (jpeg[2:20] if is_jfif else b"") + markers + bytes(bare[2:])
+    stream = JpegTiles(tables=None, photometric=photometric).native(data, (64, 64))
+    assert stream.count(b"Adobe") + stream.count(b"JFIF") == 1
+    decoded = imagecodecs.jpeg8_decode(stream)
+    if transform is None and not is_jfif:  # then the directory states them
+        colours = {2: "RGB", 6: "YCBCR"}[photometric]
+        expected = imagecodecs.jpeg8_decode(data, colorspace=colours, outcolorspace="RGB")
+    else:
+        expected = imagecodecs.jpeg8_decode(data)
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def restarting(**options):
+    file = io.BytesIO()
+    Image.fromarray(pattern(64, 64)).save(file, "JPEG", subsampling=0, **options)
+    return file.getvalue()
+
+
+def test_restart_markers_out_of_order_are_damage():
+    jpeg = restarting(restart_marker_blocks=4)
+    tiles = JpegTiles(tables=None, photometric=6)
+    assert tiles.native(jpeg, (64, 64)) == tiles.standalone(jpeg)
+    second, third = jpeg.index(b"\xff\xd1"), jpeg.index(b"\xff\xd2")
+    fourth = jpeg.index(b"\xff\xd3")
+    swapped = jpeg[:second] + jpeg[third:fourth] + jpeg[second:third] + jpeg[fourth:]
+    dropped = jpeg[:second] + jpeg[third:]
+    for data in (swapped, dropped):
+        assert "Corrupt JPEG data" in tiles.native(data, (64, 64)).reason
+
+
+def test_a_stream_of_thousands_of_scans_is_refused_unseen():
+    file = io.BytesIO()
+    Image.fromarray(pattern(64, 64)).save(file, "JPEG", progressive=True)
+    jpeg = file.getvalue()
+    last = jpeg.rindex(b"\xff\xda")
+    many = jpeg[:last] + jpeg[last:-2] * 3000 + b"\xff\xd9"
+    refused = JpegTiles(tables=None, photometric=6).standalone(many)
+    assert refused == Damaged(f"more than {MOST_SCANS} scans")
 
 
 def test_progressive_or_other_sizes_cannot_be_copied(jpeg):
@@ -94,14 +201,14 @@ def test_the_remembered_header_does_not_outlive_its_tile(jpeg):
 
 def test_colour_markers_are_added_only_where_missing(jpeg):
     header = parse_header(jpeg)
-    assert header.has_colour_marker
+    assert header.is_jfif
     assert JpegTiles(tables=None, photometric=2).standalone(jpeg) == jpeg
     bare = jpeg[:2] + jpeg[20:]  # without its JFIF segment
-    assert not parse_header(bare).has_colour_marker
+    assert not parse_header(bare).is_jfif
     for photometric, transform in ((2, b"\0"), (6, b"\1")):
         stream = JpegTiles(tables=None, photometric=photometric).standalone(bare)
         assert stream[2:18].endswith(transform)
-        assert parse_header(stream).has_colour_marker
+        assert parse_header(stream).adobe == transform[0]
         assert stream[18:] == bare[2:]
 
 
@@ -117,4 +224,4 @@ def test_damage_never_raises_anything_unexpected(jpeg, count):
             stream = tiles.native(bytes(data), (64, 64))
         except NotNativeError:
             continue
-        assert stream == DAMAGED or stream == bytes(data) or stream.endswith(data[2:])
+        assert isinstance(stream, Damaged) or bytes(data).endswith(stream[-100:])

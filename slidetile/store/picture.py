@@ -1,6 +1,5 @@
 """The overview and the tissue of a store, as they are read back."""
 
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,7 +9,12 @@ from slidetile.format.metadata.picture import PictureName, picture_scale
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.raster.region import Region
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.store._array import ArrayFile, read_zarr_json
+from slidetile.store._absence import NothingAbsent
+from slidetile.store._array import ArrayFile
+from slidetile.store.folder import StoreFolder
+
+PICTURES: tuple[PictureName, PictureName] = ("tissue", "overview")
+"""Both names."""
 
 
 class PictureFile:
@@ -18,7 +22,7 @@ class PictureFile:
 
     Parameters
     ----------
-    store
+    folder
         The store's folder.
     name
         Which of the two.
@@ -29,16 +33,30 @@ class PictureFile:
         It is missing, damaged or too large.
     """
 
-    def __init__(self, store: Path, name: PictureName) -> None:
-        self._folder = folder = store / name
+    def __init__(self, folder: StoreFolder, name: PictureName) -> None:
+        self._folder = folder
         self._name = name
-        self._array = ArrayFile(folder / "0", PICTURE_CODEC)
+        self._array = ArrayFile(folder, f"{name}/0", PICTURE_CODEC, NothingAbsent())
         width, height = self._array.grid.size
         if width * height > LARGEST_OVERVIEW_PX:
-            raise StoreError(f"{folder} claims {width}×{height} px, which is too large.")
+            raise StoreError(f"{self._array.path} claims {width}×{height} px, which is too large.")
+        kind = "uint32" if name == "tissue" else "uint8"
+        if self._array.metadata.data_type != kind:
+            raise StoreError(f"{self._array.path} does not hold numbers of the type {kind}.")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self._array.grid.size
 
     def read(self) -> NDArray[Any]:
-        """Return the picture as [row, column, channel]."""
+        """Return the picture as [row, column, channel].
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
         width, height = self._array.grid.size
         return self._array.read(Region(x=0, y=0, width=width, height=height), (0, 0, 0))
 
@@ -57,9 +75,11 @@ class PictureFile:
         StoreError
             The metadata are damaged.
         """
-        path = self._folder / "zarr.json"
+        key = f"{self._name}/zarr.json"
+        path = self._folder.path / key
+        data = self._folder.read_json(key)
         try:
-            scale = picture_scale(read_zarr_json(self._folder), self._name, mpp)
+            scale = picture_scale(data, self._name, mpp)
         except StoreError as error:
             raise StoreError(f"{path} is damaged: {error}.") from error
         for step, pixels, length in zip(scale, self._array.grid.size, size, strict=True):

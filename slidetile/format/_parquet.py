@@ -1,0 +1,132 @@
+"""A Parquet file that is not trusted: its own record first, then its values, a group at a time.
+
+Knows the Parquet library, and is the one place where its errors become ours. Does not know what
+the columns mean.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from slidetile.errors import StoreError, one_line
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+LARGEST_RECORD_BYTES = 1 << 20
+"""Most bytes of one name or text in a file's own record."""
+
+MOST_ROW_GROUPS = 1 << 16
+"""Most items of a list in a file's own record; writers put a million rows into a group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnRecord:
+    """The part of a column in one row group, as the file describes it."""
+
+    name: str
+    """The column's name."""
+
+    rows: int
+    """Its values, nulls included."""
+
+    stored_bytes: int
+    """What it takes in the file."""
+
+    decoded_bytes: int
+    """What its pages take once they are decompressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecord:
+    """A row group, as the file describes it."""
+
+    rows: int
+    """Its rows."""
+
+    columns: tuple[ColumnRecord, ...]
+    """Its columns, in the file's order."""
+
+
+class ParquetTable:
+    """A Parquet file, whose values are read when its record has been checked.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    text
+        The name of the column of text, which is read as a dictionary: a long text that all rows
+        share is in memory once.
+
+    Raises
+    ------
+    StoreError
+        It is no Parquet file.
+    """
+
+    def __init__(self, file: BinaryIO, *, text: str) -> None:
+        with _foreign():
+            self._file = _opened(file)
+            record = self._file.metadata
+            if text in self._file.schema_arrow.names:
+                self._file = _opened(file, read_dictionary=[text], metadata=record)
+            self.rows: int = record.num_rows
+            self.schema: pa.Schema = self._file.schema_arrow
+            numbers = range(record.num_row_groups)
+            self.groups = tuple(_group(record.row_group(number)) for number in numbers)
+
+    def read(self, group: int) -> "pa.Table":
+        """Return the rows of one row group, its text as a dictionary.
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        with _foreign():
+            table = self._file.read_row_group(group, use_threads=False)
+            table.validate(full=True)
+            return table
+
+
+def _opened(file: BinaryIO, **options: Any) -> "pq.ParquetFile":
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(
+        file,
+        thrift_string_size_limit=LARGEST_RECORD_BYTES,
+        thrift_container_size_limit=MOST_ROW_GROUPS,
+        **options,
+    )
+
+
+def _group(group: "pq.RowGroupMetaData") -> GroupRecord:
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    return GroupRecord(
+        rows=group.num_rows,
+        columns=tuple(
+            ColumnRecord(
+                name=chunk.path_in_schema,
+                rows=chunk.num_values,
+                stored_bytes=chunk.total_compressed_size,
+                decoded_bytes=chunk.total_uncompressed_size,
+            )
+            for chunk in chunks
+        ),
+    )
+
+
+@contextlib.contextmanager
+def _foreign() -> Iterator[None]:
+    """Turn whatever the Parquet library makes of bytes that are no table into a StoreError.
+
+    Of damaged files it raises what its own authors did not foresee: KeyError, TypeError,
+    OverflowError, ArrowNotImplementedError. Nothing of ours runs within.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise StoreError(f"it could not be read as a table: {one_line(error)}") from error

@@ -1,0 +1,79 @@
+"""Whether each row of a tile table can be a tile of its store."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import StoreError
+from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
+from slidetile.raster.grid import TileGrid
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LARGEST_TILE_BYTES = 1 << 40
+"""More than the chunks of any tile take; sums of a billion such numbers stay exact."""
+
+
+def check_rows(table: "pa.Table", grid: TileGrid) -> None:
+    """Check that every row is a tile of the grid, and that each of its values is possible.
+
+    Whether the values are true is not checked: `slidetile.verify` compares them with the chunks.
+
+    Parameters
+    ----------
+    table
+        The table, as `read_parquet` returns it.
+    grid
+        Where tiles lie.
+
+    Raises
+    ------
+    StoreError
+        One is not. The message is about "its tile N".
+    """
+    for name, is_right, wanted in _rules(table, grid):
+        if not is_right.all():
+            tile = int(np.argmin(is_right))
+            found = table[name][tile].as_py()
+            raise StoreError(f"its tile {tile} has the {name} {found!r:.40}, but {wanted}")
+
+
+def _rules(table: "pa.Table", grid: TileGrid) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
+    """Yield, for each column, which rows are right and what the others should be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = {
+        name: table[name].to_numpy().astype(np.int64)
+        for name in ("tile_id", "column", "row", "x", "y", "width", "height", "region", "bytes")
+    }
+    columns, rows, x, y = (whole[name] for name in ("column", "row", "x", "y"))
+    yield "tile_id", whole["tile_id"] == np.arange(len(table)), "tiles are numbered from 0"
+    for name, count in (("column", grid.columns), ("row", grid.rows)):
+        yield name, _within(whole[name], 0, count - 1), f"the slide has {count} {name}s of tiles"
+    place = rows * (1 << 31) + columns
+    yield "column", np.diff(place, prepend=-1) > 0, "tiles follow each other row by row"
+    what = "its column and row say another"
+    yield "x", x == grid.lefts(columns), what
+    yield "y", y == grid.tops(rows), what
+    what = f"tiles have {grid.size} px and end with the slide"
+    yield "width", whole["width"] == np.minimum(grid.size, grid.width - x), what
+    yield "height", whole["height"] == np.minimum(grid.size, grid.height - y), what
+    yield "region", whole["region"] >= 0, "pieces of tissue are numbered from 1"
+    yield "bytes", _within(whole["bytes"], 0, LARGEST_TILE_BYTES), "no tile takes that"
+    share = table["tissue_fraction"].to_numpy()
+    yield "tissue_fraction", _within(share, 0, 1), "a share lies within 0–1"
+    known = pc.is_in(table["status"], value_set=pa.array([OK, UNREADABLE])).to_numpy()
+    yield "status", known, f"a status is {OK!r} or {UNREADABLE!r}"
+    for name in QUALITY_COLUMNS:
+        values = table[name].to_numpy()
+        is_null = table[name].is_null().to_numpy()
+        yield name, np.isfinite(values) | is_null, "what was measured is finite"
+
+
+def _within(values: NDArray[Any], least: int, most: int) -> NDArray[np.bool_]:
+    is_right: NDArray[np.bool_] = (values >= least) & (values <= most)
+    return is_right

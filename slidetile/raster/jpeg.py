@@ -1,0 +1,118 @@
+"""JPEG streams as pixels, decoded without a word from the decoder or not at all.
+
+Knows JPEG streams and pixel arrays. Does not know where a stream comes from.
+
+libjpeg fills what it cannot decode with grey or with its neighbours' colours, and says so in a
+warning that most libraries drop. A stream with a warning is damaged here, as it is for OpenSlide.
+"""
+
+import re
+
+from slidetile.raster.pixels import Pixels
+
+MOST_SCANS = 100
+"""Most scans of a stream: progressive files have about 10. Each takes as long as decoding a
+baseline stream, so that a few bytes could cost minutes; libjpeg-turbo's own fuzzers stop at 500."""
+
+_START_OF_SCAN = b"\xff\xda"
+_SAMPLES = {"Gray": 1, "RGB": 3, "YCbCr": 3}
+_ODD_SUBSAMPLING = "subsampling"
+"""Of TurboJPEG's message about streams that it does not decode, though libjpeg does."""
+
+
+class JpegError(ValueError):
+    """A stream does not decode, or not to the expected pixels.
+
+    `reason` is the same for all streams that are damaged in the same way: it is counted.
+    """
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in a few words and without numbers that differ from stream to stream."""
+        return f"does not decode: {re.split(r'[:(0-9]', str(self))[0].strip()}"
+
+
+def decode_jpeg(stream: bytes, out: Pixels) -> Pixels:
+    """Decode a stream into an array, and return that.
+
+    Parameters
+    ----------
+    stream
+        A whole stream, with all its tables. Its own header decides whether it is RGB or YCbCr.
+    out
+        uint8 [row, column, channel] with 1 or 3 channels, contiguous, of exactly the stream's
+        shape, which is compared before any memory is taken.
+
+    Raises
+    ------
+    JpegError
+        It is of another shape, has too many scans, or the decoder has an error or a warning.
+    """
+    import simplejpeg
+
+    check_scans(stream)
+    try:
+        found = simplejpeg.decode_jpeg_header(stream)
+    except ValueError as error:
+        if not stream or _ODD_SUBSAMPLING not in str(error):
+            raise JpegError(_said(error)) from error
+        return _decode_odd(stream, out)
+    shape = found[0], found[1], _SAMPLES.get(found[2], 4)
+    if shape != out.shape:
+        raise JpegError(f"It has the shape {shape} instead of {out.shape}")
+    try:
+        simplejpeg.decode_jpeg(stream, "RGB" if shape[2] == 3 else "GRAY", buffer=out)
+    except ValueError as error:
+        raise JpegError(_said(error)) from error
+    return out
+
+
+def check_jpeg(stream: bytes) -> None:
+    """Decode a stream at an eighth of its size.
+
+    That finds all that decoding finds, in a third of the time: the decoder's warnings are about
+    the entropy-coded data, all of which are read.
+    The caller has compared the stream's size with what it expects.
+
+    Raises
+    ------
+    JpegError
+        As in `decode_jpeg`.
+    """
+    import simplejpeg
+
+    check_scans(stream)
+    try:
+        simplejpeg.decode_jpeg(stream, "GRAY", min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:
+        if not stream or _ODD_SUBSAMPLING not in str(error):
+            raise JpegError(_said(error)) from error
+
+
+def check_scans(stream: bytes) -> None:
+    """Check that a stream does not have too many scans.
+
+    Raises
+    ------
+    JpegError
+        It has more than `MOST_SCANS`.
+    """
+    if stream.count(_START_OF_SCAN) > MOST_SCANS:
+        raise JpegError(f"It has more than {MOST_SCANS} scans")
+
+
+def _decode_odd(stream: bytes, out: Pixels) -> Pixels:
+    """Decode a stream whose subsampling TurboJPEG does not know; its warnings are not seen."""
+    import imagecodecs
+
+    image = out[..., 0] if out.shape[2] == 1 else out
+    try:
+        imagecodecs.jpeg8_decode(stream, out=image)
+    except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
+        raise JpegError(_said(error)) from error
+    return out
+
+
+def _said(error: Exception) -> str:
+    """Return the decoder's words, without the name of its function."""
+    return re.sub(r"^tj\w+\(\): ", "", " ".join(str(error).split())) or type(error).__name__

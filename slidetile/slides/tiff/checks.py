@@ -1,0 +1,70 @@
+"""What no reader may be given of a TIFF: asked before another library opens it."""
+
+from pathlib import Path
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.limits import check_block, check_size
+from slidetile.slides.reader import FinalRefusalError, refusal
+from slidetile.slides.tiff._chain import Directory, read_chain
+from slidetile.slides.tiff._directory import read_contents
+from slidetile.slides.tiff._loss import check_no_loss
+from slidetile.slides.tiff.file import SlideFile, is_tiff
+
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
+_BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 277, 338, 339
+
+
+def check_tiff(path: Path) -> None:
+    """Check what the reader of TIFF files checks for good, in any file; others pass.
+
+    Libraries end the process where a tile claims more memory than there is, and reduce what they
+    do not know to 8-bit colour. A file whose tags are not understood is left to them.
+
+    Raises
+    ------
+    FinalRefusalError
+        It is larger than any slide, or would be read with a loss.
+    SlideReadError
+        It cannot be read, or its directories are damaged.
+    """
+    file = SlideFile(path)
+    try:
+        if is_tiff(file.read(0, min(file.size, 8))):
+            _check(file)
+    except (SlideReadError, UnsupportedSlideError) as error:
+        raise refusal(error, path) from error
+    finally:
+        file.close()
+
+
+def _check(file: SlideFile) -> None:
+    directories = read_chain(file).directories
+    for directory in directories:
+        _check_sizes(directory, file)
+    _check_loss(max(directories, key=lambda each: _area(each, file)), file)
+    try:
+        read_contents(file)
+    except FinalRefusalError:
+        raise
+    except (SlideReadError, UnsupportedSlideError):
+        return  # OpenSlide may know it
+
+
+def _area(directory: Directory, file: SlideFile) -> int:
+    return directory.number(file, _WIDTH) * directory.number(file, _HEIGHT)
+
+
+def _check_sizes(directory: Directory, file: SlideFile) -> None:
+    check_size(directory.number(file, _WIDTH), directory.number(file, _HEIGHT))
+    width, height = directory.number(file, _TILE_WIDTH), directory.number(file, _TILE_HEIGHT)
+    check_block(width, height, directory.number(file, _SAMPLES, 1))
+
+
+def _check_loss(directory: Directory, file: SlideFile) -> None:
+    check_no_loss(
+        bits=max(directory.numbers(file, _BITS), default=1),
+        sample_format=max(directory.numbers(file, _SAMPLE_FORMAT), default=1),
+        samples=directory.number(file, _SAMPLES, 1),
+        photometric=directory.number(file, _PHOTOMETRIC),
+        has_alpha=directory.number(file, _EXTRA_SAMPLES) in (1, 2),
+    )

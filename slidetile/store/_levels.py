@@ -1,0 +1,70 @@
+"""The arrays of a store's levels, which must agree with its root and with each other."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from slidetile.errors import StoreError
+from slidetile.format.layout import ChunkGrid
+from slidetile.format.metadata.store import StoreMetadata
+from slidetile.store._absence import LevelAbsence
+from slidetile.store._array import ArrayFile
+from slidetile.store._tiles import StoredTiles
+from slidetile.store.folder import StoreFolder
+
+_TOLERANCE = 1e-6
+"""Relative difference of a downsample from that of the root, where it is rounded."""
+
+
+def open_levels(folder: StoreFolder, tiles: StoredTiles) -> list[ArrayFile]:
+    """Open the arrays of all levels of a store, finest first.
+
+    Raises
+    ------
+    StoreError
+        One is missing, damaged, or contradicts the root.
+    """
+    metadata = tiles.metadata
+    levels = [
+        ArrayFile(folder, str(level), metadata.chunk_codec, LevelAbsence(folder, level, tiles))
+        for level in range(len(metadata.downsamples))
+    ]
+    for level in levels:
+        found = (level.metadata.data_type, level.channels, level.fill)
+        expected = ("uint8", metadata.channels, metadata.fill)
+        if found != expected:
+            raise StoreError(
+                f"{level.path / 'zarr.json'} contradicts the store: type, channels and fill value "
+                f"are {found}, but they must be {expected}."
+            )
+    for what in _contradictions(metadata, [level.grid for level in levels]):
+        raise StoreError(f"The levels of {folder.path} contradict its zarr.json: {what}.")
+    return levels
+
+
+def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator[str]:
+    """Yield how the levels are not cut as the root says."""
+    (width, height), finest = grids[0].size, grids[0]
+    source, scale = metadata.source, metadata.level_0.scale
+    if scale == (1.0, 1.0) and (width, height) != source.size:
+        yield f"level 0 has {width}×{height} px, the slide {source.width}×{source.height}"
+    if metadata.tile_count > -(-width // 16) * -(-height // 16):
+        yield f"it has {metadata.tile_count} tiles on {width}×{height} px"
+    if metadata.codec != "native" and list(_halvings(finest)) != grids:
+        yield f"not all are halvings of {width}×{height} px, down to one shard"
+    for number, (grid, (x, y)) in enumerate(zip(grids, metadata.downsamples, strict=True)):
+        across, down = x * grid.width / width, y * grid.height / height
+        if metadata.codec == "native" and not (_is_one(across) and _is_one(down)):
+            yield f"level {number} has {grid.width}×{grid.height} px, at a scale of {x:g}×{y:g}"
+
+
+def _halvings(grid: ChunkGrid) -> Iterator[ChunkGrid]:
+    """Yield how an encoded store's levels are cut, finest first."""
+    yield grid
+    while grid.shard_columns * grid.shard_rows > 1:
+        grid = replace(grid, width=-(-grid.width // 2), height=-(-grid.height // 2))
+        yield grid
+
+
+def _is_one(ratio: float) -> bool:
+    return math.isclose(ratio, 1, rel_tol=_TOLERANCE)

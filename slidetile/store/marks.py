@@ -1,0 +1,137 @@
+"""The marks by which slidetile's own folders are known, before anything in them is removed.
+
+A name alone is no proof: anybody may call a folder ``NAME.zarr``. Knows what a store and an
+unfinished one look like from outside. Does not know what is in them.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from slidetile.errors import StoreError, StoreExistsError
+from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
+from slidetile.format.names import PARTIAL_NOTE
+from slidetile.runtime.files import is_temporary
+
+ROOT = "zarr.json"
+"""The root's metadata, by which a finished store is known."""
+
+_HIERARCHIES = (ROOT, ".zgroup", ".zarray", PARTIAL_NOTE)
+"""Files of which each makes its folder a Zarr hierarchy, or one that is being written."""
+
+
+def is_store(folder: Path) -> bool:
+    """Return whether a folder's root metadata say that it is a store of slidetile's.
+
+    A symbolic link is not a store, whatever it leads to.
+    """
+    return isinstance(_member(folder, ROOT, "attributes", "slidetile"), dict)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Return whether a folder's note says that it is an unfinished store of slidetile's."""
+    return isinstance(_member(folder, PARTIAL_NOTE, "slidetile"), dict)
+
+
+def is_bare(folder: Path) -> bool:
+    """Return whether a folder holds no files but temporary ones of slidetile's.
+
+    So does one that a process has just made, or has all but removed, when it is killed.
+    """
+    if not _is_folder(folder):
+        return False
+    for parent, folders, files in os.walk(folder):
+        if any(Path(parent, name).is_symlink() for name in folders):
+            return False
+        if not all(is_temporary(name) for name in files):
+            return False
+    return True
+
+
+def is_ours(folder: Path) -> bool:
+    """Return whether a folder may be removed as an unfinished or a replaced store."""
+    return is_unfinished(folder) or is_store(folder) or is_bare(folder)
+
+
+def remove_ours(folder: Path) -> None:
+    """Remove a folder of slidetile's; what symbolic links in it lead to stays.
+
+    Its marks go last: if this is interrupted, what is left can still be told from others' folders.
+
+    Raises
+    ------
+    StoreExistsError
+        It is not slidetile's.
+    OSError
+        A part of it cannot be removed.
+    """
+    if not is_ours(folder):
+        raise refusal(folder)
+    marks = {ROOT, PARTIAL_NOTE}
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name in marks)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            Path(entry.path).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def refusal(path: Path) -> StoreExistsError:
+    """Return the error that says why a path is not removed."""
+    return StoreExistsError(
+        f"{path} is not slidetile's, so it is not removed: move it away, or choose another output."
+    )
+
+
+def hierarchy_above(path: Path) -> Path | None:
+    """Return the folder above a path that is a Zarr hierarchy, finished or not; None if none is.
+
+    Symbolic links on the way are followed, since files would be written where they lead.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100  links stay
+    real = Path(os.path.realpath(absolute.parent), absolute.name)
+    above = (*absolute.parents, *real.parents)
+    return next((folder for folder in above if _is_hierarchy(folder)), None)
+
+
+def links_in(folder: Path) -> Iterator[Path]:
+    """Yield the symbolic links in a folder, at any depth."""
+    for parent, folders, files in os.walk(folder):
+        yield from (
+            path for name in (*folders, *files) if (path := Path(parent, name)).is_symlink()
+        )
+
+
+def _is_hierarchy(folder: Path) -> bool:
+    return any(os.path.isfile(folder / name) for name in _HIERARCHIES)  # noqa: PTH113  never raises
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114  never raises
+
+
+def _member(folder: Path, name: str, *keys: str) -> object:
+    """Return a member of the JSON object in a folder's file; None where there is none."""
+    if not _is_folder(folder):
+        return None
+    try:
+        node = parse_json(_read(folder / name))
+        for key in keys:
+            node = node[key]
+    except (OSError, StoreError):
+        return None
+    return node.value
+
+
+def _read(path: Path) -> bytes:
+    """Read a regular file of bounded length, and no link to one."""
+    # A pipe would be waited for at its opening, without O_NONBLOCK.
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(file, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise StoreError(f"{path} is not a regular file.")
+        return opened.read(LARGEST_JSON_BYTES + 1)

@@ -1,0 +1,223 @@
+"""What is right and what is a finding: slides, stores and region files that are read whole.
+
+Right is a refusal by an error of slidetile's, or the pixels that are true: OpenSlide's of a slide,
+those before the change of a store. Everything else is a finding: another exception, pixels that are
+wrong without a word, too much time or memory.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import openslide
+from fuzz import dicoms, seeds, stores, tiffs
+
+import slidetile as st
+from slidetile.errors import SlidetileError
+
+REFUSED, RIGHT, FOUND_BY_VERIFY = "refused", "right", "found by verify"
+
+_BLOCK_PX = 256
+_MOST_PX = 4 << 20
+"""Slides of more pixels are read in their corners only, and not compared."""
+
+_MOST_DIFFERENCE = 1.0
+"""Grey values by which two decoders may differ on the mean over a block."""
+
+
+class Finding(Exception):  # noqa: N818 - what is found, not what went wrong here
+    """Something slidetile does wrong with an input."""
+
+
+Mark = Callable[[str], None]
+"""Says what is being done, for whoever finds the process dead."""
+
+
+class Slides:
+    """Mutants of slides, of every reader."""
+
+    def __init__(self, folder: Path) -> None:
+        self._seeds = seeds.slide_seeds(folder)
+
+    def judge(self, number: int, folder: Path, mark: Mark) -> str:
+        """Make the input of a number in a folder, read it, and say how it went."""
+        random = Random(f"slide {number}")  # noqa: S311 - the same inputs each time
+        seed = self._seeds[number % len(self._seeds)]
+        data = seed.read_bytes()
+        change = dicoms.mutate if seed.suffix == ".dcm" else tiffs.mutate
+        path = folder / f"mutant{seed.suffix}"
+        path.write_bytes(change(random, data))
+        reader = random.choice((None, None, None, "openslide"))
+        try:
+            with st.open_slide(path, reader=reader) as slide:
+                return self._read(slide, path, mark, thorough=random.random() < 0.12)
+        except SlidetileError as error:
+            _check_message(error)
+            return REFUSED
+
+    def _read(self, slide: st.Slide, path: Path, mark: Mark, *, thorough: bool) -> str:
+        for level in range(len(slide.levels)):
+            for corner in _corners(slide):
+                _pixels(slide, corner, level)
+        if slide.width * slide.height > _MOST_PX:
+            return RIGHT
+        if thorough:
+            mark("tile")
+            _tile(slide, path)
+        mark("oracle")
+        blocks = dict(_oracle(path))
+        mark("compare")
+        damaged = sum(_compare(slide, block, theirs) for block, theirs in blocks.items())
+        return f"{damaged} damaged" if damaged else RIGHT
+
+
+def _corners(slide: st.Slide) -> list[st.Region]:
+    side = min(512, slide.width, slide.height)
+    ends = {(0, 0), (slide.width - side, slide.height - side)}
+    return [st.Region(x=x, y=y, width=side, height=side) for x, y in ends]
+
+
+def _pixels(slide: st.Slide, region: st.Region, level: int = 0) -> np.ndarray | None:
+    """Return pixels, or None where they are said to be damaged."""
+    try:
+        return slide.read_region(region, level=level)
+    except SlidetileError as error:
+        _check_message(error)
+        return None
+
+
+def _check_message(error: Exception) -> None:
+    if not str(error).strip() or "Traceback" in str(error):
+        raise Finding(f"{type(error).__name__} without a sentence: {error!s:.200}")
+
+
+def _tile(slide: st.Slide, path: Path) -> None:
+    """Tile the slide, and compare its store with it."""
+    store_path = path.with_suffix(".zarr")
+    recipe = seeds.whole_slide()
+    try:
+        store = st.tile_slide(path, store_path, recipe, workers=1)
+    except SlidetileError as error:
+        _check_message(error)
+        return
+    if findings := st.verify_store(store_path, deep=True, workers=1):
+        raise Finding(f"a new store does not verify: {findings[0]}")
+    is_read = store.tiles["status"].to_numpy(zero_copy_only=False) == "ok"
+    for index in np.flatnonzero(is_read):
+        region = store.tile_region(int(index))
+        theirs = _pixels(slide, region)
+        if theirs is None:
+            raise Finding(f"tile {index} is ok, but its pixels cannot be read from the slide")
+        if store.codec != "jpeg" and not np.array_equal(store[int(index)][: len(theirs)], theirs):
+            raise Finding(f"tile {index} is ok, but differs from the slide")
+
+
+def _oracle(path: Path) -> Iterator[tuple[st.Region, np.ndarray | None]]:
+    """Yield each block as OpenSlide reads it, None where it reports damage."""
+    try:
+        handle = openslide.OpenSlide(path)
+    except (openslide.OpenSlideError, OSError, ValueError):
+        return
+    width, height = handle.dimensions
+    if width * height > _MOST_PX:
+        return
+    for y, x in itertools.product(range(0, height, _BLOCK_PX), range(0, width, _BLOCK_PX)):
+        right, bottom = min(x + _BLOCK_PX, width), min(y + _BLOCK_PX, height)
+        region = st.Region.from_edges(x, y, right, bottom)
+        try:
+            image = handle.read_region((x, y), 0, (region.width, region.height))
+            yield region, np.asarray(image)
+        except openslide.OpenSlideError:
+            yield region, None
+            handle = openslide.OpenSlide(path)  # after an error, it gives only that error
+
+
+def _compare(slide: st.Slide, block: st.Region, theirs: np.ndarray | None) -> bool:
+    """Return whether slidetile says a block is damaged; raise where it is wrong without a word."""
+    ours = _pixels(slide, block)
+    if ours is None:
+        return True
+    if theirs is None:
+        raise Finding(f"OpenSlide says {block} is damaged, slidetile gives pixels")
+    if (theirs[..., 3] < 255).any():
+        return False
+    difference = np.abs(ours.astype(np.int16) - theirs[..., :3]).mean()
+    if difference > _MOST_DIFFERENCE:
+        raise Finding(f"{block} differs from OpenSlide's pixels by {difference:.1f}")
+    return False
+
+
+class Stores:
+    """Mutants of stores, of every codec."""
+
+    def __init__(self, folder: Path) -> None:
+        self._seeds = seeds.store_seeds(folder)
+        self._true = [_everything(path) for path in self._seeds]
+
+    def judge(self, number: int, folder: Path, mark: Mark) -> str:
+        """Make the input of a number in a folder, read it, and say how it went."""
+        random = Random(f"store {number}")  # noqa: S311
+        which = number % len(self._seeds)
+        path = folder / "mutant.zarr"
+        done = stores.mutate(random, self._seeds[which], path)
+        mark(done)
+        outcome = self._read(path, self._true[which])
+        mark(f"verify, {done}")
+        try:
+            is_found = bool(st.verify_store(path, deep=True, workers=1))
+        except SlidetileError as error:
+            _check_message(error)
+            is_found = True
+        if outcome == "wrong" and not is_found and stores.RESEALED not in done:
+            raise Finding("pixels differ, and verify finds nothing")
+        return FOUND_BY_VERIFY if outcome == "wrong" else outcome
+
+    def _read(self, path: Path, true: list[np.ndarray]) -> str:
+        try:
+            now = _everything(path)
+        except SlidetileError as error:
+            _check_message(error)
+            return REFUSED
+        same = len(now) == len(true) and all(map(np.array_equal, now, true))
+        return RIGHT if same else "wrong"
+
+
+def _everything(path: Path) -> list[np.ndarray]:
+    """Return all pixels of a store: tiles, windows, levels, overview and tissue."""
+    store = st.open_store(path)
+    repr(store), store._repr_html_()
+    arrays = [np.asarray(tile) for tile in store]
+    for number, level in enumerate(store.levels):
+        region = st.Region(x=0, y=0, width=min(level.width, 2048), height=min(level.height, 2048))
+        arrays.append(store.read_region(region, level=number))
+    arrays += list(itertools.islice(store.windows(size=96, stride=96), 8))
+    return [*arrays, store.overview, store.tissue]
+
+
+class Regions:
+    """Mutants of region files."""
+
+    def __init__(self, _folder: Path) -> None:
+        from fuzz import regions
+
+        self._mutants = regions.mutants
+
+    def judge(self, number: int, folder: Path, mark: Mark) -> str:
+        """Make the input of a number in a folder, read it, and say how it went."""
+        name, content = self._mutants(number)
+        path = folder / name
+        path.write_bytes(content)
+        mark(name)
+        try:
+            st.read_annotations(path, slide_size=(4000, 3000), mpp=0.5)
+        except SlidetileError as error:
+            _check_message(error)
+            return REFUSED
+        return RIGHT
+
+
+KINDS = {"slide": Slides, "store": Stores, "region": Regions}
+SHARES = {"slide": 60, "store": 25, "region": 15}
+"""How many of a hundred inputs are of each kind."""

@@ -1,0 +1,82 @@
+"""A file that cannot be read stops its slide, which the same command continues or begins anew."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+import slidetile as st
+
+SMALL = st.Recipe(tile=st.TileSpec(size=256))
+CODECS = ["native", "zstd", "raw", "jpeg"]
+
+
+@pytest.fixture
+def slide(sample, tmp_path):
+    return shutil.copy(sample, tmp_path / "s.svs")
+
+
+def changing(slide, change):
+    """Return a function that changes the file once some shards are written."""
+    done = []
+
+    def on_progress(progress):
+        if progress.shards_done and not done:
+            done.append(True)
+            change(slide)
+
+    return on_progress
+
+
+def touch(path):
+    os.utime(path, (1, 1))
+
+
+def overwrite_the_middle(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("change", [touch, overwrite_the_middle])
+def test_a_slide_that_changes_is_not_finished(slide, tree, tmp_path, codec, change):
+    recipe = st.Recipe(tile=SMALL.tile, codec=codec)
+    out = tmp_path / "x.zarr"
+    with pytest.raises(st.SlideReadError, match=r"s\.svs changed while it was read"):
+        st.tile_slide(slide, out, recipe, on_progress=changing(slide, change))
+    assert [path.name for path in tmp_path.iterdir()] == ["s.svs"]
+    whole = st.tile_slide(slide, tmp_path / "whole.zarr", recipe).path
+    assert tree(st.tile_slide(slide, out, recipe).path) == tree(whole)
+
+
+def test_a_slide_that_is_gone_for_a_while_continues(slide, tree, tmp_path):
+    recipe = st.Recipe(tile=SMALL.tile, codec="zstd")
+    whole = tree(st.tile_slide(slide, tmp_path / "whole.zarr", recipe).path)
+    out, away = tmp_path / "x.zarr", tmp_path / "away"
+    change = changing(slide, lambda path: path.rename(away))
+    with pytest.raises(st.SlideReadError, match=r"s\.svs is gone: what is written is kept"):
+        st.tile_slide(slide, out, recipe, on_progress=change)
+    away.rename(slide)
+    seen = []
+    assert tree(st.tile_slide(slide, out, recipe, on_progress=seen.append).path) == whole
+    assert seen[0].shards_done == seen[0].shards_total
+
+
+def test_a_slide_in_memory_does_not_change(tmp_path):
+    slide = st.ArraySlide(np.zeros((64, 64, 3), np.uint8))
+    plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=64, min_tissue_fraction=0))
+    assert len(st.write_tiles(slide, plan, tmp_path / "x.zarr")) == 1
+
+
+def test_a_batch_goes_on_when_the_file_is_complete(sample, tree, tmp_path):
+    """As where slides are tiled while the scanner still writes them."""
+    slide, out = tmp_path / "s.svs", tmp_path / "out"
+    slide.write_bytes(sample.read_bytes()[:900_000])
+    assert st.tile_slides([slide], out, SMALL).results[0].status in ("failed", "unreadable tiles")
+    slide.write_bytes(sample.read_bytes())
+    (result,) = st.tile_slides([slide], out, SMALL).results
+    assert (result.status, result.unreadable) == ("ok", 0), result.reason
+    whole = st.tile_slide(slide, tmp_path / "whole.zarr", SMALL).path
+    assert tree(out / "s.zarr") == tree(whole)
