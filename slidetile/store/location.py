@@ -35,8 +35,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     text = os.fsdecode(path)
     if _ADDRESS.match(text):
         raise StoreError(
-            f"{text} is an address, but stores are read from folders: copy it, or mount what holds "
-            "it, and give its path."
+            f"{text} is an address, not a local path: until object storage is supported, stores "
+            "are local folders. Copy it, or mount what holds it, and give its path."
         )
     return Path(text)
 

@@ -92,6 +92,39 @@ def test_a_path_may_look_like_an_address(cli, sample):
         assert cli("batch", sample, "-o", f"{folder}/out").exit_code == 0
 
 
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_is_no_name_for_a_store(cli, sample, tmp_path, name):
+    for more in ((), ("--overwrite",)):
+        result = cli("tile", sample, "-o", name, *more)
+        assert result.exit_code == 1
+        assert result.stderr == (
+            f"error: {name} is a folder, and no name for a store: name one in it, such as "
+            f"{'/' if name == '/' else '' if name == '.' else '../'}NAME.zarr.\n"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["cwd"]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_without_anything_is_told(cli, name):
+    for command in ("info", "verify"):
+        result = cli(command, name)
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"error: {name} has no root zarr.json")
+    assert cli("info", "/").stderr.startswith("error: / is the whole file system")
+
+
+def test_addresses_are_refused_by_the_library_too(sample):
+    for address in ("s3://bucket/x.zarr", "https://x/y.zarr"):
+        for call in (
+            lambda path: st.tile_slide(sample, path),
+            lambda path: st.tile_slides([sample], path),
+            st.open_store,
+            st.verify_store,
+        ):
+            with pytest.raises(st.StoreError, match="is an address, not a local path"):
+                call(address)
+
+
 def test_an_empty_path_is_wrong_usage(cli, sample):
     for line in (("info", ""), ("tile", sample, "-o", "")):
         result = cli(*line)

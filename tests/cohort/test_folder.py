@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+import slidetile as st
 from slidetile.cohort.folder import SUFFIXES, find_slides, nothing_found, store_names
 
 
@@ -156,3 +157,8 @@ def test_why_nothing_is_found(tmp_path):
         "suffixes: 4 (.PNG, .txt, no suffix); stores, which are made already: 1. Give a file by "
         "its name to try it all the same"
     )
+
+
+def test_the_whole_file_system_is_not_searched():
+    with pytest.raises(st.SlideError, match="/ is the whole file system, which is not searched"):
+        find_slides(["/"])
