@@ -18,7 +18,7 @@ from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own,
 PATIENCE_S = 60
 
 TIME_LIMIT_S = 10
-"""Of calls that would sleep for minutes, and of others, which take as long as a process to begin."""
+"""Of calls that would sleep for minutes, and of others, which take the start of a process."""
 
 
 def calls(function, arguments):
