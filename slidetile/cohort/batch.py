@@ -23,6 +23,7 @@ from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
 from slidetile.runtime.processes import ProcessDiedError, in_processes
+from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_place
@@ -151,12 +152,14 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     ValueError
         ``processes`` is negative, ``workers`` less than 1, ``timeout_s`` not above 0, or given
         with ``processes`` of 0.
-    StoreBusyError, OSError
-        The output folder cannot be made, or the summary cannot be written.
+    SlideError
+        The whole file system was to be searched.
+    StoreError, OSError
+        The output folder is an address or cannot be made, or the summary cannot be written.
     """
     _check_times(processes, timeout_s)
     threads = worker_count(workers, processes=max(1, processes))
-    folder = Path(out)
+    folder = local_path(out)
     check_place(folder / SUMMARY_NAME)
     folder.mkdir(parents=True, exist_ok=True)
     summary = Summary(folder, [field.name for field in fields(SlideResult)])
