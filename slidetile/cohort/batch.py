@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.errors import StoreExistsError, explain
+from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, tile_slide
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.files import write_whole
@@ -65,6 +66,10 @@ class SlideResult:
 
     reason: str | None = None
     """Why the slide failed, in one line; None where it did not."""
+
+    left_out: str | None = None
+    """What no tile holds, and which option keeps it, in one line; None where nothing was left out,
+    or where the store was there before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +172,12 @@ class _Job(NamedTuple):
     def run(self) -> SlideResult:
         """Tile the slide, and return its result; an error becomes the result "failed"."""
         begin = time.perf_counter()
+        plans: list[TilePlan] = []
         try:
             done = self._done_before()
-            store = self._tiled() if done is None else done  # a store of 0 tiles is false
+            store = (
+                self._tiled(plans.append) if done is None else done
+            )  # a store of 0 tiles is false
             unreadable, tile_bytes = store.unreadable, store.tile_bytes
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
             _log.debug("%s", self.slide, exc_info=True)
@@ -184,11 +192,17 @@ class _Job(NamedTuple):
             unreadable=unreadable,
             tile_bytes=tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
+            left_out="; ".join(str(each) for plan in plans for each in plan.left_out) or None,
         )
 
-    def _tiled(self) -> TileStore:
+    def _tiled(self, on_plan: Callable[[TilePlan], None]) -> TileStore:
         return tile_slide(
-            self.slide, self.store, self.recipe, workers=self.workers, options=self.options
+            self.slide,
+            self.store,
+            self.recipe,
+            workers=self.workers,
+            options=self.options,
+            on_plan=on_plan,
         )
 
     def failure(self, error: Exception, reason: str, seconds: float = 0.0) -> SlideResult:

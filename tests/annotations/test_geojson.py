@@ -123,7 +123,7 @@ def test_what_is_wrong_is_told_with_its_feature_and_a_remedy(part, message):
 @pytest.mark.parametrize("kind", [{"a": 1}, ["Polygon"], None, 7, "", "polygon"])
 def test_a_type_that_is_none_of_geojsons(kind):
     for document in ({"type": kind}, [{"type": kind}], feature({"type": kind})):
-        with pytest.raises(st.AnnotationError, match="of the type .* not one of GeoJSON's"):
+        with pytest.raises(st.AnnotationError, match=r"of the type .* not one of GeoJSON's"):
             read(document)
 
 
