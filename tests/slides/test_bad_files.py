@@ -229,6 +229,18 @@ def test_many_directories_that_share_a_table_are_not_parsed(tmp_path, command, r
     assert ended.peak_bytes < 250 << 20
 
 
+@pytest.mark.parametrize("kind", [2, 5, 11, 12])
+def test_sub_directories_of_odd_types_are_not_followed(tiled, kind):
+    with tifffile.TiffFile(tiled, mode="r+") as tiff:
+        tag = tiff.pages.first.tags[305]
+        place = tag.offset
+    data = bytearray(tiled.read_bytes())
+    struct.pack_into("<HH", data, place, 330, kind)
+    tiled.write_bytes(data)
+    for reader in ("tiff", "openslide"):
+        refused(tiled, SlideReadError, "not given in whole numbers", reader=reader)
+
+
 def _sharing(*, directories, tiles):
     """Return a TIFF of which all directories have the same table of tiles."""
     table = 8
@@ -258,7 +270,8 @@ def test_a_description_is_bounded_before_it_is_parsed(tmp_path, command):
         path, pattern(100, 130), photometric="rgb", tile=(64, 64), description=xml, metadata=None
     )
     ended = command("info", path)
-    assert ended.exit_code == 0, ended.stderr
+    assert ended.exit_code == 1
+    assert "500000 images, more than 1000" in ended.stderr
     assert ended.peak_bytes < 400 << 20
 
 
