@@ -38,6 +38,7 @@ from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
+from slidetile.store.location import local_path
 from slidetile.store.marks import ROOT, is_store
 from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
@@ -335,6 +336,7 @@ def tile_slide(
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
+    store_path = local_path(store_path)
     tidy_up(store_path)
     done = done_before(path, store_path, recipe, options=options)
     if done is not None:

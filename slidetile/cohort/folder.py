@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from slidetile.errors import explain
+from slidetile.errors import SlideError, explain
 from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,11 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     as one slide, so only its first file is returned. Hidden files, and folders that cannot be read,
     are left out with a warning. Files given by name are returned unchanged, whether they exist or
     not, so that each gets a row in the summary.
+
+    Raises
+    ------
+    SlideError
+        A folder is the root of the file system.
     """
     search = _Search()
     slides: dict[str, Path] = {}
@@ -81,7 +86,18 @@ class _Search:
         self._seen: set[tuple[int, int]] = set()
 
     def folder(self, top: Path) -> list[Path]:
-        """Return the slides in a folder, and then those in the folders it links to."""
+        """Return the slides in a folder, and then those in the folders it links to.
+
+        Raises
+        ------
+        SlideError
+            It is the root of the file system.
+        """
+        if os.path.realpath(top) == os.sep:
+            raise SlideError(
+                f"{top} is the whole file system, which is not searched: name the folder of the "
+                "slides."
+            )
         slides: dict[tuple[Path, bytes] | Path, Path] = {}
         links = self._walk(top, slides)
         for link in links:  # which grows

@@ -143,7 +143,7 @@ class OnnxDetector:
         if overview.mpp is None or slide.mpp is None:
             raise MissingResolutionError(
                 f"The network works at {self.mpp:g} µm per pixel, but this slide's mpp is unknown: "
-                "give it (slide_mpp, or mpp of open_slide)."
+                "give it (--slide-mpp, slide_mpp of a recipe, or mpp of open_slide)."
             )
         tiles = NetworkTiles(
             tile_px=self.tile_px,

@@ -13,7 +13,7 @@ from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters, Parameters
 from slidetile.format.metadata.source import SourceFacts
-from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES, StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.digest import plan_digest
@@ -23,10 +23,6 @@ from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
-
-LARGEST_PROFILE_BYTES = 12_000_000
-"""With a larger colour profile, in base64, the root's metadata would be larger than readers accept.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +92,18 @@ def store_metadata(
 
 
 def _profile(slide: Slide) -> bytes | None:
-    """Return the slide's colour profile, unless it is too large for a store's metadata."""
+    """Return the colour profile to store, or None where it is too long for a store's metadata."""
     profile = slide.icc_profile
-    if profile is not None and len(profile) > LARGEST_PROFILE_BYTES:
-        _log.warning(
-            "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The "
-            "pixels are the same; profiles of scanners take about 1 MB",
-            slide.source.name,
-            len(profile) / 1e6,
-            LARGEST_PROFILE_BYTES / 1e6,
-        )
-        return None
-    return profile
+    if profile is None or len(profile) <= LARGEST_PROFILE_BYTES:
+        return profile
+    _log.warning(
+        "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The pixels "
+        "are the same; profiles of scanners take about 1 MB",
+        slide.source.name,
+        len(profile) / 1e6,
+        LARGEST_PROFILE_BYTES / 1e6,
+    )
+    return None
 
 
 def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:

@@ -31,7 +31,7 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import read_regular
+from slidetile.runtime.files import IrregularFileError, read_regular
 from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
@@ -122,7 +122,7 @@ class StoreWriter:
             return None
         try:
             data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
-        except FileNotFoundError:
+        except (FileNotFoundError, IrregularFileError):
             return None
         grid = self.spec.levels[level].grid
         try:

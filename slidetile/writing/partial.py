@@ -182,6 +182,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         It would lie in a file.
     """
     path = Path(path)
+    _check_name(path)
     check_place(path)
     if path.is_symlink():
         raise StoreExistsError(
@@ -227,8 +228,11 @@ def tidy_up(store: str | os.PathLike[str]) -> None:
     ------
     StoreBusyError
         A living process writes the store.
+    StoreExistsError
+        The path has no name of its own.
     """
     path = Path(store)
+    _check_name(path)
     owner = _owner_path(path)
     refuse_if_claimed(owner)
     if os.path.lexists(owner) or is_ours(_replaced_path(path)):
@@ -238,6 +242,14 @@ def tidy_up(store: str | os.PathLike[str]) -> None:
                 _recover(path)
             finally:
                 claim.release()
+
+
+def _check_name(path: Path) -> None:
+    if path.name in ("", ".."):
+        raise StoreExistsError(
+            f"{path} is a folder, and no name for a store: name one in it, such as "
+            f"{path / 'NAME.zarr'}."
+        )
 
 
 def _recover(store: Path) -> None:
