@@ -25,6 +25,7 @@ from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_ke
 from slidetile.runtime.processes import ProcessDiedError, in_processes
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
+from slidetile.tissue.left_out import LeftOut
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_place
 
@@ -74,8 +75,8 @@ class SlideResult:
     """Why the slide failed, in one line; None where it did not."""
 
     note: str | None = None
-    """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
-    where there is nothing."""
+    """What to know of a slide that did not fail, in one line: why it has no tiles, or what was left
+    out of it when it was tiled; None where there is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +246,9 @@ class _Job(NamedTuple):
 
     def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
         done = self._done_before()
-        store = self._tiled(on_progress) if done is None else done  # a store of 0 tiles is false
+        left_out: list[LeftOut] = []
+        # A store of 0 tiles is false.
+        store = self._tiled(on_progress, left_out.extend) if done is None else done
         unreadable = store.unreadable
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
@@ -257,10 +260,12 @@ class _Job(NamedTuple):
             unreadable=unreadable,
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
-            note=store_note(store),
+            note=_note(store, left_out),
         )
 
-    def _tiled(self, on_progress: OnSlideProgress | None) -> TileStore:
+    def _tiled(
+        self, on_progress: OnSlideProgress | None, on_left_out: Callable[[Iterable[LeftOut]], None]
+    ) -> TileStore:
         return tile_slide(
             self.here / self.slide,
             self.here / self.store,
@@ -268,6 +273,7 @@ class _Job(NamedTuple):
             workers=self.workers,
             options=self._options,
             on_progress=None if on_progress is None else self._now_and_then(on_progress),
+            on_plan=lambda plan: on_left_out(plan.left_out),
         )
 
     def _now_and_then(self, on_progress: OnSlideProgress) -> OnProgress:
@@ -308,6 +314,12 @@ class _Job(NamedTuple):
         changed = changed_since(self.here / self.slide, self.here / self.store)
         is_again = self.options.retry_unreadable or changed
         return replace(self.options, retry_unreadable=is_again)
+
+
+def _note(store: TileStore, left_out: Iterable[LeftOut]) -> str | None:
+    """Return why a slide has no tiles, and what was left out of it that a person should know."""
+    notes = [store_note(store), *(str(each) for each in left_out if each.is_notable)]
+    return "; ".join(filter(None, notes)) or None
 
 
 def _reason(error: BaseException) -> str:
