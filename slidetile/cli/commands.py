@@ -204,6 +204,7 @@ def plan(
     from slidetile.cli.sentences import plan_lines
     from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
+    from slidetile.runtime.age import age_s
     from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
 
@@ -215,7 +216,7 @@ def plan(
     target = output or Path(store_name(slide))
     with usage_errors(UnfitChoiceError), recipe.open(slide) as opened:
         tiles = recipe.plan(opened)
-        cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers)
+        cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers, begun_s=age_s())
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:

@@ -238,6 +238,7 @@ class ResultFacts(TypedDict):
     unreadable: int
     tile_bytes: int
     seconds: float
+    left_out: str | None
     error: ErrorFacts | None
     note: str | None
 
@@ -450,6 +451,7 @@ def _result(result: SlideResult) -> ResultFacts:
         "unreadable": result.unreadable,
         "tile_bytes": result.tile_bytes,
         "seconds": result.seconds,
+        "left_out": result.left_out,
         "error": None
         if result.error_type is None
         else {"type": result.error_type, "message": result.reason or ""},

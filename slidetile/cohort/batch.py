@@ -18,6 +18,7 @@ from slidetile.cohort.folder import find_slides, store_names
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
 from slidetile.errors import explain
+from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
@@ -25,7 +26,6 @@ from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_ke
 from slidetile.runtime.processes import ProcessDiedError, in_processes
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
-from slidetile.tissue.left_out import LeftOut
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_place
 
@@ -75,8 +75,12 @@ class SlideResult:
     """Why the slide failed, in one line; None where it did not."""
 
     note: str | None = None
-    """What to know of a slide that did not fail, in one line: why it has no tiles, or what was left
-    out of it when it was tiled; None where there is nothing."""
+    """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
+    where there is nothing."""
+
+    left_out: str | None = None
+    """What no tile holds, and which option keeps it, in one line; None where nothing was left out,
+    or where the store was there before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,9 +250,9 @@ class _Job(NamedTuple):
 
     def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
         done = self._done_before()
-        left_out: list[LeftOut] = []
+        plans: list[TilePlan] = []
         # A store of 0 tiles is false.
-        store = self._tiled(on_progress, left_out.extend) if done is None else done
+        store = self._tiled(on_progress, plans.append) if done is None else done
         unreadable = store.unreadable
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
@@ -260,11 +264,12 @@ class _Job(NamedTuple):
             unreadable=unreadable,
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
-            note=_note(store, left_out),
+            note=store_note(store),
+            left_out="; ".join(str(each) for plan in plans for each in plan.left_out) or None,
         )
 
     def _tiled(
-        self, on_progress: OnSlideProgress | None, on_left_out: Callable[[Iterable[LeftOut]], None]
+        self, on_progress: OnSlideProgress | None, on_plan: Callable[[TilePlan], None]
     ) -> TileStore:
         return tile_slide(
             self.here / self.slide,
@@ -273,7 +278,7 @@ class _Job(NamedTuple):
             workers=self.workers,
             options=self._options,
             on_progress=None if on_progress is None else self._now_and_then(on_progress),
-            on_plan=lambda plan: on_left_out(plan.left_out),
+            on_plan=on_plan,
         )
 
     def _now_and_then(self, on_progress: OnSlideProgress) -> OnProgress:
@@ -314,12 +319,6 @@ class _Job(NamedTuple):
         changed = changed_since(self.here / self.slide, self.here / self.store)
         is_again = self.options.retry_unreadable or changed
         return replace(self.options, retry_unreadable=is_again)
-
-
-def _note(store: TileStore, left_out: Iterable[LeftOut]) -> str | None:
-    """Return why a slide has no tiles, and what was left out of it that a person should know."""
-    notes = [store_note(store), *(str(each) for each in left_out if each.is_notable)]
-    return "; ".join(filter(None, notes)) or None
 
 
 def _reason(error: BaseException) -> str:

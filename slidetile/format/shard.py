@@ -66,7 +66,8 @@ def unpack_index(tail: bytes, chunk_count: int, shard_bytes: int) -> ShardIndex:
     Raises
     ------
     ValueError
-        The index is cut short, its checksum does not fit, or it points outside the shard.
+        The index is cut short, its checksum does not fit, or it points outside the shard; or
+        chunks overlap, of which each would be a copy of the same bytes.
     """
     if len(tail) != index_bytes(chunk_count):
         raise ValueError(f"a shard of {shard_bytes} bytes is too short for its index")
@@ -82,6 +83,8 @@ def unpack_index(tail: bytes, chunk_count: int, shard_bytes: int) -> ShardIndex:
         raise ValueError(f"the shard's index points outside its {body} bytes of chunks")
     index = unsigned.astype(np.int64)
     index[absent] = 0
+    if int(index[:, 1].sum()) > body:
+        raise ValueError(f"the shard's index claims more than its {body} bytes of chunks")
     return index
 
 

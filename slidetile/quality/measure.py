@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.codec import ChunkCodec, DamagedChunkError
 from slidetile.format.layout import Shard
 from slidetile.format.table import QUALITY_COLUMNS, Quality
 from slidetile.planning.plan import TilePlan
@@ -143,7 +143,7 @@ class TileMeasure:
 
         Raises
         ------
-        ValueError
+        DamagedChunkError
             A chunk is damaged, and there is no ``damaged``.
         """
         chunks = (
@@ -178,7 +178,7 @@ class TileMeasure:
             if damaged is not None:
                 damaged.add((column, row))
                 return _Sums(tiles[:0], np.empty((_QUANTITIES, 0), np.int64))
-            raise ValueError(
+            raise DamagedChunkError(
                 f"the chunk at column {column}, row {row} is damaged: {error}"
             ) from error
         inside = pixels[: grid.height - row * grid.chunk_height]
@@ -304,7 +304,7 @@ def measure_quality(
 
     Raises
     ------
-    ValueError
+    DamagedChunkError
         A chunk is damaged, and there is no ``damaged``.
     """
     overview, regions = plan.tissue.overview, plan.regions

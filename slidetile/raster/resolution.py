@@ -179,3 +179,20 @@ def whole_factor(whole: tuple[int, int], size: tuple[int, int]) -> int | None:
         return power
     ratio = mean_downsample((whole[0] / size[0], whole[1] / size[1]))
     return min(max(round(ratio), first), last)
+
+
+def covered_size(whole: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (width, height) that a level covers, in pixels of level 0.
+
+    That is a whole multiple of its own size where `whole_factor` finds one: it may end up to one of
+    its pixels before the end of level 0, or behind it. Otherwise it covers level 0.
+
+    Parameters
+    ----------
+    whole
+        (width, height) of level 0.
+    size
+        (width, height) of the level.
+    """
+    factor = whole_factor(whole, size)
+    return whole if factor is None else (size[0] * factor, size[1] * factor)

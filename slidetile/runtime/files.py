@@ -62,6 +62,10 @@ def write_whole(
         raise
 
 
+class IrregularFileError(OSError):
+    """What is at a path is not a regular file."""
+
+
 def open_regular(path: str | os.PathLike[str], *, follows_links: bool = True) -> int:
     """Open a regular file to be read, and return its descriptor.
 
@@ -83,7 +87,7 @@ def open_regular(path: str | os.PathLike[str], *, follows_links: bool = True) ->
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | links)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
+        raise IrregularFileError(errno.EINVAL, "it is not a regular file", os.fspath(path))
     return file
 
 

@@ -102,7 +102,7 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     SlideReadError
         The file could not be read.
     """
-    size, whole = slide.levels[level].size, slide.levels[0].size
+    size, whole = slide.levels[level].size, slide.covered_size(level)
     asked = block.rescaled(size, whole, rounding="inward")
     if asked is None or slide.level_region(asked, level) != block:
         asked = block.rescaled(size, whole)

@@ -63,9 +63,10 @@ def read_frame(slide: Slide, frame: Frame) -> Pixels:
     number = _level(slide, frame.mpp)
     level = slide.levels[number]
     # Level pixels per frame pixel, along both axes.
+    covered = slide.covered_size(number)
     scale = (
-        frame.mpp / slide.mpp[0] * level.width / slide.width,
-        frame.mpp / slide.mpp[1] * level.height / slide.height,
+        frame.mpp / slide.mpp[0] * level.width / covered[0],
+        frame.mpp / slide.mpp[1] * level.height / covered[1],
     )
     step = max(1, int(_SOURCE_SIDE_PX / max(scale)) - 4)
     pixels = np.empty((frame.height, frame.width, slide.channels), np.uint8)

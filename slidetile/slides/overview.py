@@ -133,7 +133,11 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     mpp = overview_mpp(slide, mpp)
     number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
     level = slide.levels[number]
-    width, height = -(-level.width // factor), -(-level.height // factor)
+    covered = slide.covered_size(number)
+    width, height = (
+        -(-whole * side // (factor * reach))
+        for whole, side, reach in zip(slide.levels[0].size, level.size, covered, strict=True)
+    )
     _check_size(width, height, mpp)
     image = np.empty((height, width, slide.channels), np.uint8)
     replaced = Replaced()
@@ -141,9 +145,10 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         shown = slide.fetch_shown(block, level=number, replaced=replaced).pixels()
         pixels = area_average(shown, factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
+    _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
     slide.replaced.update(replaced)
     slide.replaced.tell(slide.source.name)
-    across, down = factor * slide.width / level.width, factor * slide.height / level.height
+    across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
     return Overview(
         image=image,
         slide_width=slide.width,
@@ -152,6 +157,12 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
         replaced=replaced.blocks,
     )
+
+
+def _repeat_last(image: Pixels, rows: int, columns: int) -> None:
+    """Fill what lies behind the level's last row and column: levels may be cut short by a pixel."""
+    image[rows:, :columns] = image[rows - 1 : rows, :columns]
+    image[:, columns:] = image[:, columns - 1 : columns]
 
 
 def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
@@ -250,7 +261,7 @@ def read_level(slide: Slide, block: Region, number: int) -> Pixels:
     SlideReadError
         Part of them could not be read.
     """
-    asked = block.rescaled(slide.levels[number].size, slide.levels[0].size)
+    asked = slide.slide_region(block, number)
     pixels = slide.read_region(asked, level=number)
     # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
     got = slide.level_region(asked, number)

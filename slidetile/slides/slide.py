@@ -10,7 +10,7 @@ from slidetile.errors import DamagedPixelsError
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
-from slidetile.raster.resolution import Rescaling, mean_downsample
+from slidetile.raster.resolution import Rescaling, covered_size, mean_downsample
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.native import NativeTiles
 from slidetile.slides.replaced import Replaced
@@ -60,6 +60,9 @@ class Level:
     ) -> Self:
         """Return the level of a size that covers the same area as ``whole`` level-0 pixels.
 
+        Where both sides follow from one whole number, that is the downsample, though a rounded side
+        gives another ratio; see `slidetile.raster.resolution.whole_factor`.
+
         Parameters
         ----------
         whole
@@ -69,10 +72,11 @@ class Level:
         tile_width_px, tile_height_px
             As in `Level`.
         """
+        covered = covered_size(whole, size)
         return cls(
             width=size[0],
             height=size[1],
-            downsample=(max(1.0, whole[0] / size[0]), max(1.0, whole[1] / size[1])),
+            downsample=(max(1.0, covered[0] / size[0]), max(1.0, covered[1] / size[1])),
             tile_width_px=tile_width_px,
             tile_height_px=tile_height_px,
         )
@@ -255,9 +259,38 @@ class Slide(ABC):
         """
         return self.bounds
 
+    def covered_size(self, level: int) -> tuple[int, int]:
+        """Return the (width, height) that ``level`` covers, in level-0 pixels.
+
+        Where its downsample is a whole number, that is a multiple of its size, which may end up to
+        one of its pixels before the end of the slide, or behind it.
+        """
+        found = self.levels[level]
+        parts = zip(found.size, found.downsample, self.levels[0].size, strict=True)
+        width, height = (
+            side * int(downsample) if downsample.is_integer() else whole
+            for side, downsample, whole in parts
+        )
+        return width, height
+
     def level_region(self, region: Region, level: int) -> Region:
-        """Return the pixels of ``level`` that cover a level-0 ``region``, rounded outward."""
-        return region.rescaled(self.levels[0].size, self.levels[level].size)
+        """Return the pixels of ``level`` that cover a level-0 ``region``, rounded outward.
+
+        A region that ends within the slide ends within the level, which may be cut up to a pixel
+        short of it.
+        """
+        size = self.levels[level].size
+        got = region.rescaled(self.covered_size(level), size)
+        right, bottom = got.right, got.bottom
+        if region.right <= self.width:
+            right = min(right, size[0])
+        if region.bottom <= self.height:
+            bottom = min(bottom, size[1])
+        return Region.from_edges(min(got.x, right - 1), min(got.y, bottom - 1), right, bottom)
+
+    def slide_region(self, block: Region, level: int) -> Region:
+        """Return the level-0 pixels that a ``block`` of ``level`` covers, rounded outward."""
+        return block.rescaled(self.levels[level].size, self.covered_size(level))
 
     def read_region(self, region: Region, *, level: int = 0) -> Pixels:
         """Read a region as pixels.
@@ -290,7 +323,7 @@ class Slide(ABC):
 
     def _read_block(self, block: Region, level: int) -> Pixels:
         """Read a block that is given in pixels of its level."""
-        asked = block.rescaled(self.levels[level].size, self.levels[0].size)
+        asked = self.slide_region(block, level)
         pixels = self.read_region(asked, level=level)
         # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
         return pixels[block.relative_to(self.level_region(asked, level)).slices]

@@ -21,7 +21,8 @@ from slidetile.store.marks import ROOT
 MOST_LISTED = 10_000
 """Entries of a folder that are looked at, for a sentence about what is in it."""
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:)//?[^/]")
+"""A scheme and what follows; a `Path` has kept one of the slashes."""
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
@@ -33,7 +34,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         It is an address.
     """
     text = os.fsdecode(path)
-    if _ADDRESS.match(text):
+    address = _ADDRESS.match(text)
+    if address is not None and not os.path.lexists(address[1]):
         raise StoreError(
             f"{text} is an address, not a local path: until object storage is supported, stores "
             "are local folders. Copy it, or mount what holds it, and give its path."

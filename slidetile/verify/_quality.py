@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.format.codecs.codec import DamagedChunkError
 from slidetile.format.layout import Shard
 from slidetile.format.names import TABLE
 from slidetile.format.table import UNREADABLE, Quality, quality_mpp
@@ -60,7 +61,7 @@ class QualityCheck:
             yield Finding(TABLE, "the mpp of its laplacian_variance is another")
         try:
             measured = self._measured(regions) | self._pen(overview, regions)
-        except ValueError as error:
+        except DamagedChunkError as error:
             yield Finding(f"{self._shape.quality.number}/zarr.json", str(error))
             return
         unreadable = np.array(table["status"].to_pylist(), np.object_) == UNREADABLE
@@ -82,7 +83,10 @@ class QualityCheck:
 
     def _payloads(self, shard: Shard) -> dict[int, bytes]:
         chunks = shard_chunks(self._tree, self._shape, self._shape.quality.number, shard)
-        return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
+        try:
+            return {place: self._shape.codec.unseal(stored) for place, stored in chunks.items()}
+        except ValueError as error:
+            raise DamagedChunkError(f"a chunk is damaged: {error}") from error
 
     def _pen(self, overview: Pixels, regions: Sequence[Region]) -> Quality:
         """Return the share of pen, if the store found it by today's method."""

@@ -105,7 +105,7 @@ def verify_store(
     """
     threads = worker_count(workers)
     folder = local_path(path)
-    if not (folder / MANIFEST).is_file() or (folder / PARTIAL_NOTE).exists():
+    if not os.path.isfile(folder / MANIFEST) or os.path.lexists(folder / PARTIAL_NOTE):  # noqa: PTH113  never raise
         check_finished(folder)  # before anything below it is looked for
     tree = StoreTree(folder)
     if MANIFEST not in tree:

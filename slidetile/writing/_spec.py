@@ -3,6 +3,7 @@
 Knows what a store records about its slide and how it was made. Does not know how it is written.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters, Parameters
 from slidetile.format.metadata.source import SourceFacts
-from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES, StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.digest import plan_digest
@@ -20,6 +21,8 @@ from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +87,23 @@ def store_metadata(
             ),
         ),
         quality=MeasuredLevel.of(levels, slide.mpp).facts,
-        icc_profile=slide.icc_profile,
+        icc_profile=_profile(slide),
     )
+
+
+def _profile(slide: Slide) -> bytes | None:
+    """Return the colour profile to store, or None where it is too long for a store's metadata."""
+    profile = slide.icc_profile
+    if profile is None or len(profile) <= LARGEST_PROFILE_BYTES:
+        return profile
+    _log.warning(
+        "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The pixels "
+        "are the same; profiles of scanners take about 1 MB",
+        slide.source.name,
+        len(profile) / 1e6,
+        LARGEST_PROFILE_BYTES / 1e6,
+    )
+    return None
 
 
 def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:

@@ -31,7 +31,7 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import read_regular
+from slidetile.runtime.files import IrregularFileError, read_regular
 from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
@@ -75,6 +75,8 @@ class StoreWriter:
         ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
         The unfinished store there was begun from another slide or with other settings.
+    StoreError
+        Its metadata would not be read again.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class StoreWriter:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
+        _check_can_be_read(spec.metadata)
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
@@ -119,7 +122,7 @@ class StoreWriter:
             return None
         try:
             data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
-        except FileNotFoundError:
+        except (FileNotFoundError, IrregularFileError):
             return None
         grid = self.spec.levels[level].grid
         try:
@@ -311,6 +314,14 @@ class StoreWriter:
         return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
 
 
+def _check_can_be_read(metadata: StoreMetadata) -> None:
+    """Check that a store's root would be what readers accept, before any work is done for it."""
+    try:
+        StoreMetadata.from_json(metadata.to_json())
+    except StoreError as error:
+        raise StoreError(f"No store is written, since it could not be opened: {error}.") from error
+
+
 def begun_codec(path: Path) -> str | None:
     """Return the codec of the unfinished store at ``path``; None if there is none."""
     try:
@@ -328,5 +339,5 @@ def _begun(partial: Path) -> UnfinishedNote:
     note = partial / PARTIAL_NOTE
     if note.exists():
         return UnfinishedNote.from_json(read_regular(note, LARGEST_JSON_BYTES + 1))
-    root = read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1)
-    return UnfinishedNote.of(StoreMetadata.from_json(root))
+    root = StoreMetadata.from_json(read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1))
+    return UnfinishedNote.of(replace(root, damage=None))  # which is known at the end only

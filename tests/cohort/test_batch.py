@@ -409,7 +409,7 @@ def test_a_row_says_what_was_left_out(sample, tmp_path):
     st.tile_slides([sample], tmp_path, whole)
     (row,) = rows(tmp_path)
     assert (row["status"], row["reason"]) == ("ok", "")
-    assert "--min-tissue-fraction (min_tissue_fraction)" in row["note"]
+    assert "--min-tissue-fraction (min_tissue_fraction)" in row["left_out"]
 
 
 def test_a_time_limit_needs_a_process_to_end(sample, tmp_path):

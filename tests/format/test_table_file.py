@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import slidetile as st
@@ -47,3 +48,29 @@ def test_what_is_no_table_is_refused(data):
 def test_other_rows_than_the_store_has_are_not_read():
     with pytest.raises(st.StoreError, match="it has 300 rows, the store 299 tiles"):
         read_parquet(io.BytesIO(write_parquet(rows(300))), 299)
+
+
+def alike(count):
+    """Columns of so many rows that are all the same."""
+    kinds = [field.type for field in schema()]
+    values = [pa.scalar("ok" if kind == pa.string() else 1, kind) for kind in kinds]
+    return [pa.repeat(value, count) for value in values]
+
+
+def test_more_rows_than_its_bytes_can_hold_are_not_read():
+    """Three million equal rows take a few kB in the file, and 60 bytes each in memory."""
+    count, file = 1 << 20, io.BytesIO()
+    with pq.ParquetWriter(file, schema(), compression="zstd") as writer:
+        for _ in range(3):
+            writer.write_table(pa.table(alike(count), schema=schema()))
+    assert len(file.getvalue()) < 1 << 20
+    with pytest.raises(st.StoreError, match=r"it claims 3145728 rows in \d+ bytes"):
+        read_parquet(file, 3 * count)
+
+
+def test_a_real_table_of_many_rows_is_read():
+    """However alike the tiles are, their ids are not."""
+    count = 1 << 21
+    columns = [pa.array(np.arange(count, dtype=np.int32)), *alike(count)[1:]]
+    file = io.BytesIO(write_parquet(pa.table(columns, schema=schema())))
+    assert len(read_parquet(file, count)) == count

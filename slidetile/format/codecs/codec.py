@@ -19,6 +19,10 @@ Parts = tuple[bytes, ...]
 """Consecutive bytes, not joined, since every join copies them."""
 
 
+class DamagedChunkError(ValueError):
+    """A stored chunk is not what its codec makes of pixels: damage of the store, no bug of ours."""
+
+
 class ChunkCodec(Protocol):
     """One way to store a chunk."""
 

@@ -16,11 +16,15 @@ DIMENSIONS = ("c", "y", "x")
 LARGEST_SIDE_PX = 1 << 24
 """Largest side of an array or a shard: more than any scanner delivers."""
 
-LARGEST_CHUNK_BYTES = 1 << 28
-"""More than any chunk slidetile writes; bounds what a damaged store can make a reader allocate."""
+LARGEST_CHUNK_BYTES = 3 << 24
+"""Bytes of the largest chunk, a native tile of 4096 px a side; bounds what a damaged store can make
+a reader allocate, which is four times that for what is stored."""
 
-MOST_CHUNKS_IN_SHARD = 1 << 16
-"""More than any shard has; bounds the index that a reader looks for."""
+MOST_CHUNKS_IN_SHARD = 1 << 12
+"""Chunks of the fullest shard, of native tiles of 64 px; bounds the index that a reader reads."""
+
+MOST_CHUNKS = 1 << 26
+"""Most chunks of an array, stored or not; bounds what a reader notes of each."""
 
 DataType = Literal["uint8", "uint32"]
 
@@ -70,6 +74,10 @@ class ArrayMetadata:
             raise ValueError(
                 f"chunk_shape makes {grid.chunks_per_shard} chunks a shard, more than "
                 f"{MOST_CHUNKS_IN_SHARD}"
+            )
+        if grid.chunk_columns * grid.chunk_rows > MOST_CHUNKS:
+            raise ValueError(
+                f"shape has {grid.chunk_columns}×{grid.chunk_rows} chunks, more than {MOST_CHUNKS}"
             )
 
     @classmethod

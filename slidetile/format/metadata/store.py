@@ -20,6 +20,10 @@ from slidetile.format.metadata.source import SourceFacts
 
 FORMAT_VERSION: Literal[1] = 1
 
+LARGEST_PROFILE_BYTES = 12_000_000
+"""Longest colour profile that is stored. A scanner's has 1 MB at most; in base64, more than this
+would make a ``zarr.json`` that readers refuse."""
+
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
 

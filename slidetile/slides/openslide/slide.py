@@ -167,7 +167,7 @@ class VendorSlide(FileSlide):
     def _read_with(self, handle: openslide.OpenSlide, block: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
-        downsample = mean_downsample(self.levels[level].downsample)
+        downsample = handle.level_downsamples[level]
         location = round(block.x * downsample), round(block.y * downsample)
         image = handle.read_region(location, level, (block.width, block.height))
         self._state.check(self.path, self.path)
@@ -254,7 +254,10 @@ def _level(
     properties: dict[str, str],
     name: str,
 ) -> Level:
-    """Return a level. OpenSlide has one downsample for both axes: their mean, or the format's."""
+    """Return a level. OpenSlide has one downsample for both axes: their mean, or the format's.
+
+    The mean follows from the sizes alone, which are rounded: what they are rounded from is taken.
+    """
 
     def tile_side(axis: str) -> int | None:
         text = properties.get(f"{name}.tile-{axis}", "")
@@ -262,7 +265,7 @@ def _level(
 
     width_px, height_px = tile_side("width"), tile_side("height")
     level = Level.covering(whole, size, tile_width_px=width_px, tile_height_px=height_px)
-    if mean_downsample(level.downsample) == downsample:
+    if mean_downsample((whole[0] / size[0], whole[1] / size[1])) == downsample:
         return level
     least = max(1.0, downsample)
     return replace(level, downsample=(least, least))

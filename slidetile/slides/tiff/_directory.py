@@ -17,13 +17,14 @@ from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import read_chain
-from slidetile.slides.tiff._encoding import Encoding, is_subsampled
+from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._images import (
     TiffImage,
     choose_slide,
     levels,
     warn_of_other_images,
 )
+from slidetile.slides.tiff._jpeg2000 import is_subsampled
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
 from slidetile.slides.tiff._resolution import imagej_count
 from slidetile.slides.tiff._strips import Strips

@@ -196,10 +196,12 @@ def _columns(
         rows = grid.size_inside(block)[0]
         strip = np.frombuffer(file.read(offset, count), np.uint8)
         if strip.size < rows * grid.width * samples:
-            raise DamagedPixelsError(
+            damaged = DamagedPixelsError(
                 f"{_label(grid, block)} of {whole.name} does not decode: it holds {strip.size} "
                 f"bytes instead of {rows * grid.width * samples}."
             )
+            damaged.reason = "too few bytes"
+            raise damaged
         part = strip[: rows * grid.width * samples].reshape(rows, -1)[:, kept].tobytes()
         extents.append((part, 0, len(part)))
     narrow = replace(grid, width=inside.width, block_width=inside.width)

@@ -1,0 +1,98 @@
+"""What lies at a path that is no store is told by what it is, before anything is read."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from known_tissue import drawn
+
+import slidetile as st
+from slidetile.annotations.export import export_store
+from slidetile.store.location import stores_in
+
+
+@pytest.fixture(scope="module")
+def folder(sample, tmp_path_factory):
+    """A folder of two stores, one of them unfinished, and of other things."""
+    folder = tmp_path_factory.mktemp("location") / "out"
+    folder.mkdir()
+    recipe = st.Recipe(tile=st.TileSpec(size=512), detector=drawn)
+    st.tile_slide(sample, folder / "a.zarr", recipe)
+    shutil.copytree(folder / "a.zarr", folder / "b.zarr")
+    part = shutil.copytree(folder / "a.zarr", folder / "c.zarr.partial")
+    (part / "zarr.json").unlink()
+    (part / "unfinished.json").write_text("{}")
+    shutil.copy(sample, folder / "a.svs")
+    (folder / "empty").mkdir()
+    (folder / "other.zarr").mkdir()
+    (folder / "other.zarr" / "zarr.json").write_text(
+        '{"zarr_format": 3, "node_type": "group", "attributes": {}}'
+    )
+    os.mkfifo(folder / "pipe.zarr")
+    (folder / "hollow.zarr" / "zarr.json").mkdir(parents=True)
+    shutil.copytree(folder / "a.zarr", folder / "lost.zarr")
+    (folder / "lost.zarr" / "zarr.json").unlink()
+    return folder
+
+
+CASES = [
+    ("a.svs", "is a file, not a store: a store is a folder that slidetile tile makes from a slide"),
+    ("none.zarr", "does not exist"),
+    ("c.zarr", "is not finished: .*c.zarr.partial beside it is an unfinished store. Run the"),
+    ("c.zarr.partial", "is not finished: it is an unfinished store. Run the command"),
+    ("empty", "it is not finished, or not a store. Give the folder of one store, NAME.zarr"),
+    (".", "It is a folder that holds 2 stores: give the path of one, such as .*a.zarr"),
+    ("empty/..", "It is a folder that holds 2 stores: give the path of one, such as .*a.zarr"),
+    ("/", "has no root zarr.json: it is not finished, or not a store"),
+    ("other.zarr", "attributes.slidetile is missing"),
+    ("pipe.zarr", "is neither a folder nor a file, so it is not a store"),
+    ("hollow.zarr", "hollow.zarr/zarr.json is not a regular file"),
+    ("a.svs/b.zarr", "does not exist"),
+    ("s3://bucket/a.zarr", "is an address, but stores are read from folders"),
+    ("https://x.org/a.zarr", "is an address, but stores are read from folders"),
+    ("a" * 300, "File name too long"),
+]
+
+
+@pytest.mark.parametrize(("name", "message"), CASES)
+def test_what_is_no_store_is_told_by_what_it_is(folder, monkeypatch, name, message):
+    monkeypatch.chdir(folder)
+    for use in (st.open_store, st.TileStore, st.verify_store):
+        with pytest.raises(st.StoreError, match=message):
+            use(name)
+
+
+@pytest.mark.parametrize("command", ["verify", "info", "export"])
+@pytest.mark.parametrize(("name", "message"), [case for case in CASES if "a.svs" not in case[0]])
+def test_commands_say_the_same(folder, monkeypatch, cli, tmp_path, command, name, message):
+    monkeypatch.chdir(folder)
+    if command == "info" and not (name.endswith(".zarr") or Path(name[:99]).is_dir()):
+        pytest.skip("it is meant for a slide")
+    more = ["-o", tmp_path / "a.geojson"] if command == "export" else []
+    result = cli(command, name, *more)
+    assert result.exit_code == 1
+    text = " ".join(result.stderr.split())
+    assert message.split(".*")[0] in text
+    assert "Traceback" not in text
+
+
+def test_a_store_can_be_opened_from_within_and_through_a_link(folder, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder / "a.zarr")
+    store = st.open_store(".")
+    assert len(store)
+    assert "<strong>a.zarr</strong>" in store._repr_html_()
+    export_store(store, tmp_path / "a.geojson")
+    (tmp_path / "link.zarr").symlink_to(folder / "b.zarr")
+    assert len(st.open_store(tmp_path / "link.zarr")) == len(store)
+    assert len(st.open_store(os.fsencode("../a.zarr"))) == len(store)
+
+
+def test_a_store_that_lost_its_root_is_damaged(folder):
+    with pytest.raises(st.StoreError, match=r"has lost its zarr.json: it is a damaged store"):
+        st.open_store(folder / "lost.zarr")
+    assert "zarr.json: it is missing" in "\n".join(map(str, st.verify_store(folder / "lost.zarr")))
+
+
+def test_the_stores_of_a_folder_are_found_by_their_files(folder):
+    assert sorted(path.name for path in stores_in(folder)) == ["a.zarr", "b.zarr"]
