@@ -42,6 +42,11 @@ CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
 
 CODEC: CodecName = "auto"
 
+NativeCheck = Literal["scan", "decode"]
+"""How the slide's compressed tiles are checked when they are copied; see `NativeCodec`."""
+
+NATIVE_CHECK: NativeCheck = "scan"
+
 JPEG_QUALITY = 90
 """Quality of the codec jpeg on libjpeg's scale, 1–100."""
 
@@ -59,3 +64,7 @@ AnnotationOrigin = Literal["auto", "scan-area", "slide"]
 """Origin of an annotation file's coordinates; see `read_annotations`."""
 
 ANNOTATION_ORIGIN: AnnotationOrigin = "auto"
+
+
+class UnfitChoiceError(ValueError):
+    """A choice that is possible, but does not fit this slide, such as an mpp finer than its own."""

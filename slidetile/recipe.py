@@ -5,6 +5,7 @@ Knows the steps from slide to store. Does not know the command line, nor other s
 """
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,11 +17,14 @@ from slidetile.choices import (
     CODEC,
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
+    NATIVE_CHECK,
     TISSUE_MARGIN_UM,
     CodecName,
+    NativeCheck,
 )
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.tissue import TissueParameters
@@ -34,6 +38,7 @@ from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
+from slidetile.store.location import local_path
 from slidetile.store.marks import ROOT, is_store
 from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
@@ -44,7 +49,7 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, recover_replaced, refuse_if_busy
+from slidetile.writing.partial import check_destination, tidy_up
 from slidetile.writing.write import write_tiles
 
 
@@ -71,6 +76,10 @@ class Recipe:
 
     codec: CodecName | ChunkCodec = CODEC
     """How pixels are stored; see `write_tiles`."""
+
+    check: NativeCheck = NATIVE_CHECK
+    """How tiles that are copied are checked; "decode" finds more and takes longer, see
+    `write_tiles`."""
 
     detector: AnyDetector | None = None
     """The tissue detector; None chooses by the overview, see `find_tissue`."""
@@ -111,6 +120,7 @@ class Recipe:
             named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
+        NativeCodec(check_by=self.check)
 
     @property
     def _lengths(self) -> dict[str, float]:
@@ -213,8 +223,11 @@ class Recipe:
         return recorded in map(describe_detector, detectors)
 
     def _same_codec(self, found: ChunkCodec) -> bool:
+        native = NativeCodec(check_by=self.check)
         if self.codec == "auto":
-            return found.name in ("native", "zstd")
+            return found == native or found.name == "zstd"
+        if self.codec == "native":
+            return found == native
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
         return (codec.name, codec.parameters) == (found.name, found.parameters)
 
@@ -289,6 +302,7 @@ def tile_slide(
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
+    on_plan: Callable[[TilePlan], None] | None = None,
 ) -> TileStore:
     """Find a slide's tissue and write its tiles into a store, in one call.
 
@@ -302,6 +316,9 @@ def tile_slide(
         How the slide becomes a store. None is `Recipe()`.
     workers, options, on_progress
         As in `write_tiles`.
+    on_plan
+        Called in this thread with the plan before it is carried out; its ``left_out`` says what
+        no tile will hold.
 
     Returns
     -------
@@ -319,8 +336,8 @@ def tile_slide(
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
-    recover_replaced(store_path)
-    refuse_if_busy(store_path)
+    store_path = local_path(store_path)
+    tidy_up(store_path)
     done = done_before(path, store_path, recipe, options=options)
     if done is not None:
         return done
@@ -328,11 +345,15 @@ def tile_slide(
         options = replace(options, existing="overwrite")  # which `done_before` has found right
     check_destination(store_path, overwrite=options.existing == "overwrite")
     with recipe.open(path) as slide:
+        plan = recipe.plan(slide)
+        if on_plan is not None:
+            on_plan(plan)
         return write_tiles(
             slide,
-            recipe.plan(slide),
+            plan,
             store_path,
             codec=recipe.codec,
+            check=recipe.check,
             workers=workers,
             options=options,
             on_progress=on_progress,

@@ -95,6 +95,7 @@ FACES = {
     ],
     "tissue": [
         "DarkBackgroundDetector",
+        "LeftOut",
         "OnnxDetector",
         "OpticalDensityDetector",
         "OtsuDetector",

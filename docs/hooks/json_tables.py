@@ -38,7 +38,9 @@ def table(name: str) -> str:
 def rows(schema: dict[str, Any], above: str = "") -> Iterator[tuple[str, ...]]:
     """Yield key, type, unit, meaning and example of all that an object holds."""
     for name, value in schema["properties"].items():
-        example = f"`{json.dumps(value['examples'][0])}`" if "examples" in value else ""
+        example = ""
+        if "examples" in value:
+            example = f"`{json.dumps(value['examples'][0], ensure_ascii=False)}`"
         key = f"{above}{name}"
         yield f"`{key}`", kind(value), value.get("x-unit", ""), value["description"], example
         if "properties" in value:

@@ -217,13 +217,13 @@ class _Reader:
 
 def _refuse_others(members: dict[str, Any]) -> None:
     """Refuse the JSON of other programs by its name."""
-    if members.get("type") in _TYPES:
+    kind = members.get("type")
+    if isinstance(kind, str) and kind in _TYPES:
         return
     for program, keys in _OTHER_PROGRAMS.items():
         if keys <= members.keys():
             raise AnnotationError(f"it is the JSON of {program}, not GeoJSON; {ACCEPTED}")
     if "features" not in members:
-        kind = members.get("type")
         raise AnnotationError(
             f"its JSON is of the type {kind!r:.60}, which is not one of GeoJSON's; {ACCEPTED}"
         )

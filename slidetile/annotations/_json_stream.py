@@ -182,7 +182,8 @@ class JsonStream:
                 f"one JSON value at character {self._position} is longer than "
                 f"{LARGEST_VALUE >> 20} Mi characters"
             )
-        chunk = self._file.read(max(_CHUNK, 3 * len(unread)))
+        within = LARGEST_VALUE - len(unread)
+        chunk = self._file.read(max(_CHUNK, min(3 * len(unread), within)))
         self._read += len(chunk)
         self._text, self._at = unread + chunk, 0
         return bool(chunk)

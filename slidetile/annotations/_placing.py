@@ -5,7 +5,7 @@ Knows slides and areas. Does not know file formats.
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +55,20 @@ def place_shapes(
         rings = tuple(ring * step + begin for ring in shape.rings)
         return Annotation(class_name=shape.class_name, rings=rings)
 
-    areas = tuple(map(place, shapes.shapes))
+    areas = tuple(_consumed(shapes.shapes, place))
     if areas:
         _check_inside(areas, original)
     scale = original_scale(slide)
     return areas if scale == (1, 1) else tuple(_rescaled(area, scale) for area in areas)
+
+
+def _consumed(
+    shapes: list[FileShape], place: Callable[[FileShape], Annotation]
+) -> Iterator[Annotation]:
+    """Yield shapes as areas, and forget each shape, so that no corner is held twice."""
+    shapes.reverse()
+    while shapes:
+        yield place(shapes.pop())
 
 
 def original_scale(slide: Slide) -> tuple[float, float]:
@@ -88,11 +97,25 @@ def place_mask(mask: Mask, slide: Slide, origin: AnnotationOrigin) -> PaintedMas
     if (misfit := _misfit_px(mask, area)) > 1:
         _log.warning(
             "the mask's %d×%d pixels do not have the proportions of the slide's %d×%d: it is "
-            "stretched by %.0f of its pixels. Is it a mask of this slide, and of all of it?",
-            *(mask.shape[1], mask.shape[0], area.width, area.height, misfit),
+            "stretched by %.0f of its pixels. %s",
+            *(
+                mask.shape[1],
+                mask.shape[0],
+                area.width,
+                area.height,
+                misfit,
+                _misfit_hint(mask, area),
+            ),
         )
     scale = area.width / x / mask.shape[1], area.height / y / mask.shape[0]
     return PaintedMask(mask=mask, origin=(area.x / x, area.y / y), scale=scale)
+
+
+def _misfit_hint(mask: Mask, area: Region) -> str:
+    """Return the likely reason why a mask has other proportions than an area."""
+    if _misfit_px(mask.T, area) <= 1:
+        return "Turned by 90° it would fit: was it saved with rows and columns exchanged?"
+    return "Is it a mask of this slide, and of all of it?"
 
 
 def _misfit_px(mask: Mask, area: Region) -> float:
@@ -152,9 +175,9 @@ def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
     edges = np.array([area.edges for area in areas])
     (left, top), (right, bottom) = edges[:, :2].T, edges[:, 2:].T
     outside = (right <= 0) | (bottom <= 0) | (left >= slide.width) | (top >= slide.height)
-    corners = np.concatenate([area.rings[0] for area in areas])
-    beyond = np.any((corners < 0) | (corners > slide.levels[0].size), axis=1)
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    counts = np.array([_corners_beyond(area.rings[0], slide) for area in areas])
+    beyond, corners = counts.sum(axis=0).tolist()
+    low, high = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
     extent = f"from ({low[0]:.6g}, {low[1]:.6g}) to ({high[0]:.6g}, {high[1]:.6g})"
     what = f"{extent}, the slide's {slide.width}×{slide.height} px"
     if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
@@ -167,13 +190,19 @@ def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
             f"all its {len(areas)} areas are outside the slide: they reach {what}. "
             f"{_hint(high, slide)}"
         )
-    if beyond.any():
+    if beyond:
         _log.warning(
             "%d of the %d areas are outside the slide, with %d of %d corners (%.1f %%): they "
             "reach %s. What is outside is cut off. %s",
-            *(outside.sum(), len(areas), beyond.sum(), beyond.size, 100 * beyond.mean()),
+            *(outside.sum(), len(areas), beyond, corners, 100 * beyond / corners),
             *(what, _hint(high, slide)),
         )
+
+
+def _corners_beyond(outline: NDArray[np.float64], slide: Slide) -> tuple[int, int]:
+    """Return how many corners of an outline are outside the slide, and how many it has."""
+    beyond = np.any((outline < 0) | (outline > slide.levels[0].size), axis=1)
+    return int(beyond.sum()), len(beyond)
 
 
 def _hint(high: NDArray[np.float64], slide: Slide) -> str:

@@ -15,6 +15,7 @@ from slidetile.errors import AnnotationError
 from slidetile.raster.masks import Mask
 from slidetile.raster.rings import crossing_count, winding_numbers
 from slidetile.slides.overview import Overview
+from slidetile.tissue.mask import pixel_centres
 
 _log = logging.getLogger(__name__)
 
@@ -111,9 +112,37 @@ class Annotations:
         AnnotationError
             The outlines cross the rows of the overview more than `LARGEST_CROSSING_COUNT` times.
         """
+        return self.cover(overview).mask
+
+    def cover(self, overview: Overview, within: Mask | None = None) -> "Cover":
+        """Return which pixels of an overview the annotations cover, and which areas do it.
+
+        Parameters
+        ----------
+        overview
+            The overview.
+        within
+            The pixels that count, [row, column]; None is all.
+
+        Raises
+        ------
+        AnnotationError
+            As in `mask_on`.
+        """
         if self.painted is not None:
-            return _sample(self.painted, overview)
-        return _fill(self, overview)
+            return Cover(mask=_sample(self.painted, overview), areas=())
+        return _fill(self, overview, within)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cover:
+    """What annotations cover on an overview."""
+
+    mask: Mask
+    """bool [row, column]."""
+
+    areas: tuple[Annotation, ...]
+    """The areas that cover a pixel that counts."""
 
 
 @dataclass(slots=True)
@@ -143,12 +172,12 @@ class _Doubts:
         if self.unseen:
             _log.warning(
                 "%s: %d of %d areas are too small to hold the centre of a mask pixel, or are "
-                "outside the slide: give a finer tissue mpp.",
+                "outside the slide: give a finer tissue mpp (--tissue-mpp).",
                 *(annotations.name, self.unseen, len(annotations.areas)),
             )
 
 
-def _fill(annotations: Annotations, overview: Overview) -> Mask:
+def _fill(annotations: Annotations, overview: Overview, within: Mask | None) -> Cover:
     x, y = pixel_centres(overview)
     crossings = sum(crossing_count(ring, y) for area in annotations.areas for ring in area.rings)
     if crossings > LARGEST_CROSSING_COUNT:
@@ -157,19 +186,24 @@ def _fill(annotations: Annotations, overview: Overview) -> Mask:
             f"than {LARGEST_CROSSING_COUNT:,}: simplify them"
         )
     mask: Mask = np.zeros((overview.height, overview.width), np.bool_)
-    doubts = _Doubts()
+    doubts, counting = _Doubts(), []
     for area in annotations.areas:
         counts = np.zeros((len(area.rings), 3), np.int64)
-        is_seen = False
+        is_seen = is_counting = False
         for rows, columns in _bands(area, x, y):
             inside = _inside(area, x[columns], y[rows], counts)
             mask[rows, columns] |= inside
             is_seen |= bool(inside.any())
+            is_counting |= bool(
+                (inside if within is None else inside & within[rows, columns]).any()
+            )
         for ring_counts in counts:
             doubts.add(ring_counts)
         doubts.unseen += not is_seen
+        if is_counting:
+            counting.append(area)
     doubts.warn(annotations)
-    return mask
+    return Cover(mask=mask, areas=tuple(counting))
 
 
 def _bands(
@@ -206,21 +240,6 @@ def _inside(
         else:
             inside[rows, columns] = winding != 0
     return inside
-
-
-def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the level-0 x of each column of an overview and the y of each row.
-
-    They are the centres of the part inside the slide: the last column and row may reach beyond it.
-    """
-    centres = []
-    sizes = (overview.slide_width, overview.slide_height)
-    for count, scale, size in zip(
-        (overview.width, overview.height), overview.downsample, sizes, strict=True
-    ):
-        edges = np.minimum(np.arange(count + 1) * scale, size)
-        centres.append((edges[:-1] + edges[1:]) / 2)
-    return centres[0], centres[1]
 
 
 def _sample(painted: PaintedMask, overview: Overview) -> Mask:

@@ -6,12 +6,14 @@ Knows the kinds of files. Does not know how annotations meet tissue.
 import hashlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Collection
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.annotations._content import (
     LARGEST_CONTENT_BYTES,
@@ -33,7 +35,10 @@ from slidetile.choices import (
     AnnotationUnit,
 )
 from slidetile.errors import AnnotationError
+from slidetile.raster.bands import bands
 from slidetile.slides.slide import Slide
+
+_MOST_LABELS = 1 << 20
 
 _log = logging.getLogger(__name__)
 
@@ -191,15 +196,30 @@ def _painted(
 ) -> Annotations:
     labels = read_mask_image(file)
     mask = labels != 0
-    values, counts = np.unique(labels[mask], return_counts=True)
+    counts = _counted_labels(labels)
     if classes:
         mask &= np.isin(labels, [_label(name) for name in classes])
     return Annotations(
         name=file.name,
         parameters=parameters,
         painted=place_mask(mask, slide, origin),
-        classes={str(int(value)): int(count) for value, count in zip(values, counts, strict=True)},
+        classes={str(value): counts[value] for value in sorted(counts)},
     )
+
+
+def _counted_labels(labels: NDArray[np.generic]) -> Counter[int]:
+    """Return how many pixels have each number but 0."""
+    counts: Counter[int] = Counter()
+    for band in bands(labels.shape[:2]):
+        values, numbers = np.unique(labels[band.rows], return_counts=True)
+        counts.update(dict(zip(map(int, values.tolist()), numbers.tolist(), strict=True)))
+        if len(counts) > _MOST_LABELS:
+            raise AnnotationError(
+                f"it has more than {_MOST_LABELS:,} different numbers, which are no classes: "
+                "save 1 where something is annotated, and 0 elsewhere"
+            )
+    counts.pop(0, None)
+    return counts
 
 
 def _label(name: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
+from unicodedata import normalize
 
 from slidetile.annotations.annotations import Annotations
 from slidetile.annotations.reading import annotation_parameters, check_choice, read_annotations
@@ -22,7 +23,17 @@ from slidetile.choices import (
 from slidetile.errors import AnnotationError
 from slidetile.slides.slide import Slide
 
-SUFFIXES = (".geojson", ".json", ".xml", ".png", ".tif", ".tiff", ".npy")
+SUFFIXES = (
+    ".geojson",
+    ".geojson.gz",
+    ".json",
+    ".xml",
+    ".annotations",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".npy",
+)
 """What a slide's annotation file may end with, where a folder of them is given."""
 
 
@@ -77,8 +88,10 @@ class AnnotationsSpec:
             return path
         name = slide.source.name
         stems = dict.fromkeys((name, Path(name).stem))
-        candidates = (f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
-        files = [file for file in candidates if file != name and (path / file).is_file()]
+        candidates = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
+        candidates = [file for file in candidates if file != name]
+        files = [file for file in candidates if (path / file).is_file()]
+        files = files or _spelt_otherwise(path, candidates)
         if not files:
             raise AnnotationError(
                 f"{path} holds no annotations for {name}: add "
@@ -112,3 +125,10 @@ class AnnotationsSpec:
         except OSError as error:
             raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
         return {"mode": self.mode, **recorded}
+
+
+def _spelt_otherwise(folder: Path, names: Collection[str]) -> list[str]:
+    """Return the files with these names in another normal form of Unicode, as macOS writes it."""
+    wanted = {normalize("NFC", name) for name in names}
+    found = (file for file in folder.iterdir() if normalize("NFC", file.name) in wanted)
+    return sorted(file.name for file in found if file.is_file())

@@ -13,9 +13,13 @@ from slidetile.errors import AnnotationError
 from slidetile.raster.masks import Mask
 from slidetile.slides.overview import overview_mpp, read_overview
 from slidetile.slides.slide import Slide
+from slidetile.tissue.left_out import LeftOut, tell
 from slidetile.tissue.mask import TissueMask
 
 _log = logging.getLogger(__name__)
+
+_KEEPS = "{option}, by its name, uses it"
+_INSTEAD = "{option} replace takes them for tissue"
 
 DETECTOR = {"name": "regions"}
 """The recorded detector where annotations replace it, in the words of format version 1."""
@@ -48,8 +52,8 @@ def draw_tissue(slide: Slide, annotations: Annotations, *, mpp: float | None = N
     """
     _check_any(annotations, mode="replace")
     overview = read_overview(slide, mpp=mpp)
-    mask = annotations.mask_on(overview)
-    if not mask.any():
+    cover = annotations.cover(overview)
+    if not cover.mask.any():
         _log.warning(
             "%s: its annotations cover no pixel of the mask, each of which is %.4g×%.4g "
             "level-0 pixels: nothing is left to tile.",
@@ -60,7 +64,13 @@ def draw_tissue(slide: Slide, annotations: Annotations, *, mpp: float | None = N
         "mpp": overview_mpp(slide, mpp),
         "regions": [_recorded(annotations, "replace")],
     }
-    return TissueMask.from_mask(mask, overview, parameters=parameters)
+    return TissueMask.from_mask(
+        cover.mask,
+        overview,
+        parameters=parameters,
+        left_out=_left_out(annotations, "replace", len(cover.areas)),
+        areas=tuple(area.rings for area in cover.areas),
+    )
 
 
 def cut_tissue(
@@ -95,19 +105,61 @@ def cut_tissue(
     """
     check_choice("mode", mode, ("intersect", "exclude"))
     _check_any(annotations, mode=mode)
-    drawn = annotations.mask_on(tissue.overview)
     before = tissue.mask
-    mask: Mask = before & (drawn if mode == "intersect" else ~drawn)
+    cover = annotations.cover(tissue.overview, before)
+    drawn, is_inside = cover.mask, mode == "intersect"
+    mask: Mask = before & (drawn if is_inside else ~drawn)
     if before.any() and not mask.any():
         _log.warning(
             "%s: the tissue has %d pixels of the mask and the annotations %d, but %s: nothing is "
             "left to tile.",
             *(annotations.name, before.sum(), drawn.sum()),
-            "none is in both" if mode == "intersect" else "none of the tissue is outside",
+            "none is in both" if is_inside else "none of the tissue is outside",
         )
     recorded = [*tissue.parameters.get("regions", ()), _recorded(annotations, mode)]
     parameters = {**tissue.parameters, "regions": recorded}
-    return TissueMask.from_mask(mask, tissue.overview, parameters=parameters)
+    left_out = _left_out(annotations, mode, len(cover.areas))
+    tell(left_out, annotations.name)
+    return TissueMask.from_mask(
+        mask,
+        tissue.overview,
+        parameters=parameters,
+        left_out=(*tissue.left_out, *left_out),
+        areas=tuple(area.rings for area in cover.areas) if is_inside else tissue.areas,
+    )
+
+
+def _left_out(annotations: Annotations, mode: AnnotationsMode, holding: int) -> tuple[LeftOut, ...]:
+    """Return what of a file is not used; ``holding`` areas hold tissue."""
+    name, total = annotations.name, len(annotations.areas)
+    objects = [
+        LeftOut(
+            what=kind,
+            count=count,
+            why=f"in {name} are not used",
+            option="annotations_class" if kind.startswith("areas of") else None,
+            keeps=_KEEPS if kind.startswith("areas of") else "only drawn areas are",
+        )
+        for kind, count in sorted(annotations.left_out.items())
+    ]
+    if mode != "exclude" and holding < total:
+        reasons = {
+            "replace": ("cover no pixel of the tissue mask", "tissue_mpp", "a finer {option} does"),
+            "intersect": ("hold no tissue that was found", "annotations_mode", _INSTEAD),
+        }
+        why, option, keeps = reasons[mode]
+        areas = f"annotated areas of {name}"
+        missing = LeftOut(
+            what=areas,
+            count=total - holding,
+            of=total,
+            why=why,
+            option=option,
+            keeps=keeps,
+            is_notable=mode == "intersect",  # in the place of tissue, another warning says it
+        )
+        return (*objects, missing)
+    return tuple(objects)
 
 
 def _recorded(annotations: Annotations, mode: AnnotationsMode) -> dict[str, Any]:

@@ -3,18 +3,27 @@
 Longer than 300 lines, because all commands are here.
 """
 
+import functools
 import logging
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from slidetile.cli.limits import check_address_space, fail_if_out_of_space, save_address_space
+from slidetile.choices import UnfitChoiceError
+from slidetile.cli.limits import (
+    check_address_space,
+    fail_if_out_of_space,
+    save_address_space,
+    tune_process,
+)
 from slidetile.cli.options import (
     PATH,
+    isolate_option,
     json_option,
     make_recipe,
     reader_option,
@@ -23,7 +32,7 @@ from slidetile.cli.options import (
     usage_errors,
     writing_options,
 )
-from slidetile.cli.progress import show_progress
+from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.show import (
     FAILED,
@@ -31,14 +40,20 @@ from slidetile.cli.show import (
     UNREADABLE,
     fail,
     promise_json,
+    say,
     show_document,
     show_error,
     show_facts,
     show_findings,
-    show_result,
     show_results,
+    tell_failure,
     warn,
 )
+from slidetile.cli.streams import documents_only, prepare_streams
+
+if TYPE_CHECKING:
+    from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, VerifyFacts
+    from slidetile.tissue.left_out import LeftOut
 
 _LAST_WORDS = "slidetile.last_words"
 
@@ -46,13 +61,19 @@ _LAST_WORDS = "slidetile.last_words"
 class _Group(click.Group):
     """Reports every expected failure as one line and an exit code."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        from slidetile.cli.interrupt import Interruptible
-        from slidetile.errors import SlidetileError, explain
-        from slidetile.runtime.heap import tune_heap
+    def main(self, *args: Any, **extra: Any) -> Any:
+        prepare_streams()
+        return super().main(*args, **extra)
 
-        promise_json(ctx, as_json="--json" in ctx.args)
-        tune_heap()
+    def invoke(self, ctx: click.Context) -> Any:
+        as_json = "--json" in ctx.args
+        promise_json(ctx, as_json=as_json)
+        with documents_only(ctx) if as_json else nullcontext():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        from slidetile.cli.interrupt import Interruptible
+
         save_address_space()
         interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
         try:
@@ -64,13 +85,22 @@ class _Group(click.Group):
             if interruptible.was_interrupted or isinstance(error, KeyboardInterrupt):
                 interruptible.say()
                 sys.exit(interruptible.exit_code)
-            is_expected = isinstance(error, SlidetileError | OSError | MemoryError)
-            fail_if_out_of_space(error)
-            if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
-                fail(explain(error), kind=type(error).__name__)
-            if isinstance(error, click.UsageError):
-                show_error("UsageError", error.format_message())
+            _report(error)
             raise
+
+
+def _report(error: BaseException) -> None:
+    """Report an error, and exit where it was foreseen; a bug's traceback follows otherwise."""
+    from slidetile.errors import SlidetileError, explain
+    from slidetile.runtime.foreign import ForeignExitError
+
+    is_expected = isinstance(error, SlidetileError | OSError | MemoryError | ForeignExitError)
+    fail_if_out_of_space(error)
+    if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
+        fail(explain(error), kind=type(error).__name__)
+    if isinstance(error, click.UsageError):
+        error.message = printable_lines(error.message)  # type: ignore[misc]
+        show_error("UsageError", error.format_message())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,34 +112,72 @@ def main(*, verbose: bool) -> None:
     Exit codes: 0 success, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
     some tiles could not be read, 130 and 143 interrupted by Ctrl-C or SIGTERM.
     """
-    for stream in (sys.stdout, sys.stderr):  # terminals cannot show all file names
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger = logging.getLogger("slidetile")
-    logger.handlers = [handler]
+    logger.handlers = [ErrorStreamHandler()]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our own log says what matters
 
 
 @main.command()
-@click.argument("path", type=PATH)
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH...")
 @reader_option
 @click.option("--slide-mpp", type=float, help="µm per pixel of the slide's level 0.")
+@isolate_option
 @json_option
-def info(*, path: Path, reader: str | None, slide_mpp: float | None, as_json: bool) -> None:
-    """Show what a slide or a store is."""
-    from slidetile.cli import facts, sentences
+def info(
+    *,
+    paths: tuple[Path, ...],
+    reader: str | None,
+    slide_mpp: float | None,
+    isolate: bool,
+    as_json: bool,
+) -> None:
+    """Show what slides and stores are; for a folder, what those in it are."""
+    from slidetile.cli.facts import several_facts
+    from slidetile.cli.several import each_outcome, things_meant
+    from slidetile.slides.mpp import check_mpp
+
+    if slide_mpp is not None:
+        with usage_errors():
+            check_mpp(slide_mpp)
+    meant = things_meant(paths)
+    call = functools.partial(_facts_about, reader=reader, slide_mpp=slide_mpp)
+    show = functools.partial(_show_thing, is_one=meant.is_one)
+    outcomes = each_outcome(call, meant, _show_nothing if as_json else show, isolate=isolate)
+    if as_json:
+        whole = several_facts(meant.paths, outcomes)
+        show_document(cast("SlideFacts", outcomes[0]) if meant.is_one else whole)
+    if any(isinstance(outcome, Exception) for outcome in outcomes):
+        sys.exit(FAILED)
+
+
+def _show_nothing(_: object) -> None:
+    """Leave all to the document."""
+
+
+def _facts_about(
+    path: Path, *, reader: str | None, slide_mpp: float | None
+) -> "SlideFacts | StoreFacts":
+    from slidetile.cli.facts import slide_facts, store_facts
     from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store, seems_store
 
     if seems_store(path):
-        stored = facts.store_facts(open_store(path))
-        show_facts(stored, sentences.store_lines(stored), as_json=as_json)
+        return store_facts(open_store(path))
+    with open_slide(path, reader=reader, mpp=slide_mpp) as slide:
+        return slide_facts(slide, path)
+
+
+def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool) -> None:
+    from slidetile.cli.sentences import slide_lines, store_lines
+
+    if isinstance(outcome, Exception):
+        tell_failure(outcome)
         return
-    with usage_errors(), open_slide(path, reader=reader, mpp=slide_mpp) as slide:
-        read = facts.slide_facts(slide, path)
-    show_facts(read, sentences.slide_lines(read), as_json=as_json)
+    lines = slide_lines(outcome) if outcome["kind"] == "slide" else store_lines(outcome)
+    show_facts(outcome, lines, as_json=False)
+    if not is_one:
+        say("")
 
 
 @main.command()
@@ -136,35 +204,41 @@ def plan(
     from slidetile.cli.sentences import plan_lines
     from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
+    from slidetile.runtime.age import age_s
     from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
 
+    tune_process()
     for path, kind in ((preview, PNG), (geojson, GEOJSON)):
         if path is not None:
             check_output(path, kind)
     recipe = make_recipe(**options)
     target = output or Path(store_name(slide))
-    with usage_errors(), recipe.open(slide) as opened:
+    with usage_errors(UnfitChoiceError), recipe.open(slide) as opened:
         tiles = recipe.plan(opened)
-        cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers)
+        cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers, begun_s=age_s())
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:
         write_output(preview, [png(tiles.picture())], PNG)
-    facts = plan_facts(
-        opened,
-        tiles,
-        cost,
-        slide_path=slide,
-        store_path=target,
-        preview_path=preview,
-        geojson_path=geojson,
-    )
+    paths: dict[str, Any] = {"slide_path": slide, "store_path": target}
+    paths |= {"preview_path": preview, "geojson_path": geojson}
+    facts = plan_facts(opened, tiles, cost, **paths)
     show_facts(facts, plan_lines(facts), as_json=as_json)
-    if not cost.fits:
+    _warn_of_plan(facts, has_annotations=recipe.annotations is not None)
+
+
+def _warn_of_plan(facts: "PlanFacts", *, has_annotations: bool) -> None:
+    from slidetile.cohort.no_tiles import why_no_tiles
+
+    if not facts["tiles"]:
+        has_tissue = bool(facts["tissue_pieces"])
+        warn(why_no_tiles(has_tissue=has_tissue, is_annotated=has_annotations))
+    if not facts["fits"]:
         warn(
-            f"the store takes {size_bytes(cost.bytes)}, but only {size_bytes(cost.free_bytes)} "
-            "are free where it would be written; choose another output"
+            f"the store takes {size_bytes(facts['store_bytes'])}, but only "
+            f"{size_bytes(facts['free_bytes'])} are free where it would be written; choose another "
+            "output"
         )
 
 
@@ -178,41 +252,50 @@ def plan(
     type=PATH,
     help="The store.  [default: SLIDE.zarr in the current folder]",
 )
+@isolate_option
 @json_option
 def tile(
     *,
     slide: Path,
     output: Path | None,
+    isolate: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Find a slide's tissue and write its tiles into a store."""
     check_address_space()
+    tune_process()
     from slidetile.cli.facts import tile_facts
-    from slidetile.cli.sentences import tile_lines
+    from slidetile.cli.progress import show_progress
+    from slidetile.cli.sentences import tile_lines, unreadable_tiles
+    from slidetile.cli.several import tile_apart, tile_here
     from slidetile.cohort.folder import store_name
-    from slidetile.recipe import tile_slide
+    from slidetile.cohort.no_tiles import store_note
 
     target = output or Path(store_name(slide))
     _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
     writing = take_writing_options(options)
     recipe = make_recipe(**options)
     begin = time.perf_counter()
-    with usage_errors(), show_progress(quiet=as_json) as progress:
-        store = tile_slide(slide, target, recipe, on_progress=progress, **writing)
-    facts = tile_facts(store, time.perf_counter() - begin, progress.memory)
+    left_out: list[LeftOut] = []
+    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
+        call = tile_apart if isolate else tile_here
+        store = call(slide, target, recipe, progress, left_out.extend, **writing)
+    facts = tile_facts(store, time.perf_counter() - begin, progress.memory, left_out)
     show_facts(facts, tile_lines(facts), as_json=as_json)
+    if (note := store_note(store)) is not None:
+        warn(note)
     if store.unreadable:
         again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
-            f"unreadable tiles: {counted(store.unreadable)}; "
+            f"unreadable tiles: {unreadable_tiles(facts['store'])}; "
             f"see the column status of the tile table{again}"
         )
         sys.exit(UNREADABLE)
 
 
 @main.command()
-@click.argument("store", type=PATH)
+@click.argument("stores", nargs=-1, required=True, type=PATH, metavar="STORE...")
 @click.option("--slide", type=PATH, help="Compare the store's pixels with this slide's.")
 @click.option("--deep", is_flag=True, help="Decode every chunk.")
 @reader_option
@@ -220,14 +303,34 @@ def tile(
 @json_option
 def verify(
     *,
-    store: Path,
+    stores: tuple[Path, ...],
     slide: Path | None,
-    deep: bool,
-    reader: str | None,
-    workers: int | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Check a store for damage and errors; the exit code is 1 if there are any."""
+    """Check stores, or a folder's, for damage and errors; exit code 1 if there are any."""
+    from slidetile.cli.facts import several_verified_facts
+    from slidetile.cli.several import each_outcome, stores_meant
+
+    tune_process()
+    meant = stores_meant(stores)
+    if slide is not None and len(meant.paths) > 1:
+        raise click.UsageError(
+            f"--slide is of one store, but {len(meant.paths)} are given: check them one by one."
+        )
+    call = functools.partial(_verified, slide=slide, **options)
+    show = functools.partial(_show_verified, is_one=meant.is_one)
+    outcomes = each_outcome(call, meant, _show_nothing if as_json else show)
+    if as_json:
+        whole = several_verified_facts(meant.paths, outcomes)
+        show_document(cast("VerifyFacts", outcomes[0]) if meant.is_one else whole)
+    _warn_of_unreadable(outcomes)
+    sys.exit(FAILED if any(map(_is_bad, outcomes)) else OK)
+
+
+def _verified(
+    store: Path, *, slide: Path | None, deep: bool, reader: str | None, workers: int | None
+) -> "VerifyFacts":
     from slidetile.cli.facts import verify_facts
     from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store
@@ -237,12 +340,26 @@ def verify(
         opened = None if slide is None else stack.enter_context(open_slide(slide, reader=reader))
         findings = verify_store(store, slide=opened, deep=deep, workers=workers)
     unreadable = None if findings else open_store(store).unreadable
-    if as_json:
-        show_document(verify_facts(store, slide, findings, unreadable))
-    else:
-        show_findings(findings)
-    if findings:
-        sys.exit(FAILED)
+    return verify_facts(store, slide, findings, unreadable)
+
+
+def _show_verified(outcome: "VerifyFacts | Exception", *, is_one: bool) -> None:
+    from slidetile.verify.finding import Finding
+
+    if isinstance(outcome, Exception):
+        tell_failure(outcome)
+        return
+    findings = [Finding(**finding) for finding in outcome["findings"]]
+    show_findings(findings, store=None if is_one else outcome["store_path"])
+
+
+def _is_bad(outcome: "VerifyFacts | Exception") -> bool:
+    return isinstance(outcome, Exception) or bool(outcome["findings"])
+
+
+def _warn_of_unreadable(outcomes: "Sequence[VerifyFacts | Exception]") -> None:
+    sound = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    unreadable = sum(facts["unreadable"] or 0 for facts in sound)
     if unreadable:
         warn(
             f"tiles that could not be read from the slide: {counted(unreadable)}; "
@@ -287,6 +404,7 @@ def export(*, store: Path, output: Path, as_json: bool) -> None:
     help="End a slide that takes longer, and go on with the others; needs --processes of 1 or "
     "more.  [default: no limit]",
 )
+@isolate_option
 @json_option
 def batch(
     *,
@@ -294,37 +412,39 @@ def batch(
     output: Path,
     processes: int,
     timeout_s: float | None,
+    isolate: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Tile many slides, or folders of slides; if one fails, it is reported and the others go on."""
     check_address_space()
+    tune_process()
     from slidetile.cli.facts import batch_facts
+    from slidetile.cli.progress import show_batch
     from slidetile.cohort.batch import tile_slides
+    from slidetile.cohort.folder import find_slides, nothing_found
     from slidetile.cohort.summary import SUMMARY_NAME
     from slidetile.errors import SlideError
 
+    running: dict[str, Any] = {"processes": max(processes, isolate), "timeout_s": timeout_s}
+    if timeout_s is not None and not running["processes"]:
+        raise click.UsageError("--timeout ends a slide's process: it needs --processes 1 or more.")
     how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
     _set_last_words(f"the batch {how}", restart=options["restart"])
-    writing = take_writing_options(options)
-    with usage_errors():
-        report = tile_slides(
-            slides,
-            output,
-            make_recipe(**options),
-            processes=processes,
-            timeout_s=timeout_s,
-            on_result=None if as_json else show_result,
-            **writing,
-        )
+    running |= take_writing_options(options)
+    recipe = make_recipe(**options)
+    found = find_slides(slides)
+    with show_batch(quiet=as_json, slides=len(found)) as shown:
+        running |= {"on_result": shown.result, "on_progress": shown.progress}
+        report = tile_slides(found, output, recipe, **running)
     if not report.results:
-        raise SlideError(f"no slides found in {', '.join(map(str, slides))}")
+        raise SlideError(nothing_found(slides))
     summary = output / SUMMARY_NAME
     if as_json:
         show_document(batch_facts(report.results, summary))
     else:
         show_results(report.results)
-        click.echo(f"summary: {summary}")
+        say(f"summary: {summary}")
     sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from slidetile.cohort.batch import SlideResult
+from slidetile.errors import explain
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.summary import QualitySummary
@@ -17,6 +18,7 @@ from slidetile.raster.region import Region
 from slidetile.runtime.governor import MemoryUse
 from slidetile.slides.slide import Level, Slide
 from slidetile.store.store import TileStore
+from slidetile.tissue.left_out import LeftOut
 from slidetile.verify.finding import Finding
 from slidetile.writing.estimate import Estimate
 
@@ -81,6 +83,20 @@ class QualityFacts(TypedDict):
     tiles_with_pen: int
 
 
+class ReasonFacts(TypedDict):
+    """The unreadable tiles of one reason."""
+
+    reason: str
+    tiles: int
+
+
+class ReplacedFacts(TypedDict):
+    """The blocks of a level of a slide that were replaced."""
+
+    level: int
+    blocks: int
+
+
 class StoreFacts(TypedDict):
     """What `info` reports about a store."""
 
@@ -92,12 +108,26 @@ class StoreFacts(TypedDict):
     tile_size_px: int
     tiles: int
     unreadable: int
+    unreadable_reasons: list[ReasonFacts]
+    replaced_blocks: list[ReplacedFacts]
     codec: str
     tile_bytes: int
     levels: list[LevelFacts]
     mpp_um: list[float] | None
     level_0: Level0Facts
     quality: QualityFacts
+
+
+class LeftOutFacts(TypedDict):
+    """What one filter dropped."""
+
+    what: str
+    count: int
+    of: int | None
+    area_um2: float | None
+    option: str | None
+    limit: float | str | None
+    message: str
 
 
 class PlanFacts(TypedDict):
@@ -114,6 +144,7 @@ class PlanFacts(TypedDict):
     grid_tiles: int
     tissue_pieces: int
     tissue_fraction: float
+    left_out: list[LeftOutFacts]
     codec: str
     store_bytes: int
     seconds: float
@@ -136,6 +167,7 @@ class TileFacts(TypedDict):
 
     store: StoreFacts
     already_done: bool
+    left_out: list[LeftOutFacts]
     seconds: float
     memory: MemoryFacts | None
 
@@ -173,6 +205,28 @@ class ErrorFacts(TypedDict):
     message: str
 
 
+class FailureFacts(TypedDict):
+    """A path of several that could not be dealt with."""
+
+    path: str
+    error: ErrorFacts
+
+
+class SeveralFacts(TypedDict):
+    """What `info` reports about several slides and stores."""
+
+    slides: list[SlideFacts]
+    stores: list[StoreFacts]
+    failed: list[FailureFacts]
+
+
+class SeveralVerifiedFacts(TypedDict):
+    """What `verify` reports about several stores."""
+
+    stores: list[VerifyFacts]
+    failed: list[FailureFacts]
+
+
 class ResultFacts(TypedDict):
     """The result of one slide of a batch."""
 
@@ -184,7 +238,9 @@ class ResultFacts(TypedDict):
     unreadable: int
     tile_bytes: int
     seconds: float
+    left_out: str | None
     error: ErrorFacts | None
+    note: str | None
 
 
 class BatchFacts(TypedDict):
@@ -231,6 +287,10 @@ def store_facts(store: TileStore) -> StoreFacts:
         "tile_size_px": store.tile_size,
         "tiles": len(store),
         "unreadable": store.unreadable,
+        "unreadable_reasons": [
+            {"reason": reason, "tiles": tiles} for reason, tiles in store.unreadable_reasons.items()
+        ],
+        "replaced_blocks": _replaced(store),
         "codec": store.codec,
         "tile_bytes": store.tile_bytes,
         "levels": [_level(level) for level in store.levels],
@@ -242,6 +302,12 @@ def store_facts(store: TileStore) -> StoreFacts:
             "tiles_with_pen": quality.tiles_with_pen,
         },
     }
+
+
+def _replaced(store: TileStore) -> list[ReplacedFacts]:
+    damage = store.metadata.damage
+    replaced = () if damage is None else damage.replaced
+    return [{"level": each.level, "blocks": each.blocks} for each in replaced]
 
 
 def plan_facts(
@@ -267,6 +333,7 @@ def plan_facts(
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
         "tissue_fraction": plan.tissue.tissue_fraction,
+        "left_out": [_left_out(each) for each in plan.left_out],
         "codec": cost.codec,
         "store_bytes": cost.bytes,
         "seconds": cost.seconds,
@@ -277,14 +344,17 @@ def plan_facts(
     }
 
 
-def tile_facts(store: TileStore, seconds: float, memory: MemoryUse | None) -> TileFacts:
-    """Return the facts about a finished store, and the time and memory its run took.
+def tile_facts(
+    store: TileStore, seconds: float, memory: MemoryUse | None, left_out: Sequence[LeftOut]
+) -> TileFacts:
+    """Return the facts about a finished store, what it leaves out, and what its run took.
 
     ``memory`` is None for a store that was finished before.
     """
     return {
         "store": store_facts(store),
         "already_done": memory is None,
+        "left_out": [_left_out(each) for each in left_out],
         "seconds": round(seconds, 3),
         "memory": None
         if memory is None
@@ -311,6 +381,36 @@ def verify_facts(
     }
 
 
+def several_facts(
+    paths: Sequence[Path], outcomes: Sequence[SlideFacts | StoreFacts | Exception]
+) -> SeveralFacts:
+    """Return the facts about several slides and stores, and why others could not be read."""
+    known = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+    return {
+        "slides": [facts for facts in known if facts["kind"] == "slide"],
+        "stores": [facts for facts in known if facts["kind"] == "store"],
+        "failed": _failures(paths, outcomes),
+    }
+
+
+def several_verified_facts(
+    paths: Sequence[Path], outcomes: Sequence[VerifyFacts | Exception]
+) -> SeveralVerifiedFacts:
+    """Return what `verify` found in several stores, and why others could not be verified."""
+    return {
+        "stores": [outcome for outcome in outcomes if not isinstance(outcome, Exception)],
+        "failed": _failures(paths, outcomes),
+    }
+
+
+def _failures(paths: Sequence[Path], outcomes: Sequence[object]) -> list[FailureFacts]:
+    return [
+        {"path": str(path), "error": {"type": type(error).__name__, "message": explain(error)}}
+        for path, error in zip(paths, outcomes, strict=True)
+        if isinstance(error, Exception)
+    ]
+
+
 def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
     """Return the facts about the GeoJSON file written for QuPath."""
     return {
@@ -329,6 +429,18 @@ def batch_facts(results: Sequence[SlideResult], summary_path: Path) -> BatchFact
     }
 
 
+def _left_out(left_out: LeftOut) -> LeftOutFacts:
+    return {
+        "what": left_out.what,
+        "count": left_out.count,
+        "of": left_out.of,
+        "area_um2": left_out.area_um2,
+        "option": left_out.flag,
+        "limit": left_out.limit,
+        "message": str(left_out),
+    }
+
+
 def _result(result: SlideResult) -> ResultFacts:
     return {
         "slide_path": result.slide,
@@ -339,9 +451,11 @@ def _result(result: SlideResult) -> ResultFacts:
         "unreadable": result.unreadable,
         "tile_bytes": result.tile_bytes,
         "seconds": result.seconds,
+        "left_out": result.left_out,
         "error": None
         if result.error_type is None
         else {"type": result.error_type, "message": result.reason or ""},
+        "note": result.note,
     }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
+from slidetile.cli.plain import printable
+
 TIDY_UP_S = 0.8
 """A command has this long to end by itself; then it is killed, and can still be continued."""
 
@@ -74,7 +76,7 @@ class Interruptible:
         if not self._unsaid.acquire(blocking=False):
             return
         cursor = _SHOW_CURSOR if os.isatty(2) else ""  # a progress bar may have hidden it
-        line = f"{cursor}{self._last_words()}\n".encode(errors="backslashreplace")
+        line = f"{cursor}{printable(self._last_words())}\n".encode(errors="backslashreplace")
         with contextlib.suppress(OSError):  # nobody listens
             os.write(2, line)
 

@@ -10,7 +10,6 @@ import threading
 
 from slidetile.cli.quantities import size_bytes
 from slidetile.cli.show import fail
-from slidetile.runtime.heap import free_what_can_be_freed
 from slidetile.runtime.memory import SystemGauge, is_space_tight, space_limit_bytes
 
 _STACK_BYTES = 1 << 20
@@ -47,6 +46,13 @@ def save_address_space() -> None:
     threading.stack_size(_STACK_BYTES)
 
 
+def tune_process() -> None:
+    """Set up a process that will read many pixels; see `tune_heap`."""
+    from slidetile.runtime.heap import tune_heap
+
+    tune_heap()
+
+
 def check_address_space() -> None:
     """Exit, before anything is written, where the limit leaves no room for the work.
 
@@ -59,6 +65,8 @@ def check_address_space() -> None:
             importlib.import_module(name)
     except (ImportError, MemoryError, OSError, RuntimeError):
         _refuse()
+    from slidetile.runtime.heap import free_what_can_be_freed
+
     free_what_can_be_freed()
     if SystemGauge().available_bytes() < _WORK_BYTES:
         _refuse()

@@ -22,6 +22,7 @@ from slidetile.choices import (
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
     MIN_TISSUE_FRACTION,
+    NATIVE_CHECK,
     SEED,
     TILE_SIZE_PX,
     TISSUE_MARGIN_UM,
@@ -31,6 +32,7 @@ from slidetile.choices import (
     AnnotationUnit,
     CodecName,
     Edge,
+    NativeCheck,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +45,26 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 UM_AT_1X = 10.0
 """Resolution of a 1x objective in µm per pixel, by the convention that 40x is 0.25."""
 
-PATH = click.Path(path_type=Path, readable=False)  # unreadable files get their row in a batch
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class LocalPath(click.Path):
+    """A path on this machine, whatever is in its name; an address is refused at once."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path."""
+        if isinstance(value, str) and _ADDRESS.match(value):
+            self.fail(
+                f"{value} is an address, not a path: until object storage is supported, slidetile "
+                "reads and writes local files only. Copy it, or mount what holds it.",
+                *(param, ctx),
+            )
+        if not value:
+            self.fail('the path is empty: give a name, or "." for the current folder.', param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = LocalPath(path_type=Path, readable=False)  # unreadable files get their row in a batch
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines, and nothing else."
@@ -120,6 +141,13 @@ reader_option = click.option(
     "--reader", type=ReaderName(), help="Use only this reader: tiff or openslide."
 )
 
+isolate_option = click.option(
+    "--isolate",
+    is_flag=True,
+    help="Read slides in a process of their own: a library that crashes on one ends not the "
+    "command, but that slide.",
+)
+
 _RECIPE_OPTIONS = [
     click.option(
         "--mpp",
@@ -168,6 +196,14 @@ _RECIPE_OPTIONS = [
         show_default=True,
         help="How pixels are stored; auto is native (a copy of the slide's tiles) where possible, "
         "else zstd.",
+    ),
+    click.option(
+        "--check",
+        type=click.Choice(get_args(NativeCheck)),
+        default=NATIVE_CHECK,
+        show_default=True,
+        help="How tiles that are copied are checked: scan looks at their markers, decode decodes "
+        "all of them, which finds more and takes longer.",
     ),
     click.option(
         "--jpeg-quality",
@@ -365,10 +401,13 @@ def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def usage_errors() -> Iterator[None]:
-    """Report a value out of its range as wrong usage."""
+def usage_errors(kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Report a value out of its range as wrong usage.
+
+    Around a whole run ``kind`` is `UnfitChoiceError`: there, another ValueError is a bug.
+    """
     try:
         yield
-    except ValueError as error:
+    except kind as error:
         logging.getLogger(__name__).debug("usage error", exc_info=True)
         raise click.UsageError(str(error)) from error

@@ -4,17 +4,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from slidetile.cli.plain import printable
 from slidetile.cli.quantities import bytes_per_second, counted, size_bytes, tiles_per_second
+from slidetile.cli.show import result_line, say
 
 if TYPE_CHECKING:
+    from slidetile.cohort.batch import SlideResult
     from slidetile.runtime.governor import MemoryUse
     from slidetile.writing.options import OnProgress, Progress
 
 SECONDS_BETWEEN_LINES = 5.0
+
+SECONDS_BETWEEN_BATCH_LINES = 30.0
+"""In a batch each slide's result is a line, too."""
 
 
 class ShownProgress:
@@ -47,12 +52,78 @@ def show_progress(*, quiet: bool) -> Iterator[ShownProgress]:
             yield ShownProgress(_BarProgress(bar))
 
 
+class ShownBatch:
+    """Shows nothing of a batch but what its subclasses show."""
+
+    def result(self, result: "SlideResult") -> None:
+        """Show what became of a slide."""
+
+    def progress(self, slide: str, progress: "Progress") -> None:
+        """Show how far a slide is."""
+
+
+@contextmanager
+def show_batch(*, quiet: bool, slides: int) -> Iterator[ShownBatch]:
+    """Yield what shows the results and the progress of a batch."""
+    if quiet:
+        yield ShownBatch()
+    elif not sys.stderr.isatty():
+        yield _PlainBatch(slides)
+    else:
+        with _bar() as bar:
+            yield _BarBatch(bar, slides)
+
+
+class _PlainBatch(ShownBatch):
+    """Writes a line for each result, and now and then one for a slide that takes long."""
+
+    def __init__(self, slides: int) -> None:
+        self._slides = slides
+        self._done = 0
+        self._last = time.perf_counter()
+
+    def result(self, result: "SlideResult") -> None:
+        self._done += 1
+        self._last = time.perf_counter()
+        say(result_line(result), err=True)
+
+    def progress(self, slide: str, progress: "Progress") -> None:
+        now = time.perf_counter()
+        if now - self._last < SECONDS_BETWEEN_BATCH_LINES:
+            return
+        self._last = now
+        tiles = f"{counted(progress.tiles_done)}/{counted(progress.tiles_total)} tiles"
+        say(f"{counted(self._done)}/{counted(self._slides)} slides; {slide}: {tiles}", err=True)
+
+
+class _BarBatch(ShownBatch):
+    """Moves a bar for the slides, and one for each slide that is being tiled."""
+
+    def __init__(self, bar: Any, slides: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("slides", total=slides, size="", speed="")
+        self._running: dict[str, _BarProgress] = {}
+
+    def result(self, result: "SlideResult") -> None:
+        from rich.text import Text
+
+        if (running := self._running.pop(result.slide, None)) is not None:
+            running.remove()
+        self._bar.advance(self._task)
+        self._bar.console.print(Text(printable(result_line(result))))
+
+    def progress(self, slide: str, progress: "Progress") -> None:
+        if slide not in self._running:
+            self._running[slide] = _BarProgress(self._bar, printable(Path(slide).name))
+        self._running[slide](progress)
+
+
 class _BarProgress:
     """Moves a progress bar of rich."""
 
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: Any, name: str = "tiles") -> None:
         self._bar = bar
-        self._task = bar.add_task("tiles", total=None, size="", speed="")
+        self._task = bar.add_task(name, total=None, size="", speed="")
         self._begin = time.perf_counter()
 
     def __call__(self, progress: "Progress") -> None:
@@ -64,6 +135,10 @@ class _BarProgress:
             size=size_bytes(progress.bytes_written),
             speed=bytes_per_second(progress.bytes_written / seconds),
         )
+
+    def remove(self) -> None:
+        """Take the bar away."""
+        self._bar.remove_task(self._task)
 
 
 class _PlainProgress:
@@ -79,7 +154,7 @@ class _PlainProgress:
             return
         self._last = now
         seconds = max(1e-6, now - self._begin)
-        click.echo(
+        say(
             f"{counted(progress.tiles_done)}/{counted(progress.tiles_total)} tiles, "
             f"{tiles_per_second(progress.tiles_done / seconds)}, "
             f"{bytes_per_second(progress.bytes_written / seconds)}",
@@ -98,7 +173,7 @@ def _bar() -> Any:
     )
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may be a file's name
         BarColumn(),
         MofNCompleteColumn(),
         _tiles_per_second_column(),
@@ -115,6 +190,7 @@ def _tiles_per_second_column() -> Any:
 
     class TilesPerSecond(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(tiles_per_second(task.speed or 0))
+            is_tiles = task.fields["size"] != ""
+            return Text(tiles_per_second(task.speed or 0) if is_tiles else "")
 
     return TilesPerSecond()

@@ -9,6 +9,7 @@ from statistics import fmean
 from slidetile.cli.facts import (
     AreaFacts,
     ExportFacts,
+    LeftOutFacts,
     Level0Facts,
     LevelFacts,
     PlanFacts,
@@ -57,7 +58,8 @@ def store_lines(facts: StoreFacts) -> Lines:
         "store": facts["store_path"],
         "slide": facts["slide_name"] or "left out",
         "tiles": counted(facts["tiles"]),
-        "unreadable": counted(facts["unreadable"]),
+        "unreadable": unreadable_tiles(facts),
+        **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
         "codec": facts["codec"],
         "tiles take": size_bytes(facts["tile_bytes"]),
@@ -66,6 +68,19 @@ def store_lines(facts: StoreFacts) -> Lines:
         **_level_0(facts["level_0"]),
         **_quality(facts["quality"]),
     }
+
+
+def unreadable_tiles(facts: StoreFacts) -> str:
+    """Return the number of unreadable tiles, and why they are unreadable."""
+    number = counted(facts["unreadable"])
+    why = (f"{each['reason']}: {counted(each['tiles'])}" for each in facts["unreadable_reasons"])
+    return f"{number} ({', '.join(why)})" if facts["unreadable_reasons"] else number
+
+
+def _replaced(facts: StoreFacts) -> Lines:
+    """Return the line about blocks that were empty or damaged, if there are any."""
+    blocks = (f"{counted(b['blocks'])} of level {b['level']}" for b in facts["replaced_blocks"])
+    return {"damaged blocks": ", ".join(blocks)} if facts["replaced_blocks"] else {}
 
 
 def plan_lines(facts: PlanFacts) -> Lines:
@@ -77,6 +92,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "grid": f"{grid} tiles of {facts['tile_size_px']} px",
         "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        **_left_out(facts["left_out"]),
         "codec": facts["codec"],
         "store takes": size_bytes(facts["store_bytes"]),
         "time": duration(facts["seconds"]),
@@ -93,6 +109,7 @@ def tile_lines(facts: TileFacts) -> Lines:
         return {"already done": "this slide with these settings; nothing was written", **lines}
     return {
         **lines,
+        **_left_out(facts["left_out"]),
         "time": duration(facts["seconds"]),
         "memory": f"{size_bytes(memory['peak_bytes'])} at most",
         "budget": f"{size_bytes(memory['budget_bytes'])}, throttled {memory['throttled']} times",
@@ -106,6 +123,11 @@ def export_lines(facts: ExportFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "file": size_bytes(facts["file_bytes"]),
     }
+
+
+def _left_out(facts: Sequence[LeftOutFacts]) -> Lines:
+    """Return the line about what filters dropped, if they dropped anything."""
+    return {"left out": "; ".join(each["message"] for each in facts)} if facts else {}
 
 
 def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:

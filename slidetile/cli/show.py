@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from slidetile.cli.plain import printable
 from slidetile.cli.quantities import counted, duration, size_bytes
+from slidetile.cli.streams import document_stream
 
 if TYPE_CHECKING:
     from slidetile.cohort.batch import SlideResult
@@ -23,9 +25,14 @@ def promise_json(context: click.Context, *, as_json: bool) -> None:
     context.meta[_AS_JSON] = as_json
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line. All text that may come from files is printed by this, or by rich below."""
+    click.echo(printable(text), err=err)
+
+
 def show_document(facts: Mapping[str, Any]) -> None:
     """Print facts as JSON."""
-    click.echo(json.dumps(facts, indent=2, allow_nan=False))
+    click.echo(json.dumps(facts, indent=2, allow_nan=False), file=document_stream())
 
 
 def show_facts(facts: Mapping[str, Any], lines: Mapping[str, str], *, as_json: bool) -> None:
@@ -35,7 +42,14 @@ def show_facts(facts: Mapping[str, Any], lines: Mapping[str, str], *, as_json: b
         return
     width = max(map(len, lines))
     for name, text in lines.items():
-        click.echo(f"{name:{width}}  {text}")
+        say(f"{name:{width}}  {text}")
+
+
+def tell_failure(error: Exception) -> None:
+    """Report that one of several failed, and go on."""
+    from slidetile.errors import explain
+
+    say(f"error: {explain(error)}", err=True)
 
 
 def show_error(kind: str, message: str) -> None:
@@ -56,30 +70,35 @@ def fail(message: str, *, kind: str) -> NoReturn:
         The name of the error's class, for machines.
     """
     show_error(kind, message)
-    click.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
     sys.exit(FAILED)
 
 
 def warn(message: str) -> None:
     """Print a warning, and go on."""
-    click.echo(f"warning: {message}", err=True)
+    say(f"warning: {message}", err=True)
 
 
-def show_findings(findings: Sequence["Finding"]) -> None:
-    """Print the findings of `verify`, one on each line, and their number."""
+def show_findings(findings: Sequence["Finding"], *, store: str | None = None) -> None:
+    """Print the findings of `verify`, one on each line, and their number.
+
+    ``store`` begins each line, where there are several.
+    """
+    where = "" if store is None else f"{store}: "
     for finding in findings:
-        click.echo(str(finding))
-    click.echo(f"findings: {counted(len(findings))}")
+        say(f"{where}{finding}")
+    say(f"{where}findings: {counted(len(findings))}")
 
 
-def show_result(result: "SlideResult") -> None:
-    """Print the result of one slide of a batch."""
+def result_line(result: "SlideResult") -> str:
+    """Return the line about one slide of a batch."""
     details = result.reason
     if details is None:
         size = size_bytes(result.tile_bytes)
         details = f"{counted(result.tiles)} tiles, {result.codec}, {size}"
-    time = duration(result.seconds)
-    click.echo(f"{result.slide}: {result.status}: {details} ({time})", err=True)
+    # What was left out of a slide that has tiles is logged, and in the table.
+    note = "" if result.tiles or result.note is None else f": {result.note}"
+    return f"{result.slide}: {result.status}: {details} ({duration(result.seconds)}){note}"
 
 
 def show_results(results: Sequence["SlideResult"]) -> None:
@@ -88,12 +107,13 @@ def show_results(results: Sequence["SlideResult"]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    slide, reason = (Column(name, overflow="fold") for name in ("slide", "reason"))
+    slide, reason = (Column(name, overflow="fold") for name in ("slide", "reason or note"))
     table = Table(slide, "status", "tiles", "unreadable", "size", "time", reason)
     for result in results:
         numbers = counted(result.tiles), counted(result.unreadable), size_bytes(result.tile_bytes)
-        cells = result.slide, result.status, *numbers, duration(result.seconds), result.reason or ""
-        table.add_row(*map(Text, cells))
+        why = result.reason or result.note or ""
+        cells = result.slide, result.status, *numbers, duration(result.seconds), why
+        table.add_row(*(Text(printable(text)) for text in cells))
     console = Console()
     if not console.is_terminal:
         console.width = table.__rich_measure__(console, console.options.update(width=9999)).maximum

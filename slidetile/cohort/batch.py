@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from slidetile.cohort.folder import find_slides, store_names
+from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
 from slidetile.errors import explain
+from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
 from slidetile.runtime.processes import ProcessDiedError, in_processes
+from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_place
@@ -70,6 +73,14 @@ class SlideResult:
 
     reason: str | None = None
     """Why the slide failed, in one line; None where it did not."""
+
+    note: str | None = None
+    """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
+    where there is nothing."""
+
+    left_out: str | None = None
+    """What no tile holds, and which option keeps it, in one line; None where nothing was left out,
+    or where the store was there before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +157,14 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     ValueError
         ``processes`` is negative, ``workers`` less than 1, ``timeout_s`` not above 0, or given
         with ``processes`` of 0.
-    StoreBusyError, OSError
-        The output folder cannot be made, or the summary cannot be written.
+    SlideError
+        The whole file system was to be searched.
+    StoreError, OSError
+        The output folder is an address or cannot be made, or the summary cannot be written.
     """
     _check_times(processes, timeout_s)
     threads = worker_count(workers, processes=max(1, processes))
-    folder = Path(out)
+    folder = local_path(out)
     check_place(folder / SUMMARY_NAME)
     folder.mkdir(parents=True, exist_ok=True)
     summary = Summary(folder, [field.name for field in fields(SlideResult)])
@@ -237,7 +250,9 @@ class _Job(NamedTuple):
 
     def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
         done = self._done_before()
-        store = self._tiled(on_progress) if done is None else done  # a store of 0 tiles is false
+        plans: list[TilePlan] = []
+        # A store of 0 tiles is false.
+        store = self._tiled(on_progress, plans.append) if done is None else done
         unreadable = store.unreadable
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
@@ -249,9 +264,13 @@ class _Job(NamedTuple):
             unreadable=unreadable,
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
+            note=store_note(store),
+            left_out="; ".join(str(each) for plan in plans for each in plan.left_out) or None,
         )
 
-    def _tiled(self, on_progress: OnSlideProgress | None) -> TileStore:
+    def _tiled(
+        self, on_progress: OnSlideProgress | None, on_plan: Callable[[TilePlan], None]
+    ) -> TileStore:
         return tile_slide(
             self.here / self.slide,
             self.here / self.store,
@@ -259,6 +278,7 @@ class _Job(NamedTuple):
             workers=self.workers,
             options=self._options,
             on_progress=None if on_progress is None else self._now_and_then(on_progress),
+            on_plan=on_plan,
         )
 
     def _now_and_then(self, on_progress: OnSlideProgress) -> OnProgress:

@@ -1,16 +1,20 @@
-"""Which slides a folder holds, and what their stores are called.
+"""Which files of a folder are slides, and what their stores are called.
 
 Knows paths and suffixes. Does not open slides.
 """
 
 import itertools
+import logging
 import os
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from slidetile.errors import SlideError, explain
 from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX
+
+_log = logging.getLogger(__name__)
 
 _TIFF_SUFFIXES = {".svs", ".svslide", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".scn", ".bif"}
 _OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}
@@ -20,20 +24,150 @@ SUFFIXES = frozenset(_TIFF_SUFFIXES | _OTHER_SUFFIXES)
 _DICOM_HEAD_BYTES = 1 << 16
 _SERIES_UID_TAG = b"\x20\x00\x0e\x00UI"
 
+MOST_NAMED = 5
+"""Files of a kind that are named where they are left out; the others are counted."""
+
 
 def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the slides among ``paths`` and in the folders among them, each once.
 
-    Folders are searched with all their subfolders, by suffix, in alphabetical order; stores are
-    not entered. The files of a DICOM series open as one slide, so only its first file is returned.
-    Files given by name are returned unchanged, whether they exist or not, so that each gets a row
-    in the summary.
+    Folders are searched with all their subfolders, by suffix, in alphabetical order, and then the
+    folders that they link to, each once; stores are not entered. The files of a DICOM series open
+    as one slide, so only its first file is returned. Hidden files, and folders that cannot be read,
+    are left out with a warning. Files given by name are returned unchanged, whether they exist or
+    not, so that each gets a row in the summary.
+
+    Raises
+    ------
+    SlideError
+        A folder is the root of the file system.
     """
+    search = _Search()
     slides: dict[str, Path] = {}
     for path in map(Path, paths):
-        for slide in _search(path) if path.is_dir() else [path]:
+        for slide in search.folder(path) if path.is_dir() else [path]:
             slides.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
+    search.warn()
     return list(slides.values())
+
+
+def nothing_found(paths: Sequence[str | os.PathLike[str]]) -> str:
+    """Return why `find_slides` finds nothing in folders, in one line for people."""
+    search = _Search()
+    for path in map(Path, paths):
+        search.folder(path)
+    found = []
+    if search.hidden:
+        found.append(f"hidden files with a slide's suffix: {len(search.hidden)}")
+    if search.others:
+        suffixes = ", ".join(sorted(search.others)[:MOST_NAMED])
+        found.append(f"files with other suffixes: {search.others.total()} ({suffixes})")
+    if search.stores:
+        found.append(f"stores, which are made already: {search.stores}")
+    remedy = ". Give a file by its name to try it all the same" if found else ""
+    where = ", ".join(map(str, paths))
+    return f"no slides found in {where}{': ' if found else ''}{'; '.join(found)}{remedy}"
+
+
+def stores_in(folder: Path) -> list[Path]:
+    """Return the stores that lie in a folder, finished or damaged, by name; not those below."""
+    paths = (path for path in folder.iterdir() if path.suffix == STORE_SUFFIX)
+    return sorted(path for path in paths if path.is_dir())
+
+
+class _Search:
+    """A search for slides, and what it leaves out."""
+
+    def __init__(self) -> None:
+        self.hidden: list[Path] = []
+        self.others: Counter[str] = Counter()
+        """Files that are no slides, by suffix."""
+        self.stores = 0
+        self._seen: set[tuple[int, int]] = set()
+
+    def folder(self, top: Path) -> list[Path]:
+        """Return the slides in a folder, and then those in the folders it links to.
+
+        Raises
+        ------
+        SlideError
+            It is the root of the file system.
+        """
+        if os.path.realpath(top) == os.sep:
+            raise SlideError(
+                f"{top} is the whole file system, which is not searched: name the folder of the "
+                "slides."
+            )
+        slides: dict[tuple[Path, bytes] | Path, Path] = {}
+        links = self._walk(top, slides)
+        for link in links:  # which grows
+            if self._is_to_follow(link, top):
+                links += self._walk(link, slides)
+        return list(slides.values())
+
+    def warn(self) -> None:
+        """Tell what was left out, and how to get it."""
+        if self.hidden:
+            count, names = len(self.hidden), ", ".join(map(str, self.hidden[:MOST_NAMED]))
+            _log.warning(
+                "hidden files with a slide's suffix, left out: %d (%s%s); a file given by its name "
+                "is tiled.",
+                *(count, names, ", …" if count > MOST_NAMED else ""),
+            )
+
+    def _walk(self, top: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> list[Path]:
+        """Collect the slides of a folder; return the folders that it links to."""
+        links: list[Path] = []
+        for parent, folders, files in os.walk(top, onerror=_warn_of_folder):
+            if not self._is_new(parent):
+                folders.clear()
+                continue
+            stores = [name for name in folders if name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX))]
+            self.stores += sum(name.endswith(STORE_SUFFIX) for name in stores)
+            inner = [Path(parent, name) for name in sorted(set(folders) - set(stores))]
+            links += [path for path in inner if path.is_symlink()]
+            folders[:] = [path.name for path in inner if not path.is_symlink()]
+            for path in (Path(parent, name) for name in sorted(files)):
+                self._collect(path, slides)
+        return links
+
+    def _collect(self, path: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> None:
+        if path.suffix.lower() not in SUFFIXES:
+            self.others[path.suffix or "no suffix"] += 1
+        elif path.name.startswith("."):
+            self.hidden.append(path)
+        else:
+            series = _dicom_series(path)
+            slides.setdefault(path if series is None else (path.parent, series), path)
+
+    def _is_new(self, folder: str) -> bool:
+        """Return whether a folder has not been searched, under this or another name."""
+        try:
+            status = os.stat(folder)  # noqa: PTH116  os.walk yields text
+        except OSError as error:
+            _warn_of_folder(error)
+            return False
+        key = status.st_dev, status.st_ino
+        is_new = key not in self._seen
+        self._seen.add(key)
+        if not is_new:
+            _log.info("%s is searched once, under another name.", folder)
+        return is_new
+
+    def _is_to_follow(self, link: Path, top: Path) -> bool:
+        """Return whether a linked folder is searched: not a store's, and not one above."""
+        target = Path(os.path.realpath(link))
+        if target.name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)):
+            self.stores += 1
+            return False
+        if target in Path(os.path.realpath(top)).parents:
+            _log.warning("%s links to %s, a folder above, and is not searched.", link, target)
+            return False
+        return True
+
+
+def _warn_of_folder(error: OSError) -> None:
+    _log.warning("a folder could not be searched, so its slides are left out: %s", explain(error))
 
 
 def store_name(slide: Path) -> str:
@@ -66,24 +200,14 @@ def store_names(slides: Sequence[Path]) -> list[str]:
             depths[i] += 1
 
 
-def _search(folder: Path) -> list[Path]:
-    slides: dict[tuple[Path, bytes] | Path, Path] = {}
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)))
-        for name in sorted(files):
-            path = Path(parent, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                series = _dicom_series(path)
-                slides.setdefault(path if series is None else (path.parent, series), path)
-    return list(slides.values())
-
-
 def _dicom_series(path: Path) -> bytes | None:
     """Return the SeriesInstanceUID of a DICOM file, or None where there is none.
 
     Whole-slide files are explicit little-endian (DICOM PS3.5), so in the file the element
     (0020,000E) begins with its tag, its type and a 16-bit length.
     """
+    if not path.is_file():  # opening a pipe would wait for its writer
+        return None
     try:
         with path.open("rb") as file:
             head = file.read(_DICOM_HEAD_BYTES)

@@ -34,6 +34,9 @@ class ShardRecord:
     unreadable: Mapping[int, str] = field(default_factory=dict)
     """What is wrong with the chunks whose pixels could not be read, by the chunk's place."""
 
+    averaged: tuple[int, ...] = ()
+    """The places of chunks that were averaged from the next finer level."""
+
 
 class Ledger:
     """The length and checksum of every chunk of level 0, as arrays over its chunk grid."""
@@ -54,7 +57,9 @@ class Ledger:
                 *record.chunks.values(), strict=True
             )
         for place, reason in record.unreadable.items():
-            self._unreadable[self._cells(record.shard, [place])] = self._number_of(reason)
+            cell = self._cells(record.shard, [place])
+            self._stored_bytes[cell] = self._crc32c[cell] = 0  # if it was stored before
+            self._unreadable[cell] = self._number_of(reason)
 
     def _number_of(self, reason: str) -> int:
         """Return the number of a reason; those beyond `MOST_REASONS` are one."""

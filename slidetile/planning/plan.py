@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.planning._cells import main_pieces, slide_grid, tissue_fractions
+from slidetile.planning._left_out import left_out_of
 from slidetile.planning.subset import fullest, sampled
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster import drawing as preview
@@ -18,6 +19,7 @@ from slidetile.raster.grid import TileGrid
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
+from slidetile.tissue.left_out import LeftOut, tell
 from slidetile.tissue.mask import TissueMask
 
 
@@ -74,6 +76,10 @@ class TilePlan:
 
     tissue_pieces: NDArray[np.int32]
     """Label of the tissue piece that covers most of each tile."""
+
+    left_out: tuple[LeftOut, ...] = ()
+    """What every filter dropped on the way from the slide to these tiles; plans are compared
+    without it."""
 
     def __post_init__(self) -> None:
         for name in ("columns", "rows", "tissue_fractions", "tissue_pieces"):
@@ -161,6 +167,7 @@ class TilePlan:
             "tile size": f"{self.spec.size} px",
             "at least": f"{self.spec.min_tissue_fraction:.0%} tissue",
             "tissue pieces": len(self.tissue.pieces),
+            **({"left out": "; ".join(map(str, self.left_out))} if self.left_out else {}),
         }
         picture = self.picture(longest_side_px=preview.NOTEBOOK_SIDE_PX)
         return preview.card("Tile plan", facts, picture)
@@ -219,6 +226,8 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
     elif spec.max_tiles is not None:
         chosen = fullest(columns, rows, fractions[rows, columns], spec.max_tiles)
         rows, columns = rows[chosen], columns[chosen]
+    left_out = left_out_of(tissue, grid, fractions, spec, len(rows))
+    tell(left_out, slide.source.name)
     return TilePlan(
         tissue=tissue,
         spec=spec,
@@ -226,4 +235,5 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
         rows=rows.astype(np.int32),
         tissue_fractions=fractions[rows, columns].astype(np.float32),
         tissue_pieces=main_pieces(tissue, grid, columns, rows),
+        left_out=(*tissue.left_out, *left_out),
     )

@@ -3,6 +3,7 @@
 Knows chunks and where tiles are. Does not know slides, files or tables.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -66,6 +67,9 @@ SATURATED = 8
 """HSV saturation, 0–255, above which a pixel counts as saturated: CLAM's default threshold of
 tissue (Lu et al., Nat. Biomed. Eng. 5, 2021)."""
 
+Cell = tuple[int, int]
+"""(column, row) of a chunk."""
+
 Span = tuple[int, int, int]
 """(number of a row or column of tiles, first pixel, first pixel beyond) along one axis."""
 
@@ -120,20 +124,35 @@ class TileMeasure:
         self._column_spans = _spans(columns, (grid.width, grid.chunk_width), x, factor)
         self._totals = np.zeros((_QUANTITIES, len(regions)), np.int64)
 
-    def add(self, shards: Iterable[Shard], read: ReadShard, *, workers: int) -> None:
+    def add(
+        self,
+        shards: Iterable[Shard],
+        read: ReadShard,
+        *,
+        workers: int,
+        damaged: set[Cell] | None = None,
+    ) -> None:
         """Measure the stored chunks of shards.
+
+        Parameters
+        ----------
+        shards, read, workers
+            As in `measure_quality`.
+        damaged
+            Takes the (column, row) of the chunks that do not decode, and are not measured.
 
         Raises
         ------
         DamagedChunkError
-            A chunk is damaged.
+            A chunk is damaged, and there is no ``damaged``.
         """
         chunks = (
             (self._level.grid.chunk_cell(shard, place), payload)
             for shard in shards
             for place, payload in read(shard).items()
         )
-        for tiles, values in map_in_order(self._measure, chunks, workers=workers):
+        measure = functools.partial(self._measure, damaged)
+        for tiles, values in map_in_order(measure, chunks, workers=workers):
             self._totals[:, tiles] += values
 
     def columns(self) -> Quality:
@@ -145,7 +164,7 @@ class TileMeasure:
         names = [name for name in QUALITY_COLUMNS if name != "pen_fraction"]
         return {n: v.astype(np.float32) for n, v in zip(names, values, strict=True)}
 
-    def _measure(self, chunk: tuple[tuple[int, int], bytes]) -> _Sums:
+    def _measure(self, damaged: set[Cell] | None, chunk: tuple[Cell, bytes]) -> _Sums:
         (column, row), payload = chunk
         grid = self._level.grid
         rows, columns = self._row_spans[row], self._column_spans[column]
@@ -156,6 +175,9 @@ class TileMeasure:
             shape = grid.chunk_height, grid.chunk_width, self._channels
             pixels = self._codec.decode(payload, shape)
         except ValueError as error:
+            if damaged is not None:
+                damaged.add((column, row))
+                return _Sums(tiles[:0], np.empty((_QUANTITIES, 0), np.int64))
             raise DamagedChunkError(
                 f"the chunk at column {column}, row {row} is damaged: {error}"
             ) from error
@@ -254,6 +276,7 @@ def measure_quality(
     shards: Iterable[Shard],
     read: ReadShard,
     workers: int,
+    damaged: set[Cell] | None = None,
 ) -> Quality:
     """Measure a plan's tiles on their stored pixels, so that a resumed run gets the same values.
 
@@ -271,6 +294,8 @@ def measure_quality(
         Reads one shard.
     workers
         Number of threads that decode. The values do not depend on it.
+    damaged
+        Takes the (column, row) of the chunks that do not decode, and are not measured.
 
     Returns
     -------
@@ -280,10 +305,10 @@ def measure_quality(
     Raises
     ------
     DamagedChunkError
-        A chunk is damaged.
+        A chunk is damaged, and there is no ``damaged``.
     """
     overview, regions = plan.tissue.overview, plan.regions
     measure = TileMeasure(regions, level, codec, overview.image.shape[2])
-    measure.add(shards, read, workers=workers)
+    measure.add(shards, read, workers=workers, damaged=damaged)
     pen = pen_fractions(overview.image, regions, scale=overview.downsample, mpp=overview.mpp)
     return {**measure.columns(), "pen_fraction": pen}

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 
@@ -140,7 +141,7 @@ class Resampling:
             )
         if not all(1 <= factor <= LARGEST_FACTOR for factor in self.factor):
             x, y = map(float, self.factor)
-            raise ValueError(
+            raise UnfitChoiceError(
                 f"Pixels are averaged by factors from 1 to {LARGEST_FACTOR}, not {x:g}×{y:g}."
             )
 

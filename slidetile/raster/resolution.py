@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.averaging import Resampling
 
 FINEST_MPP, COARSEST_MPP = 0.05, 50.0
@@ -77,7 +78,7 @@ def choose_rescaling(
     factors = [_factors(size, sizes[0], slide_mpp, mpp) for size in sizes]
     level, is_near = choose_level(factors)
     if level is None:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"The slide has {slide_mpp[0]:.4g}×{slide_mpp[1]:.4g} µm per pixel: at {mpp:g} its "
             f"pixels would be made up. Ask for {max(slide_mpp):.4g} or more."
         )
@@ -178,3 +179,20 @@ def whole_factor(whole: tuple[int, int], size: tuple[int, int]) -> int | None:
         return power
     ratio = mean_downsample((whole[0] / size[0], whole[1] / size[1]))
     return min(max(round(ratio), first), last)
+
+
+def covered_size(whole: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (width, height) that a level covers, in pixels of level 0.
+
+    That is a whole multiple of its own size where `whole_factor` finds one: it may end up to one of
+    its pixels before the end of level 0, or behind it. Otherwise it covers level 0.
+
+    Parameters
+    ----------
+    whole
+        (width, height) of level 0.
+    size
+        (width, height) of the level.
+    """
+    factor = whole_factor(whole, size)
+    return whole if factor is None else (size[0] * factor, size[1] * factor)

@@ -2,7 +2,8 @@
 
 The holder of a claim touches its file every few seconds. A holder is dead if its process has ended
 or has been silent for too long, and its claim is then taken over. If it wakes up again, it notices
-this and stops.
+this and stops. Clocks of two hosts may differ by hours, so a time stamp alone decides nothing: one
+that lies ahead is set back, and one that looks old is watched for a while.
 """
 
 import contextlib
@@ -52,6 +53,18 @@ class Seen:
             os.close(file)
             probe.unlink(missing_ok=True)
 
+    def touch(self) -> None:
+        """Set its time stamp to now, unless it is another's by now.
+
+        Raises
+        ------
+        OSError
+            It is gone, or belongs to another user.
+        """
+        with self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime == self.mtime_s:
+                os.utime(file.fileno())
+
 
 def create(path: Path, data: bytes) -> bool:
     """Write a claim's file; return False if it exists already."""
@@ -86,6 +99,12 @@ def look(path: Path) -> Seen | None:
 _ATTEMPTS = 20
 _PAUSE_S = 0.05
 """An attempt fails only if another process acts at the same moment."""
+
+_RELEASES = 3
+"""Attempts to remove a claim: a network drive may fail once."""
+
+_TOLERANCE_S = 1.0
+"""By so much a time stamp may lie ahead, since file systems round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,10 +192,12 @@ class Claim:
             return
         with self._lock:
             self._ended.set()
-            # A claim that cannot be removed gets old and then counts as dead.
-            with contextlib.suppress(OSError):
-                if (seen := look(self.path)) is not None and seen.data == self._data:
-                    self.path.unlink()
+            for _ in range(_RELEASES):
+                # A claim that cannot be removed gets old and then counts as dead.
+                with contextlib.suppress(OSError):
+                    if (seen := look(self.path)) is not None and seen.data == self._data:
+                        self.path.unlink()
+                    return
 
     def _take(self) -> None:
         for _ in range(_ATTEMPTS):
@@ -184,12 +205,29 @@ class Claim:
                 return
             if (seen := look(self.path)) is not None:
                 _refuse_if_alive(self.path, seen, self._times)
+                self._watch(seen)
                 if self._take_over(seen):
                     return
                 time.sleep(_PAUSE_S)
         raise StoreBusyError(
             f"Many processes try to write {_store(self.path)} at once; try again later."
         )
+
+    def _watch(self, old: Seen) -> None:
+        """Check that a holder that seems long silent gives no sign of life while it is watched.
+
+        Raises
+        ------
+        StoreBusyError
+            It does: its clock is behind.
+        """
+        holder = old.holder
+        if holder is not None and holder.is_visible:
+            return  # its process has ended
+        time.sleep(2 * self._times.heartbeat_s)
+        now = look(self.path)
+        if now is not None and (now.data, now.mtime_s) != (old.data, old.mtime_s):
+            raise _busy(self.path, now, "it has just given a sign of life")
 
     def _take_over(self, dead: Seen) -> bool:
         """Replace a dead claim by this one; return False if another process is about to do so.
@@ -271,12 +309,24 @@ def _refuse_if_alive(path: Path, seen: Seen, times: ClaimTimes) -> None:
             )
         return
     silent_s = seen.age_s()
+    takes_over = f"its claim is taken over after {times.dead_after_s:.0f} s"
+    if silent_s < -_TOLERANCE_S:
+        when = f"Its sign of life is dated {-silent_s:.0f} s ahead"
+        try:
+            seen.touch()
+        except OSError:
+            raise _busy(path, seen, f"{when}; if it has ended, delete {path}") from None
+        raise _busy(path, seen, f"{when}, so it counts from now; if it has ended, {takes_over}")
     if silent_s <= times.dead_after_s:
-        raise StoreBusyError(
-            f"{_store(path)} is being written by {_name(seen)}: wait for it, or choose another "
-            f"output. Its last sign of life was {max(0, silent_s):.0f} s ago; if it has "
-            f"ended, its claim is taken over after {times.dead_after_s:.0f} s."
-        )
+        when = f"Its last sign of life was {max(0, silent_s):.0f} s ago"
+        raise _busy(path, seen, f"{when}; if it has ended, {takes_over}")
+
+
+def _busy(path: Path, seen: Seen, more: str) -> StoreBusyError:
+    return StoreBusyError(
+        f"{_store(path)} is being written by {_name(seen)}: wait for it, or choose another output. "
+        f"{more[0].upper()}{more[1:]}."
+    )
 
 
 def _name(seen: Seen) -> str:

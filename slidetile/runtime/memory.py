@@ -1,13 +1,17 @@
 """How many bytes a run may hold at once."""
 
+import logging
+import os
 import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from slidetile.runtime._cgroups import CGROUPS, PROC, groups_of
+
+_log = logging.getLogger(__name__)
 
 USABLE_SHARE = 0.7
 """Share of the free memory that a run may use. The rest is left to the operating system, the page
@@ -42,6 +46,12 @@ class Gauge(Protocol):
         ...
 
 
+class _Used(NamedTuple):
+    resident_bytes: int
+    address_bytes: int
+    data_bytes: int
+
+
 class SystemGauge:
     """Measures the memory of the machine or container that the process runs in.
 
@@ -54,12 +64,11 @@ class SystemGauge:
     def __init__(self, *, proc: Path = PROC, cgroups: Path = CGROUPS) -> None:
         self._proc = proc
         self._cgroups = cgroups
+        self._has_told = False
 
     def resident_bytes(self) -> int:
-        """Return the resident memory of this process."""
-        import psutil
-
-        return int(psutil.Process().memory_info().rss)
+        """Return the resident memory of this process; its peak where no /proc tells."""
+        return self._used().resident_bytes
 
     def available_bytes(self) -> int:
         """Return the bytes that this process could still get.
@@ -68,15 +77,39 @@ class SystemGauge:
         and v1, including the groups above) and what the process's own limits leave (of its address
         space and of its data, ``ulimit -v`` and ``-d``).
         """
+        candidates = [self._free_bytes(), *self._cgroup_headrooms()]
+        used = self._used()
+        if (limit := _soft_limit(resource.RLIMIT_AS)) is not None:
+            candidates.append(limit - used.address_bytes)
+        if (limit := _soft_limit(resource.RLIMIT_DATA)) is not None:
+            candidates.append(limit - used.data_bytes)
+        return max(0, min(candidates))
+
+    def _used(self) -> "_Used":
         import psutil
 
-        candidates = [int(psutil.virtual_memory().available), *self._cgroup_headrooms()]
-        used = psutil.Process().memory_info()
-        if (limit := _soft_limit(resource.RLIMIT_AS)) is not None:
-            candidates.append(limit - int(used.vms))
-        if (limit := _soft_limit(resource.RLIMIT_DATA)) is not None:
-            candidates.append(limit - int(getattr(used, "data", 0)))
-        return max(0, min(candidates))
+        try:
+            used = psutil.Process().memory_info()
+        except (psutil.Error, OSError):
+            self._tell()
+            peak = self.peak_bytes()
+            return _Used(peak, peak, peak)
+        return _Used(int(used.rss), int(used.vms), int(getattr(used, "data", 0)))
+
+    def _free_bytes(self) -> int:
+        import psutil
+
+        try:
+            return int(psutil.virtual_memory().available)
+        except (psutil.Error, OSError):
+            self._tell()
+            return max(0, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+    def _tell(self) -> None:
+        """Say once how memory is measured where the kernel's files are not mounted."""
+        if not self._has_told:
+            self._has_told = True
+            _log.info("no /proc here: memory is what is free, and this process's is its peak")
 
     def peak_bytes(self) -> int:
         """Return the most resident memory of this process, as the kernel counts it."""

@@ -1,11 +1,12 @@
 """A region whose pixels are averaged from a finer level, strip by strip."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from slidetile.raster.averaging import Resampling
-from slidetile.raster.pixels import Pixels, fill_colour
+from slidetile.raster.pixels import Colour, Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.slides._view import fetch_block
 from slidetile.slides.fetched import FetchedPixels
@@ -21,6 +22,33 @@ AHEAD_BYTES = 4 << 20
 """Bytes that are read ahead, plus one strip; the rest is read when it is decoded."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinerLevel:
+    """What is averaged."""
+
+    channels: int
+    """Channels of its pixels."""
+
+    tile_height_px: int | None
+    """Height of its native tiles, or None if it has none."""
+
+    fetch: Callable[[Region], FetchedPixels]
+    """Reads the bytes of a region, in its own pixels."""
+
+    background: Callable[[], Colour]
+    """Finds the colour beside it."""
+
+    @classmethod
+    def of(cls, slide: Slide, level: int) -> "FinerLevel":
+        """Return a level of a slide."""
+        return cls(
+            channels=slide.channels,
+            tile_height_px=slide.levels[level].tile_height_px,
+            fetch=lambda strip: fetch_block(slide, strip, level),
+            background=lambda: slide.background,
+        )
+
+
 class AveragedPixels:
     """A region of averaged pixels; the first of its source bytes are in memory.
 
@@ -30,8 +58,8 @@ class AveragedPixels:
 
     Parameters
     ----------
-    slide, level
-        The source.
+    source
+        The finer level.
     resampling
         How it is averaged.
     region
@@ -43,26 +71,25 @@ class AveragedPixels:
         The file could not be read.
     """
 
-    def __init__(self, slide: Slide, level: int, resampling: Resampling, region: Region) -> None:
+    def __init__(self, source: FinerLevel, resampling: Resampling, region: Region) -> None:
         self._region = region
         self._inside = region.intersection(Region.from_edges(0, 0, *resampling.size))
-        self._background = None if self._inside == region else slide.background
-        self._slide = slide
-        self._level = level
+        self._background = None if self._inside == region else source.background()
+        self._source = source
         self._resampling = resampling
         self._ahead: dict[Region, FetchedPixels] = {}
         self.nbytes = 0
         for strip in (strip for column in self._columns() for strip in self._strips(column)):
             if self.nbytes >= AHEAD_BYTES:
                 break
-            self._ahead[strip] = fetch_block(slide, strip, level)
+            self._ahead[strip] = source.fetch(strip)
             self.nbytes += self._ahead[strip].nbytes
 
     def crop(self, part: Region) -> "AveragedPixels":
         """Return a part of it; its source is read again, since its strips differ."""
         x, y = self._region.x + part.x, self._region.y + part.y
         moved = Region(x=x, y=y, width=part.width, height=part.height)
-        return AveragedPixels(self._slide, self._level, self._resampling, moved)
+        return AveragedPixels(self._source, self._resampling, moved)
 
     def pixels(self, out: Pixels | None = None) -> Pixels:
         """Decode the source and average it; ``out`` may have any strides.
@@ -70,9 +97,11 @@ class AveragedPixels:
         Raises
         ------
         SlideReadError
-            Part of the source could not be read or decoded.
+            The file could not be read.
+        DamagedPixelsError
+            Part of the source does not decode.
         """
-        shape = self._region.height, self._region.width, self._slide.channels
+        shape = self._region.height, self._region.width, self._source.channels
         result = np.empty(shape, np.uint8) if out is None else out
         if self._background is not None:
             fill_colour(result, self._background)
@@ -104,11 +133,11 @@ class AveragedPixels:
         """Return an array for the highest strip and the rows kept from the one before."""
         strips = list(self._strips(column))
         rows = max(strip.height for strip in strips) + int(self._resampling.factor[1]) + 2
-        return np.empty((rows, strips[0].width, self._slide.channels), np.uint8)
+        return np.empty((rows, strips[0].width, self._source.channels), np.uint8)
 
     def _fetched(self, strip: Region) -> FetchedPixels:
         ahead = self._ahead.get(strip)
-        return fetch_block(self._slide, strip, self._level) if ahead is None else ahead
+        return self._source.fetch(strip) if ahead is None else ahead
 
     def _columns(self) -> Iterator[Region]:
         """Cut the region so that the source of each part is narrow enough for a strip."""
@@ -123,8 +152,8 @@ class AveragedPixels:
     def _strips(self, column: Region) -> Iterator[Region]:
         """Cut a column's source, in its own pixels, between native tiles where that is possible."""
         source = self._resampling.source_region(column)
-        tile = self._slide.levels[self._level].tile_height_px or 1
-        height = max(1, STRIP_BYTES // (source.width * self._slide.channels))
+        tile = self._source.tile_height_px or 1
+        height = max(1, STRIP_BYTES // (source.width * self._source.channels))
         height = height // tile * tile or height
         y = source.y
         while y < source.bottom:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from slidetile.errors import SlideReadError
 from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 
@@ -23,12 +22,14 @@ def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> 
     size
         (width, height) of the slide's coarsest level; a large level is sampled.
     read
-        Reads a region that is given in pixels of that level.
+        Reads a region that is given in pixels of that level; what is damaged counts as white.
+
+    Raises
+    ------
+    SlideReadError
+        The file could not be read.
     """
-    try:
-        brightest = [read(region).max(axis=2).ravel() for region in _samples(*size)]
-    except SlideReadError:
-        return WHITE
+    brightest = [read(region).max(axis=2).ravel() for region in _samples(*size)]
     return BLACK if np.median(np.concatenate(brightest)) < _DARK else WHITE
 
 

@@ -6,6 +6,7 @@ from slidetile.raster.pixels import Colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Level, Slide, Source
 
 
@@ -80,6 +81,11 @@ class SlideView(Slide):
         """The slide's scan area, in pixels of the view's level 0, rounded outward."""
         return self._original.scan_area.rescaled(self._original.levels[0].size, self.levels[0].size)
 
+    @property
+    def replaced(self) -> Replaced:
+        """The blocks of the slide that were replaced so far."""
+        return self._original.replaced
+
     def close(self) -> None:
         """Close the slide. Closing twice is allowed."""
         self._original.close()
@@ -96,7 +102,7 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     SlideReadError
         The file could not be read.
     """
-    size, whole = slide.levels[level].size, slide.levels[0].size
+    size, whole = slide.levels[level].size, slide.covered_size(level)
     asked = block.rescaled(size, whole, rounding="inward")
     if asked is None or slide.level_region(asked, level) != block:
         asked = block.rescaled(size, whole)

@@ -31,7 +31,7 @@ class FetchedPixels(Protocol):
 
         Raises
         ------
-        SlideReadError
+        DamagedPixelsError
             Part of the region does not decode.
         """
         ...

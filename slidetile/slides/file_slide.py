@@ -7,12 +7,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
-from slidetile.errors import SlideReadError
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 from slidetile.slides._background import find_background
+from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide, Source
 
 _MIB = 1 << 20
@@ -38,7 +40,7 @@ def read_source(path: Path) -> Source:
                 file.seek(start)
                 digest.update(file.read(_MIB))
     except OSError as error:
-        raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(path, error) from error
     name = os.fsencode(path.name).decode(errors="replace")  # JSON holds text only
     return Source(name=name, size_bytes=size, fingerprint=digest.hexdigest())
 
@@ -77,6 +79,7 @@ class FileSlide(Slide):
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()
+        self._replaced = Replaced()
         self._is_closed = False
 
     def __reduce__(self) -> tuple[Callable[..., "FileSlide"], tuple[object, ...]]:
@@ -102,7 +105,27 @@ class FileSlide(Slide):
         self._check_open()
         number = range(len(self.levels))[level]
         asked = self.level_region(region, number)
+        if number:
+            return self.fetch_shown(asked, level=number)
         return self.fetch_level(asked, number, lambda: self.background)
+
+    def fetch_shown(
+        self, region: Region, *, level: int, replaced: Replaced | None = None
+    ) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
+        self._check_open()
+        return FilledPixels.read(
+            self,
+            region,
+            level,
+            background=lambda: self.background,
+            replaced=self._replaced if replaced is None else replaced,
+        )
+
+    @property
+    def replaced(self) -> Replaced:
+        """The blocks that were replaced so far, being empty or damaged."""
+        return self._replaced
 
     def close(self) -> None:
         """Read no more. Closing twice is allowed; a reader that holds the file releases it, too."""
@@ -136,7 +159,10 @@ class FileSlide(Slide):
 
     def _on_white(self, region: Region) -> Pixels:
         """Read a region of the coarsest level as it looks on a white background."""
-        return self.fetch_level(region, len(self.levels) - 1, lambda: WHITE).pixels()
+        level = len(self.levels) - 1
+        return FilledPixels.read(
+            self, region, level, background=lambda: WHITE, replaced=Replaced()
+        ).pixels()
 
 
 def _reopen(

@@ -11,7 +11,6 @@ import numpy as np
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
-from slidetile.slides.overview import read_level
 from slidetile.slides.slide import Slide
 
 _SOURCE_SIDE_PX = 2048
@@ -58,15 +57,16 @@ def read_frame(slide: Slide, frame: Frame) -> Pixels:
     Raises
     ------
     SlideReadError
-        Part of the frame could not be read.
+        The file could not be read; what does not decode is replaced as in `read_overview`.
     """
     assert slide.mpp is not None, "a frame lies on a slide of known resolution"
     number = _level(slide, frame.mpp)
     level = slide.levels[number]
     # Level pixels per frame pixel, along both axes.
+    covered = slide.covered_size(number)
     scale = (
-        frame.mpp / slide.mpp[0] * level.width / slide.width,
-        frame.mpp / slide.mpp[1] * level.height / slide.height,
+        frame.mpp / slide.mpp[0] * level.width / covered[0],
+        frame.mpp / slide.mpp[1] * level.height / covered[1],
     )
     step = max(1, int(_SOURCE_SIDE_PX / max(scale)) - 4)
     pixels = np.empty((frame.height, frame.width, slide.channels), np.uint8)
@@ -97,7 +97,7 @@ def _read(slide: Slide, number: int, scale: tuple[float, float], frame: Frame) -
         math.ceil(right) + across,
         math.ceil(bottom) + down,
     )
-    pixels = read_level(slide, block, number)
+    pixels = slide.fetch_shown(block, level=number).pixels()
     image = Image.fromarray(pixels[..., 0] if slide.channels == 1 else pixels)
     box = (left - block.x, top - block.y, right - block.x, bottom - block.y)
     size = (frame.width, frame.height)

@@ -1,6 +1,6 @@
 """How large a slide may be, whichever reader opens it: asked before memory is taken."""
 
-from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.reader import FinalRefusalError, LargeBlockError
 
 _SIDE_LIMIT_PX = 1 << 22
 """Longest side of an image: 210 mm at the finest plausible 0.05 µm per pixel."""
@@ -38,10 +38,10 @@ def check_block(width: int, height: int, samples: int, kind: str = "tiles") -> N
 
     Raises
     ------
-    FinalRefusalError
+    LargeBlockError
         To decode it would take more memory than any scanner's blocks.
     """
     if width * height * samples > _BLOCK_LIMIT_BYTES:
-        raise FinalRefusalError(
+        raise LargeBlockError(
             f"its {kind} are {width}×{height} pixels, more than {_BLOCK_LIMIT_BYTES >> 20} MiB each"
         )

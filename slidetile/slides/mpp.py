@@ -1,6 +1,7 @@
 """Which values of micrometres per pixel are plausible."""
 
 import logging
+import math
 from pathlib import Path
 
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
@@ -30,12 +31,41 @@ def is_plausible_mpp(mpp: float) -> bool:
     return FINEST_MPP <= mpp <= COARSEST_MPP
 
 
+_REMEDY = (
+    "If you know the scanner's value, give it: --slide-mpp on the command line, slide_mpp of a "
+    "recipe, mpp of open_slide."
+)
+_USUAL_UM = 10.0
+"""Objective power times µm per pixel, of nearly all scanners: 40× has 0.25, 20× has 0.5."""
+
+_USUAL_RATIO = 1.7
+"""Scanners lie within this: 20× with 0.345, 40× with 0.17."""
+
+
 def choose_mpp(
     given: float | tuple[float, float] | None,
     stored: tuple[float, float] | None,
     path: Path,
+    *,
+    objective_power: float | None = None,
+    obstacle: str | None = None,
 ) -> tuple[float, float] | None:
     """Return the mpp to use, as (x, y), or None if it is unknown.
+
+    Warns of a stored value that is impossible, and of one that the objective contradicts.
+
+    Parameters
+    ----------
+    given
+        What the user gives instead of the file's value.
+    stored
+        The file's value.
+    path
+        The file.
+    objective_power
+        The objective's nominal magnification, if the file states it.
+    obstacle
+        Why what the file says of its resolution cannot be understood.
 
     Raises
     ------
@@ -44,12 +74,30 @@ def choose_mpp(
     """
     if given is not None:
         return check_mpp(given)
-    if stored is None or all(map(is_plausible_mpp, stored)):
-        return stored
-    _log.warning(
-        "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–50: ignored. "
-        "If you know the scanner's value, give mpp=….",
-        path.name,
-        *stored,
-    )
-    return None
+    if stored is None:
+        if obstacle:
+            _log.warning("The mpp of %s is unknown: %s. %s", path.name, obstacle, _REMEDY)
+        return None
+    if not all(map(is_plausible_mpp, stored)):
+        _log.warning(
+            "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–50: ignored. %s",
+            *(path.name, *stored, _REMEDY),
+        )
+        return None
+    _compare(stored, objective_power, path)
+    return stored
+
+
+def _compare(stored: tuple[float, float], power: float | None, path: Path) -> None:
+    """Warn where the objective power and the mpp contradict each other."""
+    mpp = (stored[0] + stored[1]) / 2
+    if power is None or not power > 0:
+        return
+    usual = _USUAL_UM / power
+    ratio = max(mpp / usual, usual / mpp)
+    if ratio > _USUAL_RATIO and math.isfinite(ratio):
+        _log.warning(
+            "%s says it was scanned at %g× and has %.4g µm per pixel, but %g× usually has %.3g: "
+            "they differ %.3g times, and the µm are used. %s",
+            *(path.name, power, mpp, power, usual, ratio, _REMEDY),
+        )

@@ -1,17 +1,28 @@
 """Open whole slides: a file's content decides which reader opens it, never its name."""
 
 import os
+import re
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
-from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, Reader
+from slidetile.slides.reader import (
+    HEAD_BYTES,
+    FinalRefusalError,
+    OtherReaderError,
+    Reader,
+    conversion,
+)
 from slidetile.slides.readers import READERS, named_reader
 from slidetile.slides.slide import Slide
 
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+"""How addresses begin; one letter is a drive of Windows."""
+
 
 def open_slide(
-    path: str | os.PathLike[str],
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
     *,
     reader: str | Reader | None = None,
     mpp: float | tuple[float, float] | None = None,
@@ -21,7 +32,7 @@ def open_slide(
     Parameters
     ----------
     path
-        The slide's file; of a DICOM series, any one of its files.
+        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files.
     reader
         "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
         reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), and
@@ -48,9 +59,21 @@ def open_slide(
     chosen = named_reader(reader) if isinstance(reader, str) else reader
     if mpp is not None:
         mpp = check_mpp(mpp)
-    file = Path(path)
+    file = Path(_local(os.fsdecode(path)))
     _check_file(file)
     return _open_any(file, mpp) if chosen is None else chosen.open(file, mpp=mpp)
+
+
+def _local(path: str) -> str:
+    """Return a path; refuse an address, whose slashes a `Path` may have joined already."""
+    address = _ADDRESS.match(path)
+    if address is None or os.path.lexists(path):
+        return path
+    whole = f"{address[1]}://{path[address.end() :]}"
+    raise SlideReadError(
+        f"{whole} is an address, not a local path: slidetile reads files only, so download it, or "
+        "mount where it lies and give the path there."
+    )
 
 
 def _check_file(path: Path) -> None:
@@ -94,7 +117,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
     except OSError as error:
-        raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(path, error) from error
 
 
 def _no_reader(
@@ -107,7 +130,7 @@ def _no_reader(
     remedy = "Is it a whole slide, and complete?"
     # OpenSlide, the last, refuses whatever it does not know; the others know what they refuse.
     if any(not isinstance(error, OtherReaderError) for error in refusals[:-1]):
-        remedy = 'Convert it to a tiled 8-bit TIFF, for example with "vips tiffsave".'
+        remedy = conversion(path)
     return UnsupportedSlideError(
         f"{path.name} cannot be opened: {', and '.join(reasons)}. {remedy}"
     )

@@ -4,16 +4,17 @@ Knows slides and how to shrink them by whole factors. Does not know what the ima
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from slidetile.choices import TISSUE_MPP
+from slidetile.choices import TISSUE_MPP, UnfitChoiceError
 from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Level, Slide
 
 LARGEST_MPP = 500.0
@@ -55,6 +56,9 @@ class Overview:
 
     mpp: tuple[float, float] | None = None
     """Micrometres per overview pixel as (x, y), or None where the slide's are unknown."""
+
+    replaced: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
+    """The corners of the slide's blocks that were empty or damaged, by level; see `Replaced`."""
 
     def __post_init__(self) -> None:
         if self.image.dtype != np.uint8:
@@ -123,25 +127,42 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     ValueError
         ``mpp`` is not positive or above 500, or the overview would exceed 64 megapixels.
     SlideReadError
-        Part of the slide could not be read.
+        The file could not be read. What does not decode is no error: a block of a coarser level is
+        averaged from the next finer level, one of level 0 is background; a warning says how many.
     """
     mpp = overview_mpp(slide, mpp)
     number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
     level = slide.levels[number]
-    width, height = -(-level.width // factor), -(-level.height // factor)
+    covered = slide.covered_size(number)
+    width, height = (
+        -(-whole * side // (factor * reach))
+        for whole, side, reach in zip(slide.levels[0].size, level.size, covered, strict=True)
+    )
     _check_size(width, height, mpp)
     image = np.empty((height, width, slide.channels), np.uint8)
+    replaced = Replaced()
     for block in _blocks(level, factor, slide.channels):
-        pixels = area_average(read_level(slide, block, number), factor)
+        shown = slide.fetch_shown(block, level=number, replaced=replaced).pixels()
+        pixels = area_average(shown, factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
-    across, down = factor * slide.width / level.width, factor * slide.height / level.height
+    _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
+    slide.replaced.update(replaced)
+    slide.replaced.tell(slide.source.name)
+    across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
     return Overview(
         image=image,
         slide_width=slide.width,
         slide_height=slide.height,
         downsample=(across, down),
         mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
+        replaced=replaced.blocks,
     )
+
+
+def _repeat_last(image: Pixels, rows: int, columns: int) -> None:
+    """Fill what lies behind the level's last row and column: levels may be cut short by a pixel."""
+    image[rows:, :columns] = image[rows - 1 : rows, :columns]
+    image[:, columns:] = image[:, columns - 1 : columns]
 
 
 def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
@@ -202,7 +223,7 @@ def _level_and_factor(levels: tuple[Level, ...], wanted: float) -> tuple[int, in
 def _check_size(width: int, height: int, mpp: float) -> None:
     if width * height > LARGEST_OVERVIEW_PX:
         coarser = mpp * math.sqrt(width * height / LARGEST_OVERVIEW_PX)
-        raise ValueError(
+        raise UnfitChoiceError(
             f"An overview has at most {LARGEST_OVERVIEW_PX // 10**6} megapixels, but at "
             f"{mpp:g} µm per pixel this slide's has {width}×{height} pixels. Ask for "
             f"{math.ceil(coarser)} µm or more, and check that the slide's own mpp is right."
@@ -240,7 +261,7 @@ def read_level(slide: Slide, block: Region, number: int) -> Pixels:
     SlideReadError
         Part of them could not be read.
     """
-    asked = block.rescaled(slide.levels[number].size, slide.levels[0].size)
+    asked = slide.slide_region(block, number)
     pixels = slide.read_region(asked, level=number)
     # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
     got = slide.level_region(asked, number)

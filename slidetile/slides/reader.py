@@ -4,12 +4,13 @@ Does not know any format. The module `readers` lists the readers and their order
 """
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from slidetile.errors import UnsupportedSlideError
+from slidetile.errors import SlideError, UnsupportedSlideError
 
 if TYPE_CHECKING:
     from slidetile.slides.slide import Slide
@@ -71,4 +72,23 @@ class OtherReaderError(UnsupportedSlideError):
 
 
 class FinalRefusalError(UnsupportedSlideError):
-    """A reader refuses a file that others would open with a loss: they are not asked."""
+    """A reader refuses a file that others open with a loss, or choke on: they are not asked."""
+
+
+class LargeBlockError(FinalRefusalError):
+    """A tile or strip is too large to be decoded at once: the file can be cut anew."""
+
+
+def conversion(path: Path) -> str:
+    """Return the sentence with the command that makes a file one that can be read."""
+    tiled = path.with_name(f"{path.stem}-tiled.tif")
+    words = ["vips", "tiffsave", str(path), str(tiled), "--tile", "--pyramid", "--bigtiff"]
+    command = shlex.join([*words, "--compression", "jpeg"])
+    return f'Convert it to a tiled 8-bit TIFF, for example with "{command}".'
+
+
+def refusal(error: SlideError, path: Path) -> SlideError:
+    """Return a reader's reason as an error of its class that names the file and the remedy."""
+    remedy = f" {conversion(path)}" if isinstance(error, LargeBlockError) else ""
+    kind = FinalRefusalError if isinstance(error, LargeBlockError) else type(error)
+    return kind(f"{path.name} cannot be opened: {error}.{remedy}")

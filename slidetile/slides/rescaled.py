@@ -1,13 +1,16 @@
 """A slide at a requested resolution: one of its levels unchanged, or averaged from a finer one."""
 
+from collections.abc import Sequence
+
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling, choose_rescaling
-from slidetile.slides._averaged import AveragedPixels
+from slidetile.slides._averaged import AveragedPixels, FinerLevel
 from slidetile.slides._view import SlideView, fetch_block
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.native import NativeTiles
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Level, Slide
 
 
@@ -45,7 +48,21 @@ class AveragedSlide(SlideView):
         if number:
             block = self.level_region(region, number)
             return fetch_block(self._original, block, self._numbers[number - 1])
-        return AveragedPixels(self._original, self._source_level, self._resampling, region)
+        finer = FinerLevel.of(self._original, self._source_level)
+        return AveragedPixels(finer, self._resampling, region)
+
+    def holes(self, region: Region, *, level: int) -> Sequence[Region]:
+        """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
+        return self._original.holes(region, level=self._numbers[level - 1]) if level else ()
+
+    def fetch_shown(
+        self, region: Region, *, level: int, replaced: Replaced | None = None
+    ) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
+        if not level:
+            return super().fetch_shown(region, level=level, replaced=replaced)
+        own = self._numbers[level - 1]
+        return self._original.fetch_shown(region, level=own, replaced=replaced)
 
 
 class LevelSlide(SlideView):
@@ -70,6 +87,17 @@ class LevelSlide(SlideView):
     def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""
         return self._original.native_tiles(self._numbers[level])
+
+    def holes(self, region: Region, *, level: int) -> Sequence[Region]:
+        """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
+        return self._original.holes(region, level=self._numbers[level])
+
+    def fetch_shown(
+        self, region: Region, *, level: int, replaced: Replaced | None = None
+    ) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
+        own = self._numbers[level]
+        return self._original.fetch_shown(region, level=own, replaced=replaced)
 
 
 def rescale_slide(slide: Slide, *, mpp: float) -> Slide:

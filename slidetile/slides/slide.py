@@ -1,18 +1,24 @@
 """What a slide is: the base class of all slides."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from slidetile.errors import DamagedPixelsError
 from slidetile.raster import drawing as preview
-from slidetile.raster.pixels import WHITE, Colour, Pixels
+from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
-from slidetile.raster.resolution import Rescaling, mean_downsample
-from slidetile.slides.fetched import FetchedPixels
+from slidetile.raster.resolution import Rescaling, covered_size, mean_downsample
+from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.native import NativeTiles
+from slidetile.slides.replaced import Replaced
 
 LARGEST_THUMBNAIL_PX = 1 << 25
+
+_SQUARE_PX = 256
+"""Side of the squares that are read one by one where a region has damage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,9 @@ class Level:
     ) -> Self:
         """Return the level of a size that covers the same area as ``whole`` level-0 pixels.
 
+        Where both sides follow from one whole number, that is the downsample, though a rounded side
+        gives another ratio; see `slidetile.raster.resolution.whole_factor`.
+
         Parameters
         ----------
         whole
@@ -63,10 +72,11 @@ class Level:
         tile_width_px, tile_height_px
             As in `Level`.
         """
+        covered = covered_size(whole, size)
         return cls(
             width=size[0],
             height=size[1],
-            downsample=(max(1.0, whole[0] / size[0]), max(1.0, whole[1] / size[1])),
+            downsample=(max(1.0, covered[0] / size[0]), max(1.0, covered[1] / size[1])),
             tile_width_px=tile_width_px,
             tile_height_px=tile_height_px,
         )
@@ -171,6 +181,57 @@ class Slide(ABC):
         self.levels[level]
         return None
 
+    def holes(self, region: Region, *, level: int) -> Sequence[Region]:
+        """Return the blocks of a coarser level that the file leaves out of it.
+
+        Parameters
+        ----------
+        region
+            In pixels of the level.
+        level
+            The level.
+
+        Returns
+        -------
+        sequence of Region
+            The blocks that meet the region, in pixels of the level, of which the file stores
+            nothing although it stores finer pixels there. What was not scanned is stored nowhere.
+        """
+        self.levels[level]
+        del region
+        return ()
+
+    def fetch_shown(
+        self, region: Region, *, level: int, replaced: Replaced | None = None
+    ) -> FetchedPixels:
+        """Read the bytes of a region that is to be looked at: damage is no error.
+
+        Parameters
+        ----------
+        region
+            In pixels of the level.
+        level
+            The level. Blocks of it that do not decode show the background at level 0, and are
+            averaged from the next finer level elsewhere.
+        replaced
+            Where the replaced blocks are noted; None is the slide's own `replaced`.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
+        try:
+            return DecodedPixels(self._read_block(region, level))
+        except DamagedPixelsError:
+            noted = self.replaced if replaced is None else replaced
+            return DecodedPixels(self._read_squares(region, level, noted))
+
+    @property
+    def replaced(self) -> Replaced:
+        """The blocks that were replaced so far, being empty or damaged; see `read_region`."""
+        return Replaced()
+
     def close(self) -> None:  # noqa: B027  a slide that holds no file has nothing to release
         """Release the file. Closing twice is allowed."""
 
@@ -198,9 +259,38 @@ class Slide(ABC):
         """
         return self.bounds
 
+    def covered_size(self, level: int) -> tuple[int, int]:
+        """Return the (width, height) that ``level`` covers, in level-0 pixels.
+
+        Where its downsample is a whole number, that is a multiple of its size, which may end up to
+        one of its pixels before the end of the slide, or behind it.
+        """
+        found = self.levels[level]
+        parts = zip(found.size, found.downsample, self.levels[0].size, strict=True)
+        width, height = (
+            side * int(downsample) if downsample.is_integer() else whole
+            for side, downsample, whole in parts
+        )
+        return width, height
+
     def level_region(self, region: Region, level: int) -> Region:
-        """Return the pixels of ``level`` that cover a level-0 ``region``, rounded outward."""
-        return region.rescaled(self.levels[0].size, self.levels[level].size)
+        """Return the pixels of ``level`` that cover a level-0 ``region``, rounded outward.
+
+        A region that ends within the slide ends within the level, which may be cut up to a pixel
+        short of it.
+        """
+        size = self.levels[level].size
+        got = region.rescaled(self.covered_size(level), size)
+        right, bottom = got.right, got.bottom
+        if region.right <= self.width:
+            right = min(right, size[0])
+        if region.bottom <= self.height:
+            bottom = min(bottom, size[1])
+        return Region.from_edges(min(got.x, right - 1), min(got.y, bottom - 1), right, bottom)
+
+    def slide_region(self, block: Region, level: int) -> Region:
+        """Return the level-0 pixels that a ``block`` of ``level`` covers, rounded outward."""
+        return block.rescaled(self.levels[level].size, self.covered_size(level))
 
     def read_region(self, region: Region, *, level: int = 0) -> Pixels:
         """Read a region as pixels.
@@ -211,7 +301,8 @@ class Slide(ABC):
             In level-0 pixels, whatever the level. What lies outside the slide is filled with
             the background.
         level
-            The level to read from.
+            The level to read from. In a file, a block of a coarser level that is empty or does
+            not decode is averaged from the next finer level.
 
         Returns
         -------
@@ -222,11 +313,33 @@ class Slide(ABC):
         Raises
         ------
         SlideReadError
-            Part of the region could not be read or decoded.
+            The file could not be read.
+        DamagedPixelsError
+            Part of the region was read, and does not decode.
         IndexError
             The slide has no level of this number.
         """
         return self.fetch(region, level=level).pixels()
+
+    def _read_block(self, block: Region, level: int) -> Pixels:
+        """Read a block that is given in pixels of its level."""
+        asked = self.slide_region(block, level)
+        pixels = self.read_region(asked, level=level)
+        # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
+        return pixels[block.relative_to(self.level_region(asked, level)).slices]
+
+    def _read_squares(self, block: Region, level: int, replaced: Replaced) -> Pixels:
+        """Read a block square by square; those that do not decode show the background."""
+        shown = blank(block.width, block.height, self.channels, self.background)
+        for y in range(block.y, block.bottom, _SQUARE_PX):
+            for x in range(block.x, block.right, _SQUARE_PX):
+                right, bottom = min(x + _SQUARE_PX, block.right), min(y + _SQUARE_PX, block.bottom)
+                square = Region.from_edges(x, y, right, bottom)
+                try:
+                    shown[square.relative_to(block).slices] = self._read_block(square, level)
+                except DamagedPixelsError:
+                    replaced.add(level, square)
+        return shown
 
     def _repr_html_(self) -> str:
         facts = {

@@ -7,6 +7,7 @@ from dataclasses import replace
 from slidetile.errors import StoreError
 from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.store import StoreMetadata
+from slidetile.raster.resolution import covered_size
 from slidetile.store._absence import LevelAbsence
 from slidetile.store._array import ArrayFile
 from slidetile.store._tiles import StoredTiles
@@ -53,8 +54,12 @@ def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator
     if metadata.codec != "native" and list(_halvings(finest)) != grids:
         yield f"not all are halvings of {width}×{height} px, down to one shard"
     for number, (grid, (x, y)) in enumerate(zip(grids, metadata.downsamples, strict=True)):
-        across, down = x * grid.width / width, y * grid.height / height
-        if metadata.codec == "native" and not (_is_one(across) and _is_one(down)):
+        # Early stores have the ratio of the sides, others what they were rounded from.
+        reaches = (width, height), covered_size((width, height), grid.size)
+        if metadata.codec == "native" and not any(
+            _is_one(x * grid.width / reach[0]) and _is_one(y * grid.height / reach[1])
+            for reach in reaches
+        ):
             yield f"level {number} has {grid.width}×{grid.height} px, at a scale of {x:g}×{y:g}"
 
 

@@ -37,8 +37,8 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     address = _ADDRESS.match(text)
     if address is not None and not os.path.lexists(address[1]):
         raise StoreError(
-            f"{text} is an address, but stores are read from folders: copy it, or mount what holds "
-            "it, and give its path."
+            f"{text} is an address, not a local path: until object storage is supported, stores "
+            "are local folders. Copy it, or mount what holds it, and give its path."
         )
     return Path(text)
 

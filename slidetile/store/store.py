@@ -21,6 +21,7 @@ from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import covered_size
 from slidetile.slides.slide import Level
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
@@ -148,6 +149,15 @@ class TileStore:
         """Number of tiles that could not be read from the slide; see ``status`` in the table."""
         statuses: list[str] = self.tiles["status"].to_pylist()
         return len(statuses) - statuses.count(OK)
+
+    @property
+    def unreadable_reasons(self) -> dict[str, int]:
+        """Number of unreadable tiles by what is wrong with them, most tiles first.
+
+        Stores of earlier versions do not record it, and have none.
+        """
+        damage = self.metadata.damage
+        return {} if damage is None else damage.reasons
 
     @functools.cached_property
     def overview(self) -> Pixels:
@@ -383,9 +393,9 @@ class TileStore:
 
     def _covered_size(self, level: int) -> tuple[int, int]:
         """Return the (width, height) in level-0 pixels that a level covers."""
-        if self.codec == "native":
-            return self._arrays[0].grid.size
         width, height = self._arrays[level].grid.size
+        if self.codec == "native":
+            return covered_size(self._arrays[0].grid.size, (width, height))
         return width << level, height << level
 
     @property

@@ -1,3 +1,4 @@
+from .left_out import LeftOut as LeftOut
 from .mask import TissueMask as TissueMask
 from .mask import TissuePiece as TissuePiece
 from .mask import find_tissue as find_tissue

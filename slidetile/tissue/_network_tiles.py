@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.coverage import sums_between
 from slidetile.raster.region import Region
 from slidetile.slides.frame import Frame
@@ -44,7 +45,7 @@ class NetworkTiles:
     def __post_init__(self) -> None:
         if min(self._pixels_per_tile) < 1:
             inner = self.tile_px - 2 * self.overlap_px
-            raise ValueError(
+            raise UnfitChoiceError(
                 f"A network tile without its overlap, {inner} pixels of {self.mpp:g} µm, is "
                 f"smaller than one overview pixel of {max(self.overview_mpp):g} µm. Give larger "
                 "tiles (tile_px), or a finer overview (mpp of find_tissue)."

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
 from slidetile.runtime.foreign import foreign
@@ -147,7 +148,7 @@ def checked_mask(mask: Any, overview: Overview, what: str) -> Mask:
         )
     expected = overview.image.shape[:2]
     if mask.shape != expected:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"{what} must have the overview's {expected[0]} rows and {expected[1]} columns, but "
             f"its shape is {mask.shape}."
         )

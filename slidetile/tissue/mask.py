@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.choices import MIN_HOLE_AREA_UM2, MIN_PIECE_AREA_UM2, TISSUE_MARGIN_UM
 from slidetile.raster import drawing as preview
@@ -32,12 +33,20 @@ from slidetile.tissue.detector import (
     run_detector,
 )
 from slidetile.tissue.imaging import ASSUMED_MPP
+from slidetile.tissue.left_out import LeftOut, tell
 
 _STORED_NAMES = {
     "min_piece_area_um2": "min_region_area_um2",
     "tissue_margin_um": "region_margin_um",
 }
 """What format version 1 of a store calls these options; its names do not change."""
+
+
+_NOTABLE_SHARE = 0.01
+"""A warning tells of dropped tissue from this share of the tissue that is left on."""
+
+DrawnArea = tuple[NDArray[np.float64], ...]
+"""What somebody drew: its outline, then its holes, float64 [corner, (x, y)] in level-0 pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +86,22 @@ class TissueMask:
     parameters: dict[str, Any] = field(default_factory=dict)
     """How the mask was made; JSON-serialisable."""
 
+    left_out: tuple[LeftOut, ...] = ()
+    """What was dropped on the way to this mask; masks are compared without it."""
+
+    areas: tuple[DrawnArea, ...] = field(default=(), repr=False)
+    """The drawn areas that hold tissue, if tissue is what somebody drew; `plan_tiles` counts those
+    without a tile. Masks are compared without them."""
+
     @classmethod
     def from_mask(
-        cls, mask: Mask, overview: Overview, *, parameters: dict[str, Any] | None = None
+        cls,
+        mask: Mask,
+        overview: Overview,
+        *,
+        parameters: dict[str, Any] | None = None,
+        left_out: tuple[LeftOut, ...] = (),
+        areas: tuple[DrawnArea, ...] = (),
     ) -> Self:
         """Make a tissue mask from any mask over an overview.
 
@@ -91,6 +113,8 @@ class TissueMask:
             The image the mask belongs to.
         parameters
             How the mask was made, JSON-serialisable; recorded with it.
+        left_out, areas
+            As the mask has them.
 
         Raises
         ------
@@ -106,6 +130,8 @@ class TissueMask:
             overview=overview,
             pieces=_pieces(labels, overview),
             parameters=dict(parameters or {}),
+            left_out=left_out,
+            areas=areas,
         )
 
     @property
@@ -223,7 +249,9 @@ def find_tissue(
     pixel = overview.mpp or (ASSUMED_MPP, ASSUMED_MPP)
     piece_px = min(min_piece_area_um2 / math.prod(pixel), mask.size / 1000)
     hole_px = min(min_hole_area_um2 / math.prod(pixel), mask.size / 200)
-    mask = without_small_pieces(mask, piece_px, corners=True)
+    found = mask
+    mask = without_small_pieces(found, piece_px, corners=True)
+    dropped = _dropped(found, mask, piece_px, math.prod(pixel))
     mask = with_margin(mask, tissue_margin_um, pixel)
     mask = ~without_small_pieces(~mask, hole_px, corners=False)
     parameters = {
@@ -232,7 +260,44 @@ def find_tissue(
         "keep_pen": keep_pen,
         **stored_lengths(lengths),
     }
-    return TissueMask.from_mask(mask, overview, parameters=parameters)
+    tell(dropped, slide.source.name)
+    return TissueMask.from_mask(mask, overview, parameters=parameters, left_out=dropped)
+
+
+def _dropped(found: Mask, kept: Mask, smallest_px: float, pixel_um2: float) -> tuple[LeftOut, ...]:
+    """Return which pieces of tissue were too small; none where all were kept."""
+    if found is kept:
+        return ()
+    small = np.asarray(found & ~kept)
+    pixels = int(small.sum())
+    if not pixels:
+        return ()
+    limit = smallest_px * pixel_um2
+    dropped = LeftOut(
+        what="pieces of tissue",
+        count=int(number_pieces(small).max()),
+        area_um2=pixels * pixel_um2,
+        why=f"are smaller than {limit:,.0f} µm²",
+        option="min_piece_area_um2",
+        limit=limit,
+        is_notable=pixels > _NOTABLE_SHARE * int(kept.sum()),
+    )
+    return (dropped,)
+
+
+def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the level-0 x of each column of an overview and the y of each row.
+
+    They are the centres of the part inside the slide: the last column and row may reach beyond it.
+    """
+    centres = []
+    sizes = (overview.slide_width, overview.slide_height)
+    for count, scale, size in zip(
+        (overview.width, overview.height), overview.downsample, sizes, strict=True
+    ):
+        edges = np.minimum(np.arange(count + 1) * scale, size)
+        centres.append((edges[:-1] + edges[1:]) / 2)
+    return centres[0], centres[1]
 
 
 def stored_lengths(lengths: Mapping[str, float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
@@ -142,7 +143,7 @@ class OnnxDetector:
         if overview.mpp is None or slide.mpp is None:
             raise MissingResolutionError(
                 f"The network works at {self.mpp:g} µm per pixel, but this slide's mpp is unknown: "
-                "give it (slide_mpp, or mpp of open_slide)."
+                "give it (--slide-mpp, slide_mpp of a recipe, or mpp of open_slide)."
             )
         tiles = NetworkTiles(
             tile_px=self.tile_px,
@@ -186,15 +187,19 @@ class _Network(NamedTuple):
                 os.fspath(options.model), how, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime has no common error of its own
-            raise ValueError(f"{options.model} is not a model that can be run: {error}") from error
+            raise UnfitChoiceError(
+                f"{options.model} is not a model that can be run: {error}"
+            ) from error
         inputs = session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _INPUT_TYPES:
             listed = ", ".join(f"{each.name}: {each.type}" for each in inputs)
-            raise ValueError(f"The network must take one image, but its inputs are {listed}.")
+            raise UnfitChoiceError(f"The network must take one image, but its inputs are {listed}.")
         outputs = [each.name for each in session.get_outputs()]
         output = outputs[0] if options.output is None else options.output
         if output not in outputs:
-            raise ValueError(f"The network's outputs are {', '.join(outputs)}, not {output!r}.")
+            raise UnfitChoiceError(
+                f"The network's outputs are {', '.join(outputs)}, not {output!r}."
+            )
         _check_input_shape(inputs[0].shape, options)
         return cls(session, options, inputs[0].name, _INPUT_TYPES[inputs[0].type], output)
 
@@ -230,7 +235,7 @@ def _check_input_shape(shape: list[Any], options: OnnxDetector) -> None:
         for length, want in zip(shape, wanted, strict=True)
     )
     if not fits:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"With tile_px {side} and layout {options.layout} the network is given an input of the "
             f"shape {wanted}, but it takes {tuple(shape)}."
         )
@@ -242,7 +247,7 @@ def _planes(result: NDArray[Any], options: OnnxDetector) -> NDArray[np.float32]:
         result = result.transpose(0, 3, 1, 2)
     planes = result[:, np.newaxis] if result.ndim == 3 else result
     if planes.ndim != 4 or len(planes) != 1 or not planes.shape[1] > options.channel:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"The network's output must be one map per channel and have channel "
             f"{options.channel}, but its shape is {result.shape} ({options.layout})."
         )

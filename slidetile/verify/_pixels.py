@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, StoreError
-from slidetile.format.codecs.jpeg import JpegCodec
+from slidetile.format.codecs.jpeg import JpegCodec, encode_averaged, is_averaged
 from slidetile.format.halving import Accumulator, CoarserShard, Planes
 from slidetile.format.layout import ChunkGrid, Shard, morton_key
 from slidetile.format.pyramid import halved_levels
@@ -100,6 +100,7 @@ class PixelCheck:
         found = []
         for place, stored in chunks.items():
             try:
+                payload = self._shape.codec.unseal(stored)
                 pixels = self._pixels(level, stored)
             except ValueError as error:
                 found.append(Finding(name, f"chunk {place} is damaged: {error}"))
@@ -107,26 +108,43 @@ class PixelCheck:
             if at is not None:
                 grid = self._shape.grids[level]
                 region = grid.chunk_region(*grid.chunk_cell(shard, place))
-                if (what := self._difference(grid, region, pixels, at)) is not None:
+                made_anew = self._shape.is_native and is_averaged(payload)
+                what = self._difference(grid, region, pixels, at, made_anew=made_anew)
+                if what is not None:
                     found.append(Finding(name, f"chunk {place}: {what}"))
         return found
 
     def _difference(
-        self, grid: ChunkGrid, region: Region, pixels: Pixels, at: tuple[Slide, int]
+        self,
+        grid: ChunkGrid,
+        region: Region,
+        pixels: Pixels,
+        at: tuple[Slide, int],
+        *,
+        made_anew: bool,
     ) -> str | None:
-        """Return how a chunk differs from the slide; pixels outside the array do not count."""
+        """Return how a chunk differs from the slide; pixels outside the array do not count.
+
+        A chunk of a coarser level that was ``made_anew`` is encoded from the finer level.
+        """
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
         part = region.intersection(frame)
         if part is None:
             return None
         try:
             expected = self._expected(region, part, at)
+            if made_anew:
+                beyond = (0, region.height - part.height), (0, region.width - part.width), (0, 0)
+                averaged = encode_averaged(np.pad(expected, beyond, mode="edge"))
+                expected = self._shape.codec.decode(averaged, pixels.shape)
+                expected = expected[part.relative_to(region).slices]
         except SlideReadError as error:
             return f"the slide could not be read there: {error}"
         found = pixels[part.relative_to(region).slices]
         if np.array_equal(found, expected):  # nearly always, and ten times faster
             return None
-        most = JPEG_TOLERANCE if isinstance(self._shape.codec, JpegCodec) else 0
+        is_encoded = made_anew or isinstance(self._shape.codec, JpegCodec)
+        most = JPEG_TOLERANCE if is_encoded else 0
         apart = np.abs(found.astype(np.int16) - expected).max(axis=2) > most
         if not apart.any():
             return None

@@ -117,8 +117,19 @@ class StoreShape:
         """Level-0 pixels per pixel of each level, as (x, y)."""
         if not self.is_native:
             return self.metadata.downsamples
-        whole = self.grids[0].size
-        return tuple(Level.covering(whole, grid.size).downsample for grid in self.grids)
+        known = self.metadata.downsamples
+        return tuple(
+            _downsample(self.grids[0].size, grid.size, known[number] if number < len(known) else ())
+            for number, grid in enumerate(self.grids)
+        )
+
+
+def _downsample(
+    whole: tuple[int, int], size: tuple[int, int], recorded: tuple[float, ...]
+) -> tuple[float, float]:
+    """Return a copied level's downsample; early stores have the ratio of the rounded sizes."""
+    ratio = max(1.0, whole[0] / size[0]), max(1.0, whole[1] / size[1])
+    return ratio if recorded == ratio else Level.covering(whole, size).downsample
 
 
 def read_shape(tree: StoreTree) -> StoreShape:

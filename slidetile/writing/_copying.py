@@ -1,4 +1,4 @@
-"""Making shards by copying the slide's compressed tiles; nothing is decoded."""
+"""Making shards by copying the slide's compressed tiles; only damaged coarse ones are made anew."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,11 @@ import numpy as np
 
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import NativeCodec
+from slidetile.format.codecs.jpeg import NativeCodec, encode_averaged
 from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
+from slidetile.raster.jpeg import JpegError, check_jpeg
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles
 from slidetile.slides.slide import Slide
@@ -35,6 +36,8 @@ class Copying:
         The slide to copy from.
     plan
         The tiles to store. Of each coarser level, the native tiles that cover them are copied.
+    codec
+        How tiles are checked.
 
     Raises
     ------
@@ -44,15 +47,19 @@ class Copying:
 
     decodes = False
 
-    def __init__(self, slide: Slide, plan: TilePlan) -> None:
-        self.codec: ChunkCodec = NativeCodec()
+    def __init__(self, slide: Slide, plan: TilePlan, codec: NativeCodec | None = None) -> None:
+        self._own_codec = codec or NativeCodec()
+        self.codec: ChunkCodec = self._own_codec
         candidates = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
+        self._slide = slide
         self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
             raise NotNativeError(
                 f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
                 "use the codec zstd or jpeg."
             )
+        first = 0 if slide.rescaling is None else slide.rescaling.level
+        self.slide_levels = tuple(first + number for number, _ in self._natives)
         regions = plan.regions
         self.levels = tuple(
             _native_tiles(slide, number, native, regions) for number, native in self._natives
@@ -104,16 +111,60 @@ class Copying:
         NotNativeError
             A tile is not a baseline JPEG of 8 bits with its level's size and components.
         """
+        yield from self._encode(fetched, decode=self._own_codec.check_by == "decode")
+
+    def mend(self, level: int, shard: Shard) -> Iterator[EncodedShard]:
+        """Make a shard once more, with every tile decoded: one of its chunks is damaged."""
+        yield from self._encode(self.read(Task(level, (shard,))), decode=True)
+
+    def _encode(self, fetched: _Fetched, *, decode: bool) -> Iterator[EncodedShard]:
+        level = fetched.task.level
         streams = iter(fetched.tiles.streams())
         for shard in fetched.task.shards:
             own = dict(zip(shard.chunks, streams, strict=False))
-            payloads = {p: stream for p, stream in own.items() if isinstance(stream, bytes)}
-            damaged = {p: each.reason for p, each in own.items() if isinstance(each, Damaged)}
-            yield EncodedShard(fetched.task.level, shard, payloads, damaged)
+            payloads: dict[int, bytes] = {}
+            damaged: dict[int, str] = {}
+            for place, stream in own.items():
+                checked = _decoded(stream) if decode else stream
+                payload = self._payload(level, shard, place, checked)
+                if isinstance(payload, bytes):
+                    payloads[place] = payload
+                elif payload is not None:
+                    damaged[place] = payload.reason
+            yield EncodedShard(level, shard, payloads, damaged)
+
+    def _payload(
+        self, level: int, shard: Shard, place: int, stream: bytes | Damaged | None
+    ) -> bytes | Damaged | None:
+        """Return what is stored of a native tile; None for nothing.
+
+        One of a coarser level that is empty or damaged is averaged from the finer level.
+        """
+        if isinstance(stream, bytes) or not self.slide_levels[level]:
+            return stream
+        number = self._natives[level][0]
+        grid = self.levels[level].grid
+        cell = grid.chunk_region(*grid.chunk_cell(shard, place))
+        inside = cell.intersection(Region(x=0, y=0, width=grid.width, height=grid.height))
+        if inside is None or (stream is None and not self._slide.holes(inside, level=number)):
+            return None
+        averaged = self._slide.fetch_shown(inside, level=number).pixels()
+        beyond = (0, cell.height - inside.height), (0, cell.width - inside.width), (0, 0)
+        return encode_averaged(np.pad(averaged, beyond, mode="edge"))
 
     def stored_bytes(self) -> int:
         """Return the bytes that all planned chunks have in the slide's file."""
         return sum(sum(sizes.values()) for sizes in self._sizes)
+
+
+def _decoded(stream: bytes | Damaged | None) -> bytes | Damaged | None:
+    """Return a stream if it decodes without a warning."""
+    if isinstance(stream, bytes):
+        try:
+            check_jpeg(stream)
+        except JpegError as error:
+            return Damaged(error.reason)
+    return stream
 
 
 def _native_tiles(

@@ -43,6 +43,7 @@ class Encoding:
     """
 
     decodes = True
+    slide_levels: tuple[int, ...] = ()
 
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec

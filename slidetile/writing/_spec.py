@@ -97,11 +97,11 @@ def _profile(slide: Slide) -> bytes | None:
     if profile is None or len(profile) <= LARGEST_PROFILE_BYTES:
         return profile
     _log.warning(
-        "%s: its colour profile has %d bytes, and a store takes at most %d: the store has none. "
-        "The pixels are the same with and without it",
+        "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The pixels "
+        "are the same; profiles of scanners take about 1 MB",
         slide.source.name,
-        len(profile),
-        LARGEST_PROFILE_BYTES,
+        len(profile) / 1e6,
+        LARGEST_PROFILE_BYTES / 1e6,
     )
     return None
 

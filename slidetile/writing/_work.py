@@ -48,6 +48,9 @@ class Work(Protocol):
     levels: tuple[PyramidLevel, ...]
     """The store's levels, finest first."""
 
+    slide_levels: tuple[int, ...]
+    """The slide's levels that they are copied from; none where they are encoded."""
+
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the tasks that are left, given which shards are finished."""
         ...

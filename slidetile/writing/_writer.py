@@ -1,6 +1,7 @@
 """Writing a store: all files go into ``NAME.zarr.partial``, which is renamed once, at the end."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -8,10 +9,12 @@ import numpy as np
 
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
+from slidetile.format.codecs.jpeg import is_averaged
 from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.array import ArrayMetadata
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, to_json
 from slidetile.format.metadata.picture import PictureMetadata, PictureName
@@ -72,6 +75,8 @@ class StoreWriter:
         ``path`` exists and ``overwrite`` was not asked for, or it is not a store.
     StoreMismatchError
         The unfinished store there was begun from another slide or with other settings.
+    StoreError
+        Its metadata would not be read again.
     """
 
     def __init__(
@@ -87,7 +92,7 @@ class StoreWriter:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
-        self._root = spec.metadata.to_json()
+        _check_can_be_read(spec.metadata)
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
@@ -136,7 +141,14 @@ class StoreWriter:
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
         self._folder.keep(path)
         self._list(path, content)
-        return ShardRecord(level=level, shard=shard, chunks=entries)
+        averaged = self._averaged(payloads)
+        return ShardRecord(level=level, shard=shard, chunks=entries, averaged=averaged)
+
+    def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
+        """Return the places of native chunks that were not copied."""
+        if self.spec.codec.name != "native":
+            return ()
+        return tuple(place for place, payload in payloads.items() if is_averaged(payload))
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""
@@ -159,7 +171,13 @@ class StoreWriter:
         else:
             parts = chunks.get(0, ())
         entries = {p: (sum(map(len, chunk)), checksums[p]) for p, chunk in chunks.items()}
-        record = ShardRecord(level=level, shard=shard, chunks=entries, unreadable=unreadable)
+        record = ShardRecord(
+            level=level,
+            shard=shard,
+            chunks=entries,
+            unreadable=unreadable,
+            averaged=self._averaged(payloads),
+        )
         return PackedShard(record, parts)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
@@ -170,18 +188,28 @@ class StoreWriter:
             self._write(path, *parts)
             if not is_sharded(self.spec.codec):
                 self._sums.add(self._name(path), self._files[self._name(path)])
-        elif self._is_continued:
-            path.unlink(missing_ok=True)  # an earlier run may have left a damaged file
+        else:
+            path.unlink(missing_ok=True)  # one that was damaged may have been left there
+            self._files.pop(self._name(path), None)
         return record
 
-    def finish(self, table: "pa.Table") -> None:
-        """Write the tile table and the root's metadata, and rename the store to its final name."""
+    def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
+        """Write the tile table and the root's metadata, and rename the store to its final name.
+
+        Parameters
+        ----------
+        table
+            The tile table.
+        damage
+            What of the slide was damaged.
+        """
         self._write_json("tiles", to_json(group({})))
         self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
-        self._list(self.partial / "zarr.json", FileSum.of(self._root))
+        root = replace(self.spec.metadata, damage=damage).to_json()
+        self._list(self.partial / "zarr.json", FileSum.of(root))
         self._files.pop(PARTIAL_NOTE, None)
         self._write(self.partial / MANIFEST, pack_manifest(self._files))
-        self._write(self.partial / "zarr.json", self._root)
+        self._write(self.partial / "zarr.json", root)
         if self._is_continued:
             self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
@@ -265,13 +293,21 @@ class StoreWriter:
         self._write_json(name, picture.image.to_json())
         self._write_json(f"{name}/0", array.to_json())
         shard = pack_picture(pixels, grid, fill=array.fill, data_type=array.dtype)
-        self._write(self.partial / name / "0" / shard_key(0, 0), *shard)
+        self._put(self.partial / name / "0" / shard_key(0, 0), *shard)
 
     def _shard_path(self, level: int, shard: Shard) -> Path:
         return self.partial / str(level) / shard_key(shard.column, shard.row)
 
     def _write_json(self, folder: str, data: bytes) -> None:
-        self._write(self.partial / folder / "zarr.json", data)
+        self._put(self.partial / folder / "zarr.json", data)
+
+    def _put(self, path: Path, *parts: bytes) -> None:
+        """Write a file, unless an earlier run has written the same."""
+        if self._is_continued and _holds(path, b"".join(parts)):
+            self._folder.keep(path)
+            self._list(path, FileSum.of(*parts))
+        else:
+            self._write(path, *parts)
 
     def _write(self, path: Path, *parts: bytes) -> None:
         self._folder.write(path, parts)
@@ -284,6 +320,22 @@ class StoreWriter:
     def _name(self, path: Path) -> str:
         """Return a file's path below the store's folder."""
         return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Return whether a file has this content."""
+    try:
+        return read_regular(path, len(data) + 1) == data
+    except OSError:  # none, or one that cannot be read: it is written anew
+        return False
+
+
+def _check_can_be_read(metadata: StoreMetadata) -> None:
+    """Check that a store's root would be what readers accept, before any work is done for it."""
+    try:
+        StoreMetadata.from_json(metadata.to_json())
+    except StoreError as error:
+        raise StoreError(f"No store is written, since it could not be opened: {error}.") from error
 
 
 def begun_codec(path: Path) -> str | None:
@@ -303,5 +355,5 @@ def _begun(partial: Path) -> UnfinishedNote:
     note = partial / PARTIAL_NOTE
     if note.exists():
         return UnfinishedNote.from_json(read_regular(note, LARGEST_JSON_BYTES + 1))
-    root = read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1)
-    return UnfinishedNote.of(StoreMetadata.from_json(root))
+    root = StoreMetadata.from_json(read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1))
+    return UnfinishedNote.of(replace(root, damage=None))  # which is known at the end only

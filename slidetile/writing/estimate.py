@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from slidetile.choices import CODEC, CodecName
 from slidetile.errors import NotNativeError
@@ -15,11 +16,19 @@ from slidetile.format.codecs.named import make_codec
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
-from slidetile.writing._work import Task
-from slidetile.writing.write import make_work
+from slidetile.writing._work import Task, Work
+from slidetile.writing.write import READERS, make_work
 
 SAMPLES = 8
 """Shards that are made in memory, spread over the plan; their mean stands for all others."""
+
+
+LATE_SHARE = 0.25
+"""What loads and ends a run, its table and its quality, takes about this share of the time from its
+start to its plan. Both are mostly the loading of libraries, on a fast machine and on a slow one."""
+
+WRITE_BYTES_PER_S = 1e9
+"""What a thread writes into the system's cache; the disk follows by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,7 @@ def estimate(
     *,
     codec: CodecName | ChunkCodec = CODEC,
     workers: int | None = None,
+    begun_s: float = 0.0,
 ) -> Estimate:
     """Make a few of a plan's shards in memory, and estimate what all of them would take.
 
@@ -63,6 +73,9 @@ def estimate(
         As in `write_tiles`.
     destination
         Path of the store; nothing is written there.
+    begun_s
+        Seconds from the start of the process to the plan, which the run would take again: loading,
+        opening, finding tissue. 0 estimates the writing alone.
 
     Raises
     ------
@@ -74,32 +87,68 @@ def estimate(
         ``workers`` is less than 1.
     """
     threads = worker_count(workers)
-    if codec == "auto":
-        try:
-            return estimate(slide, plan, destination, codec=NativeCodec(), workers=workers)
-        except NotNativeError:
-            codec = "zstd"
-    chosen = make_codec(codec) if isinstance(codec, str) else codec
-    work = make_work(slide, plan, chosen)
-    tasks = _spread([task for task in work.tasks(_nothing_kept) if task.level == 0])
-    first = make_work(slide, plan, chosen)
-    for task in tasks[:1]:  # loading and allocating happen once, so they do not count
-        list(first.encode(first.read(task)))
-    begin = time.perf_counter()
-    encoded = [shard for task in tasks for shard in work.encode(work.read(task))]
-    seconds = time.perf_counter() - begin
-    sampled_chunks = sum(len(shard.payloads) for shard in encoded)
-    sampled_bytes = sum(len(data) for shard in encoded for data in shard.payloads.values())
-    chunks = sum(len(shard.chunks) for level in work.levels for shard in level.shards)
+    work = _chosen_work(slide, plan, codec)
+    samples = _Samples.of(_chosen_work(slide, plan, work.codec), work)
     known = work.stored_bytes()
-    share = chunks / max(1, sampled_chunks)
+    chunks = sum(len(shard.chunks) for level in work.levels for shard in level.shards)
+    share = chunks / max(1, samples.chunks)
+    total = round(samples.bytes * share) if known is None else known
     return Estimate(
-        codec=chosen.name,
+        codec=work.codec.name,
         tiles=len(plan),
-        bytes=round(sampled_bytes * share) if known is None else known,
-        seconds=seconds * share / threads,
+        bytes=total,
+        seconds=begun_s * (1 + LATE_SHARE)
+        + samples.seconds(threads) * share
+        + total / WRITE_BYTES_PER_S,
         free_bytes=shutil.disk_usage(_existing_folder(Path(destination))).free,
     )
+
+
+def _chosen_work(slide: Slide, plan: TilePlan, codec: CodecName | ChunkCodec) -> Work:
+    if codec != "auto":
+        return make_work(slide, plan, make_codec(codec) if isinstance(codec, str) else codec)
+    try:
+        return make_work(slide, plan, NativeCodec())
+    except NotNativeError:
+        return make_work(slide, plan, make_codec("zstd"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Samples:
+    """A few shards of level 0, made in memory."""
+
+    decodes: bool
+    read_s: float
+    """How long reading took, with waiting for the disk."""
+    made_s: float
+    """How long making them took, on a machine as busy as it is now."""
+    chunks: int
+    bytes: int
+
+    @classmethod
+    def of(cls, first: Work, work: Work) -> Self:
+        """Make some of the shards; ``first`` makes one before, so that loading does not count."""
+        tasks = _spread([task for task in work.tasks(_nothing_kept) if task.level == 0])
+        for task in tasks[:1]:
+            list(first.encode(first.read(task)))
+        read_s = made_s = 0.0
+        chunks = total = 0
+        for task in tasks:
+            begin = time.perf_counter()
+            fetched = work.read(task)
+            read_s += time.perf_counter() - begin
+            begin = time.perf_counter()
+            payloads = [data for shard in work.encode(fetched) for data in shard.payloads.values()]
+            made_s += time.perf_counter() - begin
+            chunks += len(payloads)
+            total += sum(map(len, payloads))
+        return cls(decodes=work.decodes, read_s=read_s, made_s=made_s, chunks=chunks, bytes=total)
+
+    def seconds(self, threads: int) -> float:
+        """Return how long it takes where so many threads encode, while others read."""
+        if not self.decodes:
+            return self.read_s + self.made_s
+        return max(self.made_s / threads, self.read_s / READERS)
 
 
 def _nothing_kept(_level: int, _shard: object) -> bool:

@@ -170,17 +170,6 @@ class PartialFolder:
         replace_folder(self.path, self._store, replaced)
 
 
-def refuse_if_busy(store: str | os.PathLike[str]) -> None:
-    """Check that no living process writes a store, before anything is read.
-
-    Raises
-    ------
-    StoreBusyError
-        A living process writes it.
-    """
-    refuse_if_claimed(_owner_path(Path(store)))
-
-
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Check that a store may be written at ``path``, before any work is done for it.
 
@@ -193,6 +182,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         It would lie in a file.
     """
     path = Path(path)
+    _check_name(path)
     check_place(path)
     if path.is_symlink():
         raise StoreExistsError(
@@ -228,25 +218,38 @@ def check_place(path: Path) -> None:
         raise NotADirectoryError(f"{path} lies in {above}, which is not a folder.")
 
 
-def recover_replaced(store: str | os.PathLike[str]) -> None:
-    """Put back the old store that a run was replacing when it was killed, or remove it.
+def tidy_up(store: str | os.PathLike[str]) -> None:
+    """Put right what a run has left that was killed while, or after, it finished a store.
 
-    Where names are exchanged in one step, there is never one to be put back.
+    The old store is put back that it was about to replace, or removed where the new one has its
+    name, and so is the run's claim. Where nothing can be written, everything stays.
 
     Raises
     ------
     StoreBusyError
         A living process writes the store.
-    OSError
-        Its folder cannot be written.
+    StoreExistsError
+        The path has no name of its own.
     """
     path = Path(store)
-    if is_ours(_replaced_path(path)):
-        claim = Claim(_owner_path(path))
-        try:
-            _recover(path)
-        finally:
-            claim.release()
+    _check_name(path)
+    owner = _owner_path(path)
+    refuse_if_claimed(owner)
+    if os.path.lexists(owner) or is_ours(_replaced_path(path)):
+        with contextlib.suppress(OSError):
+            claim = Claim(owner)
+            try:
+                _recover(path)
+            finally:
+                claim.release()
+
+
+def _check_name(path: Path) -> None:
+    if path.name in ("", ".."):
+        raise StoreExistsError(
+            f"{path} is a folder, and no name for a store: name one in it, such as "
+            f"{path / 'NAME.zarr'}."
+        )
 
 
 def _recover(store: Path) -> None:

@@ -4,21 +4,23 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Generator, Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slidetile.choices import CODEC, CodecName
-from slidetile.errors import NotNativeError, SlideReadError
+from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.store import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
-from slidetile.quality.measure import measure_quality
+from slidetile.quality.measure import Cell, measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
@@ -26,6 +28,7 @@ from slidetile.runtime.governor import Governor
 from slidetile.runtime.heap import give_back_heap
 from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._copying import Copying
@@ -62,6 +65,7 @@ def write_tiles(
     path: str | os.PathLike[str],
     *,
     codec: CodecName | ChunkCodec = CODEC,
+    check: NativeCheck = NATIVE_CHECK,
     workers: int | None = None,
     options: WriteOptions | None = None,
     on_progress: OnProgress | None = None,
@@ -81,6 +85,10 @@ def write_tiles(
         "native" copies the slide's compressed tiles, "zstd" is lossless, "jpeg" is lossy, "raw" is
         uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
         such as ``JpegCodec(quality=80)``.
+    check
+        How "native" and "auto" check the tiles that they copy: "scan" looks at their markers and
+        for zeros, at the speed of memory, and decodes what gives cause; "decode" decodes all of
+        them. Other codecs decode all tiles anyway.
     workers
         Threads that encode. None is one for each core of this process, within its affinity, its
         control groups' quota and SLURM_CPUS_PER_TASK. The bytes do not depend on it.
@@ -107,7 +115,7 @@ def write_tiles(
     OSError
         The folder cannot be written, or the disk is full; the next run continues the store.
     ValueError
-        ``workers`` is less than 1.
+        ``workers`` is less than 1, or ``check`` is unknown.
     """
     options = options or WriteOptions()
     destination = Path(path)
@@ -122,11 +130,13 @@ def write_tiles(
             give_back_heap()  # what runs leave in their threads' heaps adds up
         return open_store(destination)
 
+    native = NativeCodec(check_by=check)
     if codec != "auto":
-        return write(make_codec(codec) if isinstance(codec, str) else codec)
+        named = native if codec == "native" else codec
+        return write(make_codec(named) if isinstance(named, str) else named)
     if options.existing == "restart" or begun_codec(destination) != "zstd":
         try:
-            return write(NativeCodec())
+            return write(native)
         except NotNativeError as error:
             _log.info("not native, so zstd: %s", error)
     return write(make_codec("zstd"))
@@ -140,8 +150,8 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     NotNativeError
         The codec is native and the slide's tiles cannot be copied.
     """
-    if codec.name == "native":
-        return Copying(slide, plan)
+    if isinstance(codec, NativeCodec):
+        return Copying(slide, plan, codec)
     return Encoding(slide, plan, codec, fill_value(slide.background))
 
 
@@ -167,6 +177,7 @@ class _Run:
         self._level = MeasuredLevel.of(self._work.levels, slide.mpp)
         self._governor = self._make_governor()
         self._ledger = Ledger(self._work.levels[0].grid)
+        self._replaced = Replaced(plan.tissue.overview.replaced)
         self._done = 0
         self._bytes = 0
 
@@ -182,9 +193,10 @@ class _Run:
         ) as writer:
             try:
                 self._write_shards(writer)
-                table = self._table(writer)
+                table, damage = self._table(writer)
                 self._source.check()
-                writer.finish(table)
+                self._slide.replaced.tell(self._slide.source.name)
+                writer.finish(table, damage)
             except NotNativeError:
                 writer.discard()
                 raise
@@ -193,11 +205,13 @@ class _Run:
                     writer.discard()
                 raise
 
-    def _table(self, writer: StoreWriter) -> "pa.Table":
+    def _table(self, writer: StoreWriter) -> tuple["pa.Table", DamageFacts | None]:
+        """Return the tile table, and what of the slide was damaged."""
         quality = self._measure(writer)
         table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
-        self._check_readable(table)
-        return table
+        reasons = self._reasons()
+        self._check_readable(table, reasons)
+        return table, DamageFacts.of(reasons, self._replaced.counts)
 
     def _write_shards(self, writer: StoreWriter) -> None:
         """Make and write all shards that are missing."""
@@ -228,8 +242,24 @@ class _Run:
     def _enter(self, record: ShardRecord) -> None:
         self._done += 1
         self._bytes += sum(stored for stored, _ in record.chunks.values())
+        self._note(record)
+
+    def _note(self, record: ShardRecord) -> None:
+        """Note what became of a shard's chunks."""
         if record.level == 0:
             self._ledger.enter(record)
+        if record.averaged:
+            grid = self._work.levels[record.level].grid
+            number = self._work.slide_levels[record.level]
+            for place in record.averaged:
+                cell = grid.chunk_region(*grid.chunk_cell(record.shard, place))
+                self._replaced.add(number, cell)
+
+    def _reasons(self) -> dict[str, int]:
+        """Return the number of unreadable tiles, by what is wrong with them."""
+        spans = (self._ledger.grid.chunk_span(region).slices for region in self._plan.regions)
+        reasons = (self._ledger.reason_of(span) for span in spans)
+        return dict(Counter(reason for reason in reasons if reason is not None))
 
     def _report(self) -> None:
         self._governor.look()
@@ -246,6 +276,18 @@ class _Run:
         )
 
     def _measure(self, writer: StoreWriter) -> Quality:
+        """Measure the tiles; what then proves damaged among copied tiles is not kept.
+
+        The check of copied tiles by their markers misses damage that decoding finds.
+        """
+        damaged: set[Cell] = set()
+        quality = self._measured(writer, damaged)
+        if damaged:
+            self._mend(writer, damaged)
+            quality = self._measured(writer, None)
+        return quality
+
+    def _measured(self, writer: StoreWriter, damaged: set[Cell] | None) -> Quality:
         number = self._level.number
         return measure_quality(
             self._plan,
@@ -254,13 +296,26 @@ class _Run:
             shards=self._work.levels[number].shards,
             read=functools.partial(writer.read_shard, number),
             workers=self._workers,
+            damaged=damaged if isinstance(self._work, Copying) else None,
         )
 
-    def _check_readable(self, table: "pa.Table") -> None:
+    def _mend(self, writer: StoreWriter, damaged: set[Cell]) -> None:
+        """Make the shards of the measured level that hold damaged chunks once more."""
+        assert isinstance(self._work, Copying), "only copied tiles are not decoded beforehand"
+        number = self._level.number
+        grid = self._work.levels[number].grid
+        for shard in self._work.levels[number].shards:
+            if damaged.isdisjoint(grid.chunk_cell(shard, place) for place in shard.chunks):
+                continue
+            for encoded in self._work.mend(number, shard):
+                self._note(writer.write_shard(writer.pack(encoded)))
+
+    def _check_readable(self, table: "pa.Table", reasons: Mapping[str, int]) -> None:
         statuses = table["status"].to_pylist()
         if statuses and "ok" not in statuses:
-            raise SlideReadError(
-                f"{self._slide.source.name}: none of its {len(statuses)} tiles could be read; "
+            raise DamagedPixelsError(
+                f"{self._slide.source.name}: none of its {len(statuses)} tiles could be read "
+                f"({', '.join(f'{reason}: {tiles}' for reason, tiles in reasons.items())}); "
                 "the file is damaged or was cut short: copy it again from its source."
             )
 

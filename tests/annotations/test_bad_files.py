@@ -1,7 +1,9 @@
 """Files of regions nobody should trust: a clear error or a warning with numbers, at little cost."""
 
+import gzip
 import json
 import logging
+import os
 import pickle
 import struct
 import zlib
@@ -12,6 +14,7 @@ import tifffile
 from PIL import Image
 
 import slidetile as st
+from slidetile.annotations import _content, _shapes
 
 SQUARE = [[10, 10], [60, 10], [60, 60], [10, 60], [10, 10]]
 
@@ -150,6 +153,132 @@ def test_other_bad_masks(tmp_path, slide):
     refused(path, slide, "1048576×1048576, but a mask may have at most 64 megapixels")
 
 
+def test_a_picture_within_a_mask_that_is_larger_than_its_page(tmp_path, slide, command, sample):
+    path, large = tmp_path / "mask.tif", tmp_path / "large.tif"
+    options = {"tile": (64, 64), "compression": "jpeg", "photometric": "minisblack"}
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), **options)
+    refused(path, slide, "its compression is .*7.*, which may change its numbers: save it uncom")
+    tifffile.imwrite(large, np.zeros((9000, 9000), np.uint8), **options | {"tile": (8992, 8992)})
+    with tifffile.TiffFile(large) as tiff, path.open("r+b") as file:
+        start, size = tiff.pages.first.dataoffsets[0], tiff.pages.first.databytecounts[0]
+        jpeg = large.read_bytes()[start : start + size]
+        end = file.seek(0, 2)
+        file.write(jpeg)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages.first.tags["TileOffsets"].overwrite(end)
+        tiff.pages.first.tags["TileByteCounts"].overwrite(len(jpeg))
+    ended = command("plan", sample, "--annotations", path)
+    assert ended.exit_code == 1
+    assert ended.peak_bytes < command("plan", sample).peak_bytes + 30e6  # its pixels take 81 MB
+
+
+def test_a_png_says_its_size_first(tmp_path, slide):
+    path = tmp_path / "mask.png"
+    text = struct.pack(">I", 4) + b"tEXta\0bc" + struct.pack(">I", zlib.crc32(b"tEXta\0bc"))
+    whole = png(100_000, 80_000)
+    path.write_bytes(whole[:8] + text + whole[8:])
+    refused(path, slide, r"a PNG begins with its size \(IHDR\): save it again")
+
+
+def test_a_mask_of_wide_numbers_and_of_many(tmp_path, slide):
+    path = tmp_path / "mask.npy"
+    with path.open("wb") as file:
+        file.write(npy((8000, 4001), "<i8"))
+        file.truncate(128 + 8000 * 4001 * 8)
+    refused(path, slide, "8000×4001 numbers of 8 bytes are more than 128 MB: save it in grey")
+    np.save(path, np.arange(1 << 21, dtype=np.uint32).reshape(1024, 2048))
+    refused(path, slide, "more than 1,048,576 different numbers, which are no classes: save 1")
+
+
+def test_a_tag_that_is_too_long(tmp_path, slide):
+    path = tmp_path / "mask.tif"
+    for is_big in (False, True):
+        tifffile.imwrite(path, np.zeros((64, 64), np.uint8), bigtiff=is_big, metadata=None)
+        with tifffile.TiffFile(path) as tiff:
+            tag = tiff.pages.first.tags["StripOffsets"].offset
+        data = bytearray(path.read_bytes())
+        place = tag + 4
+        data[place : place + 4] = struct.pack("<I", 1 << 22)
+        path.write_bytes(data)
+        refused(
+            path, slide, "one of its tags has more than 4 MiB: save it in larger strips or tiles"
+        )
+
+
+def test_a_mask_packed_by_gzip(tmp_path, slide):
+    path = tmp_path / "mask.png.gz"
+    Image.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / "mask.png")
+    path.write_bytes(gzip.compress((tmp_path / "mask.png").read_bytes()))
+    refused(path, slide, "mask packed by gzip: unpack it first")
+
+
+def test_what_gzip_packed_is_read_and_bounded(tmp_path, slide, monkeypatch):
+    path = tmp_path / "drawn.geojson.gz"
+    packed = gzip.compress(json.dumps(polygon()).encode())
+    path.write_bytes(packed)
+    assert [area.area_px for area in st.read_annotations(path, slide).areas] == [2500]
+    for damaged in (packed[:-12], packed[:12] + b"\xff" * 9 + packed[21:], packed[:3] + b"xyz"):
+        path.write_bytes(damaged)
+        refused(path, slide, "what gzip packed in it is damaged .*: copy or pack it again")
+    monkeypatch.setattr(_content, "LARGEST_CONTENT_BYTES", 1 << 20)
+    path.write_bytes(gzip.compress(json.dumps(polygon()).encode() + b" " * (1 << 21)))
+    refused(path, slide, "unpacks to more than 1 MiB: export only")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, slide):
+    os.mkfifo(tmp_path / "drawn.geojson")
+    refused(tmp_path / "drawn.geojson", slide, "it is not a file")
+    spec = st.AnnotationsSpec(path=tmp_path)
+    with pytest.raises(st.AnnotationError, match=r"holds no annotations for slide\.svs"):
+        spec.read(slide)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_json_in_other_encodings(tmp_path, slide, encoding):
+    path = tmp_path / "drawn.geojson"
+    path.write_bytes(json.dumps(polygon()).encode(encoding))
+    assert [area.area_px for area in st.read_annotations(path, slide).areas] == [2500]
+
+
+def test_xml_that_would_make_its_parser_grow(tmp_path, slide):
+    path = tmp_path / "drawn.xml"
+    path.write_bytes(b"<Annotations>" + b"<a>" * 100_000)
+    refused(path, slide, "more than 64 elements in each other")
+    path.write_bytes(b"<Annotations>" + b"".join(b"<a%d/>" % n for n in range(5000)))
+    refused(path, slide, "more than 4,096 names")
+    path.write_bytes(b'<Annotations a="' + b"x" * (5 << 20))
+    refused(path, slide, "elements is longer than 4 MiB: export")
+    path.write_bytes(b"<Annotations>" + b" " * (9 << 20) + b"</Annotations>")
+    assert st.read_annotations(path, slide).is_empty
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le"])
+def test_xml_in_an_encoding_that_is_not_read(tmp_path, slide, encoding):
+    path = tmp_path / "drawn.xml"
+    text = f'<?xml version="1.0" encoding="{encoding}"?><Annotations/>'
+    for content in (text.encode(encoding), text.encode()):
+        path.write_bytes(content)
+        refused(path, slide, "it is not XML: .*: save it again, as UTF-8")
+
+
+def test_corners_are_counted_before_they_are_kept(tmp_path, slide, monkeypatch):
+    monkeypatch.setattr(_shapes, "LARGEST_CORNER_COUNT", 1000)
+    path = tmp_path / "long.geojson"
+    ring = ",".join(["[1,2]"] * 1001)
+    match = r"more than 1,000 corners: keep the classes you need \(--annotations-class\)"
+    for text in (
+        f'{{"type": "Polygon", "coordinates": [[{ring}',  # it is not read to its end
+        f'[{{"type": "MultiPoint", "coordinates": [{ring}',
+        json.dumps([box(0, 0, 9, 9)] * 251),
+        '<Annotations><Annotation><Region Type="9">' + '<V X="1" Y="2"/>' * 1001,
+        "<Annotations><Region Type='2'><V X='0' Y='0'/><V X='9e8' Y='9e8'/></Region>",
+    ):
+        path.write_text(text)
+        refused(path, slide, match)
+    path.write_text(json.dumps([{"type": "MultiPoint", "coordinates": [[1, 2]] * 900}] * 9))
+    assert st.read_annotations(path, slide).left_out == {"points": 9}
+
+
 def test_no_file_and_a_folder(tmp_path, slide):
     with pytest.raises(st.AnnotationError, match=r"none.geojson cannot be read: No such file"):
         st.read_annotations(tmp_path / "none.geojson", slide)
@@ -185,7 +314,7 @@ def test_too_many_areas(tmp_path, slide):
     triangle = '{"type":"Polygon","coordinates":[[[1,2],[3,4],[5,1]]]}'
     path = tmp_path / "many.geojson"
     path.write_text("[" + ",".join([triangle] * 200_001) + "]")
-    refused(path, slide, "more than 200,000 areas or 16,777,216 corners")
+    refused(path, slide, "more than 200,000 areas: keep the classes you need")
 
 
 @pytest.mark.slow
@@ -206,6 +335,26 @@ def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
     assert "left out: 310 cells" in ended.stderr
     bare = command("plan", sample)
     assert ended.peak_bytes < bare.peak_bytes + 200e6  # json.load would take 1 GB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["geojson", "xml"])
+def test_a_long_outline_takes_the_memory_of_its_corners(tmp_path, command, sample, kind):
+    angles = np.linspace(0, 2 * np.pi, 1_000_000, endpoint=False)
+    x, y = (1500 + 400 * np.stack([np.cos(angles), np.sin(angles)])).tolist()
+    path = tmp_path / f"long.{kind}"
+    if kind == "xml":
+        corners = "".join(f'<V X="{a}" Y="{b}"/>' for a, b in zip(x, y, strict=True))
+        path.write_text(
+            f"<Annotations><Annotation><Region>{corners}</Region></Annotation></Annotations>"
+        )
+    else:
+        path.write_text(json.dumps(polygon(list(zip(x, y, strict=True)))))
+    assert path.stat().st_size > 35e6
+    ended = command("plan", sample, "--annotations", path)
+    assert ended.exit_code == 0, ended.stderr
+    bare = command("plan", sample)
+    assert ended.peak_bytes < bare.peak_bytes + 150e6  # as objects of Python, it took 900 MB
 
 
 @pytest.mark.parametrize(

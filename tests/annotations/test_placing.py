@@ -79,6 +79,7 @@ def test_what_is_written_begins_there_and_says_so(slide, tmp_path, caplog):
     path = tmp_path / "plan.geojson"
     tissue = st.find_tissue(slide, min_piece_area_um2=0)
     plan = st.plan_tiles(slide, tissue, st.TileSpec(size=64))
+    caplog.clear()
     st.export_plan(slide, plan, path)
     content = json.loads(path.read_text())
     assert content["slidetile"] == {"unit": "px", "origin": [128, 96], "slide_size": [1000, 800]}

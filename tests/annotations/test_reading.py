@@ -303,7 +303,10 @@ def test_a_mask_of_other_proportions_is_told(tmp_path, slide, caplog):
     assert (
         "the mask's 80×64 pixels do not have the proportions of the slide's 800×600" in caplog.text
     )
-    assert "stretched by 4 of its pixels" in caplog.text
+    assert "stretched by 4 of its pixels. Is it a mask of this slide" in caplog.text
+    st.read_annotations(save_mask(tmp_path / "mask.npy", np.ones((80, 60), bool)), slide)
+    assert "60×80 pixels do not" in caplog.messages[-1]
+    assert "Turned by 90° it would fit" in caplog.messages[-1]
 
 
 def test_the_hand_drawn_truth_comes_back(shared_slides, shared_truth):

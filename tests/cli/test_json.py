@@ -180,6 +180,34 @@ def test_verify_of_a_store_of_a_damaged_slide(cli, damaged_sample):
     assert (told["findings"], told["unreadable"]) == ([], 1)
 
 
+def test_several_are_described_in_one_document(cli, sample):
+    st.tile_slide(sample, "x.zarr")
+    shutil.copy(sample, "y.svs")
+    told = document(cli("info", sample, "x.zarr", "--json"), "info-several")
+    assert [facts["slide_path"] for facts in told["slides"]] == [str(sample)]
+    assert [facts["store_path"] for facts in told["stores"]] == ["x.zarr"]
+    assert (
+        document(cli("info", ".", "--json"), "info-several")["slides"][0]["slide_path"] == "y.svs"
+    )
+    told = document(cli("info", "x.zarr", "none.svs", "--json"), "info-several", exit_code=1)
+    (failed,) = told["failed"]
+    assert (failed["path"], failed["error"]["type"]) == ("none.svs", "SlideReadError")
+    assert len(told["stores"]) == 1
+
+
+def test_several_are_verified_in_one_document(cli, sample, tmp_path):
+    for name in ("x.zarr", "y.zarr"):
+        st.tile_slide(sample, name)
+    told = document(cli("verify", ".", "--json"), "verify-several")
+    assert [facts["store_path"] for facts in told["stores"]] == ["x.zarr", "y.zarr"]
+    (tmp_path / "cwd" / "y.zarr" / "tiles" / "tiles.parquet").unlink()
+    told = document(
+        cli("verify", "x.zarr", "y.zarr", sample, "--json"), "verify-several", exit_code=1
+    )
+    assert [bool(facts["findings"]) for facts in told["stores"]] == [False, True]
+    assert [failed["path"] for failed in told["failed"]] == [str(sample)]
+
+
 def test_export(cli, sample, tmp_path):
     store = st.tile_slide(sample, "x.zarr")
     told = document(cli("export", "x.zarr", "-o", "x.geojson", "--json"), "export")
@@ -203,6 +231,13 @@ def test_batch(cli, sample, damaged_sample, tmp_path):
     assert failed["error"]["message"].startswith("bad.svs cannot be opened")
     again = document(cli("batch", sample, "-o", "out", "--json"), "batch")
     assert [row["status"] for row in again["slides"]] == ["already done"]
+
+
+def test_a_batch_says_why_a_slide_has_no_tiles(cli, glass):
+    (told,) = document(cli("batch", glass, "-o", "out", "--json"), "batch")["slides"]
+    assert (told["status"], told["tiles"], told["error"]) == ("ok", 0, None)
+    assert "no tissue was found" in told["note"]
+    assert "--detector" in told["note"]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +293,8 @@ def test_a_schema_leaves_nothing_open(name):
         assert described["required"] == list(described["properties"])
         for key, value in described["properties"].items():
             assert value["description"].endswith((".", ";"))
-            unit = {"px": "px", "bytes": "bytes", "um": "µm per px"}.get(key.rpartition("_")[2])
+            units = {"px": "px", "bytes": "bytes", "um": "µm per px", "um2": "µm²"}
+            unit = units.get(key.rpartition("_")[2])
             unit = "s" if key == "seconds" else unit
             assert value.get("x-unit") == unit, key
             for example in value.get("examples", ()):
@@ -270,9 +306,11 @@ def test_a_schema_leaves_nothing_open(name):
 DOCUMENTS = {
     "info-slide": facts.SlideFacts,
     "info-store": facts.StoreFacts,
+    "info-several": facts.SeveralFacts,
     "plan": facts.PlanFacts,
     "tile": facts.TileFacts,
     "verify": facts.VerifyFacts,
+    "verify-several": facts.SeveralVerifiedFacts,
     "export": facts.ExportFacts,
     "batch": facts.BatchFacts,
 }

@@ -348,8 +348,10 @@ ACTS = {
     "1 / 0": ("ZeroDivisionError", "division by zero"),
     "os.abort()": ("ProcessDiedError", "of signal 6"),
     "os._exit(0)": ("ProcessDiedError", "with the exit code 0"),
-    "time.sleep(600)": ("TimeoutError", "longer than 8 s"),
+    "time.sleep(600)": ("TimeoutError", "longer than 20 s"),
 }
+
+SLOW_ACTS = [pytest.param(act, marks=[pytest.mark.slow] if "sleep" in act else []) for act in ACTS]
 
 
 @pytest.fixture
@@ -361,10 +363,11 @@ def tall(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("act", SLOW_ACTS)
 def test_what_a_detector_does_costs_its_slide(command, tall, sample, tmp_path, act):
     (tmp_path / "mine.py").write_text(FOREIGN.format(act=act))
-    options = ["-o", tmp_path / "out", "--detector", "mine:detect", "--timeout", 8]
+    options = ["-o", tmp_path / "out", "--detector", "mine:detect"]
+    options += ["--timeout", 20] if "sleep" in act else []
     done = command("batch", tall, sample, *options, before=["env", "-C", tmp_path])
     assert done.exit_code == 1
     assert "Traceback" not in done.stderr
@@ -390,6 +393,23 @@ def test_a_detector_that_leaves_the_folder_breaks_no_later_slide(
     assert statuses(report) == ["ok", "ok"]
     assert [result.slide for result in report.results] == [tall.name, "b.svs"]
     assert len(st.open_store(report.results[1].store))
+
+
+def test_a_slide_that_could_not_be_read_is_tried_again(sample, tmp_path):
+    slide = tmp_path / "late.svs"
+    assert statuses(st.tile_slides([slide], tmp_path / "out", SMALL)) == ["failed"]
+    assert rows(tmp_path / "out")[0]["error_type"] == "SlideReadError"
+    shutil.copy(sample, slide)
+    assert statuses(st.tile_slides([slide], tmp_path / "out", SMALL)) == ["ok"]
+    assert [row["status"] for row in rows(tmp_path / "out")] == ["ok"]
+
+
+def test_a_row_says_what_was_left_out(sample, tmp_path):
+    whole = st.Recipe(tile=st.TileSpec(size=1024, min_tissue_fraction=1.0))
+    st.tile_slides([sample], tmp_path, whole)
+    (row,) = rows(tmp_path)
+    assert (row["status"], row["reason"]) == ("ok", "")
+    assert "--min-tissue-fraction (min_tissue_fraction)" in row["left_out"]
 
 
 def test_a_time_limit_needs_a_process_to_end(sample, tmp_path):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from slidetile.cohort.folder import SUFFIXES, find_slides, store_names
+import slidetile as st
+from slidetile.cohort.folder import SUFFIXES, find_slides, nothing_found, store_names
 
 
 def touch(folder, *names):
@@ -106,3 +107,58 @@ def test_names_that_are_no_text_become_text_and_stay_apart():
     assert first != second
     assert all("caf\ufffd" in name for name in (first, second))
     assert (first + second).encode()
+
+
+def test_linked_folders_are_searched_once_and_last(tmp_path, caplog):
+    touch(tmp_path, "raw/x.svs", "raw/deep/y.svs", "top/m.svs", "top/z/n.svs", "a.zarr/q.tif")
+    top = tmp_path / "top"
+    links = {"b": "../raw", "c": "../raw", "loop": ".", "z/again": "..", "s.zlink": "../a.zarr"}
+    for name, target in links.items():
+        (top / name).symlink_to(target)
+    (tmp_path / "raw" / "back").symlink_to("../raw/deep")
+    assert found(top) == ["m.svs", "z/n.svs", "b/x.svs", "b/deep/y.svs"]
+    assert caplog.text == ""
+
+
+def test_a_link_to_a_folder_above_is_told(tmp_path, caplog):
+    touch(tmp_path, "x.svs", "top/m.svs")
+    (tmp_path / "top" / "up").symlink_to("..")
+    assert found(tmp_path / "top") == ["m.svs"]
+    assert f"links to {tmp_path}, a folder above, and is not searched" in caplog.text
+
+
+def test_hidden_slides_are_counted(tmp_path, caplog):
+    touch(tmp_path, "a.svs", *(f"sub/._{number}.svs" for number in range(7)), ".DS_Store")
+    assert found(tmp_path) == ["a.svs"]
+    (record,) = caplog.records
+    assert "left out: 7 (" in record.getMessage()
+    assert "._4.svs, …)" in record.getMessage()
+
+
+def test_a_pipe_named_as_a_slide_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.svs")
+    assert found(tmp_path) == ["pipe.svs"]
+
+
+def test_a_folder_that_is_gone_or_locked_is_told(tmp_path, caplog):
+    touch(tmp_path, "a.svs", "locked/b.svs")
+    (tmp_path / "locked").chmod(0)
+    if os.access(tmp_path / "locked", os.R_OK):
+        pytest.skip("nothing is forbidden to root")
+    assert found(tmp_path) == ["a.svs"]
+    assert "could not be searched" in caplog.text
+
+
+def test_why_nothing_is_found(tmp_path):
+    assert nothing_found([tmp_path]) == f"no slides found in {tmp_path}"
+    touch(tmp_path, "a.txt", "b.PNG", "c.txt", "noname", ".h.svs", "d.zarr/zarr.json")
+    assert nothing_found([tmp_path]) == (
+        f"no slides found in {tmp_path}: hidden files with a slide's suffix: 1; files with other "
+        "suffixes: 4 (.PNG, .txt, no suffix); stores, which are made already: 1. Give a file by "
+        "its name to try it all the same"
+    )
+
+
+def test_the_whole_file_system_is_not_searched():
+    with pytest.raises(st.SlideError, match="/ is the whole file system, which is not searched"):
+        find_slides(["/"])

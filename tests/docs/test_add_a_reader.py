@@ -88,7 +88,7 @@ class ToySlide(FileSlide):
         file.seek(start)
         data = file.read(count)
         if len(data) < count:
-            raise st.SlideReadError(
+            raise st.DamagedPixelsError(
                 f"{self.path.name} is cut short: {count} bytes are wanted from byte {start}, but "
                 f"only {len(data)} are there. Copy the file again."
             )
@@ -211,17 +211,22 @@ def test_a_batch_hands_it_to_processes(toy, tmp_path):
     assert [report.results[0].status for report in reports] == ["ok", "already done"]
 
 
-def test_damage_is_found(toy, tmp_path):
+def test_damage_is_found(toy, tmp_path, pixels):
     data = toy.read_bytes()
     short, no_json, other = (tmp_path / name for name in ("short.toy", "no_json.toy", "other.toy"))
     short.write_bytes(data[:-100])
+    with st.open_slide(short, reader=TOY) as slide:  # the last coarse tile is averaged
+        coarse = slide.read_region(slide.bounds, level=1).astype(int)
+        assert np.abs(coarse - pixels[1]).max() <= 1
+        assert slide.replaced.counts == {1: 1}
+    short.write_bytes(data[: len(data) // 2])
     no_json.write_bytes(data.replace(b'"mpp"', b'"ppm"', 1))
     other.write_bytes(data[1:])
     with (
         st.open_slide(short, reader=TOY) as slide,
-        pytest.raises(st.SlideReadError, match="cut short"),
+        pytest.raises(st.DamagedPixelsError, match="cut short"),
     ):
-        slide.read_region(slide.bounds, level=1)
+        slide.read_region(slide.bounds)
     with pytest.raises(st.SlideReadError, match="damaged header"):
         st.open_slide(no_json, reader=TOY)
     with pytest.raises(st.UnsupportedSlideError, match="not a TOY"):

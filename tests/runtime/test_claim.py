@@ -17,6 +17,8 @@ import slidetile as st
 from slidetile.runtime._holder import Holder
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 
+WATCHFUL = ClaimTimes(heartbeat_s=0.05, dead_after_s=60)
+
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -111,7 +113,7 @@ def test_a_holder_elsewhere_is_dead_only_after_a_long_silence(path):
         refuse_if_claimed(path)
     hold_elsewhere(path, silent_s=61)
     refuse_if_claimed(path)
-    Claim(path).release()
+    Claim(path, WATCHFUL).release()
     assert list(path.parent.iterdir()) == []
 
 
@@ -121,13 +123,54 @@ def test_the_hosts_clock_does_not_matter(path):
         Claim(path)
 
 
+def test_a_claim_dated_ahead_counts_from_when_it_is_seen(path):
+    hold_elsewhere(path, silent_s=-3600)
+    with pytest.raises(st.StoreBusyError, match=r"dated 3[56]\d\d s ahead, so it counts from now"):
+        refuse_if_claimed(path)
+    assert abs(path.stat().st_mtime - time.time()) < PATIENCE_S
+    with pytest.raises(st.StoreBusyError, match=r"sign of life was \d+ s ago"):
+        Claim(path)
+    time.sleep(2 * QUICK.dead_after_s)
+    Claim(path, QUICK).release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_living_holder_whose_clock_is_ahead_is_never_taken_over(path):
+    hold_elsewhere(path, silent_s=0)
+    for _ in range(3):
+        ahead = time.time() + 3600
+        os.utime(path, (ahead, ahead))  # its heart beats
+        with pytest.raises(st.StoreBusyError, match="ahead"):
+            Claim(path, QUICK)
+
+
+def test_a_living_holder_whose_clock_is_behind_is_not_taken_over(path):
+    hold_elsewhere(path, silent_s=3600)
+    behind, over = path.stat().st_mtime, threading.Event()
+
+    def beat():
+        nonlocal behind
+        while not over.wait(0.02):
+            behind += 0.02
+            os.utime(path, (behind, behind))
+
+    heart = threading.Thread(target=beat)
+    heart.start()
+    try:
+        with pytest.raises(st.StoreBusyError, match="It has just given a sign of life"):
+            Claim(path, ClaimTimes(heartbeat_s=0.1, dead_after_s=60))
+    finally:
+        over.set()
+        heart.join()
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
 def test_a_claim_that_names_nobody_goes_by_its_age(path, data):
     path.write_bytes(data)
     with pytest.raises(st.StoreBusyError, match="a process that has not recorded its name"):
         Claim(path)
     os.utime(path, (1, 1))
-    Claim(path).release()
+    Claim(path, WATCHFUL).release()
 
 
 @pytest.mark.parametrize("pid", [0, -1, "1", 1.5, None])
@@ -156,7 +199,7 @@ def test_a_holder_that_was_stopped_and_taken_over_notices(path, hold):
     holder = hold(dead_after_s=60)
     holder.send_signal(signal.SIGSTOP)
     seem_elsewhere(path, silent_s=1000)
-    claim = Claim(path)
+    claim = Claim(path, WATCHFUL)
     holder.send_signal(signal.SIGCONT)
     _, told = holder.communicate(timeout=PATIENCE_S)
     assert f"silent for too long, and process {os.getpid()} on" in told
@@ -193,7 +236,7 @@ def test_of_many_that_take_over_one_gets_it(path):
         def take(claims=claims, busy=busy, together=together):
             together.wait()
             try:
-                claims.append(Claim(path))
+                claims.append(Claim(path, WATCHFUL))
             except st.StoreBusyError as error:
                 busy.append(error)
 

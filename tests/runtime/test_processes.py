@@ -1,18 +1,29 @@
 """Calls in processes of their own."""
 
 import functools
+import logging
 import multiprocessing
 import operator
 import os
+import signal
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from slidetile.runtime.processes import in_processes
+from slidetile.runtime.child import report
+from slidetile.runtime.processes import (
+    CALLS_PER_PROCESS,
+    ProcessDiedError,
+    in_process_of_its_own,
+    in_processes,
+)
 
 PATIENCE_S = 60
+
+TIME_LIMIT_S = 10
+"""Of calls that would sleep for minutes, and of others, which take the start of a process."""
 
 
 def calls(function, arguments):
@@ -62,3 +73,90 @@ def test_a_call_that_cannot_travel_fails_by_itself():
     with pytest.raises(Exception, match=r"pickle|get local object"):
         ended[0].result()
     assert ended[1].result() > 0
+
+
+@pytest.mark.slow
+def test_a_call_that_takes_too_long_is_ended():
+    slow = calls(time.sleep, [2 * PATIENCE_S])
+    ended = dict(in_processes([*slow, os.getpid], 1, timeout_s=TIME_LIMIT_S))
+    with pytest.raises(TimeoutError, match="longer than 10 s"):
+        ended[0].result()
+    assert ended[1].result() > 0
+    for child in multiprocessing.active_children():
+        child.join(PATIENCE_S)
+        assert not child.is_alive()
+
+
+def stubborn():
+    """Ignore what asks it to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(2 * PATIENCE_S)
+
+
+@pytest.mark.slow
+def test_a_call_that_will_not_end_is_killed():
+    ended = dict(in_processes([stubborn, os.getpid], 1, timeout_s=TIME_LIMIT_S))
+    assert isinstance(ended[0].exception(), TimeoutError)
+    assert ended[1].result() > 0
+
+
+def test_how_a_process_died_is_told():
+    died = [functools.partial(abs, 0), os.abort, functools.partial(os._exit, 7)]
+    ended = dict(in_processes(died, 1))
+    assert ended[0].exception() is None
+    assert str(ended[1].exception()) == "its process died of signal 6 (Aborted)"
+    assert str(ended[2].exception()) == "its process died with the exit code 7"
+    assert isinstance(ended[1].exception(), ProcessDiedError)
+
+
+def talk(name):
+    """Report, and log."""
+    log = logging.getLogger("slidetile.talk")
+    for number in range(3):
+        report((name, number))
+        log.warning("%s says %d", name, number)
+    log.warning("long: %s", "ä" * 10_000)
+    log.info("not asked for")
+    return name
+
+
+def test_reports_and_log_reach_the_parent_before_the_result(caplog):
+    seen = []
+    ended = in_processes(calls(talk, "ab"), 2, on_report=lambda *told: seen.append(told))
+    for number, future in ended:
+        name = future.result()
+        told = [each for at, each in seen if at == number]
+        assert told == [(name, 0), (name, 1), (name, 2)]
+        said = [text for text in caplog.messages if text.startswith(name)]
+        assert said == [f"{name} says {count}" for count in range(3)]
+    assert [record.name for record in caplog.records] == ["slidetile.talk"] * 8
+    assert max(map(len, caplog.messages)) < 600
+
+
+def test_a_report_without_a_parent_is_nothing():
+    report("nobody listens")
+
+
+def test_one_call_apart():
+    assert in_process_of_its_own(functools.partial(abs, -3)) == 3
+    with pytest.raises(ZeroDivisionError):
+        in_process_of_its_own(functools.partial(operator.truediv, 1, 0))
+    with pytest.raises(ProcessDiedError):
+        in_process_of_its_own(os.abort)
+
+
+def test_a_process_is_replaced_before_what_it_leaks_adds_up():
+    count = 2 * CALLS_PER_PROCESS + 5
+    ended = dict(in_processes([os.getpid] * count, 1))
+    pids = [ended[number].result() for number in range(count)]
+    assert len(set(pids)) == 3
+    assert max(map(pids.count, set(pids))) == CALLS_PER_PROCESS
+
+
+def test_a_replaced_process_still_reports_and_dies_in_words():
+    seen = []
+    count = CALLS_PER_PROCESS + 1
+    talking = [functools.partial(report, number) for number in range(count)]
+    ended = dict(in_processes([*talking, os.abort], 1, on_report=lambda *told: seen.append(told)))
+    assert seen == [(number, number) for number in range(count)]
+    assert "signal 6" in str(ended[count].exception())

@@ -18,11 +18,12 @@ def test_composite_stays_within_its_bounds(premultiplied):
     assert np.abs(laid - np.clip(exact, 0, 255)).max() <= 0.5
 
 
-def test_unreadable_levels_count_as_white():
+def test_a_file_that_cannot_be_read_has_no_background():
     def read(region):
         raise SlideReadError(f"no {region}")
 
-    assert find_background((100, 100), read) == (255, 255, 255)
+    with pytest.raises(SlideReadError, match="no"):
+        find_background((100, 100), read)
 
 
 def test_transparent_pixels_of_openslide_show_the_background(shared_slides, monkeypatch):

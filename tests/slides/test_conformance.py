@@ -86,8 +86,11 @@ def test_parts_of_coarser_levels_agree_with_the_whole(slide):
             continue
         whole = slide.read_region(slide.bounds, level=index)
         part = Region(x=7 * across, y=3 * down, width=20 * across, height=30 * down)
-        expected = whole[slide.level_region(part, index).slices]
-        np.testing.assert_array_equal(slide.read_region(part, level=index), expected)
+        expected = whole[slide.level_region(part, index).slices].astype(int)
+        # OpenSlide interpolates where its own downsample, of rounded sides, is no whole number.
+        is_exact = (slide.width / level.width, slide.height / level.height) == (across, down)
+        slack = 1 if slide.reader == "openslide" and not is_exact else 0
+        assert np.abs(slide.read_region(part, level=index) - expected).max() <= slack
 
 
 def test_fetched_pixels_are_the_read_ones(slide):

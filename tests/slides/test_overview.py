@@ -47,8 +47,16 @@ def test_a_level_of_odd_ratio_is_read_pixel_for_pixel(full, coarse):
     level_0, level_1 = random_pixels(*full), random_pixels(*coarse, seed=1)
     slide = ArraySlide([level_0, level_1], mpp=1.0)
     overview = read_overview(slide, mpp=sum(slide.levels[1].downsample) / 2)
-    assert np.array_equal(overview.image, level_1)
-    assert overview.downsample == (full[1] / coarse[1], full[0] / coarse[0])
+    # A level that is cut short of the slide's end by a part of a pixel has its last ones repeated.
+    rows, columns = (
+        np.minimum(np.arange(n), m - 1)
+        for n, m in zip(overview.image.shape[:2], coarse, strict=True)
+    )
+    assert np.array_equal(overview.image, level_1[rows][:, columns])
+    assert overview.downsample == slide.levels[1].downsample
+    sides = (overview.height, full[0]), (overview.width, full[1])
+    for (side, whole), step in zip(sides, overview.downsample[::-1], strict=True):
+        assert (side - 1) * step < whole <= side * step * (1 + 1e-12)
     assert overview.downsample == slide.levels[1].downsample
 
 

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures import pattern
 
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import whole_factor
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.opening import open_slide
+from slidetile.slides.overview import read_overview
 from slidetile.slides.slide import Level, Slide, Source
 
 sides = st.integers(1, 2000)
@@ -28,8 +32,52 @@ def test_a_levels_downsample_is_how_many_level_0_pixels_one_of_its_covers(one, o
     whole, size = tuple(whole), tuple(size)
     level = Level.covering(whole, size, tile_width_px=64, tile_height_px=32)
     assert level.size == size
-    assert level.downsample == (whole[0] / size[0], whole[1] / size[1])
+    factor = whole_factor(whole, size)
+    ratio = whole[0] / size[0], whole[1] / size[1]
+    assert level.downsample == (ratio if factor is None else (factor, factor))
     assert (level.tile_width_px, level.tile_height_px) == (64, 32)
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("factor", [2, 3, 4, 16])
+@pytest.mark.parametrize("reader", ["array", "tiff", "openslide"])
+def test_a_rounded_side_does_not_shift_what_a_level_shows(tmp_path, reader, factor, up):
+    """The right end of a level is not where the ratio of its rounded sides would put it."""
+    # A column of its own colour every `factor` pixels, which a level shows as one pixel.
+    columns, rows = 30 * factor + factor // 2, 20 * factor + factor // 2
+    x = np.arange(columns) // factor
+    fine = np.broadcast_to(np.stack([x * 7, x * 3 + 9, x * 5], 1)[np.newaxis], (rows, columns, 3))
+    fine = np.ascontiguousarray(fine.astype(np.uint8))
+    coarse = np.ascontiguousarray(fine[::factor, ::factor][: 20 + up, : 30 + up])
+    with _opened(tmp_path / "slide.tif", [fine, coarse], reader) as slide:
+        assert slide.levels[1].downsample == (factor, factor)
+        slack = 0 if reader != "openslide" else 8  # it interpolates between columns
+        for place in (0, 1, 15, 28, 29):
+            region = Region(x=place * factor, y=factor, width=factor, height=factor)
+            pixels = slide.read_region(region, level=1).astype(int)
+            assert pixels.shape == (1, 1, 3)
+            assert np.abs(pixels[0, 0] - fine[0, place * factor]).max() <= slack
+        whole = slide.read_region(slide.bounds, level=1)
+        np.testing.assert_array_equal(whole, coarse)
+        end = Region(x=columns - 1, y=rows - 1, width=1, height=1)
+        assert slide.read_region(end, level=1).shape == (1, 1, 3)
+        overview = read_overview(slide, mpp=2.0 * factor)
+        assert overview.width * overview.downsample[0] >= slide.width
+        assert (overview.width - 1) * overview.downsample[0] < slide.width
+        assert overview.downsample[0] % factor == 0
+
+
+def _opened(path, levels, reader):
+    if reader == "array":
+        return ArraySlide(levels, mpp=1.0)
+    with tifffile.TiffWriter(path) as writer:
+        for number, level in enumerate(levels):
+            writer.write(
+                level, photometric="rgb", tile=(64, 64), subfiletype=int(number > 0),
+                compression="deflate",
+                resolution=(10_000, 10_000), resolutionunit="CENTIMETER", metadata=None,
+            )  # fmt: skip
+    return open_slide(path, reader=reader)
 
 
 def test_a_levels_downsample_has_both_axes():

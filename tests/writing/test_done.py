@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import tifffile
 
 import slidetile as st
 from slidetile.recipe import changed_since, done_before
+from slidetile.runtime._holder import Holder
 
 SMALL = st.Recipe(tile=st.TileSpec(size=512))
 RETRY = st.WriteOptions(retry_unreadable=True)
@@ -172,3 +174,11 @@ def test_done_before_says_what_is_to_be_written(sample, tmp_path):
     assert done_before(sample, path, SMALL, options=st.WriteOptions(existing="overwrite")) is None
     (tmp_path / "folder").mkdir()
     assert done_before(sample, tmp_path / "folder", SMALL) is None
+
+
+def test_the_claim_of_a_run_that_was_killed_when_it_had_finished_goes(sample, tmp_path):
+    path = st.tile_slide(sample, tmp_path / "x.zarr", SMALL).path
+    ended = replace(Holder.me(), process_start="7")
+    (tmp_path / "x.zarr.owner").write_bytes(ended.to_json())
+    assert st.tile_slide(sample, path, SMALL).path == path
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.zarr"]

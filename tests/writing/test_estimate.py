@@ -1,5 +1,6 @@
 """What a run would take, against what it took."""
 
+import json
 import shutil
 
 import numpy as np
@@ -41,6 +42,19 @@ def test_native_is_known_beforehand(planned, tmp_path):
     # What the file holds, exactly; a copied tile gains the tables it shares with others there.
     assert 0.95 < expected.bytes / chunk_bytes(store) <= 1
     assert expected.seconds > 0
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd"])
+def test_what_went_before_counts(planned, tmp_path, codec):
+    slide, plan = planned
+    alone = estimate(slide, plan, tmp_path / "x.zarr", codec=codec)
+    assert estimate(slide, plan, tmp_path / "x.zarr", codec=codec, begun_s=1000).seconds > 1000
+    assert 0 < alone.seconds < 1000
+
+
+def test_the_command_counts_from_its_start(command, sample):
+    told = json.loads(command("plan", sample, "--json").stdout)
+    assert told["seconds"] > 0.1  # no machine loads the libraries in less
 
 
 @pytest.mark.parametrize("codec", ["zstd", "jpeg"])

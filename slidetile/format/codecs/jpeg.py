@@ -2,17 +2,42 @@
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from slidetile.choices import JPEG_QUALITY, CodecName
+from slidetile.choices import JPEG_QUALITY, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import ChunkPixels, Parts
 from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
 
 _CRC = struct.Struct("<I")
+
+_AVERAGED = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x65\x00\x00\x00\x00\x01"
+"""How a chunk begins that was averaged: Adobe's marker for YCbCr, of version 101, which no copied
+chunk has. Decoders do not look at the version."""
+
+AVERAGED_QUALITY = 90
+
+
+def encode_averaged(pixels: Pixels) -> bytes:
+    """Return pixels as a chunk of a `native` store that was averaged, not copied.
+
+    Parameters
+    ----------
+    pixels
+        uint8 [row, column, 3], contiguous.
+    """
+    import imagecodecs
+
+    stream = imagecodecs.jpeg8_encode(pixels, level=AVERAGED_QUALITY, subsampling="444")
+    return _AVERAGED + bytes(stream)[20:]  # in place of a start and JFIF's marker
+
+
+def is_averaged(payload: bytes) -> bool:
+    """Return whether a chunk of a `native` store was averaged from the finer level."""
+    return payload.startswith(_AVERAGED)
 
 
 class _JpegChunks:
@@ -92,13 +117,23 @@ class JpegCodec(_JpegChunks):
 class NativeCodec(_JpegChunks):
     """The slide's own JPEG tiles, copied without decoding them anew."""
 
+    check_by: NativeCheck = NATIVE_CHECK
+    """How a tile is checked before it is copied. "scan" looks at its markers and for zeros, at the
+    speed of memory, and decodes only what gives cause; "decode" decodes every tile."""
+
     name: CodecName = "native"
     """Its name in a store."""
 
+    def __post_init__(self) -> None:
+        if self.check_by not in get_args(NativeCheck):
+            raise ValueError(
+                f"Native tiles are checked by scan or decode, but this is {self.check_by!r}."
+            )
+
     @property
     def parameters(self) -> dict[str, Any]:
-        """None: the scanner has chosen them."""
-        return {}
+        """How tiles were checked, unless it was the usual way: the scanner has chosen the rest."""
+        return {} if self.check_by == NATIVE_CHECK else {"check": self.check_by}
 
     def encode(self, pixels: ChunkPixels) -> bytes:
         """Refuse: what is copied is never encoded."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from slidetile.choices import CodecName, Edge
+from slidetile.choices import CodecName, Edge, NativeCheck
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
 from slidetile.format.codecs.planar import (
@@ -32,6 +32,9 @@ class CodecParameters(JsonPart):
     quality: Annotated[int | None, Absent(Whole(1, 100))] = None
     """Quality as libjpeg counts it, for jpeg only."""
 
+    check_by: Annotated[NativeCheck | None, Absent(OneOf("decode")), "check"] = None
+    """How tiles were checked, for native only; None for the scan of their markers."""
+
     def codec(self, name: CodecName) -> ChunkCodec:
         """Return the codec of that name with these parameters.
 
@@ -44,7 +47,8 @@ class CodecParameters(JsonPart):
         wanted = {"zstd": {"level"}, "jpeg": {"quality"}}.get(name, set())
         for key in sorted(wanted - there.keys()):
             raise ValueError(f"{key} is missing, but the codec {name} has it")
-        for key in sorted(there.keys() - wanted):
+        allowed = {*wanted, *({"check"} if name == "native" else ())}
+        for key in sorted(there.keys() - allowed):
             raise ValueError(
                 f"{key} is {there[key]}, but the codec {name} does not have this parameter"
             )
@@ -52,7 +56,7 @@ class CodecParameters(JsonPart):
             return ZstdCodec(compression_level=self.compression_level)
         if self.quality is not None:
             return JpegCodec(quality=self.quality)
-        return NativeCodec() if name == "native" else RawCodec()
+        return NativeCodec(check_by=self.check_by or "scan") if name == "native" else RawCodec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from slidetile.choices import CodecName
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair
 from slidetile.format.metadata.level_0 import Level0
@@ -19,9 +20,9 @@ from slidetile.format.metadata.source import SourceFacts
 
 FORMAT_VERSION: Literal[1] = 1
 
-LARGEST_PROFILE_BYTES = 1 << 22
-"""Longest colour profile that is stored. A scanner's has some hundred kB; as base64 four of these
-MiB stay far below what a ``zarr.json`` may have."""
+LARGEST_PROFILE_BYTES = 12_000_000
+"""Longest colour profile that is stored. A scanner's has 1 MB at most; in base64, more than this
+would make a ``zarr.json`` that readers refuse."""
 
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
@@ -80,6 +81,9 @@ class StoreMetadata(JsonPart):
 
     icc_profile: Annotated[bytes | None, Absent(Base64())] = None
     """The slide's colour profile, which is not applied to the pixels; None where it has none."""
+
+    damage: Annotated[DamageFacts | None, Absent(Part(DamageFacts))] = None
+    """What of the slide was damaged; None where nothing was."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

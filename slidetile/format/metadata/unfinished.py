@@ -1,6 +1,6 @@
 """The note in an unfinished store, by which a later run knows whether it may continue it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from slidetile.format.metadata.node import parse_json, to_json
@@ -16,8 +16,8 @@ class UnfinishedNote:
 
     @classmethod
     def of(cls, metadata: StoreMetadata) -> Self:
-        """Return the note of a store to be."""
-        return cls(attributes=metadata.attributes)
+        """Return the note of a store to be, without the damage that only a finished run knows."""
+        return cls(attributes=replace(metadata, damage=None).attributes)
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

@@ -1,6 +1,7 @@
 """Slides in the vendors' own formats, read through OpenSlide."""
 
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,21 +12,31 @@ import openslide
 import pyarrow as pa
 from PIL import Image
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
+from slidetile.errors import (
+    DamagedPixelsError,
+    SlideReadError,
+    UnsupportedSlideError,
+    one_line,
+)
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.openslide._neighbours import check_neighbours
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
-from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Level
 from slidetile.slides.tiff.checks import check_tiff
 
 _CACHE_BYTES = 32 << 20
 """Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
+
+_MOST_DIGITS, _MOST_CHARACTERS = 10, 64
+"""What is read of a property that holds a number: they are as long as the file's author likes."""
 
 _BLOCK_SIDE_PX = 2048
 """Side of the largest block read at once: OpenSlide's pixels take 4 bytes each."""
@@ -55,14 +66,19 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         check_tiff(path)
+        check_neighbours(path)
+        self._state = _state(path)
         self._lock = threading.Lock()
         self._handle = _open(path)
         self._process = os.getpid()
         properties = dict(self._handle.properties)
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
-        self.mpp = choose_mpp(mpp, _mpp(properties), path)
         self.objective_power = _number(properties.get("openslide.objective-power"))
+        stored, obstacle = _mpp(properties)
+        self.mpp = choose_mpp(
+            mpp, stored, path, objective_power=self.objective_power, obstacle=obstacle
+        )
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = _icc_profile(self._handle)
         self._levels = _levels(self._handle, properties)
@@ -128,24 +144,40 @@ class VendorSlide(FileSlide):
         last of them has finished.
         """
         self._current()
+        handle = self._open_again()
         try:
-            handle = _open(self.path)
             pixels = self._read_with(handle, block, level)
-        except (openslide.OpenSlideError, UnsupportedSlideError) as error:
+        except openslide.OpenSlideError as error:
             self._replace(None)
-            raise SlideReadError(
+            self._check_file(one_line(error))
+            raise DamagedPixelsError(
                 f"{block.width}×{block.height} pixels at column {block.x}, row {block.y} of level "
-                f"{level} of {self.path.name} cannot be read: {one_line(error)}."
+                f"{level} of {self.path.name} do not decode: {one_line(error)}."
             ) from error
         self._replace(handle)
         return pixels
 
+    def _open_again(self) -> openslide.OpenSlide:
+        try:
+            return _open(self.path)
+        except UnsupportedSlideError as error:
+            self._state.check(self.path, self.path)
+            raise SlideReadError(f"{self.path} opens no more: {one_line(error)}") from error
+
+    def _check_file(self, message: str) -> None:
+        """Check that the file could be read, so that what OpenSlide says is of the bytes."""
+        if is_of_the_system(message):
+            raise SlideReadError(f"{self.path} cannot be read: OpenSlide says “{message}”.")
+        self._state.probe(self.path)
+
     def _read_with(self, handle: openslide.OpenSlide, block: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
-        downsample = mean_downsample(self.levels[level].downsample)
+        downsample = handle.level_downsamples[level]
         location = round(block.x * downsample), round(block.y * downsample)
-        return pixels_of(handle.read_region(location, level, (block.width, block.height)))
+        image = handle.read_region(location, level, (block.width, block.height))
+        self._state.check(self.path, self.path)
+        return pixels_of(image)
 
     def _current(self) -> openslide.OpenSlide:
         with self._lock:
@@ -161,11 +193,24 @@ class VendorSlide(FileSlide):
                 self._handle = handle or _open(self.path)
 
 
+def _state(path: Path) -> FileState:
+    try:
+        return FileState.of(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def _open(path: Path) -> openslide.OpenSlide:
     try:
         handle = openslide.OpenSlide(path)
         handle.set_cache(openslide.OpenSlideCache(_CACHE_BYTES))
+    except MemoryError:
+        raise
     except Exception as error:  # whatever the library raises on damaged input
+        if is_of_the_system(str(error)):
+            raise SlideReadError(
+                f"{path} cannot be read: OpenSlide says “{one_line(error)}”."
+            ) from error
         raise UnsupportedSlideError(
             f"{path.name} cannot be opened: OpenSlide says “{one_line(error)}”."
         ) from error
@@ -205,7 +250,7 @@ def _check_sizes(levels: tuple[Level, ...], path: Path) -> None:
             check_size(*level.size)
             check_block(level.tile_width_px or 1, level.tile_height_px or 1, 4)
     except FinalRefusalError as error:
-        raise FinalRefusalError(f"{path.name} cannot be opened: {error}.") from error
+        raise refusal(error, path) from error
 
 
 def _level(
@@ -215,31 +260,41 @@ def _level(
     properties: dict[str, str],
     name: str,
 ) -> Level:
-    """Return a level. OpenSlide has one downsample for both axes: their mean, or the format's."""
+    """Return a level. OpenSlide has one downsample for both axes: their mean, or the format's.
+
+    The mean follows from the sizes alone, which are rounded: what they are rounded from is taken.
+    """
 
     def tile_side(axis: str) -> int | None:
         text = properties.get(f"{name}.tile-{axis}", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
     width_px, height_px = tile_side("width"), tile_side("height")
     level = Level.covering(whole, size, tile_width_px=width_px, tile_height_px=height_px)
-    if mean_downsample(level.downsample) == downsample:
+    if mean_downsample((whole[0] / size[0], whole[1] / size[1])) == downsample:
         return level
     least = max(1.0, downsample)
     return replace(level, downsample=(least, least))
 
 
-def _mpp(properties: dict[str, str]) -> tuple[float, float] | None:
-    x = _number(properties.get("openslide.mpp-x"))
-    y = _number(properties.get("openslide.mpp-y"))
-    return None if x is None or y is None else (x, y)
+def _mpp(properties: dict[str, str]) -> tuple[tuple[float, float] | None, str | None]:
+    """Return the µm per pixel, or why what is stated cannot be understood."""
+    texts = [properties.get(f"openslide.mpp-{axis}") for axis in "xy"]
+    x, y = map(_number, texts)
+    if x is not None and y is not None:
+        return (x, y), None
+    if texts == [None, None]:
+        return None, None
+    stated = " × ".join("nothing" if text is None else f"“{text:.40}”" for text in texts)
+    return None, f"its resolution is stated as {stated} µm per pixel"
 
 
 def _scan_area(properties: dict[str, str]) -> Region | None:
     """Return the bounds; like QuPath, accept only whole numbers."""
     try:
         x, y, width, height = (
-            int(properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height")
+            int(properties[f"openslide.bounds-{name}"][:_MOST_CHARACTERS])
+            for name in ("x", "y", "width", "height")
         )
         return Region(x=x, y=y, width=width, height=height)
     except (KeyError, ValueError):
@@ -247,10 +302,12 @@ def _scan_area(properties: dict[str, str]) -> Region | None:
 
 
 def _number(text: str | None) -> float | None:
+    """Return a positive number; None where there is none."""
     try:
-        return None if text is None else float(text)
+        number = float((text or "")[:_MOST_CHARACTERS])
     except ValueError:
         return None
+    return number if math.isfinite(number) and number > 0 else None
 
 
 def _colour(text: str | None) -> Colour | None:

@@ -145,6 +145,16 @@ class BlockGrid:
         rows = min(self.block_height, self.height - block.row * self.block_height)
         return rows, min(self.block_width, self.width - block.column * self.block_width)
 
+    def region(self, block: Block) -> Region:
+        """Return the pixels of a block without its padding at the image's edges."""
+        rows, columns = self.size_inside(block)
+        x, y = block.column * self.block_width, block.row * self.block_height
+        return Region(x=x, y=y, width=columns, height=rows)
+
+    def stores_some(self, region: Region) -> bool:
+        """Return whether the file stores any block that a region of the image touches."""
+        return any(self.counts[block.index] for block in self.blocks(region))
+
     def meets(self, block: Block, region: Region) -> bool:
         """Return whether a block has pixels in a region."""
         x, y = self.corner(block, region)

@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import read_chain
-from slidetile.slides.tiff._encoding import Encoding, is_subsampled
+from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._images import (
     TiffImage,
     choose_slide,
     levels,
     warn_of_other_images,
 )
+from slidetile.slides.tiff._jpeg2000 import is_subsampled
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
+from slidetile.slides.tiff._resolution import imagej_count
+from slidetile.slides.tiff._strips import Strips
 from slidetile.slides.tiff.file import SlideFile, is_tiff
 
 _log = logging.getLogger(__name__)
@@ -71,8 +75,10 @@ def read_contents(file: SlideFile) -> Contents:
     try:
         with TiffFile(file.path, is_ndpi=False) as tiff:
             return _parse(tiff, file, images)
-    except SlideError:
+    except (SlideError, MemoryError):
         raise
+    except OSError as error:
+        raise SlideReadError(f"it cannot be read ({error.strerror or one_line(error)})") from error
     except Exception as error:  # whatever a parser raises on damaged input
         raise SlideReadError(f"its TIFF directory is damaged ({one_line(error)})") from error
 
@@ -87,10 +93,13 @@ def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Co
     slide = choose_slide(images, associated_sizes(first.description))
     page = tiff.pages[slide.number].aspage()
     metadata = read_metadata(page, first)
-    if metadata.planes > 1:
+    planes = metadata.planes
+    if imagej_count(page.description) > len(images):  # ImageJ puts them behind the first
+        planes = imagej_count(page.description)
+    if planes > 1:
         # To read the first plane alone would lose the others without a word.
         raise FinalRefusalError(
-            f"its image is spread over {metadata.planes} planes (channels, depths or times); "
+            f"its image is spread over {planes} planes (channels, depths or times); "
             "slidetile reads one grey or RGB image: extract the plane you need"
         )
     finest = _grid(page, file)
@@ -151,15 +160,25 @@ def _grid(page: TiffPage, file: SlideFile) -> BlockGrid:
         block = page.tilewidth, page.tilelength
     else:
         block = page.imagewidth, min(page.rowsperstrip or page.imagelength, page.imagelength)
+    check_size(page.imagewidth, page.imagelength)
+    strips = Strips(
+        height=page.imagelength,
+        rows=block[1],
+        offsets=_table(page.dataoffsets),
+        counts=_table(page.databytecounts),
+    )
+    encoding = _encoding(page)
+    if not page.is_tiled and encoding.is_raw:
+        strips = strips.cut(page.imagewidth * encoding.samples)
     grid = BlockGrid(
         width=page.imagewidth,
         height=page.imagelength,
         block_width=block[0],
-        block_height=block[1],
+        block_height=strips.rows,
         is_tiled=page.is_tiled,
-        offsets=_table(page.dataoffsets),
-        counts=_table(page.databytecounts),
-        encoding=_encoding(page),
+        offsets=strips.offsets,
+        counts=strips.counts,
+        encoding=encoding,
     )
     if grid.counts.any() and not (grid.offsets < file.size).any():
         raise SlideReadError(

@@ -11,6 +11,7 @@ from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._jpeg import JpegTiles
+from slidetile.slides.tiff._jpeg2000 import check_codestream
 from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
 
@@ -140,6 +141,11 @@ class Encoding:
         return self.compression in _JPEG2000
 
     @property
+    def is_raw(self) -> bool:
+        """Whether rows of pixels lie in the file as they are, so that any of them can be read."""
+        return self.compression == 1 and self.predictor == 1 and not self.planar
+
+    @property
     def is_inverted(self) -> bool:
         """Whether 0 is white."""
         return self.photometric == _WHITE_IS_ZERO
@@ -168,42 +174,13 @@ def _jpeg(tiles: JpegTiles) -> Decode:
 
 
 def _jpeg2000(extent: Extent, out: Pixels) -> None:
-    _check_codestream(extent, out.shape)
+    check_codestream(extent, out.shape)
     imagecodecs.jpeg2k_decode(_stored(extent), out=_image(out))
 
 
 def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
     _jpeg2000(extent, out)
     _ycbcr_to_rgb(out)
-
-
-def _check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
-    """Compare a codestream's size with its block's, before memory is allocated for it."""
-    data, at = extent[0], _codestream(extent)
-    if at is None:
-        raise DamagedBlockError("not JPEG 2000")
-    right, bottom, left, top = (int.from_bytes(data[at + i : at + i + 4]) for i in (8, 12, 16, 20))
-    stored = bottom - top, right - left, int.from_bytes(data[at + 40 : at + 42])
-    if stored != shape:
-        raise DamagedBlockError(f"a JPEG 2000 of the shape {stored} instead of {shape}")
-    if is_subsampled(extent):
-        raise DamagedBlockError("a JPEG 2000 with subsampled components")
-
-
-def is_subsampled(extent: Extent) -> bool:
-    """Return whether components of a JPEG 2000 block are stored smaller than the block."""
-    if (at := _codestream(extent)) is None:
-        return False
-    count = int.from_bytes(extent[0][at + 40 : at + 42])
-    components = extent[0][at + 42 : min(at + 42 + 3 * count, extent[2])]
-    return any(components[i] != 1 for i in range(len(components)) if i % 3)
-
-
-def _codestream(extent: Extent) -> int | None:
-    """Return where a JPEG 2000 codestream with a whole size segment begins (ISO 15444-1, A.5)."""
-    data, start, stop = extent
-    at = data.find(b"\xff\x4f\xff\x51", start, stop)
-    return at if 0 <= at <= stop - 45 else None
 
 
 def _ycbcr_to_rgb(pixels: Pixels) -> None:

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.raster.jpeg import MOST_SCANS
 from slidetile.slides.native import Damaged
@@ -205,7 +206,7 @@ class Markers:
 
     def __init__(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
         view = np.frombuffer(data, np.uint8)[start:stop]
-        at = np.flatnonzero(view[:-1] == 0xFF)
+        at = _places_of_ff(view[:-1])
         codes = view[at + 1]
         is_marker = codes != 0
         self.places: list[int] = (at[is_marker] + start).tolist()
@@ -248,6 +249,15 @@ class Markers:
         return number < len(self.zeros) and self.zeros[number] + 8 <= end
 
 
+def _places_of_ff(view: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return where bytes are 0xFF; few are, so eight at a time are looked at first."""
+    is_ff = np.zeros(-(-len(view) // 8) * 8, np.bool_)
+    np.equal(view, 0xFF, out=is_ff[: len(view)])
+    eights = np.flatnonzero(is_ff.view(np.uint64))
+    rows, columns = np.nonzero(is_ff.reshape(-1, 8)[eights])
+    return eights[rows] * 8 + columns
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """The scan data of a stream."""
@@ -282,9 +292,16 @@ def following(data: bytes, begin: int, stop: int) -> list[bytes] | Damaged:
         if scans > MOST_SCANS:
             return TOO_MANY_SCANS
         if marker in _LEFT_OUT:
+            if not _is_marker(data, end, stop):
+                return OUT_OF_PLACE  # without it the scan data around it would seem whole
             parts.append(data[copied:at])
             copied = end
         elif marker != _SOS and marker not in _TABLES:
             return OUT_OF_PLACE
         at = end
     return NO_END
+
+
+def _is_marker(data: bytes, at: int, stop: int) -> bool:
+    """Return whether a marker begins there that ends or separates scans."""
+    return at + 2 <= stop and data[at] == 0xFF and data[at + 1] not in (0, *_WITHOUT_LENGTH)

@@ -8,8 +8,10 @@ from xml.etree import ElementTree as ET
 
 from tifffile import TiffPage
 
-_ICC_TAG, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 34675, 282, 283, 296
-_UM_PER_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0}
+from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
+
+_ICC_TAG = 34675
 _UM_PER_OME_UNIT = {
     "pm": 1e-6,
     "Å": 1e-4,
@@ -22,6 +24,13 @@ _UM_PER_OME_UNIT = {
     "m": 1e6,
     "in": 25_400.0,
 }
+_IMAGE_LIMIT = 1000
+_MOST_CHARACTERS = 64
+"""What is read of a number that is written as text."""
+
+_LIKE_APERIO = "Aperio ", "Motic "
+"""How descriptions begin that have fields between bars."""
+
 _ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
 """Names of images that show the whole glass slide, not the scanned tissue."""
 
@@ -31,10 +40,10 @@ class Metadata:
     """A slide's description as its file states it, not yet checked."""
 
     vendor: str
-    """"aperio", "ome" or "generic-tiff"."""
+    """"aperio", "motic", "ome" or "generic-tiff"."""
 
-    mpp: tuple[float, float] | None
-    """Micrometres per pixel of the finest level, (x, y)."""
+    stated: StatedMpp
+    """Micrometres per pixel of the finest level."""
 
     objective_power: float | None
     """The objective's nominal magnification."""
@@ -76,23 +85,23 @@ def read_metadata(page: TiffPage, first: TiffPage) -> Metadata:
     """
     profile = page.tags.valueof(_ICC_TAG)
     icc = bytes(profile) if isinstance(profile, bytes | tuple) and profile else None
-    tags_mpp = _mpp_from_tags(page)
+    by_tags = read_resolution(page)
     for text in (page.description, first.description):
-        if text.startswith("Aperio "):
+        if text.startswith(_LIKE_APERIO):
             mpp, power = _aperio_numbers(text)
             return Metadata(
-                vendor="aperio",
-                mpp=(mpp, mpp) if mpp else tags_mpp,
+                vendor=text.split(" ", 1)[0].lower(),
+                stated=StatedMpp(mpp=(mpp, mpp)) if mpp else by_tags,
                 objective_power=power,
                 icc_profile=icc,
             )
         if (root := _ome_root(text)) is not None:
-            return _ome_metadata(root, page, tags_mpp, icc)
-    return Metadata(vendor="generic-tiff", mpp=tags_mpp, objective_power=None, icc_profile=icc)
+            return _ome_metadata(root, page, by_tags, icc)
+    return Metadata(vendor="generic-tiff", stated=by_tags, objective_power=None, icc_profile=icc)
 
 
 def _ome_metadata(
-    root: ET.Element, page: TiffPage, tags_mpp: tuple[float, float] | None, icc: bytes | None
+    root: ET.Element, page: TiffPage, by_tags: StatedMpp, icc: bytes | None
 ) -> Metadata:
     images = root.findall("{*}Image")
     own = (page.imagewidth, page.imagelength)
@@ -102,27 +111,12 @@ def _ome_metadata(
     names = [image.get("Name") or image.get("ID") or "unnamed" for image in images]
     return Metadata(
         vendor="ome",
-        mpp=_ome_mpp(pixels) or tags_mpp,
+        stated=_ome_mpp(pixels, by_tags),
         objective_power=_ome_objective(root),
         icc_profile=icc,
         planes=_ome_planes(pixels, page.samplesperpixel),
         scenes=(*names[number : number + 1], *names[:number], *names[number + 1 :]),
     )
-
-
-def _mpp_from_tags(page: TiffPage) -> tuple[float, float] | None:
-    unit = page.tags.valueof(_RESOLUTION_UNIT, 2)
-    micrometres = _UM_PER_RESOLUTION_UNIT.get(int(unit)) if isinstance(unit, int) else None
-    if micrometres is None:
-        return None
-    try:
-        x, y = (
-            micrometres * denominator / numerator
-            for numerator, denominator in map(page.tags.valueof, (_X_RESOLUTION, _Y_RESOLUTION))
-        )
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None  # the tags are missing or hold no numbers
-    return x, y
 
 
 def _aperio_numbers(text: str) -> tuple[float | None, float | None]:
@@ -135,7 +129,7 @@ def _aperio_numbers(text: str) -> tuple[float | None, float | None]:
 def _positive(text: str | None) -> float | None:
     """Return a number above zero; some scanners write a decimal comma."""
     try:
-        number = float((text or "").strip().replace(",", "."))
+        number = float((text or "")[:_MOST_CHARACTERS].strip().replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) and number > 0 else None
@@ -150,9 +144,14 @@ def _ome_root(text: str) -> ET.Element | None:
     if "<OME" not in text[:4096] or "<!DOCTYPE" in text:
         return None
     try:
-        return ET.fromstring(text.encode())  # noqa: S314 - bounded, and without a document type
+        root = ET.fromstring(text.encode())  # noqa: S314 - bounded, and without a document type
     except (ET.ParseError, ValueError):
         return None
+    if (count := len(root.findall("{*}Image"))) > _IMAGE_LIMIT:
+        raise FinalRefusalError(
+            f"its OME-XML describes {count} images, more than {_IMAGE_LIMIT}: save the one you need"
+        )
+    return root
 
 
 def _ome_images(root: ET.Element) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -171,17 +170,21 @@ def _is_count(text: str) -> bool:
     return text.isdecimal() and len(text) < 20
 
 
-def _ome_mpp(pixels: ET.Element | None) -> tuple[float, float] | None:
-    if pixels is None:
-        return None
-    sizes = []
+def _ome_mpp(pixels: ET.Element | None, by_tags: StatedMpp) -> StatedMpp:
+    """Return the physical size of a pixel; what the tags say where there is none."""
+    if pixels is None or not any(pixels.get(f"PhysicalSize{axis}") for axis in "XY"):
+        return by_tags
+    sizes, texts = [], []
     for axis in "XY":
-        size = _positive(pixels.get(f"PhysicalSize{axis}"))
-        unit = _UM_PER_OME_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-        if size is None or unit is None:
-            return None
-        sizes.append(size * unit)
-    return sizes[0], sizes[1]
+        text = pixels.get(f"PhysicalSize{axis}")
+        unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
+        sizes.append((_positive(text) or 0.0) * _UM_PER_OME_UNIT.get(unit, 0.0))
+        texts.append(f"{text or 'nothing'} {unit}"[:40])
+    if 0.0 not in sizes:
+        return StatedMpp(mpp=(sizes[0], sizes[1]))
+    if by_tags.mpp is not None:
+        return by_tags
+    return StatedMpp(obstacle=f"its OME-XML states a resolution of {' × '.join(texts)} per pixel")
 
 
 def _ome_objective(root: ET.Element) -> float | None:

@@ -144,33 +144,69 @@ def fetch_region(
     SlideReadError
         The file could not be read.
     DamagedPixelsError
-        A block lies beyond the end of the file as it was opened, or claims too many bytes.
+        A block lies behind the end that the file had when it was opened.
     """
     blocks = list(grid.blocks(region))
-    indices = [block.index for block in blocks]
-    offsets: list[int] = grid.offsets[indices].tolist()
-    counts: list[int] = grid.counts[indices].tolist()
-    stored = [i for i, count in enumerate(counts) if count]
-    for i in stored:
-        if counts[i] > grid.stored_limit or offsets[i] + counts[i] > file.size:
-            damaged = DamagedPixelsError(
-                f"{_label(grid, blocks[i])} of {name} cannot be read: it claims {counts[i]} bytes "
-                f"from byte {offsets[i]} of a file of {file.size} bytes."
-            )
-            damaged.reason = "beyond the end of the file"
-            if counts[i] > grid.stored_limit:
-                damaged.reason = "too many bytes"
-            raise damaged
-    extents = file.read_extents([offsets[i] for i in stored], [counts[i] for i in stored])
-    return TiffPixels(
+    stored = _stored(file, grid, blocks, name)
+    whole = TiffPixels(
         name=name,
         grid=grid,
         region=region,
-        blocks=[blocks[i] for i in stored],
-        extents=extents,
+        blocks=stored,
+        extents=[],
         is_covered=len(stored) == len(blocks) and grid.bounds.contains(region),
         background=background,
     )
+    indices = [block.index for block in stored]
+    where = grid.offsets[indices].tolist(), grid.counts[indices].tolist()
+    inside = grid.bounds.intersection(region)
+    if inside is None or grid.is_tiled or not grid.encoding.is_raw or inside.width == grid.width:
+        return replace(whole, extents=file.read_extents(*where))
+    return _columns(file, whole, inside, *where)
+
+
+def _stored(file: SlideFile, grid: BlockGrid, blocks: list[Block], name: str) -> list[Block]:
+    """Return the blocks of which the file has bytes, which lie within it."""
+    indices = [block.index for block in blocks]
+    places = zip(blocks, grid.offsets[indices].tolist(), grid.counts[indices].tolist(), strict=True)
+    stored = []
+    for block, offset, count in places:
+        if count > grid.stored_limit or (count and offset + count > file.size):
+            damaged = DamagedPixelsError(
+                f"{_label(grid, block)} of {name} cannot be read: it claims {count} bytes from "
+                f"byte {offset} of a file of {file.size} bytes."
+            )
+            is_long = count > grid.stored_limit
+            damaged.reason = "too many bytes" if is_long else "beyond the end of the file"
+            raise damaged
+        if count:
+            stored.append(block)
+    return stored
+
+
+def _columns(
+    file: SlideFile, whole: TiffPixels, inside: Region, offsets: list[int], counts: list[int]
+) -> TiffPixels:
+    """Keep no more of uncompressed strips, which are as wide as the slide, than the region."""
+    grid = whole.grid
+    samples = grid.block_samples
+    kept = slice(inside.x * samples, inside.right * samples)
+    extents: list[Extent] = []
+    for block, offset, count in zip(whole.blocks, offsets, counts, strict=True):
+        rows = grid.size_inside(block)[0]
+        strip = np.frombuffer(file.read(offset, count), np.uint8)
+        if strip.size < rows * grid.width * samples:
+            damaged = DamagedPixelsError(
+                f"{_label(grid, block)} of {whole.name} does not decode: it holds {strip.size} "
+                f"bytes instead of {rows * grid.width * samples}."
+            )
+            damaged.reason = "too few bytes"
+            raise damaged
+        part = strip[: rows * grid.width * samples].reshape(rows, -1)[:, kept].tobytes()
+        extents.append((part, 0, len(part)))
+    narrow = replace(grid, width=inside.width, block_width=inside.width)
+    region = replace(whole.region, x=whole.region.x - inside.x)
+    return replace(whole, grid=narrow, region=region, extents=extents)
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.limits import check_block, check_size
-from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.tiff._chain import Directory, read_chain
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._loss import check_no_loss
@@ -32,8 +32,7 @@ def check_tiff(path: Path) -> None:
         if is_tiff(file.read(0, min(file.size, 8))):
             _check(file)
     except (SlideReadError, UnsupportedSlideError) as error:
-        kind = type(error)
-        raise kind(f"{path.name} cannot be opened: {error}.") from error
+        raise refusal(error, path) from error
     finally:
         file.close()
 
@@ -56,9 +55,9 @@ def _area(directory: Directory, file: SlideFile) -> int:
 
 
 def _check_sizes(directory: Directory, file: SlideFile) -> None:
-    check_size(directory.number(file, _WIDTH), directory.number(file, _HEIGHT))
-    width, height = directory.number(file, _TILE_WIDTH), directory.number(file, _TILE_HEIGHT)
-    check_block(width, height, directory.number(file, _SAMPLES, 1))
+    check_size(directory.greatest(file, _WIDTH), directory.greatest(file, _HEIGHT))
+    width, height = directory.greatest(file, _TILE_WIDTH), directory.greatest(file, _TILE_HEIGHT)
+    check_block(width, height, directory.greatest(file, _SAMPLES, 1))
 
 
 def _check_loss(directory: Directory, file: SlideFile) -> None:

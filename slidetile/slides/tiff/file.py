@@ -1,12 +1,14 @@
 """Read ranges of one file from many threads."""
 
 import os
+import stat
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
 from slidetile.errors import SlideReadError
 from slidetile.runtime.reads import joined_reads
+from slidetile.slides.file_state import FileState, unreadable
 
 Extent = tuple[bytes, int, int]
 """A block of the file in memory: the bytes that hold it, its start and its stop within them."""
@@ -17,24 +19,32 @@ def is_tiff(head: bytes) -> bool:
     return len(head) >= 8 and head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A pipe that nobody writes would otherwise be waited for."""
+
+
 class SlideFile:
     """One open file. Reads carry their own offset, so threads share it without a lock.
 
     Raises
     ------
     SlideReadError
-        The file cannot be opened.
+        The file cannot be opened, or is not a regular one.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-            self.size = os.fstat(descriptor).st_size
+            descriptor = os.open(path, _FLAGS)
         except OSError as error:
-            raise SlideReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+            raise unreadable(path, error) from error
         self._descriptor = descriptor
         self._closer = weakref.finalize(self, os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            self.close()
+            raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
+        self._state = FileState.of(descriptor)
+        self.size = self._state.size
 
     def close(self) -> None:
         """Close the file. Closing twice is allowed."""
@@ -46,7 +56,7 @@ class SlideFile:
         Raises
         ------
         SlideReadError
-            The file could not be read, or ends before.
+            The file could not be read, ends before, or changed since it was opened.
         ValueError
             It is closed.
         """
@@ -59,10 +69,11 @@ class SlideFile:
                 if not more:
                     raise self._ended(offset + count)
                 data += more
+        except SlideReadError:
+            raise
         except OSError as error:
-            if isinstance(error, SlideReadError):
-                raise
-            raise SlideReadError(f"{self.path} cannot be read: {error.strerror}.") from error
+            raise unreadable(self.path, error) from error
+        self._state.check(self._descriptor, self.path)
         return data
 
     def read_extents(self, offsets: Sequence[int], counts: Sequence[int]) -> list[Extent]:

@@ -4,7 +4,7 @@ tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes
 as fast as OpenSlide, with the same pixels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
@@ -12,6 +12,7 @@ from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.reader import refusal
 from slidetile.slides.slide import Level
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
@@ -46,11 +47,16 @@ class TiffSlide(FileSlide):
         try:
             contents = read_contents(self._file)
             metadata = contents.metadata
-            self.mpp = choose_mpp(mpp, metadata.mpp, path)
+            self.mpp = choose_mpp(
+                mpp,
+                metadata.stated.mpp,
+                path,
+                objective_power=metadata.objective_power,
+                obstacle=metadata.stated.obstacle,
+            )
         except (SlideReadError, UnsupportedSlideError) as error:
             self._file.close()
-            kind = type(error)
-            raise kind(f"{path.name} cannot be opened: {error}.") from error
+            raise refusal(error, path) from error
         self._grids = contents.grids
         self._levels = tuple(
             Level.covering(
@@ -87,6 +93,22 @@ class TiffSlide(FileSlide):
             region,
             name=f"level {level} of {self.path.name}",
             background=background() if _shows_background(region, grid) else WHITE,
+        )
+
+    def holes(self, region: Region, *, level: int) -> Sequence[Region]:
+        """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
+        grid = self._grids[level]
+        if not level or grid.counts.all():
+            return ()
+        empty = (block for block in grid.blocks(region) if not grid.counts[block.index])
+        found = dict.fromkeys(grid.region(block) for block in empty)
+        return [block for block in found if self._has_finer(block, level)]
+
+    def _has_finer(self, block: Region, level: int) -> bool:
+        """Return whether the file stores finer pixels under a block of a level."""
+        size = self._grids[level].size
+        return any(
+            grid.stores_some(block.rescaled(size, grid.size)) for grid in self._grids[:level]
         )
 
     def native_tiles(self, level: int) -> TiffNativeTiles | None:

@@ -1,5 +1,7 @@
 """Every way of storing pixels in a TIFF, against the array it was written from."""
 
+import shlex
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pictures import pattern
 
+from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
@@ -212,6 +215,191 @@ def test_pages_left_out_are_told(tmp_path, caplog):
     with open_slide(path) as slide:
         np.testing.assert_array_equal(slide.read_region(slide.bounds), stack[0])
     assert "2 more images of the slide's size" in caplog.text
+
+
+@pytest.mark.parametrize("rows", [1000, 1001, 4001])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_large_uncompressed_strips_are_read_in_parts(tmp_path, rows, channels):
+    pixels = np.resize(pattern(301, 421, channels), (4001, 3203 * 4 // channels, channels))
+    path = write(tmp_path / "slide.tiff", pixels, rowsperstrip=rows)
+    with open_slide(path) as slide:
+        assert slide.levels[0].tile_height_px * slide.width * channels <= 1 << 20
+        region = Region(x=17, y=900, width=70, height=3101)
+        assert slide.fetch(region).nbytes < pixels.nbytes
+        np.testing.assert_array_equal(slide.read_region(region), pixels[region.slices])
+        last = Region(x=0, y=3990, width=slide.width, height=11)
+        np.testing.assert_array_equal(slide.read_region(last), pixels[last.slices])
+
+
+def test_a_large_compressed_strip_is_refused_with_what_converts_it(tmp_path):
+    path = tmp_path / "my slide.tif"
+    pixels = np.zeros((9500, 9500, 3), np.uint8)
+    write(path, pixels, rowsperstrip=9500, compression="deflate")
+    with pytest.raises(UnsupportedSlideError, match="its strips are 9500×9500") as caught:
+        open_slide(path)
+    command = str(caught.value).split('"')[1]
+    converted = tmp_path / "my slide-tiled.tif"
+    options = ["--tile", "--pyramid", "--bigtiff", "--compression", "jpeg"]
+    assert shlex.split(command) == ["vips", "tiffsave", str(path), str(converted), *options]
+
+
+@pytest.mark.parametrize(
+    ("unit", "per_unit", "mpp"),
+    [
+        ("µm", 4, 0.25),
+        (r"\u00B5m", 4, 0.25),
+        ("micron", 4, 0.25),
+        ("um", 2, 0.5),
+        ("nm", 0.004, 0.25),
+        ("mm", 4000, 0.25),
+        ("cm", 40_000, 0.25),
+        ("inch", 101_600, 0.25),
+    ],
+)
+def test_the_unit_that_imagej_writes_is_used(tmp_path, unit, per_unit, mpp, caplog):
+    path = imagej(tmp_path / "slide.tif", unit, per_unit)
+    with open_slide(path) as slide:
+        assert slide.mpp == pytest.approx((mpp, mpp))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("unit", ["pixel", "foot"])
+def test_a_unit_that_is_no_length_is_told(tmp_path, unit, caplog):
+    with open_slide(imagej(tmp_path / "slide.tif", unit, 4)) as slide:
+        assert slide.mpp is None
+    assert f"“{unit}”" in caplog.text
+    assert "--slide-mpp" in caplog.text
+
+
+def imagej(path, unit, per_unit):
+    text = f"ImageJ=1.54f\nunit={unit}\nmin=0.0\nmax=255.0\n".encode("latin-1")
+    scale = {"resolution": (per_unit, per_unit), "resolutionunit": "NONE"}
+    return write(path, pattern(100, 130), rowsperstrip=100, description=text, **scale)
+
+
+def test_images_that_imagej_puts_behind_the_first_are_not_lost(tmp_path):
+    path = tmp_path / "stack.tif"
+    text = "ImageJ=1.54f\nimages=5\nslices=5\n"
+    write(path, np.zeros((64, 64, 1), np.uint8), rowsperstrip=64, description=text)
+    with pytest.raises(UnsupportedSlideError, match="5 planes"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize(
+    ("power", "mpp", "words"),
+    [
+        (20, 0.2325, ("20×", "0.2325", "2.15 times")),
+        (40, 2.5, ("40×", "2.5", "10 times")),
+        (40, 0.5, ("40×", "0.5", "2 times")),
+        (40, 0.25, None),
+        (40, 0.17, None),
+        (20, 0.3448, None),
+        (2, 5, None),
+    ],
+)
+@pytest.mark.parametrize("reader", ["tiff", "openslide"])
+def test_a_power_that_contradicts_the_mpp_is_told(tmp_path, power, mpp, words, caplog, reader):
+    text = f"Aperio Image Library v11\r\n421x300|AppMag = {power}|MPP = {mpp}"
+    options = {"tile": (64, 64), "compression": "jpeg", "description": text}
+    path = write(tmp_path / "slide.svs", pattern(300, 421), **options)
+    with open_slide(path, reader=reader) as slide:
+        assert slide.mpp == (mpp, mpp)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == (words is not None)
+    for word in words or ():
+        assert word in told[0]
+        assert "--slide-mpp" in told[0]
+    caplog.clear()
+    open_slide(path, reader=reader, mpp=mpp).close()
+    assert not caplog.records
+
+
+def test_half_a_resolution_is_told(tmp_path, caplog):
+    scale = {"resolution": ((20_000, 1), (0, 1)), "resolutionunit": "CENTIMETER"}
+    path = write(tmp_path / "slide.tif", pattern(100, 130), tile=(64, 64), **scale)
+    with open_slide(path) as slide:
+        assert slide.mpp is None
+    assert "20000 × 0 pixels per cm" in caplog.text
+    assert "--slide-mpp" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["motic.svs", "argos_z.avs"])
+def test_pyramids_whose_pages_are_all_marked_full_size(shared_slides, name, caplog):
+    with open_slide(shared_slides / "made" / name) as slide:
+        assert [level.size for level in slide.levels] == [(2048, 2048), (1024, 1024), (512, 512)]
+        assert [level.downsample for level in slide.levels] == [(1, 1), (2, 2), (4, 4)]
+        for number in range(3):
+            pixels = tifffile.imread(slide.path, key=number)
+            np.testing.assert_array_equal(slide.read_region(slide.bounds, level=number), pixels)
+        if name == "motic.svs":
+            assert (slide.vendor, slide.objective_power) == ("motic", 40)
+            assert slide.mpp == (0.260417, 0.260417)
+            assert not caplog.records
+        else:
+            assert "2 more images of the slide's size" in caplog.text
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+@pytest.mark.parametrize("marks", ["reduced", "none"])
+def test_the_largest_image_is_the_slide_wherever_it_stands(tmp_path, order, marks, caplog):
+    levels = [pattern(300, 421), pattern(150, 211, seed=1), pattern(75, 106, seed=2)]
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number in order:
+            scale = 20_000 / 2**number
+            writer.write(
+                levels[number],
+                photometric="rgb",
+                tile=(64, 64),
+                metadata=None,
+                subfiletype=int(number > 0 and marks == "reduced"),
+                resolution=(scale, scale),
+                resolutionunit="CENTIMETER",
+            )
+    with open_slide(path) as slide:
+        assert slide.mpp == (0.5, 0.5)
+        assert [level.size for level in slide.levels] == [(421, 300), (211, 150), (106, 75)]
+        for number, level in enumerate(levels):
+            np.testing.assert_array_equal(slide.read_region(slide.bounds, level=number), level)
+    assert not caplog.records
+
+
+def test_a_label_and_a_macro_larger_than_the_slide_are_not_the_slide(tmp_path):
+    path = tmp_path / "slide.tif"
+    common = {"photometric": "rgb", "metadata": None, "rowsperstrip": 16}
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(pattern(500, 900), description="Macro image", **common)
+        writer.write(pattern(300, 421), tile=(64, 64), photometric="rgb", metadata=None)
+        writer.write(pattern(700, 700), description="label", **common)
+    with open_slide(path) as slide:
+        assert slide.levels[0].size == (421, 300)
+
+
+def test_other_images_are_told(tmp_path, caplog):
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for shape in ((300, 421), (128, 200), (99, 60)):
+            writer.write(pattern(*shape), tile=(64, 64), photometric="rgb", metadata=None)
+    with open_slide(path) as slide:
+        assert [level.size for level in slide.levels] == [(421, 300)]
+    assert "2 more images that are not the slide's levels" in caplog.text
+    assert "421×300" in caplog.text
+
+
+def test_the_scene_that_is_read_is_the_largest(tmp_path, caplog):
+    path = tmp_path / "scenes.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name, mpp, shape in (
+            ("macro", 9.0, (600, 600)),
+            ("small", 0.5, (64, 128)),
+            ("large", 0.25, (300, 421)),
+        ):
+            metadata = {"axes": "YXS", "Name": name, "PhysicalSizeX": mpp, "PhysicalSizeY": mpp}
+            writer.write(pattern(*shape), photometric="rgb", tile=(64, 64), metadata=metadata)
+    with open_slide(path) as slide:
+        assert slide.levels[0].size == (421, 300)
+        assert slide.mpp == (0.25, 0.25)
+    assert "2 scenes: only “large”, the largest, is read, not “small”" in caplog.text
 
 
 @pytest.mark.parametrize(

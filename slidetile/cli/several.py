@@ -1,0 +1,169 @@
+"""Several slides and stores in one command: what a folder stands for, one after another, isolated.
+
+Knows paths and outcomes. Does not know what is done with each path.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from slidetile.cohort.folder import find_slides, stores_in
+from slidetile.errors import SlideReadError, SlidetileError
+from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
+from slidetile.recipe import Recipe, tile_slide
+from slidetile.runtime.child import report
+from slidetile.runtime.foreign import ForeignExitError
+from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own, in_processes
+from slidetile.store.store import TileStore
+from slidetile.tissue.left_out import LeftOut
+from slidetile.writing.options import OnProgress, Progress, WriteOptions
+
+Result = TypeVar("Result")
+
+FORESEEN = (SlidetileError, OSError, MemoryError, ForeignExitError)
+"""What a command reports in a line; any other error is a bug, and ends it with a traceback."""
+
+
+class Meant(NamedTuple):
+    """What the paths of a command stand for."""
+
+    paths: list[Path]
+
+    is_one: bool
+    """Whether one slide or store was named, not several and not a folder of them."""
+
+
+def things_meant(given: Sequence[Path]) -> Meant:
+    """Return the slides and stores that paths stand for: a folder for all that it holds."""
+    return _meant(given, lambda folder: [*stores_in(folder), *find_slides([folder])])
+
+
+def stores_meant(given: Sequence[Path]) -> Meant:
+    """Return the stores that paths stand for: a folder for those that lie in it."""
+    return _meant(given, stores_in)
+
+
+def _meant(given: Sequence[Path], inside: Callable[[Path], list[Path]]) -> Meant:
+    paths: list[Path] = []
+    is_one = len(given) == 1
+    for path in given:
+        found = inside(path) if _is_plain_folder(path) else []
+        is_one = is_one and not found
+        paths += found or [path]
+    return Meant(list(dict.fromkeys(paths)), is_one)
+
+
+def _is_plain_folder(path: Path) -> bool:
+    """Return whether a path is a folder that is no store, finished or not."""
+    if not path.is_dir() or path.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX):
+        return False
+    return not any((path / name).exists() for name in ("zarr.json", PARTIAL_NOTE))
+
+
+def each_outcome(
+    call: Callable[[Path], Result],
+    meant: Meant,
+    show: Callable[[Result | Exception], None],
+    *,
+    isolate: bool = False,
+) -> list[Result | Exception]:
+    """Return what a call makes of each path, and show it as soon as it is known.
+
+    An error that was foreseen is an outcome where there are several paths; it is raised where
+    there is one. With ``isolate`` the call is made in a process of its own, whose end is an error
+    of the path.
+    """
+    outcomes = []
+    for outcome in (_apart if isolate else _here)(call, meant.paths):
+        if isinstance(outcome, Exception) and meant.is_one:
+            raise outcome
+        show(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _here(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
+    for path in paths:
+        try:
+            yield call(path)
+        except FORESEEN as error:
+            yield error
+
+
+def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
+    calls = [functools.partial(call, path) for path in paths]
+    with contextlib.closing(in_processes(calls, 1)) as ended:
+        for number, future in ended:
+            try:
+                yield future.result()
+            except ProcessDiedError as error:
+                yield crashed(paths[number], error)
+            except FORESEEN as error:
+                yield error
+
+
+OnLeftOut = Callable[[Sequence[LeftOut]], None]
+
+
+def tile_here(
+    slide: Path,
+    store: Path,
+    recipe: Recipe,
+    on_progress: OnProgress,
+    on_left_out: OnLeftOut,
+    *,
+    workers: int | None,
+    options: WriteOptions,
+) -> TileStore:
+    """Tile a slide as `tile_slide` does, and say what no tile will hold."""
+    return tile_slide(
+        slide,
+        store,
+        recipe,
+        workers=workers,
+        options=options,
+        on_progress=on_progress,
+        on_plan=lambda plan: on_left_out(plan.left_out),
+    )
+
+
+def tile_apart(
+    slide: Path,
+    store: Path,
+    recipe: Recipe,
+    on_progress: OnProgress,
+    on_left_out: OnLeftOut,
+    *,
+    workers: int | None,
+    options: WriteOptions,
+) -> TileStore:
+    """Tile a slide as `tile_here` does, in a process of its own.
+
+    Raises
+    ------
+    SlideReadError
+        That process has died.
+    """
+    call = functools.partial(
+        tile_here, slide, store, recipe, report, report, workers=workers, options=options
+    )
+
+    def on_report(_: int, told: Progress | Sequence[LeftOut]) -> None:
+        if isinstance(told, Progress):
+            on_progress(told)
+        else:
+            on_left_out(told)
+
+    try:
+        return in_process_of_its_own(call, on_report=on_report)
+    except ProcessDiedError as error:
+        raise crashed(slide, error) from error
+
+
+def crashed(path: Path, error: ProcessDiedError) -> SlideReadError:
+    """Return the error of a path on which the process that reads it has died."""
+    return SlideReadError(
+        f"{path} could not be read: {error}: a library crashed on it, or memory ran out"
+    )

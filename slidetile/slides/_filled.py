@@ -1,0 +1,205 @@
+"""A region in which blocks that are empty or do not decode are replaced.
+
+A block of a coarser level is averaged from the next finer level, of which blocks may be replaced in
+turn. Of level 0 there is nothing finer: it shows the background.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+
+from slidetile.errors import DamagedPixelsError
+from slidetile.raster.averaging import LARGEST_FACTOR, Resampling
+from slidetile.raster.pixels import Colour, Pixels, fill_colour
+from slidetile.raster.region import Region
+from slidetile.slides._averaged import AveragedPixels, FinerLevel
+from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.replaced import Replaced
+from slidetile.slides.slide import Level
+
+_CELL_PX = 256
+"""Side of the squares that are replaced where a level has no native tiles."""
+
+
+class PyramidFile(Protocol):
+    """A slide in a file, whose levels are read as they are stored."""
+
+    channels: int
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The pyramid, finest first."""
+
+    def holes(self, region: Region, *, level: int) -> Sequence[Region]:
+        """Return the empty blocks of a coarser level; see `Slide.holes`."""
+
+    def fetch_level(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> FetchedPixels:
+        """Read the bytes of a region; see `FileSlide.fetch_level`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FilledPixels:
+    """A region of a level; see `slidetile.slides.fetched.FetchedPixels`."""
+
+    slide: PyramidFile
+    """The file."""
+
+    region: Region
+    """In pixels of the level."""
+
+    level: int
+    """The level, counted from 0."""
+
+    background: Callable[[], Colour]
+    """Finds the colour of what was not scanned."""
+
+    replaced: Replaced
+    """Where blocks that are replaced are noted."""
+
+    fetched: FetchedPixels | None
+    """The region as it is stored; None if it has to be read block by block."""
+
+    @classmethod
+    def read(
+        cls,
+        slide: PyramidFile,
+        region: Region,
+        level: int,
+        *,
+        background: Callable[[], Colour],
+        replaced: Replaced,
+    ) -> "FilledPixels":
+        """Read the bytes of a region; see the fields.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
+        try:
+            fetched = slide.fetch_level(region, level, background)
+        except DamagedPixelsError:
+            fetched = None
+        return cls(
+            slide=slide,
+            region=region,
+            level=level,
+            background=background,
+            replaced=replaced,
+            fetched=fetched,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held until `pixels` is called."""
+        return 0 if self.fetched is None else self.fetched.nbytes
+
+    def crop(self, part: Region) -> "FilledPixels":
+        """Return a part of it."""
+        x, y = self.region.x + part.x, self.region.y + part.y
+        return replace(
+            self,
+            region=Region(x=x, y=y, width=part.width, height=part.height),
+            fetched=None if self.fetched is None else self.fetched.crop(part),
+        )
+
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Decode the region; ``out`` may have any strides.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
+        shape = self.region.height, self.region.width, self.slide.channels
+        canvas = np.empty(shape, np.uint8) if out is None else out
+        try:
+            if self.fetched is None:
+                self._read_apart(canvas)
+            else:
+                self.fetched.pixels(canvas)
+        except DamagedPixelsError:
+            self._read_apart(canvas)
+        for hole in self.slide.holes(self.region, level=self.level):
+            self._replace(hole, canvas)
+        return canvas
+
+    def _read_apart(self, canvas: Pixels) -> None:
+        """Read block by block, and replace those that do not decode."""
+        fill_colour(canvas, self.background())
+        for block in self._blocks():
+            part = block.intersection(self.region)
+            assert part is not None, "only blocks that meet the region are read"
+            place = canvas[part.relative_to(self.region).slices]
+            try:
+                self.slide.fetch_level(part, self.level, self.background).pixels(place)
+            except DamagedPixelsError:
+                self._replace(block, canvas)
+
+    def _blocks(self) -> Iterator[Region]:
+        """Yield the blocks that the region meets, cut at the edges of the level."""
+        level = self.slide.levels[self.level]
+        bounds = Region.from_edges(0, 0, *level.size)
+        width, height = level.tile_width_px or _CELL_PX, level.tile_height_px or _CELL_PX
+        inside = self.region.intersection(bounds)
+        if inside is None:
+            return
+        met = inside.rescaled((width, height), (1, 1))
+        for row in range(met.y, met.bottom):
+            for column in range(met.x, met.right):
+                block = Region(x=column * width, y=row * height, width=width, height=height)
+                if (cut := block.intersection(bounds)) is not None:
+                    yield cut
+
+    def _replace(self, block: Region, canvas: Pixels) -> None:
+        """Put the pixels of the next finer level where the block meets the region."""
+        self.replaced.add(self.level, block)
+        part = block.intersection(self.region)
+        assert part is not None, "only blocks that meet the region are replaced"
+        place = canvas[part.relative_to(self.region).slices]
+        resampling = _resampling(self.slide.levels, self.level) if self.level else None
+        if resampling is None:
+            fill_colour(place, self.background())
+            return
+
+        AveragedPixels(self._finer(), resampling, part).pixels(place)
+
+    def _finer(self) -> FinerLevel:
+        def fetch(strip: Region) -> FilledPixels:
+            return FilledPixels.read(
+                self.slide,
+                strip,
+                self.level - 1,
+                background=self.background,
+                replaced=self.replaced,
+            )
+
+        return FinerLevel(
+            channels=self.slide.channels,
+            tile_height_px=self.slide.levels[self.level - 1].tile_height_px,
+            fetch=fetch,
+            background=self.background,
+        )
+
+
+def _resampling(levels: Sequence[Level], number: int) -> Resampling | None:
+    """Return how a level is averaged from the next finer one; None if it cannot be."""
+    finer, own = levels[number - 1].size, levels[number].size
+    across, down = (_factor(a, b) for a, b in zip(finer, own, strict=True))
+    if not all(1 <= each <= LARGEST_FACTOR for each in (across, down)):
+        return None
+    return Resampling(source_size=finer, factor=(across, down))
+
+
+def _factor(finer: int, own: int) -> Fraction:
+    """Return finer pixels per pixel: whole where the sizes differ by a rounding only."""
+    whole = round(finer / own)
+    if abs(whole * own - finer) < max(1, whole):
+        return Fraction(whole)
+    return Fraction(finer, own)

@@ -1,0 +1,59 @@
+"""What a filter dropped on the way from a slide to its tiles, in numbers, and what keeps it.
+
+Knows counts and the names of options. Does not know what was filtered, or how.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """What one filter dropped; as text it is a sentence with the number and the option."""
+
+    what: str
+    """What was dropped, in the plural, such as "pieces of tissue"."""
+
+    count: int
+    """How many."""
+
+    of: int | None = None
+    """Of how many; None where that is not known."""
+
+    area_um2: float | None = None
+    """Their area together, in µm²; None where they have none, or the slide's mpp is unknown."""
+
+    why: str
+    """Why, as the end of a sentence about them, such as "are smaller than 16,777 µm²"."""
+
+    option: str | None = None
+    """The option that decides it, as `Recipe` and `TileSpec` name it; None where none does."""
+
+    limit: float | str | None = None
+    """What that option came to on this slide; None where none does."""
+
+    keeps: str = "a smaller {option} keeps them"
+    """What to do to keep them; ``{option}`` stands for the option."""
+
+    is_notable: bool = False
+    """Whether so much was dropped that a warning says so."""
+
+    @property
+    def flag(self) -> str | None:
+        """The option as the command line names it."""
+        return None if self.option is None else f"--{self.option.replace('_', '-')}"
+
+    def __str__(self) -> str:
+        of = "" if self.of is None else f" of {self.of:,}"
+        area = "" if self.area_um2 is None else f" ({self.area_um2:,.0f} µm² together)"
+        remedy = self.keeps.format(option=f"{self.flag} ({self.option})")
+        return f"{self.count:,}{of} {self.what}{area} {self.why}: {remedy}"
+
+
+def tell(left_out: Iterable[LeftOut], name: str) -> None:
+    """Log what was left out of a slide of a name: as a warning where it is notable."""
+    for each in left_out:
+        _log.log(logging.WARNING if each.is_notable else logging.INFO, "%s: %s.", name, each)

@@ -1,0 +1,126 @@
+"""What is left without a tile: counted, with the option that keeps it."""
+
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+import slidetile as st
+from slidetile.planning._cells import slide_grid
+from slidetile.planning._left_out import _kept_pixels
+from slidetile.slides.overview import Overview
+
+
+@pytest.fixture
+def slide():
+    return st.ArraySlide(np.full((640, 640, 3), 255, np.uint8), mpp=1.0, name="slide.svs")
+
+
+def tissue_of(*boxes, areas=(), side=640):
+    """Tissue of rectangles (left, top, right, bottom) in overview pixels, of 10 level-0 pixels."""
+    mask = np.zeros((side // 10, side // 10), bool)
+    for left, top, right, bottom in boxes:
+        mask[top:bottom, left:right] = True
+    image = np.zeros((*mask.shape, 3), np.uint8)
+    overview = Overview(
+        image=image, slide_width=side, slide_height=side, downsample=(10, 10), mpp=(10, 10)
+    )
+    return st.TissueMask.from_mask(mask, overview, areas=tuple((area,) for area in areas))
+
+
+def ring(left, top, right, bottom):
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
+
+
+SPEC = st.TileSpec(size=160, min_tissue_fraction=0.05)
+LARGE, SMALL = (0, 0, 16, 16), (40, 40, 42, 42)
+
+
+def told(slide, tissue, spec=SPEC):
+    plan = st.plan_tiles(slide, tissue, spec)
+    return {each.what: (each.count, each.of, each.flag) for each in plan.left_out}
+
+
+def test_all_that_has_a_tile_is_told_of_by_nobody(slide, caplog):
+    assert told(slide, tissue_of(LARGE)) == {}
+    assert told(slide, tissue_of()) == {}
+    assert not caplog.messages
+
+
+def test_pieces_and_cells_under_the_minimum(slide, caplog):
+    assert told(slide, tissue_of(LARGE, SMALL, (62, 62, 64, 64))) == {
+        "tiles with tissue": (2, None, "--min-tissue-fraction"),
+        "pieces of tissue": (2, 3, "--min-tissue-fraction"),
+    }
+    (message,) = caplog.messages
+    assert message == (
+        "slide.svs: 2 of 3 pieces of tissue (800 µm² together) got no tile, as theirs hold less "
+        "tissue than 0.05 of a tile: a smaller --min-tissue-fraction (min_tissue_fraction) keeps "
+        "them."
+    )
+
+
+def test_little_tissue_without_a_tile_is_no_warning(slide, caplog):
+    caplog.set_level(logging.INFO, logger="slidetile")
+    spec = st.TileSpec(size=160, min_tissue_fraction=0.01)
+    assert told(slide, tissue_of((0, 0, 32, 32), (62, 62, 63, 63)), spec) == {
+        "tiles with tissue": (1, None, "--min-tissue-fraction"),
+        "pieces of tissue": (1, 2, "--min-tissue-fraction"),
+    }
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_piece_of_which_a_part_has_a_tile_is_not_counted(slide):
+    cells = {"tiles with tissue": (1, None, "--min-tissue-fraction")}
+    assert told(slide, tissue_of(LARGE, (16, 0, 17, 6))) == cells
+
+
+def test_drawn_areas_are_counted_not_pieces(slide, caplog):
+    areas = [ring(0, 0, 160, 160), ring(400, 400, 420, 420), ring(410, 410, 420, 420)]
+    assert told(slide, tissue_of(LARGE, SMALL, areas=areas)) == {
+        "tiles with tissue": (1, None, "--min-tissue-fraction"),
+        "annotated areas": (2, 3, "--min-tissue-fraction"),
+    }
+    assert caplog.messages[0].startswith("slide.svs: 2 of 3 annotated areas got no tile")
+
+
+def test_an_area_around_a_kept_cell_has_a_tile(slide):
+    """None of its corners lies in the cell, and its hole may take the cell out again."""
+    frame = ring(100, 100, 550, 550)
+    tissue = tissue_of((20, 20, 30, 30), SMALL, areas=[frame])
+    assert "annotated areas" not in told(slide, tissue)
+    tissue = st.TissueMask.from_mask(
+        tissue.mask, tissue.overview, areas=((frame, ring(150, 150, 350, 350)),)
+    )
+    assert told(slide, tissue)["annotated areas"] == (1, 1, "--min-tissue-fraction")
+
+
+def test_what_was_asked_to_be_left_out(slide):
+    everywhere = tissue_of((0, 0, 64, 64))
+    few = st.TileSpec(size=160, max_tiles=3)
+    assert told(slide, everywhere, few) == {"tiles with enough tissue": (13, 16, "--max-tiles")}
+    few = st.TileSpec(size=160, sample=5)
+    assert told(slide, everywhere, few) == {"tiles with enough tissue": (11, 16, "--sample")}
+    whole = st.TileSpec(size=256, edge="drop")
+    assert told(slide, everywhere, whole) == {"pieces of tissue": (1, 1, "--edge")}
+    (beyond,) = st.plan_tiles(slide, everywhere, whole).left_out
+    assert beyond.area_um2 == pytest.approx(640**2 - 512**2, rel=0.05)
+
+
+@given(some.integers(1, 8), some.sampled_from(["keep", "shift", "drop"]), some.randoms())
+def test_a_pixel_is_kept_where_a_kept_cell_holds_its_centre(steps, edge, random):
+    tissue = tissue_of((0, 0, 20, 20), side=200)
+    grid = slide_grid(tissue.overview, 16 * steps * 3, edge)
+    kept = np.array(
+        [[random.random() < 0.5 for _ in range(grid.columns)] for _ in range(grid.rows)], bool
+    ).reshape(grid.rows, grid.columns)
+    expected = np.zeros((20, 20), bool)
+    for row, column in zip(*np.nonzero(kept), strict=True):
+        cell = grid.region(int(column), int(row))
+        for y in range(20):
+            for x in range(20):
+                is_across = cell.x <= 10 * x + 5 < cell.right
+                expected[y, x] |= is_across and cell.y <= 10 * y + 5 < cell.bottom
+    np.testing.assert_array_equal(_kept_pixels(tissue, grid, kept), expected)

@@ -1,0 +1,144 @@
+"""Coarse blocks that are empty or damaged are averaged from the finer level, in all ways."""
+
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+from pictures import pattern
+
+from slidetile.errors import DamagedPixelsError
+from slidetile.raster.averaging import area_average
+from slidetile.raster.region import Region
+from slidetile.slides.frame import Frame, read_frame
+from slidetile.slides.opening import open_slide
+from slidetile.slides.overview import read_overview
+from slidetile.slides.rescaled import rescale_slide
+
+SIDE, TILE = 512, 64
+COUNTS, OFFSETS = 325, 324
+JPEG_ERROR = 40
+"""Most by which a coarse level differs from level 0 averaged, both being JPEG."""
+
+
+def pyramid(path, empty=(), garbled=()):
+    """Write levels of 1/1, 1/2 and 1/4, and spoil (level, number) of their tiles."""
+    image = np.kron(pattern(SIDE // 8, SIDE // 8), np.ones((8, 8, 1), np.uint8))
+    options = {"tile": (TILE, TILE), "compression": "jpeg", "photometric": "rgb", "metadata": None}
+    scale = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}
+    with tifffile.TiffWriter(path) as file:
+        for level in range(3):
+            file.write(
+                area_average(image, 1 << level), subfiletype=int(level > 0), **options, **scale
+            )
+    for level, number in empty:
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            tag = file.pages[level].aspage().tags[COUNTS]
+            tag.overwrite([0 if i == number else count for i, count in enumerate(tag.value)])
+    for level, number in garbled:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[level].aspage()
+            place, count = page.dataoffsets[number], page.databytecounts[number]
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(bytes(count))
+    return path
+
+
+@pytest.fixture
+def sound(tmp_path):
+    return pyramid(tmp_path / "sound.tif")
+
+
+SPOILT = {
+    "empty": {"empty": [(2, 1)]},
+    "garbled": {"garbled": [(2, 1)]},
+    "empty twice": {"empty": [(2, 1), (1, 2), (1, 3)]},
+    "garbled under empty": {"empty": [(2, 1)], "garbled": [(1, 2), (1, 3)]},
+}
+
+
+@pytest.fixture(params=SPOILT)
+def spoilt(tmp_path, request):
+    return pyramid(tmp_path / "spoilt.tif", **SPOILT[request.param])
+
+
+def whole(slide, level):
+    return slide.read_region(slide.bounds, level=level).astype(int)
+
+
+def test_a_coarse_level_is_whole(sound, spoilt):
+    with open_slide(sound) as right, open_slide(spoilt) as slide:
+        np.testing.assert_array_equal(whole(slide, 0), whole(right, 0))
+        for level in (1, 2):
+            assert np.abs(whole(slide, level) - whole(right, level)).max() < JPEG_ERROR
+        assert not np.array_equal(whole(slide, 2), whole(right, 2))
+        assert slide.replaced.counts[2] == 1
+
+
+def test_its_pixels_are_exactly_the_finer_level_averaged(sound, tmp_path):
+    spoilt = pyramid(tmp_path / "spoilt.tif", empty=[(2, 1)])
+    with open_slide(sound) as right, open_slide(spoilt) as slide:
+        under = Region(x=4 * TILE, y=0, width=4 * TILE, height=4 * TILE)
+        averaged = area_average(right.read_region(under, level=1), 2)
+        np.testing.assert_array_equal(slide.read_region(under, level=2), averaged)
+        part = Region(x=5 * TILE, y=TILE, width=TILE, height=2 * TILE)
+        cut = averaged[16:48, 16:32][: 2 * TILE // 4, : TILE // 4]
+        np.testing.assert_array_equal(slide.read_region(part, level=2), cut)
+        fetched = slide.fetch(slide.bounds, level=2)
+        corner = fetched.crop(Region(x=TILE, y=0, width=TILE, height=TILE))
+        np.testing.assert_array_equal(corner.pixels(), averaged)
+
+
+@pytest.mark.parametrize("mpp", [1.0, 2.0, 4.0])
+def test_the_overview_is_whole_and_says_so_once(sound, spoilt, caplog, mpp):
+    with open_slide(sound) as right, open_slide(spoilt) as slide:
+        expected, found = (
+            read_overview(each, mpp=mpp).image.astype(int) for each in (right, slide)
+        )
+        assert np.abs(found - expected).max() < JPEG_ERROR
+        read_overview(slide, mpp=mpp)
+        told = [record for record in caplog.records if record.levelno == logging.WARNING]
+        level = {1.0: 1, 2.0: 2, 4.0: 2}[mpp]
+        assert len(told) == (level in slide.replaced.counts)
+        assert all("averaged from the next finer level" in record.message for record in told)
+
+
+def test_a_frame_is_whole(sound, spoilt):
+    frame = Frame(x_um=0, y_um=0, mpp=2.0, width=128, height=128)
+    with open_slide(sound) as right, open_slide(spoilt) as slide:
+        apart = read_frame(slide, frame).astype(int) - read_frame(right, frame)
+        assert np.abs(apart).max() < JPEG_ERROR
+
+
+@pytest.mark.parametrize("mpp", [1.0, 1.3, 2.0])
+def test_a_slide_made_of_a_coarse_level_is_whole(sound, spoilt, mpp):
+    with open_slide(sound) as right, open_slide(spoilt) as slide:
+        expected, found = (whole(rescale_slide(each, mpp=mpp), 0) for each in (right, slide))
+        assert np.abs(found - expected).max() < JPEG_ERROR
+
+
+def test_damage_of_level_0_shows_the_background_and_stays_an_error(tmp_path, caplog):
+    spoilt = pyramid(tmp_path / "spoilt.tif", garbled=[(0, 9), (1, 0)], empty=[(2, 0)])
+    with open_slide(spoilt) as slide:
+        with pytest.raises(DamagedPixelsError, match="column 1, row 1 of level 0") as caught:
+            slide.read_region(slide.bounds)
+        assert caught.value.reason == "no start marker"
+        overview = read_overview(slide, mpp=0.5)
+        assert (overview.image[TILE : 2 * TILE, TILE : 2 * TILE] == slide.background).all()
+        assert overview.replaced == {0: {(TILE, TILE)}}
+        assert "1 block of level 0" in caplog.text
+        square = np.s_[TILE // 4 : TILE // 2, TILE // 4 : TILE // 2]
+        assert (whole(slide, 2)[square] == slide.background).all()
+        assert slide.replaced.counts == {0: 1, 1: 1, 2: 1}
+
+
+def test_what_was_never_scanned_is_no_damage(tmp_path, caplog):
+    under = [(0, row * 8 + column) for row in range(4) for column in range(4)]
+    finer = [(1, row * 4 + column) for row in range(2) for column in range(2)]
+    sparse = pyramid(tmp_path / "sparse.tif", empty=[*under, *finer, (2, 0)])
+    with open_slide(sparse) as slide:
+        corner = read_overview(slide, mpp=2.0).image[:TILE, :TILE]
+        assert (corner == slide.background).all()
+        assert not slide.replaced.counts
+        assert not caplog.records

@@ -1,0 +1,207 @@
+"""Tiles whose bytes are damaged: unreadable, with a reason, whichever codec and whatever else."""
+
+import json
+import re
+import shutil
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from pictures import pattern
+
+import slidetile as st
+from slidetile.errors import DamagedPixelsError, StoreMismatchError
+from slidetile.format.codecs.jpeg import NativeCodec, is_averaged
+from slidetile.raster.averaging import area_average
+
+SIDE, TILE = 1024, 128
+COARSE = 4
+
+
+def amid(stream):
+    """Return a place in the middle of the scan data."""
+    return (stream.index(b"\xff\xda") + len(stream)) // 2
+
+
+def zeros(stream):
+    third = len(stream) // 3
+    return stream[:third] + bytes(third) + stream[2 * third :]
+
+
+def cut(stream):
+    return stream[: amid(stream)] + stream[-2:]
+
+
+def unended(stream):
+    return stream[:-2]
+
+
+def write(path, spoil, *, factors=(1, COARSE)):
+    """Write a slide; ``spoil`` has what becomes of the stream of a (level, number)."""
+    random = np.random.default_rng(3)
+    image = np.kron(pattern(SIDE // 8, SIDE // 8), np.ones((8, 8, 1), np.uint8))
+    image = (image // 2 + random.integers(60, 90, image.shape)).astype(np.uint8)
+    scale = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}
+    with tifffile.TiffWriter(path) as file:
+        for level, factor in enumerate(factors):
+            smaller = area_average(image, factor)
+            streams = [
+                imagecodecs.jpeg8_encode(np.ascontiguousarray(cell), level=90, subsampling="444")
+                for row in np.split(smaller, len(smaller) // TILE)
+                for cell in np.split(row, row.shape[1] // TILE, axis=1)
+            ]
+            for number in range(len(streams)):
+                streams[number] = spoil.get((level, number), bytes)(streams[number])
+            options = {"tile": (TILE, TILE), "compression": 7, "photometric": "ycbcr", **scale}
+            file.write(
+                iter(streams),
+                shape=smaller.shape,
+                dtype="uint8",
+                subsampling=(1, 1),
+                subfiletype=int(level > 0),
+                metadata=None,
+                **options,
+            )
+    return path
+
+
+def tile(slide, out, **choices):
+    """Tile all of a slide."""
+    everything = st.AnnotationsSpec(path=slide.parent / "all.geojson")
+    ring = [[0, 0], [SIDE, 0], [SIDE, SIDE], [0, SIDE], [0, 0]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "geometry": shape, "properties": {}}
+    everything.path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    recipe = st.Recipe(tile=st.TileSpec(size=256), annotations=everything, **choices)
+    return st.tile_slide(slide, out, recipe)
+
+
+def unreadable(store):
+    rows = store.tiles.select(["column", "row", "status"]).to_pylist()
+    return {(row["column"], row["row"]) for row in rows if row["status"] == "unreadable"}
+
+
+SPOILT = {
+    "zeros": (zeros, "does not decode: Corrupt JPEG data"),
+    "unended": (unended, "no end marker"),
+    "cut": (cut, "does not decode: Corrupt JPEG data"),
+}
+
+
+@pytest.mark.parametrize("codec", ["zstd", "jpeg", "decode"])
+@pytest.mark.parametrize("kind", SPOILT)
+def test_damage_is_unreadable_and_recorded_with_its_reason(tmp_path, kind, codec):
+    spoil, reason = SPOILT[kind]
+    slide = write(tmp_path / "a.tif", {(0, 9): spoil})
+    choices = {"codec": "native", "check": "decode"} if codec == "decode" else {"codec": codec}
+    store = tile(slide, tmp_path / "a.zarr", **choices)
+    # A chunk of 512 px that is encoded holds four tiles.
+    tiles = {(0, 0)} if codec == "decode" else {(0, 0), (1, 0), (0, 1), (1, 1)}
+    assert unreadable(store) == tiles
+    assert store.unreadable_reasons == {reason: len(tiles)}
+    assert st.verify_store(store.path, deep=True) == ()
+    assert st.open_store(store.path).metadata.damage.to_node() == {
+        "unreadable": [{"reason": reason, "tiles": len(tiles)}],
+        "replaced": [],
+    }
+
+
+def test_the_scan_of_markers_finds_zeros_and_what_is_not_ended(tmp_path):
+    slide = write(tmp_path / "a.tif", {(0, 9): zeros, (0, 23): unended, (0, 36): cut})
+    store = tile(slide, tmp_path / "a.zarr", codec="native")
+    assert unreadable(store) == {(0, 0), (3, 1)}
+    findings = st.verify_store(store.path, deep=True)  # decoding finds the third
+    assert len(findings) == 1
+    assert "Corrupt JPEG data" in findings[0].what
+
+
+def test_damage_that_measuring_meets_is_not_kept(tmp_path):
+    spoil = {(0, 0): cut, (0, 1): cut, (0, 8): cut, (0, 9): cut}
+    slide = write(tmp_path / "a.tif", spoil, factors=(1,))
+    store = tile(slide, tmp_path / "a.zarr", codec="native")
+    assert unreadable(store) == {(0, 0)}
+    assert store.unreadable_reasons == {"does not decode: Corrupt JPEG data": 1}
+    assert st.verify_store(store.path, deep=True) == ()
+    row = store.tiles.slice(0, 1).to_pylist()[0]
+    assert row["bytes"] == row["crc32c"] == 0
+    assert row["mean_red"] is None
+
+
+@pytest.mark.parametrize("check", ["scan", "decode"])
+@pytest.mark.parametrize("spoil", [zeros, unended, cut])
+def test_a_damaged_coarse_tile_is_averaged_in_a_native_store(tmp_path, spoil, check):
+    slide = write(tmp_path / "a.tif", {(1, 1): spoil})
+    sound = tile(write(tmp_path / "sound.tif", {}), tmp_path / "sound.zarr", codec="native")
+    store = tile(slide, tmp_path / "a.zarr", codec="native", check=check)
+    assert not unreadable(store)
+    assert store.metadata.damage.to_node()["replaced"] == [{"level": 1, "blocks": 1}]
+    everything = st.Region(x=0, y=0, width=SIDE, height=SIDE)
+    apart = store.read_region(everything, level=1).astype(int)
+    apart -= sound.read_region(everything, level=1)
+    assert np.abs(apart).mean() < 3
+    with st.open_slide(slide) as opened:
+        assert st.verify_store(store.path, slide=opened, deep=True) == ()
+
+
+def test_a_continued_run_records_what_an_unbroken_one_does(tmp_path):
+    slide = write(tmp_path / "a.tif", {(0, 9): zeros, (1, 1): zeros})
+    store = tile(slide, tmp_path / "a.zarr", codec="native")
+    expected = {p.relative_to(store.path): p.read_bytes() for p in files(store.path)}
+    partial = tmp_path / "a.zarr.partial"
+    shutil.move(store.path, partial)
+    (partial / "tiles" / "tiles.parquet").unlink()
+    again = tile(slide, tmp_path / "a.zarr", codec="native")
+    assert {p.relative_to(again.path): p.read_bytes() for p in files(again.path)} == expected
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_the_two_checks_are_not_mixed(tmp_path):
+    slide = write(tmp_path / "a.tif", {})
+    store = tile(slide, tmp_path / "a.zarr", check="decode")
+    assert store.codec == "native"
+    assert store.metadata.chunk_codec == NativeCodec(check_by="decode")
+    with st.open_slide(slide) as opened:
+        for check in ("scan", "decode"):
+            recipe = st.Recipe(tile=st.TileSpec(size=256), check=check)
+            assert recipe._same_codec(store.metadata.chunk_codec) == (check == "decode")
+        assert opened.reader == "tiff"
+    shutil.move(store.path, tmp_path / "a.zarr.partial")
+    with pytest.raises(StoreMismatchError, match="parameters"):
+        tile(slide, tmp_path / "a.zarr", check="scan")
+
+
+def test_an_unknown_check_is_refused():
+    with pytest.raises(ValueError, match="by scan or decode, but this is 'twice'"):
+        st.Recipe(check="twice")
+
+
+def test_of_nothing_readable_the_error_says_why(tmp_path):
+    spoil = {(0, number): unended for number in range(64)}
+    slide = write(tmp_path / "a.tif", spoil)
+    with pytest.raises(DamagedPixelsError, match=r"none of its 16 tiles.*no end marker: 16"):
+        tile(slide, tmp_path / "a.zarr")
+
+
+def test_no_text_of_the_slide_reaches_an_anonymous_store(tmp_path):
+    def signed(stream):
+        comment = b"\xff\xfe\x00\x12Mustermann, E."[: 2 + 0x12].ljust(20, b"!")
+        return stream[:2] + comment + stream[2:] + b"Mustermann, Erika"
+
+    slide = write(tmp_path / "a.tif", {(0, number): signed for number in range(64)})
+    plain = tile(write(tmp_path / "b.tif", {}), tmp_path / "b.zarr", codec="native")
+    recipe_store = tile(slide, tmp_path / "a.zarr", codec="native")
+    assert not [p for p in files(recipe_store.path) if re.search(rb"Muster", p.read_bytes())]
+    for mine, theirs in zip(recipe_store, plain, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_averaged_chunks_are_known_by_their_beginning(tmp_path):
+    slide = write(tmp_path / "a.tif", {(1, 1): zeros})
+    store = tile(slide, tmp_path / "a.zarr", codec="native")
+    (shard,) = [p for p in files(store.path / "1") if p.name != "zarr.json"]
+    found = [m.start() for m in re.finditer(rb"\xff\xd8\xff\xee", shard.read_bytes())]
+    assert [is_averaged(shard.read_bytes()[at:]) for at in found] == [True]
