@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     import zarr
 
 
+MOST_DRAWN = 1 << 14
+"""Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
+
+
 class TileStore:
     """A finished store, read-only: a sequence of tiles on a canvas of levels.
 
@@ -365,10 +369,11 @@ class TileStore:
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
             "size": f"{self.tile_bytes / 1e6:.1f} MB",
         }
+        is_drawn = len(self) <= MOST_DRAWN
         picture = preview.draw(
             self.overview,
             mask=self.tissue > 0,
-            cells=[self.tile_region(i) for i in range(len(self))],
+            cells=[self.tile_region(i) for i in range(len(self))] if is_drawn else (),
             downsample=self.overview_scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
