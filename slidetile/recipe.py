@@ -49,7 +49,7 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, tidy_up
+from slidetile.writing.partial import check_destination, check_place, tidy_up
 from slidetile.writing.write import write_tiles
 
 
@@ -337,6 +337,7 @@ def tile_slide(
     recipe = recipe or Recipe()
     options = options or WriteOptions()
     store_path = local_path(store_path)
+    check_place(Path(store_path))
     tidy_up(store_path)
     done = done_before(path, store_path, recipe, options=options)
     if done is not None:

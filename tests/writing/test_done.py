@@ -120,7 +120,7 @@ def test_what_is_still_unreadable_stays_so(cli, slide, tree, tmp_path):
     assert cli("tile", slide, "-o", path, *LINE).exit_code == 3
     again = cli("tile", slide, "-o", path, *LINE)
     assert again.exit_code == 3
-    assert "warning: unreadable tiles: 1;" in again.stderr
+    assert again.stderr.startswith("warning: unreadable tiles: 1")
     assert "--retry-unreadable tries them again" in again.stderr
     before, stamp = tree(path), stamps(path)
     assert cli("tile", slide, "-o", path, *LINE, "--retry-unreadable").exit_code == 3
