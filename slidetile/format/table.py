@@ -113,8 +113,9 @@ def _checked_fields(found: "pa.Schema") -> "pa.Schema":
     """Return the columns of a file whose status was read as a dictionary, as `schema` has them."""
     import pyarrow as pa
 
-    place = found.get_field_index("status")
-    fields = found.set(place, found.field(place).with_type(pa.string())) if place >= 0 else found
+    place, fields = found.get_field_index("status"), found
+    if place >= 0 and found.field(place).type == pa.dictionary(pa.int32(), pa.string()):
+        fields = found.set(place, found.field(place).with_type(pa.string()))
     if fields.remove_metadata() != schema():
         raise StoreError(f"its columns are {', '.join(found.names):.200}")
     return fields

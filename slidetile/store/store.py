@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import STORE_SUFFIX
+from slidetile.format.names import STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
@@ -197,10 +197,11 @@ class TileStore:
 
     @property
     def zarr(self) -> "zarr.Group":
-        """The store as zarr-python opens it."""
-        import zarr
+        """The store as zarr-python opens it; what was stored and is not there raises StoreError."""
+        from slidetile.store._zarr_group import open_group
 
-        return zarr.open_group(self.path, mode="r")
+        self._folder.check()
+        return open_group(self._folder.absolute, self._check_key)
 
     def read_region(self, region: Region, *, level: int = 0) -> Pixels:
         """Read any region of a level.
@@ -372,6 +373,14 @@ class TileStore:
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.absolute().name, facts, picture)
+
+    def _check_key(self, key: str) -> None:
+        """Make sure that nothing is missing from a shard of a level, given by its file."""
+        self._folder.check()
+        shard = shard_of(key)
+        if shard is not None and shard[0] < len(self._arrays):
+            level, column, row = shard
+            self._arrays[level].check_shard(column, row)
 
     @functools.cached_property
     def _corners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -63,6 +63,7 @@ class TableCheck:
         for tile, region in self._regions.items():
             yield from self._of_chunks(tile, region)
         yield from self._of_levels()
+        yield from self._of_damage()
         yield from self._of_choice()
         if self._digest() != self._shape.metadata.parameters.plan_sha256:
             yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
@@ -136,6 +137,13 @@ class TableCheck:
                 for shard in grid.shards_for(mask):
                     places = ", ".join(map(str, shard.chunks))
                     yield Finding(shard_name(level, shard), f"{what} {places}")
+
+    def _of_damage(self) -> Iterator[Finding]:
+        """Compare the number of unreadable tiles with the reasons; older stores have none."""
+        damage, unreadable = self._shape.metadata.damage, self._status.count(UNREADABLE)
+        told = 0 if damage is None else sum(damage.reasons.values())
+        if damage is not None and told != unreadable:
+            yield Finding(TABLE, f"{unreadable} tiles are unreadable, but damage has {told}")
 
     def _of_choice(self) -> Iterator[Finding]:
         """Compare the tiles with those that the parameters choose, if all rows are in place."""

@@ -293,13 +293,21 @@ class StoreWriter:
         self._write_json(name, picture.image.to_json())
         self._write_json(f"{name}/0", array.to_json())
         shard = pack_picture(pixels, grid, fill=array.fill, data_type=array.dtype)
-        self._write(self.partial / name / "0" / shard_key(0, 0), *shard)
+        self._put(self.partial / name / "0" / shard_key(0, 0), *shard)
 
     def _shard_path(self, level: int, shard: Shard) -> Path:
         return self.partial / str(level) / shard_key(shard.column, shard.row)
 
     def _write_json(self, folder: str, data: bytes) -> None:
-        self._write(self.partial / folder / "zarr.json", data)
+        self._put(self.partial / folder / "zarr.json", data)
+
+    def _put(self, path: Path, *parts: bytes) -> None:
+        """Write a file, unless an earlier run has written the same."""
+        if self._is_continued and _holds(path, b"".join(parts)):
+            self._folder.keep(path)
+            self._list(path, FileSum.of(*parts))
+        else:
+            self._write(path, *parts)
 
     def _write(self, path: Path, *parts: bytes) -> None:
         self._folder.write(path, parts)
@@ -312,6 +320,14 @@ class StoreWriter:
     def _name(self, path: Path) -> str:
         """Return a file's path below the store's folder."""
         return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Return whether a file has this content."""
+    try:
+        return read_regular(path, len(data) + 1) == data
+    except OSError:  # none, or one that cannot be read: it is written anew
+        return False
 
 
 def _check_can_be_read(metadata: StoreMetadata) -> None:

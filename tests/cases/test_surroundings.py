@@ -289,14 +289,15 @@ def test_33_a_batch_on_a_full_disk_goes_on(made, run, small_disk):
     slides = [folder / "s.svs", tiny]
     ended = run("batch", *slides, "-o", disk / "stores", "--json")
     assert ended.exit_code == 1
-    first, second = json.loads(ended.stdout)
+    first, second = json.loads(ended.stdout)["slides"]
     assert first["status"] == "failed"
-    assert "no space left" in first["reason"].lower()
-    assert second["slide"] == str(tiny)
+    assert "no space left" in first["error"]["message"].lower()
+    assert second["slide_path"] == str(tiny)
     remount("size=64m")
     ended = run("batch", *slides, "-o", disk / "stores", "--json")
     assert ended.exit_code == 0, ended.stderr
-    assert all(result["status"] in ("ok", "already done") for result in json.loads(ended.stdout))
+    results = json.loads(ended.stdout)["slides"]
+    assert all(result["status"] in ("ok", "already done") for result in results)
 
 
 @pytest.mark.slow

@@ -82,3 +82,10 @@ def test_a_row_left_out_everywhere_is_found(copied):
         path, "zarr.json", lambda n: n["attributes"]["slidetile"].update(tile_count=len(table))
     )
     assert "plan_sha256" in told(st.verify_store(path))
+
+
+def test_reasons_for_other_tiles_than_there_are_are_found(copied):
+    path = copied("zstd")
+    damage = {"unreadable": [{"reason": "no end marker", "tiles": 2}], "replaced": []}
+    edit_json(path, "zarr.json", lambda n: n["attributes"]["slidetile"].update(damage=damage))
+    assert told(st.verify_store(path)) == f"{TABLE}: 0 tiles are unreadable, but damage has 2"

@@ -1,6 +1,7 @@
 """Slides in the vendors' own formats, read through OpenSlide."""
 
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.openslide._neighbours import check_neighbours
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Level
@@ -32,6 +34,9 @@ from slidetile.slides.tiff.checks import check_tiff
 
 _CACHE_BYTES = 32 << 20
 """Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
+
+_MOST_DIGITS, _MOST_CHARACTERS = 10, 64
+"""What is read of a property that holds a number: they are as long as the file's author likes."""
 
 _BLOCK_SIDE_PX = 2048
 """Side of the largest block read at once: OpenSlide's pixels take 4 bytes each."""
@@ -61,6 +66,7 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         check_tiff(path)
+        check_neighbours(path)
         self._state = _state(path)
         self._lock = threading.Lock()
         self._handle = _open(path)
@@ -261,7 +267,7 @@ def _level(
 
     def tile_side(axis: str) -> int | None:
         text = properties.get(f"{name}.tile-{axis}", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
     width_px, height_px = tile_side("width"), tile_side("height")
     level = Level.covering(whole, size, tile_width_px=width_px, tile_height_px=height_px)
@@ -287,7 +293,8 @@ def _scan_area(properties: dict[str, str]) -> Region | None:
     """Return the bounds; like QuPath, accept only whole numbers."""
     try:
         x, y, width, height = (
-            int(properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height")
+            int(properties[f"openslide.bounds-{name}"][:_MOST_CHARACTERS])
+            for name in ("x", "y", "width", "height")
         )
         return Region(x=x, y=y, width=width, height=height)
     except (KeyError, ValueError):
@@ -295,10 +302,12 @@ def _scan_area(properties: dict[str, str]) -> Region | None:
 
 
 def _number(text: str | None) -> float | None:
+    """Return a positive number; None where there is none."""
     try:
-        return None if text is None else float(text)
+        number = float((text or "")[:_MOST_CHARACTERS])
     except ValueError:
         return None
+    return number if math.isfinite(number) and number > 0 else None
 
 
 def _colour(text: str | None) -> Colour | None:

@@ -31,7 +31,9 @@ _SHARED_BYTES = 1 << 20
 
 _BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4}
 _BYTES |= {10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_OFFSETS = frozenset({3, 4, 13, 16, 18})
+"""Types that say where a directory lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,16 @@ class Directory:
     def numbers(self, file: SlideFile, tag: int, most: int = 16) -> tuple[int, ...]:
         """Return the first whole numbers of a tag; none where it is absent or holds others."""
         entry = self.find(tag)
-        if entry is None or entry.kind not in _NUMBERS:
+        return () if entry is None else self._numbers(file, entry, most)
+
+    def greatest(self, file: SlideFile, tag: int, default: int = 0) -> int:
+        """Return the greatest first number of a tag, which libraries may take where it is twice."""
+        entries = [entry for number, entry in self.entries if number == tag]
+        found = (number for entry in entries for number in self._numbers(file, entry, 1))
+        return max(found, default=default)
+
+    def _numbers(self, file: SlideFile, entry: Entry, most: int) -> tuple[int, ...]:
+        if entry.kind not in _NUMBERS:
             return ()
         count = min(entry.count, most)
         data = self._data(file, entry, count * _BYTES[entry.kind])
@@ -144,11 +155,18 @@ def read_chain(file: SlideFile) -> Chain:
         claimed.add(directory)
         directories.append(directory)
         if form.offset_bytes == form.sub_bytes:
-            for offset in directory.numbers(file, SUB_DIRECTORIES, _SUB_DIRECTORY_LIMIT):
+            for offset in _sub_offsets(directory, file):
                 claimed.add(_directory(file, form, offset)[0])
     if not directories:
         raise SlideReadError("it has no TIFF directory")
     return Chain(directories=tuple(directories), is_ndpi=form.count == "H" and form.offset == "Q")
+
+
+def _sub_offsets(directory: Directory, file: SlideFile) -> tuple[int, ...]:
+    entry = directory.find(SUB_DIRECTORIES)
+    if entry is not None and entry.kind not in _OFFSETS:
+        raise SlideReadError("where its TIFF directories lie is not given in whole numbers")
+    return directory.numbers(file, SUB_DIRECTORIES, _SUB_DIRECTORY_LIMIT)
 
 
 class _Claimed:

@@ -132,7 +132,7 @@ def warn_of_other_images(
             "%s holds %d scenes: only “%.60s”, the largest, is read, not “%.200s”.",
             *(name, len(scenes) + 1, metadata.scenes[0], "”, “".join(scenes)),
         )
-    elif metadata.vendor == "generic-tiff":
+    elif metadata.vendor in ("generic-tiff", "motic"):
         _warn_of_strangers(others, slide, name)
 
 

@@ -292,9 +292,16 @@ def following(data: bytes, begin: int, stop: int) -> list[bytes] | Damaged:
         if scans > MOST_SCANS:
             return TOO_MANY_SCANS
         if marker in _LEFT_OUT:
+            if not _is_marker(data, end, stop):
+                return OUT_OF_PLACE  # without it the scan data around it would seem whole
             parts.append(data[copied:at])
             copied = end
         elif marker != _SOS and marker not in _TABLES:
             return OUT_OF_PLACE
         at = end
     return NO_END
+
+
+def _is_marker(data: bytes, at: int, stop: int) -> bool:
+    """Return whether a marker begins there that ends or separates scans."""
+    return at + 2 <= stop and data[at] == 0xFF and data[at + 1] not in (0, *_WITHOUT_LENGTH)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 from tifffile import TiffPage
 
+from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
 
 _ICC_TAG = 34675
@@ -23,6 +24,13 @@ _UM_PER_OME_UNIT = {
     "m": 1e6,
     "in": 25_400.0,
 }
+_IMAGE_LIMIT = 1000
+_MOST_CHARACTERS = 64
+"""What is read of a number that is written as text."""
+
+_LIKE_APERIO = "Aperio ", "Motic "
+"""How descriptions begin that have fields between bars."""
+
 _ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
 """Names of images that show the whole glass slide, not the scanned tissue."""
 
@@ -32,7 +40,7 @@ class Metadata:
     """A slide's description as its file states it, not yet checked."""
 
     vendor: str
-    """"aperio", "ome" or "generic-tiff"."""
+    """"aperio", "motic", "ome" or "generic-tiff"."""
 
     stated: StatedMpp
     """Micrometres per pixel of the finest level."""
@@ -79,10 +87,10 @@ def read_metadata(page: TiffPage, first: TiffPage) -> Metadata:
     icc = bytes(profile) if isinstance(profile, bytes | tuple) and profile else None
     by_tags = read_resolution(page)
     for text in (page.description, first.description):
-        if text.startswith("Aperio "):
+        if text.startswith(_LIKE_APERIO):
             mpp, power = _aperio_numbers(text)
             return Metadata(
-                vendor="aperio",
+                vendor=text.split(" ", 1)[0].lower(),
                 stated=StatedMpp(mpp=(mpp, mpp)) if mpp else by_tags,
                 objective_power=power,
                 icc_profile=icc,
@@ -121,7 +129,7 @@ def _aperio_numbers(text: str) -> tuple[float | None, float | None]:
 def _positive(text: str | None) -> float | None:
     """Return a number above zero; some scanners write a decimal comma."""
     try:
-        number = float((text or "").strip().replace(",", "."))
+        number = float((text or "")[:_MOST_CHARACTERS].strip().replace(",", "."))
     except ValueError:
         return None
     return number if math.isfinite(number) and number > 0 else None
@@ -136,9 +144,14 @@ def _ome_root(text: str) -> ET.Element | None:
     if "<OME" not in text[:4096] or "<!DOCTYPE" in text:
         return None
     try:
-        return ET.fromstring(text.encode())  # noqa: S314 - bounded, and without a document type
+        root = ET.fromstring(text.encode())  # noqa: S314 - bounded, and without a document type
     except (ET.ParseError, ValueError):
         return None
+    if (count := len(root.findall("{*}Image"))) > _IMAGE_LIMIT:
+        raise FinalRefusalError(
+            f"its OME-XML describes {count} images, more than {_IMAGE_LIMIT}: save the one you need"
+        )
+    return root
 
 
 def _ome_images(root: ET.Element) -> Iterator[tuple[str, tuple[int, int]]]:

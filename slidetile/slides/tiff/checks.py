@@ -55,9 +55,9 @@ def _area(directory: Directory, file: SlideFile) -> int:
 
 
 def _check_sizes(directory: Directory, file: SlideFile) -> None:
-    check_size(directory.number(file, _WIDTH), directory.number(file, _HEIGHT))
-    width, height = directory.number(file, _TILE_WIDTH), directory.number(file, _TILE_HEIGHT)
-    check_block(width, height, directory.number(file, _SAMPLES, 1))
+    check_size(directory.greatest(file, _WIDTH), directory.greatest(file, _HEIGHT))
+    width, height = directory.greatest(file, _TILE_WIDTH), directory.greatest(file, _TILE_HEIGHT)
+    check_block(width, height, directory.greatest(file, _SAMPLES, 1))
 
 
 def _check_loss(directory: Directory, file: SlideFile) -> None:

@@ -129,6 +129,17 @@ def test_no_text_between_scans_is_copied():
     assert tiles.standalone(jpeg[:last] + SECRETS[0] + jpeg[last:]) == tiles.standalone(jpeg)
 
 
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_segment_amid_scan_data_is_damage(jpeg, secret):
+    half = amid(jpeg)
+    tiles = JpegTiles(tables=None, photometric=6)
+    for data in (jpeg[:half] + secret + jpeg[half:], jpeg[: half - 9] + secret + jpeg[half:]):
+        assert tiles.native(data, (64, 64)) == Damaged("a marker out of place")
+        assert tiles.standalone(data) == Damaged("a marker out of place")
+    before_the_end = jpeg[:-2] + secret + jpeg[-2:]
+    assert tiles.native(before_the_end, (64, 64)) == jpeg
+
+
 @pytest.mark.parametrize("transform", [None, 0, 1])
 @pytest.mark.parametrize("is_jfif", [False, True])
 @pytest.mark.parametrize("names", [b"\1\2\3", b"\0\1\2", b"RGB"])

@@ -323,6 +323,22 @@ def test_half_a_resolution_is_told(tmp_path, caplog):
     assert "--slide-mpp" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["motic.svs", "argos_z.avs"])
+def test_pyramids_whose_pages_are_all_marked_full_size(shared_slides, name, caplog):
+    with open_slide(shared_slides / "made" / name) as slide:
+        assert [level.size for level in slide.levels] == [(2048, 2048), (1024, 1024), (512, 512)]
+        assert [level.downsample for level in slide.levels] == [(1, 1), (2, 2), (4, 4)]
+        for number in range(3):
+            pixels = tifffile.imread(slide.path, key=number)
+            np.testing.assert_array_equal(slide.read_region(slide.bounds, level=number), pixels)
+        if name == "motic.svs":
+            assert (slide.vendor, slide.objective_power) == ("motic", 40)
+            assert slide.mpp == (0.260417, 0.260417)
+            assert not caplog.records
+        else:
+            assert "2 more images of the slide's size" in caplog.text
+
+
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
 @pytest.mark.parametrize("marks", ["reduced", "none"])
 def test_the_largest_image_is_the_slide_wherever_it_stands(tmp_path, order, marks, caplog):

@@ -1,0 +1,112 @@
+import functools
+import io
+import tracemalloc
+
+import imagecodecs
+import numpy as np
+import pytest
+from pictures import pattern
+from PIL import Image
+
+from slidetile.raster.jpeg import MOST_SCANS, JpegError, check_jpeg, decode_jpeg
+
+SIDE = 96
+RANDOM = np.random.default_rng(4)
+PICTURE = (pattern(SIDE, SIDE) // 2 + RANDOM.integers(0, 128, (SIDE, SIDE, 3))).astype(np.uint8)
+
+
+def encoded(**options):
+    return imagecodecs.jpeg8_encode(PICTURE, level=88, **options)
+
+
+def saved(picture=PICTURE, **options):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+STREAMS = {
+    **{f"YCbCr {each}": encoded(subsampling=each) for each in ("444", "422", "420", "440", "411")},
+    "RGB by Adobe's marker": encoded(colorspace="RGB", outcolorspace="RGB"),
+    "grey": saved(PICTURE[..., 0].copy()),
+    "progressive": saved(progressive=True),
+    "restarts": saved(restart_marker_blocks=2),
+    "optimised": saved(optimize=True),
+}
+
+
+def shape(stream):
+    decoded = imagecodecs.jpeg8_decode(stream)
+    return decoded.reshape(SIDE, SIDE, -1).shape
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_the_pixels_are_those_of_libjpeg(kind):
+    stream = STREAMS[kind]
+    out = np.empty(shape(stream), np.uint8)
+    assert decode_jpeg(stream, out) is out
+    np.testing.assert_array_equal(out, imagecodecs.jpeg8_decode(stream).reshape(out.shape))
+    check_jpeg(stream)
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_damage_is_found_alike_at_an_eighth_of_the_size(kind):
+    stream = STREAMS[kind]
+    begin, found = stream.index(b"\xff\xda") + 20, 0
+    for _ in range(60):
+        damaged = bytearray(stream)
+        for at in RANDOM.integers(begin, len(stream) - 2, 8):
+            damaged[at] = RANDOM.integers(256)
+        reasons = set()
+        out = np.empty(shape(stream), np.uint8)
+        for decode in (check_jpeg, functools.partial(decode_jpeg, out=out)):
+            try:
+                decode(bytes(damaged))
+                reasons.add(None)
+            except JpegError as error:
+                reasons.add(error.reason)
+        assert len(reasons) == 1
+        found += reasons != {None}
+    assert found > 20
+
+
+def test_grey_where_dots_are_wanted_is_refused():
+    with pytest.raises(JpegError, match=r"\(96, 96, 1\) instead of \(96, 96, 3\)"):
+        decode_jpeg(STREAMS["grey"], np.empty((SIDE, SIDE, 3), np.uint8))
+    with pytest.raises(JpegError, match=r"\(96, 96, 3\) instead of \(96, 96, 1\)"):
+        decode_jpeg(STREAMS["YCbCr 420"], np.empty((SIDE, SIDE, 1), np.uint8))
+
+
+def test_a_size_that_is_claimed_is_compared_first():
+    claiming = bytearray(STREAMS["progressive"])
+    frame = claiming.index(b"\xff\xc2")
+    claiming[frame + 5 : frame + 9] = b"\xff\x00\xff\x00"
+    tracemalloc.start()
+    with pytest.raises(JpegError, match=r"\(65280, 65280, 3\) instead of"):
+        decode_jpeg(bytes(claiming), np.empty((SIDE, SIDE, 3), np.uint8))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_what_is_no_jpeg_has_one_reason():
+    for data in (b"", b"\xff\xd8", bytes(500), b"hello"):
+        with pytest.raises(JpegError) as caught:
+            decode_jpeg(data, np.empty((SIDE, SIDE, 3), np.uint8))
+        assert caught.value.reason.startswith("does not decode: ")
+        assert not any(sign.isdigit() for sign in caught.value.reason)
+
+
+def test_thousands_of_scans_are_not_decoded():
+    stream = STREAMS["progressive"]
+    last = stream.rindex(b"\xff\xda")
+    many = stream[:last] + stream[last:-2] * 3000 + b"\xff\xd9"
+    for decode in (check_jpeg, lambda data: decode_jpeg(data, np.empty(PICTURE.shape, np.uint8))):
+        with pytest.raises(JpegError, match=f"more than {MOST_SCANS} scans"):
+            decode(many)
+
+
+def test_reasons_do_not_differ_by_their_numbers():
+    tail = "extraneous bytes before marker 0xd9"
+    errors = [JpegError(f"Corrupt JPEG data: {count} {tail}") for count in (3, 499)]
+    assert {error.reason for error in errors} == {"does not decode: Corrupt JPEG data"}
