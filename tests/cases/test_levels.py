@@ -12,7 +12,7 @@ from cases.origins import SLOW_SCRIPT
 
 import slidetile as st
 
-pytestmark = pytest.mark.reports
+pytestmark = pytest.mark.slow
 
 FAR_SIZE = (6144, 4096)
 FAR_CORNER = st.Region(x=4608, y=2816, width=1024, height=1024)
