@@ -22,6 +22,8 @@ _RESTARTS = range(0xD0, 0xD8)
 _WITHOUT_LENGTH = frozenset((*_RESTARTS, 0x01))
 _FILL = 0xFF
 
+_SLAB_BYTES = 1 << 18
+
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12
 """Lengths below which libjpeg takes no notice of the two markers of colour."""
 
@@ -250,12 +252,21 @@ class Markers:
 
 
 def _places_of_ff(view: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return where bytes are 0xFF; few are, so eight at a time are looked at first."""
-    is_ff = np.zeros(-(-len(view) // 8) * 8, np.bool_)
-    np.equal(view, 0xFF, out=is_ff[: len(view)])
-    eights = np.flatnonzero(is_ff.view(np.uint64))
-    rows, columns = np.nonzero(is_ff.reshape(-1, 8)[eights])
-    return eights[rows] * 8 + columns
+    """Return where bytes are 0xFF.
+
+    Few are, so eight at a time are looked at first; and slab by slab, in memory that stays in the
+    processor's cache.
+    """
+    is_ff = np.empty(_SLAB_BYTES, np.bool_)
+    found = []
+    for start in range(0, len(view), _SLAB_BYTES):
+        slab = view[start : start + _SLAB_BYTES]
+        is_ff[len(slab) :] = False
+        np.equal(slab, 0xFF, out=is_ff[: len(slab)])
+        eights = np.flatnonzero(is_ff.view(np.uint64) != 0)  # of bools, which is faster
+        rows, columns = np.nonzero(is_ff.reshape(-1, 8)[eights])
+        found.append(eights[rows] * 8 + columns + start)
+    return np.concatenate(found) if found else np.empty(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
