@@ -88,6 +88,6 @@ def test_a_profile_that_metadata_cannot_hold_is_left_out_with_a_word(tmp_path, c
     plan = plan_of(slide)
     store = st.write_tiles(slide, plan, tmp_path / "s.zarr", codec="zstd")
     assert st.open_store(store.path).icc_profile == (None if more else profile)
-    told = f"colourful: its colour profile has {len(profile)} bytes, and a store takes at most"
+    told = "colourful: its colour profile of 12.0 MB is left out: a store holds at most 12 MB"
     assert (told in caplog.text) == bool(more)
     assert st.verify_store(store.path) == ()
