@@ -233,7 +233,7 @@ look()
 def test_the_command_line_tunes_the_heap_of_its_process(tmp_path):
     command = """
 from slidetile.cli.commands import main
-main(["info", sys.argv[1], "--json"], standalone_mode=False)
+main(["plan", sys.argv[1], "--json"], standalone_mode=False)
 look()
 """
     told = ran(tmp_path, HEAP, command, arguments=[SAMPLE])

@@ -96,7 +96,8 @@ def result_line(result: "SlideResult") -> str:
     if details is None:
         size = size_bytes(result.tile_bytes)
         details = f"{counted(result.tiles)} tiles, {result.codec}, {size}"
-    note = "" if result.note is None else f": {result.note}"
+    # What was left out of a slide that has tiles is logged, and in the table.
+    note = "" if result.tiles or result.note is None else f": {result.note}"
     return f"{result.slide}: {result.status}: {details} ({duration(result.seconds)}){note}"
 
 

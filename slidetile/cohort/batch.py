@@ -1,6 +1,7 @@
 """Tile many slides, in one or several processes, and write a summary with a row for each.
 
-Knows slides, stores and results. Does not know tiles.
+Knows slides, stores and results. Does not know tiles. Longer than 300 lines, because what a row
+holds, how it comes about in any process, and the call for all of them stand together.
 """
 
 import logging

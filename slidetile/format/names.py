@@ -1,5 +1,6 @@
 """The names of a store's files."""
 
+import re
 from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
@@ -21,6 +22,18 @@ MANIFEST = "tiles/checksums.txt"
 def shard_key(column: int, row: int) -> str:
     """Return the path of a shard in its array's folder."""
     return f"c/0/{row}/{column}"
+
+
+_SHARD = re.compile(r"(\d{1,3})/c/0/(0|[1-9]\d{0,7})/(0|[1-9]\d{0,7})")
+
+
+def shard_of(name: str) -> tuple[int, int, int] | None:
+    """Return the (level, column, row) of the shard in a file of a store; None if it is not one."""
+    parts = _SHARD.fullmatch(name)
+    if parts is None or str(int(parts[1])) != parts[1]:
+        return None
+    level, row, column = map(int, parts.groups())
+    return level, column, row
 
 
 PARTIAL_NOTE = "unfinished.json"

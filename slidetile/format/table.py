@@ -1,6 +1,7 @@
 """The tile table's columns, and its file."""
 
 import json
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -104,7 +105,7 @@ def read_parquet(file: BinaryIO, row_count: int) -> "pa.Table":
     fields = _checked_fields(parquet.schema)
     if parquet.rows != row_count:
         raise StoreError(f"it has {parquet.rows} rows, the store {row_count} tiles")
-    _check_record(parquet.groups, row_count)
+    _check_record(parquet.groups, row_count, file.seek(0, os.SEEK_END))
     groups = [_typed(parquet.read(n), fields) for n in range(len(parquet.groups))]
     return pa.concat_tables(groups) if groups else fields.empty_table()
 
@@ -113,28 +114,27 @@ def _checked_fields(found: "pa.Schema") -> "pa.Schema":
     """Return the columns of a file whose status was read as a dictionary, as `schema` has them."""
     import pyarrow as pa
 
-    place = found.get_field_index("status")
-    fields = found.set(place, found.field(place).with_type(pa.string())) if place >= 0 else found
+    place, fields = found.get_field_index("status"), found
+    if place >= 0 and found.field(place).type == pa.dictionary(pa.int32(), pa.string()):
+        fields = found.set(place, found.field(place).with_type(pa.string()))
     if fields.remove_metadata() != schema():
         raise StoreError(f"its columns are {', '.join(found.names):.200}")
     return fields
 
 
-def _check_record(groups: "Sequence[GroupRecord]", row_count: int) -> None:
+def _check_record(groups: "Sequence[GroupRecord]", row_count: int, file_bytes: int) -> None:
     """Compare what a file says that its rows take with what they can."""
     if sum(group.rows for group in groups) != row_count or any(g.rows < 0 for g in groups):
         raise StoreError(f"its row groups do not add up to {row_count} rows")
-    stored = sum(column.stored_bytes for group in groups for column in group.columns)
-    if row_count > MOST_SMALL_ROWS + stored:
-        raise StoreError(f"it claims {row_count} rows in {stored} bytes, which no table does")
+    if row_count > MOST_SMALL_ROWS + min(file_bytes, sum(g.decoded_bytes for g in groups)):
+        raise StoreError(f"it claims {row_count} rows in {file_bytes} bytes, which no table does")
     for group in groups:
-        most = PAGE_BYTES + BYTES_PER_VALUE * group.rows
-        for column in group.columns:
-            if column.rows != group.rows or not 0 <= column.decoded_bytes <= most:
-                raise StoreError(
-                    f"its column {column.name:.40} claims {column.rows} values in "
-                    f"{column.decoded_bytes} bytes, for {group.rows} rows"
-                )
+        most = len(schema()) * (PAGE_BYTES + BYTES_PER_VALUE * group.rows)
+        if not 0 <= group.decoded_bytes <= most:
+            raise StoreError(
+                f"it claims {group.decoded_bytes} bytes for {group.rows} rows, which take {most} "
+                "at most"
+            )
 
 
 def _typed(group: "pa.Table", fields: "pa.Schema") -> "pa.Table":

@@ -167,6 +167,7 @@ class TilePlan:
             "tile size": f"{self.spec.size} px",
             "at least": f"{self.spec.min_tissue_fraction:.0%} tissue",
             "tissue pieces": len(self.tissue.pieces),
+            **({"left out": "; ".join(map(str, self.left_out))} if self.left_out else {}),
         }
         picture = self.picture(longest_side_px=preview.NOTEBOOK_SIDE_PX)
         return preview.card("Tile plan", facts, picture)

@@ -102,6 +102,7 @@ class ArrayFile:
         self._chunk_bytes = self.metadata.chunk_bytes
         row_bytes = self.grid.chunk_width * self.dtype.itemsize
         self._shape = self.grid.chunk_height, row_bytes, self.channels
+        self._whole: set[Cell] = set()
         self._indexes = IndexCache(
             self.grid.chunks_per_shard, longest_bytes=4 * self._chunk_bytes + LARGEST_EXTRA_BYTES
         )
@@ -147,6 +148,36 @@ class ArrayFile:
         span = Region(x=column, y=row, width=1, height=1)
         ((_, stored),) = self._stored(span)
         return None if stored is None else self._decode(stored, (column, row))
+
+    def check_shard(self, column: int, row: int) -> None:
+        """Make sure that a shard holds all chunks that were stored.
+
+        Raises
+        ------
+        StoreError
+            It does not, or is damaged.
+        """
+        across, down = self.grid.chunks_across, self.grid.chunks_down
+        right = min((column + 1) * across, self.grid.chunk_columns)
+        bottom = min((row + 1) * down, self.grid.chunk_rows)
+        if right <= column * across or bottom <= row * down:
+            return
+        span = Region.from_edges(column * across, row * down, right, bottom)
+        ((shard, places),) = self._shards(span)
+        file = self._open(shard)
+        try:
+            if file is not None and (shard in self._whole or not is_sharded(self._codec)):
+                return
+            if file is not None:
+                places = places[self._index(file, shard)[places, 1] == 0]
+        finally:
+            if file is not None:
+                os.close(file)
+        if len(places):
+            cells = [self._cell(shard, place) for place in places.tolist()]
+            self._check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
+        if file is not None:
+            self._whole.add(shard)
 
     def stored_bytes(self, span: Region) -> int:
         """Return the length of all stored chunks in a span of chunks.

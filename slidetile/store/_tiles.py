@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+DENSE_BYTES = 1 << 20
+"""Length of a table that may take no blocks on the disk, as short files do on some file systems."""
+
+
 class StoredTiles:
     """The tiles of a store, as its root metadata and its table describe them.
 
@@ -108,9 +112,25 @@ def read_table(folder: StoreFolder, metadata: StoreMetadata) -> "pa.Table":
         raise folder.unread(TABLE, error) from error
     with os.fdopen(file, "rb") as stream:
         try:
+            _check_on_disk(file)
             return read_parquet(stream, metadata.tile_count)
         except StoreError as error:
             raise _damaged(folder, error) from error
+
+
+def _check_on_disk(file: int) -> None:
+    """Make sure that a file is about as long as what it takes on the disk: its length is believed.
+
+    Raises
+    ------
+    StoreError
+        It is sparse.
+    """
+    found = os.fstat(file)
+    if found.st_size > DENSE_BYTES + 4 * 512 * found.st_blocks:
+        raise StoreError(
+            f"it has {found.st_size} bytes, of which {512 * found.st_blocks} are stored"
+        )
 
 
 def _damaged(folder: StoreFolder, error: StoreError) -> StoreError:

@@ -46,8 +46,13 @@ class StoreFolder:
         self._witness = witness if identity is None else None
         self.check()
 
+    @property
+    def absolute(self) -> Path:
+        """The folder, wherever the process is."""
+        return Path(self._absolute)
+
     def __reduce__(self) -> tuple[type[Self], tuple[Path, bytes]]:
-        return type(self), (Path(self._absolute), self.identity)
+        return type(self), (self.absolute, self.identity)
 
     def open(self, name: str) -> int:
         """Open a file of the store, and return its descriptor.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.errors import StoreError
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import STORE_SUFFIX
+from slidetile.format.names import STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import zarr
+
+
+MOST_DRAWN = 1 << 14
+"""Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
 
 
 class TileStore:
@@ -197,10 +201,11 @@ class TileStore:
 
     @property
     def zarr(self) -> "zarr.Group":
-        """The store as zarr-python opens it."""
-        import zarr
+        """The store as zarr-python opens it; what was stored and is not there raises StoreError."""
+        from slidetile.store._zarr_group import open_group
 
-        return zarr.open_group(self.path, mode="r")
+        self._folder.check()
+        return open_group(self._folder.absolute, self._check_key)
 
     def read_region(self, region: Region, *, level: int = 0) -> Pixels:
         """Read any region of a level.
@@ -364,14 +369,23 @@ class TileStore:
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
             "size": f"{self.tile_bytes / 1e6:.1f} MB",
         }
+        is_drawn = len(self) <= MOST_DRAWN
         picture = preview.draw(
             self.overview,
             mask=self.tissue > 0,
-            cells=[self.tile_region(i) for i in range(len(self))],
+            cells=[self.tile_region(i) for i in range(len(self))] if is_drawn else (),
             downsample=self.overview_scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.absolute().name, facts, picture)
+
+    def _check_key(self, key: str) -> None:
+        """Make sure that nothing is missing from a shard of a level, given by its file."""
+        self._folder.check()
+        shard = shard_of(key)
+        if shard is not None and shard[0] < len(self._arrays):
+            level, column, row = shard
+            self._arrays[level].check_shard(column, row)
 
     @functools.cached_property
     def _corners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -48,7 +48,7 @@ class NetworkTiles:
             raise UnfitChoiceError(
                 f"A network tile without its overlap, {inner} pixels of {self.mpp:g} µm, is "
                 f"smaller than one overview pixel of {max(self.overview_mpp):g} µm. Give larger "
-                "tiles (tile_px), or a finer overview (mpp of find_tissue)."
+                "tiles (tile_px), or a finer overview (--tissue-mpp, mpp of find_tissue)."
             )
 
     @property

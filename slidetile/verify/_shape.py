@@ -1,6 +1,5 @@
 """The shape of a store by its metadata, accepted only where a writer could have written it."""
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import to_json
 from slidetile.format.metadata.picture import PictureMetadata, PictureName, picture_scale
 from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.names import shard_of
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
 from slidetile.format.pyramid import PyramidLevel, halved_levels
 from slidetile.planning.tile_spec import TileSpec
@@ -25,8 +25,6 @@ from slidetile.verify._tree import StoreTree
 
 LARGEST_CHUNK_COUNT = 1 << 24
 """Most chunks of a level, stored or not: a million pixels a side in native tiles of 256."""
-
-_SHARD = re.compile(r"(\d{1,3})/c/0/(0|[1-9]\d{0,7})/(0|[1-9]\d{0,7})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +76,10 @@ class StoreShape:
 
     def shard(self, name: str) -> tuple[int, int, int] | None:
         """Return the (level, column, row) of the shard in a file; None if it is not a shard."""
-        parts = _SHARD.fullmatch(name)
-        if parts is None:
+        place = shard_of(name)
+        if place is None or place[0] >= len(self.grids):
             return None
-        level, row, column = map(int, parts.groups())
-        if str(level) != parts[1] or level >= len(self.grids):
-            return None
+        level, column, row = place
         grid = self.grids[level]
         inside = column < grid.shard_columns and row < grid.shard_rows
         return (level, column, row) if inside else None

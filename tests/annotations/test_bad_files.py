@@ -314,7 +314,7 @@ def test_too_many_areas(tmp_path, slide):
     triangle = '{"type":"Polygon","coordinates":[[[1,2],[3,4],[5,1]]]}'
     path = tmp_path / "many.geojson"
     path.write_text("[" + ",".join([triangle] * 200_001) + "]")
-    refused(path, slide, "more than 200,000 areas or 16,777,216 corners")
+    refused(path, slide, "more than 200,000 areas: keep the classes you need")
 
 
 @pytest.mark.slow
@@ -335,6 +335,26 @@ def test_a_hundred_megabytes_take_little_memory(tmp_path, command, sample):
     assert "left out: 310 cells" in ended.stderr
     bare = command("plan", sample)
     assert ended.peak_bytes < bare.peak_bytes + 200e6  # json.load would take 1 GB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["geojson", "xml"])
+def test_a_long_outline_takes_the_memory_of_its_corners(tmp_path, command, sample, kind):
+    angles = np.linspace(0, 2 * np.pi, 1_000_000, endpoint=False)
+    x, y = (1500 + 400 * np.stack([np.cos(angles), np.sin(angles)])).tolist()
+    path = tmp_path / f"long.{kind}"
+    if kind == "xml":
+        corners = "".join(f'<V X="{a}" Y="{b}"/>' for a, b in zip(x, y, strict=True))
+        path.write_text(
+            f"<Annotations><Annotation><Region>{corners}</Region></Annotation></Annotations>"
+        )
+    else:
+        path.write_text(json.dumps(polygon(list(zip(x, y, strict=True)))))
+    assert path.stat().st_size > 35e6
+    ended = command("plan", sample, "--annotations", path)
+    assert ended.exit_code == 0, ended.stderr
+    bare = command("plan", sample)
+    assert ended.peak_bytes < bare.peak_bytes + 150e6  # as objects of Python, it took 900 MB
 
 
 @pytest.mark.parametrize(

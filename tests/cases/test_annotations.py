@@ -9,7 +9,7 @@ from paths import ROOT
 
 import slidetile as st
 
-pytestmark = pytest.mark.reports
+pytestmark = pytest.mark.slow
 
 SIZE = (3072, 2048)
 MASK_PX = 32

@@ -11,7 +11,7 @@ from cases.origins import OURS
 
 import slidetile as st
 
-pytestmark = pytest.mark.reports
+pytestmark = pytest.mark.slow
 
 SIZE = (2048, 1536)
 ODD_TILE = (1, 0)

@@ -12,7 +12,7 @@ from cases.origins import SLOW_SCRIPT
 
 import slidetile as st
 
-pytestmark = pytest.mark.reports
+pytestmark = pytest.mark.slow
 
 FAR_SIZE = (6144, 4096)
 FAR_CORNER = st.Region(x=4608, y=2816, width=1024, height=1024)
@@ -39,7 +39,7 @@ def assert_levels_agree(store, region):
     """Compare each coarser level, where the tiles are, with level 0 averaged."""
     fine = store.read_region(region)
     for number, level in enumerate(store.levels[1:], 1):
-        factor = round(level.downsample)
+        factor = round(level.downsample[0])
         coarse = store.read_region(region, level=number).astype(int)
         assert np.abs(coarse - shrink(fine, factor)).mean() < 4, f"level {number}"
 

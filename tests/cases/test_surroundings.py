@@ -15,7 +15,7 @@ from cases.origins import OURS, SLOW_SCRIPT
 
 import slidetile as st
 
-pytestmark = pytest.mark.reports
+pytestmark = pytest.mark.slow
 
 PATIENCE_S = 120
 PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]

@@ -7,7 +7,7 @@ from cases.judging import sentence
 from cases.origins import SLOW_SCRIPT
 
 RADIUS_PX, PITCH_PX, FIRST_PX = 150, 730, 500
-pytestmark = pytest.mark.reports
+pytestmark = pytest.mark.slow
 
 DROPPED = r"\b\d[\d,]*\b.*pieces?", r"\d[\d,.]* µm²", "--min-piece-area-um2"
 

@@ -404,6 +404,14 @@ def test_a_slide_that_could_not_be_read_is_tried_again(sample, tmp_path):
     assert [row["status"] for row in rows(tmp_path / "out")] == ["ok"]
 
 
+def test_a_row_says_what_was_left_out(sample, tmp_path):
+    whole = st.Recipe(tile=st.TileSpec(size=1024, min_tissue_fraction=1.0))
+    st.tile_slides([sample], tmp_path, whole)
+    (row,) = rows(tmp_path)
+    assert (row["status"], row["reason"]) == ("ok", "")
+    assert "--min-tissue-fraction (min_tissue_fraction)" in row["left_out"]
+
+
 def test_a_time_limit_needs_a_process_to_end(sample, tmp_path):
     with pytest.raises(ValueError, match=r"needs processes \(--processes\) of 1 or more"):
         st.tile_slides([sample], tmp_path, timeout_s=1)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -74,3 +76,32 @@ def test_a_real_table_of_many_rows_is_read():
     columns = [pa.array(np.arange(count, dtype=np.int32)), *alike(count)[1:]]
     file = io.BytesIO(write_parquet(pa.table(columns, schema=schema())))
     assert len(read_parquet(file, count)) == count
+
+
+DAMAGE = """
+import io, random, sys
+import slidetile as st
+from slidetile.format.table import read_parquet
+data = open(sys.argv[1], "rb").read()
+dice, refused = random.Random(5), 0
+for _ in range(1500):
+    damaged = bytearray(data)
+    for _ in range(dice.choice((1, 1, 3))):
+        damaged[-1 - dice.randrange(len(data))] = dice.choice((0, 1, 127, 128, 255, 7))
+    try:
+        read_parquet(io.BytesIO(damaged), 9)
+    except st.StoreError:
+        refused += 1
+print(refused)
+"""
+
+
+def test_damage_ends_no_process(tmp_path):
+    """Asked for a column's record in some damaged files, Arrow aborts the process."""
+    path = tmp_path / "tiles.parquet"
+    path.write_bytes(write_parquet(rows(9)))
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGE, path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 500

@@ -203,6 +203,8 @@ class Regions:
         from fuzz import regions
 
         self._mutants = regions.mutants
+        blank = np.full((regions.HEIGHT, regions.WIDTH, 3), 255, np.uint8)
+        self._slide = st.ArraySlide(blank, mpp=0.25, name="s.svs")
 
     def judge(self, number: int, folder: Path, mark: Mark) -> str:
         """Make the input of a number in a folder, read it, and say how it went."""
@@ -211,7 +213,7 @@ class Regions:
         path.write_bytes(content)
         mark(name)
         try:
-            st.read_annotations(path, slide_size=(4000, 3000), mpp=0.5)
+            st.draw_tissue(self._slide, st.read_annotations(path, self._slide))
         except SlidetileError as error:
             _check_message(error)
             return REFUSED

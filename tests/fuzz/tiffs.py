@@ -10,7 +10,7 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 _TEXT, _STRIP_OFFSETS, _TILE_OFFSETS = 2, 273, 324
 _COUNTS = {_STRIP_OFFSETS: 279, _TILE_OFFSETS: 325}
-_MOST_PAGES = 20
+_MOST_PAGES, _MOST_ENTRIES = 20, 500
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Tiff:
             if not at:
                 return
             count_size, size = (8, 20) if self.is_big else (2, 12)
-            count = self._number(at, count_size)
+            count = min(self._number(at, count_size), _MOST_ENTRIES)
             first = at + count_size
             self.directories.append([self._entry(first + n * size) for n in range(count)])
             link = first + count * size

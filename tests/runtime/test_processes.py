@@ -13,7 +13,12 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from slidetile.runtime.child import report
-from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own, in_processes
+from slidetile.runtime.processes import (
+    CALLS_PER_PROCESS,
+    ProcessDiedError,
+    in_process_of_its_own,
+    in_processes,
+)
 
 PATIENCE_S = 60
 
@@ -138,3 +143,20 @@ def test_one_call_apart():
         in_process_of_its_own(functools.partial(operator.truediv, 1, 0))
     with pytest.raises(ProcessDiedError):
         in_process_of_its_own(os.abort)
+
+
+def test_a_process_is_replaced_before_what_it_leaks_adds_up():
+    count = 2 * CALLS_PER_PROCESS + 5
+    ended = dict(in_processes([os.getpid] * count, 1))
+    pids = [ended[number].result() for number in range(count)]
+    assert len(set(pids)) == 3
+    assert max(map(pids.count, set(pids))) == CALLS_PER_PROCESS
+
+
+def test_a_replaced_process_still_reports_and_dies_in_words():
+    seen = []
+    count = CALLS_PER_PROCESS + 1
+    talking = [functools.partial(report, number) for number in range(count)]
+    ended = dict(in_processes([*talking, os.abort], 1, on_report=lambda *told: seen.append(told)))
+    assert seen == [(number, number) for number in range(count)]
+    assert "signal 6" in str(ended[count].exception())

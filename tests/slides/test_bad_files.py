@@ -209,6 +209,16 @@ except st.UnsupportedSlideError as error:
     assert "more than 256 MiB each" in done.stdout
 
 
+def test_a_tile_that_claims_more_than_the_file_is_not_left_to_openslide(tiled):
+    """OpenSlide would take the memory, and abort where there is not so much."""
+    with tifffile.TiffFile(tiled, mode="r+") as tiff:
+        counts = list(tiff.pages.first.databytecounts)
+        tiff.pages.first.tags[325].overwrite([*counts[:-1], 2**32 - 8446])
+    refused(tiled, SlideReadError, "claims 4294958850 bytes", reader="openslide")
+    with open_slide(tiled) as slide:  # where one tile is damaged, the others are read
+        assert slide.read_region(Region(x=0, y=0, width=64, height=64)).any()
+
+
 @pytest.mark.parametrize("reader", ["tiff", "openslide"])
 def test_a_side_no_scanner_has_is_refused_by_every_reader(tiled, reader):
     retag(tiled, 256, 2**23)

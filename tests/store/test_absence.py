@@ -173,3 +173,20 @@ def sparse_slide(path):
         data.write(bytes(4))
     path.write_bytes(data.getvalue())
     return path
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_zarr_tells_too(copied, codec):
+    path = copied(codec)
+    opened = st.open_store(path)
+    before = opened.zarr["0"][:]
+    assert np.array_equal(before.transpose(1, 2, 0), opened.read_region(whole(opened)))
+    for level in (0, 1):
+        name = shards(path, level)[0]
+        kept = (path / name).rename(path.parent / "kept")
+        with pytest.raises(st.StoreError, match=MISSING):
+            st.open_store(path).zarr[str(level)][:]
+        kept.rename(path / name)
+    shutil.rmtree(path)
+    with pytest.raises(st.StoreError, match="was deleted or moved"):
+        opened.zarr["0"][:]

@@ -151,9 +151,18 @@ class BlockGrid:
         x, y = block.column * self.block_width, block.row * self.block_height
         return Region(x=x, y=y, width=columns, height=rows)
 
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether the file stores every block."""
+        return bool(self.counts.all())
+
     def stores_some(self, region: Region) -> bool:
         """Return whether the file stores any block that a region of the image touches."""
-        return any(self.counts[block.index] for block in self.blocks(region))
+        if (inside := self.bounds.intersection(region)) is None:
+            return False
+        rows, columns = inside.rescaled((self.block_width, self.block_height), (1, 1)).slices
+        counts = self.counts.reshape(self.planes, self.rows, self.columns)
+        return bool(counts[:, rows, columns].any())
 
     def meets(self, block: Block, region: Region) -> bool:
         """Return whether a block has pixels in a region."""

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from slidetile.errors import SlideReadError
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.tiff.file import SlideFile
@@ -94,6 +96,14 @@ class Directory:
         entries = [entry for number, entry in self.entries if number == tag]
         found = (number for entry in entries for number in self._numbers(file, entry, 1))
         return max(found, default=default)
+
+    def greatest_of_all(self, file: SlideFile, tag: int) -> int:
+        """Return the greatest of all numbers of a table, 0 where it holds none."""
+        entry = self.find(tag)
+        if entry is None or entry.kind not in _NUMBERS or not entry.count:
+            return 0
+        data = self._data(file, entry, entry.nbytes)
+        return int(np.frombuffer(data, self.order + _NUMBERS[entry.kind]).max())
 
     def _numbers(self, file: SlideFile, entry: Entry, most: int) -> tuple[int, ...]:
         if entry.kind not in _NUMBERS:

@@ -11,6 +11,7 @@ from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import SlideFile, is_tiff
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
+_COUNTS = 279, 325
 _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 277, 338, 339
 
 
@@ -41,6 +42,7 @@ def _check(file: SlideFile) -> None:
     directories = read_chain(file).directories
     for directory in directories:
         _check_sizes(directory, file)
+        _check_counts(directory, file)
     _check_loss(max(directories, key=lambda each: _area(each, file)), file)
     try:
         read_contents(file)
@@ -58,6 +60,17 @@ def _check_sizes(directory: Directory, file: SlideFile) -> None:
     check_size(directory.greatest(file, _WIDTH), directory.greatest(file, _HEIGHT))
     width, height = directory.greatest(file, _TILE_WIDTH), directory.greatest(file, _TILE_HEIGHT)
     check_block(width, height, directory.greatest(file, _SAMPLES, 1))
+
+
+def _check_counts(directory: Directory, file: SlideFile) -> None:
+    """Check that no tile or strip claims more bytes than the file has: memory is taken for them."""
+    for tag in _COUNTS:
+        most = directory.greatest_of_all(file, tag)
+        if most > file.size:
+            raise SlideReadError(
+                f"a tile or strip in it claims {most} bytes, more than the {file.size} of the "
+                "file: it is damaged, copy it again"
+            )
 
 
 def _check_loss(directory: Directory, file: SlideFile) -> None:

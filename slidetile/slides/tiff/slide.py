@@ -98,7 +98,7 @@ class TiffSlide(FileSlide):
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
         grid = self._grids[level]
-        if not level or grid.counts.all():
+        if not level or grid.is_whole:
             return ()
         empty = (block for block in grid.blocks(region) if not grid.counts[block.index])
         found = dict.fromkeys(grid.region(block) for block in empty)
