@@ -199,12 +199,12 @@ def plan(
     **options: Any,
 ) -> None:
     """Estimate what tiling a slide would take, without writing a store."""
+    begin = time.perf_counter()  # before anything heavy is loaded
     from slidetile.annotations.export import GEOJSON, export_plan
     from slidetile.cli.facts import plan_facts
     from slidetile.cli.sentences import plan_lines
     from slidetile.cohort.folder import store_name
     from slidetile.raster.drawing import png
-    from slidetile.runtime.age import age_s
     from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
 
@@ -216,7 +216,14 @@ def plan(
     target = output or Path(store_name(slide))
     with usage_errors(UnfitChoiceError), recipe.open(slide) as opened:
         tiles = recipe.plan(opened)
-        cost = estimate(opened, tiles, target, codec=recipe.codec, workers=workers, begun_s=age_s())
+        cost = estimate(
+            opened,
+            tiles,
+            target,
+            codec=recipe.codec,
+            workers=workers,
+            begun_s=time.perf_counter() - begin,
+        )
         if geojson is not None:
             export_plan(opened, tiles, geojson)
     if preview is not None:

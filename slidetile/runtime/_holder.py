@@ -53,7 +53,7 @@ class Holder:
             host=platform.node(),
             processes=_visible_processes(),
             pid=os.getpid(),
-            process_start=process_start(os.getpid()),
+            process_start=_process_start(os.getpid()),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             token=secrets.token_hex(8),
         )
@@ -84,7 +84,7 @@ class Holder:
             return False
         except PermissionError:  # another user's process
             pass
-        start = process_start(self.pid)
+        start = _process_start(self.pid)
         return start in ("", self.process_start) or not self.process_start
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ def _visible_processes() -> str:
         return ""
 
 
-def process_start(pid: int) -> str:
+def _process_start(pid: int) -> str:
     """Return when a process began; "ended" for a zombie, "" if unknown.
 
     On Linux this is in ticks since the start of the system: psutil would add the time of day,

@@ -74,7 +74,7 @@ def estimate(
     destination
         Path of the store; nothing is written there.
     begun_s
-        Seconds from the start of the process to the plan, which the run would take again: loading,
+        Seconds from the start of the command to the plan, which the run would take again: loading,
         opening, finding tissue. 0 estimates the writing alone.
 
     Raises

@@ -40,31 +40,14 @@ LOADED = [
 ]
 
 
-def tile_all(slides, out):
-    """A batch in this process: the command's own has others."""
-    import slidetile as st
-    from slidetile.cli.show import show_result
-
-    recipe = st.Recipe(tile=st.TileSpec(size=256))
-    report = st.tile_slides(slides, out, recipe, on_result=show_result)
-    return 1 if report.failed else 3 if report.incomplete else 0
-
-
 def run(arguments):
     from slidetile.cli.commands import main
-    from slidetile.errors import explain
 
-    if arguments[0] != "tile_slides":
-        try:
-            main(arguments)
-        except SystemExit as ended:
-            return ended.code or 0
-        return 0
     try:
-        return tile_all(arguments[1:-1], arguments[-1])
-    except OSError as error:  # the summary
-        sys.stderr.write(f"error: {explain(error)}\n")
-        return 1
+        main(arguments)
+    except SystemExit as ended:
+        return ended.code or 0
+    return 0
 
 
 def begin(case, shim):

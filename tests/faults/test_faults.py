@@ -132,7 +132,8 @@ class World:
     def arguments(self):
         slide, out = self.folder / "s.svs", self.folder / "x.zarr"
         if self._options is None:
-            return "tile_slides", slide, self.folder / "t.svs", self.folder / "out"
+            slides, size = (slide, self.folder / "t.svs"), ("--tile-size", "256")
+            return "batch", *slides, "-o", self.folder / "out", "--processes", "0", *size
         return "tile", slide, "-o", out, *self._options
 
     def begin(self):
