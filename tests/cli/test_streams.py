@@ -138,6 +138,7 @@ def _read(terminal):
         return b""
 
 
+@pytest.mark.slow
 def test_a_batch_shows_what_it_is_at_on_a_terminal(long_slide, sample, tmp_path):
     code, seen = on_a_terminal(
         "batch", long_slide, sample, "-o", tmp_path / "out", "--codec", "zstd"
