@@ -84,7 +84,7 @@ def test_addresses_are_refused_before_anything_is_done(cli, sample, tmp_path, li
 
 @pytest.mark.slow
 def test_a_path_may_look_like_an_address(cli, sample):
-    for folder in ("run:1", "s3:", "file:x"):
+    for folder in ("run:1", "s3:x", "file:x"):
         store = f"{folder}/a.zarr"
         for line in (("tile", sample, "-o", store), ("info", store), ("verify", store, "--deep")):
             result = cli(*line)
