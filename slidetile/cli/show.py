@@ -1,5 +1,6 @@
 """What commands print: one JSON document for machines; lines, tables and warnings for people."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -56,7 +57,8 @@ def show_error(kind: str, message: str) -> None:
     """Print why a command failed as JSON, if the command prints JSON."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.get(_AS_JSON):
-        show_document({"error": {"type": kind, "message": message}})
+        with contextlib.suppress(OSError):  # the error may be that nothing can be written there
+            show_document({"error": {"type": kind, "message": message}})
 
 
 def fail(message: str, *, kind: str) -> NoReturn:

@@ -82,8 +82,9 @@ def test_addresses_are_refused_before_anything_is_done(cli, sample, tmp_path, li
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_path_may_look_like_an_address(cli, sample):
-    for folder in ("run:1", "s3:", "file:x"):
+    for folder in ("run:1", "s3:x", "file:x"):
         store = f"{folder}/a.zarr"
         for line in (("tile", sample, "-o", store), ("info", store), ("verify", store, "--deep")):
             result = cli(*line)
@@ -151,6 +152,7 @@ def test_a_crash_is_its_paths_own(tmp_path, is_one):
     assert "died of signal 6" in str(outcomes[1])
 
 
+@pytest.mark.slow
 def test_isolated_is_the_same(command, sample, tree, tmp_path):
     for more in ((), ("--isolate",)):
         info = command("info", sample, "--json", *more)

@@ -53,9 +53,10 @@ def test_a_full_disk_for_the_errors_ends_nothing(sample, tmp_path):
         pytest.skip("there is no /dev/full here")
     assert shell(f"$P tile {sample} -o x.zarr 2> /dev/full", tmp_path)[0] == 0
     assert len(st.open_store(tmp_path / "x.zarr"))
-    code, _, errors = shell(f"$P info {sample} > /dev/full", tmp_path)
-    assert (code, errors.count("\n")) == (1, 1)
-    assert errors.startswith("error: No space left on device")
+    for more in ("", "--json"):
+        code, _, errors = shell(f"$P info {sample} {more} > /dev/full", tmp_path)
+        assert (code, errors.count("\n")) == (1, 1)
+        assert errors.startswith("error: No space left on device")
 
 
 def test_what_a_detector_prints_is_no_part_of_the_document(sample, tmp_path):
@@ -137,6 +138,7 @@ def _read(terminal):
         return b""
 
 
+@pytest.mark.slow
 def test_a_batch_shows_what_it_is_at_on_a_terminal(long_slide, sample, tmp_path):
     code, seen = on_a_terminal(
         "batch", long_slide, sample, "-o", tmp_path / "out", "--codec", "zstd"
