@@ -5,6 +5,7 @@ Nothing is decoded. All of it is linear in the bytes given.
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -269,9 +270,8 @@ def _places_of_ff(view: NDArray[np.uint8]) -> NDArray[np.intp]:
     return np.concatenate(found) if found else np.empty(0, np.intp)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """The scan data of a stream."""
+class Scan(NamedTuple):
+    """The scan data of a stream; one is made for each tile that is copied."""
 
     end: int
     """Behind the end marker; 0 where other segments come before it."""
