@@ -44,6 +44,7 @@ def save_address_space() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     threading.stack_size(_STACK_BYTES)
+    tune_process()  # before the first thread, which would reserve a heap of its own
 
 
 def tune_process() -> None:

@@ -99,8 +99,21 @@ def read_regular(path: str | os.PathLike[str], most_bytes: int) -> bytes:
     OSError
         It cannot be read, or is not a regular file.
     """
-    with os.fdopen(open_regular(path), "rb") as file:
-        return file.read(most_bytes)
+    return read_opened(open_regular(path), most_bytes)
+
+
+def read_opened(file: int, most_bytes: int) -> bytes:
+    """Return the content of a regular file that is open, or its first bytes, and close it.
+
+    Python takes all memory that it is asked to read into, so the file's length is asked for first.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with os.fdopen(file, "rb") as opened:
+        return opened.read(min(most_bytes, os.fstat(file).st_size + 1))
 
 
 def is_temporary(name: str) -> bool:

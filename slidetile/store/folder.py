@@ -8,7 +8,7 @@ from typing import Self
 from slidetile.errors import StoreError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES
 from slidetile.format.names import MANIFEST
-from slidetile.runtime.files import open_regular, read_regular
+from slidetile.runtime.files import open_regular, read_opened, read_regular
 
 _LAST_LINE_BYTES = 256
 """More than the manifest's last line has: a checksum of the lines above, which list every file."""
@@ -87,8 +87,7 @@ class StoreFolder:
             It cannot be read, or the store was replaced or deleted.
         """
         try:
-            with os.fdopen(self.open(name), "rb") as file:
-                return file.read(most_bytes)
+            return read_opened(self.open(name), most_bytes)
         except OSError as error:
             raise self.unread(name, error) from error
 

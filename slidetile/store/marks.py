@@ -6,14 +6,13 @@ unfinished one look like from outside. Does not know what is in them.
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
 from slidetile.format.names import PARTIAL_NOTE
-from slidetile.runtime.files import is_temporary
+from slidetile.runtime.files import is_temporary, open_regular, read_opened
 
 ROOT = "zarr.json"
 """The root's metadata, by which a finished store is known."""
@@ -129,9 +128,4 @@ def _member(folder: Path, name: str, *keys: str) -> object:
 
 def _read(path: Path) -> bytes:
     """Read a regular file of bounded length, and no link to one."""
-    # A pipe would be waited for at its opening, without O_NONBLOCK.
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(file, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise StoreError(f"{path} is not a regular file.")
-        return opened.read(LARGEST_JSON_BYTES + 1)
+    return read_opened(open_regular(path, follows_links=False), LARGEST_JSON_BYTES + 1)

@@ -8,7 +8,7 @@ from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.names import MANIFEST
 from slidetile.format.shard import LARGEST_SHARD_BYTES
-from slidetile.runtime.files import open_regular
+from slidetile.runtime.files import open_regular, read_opened
 from slidetile.verify.finding import Finding
 
 FOREIGN = "it is not a file of this store"
@@ -53,8 +53,7 @@ class StoreTree:
             raise StoreError(f"it has {self.sizes[name]} bytes, more than any file of a store")
         try:
             file = open_regular(self.folder / name, follows_links=False)
-            with os.fdopen(file, "rb") as stream:
-                return stream.read(LARGEST_SHARD_BYTES)
+            return read_opened(file, LARGEST_SHARD_BYTES)
         except OSError as error:
             raise StoreError(f"it could not be read: {error.strerror}") from error
 
