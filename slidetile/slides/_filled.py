@@ -146,7 +146,7 @@ class FilledPixels:
         """Yield the blocks that the region meets, cut at the edges of the level."""
         level = self.slide.levels[self.level]
         bounds = Region.from_edges(0, 0, *level.size)
-        width, height = level.tile_width_px or _CELL_PX, level.tile_height_px or _CELL_PX
+        width, height = _block_size(level)
         inside = self.region.intersection(bounds)
         if inside is None:
             return
@@ -186,6 +186,16 @@ class FilledPixels:
             fetch=fetch,
             background=self.background,
         )
+
+
+def block_count(level: Level) -> int:
+    """Return how many blocks a level has, each of which may be replaced by itself."""
+    width, height = _block_size(level)
+    return -(-level.width // width) * -(-level.height // height)
+
+
+def _block_size(level: Level) -> tuple[int, int]:
+    return level.tile_width_px or _CELL_PX, level.tile_height_px or _CELL_PX
 
 
 def _resampling(levels: Sequence[Level], number: int) -> Resampling | None:

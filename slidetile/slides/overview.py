@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from slidetile.choices import TISSUE_MPP, UnfitChoiceError
+from slidetile.errors import DamagedPixelsError
 from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides._filled import block_count
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Level, Slide
 
@@ -129,6 +131,8 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     SlideReadError
         The file could not be read. What does not decode is no error: a block of a coarser level is
         averaged from the next finer level, one of level 0 is background; a warning says how many.
+    DamagedPixelsError
+        Nothing of level 0 decodes, and no coarser level is there in its stead.
     """
     mpp = overview_mpp(slide, mpp)
     number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
@@ -146,6 +150,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         pixels = area_average(shown, factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
     _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
+    _check_any_decodes(slide, replaced)
     slide.replaced.update(replaced)
     slide.replaced.tell(slide.source.name)
     across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
@@ -156,6 +161,19 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         downsample=(across, down),
         mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
         replaced=replaced.blocks,
+    )
+
+
+def _check_any_decodes(slide: Slide, replaced: Replaced) -> None:
+    blocks = replaced.counts.get(0, 0)
+    if blocks < block_count(slide.levels[0]):
+        return
+    what = "its only block does not decode"
+    if blocks > 1:
+        what = f"not one of its {blocks} blocks decodes"
+    raise DamagedPixelsError(
+        f"{slide.source.name}: {what}: the file is damaged or was cut short; copy it again from its "
+        "source."
     )
 
 

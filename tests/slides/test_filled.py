@@ -142,3 +142,26 @@ def test_what_was_never_scanned_is_no_damage(tmp_path, caplog):
         assert (corner == slide.background).all()
         assert not slide.replaced.counts
         assert not caplog.records
+
+
+def test_a_slide_of_which_nothing_decodes_fails(tmp_path):
+    path = tmp_path / "ruin.tiff"
+    tiled = {"tile": (64, 64), "compression": "jpeg", "photometric": "rgb", "metadata": None}
+    tifffile.imwrite(path, pattern(128, 192), **tiled)
+    with tifffile.TiffFile(path) as file:
+        places = zip(file.pages.first.dataoffsets, file.pages.first.databytecounts, strict=True)
+        data = bytearray(path.read_bytes())
+    places = list(places)
+    for offset, count in places[1:]:
+        data[offset : offset + count] = bytes(count)
+    path.write_bytes(data)
+    with open_slide(path) as slide:
+        assert read_overview(slide).replaced[0] == {(64, 0), (128, 0), (0, 64), (64, 64), (128, 64)}
+    offset, count = places[0]
+    data[offset : offset + count] = bytes(count)
+    path.write_bytes(data)
+    with (
+        open_slide(path) as slide,
+        pytest.raises(DamagedPixelsError, match="not one of its 6 blocks decodes"),
+    ):
+        read_overview(slide)
