@@ -172,8 +172,8 @@ def _check_any_decodes(slide: Slide, replaced: Replaced) -> None:
     if blocks > 1:
         what = f"not one of its {blocks} blocks decodes"
     raise DamagedPixelsError(
-        f"{slide.source.name}: {what}: the file is damaged or was cut short; copy it again from its "
-        "source."
+        f"{slide.source.name}: {what}: the file is damaged or was cut short; copy it again from "
+        "its source."
     )
 
 
