@@ -182,7 +182,7 @@ class Recipe:
         """
         found, original = store.metadata.source, slide.original
         return (
-            found.name == original.source.name
+            found.name == original.name
             and found.vendor == original.vendor
             and found.size == original.levels[0].size
             and self._same_settings(store, slide)

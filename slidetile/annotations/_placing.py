@@ -146,7 +146,7 @@ def _pixels_per_unit(unit: AnnotationUnit, stated: str | None, slide: Slide) -> 
         return np.ones(2)
     if slide.mpp is None:
         raise MissingResolutionError(
-            f"The mpp of {slide.source.name} is unknown, but its annotations are in µm: give the "
+            f"The mpp of {slide.name} is unknown, but its annotations are in µm: give the "
             "mpp (--slide-mpp)."
         )
     return 1 / np.array(slide.mpp)
@@ -158,7 +158,7 @@ def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
     if shapes.slide_size is not None and shapes.slide_size != size:
         _log.warning(
             "the annotations were made for a slide of %d×%d px, but %s has %d×%d.",
-            *(*shapes.slide_size, slide.source.name, *size),
+            *(*shapes.slide_size, slide.name, *size),
         )
     if shapes.mpp is not None and slide.mpp is not None:
         mpp = math.sqrt(math.prod(slide.mpp))
@@ -166,7 +166,7 @@ def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
             _log.warning(
                 "the annotations were drawn on a slide of %.4g µm per pixel, but %s has %.4g: do "
                 "they belong together?",
-                *(shapes.mpp, slide.source.name, mpp),
+                *(shapes.mpp, slide.name, mpp),
             )
 
 

@@ -86,7 +86,7 @@ class AnnotationsSpec:
         path = Path(self.path)
         if not path.is_dir():
             return path
-        name = slide.source.name
+        name = slide.name
         stems = dict.fromkeys((name, Path(name).stem))
         candidates = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
         candidates = [file for file in candidates if file != name]

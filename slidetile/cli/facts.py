@@ -255,7 +255,7 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
     return {
         "kind": "slide",
         "slide_path": str(path),
-        "slide_name": slide.source.name,
+        "slide_name": slide.name,
         "vendor": slide.vendor,
         "reader": slide.reader,
         "file_bytes": slide.source.size_bytes,

@@ -137,6 +137,12 @@ def _check_record(groups: "Sequence[GroupRecord]", row_count: int, file_bytes: i
             )
 
 
+def _texts(part: "pa.DictionaryArray") -> list[str | None]:
+    """Return the texts of an array; None for those that are missing."""
+    texts = part.dictionary.to_pylist()
+    return [None if place is None else texts[place] for place in part.indices.to_pylist()]
+
+
 def _typed(group: "pa.Table", fields: "pa.Schema") -> "pa.Table":
     """Return a row group with its statuses as text, if no value is missing."""
     import pyarrow as pa
@@ -146,7 +152,9 @@ def _typed(group: "pa.Table", fields: "pa.Schema") -> "pa.Table":
     texts = [text for part in statuses.chunks for text in part.dictionary.to_pylist()]
     if any(text is None or len(text) > LONGEST_STATUS for text in texts):
         raise StoreError("a status in it is no word")
-    group = group.set_column(place, fields.field(place), statuses.cast(pa.string()))
+    # Not by `cast`: it loads all of Arrow's functions, which takes as long as opening a store.
+    words = [text for part in statuses.chunks for text in _texts(part)]
+    group = group.set_column(place, fields.field(place), pa.array(words, pa.string()))
     facts = group.drop_columns(list(QUALITY_COLUMNS))
     empty = [name for name in facts.column_names if facts[name].null_count]
     if empty:

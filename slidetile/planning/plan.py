@@ -227,7 +227,7 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
         chosen = fullest(columns, rows, fractions[rows, columns], spec.max_tiles)
         rows, columns = rows[chosen], columns[chosen]
     left_out = left_out_of(tissue, grid, fractions, spec, len(rows))
-    tell(left_out, slide.source.name)
+    tell(left_out, slide.name)
     return TilePlan(
         tissue=tissue,
         spec=spec,

@@ -72,6 +72,11 @@ class SlideView(Slide):
         return self._original.source
 
     @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._original.name
+
+    @property
     def background(self) -> Colour:
         """The slide's background colour."""
         return self._original.background

@@ -91,6 +91,11 @@ class ArraySlide(Slide):
         digest.update(pixels.data)
         return Source(name=self._name, size_bytes=pixels.nbytes, fingerprint=digest.hexdigest())
 
+    @property
+    def name(self) -> str:
+        """The name given."""
+        return self._name
+
     def fetch(self, region: Region, *, level: int = 0) -> DecodedPixels:
         """Copy a region out of its array; see `Slide.read_region`."""
         array = self._arrays[level]

@@ -41,8 +41,12 @@ def read_source(path: Path) -> Source:
                 digest.update(file.read(_MIB))
     except OSError as error:
         raise unreadable(path, error) from error
-    name = os.fsencode(path.name).decode(errors="replace")  # JSON holds text only
-    return Source(name=name, size_bytes=size, fingerprint=digest.hexdigest())
+    return Source(name=name_of(path), size_bytes=size, fingerprint=digest.hexdigest())
+
+
+def name_of(path: Path) -> str:
+    """Return a file's name as text, which is all that JSON holds."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 class FileSlide(Slide):
@@ -90,6 +94,11 @@ class FileSlide(Slide):
     def source(self) -> Source:
         """What identifies the named file, even where more files belong to the slide."""
         return read_source(self.path)
+
+    @property
+    def name(self) -> str:
+        """The file's name; bytes in it that are no text are replaced."""
+        return name_of(self.path)
 
     @property
     def background(self) -> Colour:

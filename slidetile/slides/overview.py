@@ -152,7 +152,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
     _check_any_decodes(slide, replaced)
     slide.replaced.update(replaced)
-    slide.replaced.tell(slide.source.name)
+    slide.replaced.tell(slide.name)
     across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
     return Overview(
         image=image,
@@ -172,7 +172,7 @@ def _check_any_decodes(slide: Slide, replaced: Replaced) -> None:
     if blocks > 1:
         what = f"not one of its {blocks} blocks decodes"
     raise DamagedPixelsError(
-        f"{slide.source.name}: {what}: the file is damaged or was cut short; copy it again from "
+        f"{slide.name}: {what}: the file is damaged or was cut short; copy it again from "
         "its source."
     )
 

@@ -141,7 +141,7 @@ def rescale_slide(slide: Slide, *, mpp: float) -> Slide:
     original = slide.original
     if original.mpp is None:
         raise MissingResolutionError(
-            f"{original.source.name} does not say its mpp, so {mpp:g} µm per pixel cannot be had. "
+            f"{original.name} does not say its mpp, so {mpp:g} µm per pixel cannot be had. "
             "If you know the scanner's value, give it: slide_mpp of a recipe, --slide-mpp on the "
             "command line."
         )

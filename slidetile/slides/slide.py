@@ -140,7 +140,12 @@ class Slide(ABC):
     @property
     @abstractmethod
     def source(self) -> Source:
-        """What identifies the slide's file."""
+        """What identifies the slide's file; it may take a while, see `name`."""
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages; for most slides known without reading the file."""
+        return self.source.name
 
     @property
     @abstractmethod
@@ -359,7 +364,7 @@ class Slide(ABC):
         if coarsest.width * coarsest.height <= LARGEST_THUMBNAIL_PX:
             image = self.read_region(self.bounds, level=len(self.levels) - 1)
             picture = preview.draw(image, longest_side_px=preview.NOTEBOOK_SIDE_PX)
-        return preview.card(self.source.name, facts, picture)
+        return preview.card(self.name, facts, picture)
 
     def __enter__(self) -> Self:
         return self

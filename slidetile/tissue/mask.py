@@ -260,7 +260,7 @@ def find_tissue(
         "keep_pen": keep_pen,
         **stored_lengths(lengths),
     }
-    tell(dropped, slide.source.name)
+    tell(dropped, slide.name)
     return TissueMask.from_mask(mask, overview, parameters=parameters, left_out=dropped)
 
 

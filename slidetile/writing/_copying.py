@@ -55,7 +55,7 @@ class Copying:
         self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
             raise NotNativeError(
-                f"{slide.source.name}: level 0 is not made of JPEG tiles that can be copied; "
+                f"{slide.name}: level 0 is not made of JPEG tiles that can be copied; "
                 "use the codec zstd or jpeg."
             )
         first = 0 if slide.rescaling is None else slide.rescaling.level

@@ -68,7 +68,7 @@ def store_metadata(
         no scanner delivers, or parameters that are not fit for JSON. The message names the key.
     """
     return StoreMetadata(
-        name="slide" if anonymous else Path(slide.source.name).stem,
+        name="slide" if anonymous else Path(slide.name).stem,
         channels=slide.channels,
         downsamples=tuple(level.downsample for level in levels),
         tile_size=plan.spec.size,
@@ -99,7 +99,7 @@ def _profile(slide: Slide) -> bytes | None:
     _log.warning(
         "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The pixels "
         "are the same; profiles of scanners take about 1 MB",
-        slide.source.name,
+        slide.name,
         len(profile) / 1e6,
         LARGEST_PROFILE_BYTES / 1e6,
     )

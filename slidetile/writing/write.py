@@ -195,7 +195,7 @@ class _Run:
                 self._write_shards(writer)
                 table, damage = self._table(writer)
                 self._source.check()
-                self._slide.replaced.tell(self._slide.source.name)
+                self._slide.replaced.tell(self._slide.name)
                 writer.finish(table, damage)
             except NotNativeError:
                 writer.discard()
@@ -314,7 +314,7 @@ class _Run:
         statuses = table["status"].to_pylist()
         if statuses and "ok" not in statuses:
             raise DamagedPixelsError(
-                f"{self._slide.source.name}: none of its {len(statuses)} tiles could be read "
+                f"{self._slide.name}: none of its {len(statuses)} tiles could be read "
                 f"({', '.join(f'{reason}: {tiles}' for reason, tiles in reasons.items())}); "
                 "the file is damaged or was cut short: copy it again from its source."
             )
