@@ -63,8 +63,8 @@ def _rules(table: "pa.Table", grid: TileGrid) -> Iterator[tuple[str, NDArray[np.
     yield "bytes", _within(whole["bytes"], 0, LARGEST_TILE_BYTES), "no tile takes that"
     share = table["tissue_fraction"].to_numpy()
     yield "tissue_fraction", _within(share, 0, 1), "a share lies within 0–1"
-    # Arrow's own search, like its `cast` and `is_null`, would load all of its functions, which takes
-    # as long as opening a store.
+    # Arrow's own search, like its `cast` and `is_null`, would load all of its functions, which
+    # takes as long as opening a store.
     statuses = table["status"].to_pylist()
     known = np.fromiter((each in (OK, UNREADABLE) for each in statuses), np.bool_, len(statuses))
     yield "status", known, f"a status is {OK!r} or {UNREADABLE!r}"

@@ -275,7 +275,8 @@ def test_unreadable_tiles_end_with_3(command, damaged_sample, sample, tmp_path, 
     done = command("tile", damaged_sample, "-o", path, *options)
     assert done.exit_code == 3
     assert done.stderr.endswith(
-        "warning: unreadable tiles: 1 (no start marker: 1); see the column status of the tile table\n"
+        "warning: unreadable tiles: 1 (no start marker: 1); see the column status of the tile "
+        "table\n"
     )
     assert facts(done.stdout)["unreadable"] == "1"
     store = st.open_store(path)
