@@ -20,6 +20,7 @@ from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged
 from slidetile.slides.opening import open_slide
+from slidetile.slides.tiff.checks import check_tiff
 
 
 def refused(path, kind, match, **options):
@@ -476,3 +477,21 @@ def test_no_library_is_imported_before_a_slide_is_opened():
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_an_ndpi_of_more_than_4_gib_is_left_to_openslide(tmp_path):
+    """Its 32 bits mean the last such byte before the directory."""
+    path, lies_at, bits_at = tmp_path / "long.ndpi", (5 << 30) + 64, (5 << 30) + 8
+    short = [(256, 3, 1, 512), (257, 3, 1, 512), (258, 3, 3, bits_at & 0xFFFF_FFFF)]
+    short += [(262, 3, 1, 6), (273, 4, 1, 4096), (277, 3, 1, 3), (279, 4, 1, 512), (65420, 4, 1, 1)]
+    with path.open("wb") as file:
+        file.write(b"II*\0" + struct.pack("<Q", lies_at))
+        file.seek(bits_at & 0xFFFF_FFFF)
+        file.write(b"\xff" * 64)
+        file.seek(bits_at)
+        file.write(struct.pack("<3H", 8, 8, 8))
+        file.seek(lies_at)
+        file.write(struct.pack("<H", len(short)))
+        file.write(b"".join(struct.pack("<HHII", *entry) for entry in short))
+        file.write(bytes(8 + 4 * len(short)))
+    check_tiff(path)

@@ -82,6 +82,10 @@ class Directory:
     entries: tuple[tuple[int, Entry], ...]
     """With the tag's number; the first of a number counts."""
 
+    end: int | None = None
+    """Before which byte all values lie, where 32 bits say where: NDPI, which may be longer than
+    4 GiB. None where they are said in full."""
+
     def find(self, tag: int) -> Entry | None:
         """Return a tag, or None."""
         return next((entry for number, entry in self.entries if number == tag), None)
@@ -129,6 +133,8 @@ class Directory:
             return entry.field[:nbytes]
         form = f"{self.order}{'Q' if len(entry.field) == 8 else 'I'}"
         (offset,) = struct.unpack(form, entry.field)
+        if self.end is not None:  # as OpenSlide does: the last such byte before the directory
+            offset += max(0, self.end - 1 - offset) >> 32 << 32
         if offset + entry.nbytes > file.size:
             raise SlideReadError(
                 f"it is cut short: {entry.nbytes} bytes of a TIFF directory lie at byte {offset}, "
@@ -271,4 +277,6 @@ def _directory(file: SlideFile, form: _Form, offset: int) -> tuple[Directory, in
         (tag, Entry(kind=kind, count=number, field=field)) for tag, kind, number, field in fields
     )
     (following,) = struct.unpack(form.order + form.offset, data[end - start :])
-    return Directory(order=form.order, entries=entries), following
+    is_ndpi = form.offset_bytes > form.sub_bytes
+    whole = Directory(order=form.order, entries=entries, end=offset if is_ndpi else None)
+    return whole, following
