@@ -20,9 +20,6 @@ from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Level
 
-_CELL_PX = 256
-"""Side of the squares that are replaced where a level has no native tiles."""
-
 
 class PyramidFile(Protocol):
     """A slide in a file, whose levels are read as they are stored."""
@@ -146,7 +143,7 @@ class FilledPixels:
         """Yield the blocks that the region meets, cut at the edges of the level."""
         level = self.slide.levels[self.level]
         bounds = Region.from_edges(0, 0, *level.size)
-        width, height = _block_size(level)
+        width, height = level.block_size
         inside = self.region.intersection(bounds)
         if inside is None:
             return
@@ -186,16 +183,6 @@ class FilledPixels:
             fetch=fetch,
             background=self.background,
         )
-
-
-def block_count(level: Level) -> int:
-    """Return how many blocks a level has, each of which may be replaced by itself."""
-    width, height = _block_size(level)
-    return -(-level.width // width) * -(-level.height // height)
-
-
-def _block_size(level: Level) -> tuple[int, int]:
-    return level.tile_width_px or _CELL_PX, level.tile_height_px or _CELL_PX
 
 
 def _resampling(levels: Sequence[Level], number: int) -> Resampling | None:

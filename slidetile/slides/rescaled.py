@@ -1,6 +1,8 @@
 """A slide at a requested resolution: one of its levels unchanged, or averaged from a finer one."""
 
+import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
@@ -60,7 +62,11 @@ class AveragedSlide(SlideView):
     ) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         if not level:
-            return super().fetch_shown(region, level=level, replaced=replaced)
+            shown = functools.partial(
+                self._original.fetch_shown, level=self._source_level, replaced=replaced
+            )
+            finer = replace(FinerLevel.of(self._original, self._source_level), fetch=shown)
+            return AveragedPixels(finer, self._resampling, region)
         own = self._numbers[level - 1]
         return self._original.fetch_shown(region, level=own, replaced=replaced)
 

@@ -18,7 +18,7 @@ from slidetile.slides.replaced import Replaced
 LARGEST_THUMBNAIL_PX = 1 << 25
 
 _SQUARE_PX = 256
-"""Side of the squares that are read one by one where a region has damage."""
+"""Side of a level's blocks where it has no native tiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,17 @@ class Level:
     def size(self) -> tuple[int, int]:
         """(width, height)."""
         return self.width, self.height
+
+    @property
+    def block_size(self) -> tuple[int, int]:
+        """(width, height) of its blocks, of which each may be damaged: native tiles or squares."""
+        return self.tile_width_px or _SQUARE_PX, self.tile_height_px or _SQUARE_PX
+
+    @property
+    def block_count(self) -> int:
+        """The number of its blocks."""
+        width, height = self.block_size
+        return -(-self.width // width) * -(-self.height // height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +241,7 @@ class Slide(ABC):
             return DecodedPixels(self._read_block(region, level))
         except DamagedPixelsError:
             noted = self.replaced if replaced is None else replaced
-            return DecodedPixels(self._read_squares(region, level, noted))
+            return DecodedPixels(self._read_apart(region, level, noted))
 
     @property
     def replaced(self) -> Replaced:
@@ -333,17 +344,19 @@ class Slide(ABC):
         # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
         return pixels[block.relative_to(self.level_region(asked, level)).slices]
 
-    def _read_squares(self, block: Region, level: int, replaced: Replaced) -> Pixels:
-        """Read a block square by square; those that do not decode show the background."""
-        shown = blank(block.width, block.height, self.channels, self.background)
-        for y in range(block.y, block.bottom, _SQUARE_PX):
-            for x in range(block.x, block.right, _SQUARE_PX):
-                right, bottom = min(x + _SQUARE_PX, block.right), min(y + _SQUARE_PX, block.bottom)
-                square = Region.from_edges(x, y, right, bottom)
+    def _read_apart(self, region: Region, level: int, replaced: Replaced) -> Pixels:
+        """Read a region block by block; those that do not decode show the background."""
+        shown = blank(region.width, region.height, self.channels, self.background)
+        width, height = self.levels[level].block_size
+        for y in range(region.y // height * height, region.bottom, height):
+            for x in range(region.x // width * width, region.right, width):
+                block = Region(x=x, y=y, width=width, height=height)
+                part = block.intersection(region)
+                assert part is not None, "only blocks that meet the region are read"
                 try:
-                    shown[square.relative_to(block).slices] = self._read_block(square, level)
+                    shown[part.relative_to(region).slices] = self._read_block(part, level)
                 except DamagedPixelsError:
-                    replaced.add(level, square)
+                    replaced.add(level, block)
         return shown
 
     def _repr_html_(self) -> str:

@@ -1,6 +1,7 @@
 """Coarse blocks that are empty or damaged are averaged from the finer level, in all ways."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pictures import pattern
 from slidetile.errors import DamagedPixelsError
 from slidetile.raster.averaging import area_average
 from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide
 from slidetile.slides.frame import Frame, read_frame
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import read_overview
@@ -165,3 +167,40 @@ def test_a_slide_of_which_nothing_decodes_fails(tmp_path):
         pytest.raises(DamagedPixelsError, match="not one of its 6 blocks decodes"),
     ):
         read_overview(slide)
+
+
+@pytest.mark.parametrize("mpp", [1.0, 1.3])
+def test_a_slide_made_of_a_coarse_level_fails_only_where_nothing_of_the_file_decodes(tmp_path, mpp):
+    coarse = [(level, number) for level, count in ((1, 16), (2, 4)) for number in range(count)]
+    half = pyramid(tmp_path / "half.tif", garbled=[*coarse, *((0, n) for n in range(32))])
+    with open_slide(half) as slide:
+        overview = read_overview(rescale_slide(slide, mpp=mpp), mpp=8.0)
+        assert len(overview.replaced[0]) == 32
+    ruin = pyramid(tmp_path / "ruin.tif", garbled=[*coarse, *((0, n) for n in range(64))])
+    with (
+        open_slide(ruin) as slide,
+        pytest.raises(DamagedPixelsError, match="not one of its 64 blocks decodes"),
+    ):
+        read_overview(rescale_slide(slide, mpp=mpp), mpp=8.0)
+
+
+class TornSlide(ArraySlide):
+    """A slide of a reader of one's own, whose left part does not decode."""
+
+    def __init__(self, *arrays, torn_px):
+        super().__init__(*arrays)
+        level = self.levels[0]
+        self._levels = (replace(level, tile_width_px=512, tile_height_px=512),)
+        self.torn_px = torn_px
+
+    def fetch(self, region, *, level=0):
+        if region.x < self.torn_px:
+            raise DamagedPixelsError("torn")
+        return super().fetch(region, level=level)
+
+
+def test_a_readers_own_tiles_are_counted_as_the_levels_blocks():
+    image = np.full((512, 1024, 3), 255, np.uint8)
+    assert read_overview(TornSlide(image, torn_px=512), mpp=64).replaced == {0: {(0, 0)}}
+    with pytest.raises(DamagedPixelsError, match="not one of its 2 blocks decodes"):
+        read_overview(TornSlide(image, torn_px=1024), mpp=64)
