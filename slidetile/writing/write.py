@@ -30,6 +30,7 @@ from slidetile.runtime.lanes import share_out
 from slidetile.runtime.pipeline import Limits, Stages, stream
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
+from slidetile.store.location import local_path
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._copying import Copying
 from slidetile.writing._encoding import Encoding
@@ -109,6 +110,8 @@ def write_tiles(
     SlideReadError
         The slide's file could not be read, and the next run continues the store; or it changed
         meanwhile, or no tile could be read, and the next run begins anew.
+    StoreError
+        ``path`` is an address.
     StoreExistsError, StoreMismatchError, StoreBusyError
         The store at ``path`` is finished, was begun from another slide or with other settings, or
         is being written by another process.
@@ -118,7 +121,7 @@ def write_tiles(
         ``workers`` is less than 1, or ``check`` is unknown.
     """
     options = options or WriteOptions()
-    destination = Path(path)
+    destination = local_path(path)
     threads = worker_count(workers)
     check_destination(destination, overwrite=options.existing == "overwrite")
 
@@ -197,7 +200,8 @@ class _Run:
                 self._source.check()
                 self._slide.replaced.tell(self._slide.name)
                 writer.finish(table, damage)
-            except NotNativeError:
+            except (NotNativeError, DamagedPixelsError):
+                # Of nothing readable there is nothing to keep; a good copy is another slide.
                 writer.discard()
                 raise
             except SlideReadError:

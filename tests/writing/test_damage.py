@@ -184,6 +184,9 @@ def test_of_nothing_readable_the_error_says_why(tmp_path):
     slide = write(tmp_path / "a.tif", spoil)
     with pytest.raises(DamagedPixelsError, match=r"none of its 16 tiles.*no end marker: 16"):
         tile(slide, tmp_path / "a.zarr")
+    assert not list(tmp_path.glob("a.zarr*"))
+    write(slide, {})  # a good copy
+    assert not tile(slide, tmp_path / "a.zarr").unreadable
 
 
 def test_no_text_of_the_slide_reaches_an_anonymous_store(tmp_path):
