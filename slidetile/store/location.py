@@ -21,7 +21,7 @@ from slidetile.store.marks import ROOT
 MOST_LISTED = 10_000
 """Entries of a folder that are looked at, for a sentence about what is in it."""
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:)//?[^/]")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:)/")
 """A scheme and what follows; a `Path` has kept one of the slashes."""
 
 

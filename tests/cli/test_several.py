@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 import slidetile as st
@@ -114,16 +115,20 @@ def test_a_folder_without_anything_is_told(cli, name):
     assert cli("info", "/").stderr.startswith("error: / is the whole file system")
 
 
-def test_addresses_are_refused_by_the_library_too(sample):
-    for address in ("s3://bucket/x.zarr", "https://x/y.zarr"):
+def test_addresses_are_refused_by_the_library_too(sample, tmp_path):
+    slide = st.ArraySlide(np.zeros((64, 64, 3), np.uint8))
+    plan = st.plan_tiles(slide, st.find_tissue(slide))
+    for address in ("s3://bucket/x.zarr", "https://x/y.zarr", "file:///x/y.zarr"):
         for call in (
             lambda path: st.tile_slide(sample, path),
+            lambda path: st.write_tiles(slide, plan, path),
             lambda path: st.tile_slides([sample], path),
             st.open_store,
             st.verify_store,
         ):
             with pytest.raises(st.StoreError, match="is an address, not a local path"):
                 call(address)
+    assert list((tmp_path / "cwd").iterdir()) == []
 
 
 def test_an_empty_path_is_wrong_usage(cli, sample):

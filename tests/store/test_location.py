@@ -50,6 +50,7 @@ CASES = [
     ("a.svs/b.zarr", "does not exist"),
     ("s3://bucket/a.zarr", "is an address, not a local path"),
     ("https://x.org/a.zarr", "is an address, not a local path"),
+    ("file:///tmp/a.zarr", "is an address, not a local path"),
     ("a" * 300, "File name too long"),
 ]
 
