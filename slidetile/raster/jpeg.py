@@ -56,7 +56,8 @@ def decode_jpeg(stream: bytes, out: Pixels) -> Pixels:
     except ValueError as error:
         if not stream or _ODD_SUBSAMPLING not in str(error):
             raise JpegError(_said(error)) from error
-        return _decode_odd(stream, out)
+        _decode_odd(stream, out[..., 0] if out.shape[2] == 1 else out)
+        return out
     shape = found[0], found[1], _SAMPLES.get(found[2], 4)
     if shape != out.shape:
         raise JpegError(f"It has the shape {shape} instead of {out.shape}")
@@ -87,6 +88,7 @@ def check_jpeg(stream: bytes) -> None:
     except ValueError as error:
         if not stream or _ODD_SUBSAMPLING not in str(error):
             raise JpegError(_said(error)) from error
+        _decode_odd(stream)
 
 
 def check_scans(stream: bytes) -> None:
@@ -101,16 +103,14 @@ def check_scans(stream: bytes) -> None:
         raise JpegError(f"It has more than {MOST_SCANS} scans")
 
 
-def _decode_odd(stream: bytes, out: Pixels) -> Pixels:
+def _decode_odd(stream: bytes, image: Pixels | None = None) -> None:
     """Decode a stream whose subsampling TurboJPEG does not know; its warnings are not seen."""
     import imagecodecs
 
-    image = out[..., 0] if out.shape[2] == 1 else out
     try:
         imagecodecs.jpeg8_decode(stream, out=image)
     except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
         raise JpegError(_said(error)) from error
-    return out
 
 
 def _said(error: Exception) -> str:

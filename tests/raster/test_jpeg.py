@@ -110,3 +110,13 @@ def test_reasons_do_not_differ_by_their_numbers():
     tail = "extraneous bytes before marker 0xd9"
     errors = [JpegError(f"Corrupt JPEG data: {count} {tail}") for count in (3, 499)]
     assert {error.reason for error in errors} == {"does not decode: Corrupt JPEG data"}
+
+
+def test_a_subsampling_that_turbojpeg_does_not_know_is_decoded_to_be_checked():
+    stream = bytearray(encoded(subsampling="444"))
+    stream[stream.index(b"\xff\xc0") + 11] = 0x31  # luma three times as wide
+    table = stream.index(b"\xff\xdb") + 4
+    stream[table] = 3  # in place of table 0, which the luma needs
+    for decode in (check_jpeg, functools.partial(decode_jpeg, out=np.empty_like(PICTURE))):
+        with pytest.raises(JpegError, match=r"[Qq]uantization table"):
+            decode(bytes(stream))
