@@ -21,8 +21,8 @@ _NOT_HERE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 def replace_folder(new: Path, old: Path, aside: Path) -> None:
     """Give a folder the name of another, which is called ``aside`` from then on.
 
-    The two change names in one step where the system can do that. Elsewhere there are two steps,
-    and the first is taken back if the second fails.
+    The two change names in one step where the system can do that. Elsewhere there are two steps.
+    What was done is taken back where a later step fails.
 
     Parameters
     ----------
@@ -35,7 +35,11 @@ def replace_folder(new: Path, old: Path, aside: Path) -> None:
         The names cannot be changed; both folders are as they were.
     """
     if exchange(new, old):
-        new.rename(aside)
+        try:
+            new.rename(aside)
+        except BaseException:
+            exchange(new, old)
+            raise
         return
     old.rename(aside)
     try:

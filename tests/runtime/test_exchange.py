@@ -65,3 +65,12 @@ def test_two_steps_of_which_the_second_fails_are_taken_back(folders, tmp_path, m
     with pytest.raises(FileNotFoundError):
         replace_folder(tmp_path / "none", old, aside)
     assert (which(old), aside.exists()) == ("old", False)
+
+
+def test_an_exchange_is_taken_back_where_the_old_one_cannot_be_put_aside(folders):
+    new, old, aside = folders
+    aside.mkdir()
+    (aside / "another").write_text("s")
+    with pytest.raises(OSError, match="not empty"):
+        replace_folder(new, old, aside)
+    assert (which(new), which(old)) == ("new", "old")
