@@ -15,6 +15,9 @@ from slidetile.annotations._shapes import Ring, numbers
 _DEEPEST = 4
 """Arrays around a number in a MultiPolygon."""
 
+_ELEMENT_CORNERS = 8
+"""An element of an array that is no outline takes at most the memory of so many corners."""
+
 
 def read_coordinates(stream: JsonStream, count: Callable[[int], None], where: str) -> Any:
     """Return the next value, in which an array of positions is one numpy array.
@@ -24,8 +27,8 @@ def read_coordinates(stream: JsonStream, count: Callable[[int], None], where: st
     stream
         The document, at the value.
     count
-        Called with the number of corners that were read, before they are kept; it raises where
-        there are too many.
+        Called with the number of corners that were read, or that take as much memory as what was
+        read, before they are kept; it raises where there are too many.
     where
         The feature's place in the file, for messages.
 
@@ -42,7 +45,11 @@ def _read(stream: JsonStream, count: Callable[[int], None], where: str, depth: i
         return _ring(stream, count, where)
     if stream.peek() != "[" or not depth:
         return stream.value()
-    return [_read(stream, count, where, depth - 1) for _ in stream.places()]
+    elements = []
+    for _ in stream.places():
+        count(_ELEMENT_CORNERS)
+        elements.append(_read(stream, count, where, depth - 1))
+    return elements
 
 
 def _ring(stream: JsonStream, count: Callable[[int], None], where: str) -> Ring:

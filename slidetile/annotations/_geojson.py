@@ -48,8 +48,20 @@ _OTHER_PROGRAMS = {
 }
 """Members that tell the JSON of other programs."""
 
+_TOLD = {"unit", "crs", FOREIGN_MEMBER}.union(*_OTHER_PROGRAMS.values())
+"""Members of a document, besides those of a feature, that say what it is."""
+
 _REMEDY = "export it as GeoJSON again"
 _LONGEST_CLASS = 1 << 16
+
+_READ = {"type", "id", "geometry", "properties", "features", "coordinates", "geometries"}
+"""The members of a feature or a geometry that mean something here; others are not kept."""
+
+_LONGEST_TYPE = 64
+"""Most characters of a geometry's type, of which a collection keeps any number."""
+
+_GEOMETRY_CORNERS = 32
+"""A geometry of a collection takes about the memory of so many corners, besides its own."""
 
 _NESTED_AT_MOST = 8
 """Collections in collections, and geometries in geometries."""
@@ -107,11 +119,14 @@ class _Reader:
             is_list = self._stream.peek() == "["
             if key == "features" and is_list:
                 members[key] = self._each()
-            elif is_list and key not in ("coordinates", "geometries", "bbox"):
-                members[key] = None
+                continue
+            value = None
+            if is_list and key not in ("coordinates", "geometries", "bbox"):
                 self._pass_over()
             else:
-                members[key] = self._member(key, 0)
+                value = self._member(key, 0)
+            if key in _READ or key in _TOLD:
+                members[key] = value
         _refuse_others(members)
         _take_frame(members, self._shapes)
         if members.get("features") is not True:
@@ -139,8 +154,18 @@ class _Reader:
             return self._stream.value()
         members: dict[str, Any] = {}
         for key in self._stream.members():
-            members[key] = self._member(key, depth)
+            value = self._member(key, depth)
+            if key in _READ:
+                members[key] = value
         return members
+
+    def _geometries(self, depth: int) -> list[Any]:
+        """Return the next array, of any number of geometries, with what is needed of each."""
+        geometries = []
+        for _ in self._stream.places():
+            self._shapes.count(_GEOMETRY_CORNERS)
+            geometries.append(_needed(self._object(depth)))
+        return geometries
 
     def _member(self, key: str, depth: int) -> Any:
         """Return the next value, the member of a name."""
@@ -150,7 +175,7 @@ class _Reader:
             return self._object(depth + 1)
         if self._stream.peek() == "[":
             if key == "geometries":
-                return [self._object(depth + 1) for _ in self._stream.places()]
+                return self._geometries(depth + 1)
             if key == "features" and depth < _NESTED_AT_MOST:
                 return self._each(depth)
             if key == "childObjects":
@@ -213,6 +238,16 @@ class _Reader:
             holes = (self._shapes.ring(ring, where) for ring in rings[1:])
             kept = [outline, *(hole for hole in holes if hole is not None)]
             self._shapes.add(class_name, kept, unit=unit)
+
+
+def _needed(geometry: Any) -> Any:
+    """Return a geometry without members that mean nothing, short where it is none."""
+    if not isinstance(geometry, dict):
+        return f"{geometry!r:.60}"
+    kind = geometry.get("type")
+    kept = {name: geometry[name] for name in ("coordinates", "geometries") if name in geometry}
+    is_name = isinstance(kind, str) and len(kind) <= _LONGEST_TYPE
+    return {"type": kind if is_name else f"{kind!r:.60}", **kept}
 
 
 def _refuse_others(members: dict[str, Any]) -> None:

@@ -1,12 +1,15 @@
 """GeoJSON, as its parts come: what is taken of it, what is counted, and where it is wrong."""
 
+import contextlib
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import slidetile as st
+from slidetile.annotations import _shapes
 from slidetile.annotations._geojson import read_geojson
 from slidetile.annotations._shapes import FileShapes
 
@@ -144,3 +147,34 @@ def test_the_json_of_others_is_named(document, program):
         st.AnnotationError, match=f"JSON of {program}.*, not GeoJSON; slidetile reads"
     ):
         read(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '{"type": "Polygon", "coordinates": [%s[]]}' % ("[], " * 200),
+        '{"type": "Polygon", "coordinates": [%s1.5]}' % ("1.5, " * 200),
+        '{"type": "GeometryCollection", "geometries": [%s{}]}' % ("{}, " * 200),
+    ],
+)
+def test_what_are_no_corners_is_bounded_too(document, monkeypatch):
+    monkeypatch.setattr(_shapes, "LARGEST_CORNER_COUNT", 1000)
+    with pytest.raises(st.AnnotationError, match="more than 1,000 corners"):
+        read(document)
+
+
+@pytest.mark.parametrize("where", ["document", "feature", "geometries"])
+def test_members_that_mean_nothing_are_not_kept(where):
+    others = ",".join(f'"a{n}": {{"b": [{"[]," * 100_000}[]]}}' for n in range(10))
+    document = {
+        "document": f'{{"type": "FeatureCollection", "features": [], {others}}}',
+        "feature": f'[{{"type": "Feature", "geometry": null, {others}}}]',
+        "geometries": f'{{"type": "GeometryCollection", "geometries": [{{{others}}}]}}',
+    }[where]
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(st.AnnotationError):
+            read(document)
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
