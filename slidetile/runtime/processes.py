@@ -108,9 +108,10 @@ def _in_processes(
                 future = child.submit(call)
                 running[future] = _Running(number, child, time.monotonic() + timeout_s)
             for future in _ended(running, on_report):
-                number, child, end_s = running.pop(future)
+                number, child, end_s = running[future]
                 outcome = child.outcome(future, timeout_s if time.monotonic() > end_s else None)
                 idle.append(child.or_another())
+                del running[future]  # not before: what is in neither outlives an interrupt
                 yield number, outcome
     except BaseException:
         _stop([*idle, *(each.child for each in running.values())])

@@ -16,6 +16,7 @@ from slidetile.runtime.child import report
 from slidetile.runtime.processes import (
     CALLS_PER_PROCESS,
     ProcessDiedError,
+    _Child,
     in_process_of_its_own,
     in_processes,
 )
@@ -160,3 +161,17 @@ def test_a_replaced_process_still_reports_and_dies_in_words():
     ended = dict(in_processes([*talking, os.abort], 1, on_report=lambda *told: seen.append(told)))
     assert seen == [(number, number) for number in range(count)]
     assert "signal 6" in str(ended[count].exception())
+
+
+def test_an_interrupt_between_two_calls_leaves_no_process_behind(monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Child, "or_another", interrupt)
+    before = multiprocessing.active_children()
+    with pytest.raises(KeyboardInterrupt):
+        list(in_processes([os.getpid, os.getpid], 1))
+    for child in multiprocessing.active_children():
+        if child not in before:
+            child.join(PATIENCE_S)
+            assert not child.is_alive()
