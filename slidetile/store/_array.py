@@ -339,3 +339,5 @@ class ArrayFile:
         except ValueError as error:
             cell = shard[0] * self.grid.chunks_across, shard[1] * self.grid.chunks_down
             raise self._damaged(cell, error) from error
+        except OSError as error:
+            raise self._folder.unread(f"{self._name}/{shard_key(*shard)}", error) from error

@@ -1,6 +1,8 @@
 """What was stored and is not there is damage, in every way of reading; what never was is not."""
 
+import errno
 import io
+import os
 import shutil
 
 import numpy as np
@@ -190,3 +192,15 @@ def test_zarr_tells_too(copied, codec):
     shutil.rmtree(path)
     with pytest.raises(st.StoreError, match="was deleted or moved"):
         opened.zarr["0"][:]
+
+
+def test_a_shard_that_the_system_does_not_read_is_told(copied, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = st.open_store(copied("zstd"))
+    level = store.zarr["0"]
+    monkeypatch.setattr(os, "pread", fail)
+    for read in (lambda: store[0], lambda: level[:]):
+        with pytest.raises(st.StoreError, match="could not be read: Input/output error"):
+            read()
