@@ -375,7 +375,8 @@ class Slide(ABC):
         coarsest = self.levels[-1]
         picture = None  # a slide without a pyramid would have to be read whole
         if coarsest.width * coarsest.height <= LARGEST_THUMBNAIL_PX:
-            image = self.read_region(self.bounds, level=len(self.levels) - 1)
+            whole = Region(x=0, y=0, width=coarsest.width, height=coarsest.height)
+            image = self.fetch_shown(whole, level=len(self.levels) - 1).pixels()
             picture = preview.draw(image, longest_side_px=preview.NOTEBOOK_SIDE_PX)
         return preview.card(self.name, facts, picture)
 

@@ -204,3 +204,8 @@ def test_a_readers_own_tiles_are_counted_as_the_levels_blocks():
     assert read_overview(TornSlide(image, torn_px=512), mpp=64).replaced == {0: {(0, 0)}}
     with pytest.raises(DamagedPixelsError, match="not one of its 2 blocks decodes"):
         read_overview(TornSlide(image, torn_px=1024), mpp=64)
+
+
+def test_a_notebook_shows_a_damaged_slide():
+    slide = TornSlide(np.full((512, 1024, 3), 255, np.uint8), torn_px=512)
+    assert "<table>" in slide._repr_html_()
