@@ -221,6 +221,7 @@ def plan(
             tiles,
             target,
             codec=recipe.codec,
+            check=recipe.check,
             workers=workers,
             begun_s=time.perf_counter() - begin,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from slidetile.choices import CODEC, CodecName
+from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
@@ -62,6 +62,7 @@ def estimate(
     destination: str | os.PathLike[str],
     *,
     codec: CodecName | ChunkCodec = CODEC,
+    check: NativeCheck = NATIVE_CHECK,
     workers: int | None = None,
     begun_s: float = 0.0,
 ) -> Estimate:
@@ -69,7 +70,7 @@ def estimate(
 
     Parameters
     ----------
-    slide, plan, codec, workers
+    slide, plan, codec, check, workers
         As in `write_tiles`.
     destination
         Path of the store; nothing is written there.
@@ -84,11 +85,11 @@ def estimate(
     SlideReadError
         The samples could not be read.
     ValueError
-        ``workers`` is less than 1.
+        ``workers`` is less than 1, or ``check`` is unknown.
     """
     threads = worker_count(workers)
-    work = _chosen_work(slide, plan, codec)
-    samples = _Samples.of(_chosen_work(slide, plan, work.codec), work)
+    work = _chosen_work(slide, plan, codec, NativeCodec(check_by=check))
+    samples = _Samples.of(make_work(slide, plan, work.codec), work)
     known = work.stored_bytes()
     chunks = sum(len(shard.chunks) for level in work.levels for shard in level.shards)
     share = chunks / max(1, samples.chunks)
@@ -104,12 +105,16 @@ def estimate(
     )
 
 
-def _chosen_work(slide: Slide, plan: TilePlan, codec: CodecName | ChunkCodec) -> Work:
-    if codec != "auto":
+def _chosen_work(
+    slide: Slide, plan: TilePlan, codec: CodecName | ChunkCodec, native: NativeCodec
+) -> Work:
+    if codec not in ("auto", "native"):
         return make_work(slide, plan, make_codec(codec) if isinstance(codec, str) else codec)
     try:
-        return make_work(slide, plan, NativeCodec())
+        return make_work(slide, plan, native)
     except NotNativeError:
+        if codec == "native":
+            raise
         return make_work(slide, plan, make_codec("zstd"))
 
 

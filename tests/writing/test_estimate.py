@@ -8,6 +8,7 @@ import pytest
 from known_tissue import sample_tissue
 
 import slidetile as st
+from slidetile.writing import _copying
 from slidetile.writing.estimate import Estimate, estimate
 
 
@@ -97,3 +98,14 @@ def test_whether_it_fits():
     facts = {"codec": "raw", "tiles": 1, "seconds": 1.0}
     assert Estimate(**facts, bytes=10, free_bytes=10).fits
     assert not Estimate(**facts, bytes=11, free_bytes=10).fits
+
+
+@pytest.mark.parametrize("codec", ["native", "auto"])
+def test_copied_tiles_are_checked_as_the_run_would(planned, tmp_path, monkeypatch, codec):
+    decoded = []
+    monkeypatch.setattr(_copying, "check_jpeg", decoded.append)
+    slide, plan = planned
+    estimate(slide, plan, tmp_path / "x.zarr", codec=codec)
+    assert not decoded
+    estimate(slide, plan, tmp_path / "x.zarr", codec=codec, check="decode")
+    assert decoded
