@@ -4,6 +4,7 @@ Knows slides, stores and results. Does not know tiles. Longer than 300 lines, be
 holds, how it comes about in any process, and the call for all of them stand together.
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -18,7 +19,7 @@ from typing import Literal, NamedTuple
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
-from slidetile.errors import explain
+from slidetile.errors import StoreError, explain
 from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
 from slidetile.runtime.child import report
@@ -28,7 +29,7 @@ from slidetile.runtime.processes import ProcessDiedError, in_processes
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
-from slidetile.writing.partial import check_place
+from slidetile.writing.partial import check_place, tidy_up
 
 _log = logging.getLogger(__name__)
 
@@ -312,6 +313,8 @@ class _Job(NamedTuple):
             The store is of another slide or of other settings.
         """
         slide, store = self.here / self.slide, self.here / self.store
+        with contextlib.suppress(StoreError):  # another run writes it: that is said below
+            tidy_up(store)
         return done_before(slide, store, self.recipe, options=self._options)
 
     @property

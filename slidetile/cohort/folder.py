@@ -22,7 +22,24 @@ SUFFIXES = frozenset(_TIFF_SUFFIXES | _OTHER_SUFFIXES)
 """Suffixes of slides when a folder is searched; a file given by name is always tried."""
 
 _DICOM_HEAD_BYTES = 1 << 16
-_SERIES_UID_TAG = b"\x20\x00\x0e\x00UI"
+_DICOM_START = 132
+_SERIES_UID, _ITEM, _DELIMITERS = 0x0020000E, 0xFFFEE000, (0xFFFEE00D, 0xFFFEE0DD)
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_LONG_TYPES = (
+    b"OB",
+    b"OD",
+    b"OF",
+    b"OL",
+    b"OV",
+    b"OW",
+    b"SQ",
+    b"SV",
+    b"UC",
+    b"UN",
+    b"UR",
+    b"UT",
+    b"UV",
+)
 
 MOST_NAMED = 5
 """Files of a kind that are named where they are left out; the others are counted."""
@@ -203,8 +220,8 @@ def store_names(slides: Sequence[Path]) -> list[str]:
 def _dicom_series(path: Path) -> bytes | None:
     """Return the SeriesInstanceUID of a DICOM file, or None where there is none.
 
-    Whole-slide files are explicit little-endian (DICOM PS3.5), so in the file the element
-    (0020,000E) begins with its tag, its type and a 16-bit length.
+    Whole-slide files are explicit little-endian (DICOM PS3.5): each element has its tag, its type
+    and its length before it. Series that the file refers to, within sequences, do not count.
     """
     if not path.is_file():  # opening a pipe would wait for its writer
         return None
@@ -213,11 +230,33 @@ def _dicom_series(path: Path) -> bytes | None:
             head = file.read(_DICOM_HEAD_BYTES)
     except OSError:
         return None
-    at = head.find(_SERIES_UID_TAG) + len(_SERIES_UID_TAG)
-    if head[128:132] != b"DICM" or at < len(_SERIES_UID_TAG) or at + 2 > len(head):
+    if head[128:132] != b"DICM":
         return None
-    (length,) = struct.unpack_from("<H", head, at)
-    return head[at + 2 : at + 2 + length]
+    at, depth = _DICOM_START, 0
+    while at + 8 <= len(head):
+        tag, body, length = _element(head, at)
+        if tag == _SERIES_UID and not depth:
+            return head[body : body + length]
+        if tag > _SERIES_UID and not depth:
+            return None  # the elements are in ascending order
+        is_open = length == _UNDEFINED_LENGTH
+        depth += is_open - (tag in _DELIMITERS)
+        is_entered = is_open or tag == _ITEM
+        at = body if is_entered or tag in _DELIMITERS else body + length
+    return None
+
+
+def _element(head: bytes, at: int) -> tuple[int, int, int]:
+    """Return an element's tag, and where its value begins and how long it is."""
+    group, element = struct.unpack_from("<2H", head, at)
+    tag = group << 16 | element
+    if tag in _DELIMITERS or tag == _ITEM:  # these have no type
+        return tag, at + 8, struct.unpack_from("<I", head, at + 4)[0]
+    if head[at + 4 : at + 6] not in _LONG_TYPES:
+        return tag, at + 8, struct.unpack_from("<H", head, at + 6)[0]
+    if at + 12 > len(head):
+        return tag, at + 12, 0
+    return tag, at + 12, struct.unpack_from("<I", head, at + 8)[0]
 
 
 def _as_text(path: str) -> str:

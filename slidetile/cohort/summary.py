@@ -89,12 +89,24 @@ class Summary:
     def _write(self, patience_s: float) -> None:
         claim = _claimed(self.path.with_name(SUMMARY_NAME + OWNER_SUFFIX), patience_s)
         try:
-            rows = {**self._read(), **self._rows}
+            rows = self._merged(self._read())
             data = self._table([rows[slide] for slide in sorted(rows, key=_place)])
             write_whole(self.path, [data], before_rename=claim.check)
         finally:
             claim.release()
         self._is_behind = False
+
+    def _merged(self, found: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        """Return the rows of all runs: this one's replace others', but for slides in others' hands.
+
+        What another run says of a slide that it was tiling meanwhile is what became of it.
+        """
+        own = {
+            slide: row
+            for slide, row in self._rows.items()
+            if slide not in found or row.get("error_type") != StoreBusyError.__name__
+        }
+        return {**found, **own}
 
     def _read(self) -> dict[str, dict[str, str]]:
         """Return the rows that are there, by slide."""

@@ -12,7 +12,7 @@ from slidetile.raster.region import Region
 from slidetile.slides._background import find_background
 from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import FetchedPixels
-from slidetile.slides.file_state import unreadable
+from slidetile.slides.file_state import FileState, unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide, Source
@@ -80,6 +80,8 @@ class FileSlide(Slide):
         self.mpp = None if mpp is None else check_mpp(mpp)
         self.path = path
         """The file."""
+        self.state = _state(path)
+        """Size and time stamp of the file when it was opened; None where it was not there."""
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()
@@ -93,6 +95,8 @@ class FileSlide(Slide):
     @property
     def source(self) -> Source:
         """What identifies the named file, even where more files belong to the slide."""
+        if self.state is not None:
+            self.state.check(self.path, self.path)
         return read_source(self.path)
 
     @property
@@ -172,6 +176,13 @@ class FileSlide(Slide):
         return FilledPixels.read(
             self, region, level, background=lambda: WHITE, replaced=Replaced()
         ).pixels()
+
+
+def _state(path: Path) -> FileState | None:
+    try:
+        return FileState.of(path)
+    except (OSError, ValueError):  # the reader says why
+        return None
 
 
 def _reopen(

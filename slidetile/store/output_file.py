@@ -57,7 +57,7 @@ def check_output(path: Path, kind: OutputKind) -> None:
 
 
 def write_output(path: Path, parts: Iterable[bytes], kind: OutputKind) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, whole or not at all; folders above it are made.
 
     Raises
     ------
@@ -67,4 +67,5 @@ def write_output(path: Path, parts: Iterable[bytes], kind: OutputKind) -> None:
         It cannot be written.
     """
     check_output(path, kind)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, parts)

@@ -8,7 +8,7 @@ from slidetile.slides.slide import Slide
 
 
 class SourceWatch:
-    """The size and the time stamp of a slide's file when a run begins.
+    """The size and the time stamp of a slide's file when it was opened.
 
     A file that is copied or written while it is read gives tiles of two states, which nothing
     else shows: its header, and so all that is known of it, comes first. A slide without a file
@@ -23,7 +23,8 @@ class SourceWatch:
     def __init__(self, slide: Slide) -> None:
         original = slide.original
         self._path = original.path if isinstance(original, FileSlide) else None
-        self._before = self._look()
+        state = original.state if isinstance(original, FileSlide) else None
+        self._before = None if state is None else (state.size, state.mtime_ns)
 
     @property
     def has_changed(self) -> bool:

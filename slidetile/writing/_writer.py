@@ -32,6 +32,7 @@ from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.files import IrregularFileError, read_regular
+from slidetile.slides.file_slide import name_of
 from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
@@ -246,7 +247,7 @@ class StoreWriter:
 
     def _leave_note(self) -> None:
         try:
-            note = UnfinishedNote.of(self.spec.metadata).to_json(self.path.name)
+            note = UnfinishedNote.of(self.spec.metadata).to_json(name_of(self.path))
             self._write(self.partial / PARTIAL_NOTE, note)
         except OSError:
             self.discard()  # without its note the folder would stop the next run

@@ -162,3 +162,16 @@ def test_why_nothing_is_found(tmp_path):
 def test_the_whole_file_system_is_not_searched():
     with pytest.raises(st.SlideError, match="/ is the whole file system, which is not searched"):
         find_slides(["/"])
+
+
+def test_a_file_that_refers_to_a_series_is_not_of_it(shared_slides, tmp_path):
+    """A segmentation names the series of its slide within a sequence, before its own."""
+    names = ["seg_image_sm_dots_tiled_full.dcm", "sm_image.dcm"]
+    for name in names:
+        shutil.copy(shared_slides / name, tmp_path)
+    assert [path.name for path in find_slides([tmp_path])] == names
+
+
+def test_a_series_is_one_slide(shared_slides):
+    folder = shared_slides / "dicom-CMU-1-Small-Region"
+    assert len(find_slides([folder])) == 1
