@@ -115,14 +115,22 @@ def _rescaling(metadata: StoreMetadata) -> Rescaling | None:
     return replace(chosen, level=level * bool(chosen.level))
 
 
+def _is_rounded(whole: tuple[int, int], size: tuple[int, int], downsample: float) -> bool:
+    """Return whether a level's sides are the slide's, shrunk by a factor and rounded."""
+    return all(abs(a / downsample - b) < 1 for a, b in zip(whole, size, strict=True))
+
+
 def _level_size(metadata: StoreMetadata) -> tuple[int, int]:
     """Return the size of the slide's level that level 0 is recorded to be made from."""
     source, found = metadata.source, metadata.level_0
     parts = zip(source.size, found.factor, found.scale, strict=True)
     width, height = (round(length * factor / scale) for length, factor, scale in parts)
     downsample = source.level_downsamples[found.slide_level]
-    is_of_size = min(width, height) >= 1 and math.isclose(
-        (source.width / width + source.height / height) / 2, downsample, rel_tol=1e-3
+    is_of_size = min(width, height) >= 1 and (
+        _is_rounded(source.size, (width, height), downsample)
+        or math.isclose(
+            (source.width / width + source.height / height) / 2, downsample, rel_tol=1e-3
+        )
     )
     if not is_of_size:
         raise StoreError(

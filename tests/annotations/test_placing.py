@@ -143,7 +143,7 @@ def test_scenes_of_an_ome_tiff_are_told(tmp_path, caplog):
     with st.open_slide(path) as slide:
         assert (slide.width, slide.height) == (96, 96)
     assert caplog.messages == [
-        "scenes.ome.tif holds 2 scenes: only the first, “left”, is read, not “right”."
+        "scenes.ome.tif holds 2 scenes: only “left”, the largest, is read, not “right”."
     ]
 
 

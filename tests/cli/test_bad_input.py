@@ -164,7 +164,7 @@ def test_damaged_stores(cli, sample, tmp_path):
 def test_a_folder_under_a_file(command, sample, tmp_path):
     (tmp_path / "file").touch()
     done = command("tile", sample, "-o", tmp_path / "file" / "x.zarr")
-    assert_one_clear_line(done, "Not a directory")
+    assert_one_clear_line(done, "which is not a folder")
     assert (tmp_path / "file").read_bytes() == b""
 
 

@@ -266,7 +266,7 @@ def test_a_system_that_fails_says_why(cli, sample, tmp_path):
     result = cli("tile", sample, "-o", tmp_path / "file" / "x.zarr", "--json")
     error = document(result, "error", exit_code=1)["error"]
     assert error["type"] == "NotADirectoryError"
-    assert error["message"].endswith(": Not a directory")
+    assert error["message"].endswith("/file, which is not a folder.")
 
 
 @pytest.mark.parametrize("line", [("--json", "--tile-size", "big"), ("--no-such-option", "--json")])

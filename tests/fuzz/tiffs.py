@@ -81,9 +81,9 @@ def mutate(random: Random, data: bytes) -> bytes:
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         try:
             tiff = Tiff(data)
+            data = _mutate_once(random, tiff)
         except (struct.error, OverflowError):
-            return odd.spoil(random, data)
-        data = _mutate_once(random, tiff)
+            data = odd.spoil(random, data)
     return data
 
 
