@@ -278,7 +278,7 @@ def test_unreadable_tiles_end_with_3(command, damaged_sample, sample, tmp_path, 
         "warning: unreadable tiles: 1 (no start marker: 1); see the column status of the tile "
         "table\n"
     )
-    assert facts(done.stdout)["unreadable"] == "1"
+    assert facts(done.stdout)["unreadable"] == "1 (no start marker: 1)"
     store = st.open_store(path)
     statuses = store.tiles["status"].to_pylist()
     bad = statuses.index("unreadable")
