@@ -124,8 +124,16 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(sample, tmp_path):
         with pytest.raises(ValueError, match=r"belongs to a slide of 3840×2560 px, but this.*9×9"):
             st.export_plan(other, plan, path)
     assert path.read_text() == "old"
-    with pytest.raises(OSError, match="No such file"):
-        st.export_plan(slide, plan, tmp_path / "none" / "x.geojson")
+    with pytest.raises(OSError, match=r"Not a directory|exists"):
+        st.export_plan(slide, plan, path / "x.geojson")
+    assert path.read_text() == "old"
+
+
+def test_a_folder_that_is_missing_is_made(sample, tmp_path):
+    path = tmp_path / "none" / "x.geojson"
+    with st.open_slide(sample) as slide:
+        st.export_plan(slide, st.plan_tiles(slide, st.find_tissue(slide)), path)
+    assert json.loads(path.read_text())["features"]
 
 
 def test_a_store_that_lies_about_its_tissue_is_refused(sample, tmp_path):
