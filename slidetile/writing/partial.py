@@ -11,7 +11,7 @@ from slidetile.errors import StoreExistsError, StoreMismatchError, explain
 from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.exchange import replace_folder
-from slidetile.runtime.files import TEMPORARY_SUFFIX, is_temporary, sync, write_whole
+from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
 from slidetile.store.marks import (
     hierarchy_above,
     is_bare,
@@ -131,8 +131,7 @@ class PartialFolder:
     def remove_strays(self) -> None:
         """Remove temporary files that killed runs have left."""
         for stray in self.path.rglob(f"*{TEMPORARY_SUFFIX}"):
-            if is_temporary(stray.name):
-                stray.unlink(missing_ok=True)
+            stray.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the folder; the next `write` makes it anew."""
