@@ -337,12 +337,12 @@ def tile_slide(
     recipe = recipe or Recipe()
     options = options or WriteOptions()
     store_path = local_path(store_path)
-    check_place(Path(store_path))
+    check_place(store_path)
     tidy_up(store_path)
     done = done_before(path, store_path, recipe, options=options)
     if done is not None:
         return done
-    if options.retry_unreadable and is_store(Path(store_path)):
+    if options.retry_unreadable and is_store(store_path):
         options = replace(options, existing="overwrite")  # which `done_before` has found right
     check_destination(store_path, overwrite=options.existing == "overwrite")
     with recipe.open(path) as slide:

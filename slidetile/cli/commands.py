@@ -276,9 +276,10 @@ def tile(
     from slidetile.cli.facts import tile_facts
     from slidetile.cli.progress import show_progress
     from slidetile.cli.sentences import tile_lines, unreadable_tiles
-    from slidetile.cli.several import tile_apart, tile_here
+    from slidetile.cli.several import told, told_apart
     from slidetile.cohort.folder import store_name
     from slidetile.cohort.no_tiles import store_note
+    from slidetile.recipe import tile_slide
 
     target = output or Path(store_name(slide))
     _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
@@ -287,8 +288,9 @@ def tile(
     begin = time.perf_counter()
     left_out: list[LeftOut] = []
     with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
-        call = tile_apart if isolate else tile_here
-        store = call(slide, target, recipe, progress, left_out.extend, **writing)
+        call = functools.partial(tile_slide, slide, target, recipe, **writing)
+        make = functools.partial(told_apart, slide) if isolate else told
+        store = make(call, progress, left_out.extend)
     facts = tile_facts(store, time.perf_counter() - begin, progress.memory, left_out)
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if (note := store_note(store)) is not None:

@@ -12,13 +12,12 @@ from typing import NamedTuple, TypeVar
 from slidetile.cohort.folder import find_slides, stores_in
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
-from slidetile.recipe import Recipe, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.foreign import ForeignExitError
 from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own, in_processes
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
-from slidetile.writing.options import OnProgress, Progress, WriteOptions
+from slidetile.writing.options import OnProgress, Progress
 
 Result = TypeVar("Result")
 
@@ -107,57 +106,36 @@ def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Re
 OnLeftOut = Callable[[Sequence[LeftOut]], None]
 
 
-def tile_here(
-    slide: Path,
-    store: Path,
-    recipe: Recipe,
-    on_progress: OnProgress,
-    on_left_out: OnLeftOut,
-    *,
-    workers: int | None,
-    options: WriteOptions,
+def told(
+    call: Callable[..., TileStore], on_progress: OnProgress, on_left_out: OnLeftOut
 ) -> TileStore:
-    """Tile a slide as `tile_slide` does, and say what no tile will hold."""
-    return tile_slide(
-        slide,
-        store,
-        recipe,
-        workers=workers,
-        options=options,
-        on_progress=on_progress,
-        on_plan=lambda plan: on_left_out(plan.left_out),
-    )
+    """Make a call of `tile_slide` that tells its progress, and what no tile will hold."""
+    return call(on_progress=on_progress, on_plan=lambda plan: on_left_out(plan.left_out))
 
 
-def tile_apart(
+def told_apart(
     slide: Path,
-    store: Path,
-    recipe: Recipe,
+    call: Callable[..., TileStore],
     on_progress: OnProgress,
     on_left_out: OnLeftOut,
-    *,
-    workers: int | None,
-    options: WriteOptions,
 ) -> TileStore:
-    """Tile a slide as `tile_here` does, in a process of its own.
+    """Make a call as `told` does, in a process of its own.
 
     Raises
     ------
     SlideReadError
-        That process has died.
+        That process has died, of this slide.
     """
-    call = functools.partial(
-        tile_here, slide, store, recipe, report, report, workers=workers, options=options
-    )
 
-    def on_report(_: int, told: Progress | Sequence[LeftOut]) -> None:
-        if isinstance(told, Progress):
-            on_progress(told)
+    def on_report(_: int, value: Progress | Sequence[LeftOut]) -> None:
+        if isinstance(value, Progress):
+            on_progress(value)
         else:
-            on_left_out(told)
+            on_left_out(value)
 
+    apart = functools.partial(told, call, report, report)
     try:
-        return in_process_of_its_own(call, on_report=on_report)
+        return in_process_of_its_own(apart, on_report=on_report)
     except ProcessDiedError as error:
         raise crashed(slide, error) from error
 

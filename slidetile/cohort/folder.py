@@ -13,6 +13,7 @@ from pathlib import Path
 
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX
+from slidetile.runtime.files import as_text
 
 _log = logging.getLogger(__name__)
 
@@ -26,20 +27,10 @@ _DICOM_START = 132
 _SERIES_UID, _ITEM, _DELIMITERS = 0x0020000E, 0xFFFEE000, (0xFFFEE00D, 0xFFFEE0DD)
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _LONG_TYPES = (
-    b"OB",
-    b"OD",
-    b"OF",
-    b"OL",
-    b"OV",
-    b"OW",
-    b"SQ",
-    b"SV",
-    b"UC",
-    b"UN",
-    b"UR",
-    b"UT",
-    b"UV",
+    *(b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ"),
+    *(b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"),
 )
+"""Types of elements whose length has four bytes."""
 
 MOST_NAMED = 5
 """Files of a kind that are named where they are left out; the others are counted."""
@@ -199,7 +190,7 @@ def store_names(slides: Sequence[Path]) -> list[str]:
     and a.tiff. Where slides in different folders share a name, it begins with the names of as
     many folders above as are needed to tell the slides apart.
     """
-    absolute = [Path(_as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
+    absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
     same_folder = Counter(_folded(path.with_suffix("")) for path in absolute)
     parts = [
         (path if same_folder[_folded(path.with_suffix(""))] > 1 else path.with_suffix("")).parts[1:]
@@ -257,11 +248,6 @@ def _element(head: bytes, at: int) -> tuple[int, int, int]:
     if at + 12 > len(head):
         return tag, at + 12, 0
     return tag, at + 12, struct.unpack_from("<I", head, at + 8)[0]
-
-
-def _as_text(path: str) -> str:
-    """Return a path as valid text, for all libraries: on Linux, a name may hold any bytes."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _folded(name: str | Path) -> str:

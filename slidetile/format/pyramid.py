@@ -1,6 +1,6 @@
 """The levels of a store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,14 +43,21 @@ def halved_levels(grid: ChunkGrid, needed: NDArray[np.bool_]) -> tuple[PyramidLe
     needed
         Its wanted chunks, bool [chunk row, chunk column].
     """
-    levels = [PyramidLevel(grid=grid, shards=tuple(grid.shards_for(needed)))]
+    finest, *coarser = halvings(grid)
+    levels = [PyramidLevel(grid=finest, shards=tuple(finest.shards_for(needed)))]
+    for each in coarser:
+        shards = each.shards_for(each.chunks_for(_halved_regions(levels[-1].shards, each)))
+        scale = float(1 << len(levels))
+        levels.append(PyramidLevel(grid=each, shards=tuple(shards), downsample=(scale, scale)))
+    return tuple(levels)
+
+
+def halvings(grid: ChunkGrid) -> Iterator[ChunkGrid]:
+    """Yield how the levels of an encoded store are cut, finest first."""
+    yield grid
     while grid.shard_columns * grid.shard_rows > 1:
         grid = replace(grid, width=-(-grid.width // 2), height=-(-grid.height // 2))
-        needed = grid.chunks_for(_halved_regions(levels[-1].shards, grid))
-        shards = tuple(grid.shards_for(needed))
-        scale = float(1 << len(levels))
-        levels.append(PyramidLevel(grid=grid, shards=shards, downsample=(scale, scale)))
-    return tuple(levels)
+        yield grid
 
 
 def _halved_regions(shards: Iterable[Shard], coarser: ChunkGrid) -> Iterable[Region]:

@@ -116,6 +116,11 @@ def read_opened(file: int, most_bytes: int) -> bytes:
         return opened.read(min(most_bytes, os.fstat(file).st_size + 1))
 
 
+def as_text(path: str | os.PathLike[str]) -> str:
+    """Return a path as valid text: on Linux, a name may hold any bytes, and JSON only text."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def is_temporary(name: str) -> bool:
     """Return whether a file's name is one that `write_whole` gives until a file is whole."""
     return _TEMPORARY.fullmatch(name) is not None

@@ -164,7 +164,6 @@ class FilledPixels:
         if resampling is None:
             fill_colour(place, self.background())
             return
-
         AveragedPixels(self._finer(), resampling, part).pixels(place)
 
     def _finer(self) -> FinerLevel:

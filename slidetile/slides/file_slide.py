@@ -1,7 +1,6 @@
 """What slides in files share: the file's identity, pickling and the background."""
 
 import hashlib
-import os
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
+from slidetile.runtime.files import as_text
 from slidetile.slides._background import find_background
 from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import FetchedPixels
@@ -41,12 +41,7 @@ def read_source(path: Path) -> Source:
                 digest.update(file.read(_MIB))
     except OSError as error:
         raise unreadable(path, error) from error
-    return Source(name=name_of(path), size_bytes=size, fingerprint=digest.hexdigest())
-
-
-def name_of(path: Path) -> str:
-    """Return a file's name as text, which is all that JSON holds."""
-    return os.fsencode(path.name).decode(errors="replace")
+    return Source(name=as_text(path.name), size_bytes=size, fingerprint=digest.hexdigest())
 
 
 class FileSlide(Slide):
@@ -102,7 +97,7 @@ class FileSlide(Slide):
     @property
     def name(self) -> str:
         """The file's name; bytes in it that are no text are replaced."""
-        return name_of(self.path)
+        return as_text(self.path.name)
 
     @property
     def background(self) -> Colour:

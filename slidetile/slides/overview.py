@@ -268,18 +268,3 @@ def _aligned(factor: int, tile_px: int | None, longest: int = WIDEST_TILE_PX) ->
     if step > longest:
         step = factor
     return max(step, longest // step * step)
-
-
-def read_level(slide: Slide, block: Region, number: int) -> Pixels:
-    """Read a block that is given in pixels of its level.
-
-    Raises
-    ------
-    SlideReadError
-        Part of them could not be read.
-    """
-    asked = slide.slide_region(block, number)
-    pixels = slide.read_region(asked, level=number)
-    # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
-    got = slide.level_region(asked, number)
-    return pixels[block.relative_to(got).slices]

@@ -238,7 +238,7 @@ class Slide(ABC):
             The file could not be read.
         """
         try:
-            return DecodedPixels(self._read_block(region, level))
+            return DecodedPixels(self.read_block(region, level=level))
         except DamagedPixelsError:
             noted = self.replaced if replaced is None else replaced
             return DecodedPixels(self._read_apart(region, level, noted))
@@ -337,8 +337,14 @@ class Slide(ABC):
         """
         return self.fetch(region, level=level).pixels()
 
-    def _read_block(self, block: Region, level: int) -> Pixels:
-        """Read a block that is given in pixels of its level."""
+    def read_block(self, block: Region, *, level: int) -> Pixels:
+        """Read a block that is given in pixels of its level.
+
+        Raises
+        ------
+        SlideReadError, DamagedPixelsError
+            As in `read_region`.
+        """
         asked = self.slide_region(block, level)
         pixels = self.read_region(asked, level=level)
         # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
@@ -354,7 +360,7 @@ class Slide(ABC):
                 part = block.intersection(region)
                 assert part is not None, "only blocks that meet the region are read"
                 try:
-                    shown[part.relative_to(region).slices] = self._read_block(part, level)
+                    shown[part.relative_to(region).slices] = self.read_block(part, level=level)
                 except DamagedPixelsError:
                     replaced.add(level, block)
         return shown

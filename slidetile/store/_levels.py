@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 from slidetile.errors import StoreError
 from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.store import StoreMetadata
+from slidetile.format.pyramid import halvings
 from slidetile.raster.resolution import covered_size
 from slidetile.store._absence import LevelAbsence
 from slidetile.store._array import ArrayFile
@@ -51,7 +51,7 @@ def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator
         yield f"level 0 has {width}×{height} px, the slide {source.width}×{source.height}"
     if metadata.tile_count > -(-width // 16) * -(-height // 16):
         yield f"it has {metadata.tile_count} tiles on {width}×{height} px"
-    if metadata.codec != "native" and list(_halvings(finest)) != grids:
+    if metadata.codec != "native" and list(halvings(finest)) != grids:
         yield f"not all are halvings of {width}×{height} px, down to one shard"
     for number, (grid, (x, y)) in enumerate(zip(grids, metadata.downsamples, strict=True)):
         # Early stores have the ratio of the sides, others what they were rounded from.
@@ -61,14 +61,6 @@ def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator
             for reach in reaches
         ):
             yield f"level {number} has {grid.width}×{grid.height} px, at a scale of {x:g}×{y:g}"
-
-
-def _halvings(grid: ChunkGrid) -> Iterator[ChunkGrid]:
-    """Yield how an encoded store's levels are cut, finest first."""
-    yield grid
-    while grid.shard_columns * grid.shard_rows > 1:
-        grid = replace(grid, width=-(-grid.width // 2), height=-(-grid.height // 2))
-        yield grid
 
 
 def _is_one(ratio: float) -> bool:

@@ -16,7 +16,6 @@ from slidetile.format.pyramid import halved_levels
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.runtime.threads import map_in_order
-from slidetile.slides.overview import read_level
 from slidetile.slides.slide import Slide
 from slidetile.verify._shape import StoreShape
 from slidetile.verify._shards import StoredChunks, shard_chunks, shard_name
@@ -158,7 +157,7 @@ class PixelCheck:
         """Return what the store should hold of the part of a chunk inside the array."""
         (slide, level), codec = at, self._shape.codec
         if not isinstance(codec, JpegCodec):
-            return read_level(slide, part, level)
+            return slide.read_block(part, level=level)
         original = slide.read_region(region, level=level)  # whole: what lies outside is encoded too
         payload = codec.encode(np.ascontiguousarray(original.transpose(2, 0, 1)))
         return codec.decode(payload, original.shape)[part.relative_to(region).slices]

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, encoded_grid
@@ -14,7 +12,7 @@ from slidetile.format.metadata.picture import PictureMetadata, PictureName, pict
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import shard_of
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
-from slidetile.format.pyramid import PyramidLevel, halved_levels
+from slidetile.format.pyramid import PyramidLevel, halvings
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
@@ -194,15 +192,10 @@ def _check_grids(codec: ChunkCodec, grids: tuple[ChunkGrid, ...]) -> None:
         if any(side % 16 or not 64 <= side <= 4096 for side in sides):
             raise StoreError(f"native chunks have sides of {sorted(set(sides))}")
     else:
-        expected = [level.grid for level in _halvings(codec, grids[0])]
+        expected = list(halvings(encoded_grid(grids[0].size, codec)))
     if list(grids) != expected:
         sizes = [f"{grid.width}×{grid.height}" for grid in grids]
         raise StoreError(f"its levels, {', '.join(sizes):.200}, are not cut as slidetile cuts them")
-
-
-def _halvings(codec: ChunkCodec, finest: ChunkGrid) -> tuple[PyramidLevel, ...]:
-    grid = encoded_grid(finest.size, codec)
-    return halved_levels(grid, np.zeros((grid.chunk_rows, grid.chunk_columns), np.bool_))
 
 
 def _checked_picture(grid: ChunkGrid) -> ChunkGrid:

@@ -1,9 +1,8 @@
 """A slide's file, watched for changes while a store is made from it."""
 
-from pathlib import Path
-
 from slidetile.errors import SlideReadError
 from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.file_state import FileState
 from slidetile.slides.slide import Slide
 
 
@@ -22,14 +21,12 @@ class SourceWatch:
 
     def __init__(self, slide: Slide) -> None:
         original = slide.original
-        self._path = original.path if isinstance(original, FileSlide) else None
-        state = original.state if isinstance(original, FileSlide) else None
-        self._before = None if state is None else (state.size, state.mtime_ns)
+        self._file = original if isinstance(original, FileSlide) else None
 
     @property
     def has_changed(self) -> bool:
         """Whether the file is there with another size or time stamp; a lost one may come back."""
-        return self._look() not in (self._before, None)
+        return self._file is not None and _now(self._file) not in (self._file.state, None)
 
     def check(self) -> None:
         """Check that the file is what it was.
@@ -39,28 +36,19 @@ class SourceWatch:
         SlideReadError
             It has changed, or is gone.
         """
-        now = self._look()
-        if now == self._before:
+        if self._file is None or self._file.state is None:
             return
-        if now is None or self._before is None:
+        if _now(self._file) is None:
             raise SlideReadError(
-                f"{self._path} is gone: what is written is kept; when the file is back, run the "
-                "same command again."
+                f"{self._file.path} is gone: what is written is kept; when the file is back, run "
+                "the same command again."
             )
-        what = "its time stamp is another"
-        if now[0] != self._before[0]:
-            what = f"its size, {self._before[0]} bytes, is now {now[0]}"
-        raise SlideReadError(
-            f"{self._path} changed while it was read ({what}): is it still being copied? Run the "
-            "same command again when it is complete."
-        )
+        self._file.state.check(self._file.path, self._file.path)
 
-    def _look(self) -> tuple[int, int] | None:
-        """Return the (size, time stamp) of the file; None where there is none."""
-        if self._path is None:
-            return None
-        try:
-            status = Path(self._path).stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
+
+def _now(file: FileSlide) -> FileState | None:
+    """Return the state of a slide's file; None where there is none."""
+    try:
+        return FileState.of(file.path)
+    except OSError:
+        return None

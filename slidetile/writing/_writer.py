@@ -31,8 +31,7 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import IrregularFileError, read_regular
-from slidetile.slides.file_slide import name_of
+from slidetile.runtime.files import IrregularFileError, as_text, read_regular
 from slidetile.store.marks import is_store
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
@@ -247,7 +246,7 @@ class StoreWriter:
 
     def _leave_note(self) -> None:
         try:
-            note = UnfinishedNote.of(self.spec.metadata).to_json(name_of(self.path))
+            note = UnfinishedNote.of(self.spec.metadata).to_json(as_text(self.path.name))
             self._write(self.partial / PARTIAL_NOTE, note)
         except OSError:
             self.discard()  # without its note the folder would stop the next run

@@ -122,7 +122,7 @@ class VendorSlide(FileSlide):
         self, block: Region, region: Region, level: int, background: Callable[[], Colour]
     ) -> VendorPixels:
         """Read a block that is the whole of a region inside the level."""
-        rgba = self._read_block(block, level)
+        rgba = self._read_rgba(block, level)
         return VendorPixels(
             width=region.width,
             height=region.height,
@@ -131,7 +131,7 @@ class VendorSlide(FileSlide):
             background=None if block == region and is_opaque(rgba) else background(),
         )
 
-    def _read_block(self, block: Region, level: int) -> Pixels:
+    def _read_rgba(self, block: Region, level: int) -> Pixels:
         try:
             return self._read_with(self._current(), block, level)
         except openslide.OpenSlideError:
