@@ -10,6 +10,7 @@ from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg import JpegError, check_jpeg
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._jpeg_segments import (
+    EOI,
     NO_HEADER,
     NO_QUANTISATION,
     SOI,
@@ -17,6 +18,7 @@ from slidetile.slides.tiff._jpeg_segments import (
     Header,
     Markers,
     following,
+    markers_of_scan,
     parse_header,
     shared_tables,
 )
@@ -43,8 +45,11 @@ class _Known:
 
     frame: Frame
 
-    restarts: int | None
-    """How many restart markers the scan holds; None where it is not the only one."""
+    size: tuple[int, int] | None
+    """(width, height) of tiles that can be copied; None if they cannot."""
+
+    markers: bytes | None
+    """The second bytes of the scan's markers; None where it is not the only scan."""
 
 
 class JpegTiles:
@@ -71,13 +76,17 @@ class JpegTiles:
 
         It is damaged if it lacks its start, frame, scan, quantisation tables or end. A tile without
         its end marker was cut short: some decoders then silently fill it with grey, others refuse
-        it. The scan data are not decoded.
+        it. The scan data are not looked at where they are all that follows: that is for the
+        decoder.
         """
         stop = len(data) if stop is None else stop
         known = self._look_up(data, start, stop)
         if isinstance(known, Damaged):
             return known
-        return _assemble(known, data, start, stop, Markers(data, start, stop))[0]
+        begin = start + len(known.header)
+        if known.markers and data.endswith(EOI, begin, stop):
+            return b"".join((known.prefix, memoryview(data)[begin:stop]))
+        return _pick(known, data, begin, stop, Markers(data, start, stop))
 
     def native(
         self,
@@ -109,20 +118,15 @@ class JpegTiles:
         known = self._look_up(data, start, stop)
         if isinstance(known, Damaged):
             return known
-        frame = known.frame
-        if (frame.marker, frame.bits, frame.width, frame.height) != (_BASELINE, 8, *size) or (
-            frame.components != 3
-        ):
-            raise NotNativeError(_explain(frame, size))
+        if known.size != size:
+            raise NotNativeError(_explain(known.frame, size))
+        begin = start + len(known.header)
         markers = Markers(data, start, stop) if markers is None else markers
-        stream, is_plain = _assemble(known, data, start, stop, markers)
-        if is_plain or isinstance(stream, Damaged):
-            return stream
-        try:
-            check_jpeg(stream)
-        except JpegError as error:
-            return Damaged(error.reason)
-        return stream
+        end = markers.plain_end(begin, stop, known.markers) if known.markers else 0
+        if end and (end == stop or _is_padding(data[end:stop])):
+            return b"".join((known.prefix, memoryview(data)[begin:end]))
+        stream = _pick(known, data, begin, stop, markers)
+        return stream if isinstance(stream, Damaged) else _decoded(stream)
 
     def _look_up(self, data: bytes, start: int, stop: int) -> _Known | Damaged:
         known = self._known
@@ -138,11 +142,13 @@ class JpegTiles:
         colours = self._colour_marker(header, header.frame)
         if isinstance(colours, Damaged):
             return colours
+        frame = header.frame
         self._known = known = _Known(
-            data[start : header.end],
-            SOI + colours + self._tables.kept + header.kept,
-            header.frame,
-            self._restarts(header, header.frame),
+            header=data[start : header.end],
+            prefix=SOI + colours + self._tables.kept + header.kept,
+            frame=frame,
+            size=(frame.width, frame.height) if _is_native(frame) else None,
+            markers=self._markers(header, frame),
         )
         return known
 
@@ -165,28 +171,26 @@ class JpegTiles:
             return _ADOBE + bytes([self._photometric == _YCBCR])
         return b""
 
-    def _restarts(self, header: Header, frame: Frame) -> int | None:
-        if header.scanned != frame.components or not frame.units:
+    def _markers(self, header: Header, frame: Frame) -> bytes | None:
+        if header.scanned != frame.components or not frame.is_sequential:
             return None
         interval = self._tables.interval if header.interval is None else header.interval
-        return (frame.units - 1) // interval if interval else 0
+        return markers_of_scan(frame.units, interval or 0)
 
 
-def _assemble(
-    known: _Known, data: bytes, start: int, stop: int, markers: Markers
-) -> tuple[bytes | Damaged, bool]:
-    """Return a tile's stream, and whether nothing gives cause to decode it."""
-    begin = start + len(known.header)
-    scan = markers.scan(begin, stop, known.restarts)
-    if isinstance(scan, Damaged):
-        return scan, False
-    if scan.end:
-        is_plain = scan.is_plain and (scan.end == stop or _is_padding(data[scan.end : stop]))
-        return b"".join((known.prefix, memoryview(data)[begin : scan.end])), is_plain
+def _is_native(frame: Frame) -> bool:
+    return (frame.marker, frame.bits, frame.components) == (_BASELINE, 8, 3)
+
+
+def _pick(known: _Known, data: bytes, begin: int, stop: int, markers: Markers) -> bytes | Damaged:
+    """Return a stream of what decoding needs of a tile whose scan data begin at a byte."""
+    end = markers.end(begin, stop)
+    if isinstance(end, Damaged):
+        return end
+    if end:
+        return b"".join((known.prefix, memoryview(data)[begin:end]))
     rest = following(data, begin, stop)
-    if isinstance(rest, Damaged):
-        return rest, False
-    return b"".join((known.prefix, *rest)), False
+    return rest if isinstance(rest, Damaged) else b"".join((known.prefix, *rest))
 
 
 def _is_padding(data: bytes) -> bool:
@@ -195,6 +199,15 @@ def _is_padding(data: bytes) -> bool:
     Anything else may be the rest of a scan in which damage looks like an end marker.
     """
     return not data.strip(b"\x00\xff")
+
+
+def _decoded(stream: bytes) -> bytes | Damaged:
+    """Return a stream if it decodes without a warning."""
+    try:
+        check_jpeg(stream)
+    except JpegError as error:
+        return Damaged(error.reason)
+    return stream
 
 
 def _explain(frame: Frame, size: tuple[int, int]) -> str:

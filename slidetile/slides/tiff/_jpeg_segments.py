@@ -5,10 +5,8 @@ Nothing is decoded. All of it is linear in the bytes given.
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile.raster.jpeg import MOST_SCANS
 from slidetile.slides.native import Damaged
@@ -20,10 +18,12 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {_DHT, 0xC8, _DAC}
 _TABLES = frozenset((_DQT, _DHT, _DAC, _DRI))
 _LEFT_OUT = frozenset((*range(_APP0, _APP0 + 16), _COM, _DNL))
 _RESTARTS = range(0xD0, 0xD8)
+_RESTARTS_IN_ORDER = bytes(_RESTARTS)
 _WITHOUT_LENGTH = frozenset((*_RESTARTS, 0x01))
 _FILL = 0xFF
 
-_SLAB_BYTES = 1 << 18
+_MOST_RESTARTS = 1 << 18
+"""One for each unit of the largest tile that can be copied."""
 
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12
 """Lengths below which libjpeg takes no notice of the two markers of colour."""
@@ -60,6 +60,11 @@ class Frame:
     def components(self) -> int:
         """The number of components."""
         return len(self.sampling)
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether one scan can hold all of it: it is not progressive, and Huffman-coded."""
+        return self.marker in (0xC0, 0xC1)
 
     @property
     def units(self) -> int:
@@ -209,76 +214,78 @@ class Markers:
 
     def __init__(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
         view = np.frombuffer(data, np.uint8)[start:stop]
-        at = _places_of_ff(view[:-1])
-        codes = view[at + 1]
-        is_marker = codes != 0
-        self.places: list[int] = (at[is_marker] + start).tolist()
-        """Where each marker begins."""
-        self.codes: list[int] = codes[is_marker].tolist()
-        """Its second byte."""
+        is_marker = np.equal(view[:-1], 0xFF)
+        np.logical_and(is_marker, np.not_equal(view[1:], 0), out=is_marker)
+        at = np.flatnonzero(is_marker)
+        self._places: list[int] = (at + start).tolist()
+        self._codes: bytes = view[at + 1].tobytes()
         eights = view[: len(view) // 8 * 8].view(np.uint64)
-        self.zeros: list[int] = (8 * np.flatnonzero(eights == 0) + start).tolist()
-        """Where 8 zeros begin, one in every 8 bytes: any 15 zeros in a row are among them."""
+        self._zeros: list[int] = (8 * np.flatnonzero(eights == 0) + start).tolist()
 
-    def scan(self, begin: int, stop: int, restarts: int | None) -> "Scan | Damaged":
-        """Return the scan data that begin at a byte and belong to the only scan of a stream.
+    def plain_end(self, begin: int, stop: int, expected: bytes) -> int:
+        """Return where scan data end, if nothing in them gives cause to decode them; else 0.
+
+        Their markers are those expected, in order, and no 15 zeros follow each other.
+
+        Parameters
+        ----------
+        begin, stop
+            Where the scan data begin, and where the bytes of the stream end.
+        expected
+            The second bytes of their markers, that of the end marker included.
+        """
+        first = bisect_left(self._places, begin)
+        if not self._codes.startswith(expected, first):
+            return 0
+        place = self._places[first + len(expected) - 1]
+        if place + 2 > stop or (self._zeros and self._has_zeros(begin, place)):
+            return 0
+        return place + 2
+
+    def end(self, begin: int, stop: int) -> int | Damaged:
+        """Return where scan data end, behind their end marker; 0 if other segments come first.
 
         Parameters
         ----------
         begin, stop
             Where they begin, and where the bytes of the stream end.
-        restarts
-            How many restart markers they hold; None where that is not known.
         """
-        seen, is_plain = 0, restarts is not None
-        for number in range(bisect_left(self.places, begin), len(self.places)):
-            place, code = self.places[number], self.codes[number]
+        for number in range(bisect_left(self._places, begin), len(self._places)):
+            place, code = self._places[number], self._codes[number]
             if place + 2 > stop:
                 break
             if code == _EOI:
-                is_plain &= seen == restarts and not self._has_zeros(begin, place)
-                return Scan(end=place + 2, is_plain=is_plain)
-            if code in _RESTARTS:
-                is_plain &= code & 7 == seen & 7
-                seen += 1
-            elif code == _FILL:
-                is_plain = False
-            else:
-                return Scan(end=0, is_plain=False)
+                return place + 2
+            if code not in _RESTARTS and code != _FILL:
+                return 0
         return NO_END
 
     def _has_zeros(self, begin: int, end: int) -> bool:
-        number = bisect_left(self.zeros, begin)
-        return number < len(self.zeros) and self.zeros[number] + 8 <= end
+        """Return whether 8 zeros begin at a multiple of 8: of 15 zeros in a row, some always do."""
+        number = bisect_left(self._zeros, begin)
+        return number < len(self._zeros) and self._zeros[number] + 8 <= end
 
 
-def _places_of_ff(view: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return where bytes are 0xFF.
+def markers_of_scan(units: int, interval: int) -> bytes | None:
+    """Return the second bytes of the markers of a scan, in order, that of its end included.
 
-    Few are, so eight at a time are looked at first; and slab by slab, in memory that stays in the
-    processor's cache.
+    Parameters
+    ----------
+    units
+        The units (MCUs) of the scan.
+    interval
+        Units between restart markers; 0 for none.
+
+    Returns
+    -------
+    bytes or None
+        None where there are more than any tile has that can be copied.
     """
-    is_ff = np.empty(_SLAB_BYTES, np.bool_)
-    found = []
-    for start in range(0, len(view), _SLAB_BYTES):
-        slab = view[start : start + _SLAB_BYTES]
-        is_ff[len(slab) :] = False
-        np.equal(slab, 0xFF, out=is_ff[: len(slab)])
-        eights = np.flatnonzero(is_ff.view(np.uint64) != 0)  # of bools, which is faster
-        rows, columns = np.nonzero(is_ff.reshape(-1, 8)[eights])
-        found.append(eights[rows] * 8 + columns + start)
-    return np.concatenate(found) if found else np.empty(0, np.intp)
-
-
-class Scan(NamedTuple):
-    """The scan data of a stream; one is made for each tile that is copied."""
-
-    end: int
-    """Behind the end marker; 0 where other segments come before it."""
-
-    is_plain: bool
-    """Whether their restart markers are those expected, in order, and no 15 zeros follow each
-    other: nothing gives cause to decode them."""
+    restarts = (units - 1) // interval if interval else 0
+    if not units or restarts > _MOST_RESTARTS:
+        return None
+    rounds = restarts // len(_RESTARTS) + 1
+    return (_RESTARTS_IN_ORDER * rounds)[:restarts] + EOI[1:]
 
 
 def following(data: bytes, begin: int, stop: int) -> list[bytes] | Damaged:
