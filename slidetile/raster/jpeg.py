@@ -15,9 +15,13 @@ MOST_SCANS = 100
 baseline stream, so that a few bytes could cost minutes; libjpeg-turbo's own fuzzers stop at 500."""
 
 _START_OF_SCAN = b"\xff\xda"
+_END = b"\xff\xd9"
 _SAMPLES = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 _ODD_SUBSAMPLING = "subsampling"
 """Of TurboJPEG's message about streams that it does not decode, though libjpeg does."""
+
+_NO_SCAN_DATA = "premature end of data segment"
+"""Of libjpeg's warning where an end marker follows the header."""
 
 
 class JpegError(ValueError):
@@ -89,6 +93,26 @@ def check_jpeg(stream: bytes) -> None:
         if not stream or _ODD_SUBSAMPLING not in str(error):
             raise JpegError(_said(error)) from error
         _decode_odd(stream)
+
+
+def check_jpeg_header(header: bytes) -> None:
+    """Check that a decoder takes what stands before a stream's scan data, its tables and all.
+
+    Raises
+    ------
+    JpegError
+        The decoder has an error or a warning before it comes to the scan data.
+    """
+    import simplejpeg
+
+    stream = header + _END
+    try:
+        simplejpeg.decode_jpeg(stream, "GRAY", min_height=1, min_width=1, min_factor=8)
+    except ValueError as error:
+        if _ODD_SUBSAMPLING in str(error):
+            _decode_odd(stream)
+        elif _NO_SCAN_DATA not in str(error):
+            raise JpegError(_said(error)) from error
 
 
 def check_scans(stream: bytes) -> None:

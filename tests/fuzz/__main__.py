@@ -11,6 +11,7 @@ import contextlib
 import os
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ BATCH = 250
 
 SILENT_SECONDS = 30
 """A process that says nothing for so long waits for something: it is killed."""
+
+_CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 
 
 @dataclass
@@ -130,7 +133,7 @@ def _judged(
                     number += 1
         if number < stop:
             _keep(own, keep, f"{kind}-{number}")
-            yield number, _death(process.returncode, doing)
+            yield number, _death(process.returncode, doing, own)
             number += 1
     shutil.rmtree(own, ignore_errors=True)
 
@@ -152,12 +155,31 @@ def _lines(process: "subprocess.Popen[bytes]") -> Iterator[tuple[str, str]]:
     process.kill()
 
 
-def _death(code: int, doing: str) -> str:
-    """Say how a process died; a library that dies as the oracle is no finding of ours."""
+def _death(code: int, doing: str, own: Path) -> str:
+    """Say how a process died; a library that dies as the oracle is no finding of ours.
+
+    Neither is one that dies of a slide in a batch, where that is a row.
+    """
     if doing == "oracle":
         return "oracle died"
+    if -code in _CRASHES and _is_a_row(own):
+        return "library died, a row in a batch"
     reasons = {-9: f"nothing heard for {SILENT_SECONDS} s", -27: "more than 10 s of a core"}
     return f"FINDING {reasons.get(code, f'died with {code}')}{f', {doing}' if doing else ''}"
+
+
+def _is_a_row(own: Path) -> bool:
+    """Return whether a slide ends as a failed slide of a batch, and the batch goes on."""
+    slides = [path for path in own.glob("mutant.*") if path.is_file()]
+    command = [sys.executable, "-m", "slidetile", "batch", *slides, "-o", own / "batch"]
+    done = subprocess.run(list(map(str, command)), check=False, capture_output=True)
+    summary = own / "batch" / "summary.csv"
+    return (
+        bool(slides)
+        and done.returncode == 1
+        and summary.exists()
+        and "ProcessDiedError" in summary.read_text()
+    )
 
 
 def _keep(own: Path, keep: Path | None, name: str) -> None:

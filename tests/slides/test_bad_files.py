@@ -405,6 +405,37 @@ def test_a_broken_jpeg_names_its_place(shared_slides):
         assert slide.native_tiles(0).fetch([(0, 0)]).streams() == [Damaged("a marker out of place")]
 
 
+@pytest.mark.parametrize("reader", ["tiff", "openslide"])
+def test_an_uncompressed_tile_of_few_bytes_is_damaged(tmp_path, reader):
+    path = tmp_path / "slide.tiff"
+    tifffile.imwrite(path, pattern(20, 30), photometric="rgb", tile=(64, 64), metadata=None)
+    retag(path, 325, 20 * 30 * 3 + 5)
+    with (
+        open_slide(path, reader=reader) as slide,
+        pytest.raises(SlideReadError, match=r"(does|do) not decode"),
+    ):
+        slide.read_region(slide.bounds)
+    retag(path, 325, 20 * 30 * 3)  # a tile cut at the image's edges
+    if reader == "tiff":
+        with open_slide(path, reader=reader) as slide:
+            assert slide.read_region(slide.bounds).shape == (20, 30, 3)
+
+
+def test_a_property_whose_name_is_no_text_is_left_out(tmp_path):
+    path = tmp_path / "slide.tif"
+    description = "Objective Power=20;Background Color=FFFFFF;Overlaps X=0 0;File=A"
+    options = {"tile": (64, 64), "compression": "jpeg", "metadata": None}
+    tifffile.imwrite(
+        path, pattern(200, 200), photometric="rgb", description=description,
+        software="MedScan v1", **options,
+    )  # fmt: skip
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"Overlaps X", b"Overlap\xce X"))
+    with open_slide(path, reader="openslide") as slide:
+        assert slide.vendor == "trestle"
+        assert slide.objective_power == 20
+
+
 def test_a_deflate_bomb_stays_within_its_tile(tmp_path):
     path = tmp_path / "bomb.tiff"
     bomb = imagecodecs.zlib_encode(bytes(200 << 20), level=9)

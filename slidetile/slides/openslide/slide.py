@@ -71,7 +71,7 @@ class VendorSlide(FileSlide):
         self._lock = threading.Lock()
         self._handle = _open(path)
         self._process = os.getpid()
-        properties = dict(self._handle.properties)
+        properties = _properties(self._handle)
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
         self.objective_power = _number(properties.get("openslide.objective-power"))
@@ -215,6 +215,15 @@ def _open(path: Path) -> openslide.OpenSlide:
             f"{path.name} cannot be opened: OpenSlide says “{one_line(error)}”."
         ) from error
     return handle
+
+
+def _properties(handle: openslide.OpenSlide) -> dict[str, str]:
+    """Return the properties whose names are text; a damaged one is listed, but has no value."""
+    found = {}
+    for name in handle.properties:
+        with contextlib.suppress(KeyError):
+            found[name] = handle.properties[name]
+    return found
 
 
 def pixels_of(image: Image.Image) -> Pixels:

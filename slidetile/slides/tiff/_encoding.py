@@ -141,9 +141,14 @@ class Encoding:
         return self.compression in _JPEG2000
 
     @property
+    def is_uncompressed(self) -> bool:
+        """Whether a block has as many bytes as samples."""
+        return self.compression == 1
+
+    @property
     def is_raw(self) -> bool:
         """Whether rows of pixels lie in the file as they are, so that any of them can be read."""
-        return self.compression == 1 and self.predictor == 1 and not self.planar
+        return self.is_uncompressed and self.predictor == 1 and not self.planar
 
     @property
     def is_inverted(self) -> bool:

@@ -4,10 +4,11 @@ A TIFF keeps the tables that its JPEG tiles share in tag 347, and states in tag 
 hold RGB or YCbCr. A tile taken out of the file needs both before its data.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from slidetile.errors import NotNativeError
-from slidetile.raster.jpeg import JpegError, check_jpeg
+from slidetile.raster.jpeg import JpegError, check_jpeg, check_jpeg_header
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._jpeg_segments import (
     EOI,
@@ -51,6 +52,11 @@ class _Known:
     markers: bytes | None
     """The second bytes of the scan's markers; None where it is not the only scan."""
 
+    @property
+    def proven(self) -> bytes | Damaged:
+        """The prefix, if a decoder would go on to the scan data."""
+        return _checked(self.prefix, check_jpeg_header)
+
 
 class JpegTiles:
     """The JPEG tiles of one level, made to stand alone.
@@ -70,6 +76,7 @@ class JpegTiles:
         self._tables = shared_tables(tables) if tables else Header()
         self._photometric = photometric
         self._known: _Known | None = None
+        self._proven: _Known | None = None
 
     def standalone(self, data: bytes, start: int = 0, stop: int | None = None) -> bytes | Damaged:
         """Return the tile in ``data[start:stop]`` as a stream that any decoder reads.
@@ -98,7 +105,8 @@ class JpegTiles:
     ) -> bytes | Damaged:
         """Return `standalone` of a tile that can be copied: baseline, of ``size``, 3 components.
 
-        A tile whose scan gives cause to is decoded, and is damaged if the decoder has a warning.
+        It is damaged if the decoder has a warning about its header, or about its scan where that
+        gives cause to decode it.
 
         Parameters
         ----------
@@ -120,13 +128,16 @@ class JpegTiles:
             return known
         if known.size != size:
             raise NotNativeError(_explain(known.frame, size))
+        if known is not self._proven and isinstance(known.proven, Damaged):
+            return known.proven
+        self._proven = known
         begin = start + len(known.header)
         markers = Markers(data, start, stop) if markers is None else markers
         end = markers.plain_end(begin, stop, known.markers) if known.markers else 0
         if end and (end == stop or _is_padding(data[end:stop])):
             return b"".join((known.prefix, memoryview(data)[begin:end]))
         stream = _pick(known, data, begin, stop, markers)
-        return stream if isinstance(stream, Damaged) else _decoded(stream)
+        return stream if isinstance(stream, Damaged) else _checked(stream, check_jpeg)
 
     def _look_up(self, data: bytes, start: int, stop: int) -> _Known | Damaged:
         known = self._known
@@ -201,10 +212,10 @@ def _is_padding(data: bytes) -> bool:
     return not data.strip(b"\x00\xff")
 
 
-def _decoded(stream: bytes) -> bytes | Damaged:
-    """Return a stream if it decodes without a warning."""
+def _checked(stream: bytes, check: Callable[[bytes], None]) -> bytes | Damaged:
+    """Return a stream if the decoder has no warning."""
     try:
-        check_jpeg(stream)
+        check(stream)
     except JpegError as error:
         return Damaged(error.reason)
     return stream

@@ -101,6 +101,9 @@ class TiffPixels:
         whole = grid.block_height, grid.block_width
         # The last strip is usually stored cut, an edge tile usually whole; both occur.
         sizes = [whole, cut] if grid.is_tiled else [cut, whole]
+        if grid.is_tiled and grid.encoding.is_uncompressed:
+            is_cut = extent[2] - extent[1] == cut[0] * cut[1] * grid.block_samples
+            sizes = [cut if is_cut else whole]  # fewer bytes of a whole tile are not a cut one
         failures = []
         for height, width in dict.fromkeys(sizes):
             count = height * width * grid.block_samples

@@ -85,6 +85,20 @@ def test_what_is_no_whole_jpeg_is_damaged_and_says_why(jpeg):
             assert tiles.native(data, (64, 64)) == Damaged(reason)
 
 
+def test_a_header_that_no_decoder_takes_is_damaged_in_every_tile(jpeg):
+    frame, scan = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xda")
+    for at, value in ((frame + 12, 0x10), (frame + 11, 0x71), (scan + 6, 0x33)):
+        data = jpeg[:at] + bytes([value]) + jpeg[at + 1 :]
+        tiles = JpegTiles(tables=None, photometric=6)
+        for _ in range(2):
+            damaged = tiles.native(data, (64, 64))
+            assert isinstance(damaged, Damaged), at - frame
+            with pytest.raises(JpegError) as raised:
+                check_jpeg(data)
+            assert raised.value.reason == damaged.reason
+        assert tiles.native(jpeg, (64, 64)) == jpeg
+
+
 @pytest.mark.parametrize("trailer", [bytes(7), b"\xff" * 5, b"39 bytes of a scanner's own"])
 def test_what_follows_the_end_is_left_out(jpeg, trailer):
     tiles = JpegTiles(tables=None, photometric=6)
