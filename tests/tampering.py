@@ -98,8 +98,8 @@ def repack(path, name, change, *, all_chunks=False):
     chunks = chunks_of((path / name).read_bytes(), 4)
     codec = ZstdCodec()
     for place in sorted(chunks)[: None if all_chunks else 1]:
-        decoded = codec.decode(chunks[place], (512, 512, 3)).transpose(2, 0, 1).copy()
-        change(decoded)
+        decoded = codec.decode(chunks[place], (512, 512, 3)).copy()
+        change(decoded.transpose(2, 0, 1))
         chunks[place] = codec.encode(decoded)
     (path / name).write_bytes(packed(path, name, chunks))
     reseal(path)

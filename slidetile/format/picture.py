@@ -35,11 +35,12 @@ def pack_picture(
     Encoded chunk by chunk as ``data_type``, with ``fill`` beyond the image: the picture is never
     copied whole.
     """
-    chunk = np.empty((pixels.shape[2], grid.chunk_height, grid.chunk_width), data_type)
+    planes = np.empty((pixels.shape[2], grid.chunk_height, grid.chunk_width), data_type)
+    chunk = planes.transpose(1, 2, 0)
     chunks = {}
     for place in range(grid.chunks_per_shard):
-        part = pixels[grid.chunk_within_shard(place).slices].transpose(2, 0, 1)
+        part = pixels[grid.chunk_within_shard(place).slices]
         chunk.fill(fill)
-        chunk[:, : part.shape[1], : part.shape[2]] = part
+        chunk[: part.shape[0], : part.shape[1]] = part
         chunks[place] = (PICTURE_CODEC.encode(chunk),)
     return pack_shard(chunks, grid)

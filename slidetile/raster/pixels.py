@@ -15,6 +15,22 @@ WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 
 
+def empty_pixels(shape: tuple[int, int, int], *, planar: bool) -> Pixels:
+    """Return an array [row, column, channel], whatever it holds.
+
+    Parameters
+    ----------
+    shape
+        (height, width, channels).
+    planar
+        Whether its channels lie in memory one after another; interleaved otherwise.
+    """
+    if not planar:
+        return np.empty(shape, np.uint8)
+    height, width, channels = shape
+    return np.empty((channels, height, width), np.uint8).transpose(1, 2, 0)
+
+
 def paste(canvas: Pixels, pixels: Pixels, x: int, y: int) -> None:
     """Copy ``pixels`` into ``canvas``, with their corner at column x, row y.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, StoreError
 from slidetile.format.codecs.jpeg import JpegCodec, encode_averaged, is_averaged
-from slidetile.format.halving import Accumulator, CoarserShard, Planes
+from slidetile.format.halving import Accumulator, CoarserShard
 from slidetile.format.layout import ChunkGrid, Shard, morton_key
 from slidetile.format.pyramid import halved_levels
 from slidetile.raster.pixels import Pixels
@@ -73,7 +73,9 @@ class PixelCheck:
         """
         grid = self._shape.grids[0]
         levels = halved_levels(grid, grid.chunks_for(regions))
-        accumulator = Accumulator(levels, channels=self._shape.channels, fill=self._shape.fill)
+        accumulator = Accumulator(
+            levels, channels=self._shape.channels, fill=self._shape.fill, planar=True
+        )
         shards = sorted(levels[0].shards, key=morton_key)
         halve = functools.partial(self._halve, accumulator)
         found = map_in_order(halve, shards, workers=self._workers)
@@ -83,8 +85,8 @@ class PixelCheck:
     def _halve(self, accumulator: Accumulator, shard: Shard) -> list[tuple[Place, Finding]]:
         """Halve a shard of level 0, and compare every coarser one that it completes."""
         found: list[tuple[Place, Finding]] = []
-        as_stored = functools.partial(self._compare_halved, found)
-        accumulator.add(0, shard, self._stored_planes(0, shard), as_stored)
+        compare = functools.partial(self._compare_halved, found)
+        accumulator.add(0, shard, self._stored_pixels(0, shard), compare)
         return found
 
     def _decode_shard(
@@ -159,29 +161,29 @@ class PixelCheck:
         if not isinstance(codec, JpegCodec):
             return slide.read_block(part, level=level)
         original = slide.read_region(region, level=level)  # whole: what lies outside is encoded too
-        payload = codec.encode(np.ascontiguousarray(original.transpose(2, 0, 1)))
+        payload = codec.encode(original)
         return codec.decode(payload, original.shape)[part.relative_to(region).slices]
 
     def _compare_halved(
         self, found: list[tuple[Place, Finding]], coarser: CoarserShard
-    ) -> Iterator[tuple[int, Planes]]:
+    ) -> Iterator[tuple[int, Pixels]]:
         """Yield the stored chunks of a coarser shard; those that differ become findings."""
         level, shard, grid = coarser.level, coarser.shard, coarser.grid
         frame = Region(x=0, y=0, width=grid.width, height=grid.height)
-        for place, planes in self._stored_planes(level, shard):
-            halved = coarser.pixels(grid.chunk_within_shard(place), np.empty_like(planes))
+        for place, pixels in self._stored_pixels(level, shard):
+            halved = coarser.pixels(grid.chunk_within_shard(place), np.empty_like(pixels))
             cell = grid.chunk_region(*grid.chunk_cell(shard, place))
             part = cell.intersection(frame)
             assert part is not None, "a wanted chunk meets its array"
-            rows, columns = part.relative_to(cell).slices
-            if not np.array_equal(planes[:, rows, columns], halved[:, rows, columns]):
+            inside = part.relative_to(cell).slices
+            if not np.array_equal(pixels[inside], halved[inside]):
                 what = f"chunk {place} is not the halving of level {level - 1}"
                 finding = Finding(shard_name(level, shard), what)
                 found.append(((level, shard.row, shard.column), finding))
-            yield place, planes
+            yield place, pixels
 
-    def _stored_planes(self, level: int, shard: Shard) -> Iterator[tuple[int, Planes]]:
-        """Yield (place, [channel, row, column]) of each chunk of a shard.
+    def _stored_pixels(self, level: int, shard: Shard) -> Iterator[tuple[int, Pixels]]:
+        """Yield (place, pixels) of each chunk of a shard, as planes that may be changed.
 
         Raises
         ------
@@ -196,7 +198,7 @@ class PixelCheck:
                 pixels = self._pixels(level, stored)
             except ValueError as error:
                 raise StoreError(f"{name}: chunk {place} is damaged: {error}") from error
-            yield place, np.array(pixels.transpose(2, 0, 1), order="C")
+            yield place, np.array(pixels.transpose(2, 0, 1), order="C").transpose(1, 2, 0)
 
     def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
         grid, codec = self._shape.grids[level], self._shape.codec

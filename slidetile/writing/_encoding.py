@@ -5,14 +5,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.halving import Accumulator, CoarserShard, Planes
+from slidetile.format.halving import Accumulator, CoarserShard
 from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
+from slidetile.raster.pixels import Pixels, empty_pixels
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.slide import Level, Slide
@@ -29,6 +28,8 @@ class _Fetched(NamedTuple):
 
 class Encoding:
     """A slide's pixels, encoded chunk by chunk, with their exact halvings as coarser levels.
+
+    Every level is made of the slide's own pixels, not of what a lossy codec has made of them.
 
     Parameters
     ----------
@@ -50,8 +51,11 @@ class Encoding:
         grid = encoded_grid(slide.levels[0].size, codec)
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
-        self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
-        self._chunk_shape = slide.channels, grid.chunk_height, grid.chunk_width
+        self._accumulator = Accumulator(
+            self.levels, channels=slide.channels, fill=fill, planar=codec.is_planar
+        )
+        self._chunk_shape = grid.chunk_height, grid.chunk_width, slide.channels
+        self._is_kept: IsKept = lambda _level, _shard: False
         self._is_aligned = _fits(slide.levels[0], grid)
         self._own = threading.local()
 
@@ -63,12 +67,17 @@ class Encoding:
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards of level 0 to make, and the finished ones that coarser shards need."""
-        return halving_tasks(self.levels, is_kept)
+        tasks = halving_tasks(self.levels, is_kept, read_back=self.codec.is_lossless)
+        self._is_kept = tasks.is_kept
+        return tasks.in_order
 
     def read(self, task: Task, kept: KeptShards | None = None, /) -> _Fetched:
-        """Read the bytes of a shard's planned chunks, from the slide or the unfinished store."""
+        """Read the bytes of a shard's planned chunks, from the slide or the unfinished store.
+
+        Of a finished shard, too, a lossy codec needs the pixels that the slide has.
+        """
         (shard,) = task.shards
-        if task.is_kept:
+        if task.is_kept and self.codec.is_lossless:
             assert kept is not None, "only a continued run has finished shards"
             return _Fetched(task, payloads=kept.read_shard(task.level, shard))
         try:
@@ -78,30 +87,37 @@ class Encoding:
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Encode a shard, and every coarser shard that it completes."""
-        level, (shard,), _ = fetched.task
+        level, (shard,), is_kept = fetched.task
         made = _EncodedShards(self.codec)
+        chunks: Iterator[tuple[int, Pixels | str]]
         if fetched.payloads is not None:
             chunks = self._decoded_chunks(fetched.payloads)
         else:
-            chunks = made.encode(level, shard, self._read_chunks(shard, fetched.pixels))
+            chunks = self._read_chunks(shard, fetched.pixels)
 
-        def as_stored(coarser: CoarserShard) -> Iterator[tuple[int, Planes]]:
-            return made.encode(coarser.level, coarser.shard, coarser.chunks(self._own_chunk()))
+        def take(coarser: CoarserShard) -> Iterator[tuple[int, Pixels]]:
+            chunks = coarser.chunks(self._own_chunk())
+            is_finished = self._is_kept(coarser.level, coarser.shard)
+            return chunks if is_finished else made.encode(coarser.level, coarser.shard, chunks)
 
-        self._accumulator.add(level, shard, chunks, as_stored)
+        self._accumulator.add(
+            level, shard, _readable(chunks) if is_kept else made.encode(level, shard, chunks), take
+        )
         yield from made.shards
 
     def stored_bytes(self) -> None:
         """Return None: the size of the chunks is not known before they are encoded."""
 
-    def _decoded_chunks(self, payloads: dict[int, bytes]) -> Iterator[tuple[int, Planes]]:
+    def _decoded_chunks(self, payloads: dict[int, bytes]) -> Iterator[tuple[int, Pixels | str]]:
         """Yield the (place, pixels) of each chunk of a shard that an earlier run has stored."""
         for place, payload in payloads.items():
-            yield place, _decode(self.codec, payload, self._own_chunk())
+            chunk = self._own_chunk()
+            chunk[:] = self.codec.decode(payload, chunk.shape)
+            yield place, chunk
 
     def _read_chunks(
         self, shard: Shard, fetched: FetchedPixels | None
-    ) -> Iterator[tuple[int, Planes | str]]:
+    ) -> Iterator[tuple[int, Pixels | str]]:
         """Yield the (place, pixels) of a shard's planned chunks, or what is wrong with them."""
         grid, wanted = self.levels[0].grid, self._wanted_region(shard)
         source = fetched if self._is_aligned else _decoded(fetched)
@@ -112,22 +128,22 @@ class Encoding:
                     part = self._slide.fetch(region)
                 else:
                     part = source.crop(region.relative_to(wanted))
-                part.pixels(out=chunk.transpose(1, 2, 0))
+                part.pixels(out=chunk)
             except DamagedPixelsError as error:
                 _log.info("%s", error)  # counted by reason, and told once at the end
                 yield place, error.reason
             else:
                 yield place, chunk
 
-    def _own_chunk(self) -> Planes:
+    def _own_chunk(self) -> Pixels:
         """Return this thread's memory for a chunk's pixels, reused for every chunk.
 
         Memory that is new from the system costs a page fault for every 4 KiB, and together these
         take longer than filling it.
         """
-        chunk: Planes | None = getattr(self._own, "chunk", None)
+        chunk: Pixels | None = getattr(self._own, "chunk", None)
         if chunk is None:
-            self._own.chunk = chunk = np.empty(self._chunk_shape, np.uint8)
+            self._own.chunk = chunk = empty_pixels(self._chunk_shape, planar=self.codec.is_planar)
         return chunk
 
     def _wanted_region(self, shard: Shard) -> Region:
@@ -150,9 +166,9 @@ class _EncodedShards:
         self._codec = codec
 
     def encode(
-        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | str]]
-    ) -> Iterator[tuple[int, Planes]]:
-        """Encode a shard's chunks, and yield each with the pixels that it decodes to.
+        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Pixels | str]]
+    ) -> Iterator[tuple[int, Pixels]]:
+        """Encode a shard's chunks, and yield each that could be read.
 
         Text instead of pixels is the reason why they could not be read.
         """
@@ -163,17 +179,14 @@ class _EncodedShards:
                 unreadable[place] = chunk
                 continue
             payloads[place] = self._codec.encode(chunk)
-            if not self._codec.is_lossless:
-                _decode(self._codec, payloads[place], chunk)
             yield place, chunk
         self.shards.append(EncodedShard(level, shard, payloads, unreadable))
 
 
-def _decode(codec: ChunkCodec, payload: bytes, chunk: Planes) -> Planes:
-    """Decode a stored chunk into ``chunk``, and return it."""
-    channels, height, width = chunk.shape
-    chunk[:] = codec.decode(payload, (height, width, channels)).transpose(2, 0, 1)
-    return chunk
+def _readable(chunks: Iterable[tuple[int, Pixels | str]]) -> Iterator[tuple[int, Pixels]]:
+    for place, chunk in chunks:
+        if not isinstance(chunk, str):
+            yield place, chunk
 
 
 def _decoded(fetched: FetchedPixels | None) -> FetchedPixels | None:

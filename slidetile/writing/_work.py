@@ -79,33 +79,67 @@ class Work(Protocol):
         ...
 
 
-def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
+class HalvingTasks(NamedTuple):
+    """What is left of a pyramid in which each level halves the finer one."""
+
+    in_order: list[Task]
+    """Along a Z curve over all levels, so that the accumulator of coarser shards stays small."""
+
+    made: frozenset[tuple[int, int, int]]
+    """(level, column, row) of the shards that are made."""
+
+    def is_kept(self, level: int, shard: Shard) -> bool:
+        """Return whether a shard is finished, and made by nothing that is done anew."""
+        return (level, shard.column, shard.row) not in self.made
+
+
+def halving_tasks(
+    levels: Sequence[PyramidLevel], is_kept: IsKept, *, read_back: bool
+) -> HalvingTasks:
     """Return the tasks that all missing shards are made from, where each level halves a finer one.
 
-    A finished shard is kept only if all shards that it was made from are finished too; and those
-    that a missing shard is made from must be read again. The tasks follow a Z curve over all
-    levels, so that the accumulator of coarser shards stays small.
+    A finished shard is kept only if all shards that it was made from are finished too.
+
+    Parameters
+    ----------
+    levels
+        All levels, finest first.
+    is_kept
+        Which shards are finished.
+    read_back
+        Whether a finished shard holds the pixels that a coarser one is made from. If not, all of
+        level 0 beneath a missing shard is among the tasks.
     """
-    tasks: list[Task] = []
-    made_below: set[tuple[int, int]] = set()
-    pending: list[Task] = []
+    made = _made(levels, is_kept)
+
+    def is_task(level: int, column: int, row: int) -> bool:
+        if not read_back:
+            above = ((n, column >> n, row >> n) for n in range(len(levels)))
+            return level == 0 and not made.isdisjoint(above)
+        if (level, column, row) in made:
+            return level == 0
+        return (level + 1, column // 2, row // 2) in made
+
+    tasks = [
+        Task(number, (shard,), is_kept=(number, shard.column, shard.row) not in made)
+        for number, level in enumerate(levels)
+        for shard in level.shards
+        if is_task(number, shard.column, shard.row)
+    ]
+    tasks.sort(key=lambda task: (morton_key(task.shards[0], task.level), task.level))
+    return HalvingTasks(tasks, made)
+
+
+def _made(levels: Sequence[PyramidLevel], is_kept: IsKept) -> frozenset[tuple[int, int, int]]:
+    """Return the (level, column, row) of the missing shards, and of all that are made from them."""
+    made: set[tuple[int, int, int]] = set()
+    below: set[tuple[int, int]] = set()
     for number, level in enumerate(levels):
-        made = {
+        here = {
             (shard.column, shard.row)
             for shard in level.shards
-            if (shard.column, shard.row) in made_below or not is_kept(number, shard)
+            if (shard.column, shard.row) in below or not is_kept(number, shard)
         }
-        tasks += [task for task in pending if _above(task.shards[0]) in made]
-        pending = [
-            Task(number, (shard,), is_kept=True)
-            for shard in level.shards
-            if (shard.column, shard.row) not in made
-        ]
-        if number == 0:
-            tasks += [Task(0, (s,)) for s in level.shards if (s.column, s.row) in made]
-        made_below = {(column // 2, row // 2) for column, row in made}
-    return sorted(tasks, key=lambda task: (morton_key(task.shards[0], task.level), task.level))
-
-
-def _above(shard: Shard) -> tuple[int, int]:
-    return shard.column // 2, shard.row // 2
+        made.update((number, *cell) for cell in here)
+        below = {(column // 2, row // 2) for column, row in here}
+    return frozenset(made)

@@ -106,13 +106,13 @@ def test_each_level_is_the_exact_halving_of_what_is_stored_below(tmp_path, codec
         below = level
 
 
-def test_a_jpeg_level_is_made_from_the_level_below_as_it_is_stored(tmp_path):
+def test_a_jpeg_level_is_made_from_the_pixels_of_the_slide(tmp_path):
     codec = st.JpegCodec(quality=60)
     with st.open_slide(SAMPLE) as slide:
         store = st.write_tiles(slide, plan_of(slide, 512), tmp_path / "s.zarr", codec=codec)
         area = st.Region(x=1024, y=0, width=1024, height=1024)
-        halved = mean_of_quads(store.read_region(area))
-        again = codec.decode(codec.encode(halved.transpose(2, 0, 1)), halved.shape)
+        halved = mean_of_quads(slide.read_region(area))
+        again = codec.decode(codec.encode(halved), halved.shape)
         assert np.array_equal(store.read_region(area, level=1), again)
 
 

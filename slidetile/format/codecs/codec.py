@@ -1,19 +1,13 @@
 """What a codec is: how the pixels of a chunk become bytes, and bytes become pixels again.
 
-A codec knows one chunk at a time, as a planar array [channel, row, column]: the axis order of the
-store. Zarr knows it by its list of Zarr v3 codecs.
+A codec knows one chunk at a time, as an array [row, column, channel]. Zarr knows it by its list of
+Zarr v3 codecs.
 """
 
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from slidetile.choices import CodecName
 from slidetile.raster.pixels import Pixels
-
-ChunkPixels = NDArray[np.uint8]
-"""The pixels of a chunk as [channel, row, column]."""
 
 Parts = tuple[bytes, ...]
 """Consecutive bytes, not joined, since every join copies them."""
@@ -37,6 +31,14 @@ class ChunkCodec(Protocol):
         ...
 
     @property
+    def is_planar(self) -> bool:
+        """Whether planes are encoded without a copy, or else interleaved pixels.
+
+        Planes lie in memory one after another, as they do in the store.
+        """
+        ...
+
+    @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
         """The Zarr v3 codecs of a chunk, in the order of encoding."""
         ...
@@ -46,8 +48,11 @@ class ChunkCodec(Protocol):
         """The parameters that shape the encoded bytes, for a store's attributes."""
         ...
 
-    def encode(self, pixels: ChunkPixels) -> bytes:
-        """Return a chunk's payload: its bytes without the checksum that `seal` may add."""
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return a chunk's payload: its bytes without the checksum that `seal` may add.
+
+        ``pixels`` are uint8 [row, column, channel], with any strides.
+        """
         ...
 
     def seal(self, payload: bytes, checksum: int) -> Parts:

@@ -8,7 +8,7 @@ import numpy as np
 
 from slidetile.choices import JPEG_QUALITY, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.format.checksum import crc32c
-from slidetile.format.codecs.codec import ChunkPixels, Parts
+from slidetile.format.codecs.codec import Parts
 from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
 
@@ -47,6 +47,7 @@ class _JpegChunks:
     __slots__ = ()
 
     is_lossless = False
+    is_planar = False
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
@@ -104,11 +105,11 @@ class JpegCodec(_JpegChunks):
         """The quality."""
         return {"quality": self.quality}
 
-    def encode(self, pixels: ChunkPixels) -> bytes:
+    def encode(self, pixels: Pixels) -> bytes:
         """Encode with chroma at full resolution, since stains differ mostly by colour."""
         import imagecodecs
 
-        interleaved = np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        interleaved = np.ascontiguousarray(pixels)
         if interleaved.shape[2] == 1:
             return bytes(imagecodecs.jpeg8_encode(interleaved[..., 0], level=self.quality))
         return bytes(imagecodecs.jpeg8_encode(interleaved, level=self.quality, subsampling="444"))
@@ -136,6 +137,6 @@ class NativeCodec(_JpegChunks):
         """How tiles were checked, unless it was the usual way: the scanner has chosen the rest."""
         return {} if self.check_by == NATIVE_CHECK else {"check": self.check_by}
 
-    def encode(self, pixels: ChunkPixels) -> bytes:
+    def encode(self, pixels: Pixels) -> bytes:
         """Refuse: what is copied is never encoded."""
         raise TypeError(f"A native chunk is copied, not encoded; got {pixels.shape} pixels.")

@@ -6,9 +6,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.choices import CodecName
-from slidetile.format.codecs.codec import ChunkPixels, Parts
+from slidetile.format.codecs.codec import Parts
 from slidetile.raster.pixels import Pixels
 
 
@@ -21,6 +22,7 @@ class _PlanarChunks(ABC):
     __slots__ = ()
 
     is_lossless = True
+    is_planar = True
 
     def seal(self, payload: bytes, _checksum: int) -> Parts:
         """Return the payload unchanged."""
@@ -59,9 +61,9 @@ class RawCodec(_PlanarChunks):
         """None."""
         return {}
 
-    def encode(self, pixels: ChunkPixels) -> bytes:
+    def encode(self, pixels: Pixels) -> bytes:
         """Return the planes one after another."""
-        return pixels.tobytes()
+        return pixels.transpose(2, 0, 1).tobytes()
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], _scratch: Pixels | None = None
@@ -104,9 +106,9 @@ class ZstdCodec(_PlanarChunks):
         """The compression level."""
         return {"level": self.compression_level}
 
-    def encode(self, pixels: ChunkPixels) -> bytes:
+    def encode(self, pixels: Pixels) -> bytes:
         """Compress the planes; the frame ends with the checksum of its content."""
-        return bytes(_zstd(self.compression_level).encode(np.ascontiguousarray(pixels)))
+        return bytes(_zstd(self.compression_level).encode(_planes(pixels)))
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
@@ -120,6 +122,10 @@ class ZstdCodec(_PlanarChunks):
         except (imagecodecs.ZstdError, RuntimeError) as error:
             raise ValueError(f"it is not a valid Zstandard frame: {error}") from error
         return _interleaved(planes, shape)
+
+
+def _planes(pixels: Pixels) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> Pixels:
