@@ -7,6 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.raster.jpeg import MOST_SCANS
 from slidetile.slides.native import Damaged
@@ -21,6 +22,8 @@ _RESTARTS = range(0xD0, 0xD8)
 _RESTARTS_IN_ORDER = bytes(_RESTARTS)
 _WITHOUT_LENGTH = frozenset((*_RESTARTS, 0x01))
 _FILL = 0xFF
+
+_SLAB_BYTES = 1 << 18
 
 _MOST_RESTARTS = 1 << 18
 """One for each unit of the largest tile that can be copied."""
@@ -214,9 +217,7 @@ class Markers:
 
     def __init__(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
         view = np.frombuffer(data, np.uint8)[start:stop]
-        is_marker = np.equal(view[:-1], 0xFF)
-        np.logical_and(is_marker, np.not_equal(view[1:], 0), out=is_marker)
-        at = np.flatnonzero(is_marker)
+        at = _marker_places(view)
         self._places: list[int] = (at + start).tolist()
         self._codes: bytes = view[at + 1].tobytes()
         eights = view[: len(view) // 8 * 8].view(np.uint64)
@@ -264,6 +265,20 @@ class Markers:
         """Return whether 8 zeros begin at a multiple of 8: of 15 zeros in a row, some always do."""
         number = bisect_left(self._zeros, begin)
         return number < len(self._zeros) and self._zeros[number] + 8 <= end
+
+
+def _marker_places(view: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return where a byte 0xFF is followed by another than zero.
+
+    Slab by slab, in memory that stays in the processor's cache.
+    """
+    found = [np.empty(0, np.intp)]
+    for start in range(0, len(view) - 1, _SLAB_BYTES):
+        slab = view[start : start + _SLAB_BYTES + 1]
+        is_marker = np.equal(slab[:-1], 0xFF)
+        np.logical_and(is_marker, np.not_equal(slab[1:], 0), out=is_marker)
+        found.append(np.flatnonzero(is_marker) + start)
+    return np.concatenate(found)
 
 
 def markers_of_scan(units: int, interval: int) -> bytes | None:
