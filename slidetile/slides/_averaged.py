@@ -12,7 +12,7 @@ from slidetile.slides._view import fetch_block
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.slide import Slide
 
-STRIP_BYTES = 8 << 20
+STRIP_BYTES = 2 << 20
 """Bytes of source pixels that are decoded at a time, roughly."""
 
 WIDEST_STRIP_PX = 5120

@@ -11,7 +11,7 @@ import numpy as np
 
 from slidetile.choices import TISSUE_MPP, UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample

@@ -9,7 +9,7 @@ import tifffile
 from pictures import pattern
 
 from slidetile.errors import DamagedPixelsError
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.frame import Frame, read_frame

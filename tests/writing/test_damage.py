@@ -13,7 +13,7 @@ from pictures import pattern
 import slidetile as st
 from slidetile.errors import DamagedPixelsError, StoreMismatchError
 from slidetile.format.codecs.jpeg import NativeCodec, is_averaged
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 
 SIDE, TILE = 1024, 128
 COARSE = 4
