@@ -4,7 +4,6 @@ Knows slides, stores and results. Does not know tiles. Longer than 300 lines, be
 holds, how it comes about in any process, and the call for all of them stand together.
 """
 
-import contextlib
 import logging
 import math
 import os
@@ -19,9 +18,9 @@ from typing import Literal, NamedTuple
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
-from slidetile.errors import StoreError, explain
+from slidetile.errors import explain
 from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
+from slidetile.recipe import Recipe, changed_since, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
@@ -29,7 +28,7 @@ from slidetile.runtime.processes import ProcessDiedError, in_processes
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
-from slidetile.writing.partial import check_place, tidy_up
+from slidetile.writing.partial import check_place
 
 _log = logging.getLogger(__name__)
 
@@ -142,7 +141,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error. One with unreadable tiles is tried again where its slide's file has
-        changed since.
+        changed since; one that has lost files is a slide that failed, until ``options`` have it
+        overwritten.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
     on_progress
@@ -251,15 +251,13 @@ class _Job(NamedTuple):
         return self.run(lambda _, progress: report(progress))
 
     def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
-        done = self._done_before()
-        plans: list[TilePlan] = []
-        # A store of 0 tiles is false.
-        store = self._tiled(on_progress, plans.append) if done is None else done
+        plans: list[TilePlan] = []  # none where the store was made before
+        store = self._tiled(on_progress, plans.append)
         unreadable = store.unreadable
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
-            status=status if done is None else "already done",
+            status=status if plans else "already done",
             store=str(self.store),
             codec=store.codec,
             tiles=len(store),
@@ -303,19 +301,6 @@ class _Job(NamedTuple):
             reason=reason,
             seconds=round(seconds, 2),
         )
-
-    def _done_before(self) -> TileStore | None:
-        """Return the finished store of the same slide and recipe, or None if there is no store.
-
-        Raises
-        ------
-        StoreExistsError
-            The store is of another slide or of other settings.
-        """
-        slide, store = self.here / self.slide, self.here / self.store
-        with contextlib.suppress(StoreError):  # another run writes it: that is said below
-            tidy_up(store)
-        return done_before(slide, store, self.recipe, options=self._options)
 
     @property
     def _options(self) -> WriteOptions:
