@@ -199,6 +199,7 @@ class _Run:
                 table, damage = self._table(writer)
                 self._source.check()
                 self._slide.replaced.tell(self._slide.name)
+                self._work.tell()
                 writer.finish(table, damage)
             except (NotNativeError, DamagedPixelsError):
                 # Of nothing readable there is nothing to keep; a good copy is another slide.
