@@ -37,7 +37,9 @@ from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.show import (
     FAILED,
     OK,
+    UNPRINTED,
     UNREADABLE,
+    OutputError,
     fail,
     promise_json,
     say,
@@ -97,7 +99,8 @@ def _report(error: BaseException) -> None:
     is_expected = isinstance(error, SlidetileError | OSError | MemoryError | ForeignExitError)
     fail_if_out_of_space(error)
     if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
-        fail(explain(error), kind=type(error).__name__)
+        code = UNPRINTED if isinstance(error, OutputError) else FAILED
+        fail(explain(error), kind=type(error).__name__, code=code)
     if isinstance(error, click.UsageError):
         error.message = printable_lines(error.message)  # type: ignore[misc]
         show_error("UsageError", error.format_message())
@@ -110,7 +113,8 @@ def main(*, verbose: bool) -> None:
     """Find the tissue on whole slides and stream its tiles into Zarr stores.
 
     Exit codes: 0 success, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
-    some tiles could not be read, 130 and 143 interrupted by Ctrl-C or SIGTERM.
+    some tiles could not be read, 4 the standard output could not be written, 130 and 143
+    interrupted by Ctrl-C or SIGTERM.
     """
     logger = logging.getLogger("slidetile")
     logger.handlers = [ErrorStreamHandler()]
