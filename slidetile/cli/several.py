@@ -94,7 +94,7 @@ def _here(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Res
 def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
     calls = [functools.partial(call, path) for path in paths]
     with contextlib.closing(in_processes(calls, 1)) as ended:
-        for number, future in ended:
+        for number, future, _ in ended:
             try:
                 yield future.result()
             except ProcessDiedError as error:

@@ -9,7 +9,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from slidetile.recipe import Recipe, changed_since, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
-from slidetile.runtime.processes import ProcessDiedError, in_processes
+from slidetile.runtime.processes import Ended, ProcessDiedError, in_processes
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
@@ -292,7 +291,7 @@ class _Job(NamedTuple):
 
         return tell
 
-    def failure(self, error: BaseException, reason: str, seconds: float = 0.0) -> SlideResult:
+    def failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
         """Return the result of a slide that failed."""
         return SlideResult(
             slide=str(self.slide),
@@ -334,21 +333,21 @@ def _carry_out(
     calls = [job.run_in_child for job in jobs]
     started = in_processes(calls, processes, timeout_s=timeout_s, on_report=on_report)
     with closing(started) as finished:
-        for number, future in finished:
-            yield number, _collect(future, jobs[number])
+        for ended in finished:
+            yield ended.number, _collect(ended, jobs[ended.number])
 
 
-def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
+def _collect(ended: Ended[SlideResult], job: _Job) -> SlideResult:
     try:
-        return future.result()
+        return ended.future.result()
     except ProcessDiedError as error:
         reason = f"{error}: a decoder or a detector crashed on this slide, or memory ran out"
-        return job.failure(error, reason)
+        return job.failure(error, reason, ended.seconds)
     except (TimeoutError, ForeignExitError) as error:
-        return job.failure(error, explain(error))
+        return job.failure(error, explain(error), ended.seconds)
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
         reason = (
             f"could not be handed to another process: {explain(error)}; tile in the calling "
             "process: processes=0 (--processes 0)"
         )
-        return job.failure(error, reason)
+        return job.failure(error, reason, ended.seconds)
