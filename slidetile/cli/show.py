@@ -11,6 +11,7 @@ import click
 from slidetile.cli.plain import printable
 from slidetile.cli.quantities import counted, duration, size_bytes
 from slidetile.cli.streams import document_stream
+from slidetile.counts import how_many
 
 if TYPE_CHECKING:
     from slidetile.cohort.batch import SlideResult
@@ -119,7 +120,7 @@ def result_line(result: "SlideResult") -> str:
     details = result.reason
     if details is None:
         size = size_bytes(result.tile_bytes)
-        details = f"{counted(result.tiles)} tiles, {result.codec}, {size}"
+        details = f"{how_many(result.tiles, 'tiles')}, {result.codec}, {size}"
     # What was left out of a slide that has tiles is logged, and in the table.
     note = "" if result.tiles or result.note is None else f": {result.note}"
     return f"{result.slide}: {result.status}: {details} ({duration(result.seconds)}){note}"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from slidetile.counts import how_many
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.format.names import (
     MANIFEST,
@@ -126,7 +127,7 @@ def _other_folder(path: Path) -> str:
     stores = sorted(_first_stores(path))
     if not stores:
         return f"{what} Give the folder of one store, NAME.zarr."
-    count = "a store" if len(stores) == 1 else f"{len(stores)} stores"
+    count = how_many(len(stores), "stores")
     return f"{what} It is a folder that holds {count}: give the path of one, such as {stores[0]}."
 
 

@@ -6,6 +6,7 @@ Knows the chunks that could not be read, and the slide's blocks in them. Does no
 import logging
 import threading
 
+from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
@@ -50,7 +51,7 @@ class LostPixels:
         """Warn of the good pixels that are left out, if there are any, in one sentence."""
         good_px = self._px - self._damaged_px
         if good_px:
-            chunks = "1 chunk" if self._chunks == 1 else f"{self._chunks:,} chunks"
+            chunks = how_many(self._chunks, "chunks")
             _log.warning(
                 "%s: %s px of level 0 are damaged, and %s good px beside them are left out, too: "
                 "the codec %s stores a chunk whole or not at all, and %s could not be read whole. "
