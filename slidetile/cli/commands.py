@@ -108,8 +108,8 @@ def _report(error: BaseException) -> None:
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="slidetile")
-@click.option("-v", "--verbose", is_flag=True, help="Log every step.")
-def main(*, verbose: bool) -> None:
+@click.option("-v", "--verbose", count=True, help="Log every step; -vv tracebacks, too.")
+def main(*, verbose: int) -> None:
     """Find the tissue on whole slides and stream its tiles into Zarr stores.
 
     Exit codes: 0 success, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
@@ -118,7 +118,7 @@ def main(*, verbose: bool) -> None:
     """
     logger = logging.getLogger("slidetile")
     logger.handlers = [ErrorStreamHandler()]
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logger.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG))
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our own log says what matters
 
 

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
-from slidetile.errors import explain
+from slidetile.errors import SlidetileError, explain
 from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, changed_since, tile_slide
 from slidetile.runtime.child import report
@@ -35,6 +36,9 @@ Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 
 OnSlideProgress = Callable[[str, Progress], None]
 """Takes the path of a slide being tiled, as given, and how far it is."""
+
+_FORESEEN = (SlidetileError, OSError, MemoryError, UnfitChoiceError, SystemExit)
+"""What may become of a slide without a bug of anybody's."""
 
 _PROGRESS_S = 0.2
 """A slide's progress is told this often."""
@@ -242,7 +246,9 @@ class _Job(NamedTuple):
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  one bad slide never ends the run
-            _log.debug("%s", self.slide, exc_info=True)
+            # Where it was foreseen, the reason says all; a bug is found by its traceback.
+            level = logging.DEBUG if isinstance(error, _FORESEEN) else logging.INFO
+            _log.log(level, "%s", self.slide, exc_info=True)
             return self.failure(error, _reason(error), time.perf_counter() - begin)
 
     def run_in_child(self) -> SlideResult:
