@@ -15,6 +15,7 @@ from slidetile.cohort.summary import SUMMARY_NAME
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text
+from slidetile.store.marks import ROOT
 
 _log = logging.getLogger(__name__)
 
@@ -78,12 +79,6 @@ def nothing_found(paths: Sequence[str | os.PathLike[str]]) -> str:
     return f"no slides found in {where}{': ' if found else ''}{'; '.join(found)}{remedy}"
 
 
-def stores_in(folder: Path) -> list[Path]:
-    """Return the stores that lie in a folder, finished or damaged, by name; not those below."""
-    paths = (path for path in folder.iterdir() if path.suffix == STORE_SUFFIX)
-    return sorted(path for path in paths if path.is_dir())
-
-
 class _Search:
     """A search for slides, and what it leaves out."""
 
@@ -144,8 +139,8 @@ class _Search:
             if not self._is_new(parent):
                 folders.clear()
                 continue
-            stores = [name for name in folders if name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX))]
-            self.stores += sum(name.endswith(STORE_SUFFIX) for name in stores)
+            stores = [name for name in folders if _seems_store(f"{parent}/{name}")]
+            self.stores += sum(not name.endswith(PARTIAL_SUFFIX) for name in stores)
             inner = [Path(parent, name) for name in sorted(set(folders) - set(stores))]
             links += [path for path in inner if path.is_symlink()]
             folders[:] = [path.name for path in inner if not path.is_symlink()]
@@ -181,13 +176,19 @@ class _Search:
     def _is_to_follow(self, link: Path, top: Path) -> bool:
         """Return whether a linked folder is searched: not a store's, and not one above."""
         target = Path(os.path.realpath(link))
-        if target.name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)):
+        if _seems_store(target):
             self.stores += 1
             return False
         if target in Path(os.path.realpath(top)).parents:
             _log.warning("%s links to %s, a folder above, and is not searched.", link, target)
             return False
         return True
+
+
+def _seems_store(folder: str | Path) -> bool:
+    """Return whether a folder is a store by its name, finished or not, or by its files."""
+    name = os.fspath(folder)
+    return name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)) or os.path.isfile(f"{name}/{ROOT}")  # noqa: PTH113  never raises
 
 
 def _is_known_stranger(path: Path) -> bool:
