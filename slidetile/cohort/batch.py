@@ -270,7 +270,7 @@ class _Job(NamedTuple):
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
             note=store_note(store),
-            left_out="; ".join(str(each) for plan in plans for each in plan.left_out) or None,
+            left_out=". ".join(str(each) for plan in plans for each in plan.left_out) or None,
         )
 
     def _tiled(
