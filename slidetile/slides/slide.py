@@ -1,7 +1,7 @@
 """What a slide is: the base class of all slides."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -96,6 +96,13 @@ class Level:
         """The number of its blocks."""
         width, height = self.block_size
         return -(-self.width // width) * -(-self.height // height)
+
+    def blocks(self, region: Region) -> Iterator[Region]:
+        """Yield the blocks that meet a region, row by row; they may reach beyond it."""
+        width, height = self.block_size
+        for y in range(region.y // height * height, region.bottom, height):
+            for x in range(region.x // width * width, region.right, width):
+                yield Region(x=x, y=y, width=width, height=height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,16 +360,13 @@ class Slide(ABC):
     def _read_apart(self, region: Region, level: int, replaced: Replaced) -> Pixels:
         """Read a region block by block; those that do not decode show the background."""
         shown = blank(region.width, region.height, self.channels, self.background)
-        width, height = self.levels[level].block_size
-        for y in range(region.y // height * height, region.bottom, height):
-            for x in range(region.x // width * width, region.right, width):
-                block = Region(x=x, y=y, width=width, height=height)
-                part = block.intersection(region)
-                assert part is not None, "only blocks that meet the region are read"
-                try:
-                    shown[part.relative_to(region).slices] = self.read_block(part, level=level)
-                except DamagedPixelsError:
-                    replaced.add(level, block)
+        for block in self.levels[level].blocks(region):
+            part = block.intersection(region)
+            assert part is not None, "only blocks that meet the region are read"
+            try:
+                shown[part.relative_to(region).slices] = self.read_block(part, level=level)
+            except DamagedPixelsError:
+                replaced.add(level, block)
         return shown
 
     def _repr_html_(self) -> str:

@@ -14,6 +14,7 @@ from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.jpeg import JpegError, check_jpeg
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles
 from slidetile.slides.slide import Slide
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
@@ -54,10 +55,7 @@ class Copying:
         self._slide = slide
         self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
-            raise NotNativeError(
-                f"{slide.name}: level 0 is not made of JPEG tiles that can be copied; "
-                "use the codec zstd or jpeg."
-            )
+            raise _not_native(slide)
         first = 0 if slide.rescaling is None else slide.rescaling.level
         self.slide_levels = tuple(first + number for number, _ in self._natives)
         regions = plan.regions
@@ -155,6 +153,35 @@ class Copying:
     def stored_bytes(self) -> int:
         """Return the bytes that all planned chunks have in the slide's file."""
         return sum(sum(sizes.values()) for sizes in self._sizes)
+
+    def tell(self) -> None:
+        """Say nothing: only what is damaged is left out."""
+
+
+def _not_native(slide: Slide) -> NotNativeError:
+    """Return the error of a slide whose level 0 cannot be copied."""
+    rescaling, remedy = slide.rescaling, "use the codec zstd or jpeg"
+    if rescaling is None:
+        why = "level 0 is not made of JPEG tiles that can be copied"
+    elif rescaling.resampling is None:
+        why = f"level {rescaling.level} of the slide is not made of JPEG tiles that can be copied"
+    else:
+        why = (
+            f"at {rescaling.asked_mpp:g} µm per pixel the store is averaged from level "
+            f"{rescaling.level} of the slide, so there are no compressed tiles to copy"
+        )
+        remedy += _copied_mpps(slide.original)
+    return NotNativeError(f"{slide.name}: {why}; {remedy}.")
+
+
+def _copied_mpps(original: Slide) -> str:
+    """Return at which resolutions a slide has tiles that can be copied, as a remedy."""
+    assert original.mpp is not None, "a slide without an mpp is not brought to another"
+    mpp = sum(original.mpp) / 2
+    levels = enumerate(original.levels)
+    natives = [level for number, level in levels if original.native_tiles(number) is not None]
+    mpps = [f"{mpp * mean_downsample(level.downsample):.4g}" for level in natives]
+    return f", or ask for {' or '.join(mpps)} µm, which the slide's tiles have" if mpps else ""
 
 
 def _decoded(stream: bytes | Damaged | None) -> bytes | Damaged | None:

@@ -16,6 +16,7 @@ from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.slide import Level, Slide
+from slidetile.writing._lost import LostPixels
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Encoding:
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
         self._chunk_shape = slide.channels, grid.chunk_height, grid.chunk_width
         self._is_aligned = _fits(slide.levels[0], grid)
+        self._lost = LostPixels(slide)
         self._own = threading.local()
 
     @property
@@ -94,6 +96,10 @@ class Encoding:
     def stored_bytes(self) -> None:
         """Return None: the size of the chunks is not known before they are encoded."""
 
+    def tell(self) -> None:
+        """Warn of the good pixels that were left out beside damaged ones."""
+        self._lost.tell(self.codec.name)
+
     def _decoded_chunks(self, payloads: dict[int, bytes]) -> Iterator[tuple[int, Planes]]:
         """Yield the (place, pixels) of each chunk of a shard that an earlier run has stored."""
         for place, payload in payloads.items():
@@ -115,6 +121,7 @@ class Encoding:
                 part.pixels(out=chunk.transpose(1, 2, 0))
             except DamagedPixelsError as error:
                 _log.info("%s", error)  # counted by reason, and told once at the end
+                self._lost.add(region)
                 yield place, error.reason
             else:
                 yield place, chunk

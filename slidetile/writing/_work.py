@@ -78,6 +78,9 @@ class Work(Protocol):
         """Return the bytes of all chunks; None if they are not known beforehand."""
         ...
 
+    def tell(self) -> None:
+        """Warn, when all is written, of what this way leaves out that others would not."""
+
 
 def halving_tasks(levels: Sequence[PyramidLevel], is_kept: IsKept) -> list[Task]:
     """Return the tasks that all missing shards are made from, where each level halves a finer one.

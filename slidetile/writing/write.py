@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
@@ -199,6 +200,7 @@ class _Run:
                 table, damage = self._table(writer)
                 self._source.check()
                 self._slide.replaced.tell(self._slide.name)
+                self._work.tell()
                 writer.finish(table, damage)
             except (NotNativeError, DamagedPixelsError):
                 # Of nothing readable there is nothing to keep; a good copy is another slide.
@@ -318,7 +320,7 @@ class _Run:
         statuses = table["status"].to_pylist()
         if statuses and "ok" not in statuses:
             raise DamagedPixelsError(
-                f"{self._slide.name}: none of its {len(statuses)} tiles could be read "
+                f"{self._slide.name}: none of its {how_many(len(statuses), 'tiles')} could be read "
                 f"({', '.join(f'{reason}: {tiles}' for reason, tiles in reasons.items())}); "
                 "the file is damaged or was cut short: copy it again from its source."
             )

@@ -56,9 +56,9 @@ def test_pieces_and_cells_under_the_minimum(slide, caplog):
     }
     (message,) = caplog.messages
     assert message == (
-        "slide.svs: 2 of 3 pieces of tissue (800 µm² together) got no tile, as theirs hold less "
-        "tissue than 0.05 of a tile: a smaller --min-tissue-fraction (min_tissue_fraction) keeps "
-        "them."
+        "slide.svs: pieces of tissue that got no tile, as theirs hold less tissue than 0.05 of a "
+        "tile: 2 of 3 (800 µm² together); a smaller --min-tissue-fraction (min_tissue_fraction) "
+        "keeps them."
     )
 
 
@@ -83,7 +83,8 @@ def test_drawn_areas_are_counted_not_pieces(slide, caplog):
         "tiles with tissue": (1, None, "--min-tissue-fraction"),
         "annotated areas": (2, 3, "--min-tissue-fraction"),
     }
-    assert caplog.messages[0].startswith("slide.svs: 2 of 3 annotated areas got no tile")
+    assert caplog.messages[0].startswith("slide.svs: annotated areas that got no tile")
+    assert ": 2 of 3; a smaller" in caplog.messages[0]
 
 
 def test_an_area_around_a_kept_cell_has_a_tile(slide):

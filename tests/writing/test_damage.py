@@ -107,6 +107,30 @@ def test_damage_is_unreadable_and_recorded_with_its_reason(tmp_path, kind, codec
     }
 
 
+@pytest.mark.parametrize(
+    ("spoil", "figures"),
+    [
+        ({(0, 9): zeros}, ("16,384 px", "245,760 good px", "1 chunk ")),
+        ({(0, 9): zeros, (0, 10): cut}, ("32,768 px", "229,376 good px", "1 chunk ")),
+        ({(0, 9): zeros, (0, 63): zeros}, ("32,768 px", "491,520 good px", "2 chunks ")),
+    ],
+)
+def test_good_pixels_that_are_left_out_beside_damaged_ones_are_told(
+    tmp_path, caplog, spoil, figures
+):
+    tile(write(tmp_path / "a.tif", spoil), tmp_path / "a.zarr", codec="zstd")
+    (line,) = [record.message for record in caplog.records if "good px" in record.message]
+    assert all(figure in line for figure in figures)
+    assert "--codec native" in line
+
+
+def test_nothing_good_is_left_out_of_a_copy(tmp_path, caplog):
+    slide = write(tmp_path / "a.tif", {(0, 9): zeros})
+    tile(slide, tmp_path / "a.zarr", codec="native")
+    tile(write(tmp_path / "b.tif", {}), tmp_path / "b.zarr", codec="zstd")
+    assert "good px" not in caplog.text
+
+
 def test_the_scan_of_markers_finds_zeros_and_what_is_not_ended(tmp_path):
     slide = write(tmp_path / "a.tif", {(0, 9): zeros, (0, 23): unended, (0, 36): cut})
     store = tile(slide, tmp_path / "a.zarr", codec="native")
