@@ -14,6 +14,9 @@ MOST_REASONS = 32
 OTHERS = "other reasons"
 """What the reasons beyond so many are counted under: a damaged file may have any number."""
 
+Blocks = Mapping[int, frozenset[tuple[int, int]]]
+"""The corners of blocks of the slide, (x, y), by level."""
+
 Span = tuple[slice, slice]
 """[rows, columns] of a chunk grid."""
 
@@ -36,6 +39,9 @@ class ShardRecord:
 
     averaged: tuple[int, ...] = ()
     """The places of chunks that were averaged from the next finer level."""
+
+    replaced: Blocks = field(default_factory=dict)
+    """The slide's blocks that were averaged in its place where its pixels were averaged."""
 
 
 class Ledger:

@@ -1,7 +1,8 @@
 """A region in which blocks that are empty or do not decode are replaced.
 
 A block of a coarser level is averaged from the next finer level, of which blocks may be replaced in
-turn. Of level 0 there is nothing finer: it shows the background.
+turn. Of level 0 there is nothing finer: it shows the background where it is only to be looked at,
+and is an error where the pixels are to be kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,9 @@ class FilledPixels:
     replaced: Replaced
     """Where blocks that are replaced are noted."""
 
+    is_shown: bool
+    """Whether it is only to be looked at, so that damage of level 0 is no error."""
+
     fetched: FetchedPixels | None
     """The region as it is stored; None if it has to be read block by block."""
 
@@ -71,6 +75,7 @@ class FilledPixels:
         *,
         background: Callable[[], Colour],
         replaced: Replaced,
+        is_shown: bool,
     ) -> "FilledPixels":
         """Read the bytes of a region; see the fields.
 
@@ -78,10 +83,14 @@ class FilledPixels:
         ------
         SlideReadError
             The file could not be read.
+        DamagedPixelsError
+            A block of level 0 does not decode, and it is to be kept.
         """
         try:
             fetched = slide.fetch_level(region, level, background)
         except DamagedPixelsError:
+            if not (level or is_shown):
+                raise
             fetched = None
         return cls(
             slide=slide,
@@ -89,6 +98,7 @@ class FilledPixels:
             level=level,
             background=background,
             replaced=replaced,
+            is_shown=is_shown,
             fetched=fetched,
         )
 
@@ -111,8 +121,8 @@ class FilledPixels:
 
         Raises
         ------
-        SlideReadError
-            The file could not be read.
+        SlideReadError, DamagedPixelsError
+            As in `read`.
         """
         shape = self.region.height, self.region.width, self.slide.channels
         canvas = np.empty(shape, np.uint8) if out is None else out
@@ -122,6 +132,8 @@ class FilledPixels:
             else:
                 self.fetched.pixels(canvas)
         except DamagedPixelsError:
+            if not (self.level or self.is_shown):
+                raise
             self._read_apart(canvas)
         for hole in self.slide.holes(self.region, level=self.level):
             self._replace(hole, canvas)
@@ -174,6 +186,7 @@ class FilledPixels:
                 self.level - 1,
                 background=self.background,
                 replaced=self.replaced,
+                is_shown=self.is_shown,
             )
 
         return FinerLevel(

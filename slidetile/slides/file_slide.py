@@ -110,11 +110,15 @@ class FileSlide(Slide):
 
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        return self.fetch_noting(region, level=level, replaced=self._replaced)
+
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         self._check_open()
         number = range(len(self.levels))[level]
         asked = self.level_region(region, number)
         if number:
-            return self.fetch_shown(asked, level=number)
+            return self._filled(asked, number, replaced, is_shown=False)
         return self.fetch_level(asked, number, lambda: self.background)
 
     def fetch_shown(
@@ -122,12 +126,19 @@ class FileSlide(Slide):
     ) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         self._check_open()
+        noted = self._replaced if replaced is None else replaced
+        return self._filled(region, level, noted, is_shown=True)
+
+    def _filled(
+        self, region: Region, level: int, replaced: Replaced, *, is_shown: bool
+    ) -> FilledPixels:
         return FilledPixels.read(
             self,
             region,
             level,
             background=lambda: self.background,
-            replaced=self._replaced if replaced is None else replaced,
+            replaced=replaced,
+            is_shown=is_shown,
         )
 
     @property
@@ -169,7 +180,7 @@ class FileSlide(Slide):
         """Read a region of the coarsest level as it looks on a white background."""
         level = len(self.levels) - 1
         return FilledPixels.read(
-            self, region, level, background=lambda: WHITE, replaced=Replaced()
+            self, region, level, background=lambda: WHITE, replaced=Replaced(), is_shown=True
         ).pixels()
 
 

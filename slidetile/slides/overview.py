@@ -150,8 +150,9 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
     _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
     _check_any_decodes(slide, replaced)
-    slide.replaced.update(replaced)
-    slide.replaced.tell(slide.name)
+    known = slide.replaced
+    known.update(replaced)
+    known.tell(slide.name)
     across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
     return Overview(
         image=image,

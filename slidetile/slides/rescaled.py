@@ -44,13 +44,13 @@ class AveragedSlide(SlideView):
         made = Level(width=width, height=height)
         super().__init__(original, rescaling, coarser, made)
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
-        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         number = range(len(self.levels))[level]
         if number:
             block = self.level_region(region, number)
-            return fetch_block(self._original, block, self._numbers[number - 1])
-        finer = FinerLevel.of(self._original, self._source_level)
+            return fetch_block(self._original, block, self._numbers[number - 1], replaced)
+        finer = FinerLevel.of(self._original, self._source_level, replaced)
         return AveragedPixels(finer, self._resampling, region)
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
@@ -65,7 +65,9 @@ class AveragedSlide(SlideView):
             shown = functools.partial(
                 self._original.fetch_shown, level=self._source_level, replaced=replaced
             )
-            finer = replace(FinerLevel.of(self._original, self._source_level), fetch=shown)
+            noted = self.replaced if replaced is None else replaced
+            finer = FinerLevel.of(self._original, self._source_level, noted)
+            finer = replace(finer, fetch=shown)
             return AveragedPixels(finer, self._resampling, region)
         own = self._numbers[level - 1]
         return self._original.fetch_shown(region, level=own, replaced=replaced)
@@ -85,10 +87,10 @@ class LevelSlide(SlideView):
     def __init__(self, original: Slide, rescaling: Rescaling) -> None:
         super().__init__(original, rescaling, range(rescaling.level, len(original.levels)))
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
-        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         block = self.level_region(region, level)
-        return fetch_block(self._original, block, self._numbers[level])
+        return fetch_block(self._original, block, self._numbers[level], replaced)
 
     def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""

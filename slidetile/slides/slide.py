@@ -176,6 +176,25 @@ class Slide(ABC):
             The file could not be read.
         """
 
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region as `fetch` does, and note elsewhere what is replaced.
+
+        Parameters
+        ----------
+        region, level
+            As in `fetch`.
+        replaced
+            Where blocks that are averaged from the next finer level are noted, in place of the
+            slide's own `replaced`.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
+        del replaced  # a reader of one's own replaces nothing
+        return self.fetch(region, level=level)
+
     @property
     def original(self) -> "Slide":
         """The slide at its file's own resolution; this slide itself, unless it was rescaled."""
@@ -318,7 +337,7 @@ class Slide(ABC):
             the background.
         level
             The level to read from. In a file, a block of a coarser level that is empty or does
-            not decode is averaged from the next finer level.
+            not decode is averaged from the next finer level, as far as that decodes.
 
         Returns
         -------

@@ -198,7 +198,7 @@ class _Run:
                 self._write_shards(writer)
                 table, damage = self._table(writer)
                 self._source.check()
-                self._slide.replaced.tell(self._slide.name)
+                self._tell_replaced()
                 writer.finish(table, damage)
             except (NotNativeError, DamagedPixelsError):
                 # Of nothing readable there is nothing to keep; a good copy is another slide.
@@ -208,6 +208,11 @@ class _Run:
                 if self._source.has_changed:  # shards of both its states do not go together
                     writer.discard()
                 raise
+
+    def _tell_replaced(self) -> None:
+        replaced = self._slide.replaced
+        replaced.update(self._replaced)
+        replaced.tell(self._slide.name)
 
     def _table(self, writer: StoreWriter) -> tuple["pa.Table", DamageFacts | None]:
         """Return the tile table, and what of the slide was damaged."""
@@ -252,6 +257,7 @@ class _Run:
         """Note what became of a shard's chunks."""
         if record.level == 0:
             self._ledger.enter(record)
+        self._replaced.update(Replaced(record.replaced))
         if record.averaged:
             grid = self._work.levels[record.level].grid
             number = self._work.slide_levels[record.level]

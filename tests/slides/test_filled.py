@@ -131,7 +131,10 @@ def test_damage_of_level_0_shows_the_background_and_stays_an_error(tmp_path, cap
         assert overview.replaced == {0: {(TILE, TILE)}}
         assert "1 block of level 0" in caplog.text
         square = np.s_[TILE // 4 : TILE // 2, TILE // 4 : TILE // 2]
-        assert (whole(slide, 2)[square] == slide.background).all()
+        with pytest.raises(DamagedPixelsError, match="column 1, row 1 of level 0"):
+            whole(slide, 2)
+        shown = slide.fetch_shown(Region(x=0, y=0, width=SIDE // 4, height=SIDE // 4), level=2)
+        assert (shown.pixels()[square] == slide.background).all()
         assert slide.replaced.counts == {0: 1, 1: 1, 2: 1}
 
 
