@@ -9,7 +9,7 @@ import numpy as np
 from slidetile.errors import DamagedPixelsError, NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec, encode_averaged
-from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
+from slidetile.format.layout import COPIED_SHARD_PX, MOST_CHUNKS, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.shard import LARGEST_SHARD_BYTES, index_bytes
 from slidetile.planning.plan import TilePlan
@@ -203,6 +203,11 @@ def _native_tiles(
     grid = ChunkGrid.about(
         level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX
     )
+    if grid.chunk_count > MOST_CHUNKS:
+        raise NotNativeError(
+            f"{slide.name}: level {number} has {grid.chunk_count} tiles, more than the "
+            f"{MOST_CHUNKS} chunks that a level of a store may have; use the codec zstd or jpeg."
+        )
     needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
     return PyramidLevel(
         grid=grid,

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.halving import Accumulator, CoarserShard, Planes
-from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
+from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, Shard, encoded_grid
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
@@ -42,6 +43,11 @@ class Encoding:
         How chunks are encoded.
     fill
         Value of pixels outside the plan, 0–255.
+
+    Raises
+    ------
+    ValueError
+        The slide has more chunks than a store can have.
     """
 
     decodes = True
@@ -50,6 +56,12 @@ class Encoding:
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
         grid = encoded_grid(slide.levels[0].size, codec)
+        if grid.chunk_count > MOST_CHUNKS:
+            raise UnfitChoiceError(
+                f"{slide.name} has {slide.width}×{slide.height} pixels, which take "
+                f"{grid.chunk_count} chunks, more than the {MOST_CHUNKS} of a store: ask for a "
+                "coarser resolution (--mpp)."
+            )
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)

@@ -67,3 +67,10 @@ def test_tables_that_each_tile_gets_count_and_auto_is_zstd_then(tmp_path, monkey
         with pytest.raises(NotNativeError, match=f"more than the {most}"):
             st.write_tiles(slide, plan, tmp_path / "a.zarr", codec="native")
         assert st.write_tiles(slide, plan, tmp_path / "a.zarr", codec="auto").codec == "zstd"
+
+
+def test_a_level_of_more_tiles_than_a_store_can_have_is_not_copied(tmp_path, monkeypatch):
+    with st.open_slide(slide_of(tmp_path / "a.tif", 512)) as slide:
+        monkeypatch.setattr(_copying, "MOST_CHUNKS", 63)
+        with pytest.raises(NotNativeError, match="level 0 has 64 tiles, more than the 63 chunks"):
+            Copying(slide, plan_of(slide))
