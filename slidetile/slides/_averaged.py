@@ -49,6 +49,15 @@ class FinerLevel:
             background=lambda: slide.background,
         )
 
+    def averaged(self, resampling: Resampling) -> "FinerLevel":
+        """Return the level that is averaged from this one."""
+        return FinerLevel(
+            channels=self.channels,
+            tile_height_px=None,
+            fetch=lambda region: AveragedPixels(self, resampling, region),
+            background=self.background,
+        )
+
 
 class AveragedPixels:
     """A region of averaged pixels; the first of its source bytes are in memory.

@@ -5,6 +5,7 @@ turn. Of level 0 there is nothing finer: it shows the background where it is onl
 and is an error where the pixels are to be kept.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -172,11 +173,14 @@ class FilledPixels:
         part = block.intersection(self.region)
         assert part is not None, "only blocks that meet the region are replaced"
         place = canvas[part.relative_to(self.region).slices]
-        resampling = _resampling(self.slide.levels, self.level) if self.level else None
-        if resampling is None:
+        if not self.level:
             fill_colour(place, self.background())
             return
-        AveragedPixels(self._finer(), resampling, part).pixels(place)
+        *steps, last = _resamplings(self.slide.levels, self.level)
+        source = self._finer()
+        for step in steps:
+            source = source.averaged(step)
+        AveragedPixels(source, last, part).pixels(place)
 
     def _finer(self) -> FinerLevel:
         def fetch(strip: Region) -> FilledPixels:
@@ -197,18 +201,30 @@ class FilledPixels:
         )
 
 
-def _resampling(levels: Sequence[Level], number: int) -> Resampling | None:
-    """Return how a level is averaged from the next finer one; None if it cannot be."""
-    finer, own = levels[number - 1].size, levels[number].size
-    across, down = (_factor(a, b) for a, b in zip(finer, own, strict=True))
-    if not all(1 <= each <= LARGEST_FACTOR for each in (across, down)):
-        return None
-    return Resampling(source_size=finer, factor=(across, down))
+def _resamplings(levels: Sequence[Level], number: int) -> list[Resampling]:
+    """Return how a level is averaged from the next finer one, step by step.
+
+    One step suffices but for a level that is more than `LARGEST_FACTOR` times as coarse. What comes
+    before the last step is by whole factors, as small as can be, so that hardly a pixel is cut.
+    """
+    size, own = levels[number - 1].size, levels[number].size
+    x, y = (_factor(a, b) for a, b in zip(size, own, strict=True))
+    steps: list[Resampling] = []
+    while max(x, y) > LARGEST_FACTOR:
+        across, down = (
+            Fraction(min(LARGEST_FACTOR, math.ceil(each / LARGEST_FACTOR))) for each in (x, y)
+        )
+        steps.append(Resampling(source_size=size, factor=(across, down)))
+        size, x, y = steps[-1].size, x / across, y / down
+    return [*steps, Resampling(source_size=size, factor=(x, y))]
 
 
 def _factor(finer: int, own: int) -> Fraction:
-    """Return finer pixels per pixel: whole where the sizes differ by a rounding only."""
+    """Return finer pixels per pixel: whole where the sizes differ by a rounding only.
+
+    It is at least 1, though a level may be a pixel or two longer than the finer one.
+    """
     whole = round(finer / own)
-    if abs(whole * own - finer) < max(1, whole):
+    if whole and abs(whole * own - finer) < whole:
         return Fraction(whole)
-    return Fraction(finer, own)
+    return max(Fraction(1), Fraction(finer, own))

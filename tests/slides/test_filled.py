@@ -212,3 +212,32 @@ def test_a_readers_own_tiles_are_counted_as_the_levels_blocks():
 def test_a_notebook_shows_a_damaged_slide():
     slide = TornSlide(np.full((512, 1024, 3), 255, np.uint8), torn_px=512)
     assert "<table>" in slide._repr_html_()
+
+
+@pytest.mark.parametrize("spoil", ["empty", "garbled"])
+@pytest.mark.parametrize("factor", [512, 300])
+def test_a_level_hundreds_of_times_as_coarse_is_averaged_too(tmp_path, spoil, factor):
+    coarse = np.zeros((2, 16, 3), np.uint8)
+    coarse[..., 0] = np.arange(2)[:, np.newaxis] * 200
+    coarse[..., 1] = np.arange(16) * 16
+    path = tmp_path / "far.tif"
+    options = {"tile": (256, 256), "compression": "deflate", "photometric": "rgb"}
+    scale = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER", "metadata": None}
+    with tifffile.TiffWriter(path) as file:
+        fine = coarse.repeat(factor, axis=0).repeat(factor, axis=1)
+        file.write(fine, **options, **scale)
+        file.write(coarse, subfiletype=1, **options, **scale)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        page = file.pages[1].aspage()
+        place, count = page.dataoffsets[0], page.databytecounts[0]
+        if spoil == "empty":
+            page.tags[COUNTS].overwrite([0])
+    if spoil == "garbled":
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(bytes(count))
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [(1, 1), (factor, factor)]
+        found = slide.read_region(slide.bounds, level=1)
+        np.testing.assert_array_equal(found, coarse)
+        assert slide.replaced.counts == {1: 1}
