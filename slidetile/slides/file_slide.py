@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from slidetile.raster.pixels import WHITE, Colour, Pixels
@@ -77,6 +77,8 @@ class FileSlide(Slide):
         """The file."""
         self.state = _state(path)
         """Size and time stamp of the file when it was opened; None where it was not there."""
+        self.beside: Mapping[Path, FileState] = {}
+        """The other files of which the slide consists, as they were when it was opened."""
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()

@@ -26,7 +26,7 @@ from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.openslide._damage import Damage
 from slidetile.slides.openslide._handle import SharedHandle
-from slidetile.slides.openslide._neighbours import check_neighbours
+from slidetile.slides.openslide._neighbours import find_neighbours, own_neighbours
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Level
@@ -34,6 +34,9 @@ from slidetile.slides.tiff.checks import check_tiff
 
 _MOST_DIGITS, _MOST_CHARACTERS = 10, 64
 """What is read of a property that holds a number: they are as long as the file's author likes."""
+
+_SERIES = "dicom.SeriesInstanceUID"
+"""OpenSlide's property that identifies a DICOM series."""
 
 _PROBE_EVERY_S = 1.0
 """How often it is tried whether bytes of a file can be read, while blocks of it do not decode."""
@@ -66,7 +69,7 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         check_tiff(path)
-        check_neighbours(path)
+        neighbours = find_neighbours(path)
         self._state = _state(path)
         self._handle = SharedHandle(path)
         self._damage = Damage(path)
@@ -74,6 +77,7 @@ class VendorSlide(FileSlide):
         properties = self._handle.read(lambda handle: dict(handle.properties))
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
+        self.beside = own_neighbours(path, neighbours, properties.get(_SERIES))
         self.objective_power = _number(properties.get("openslide.objective-power"))
         stored, obstacle = _mpp(properties)
         self.mpp = choose_mpp(
