@@ -8,10 +8,7 @@ import numpy as np
 from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Colour, Pixels, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides._view import fetch_block
 from slidetile.slides.fetched import FetchedPixels
-from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Slide
 
 STRIP_BYTES = 8 << 20
 """Bytes of source pixels that are decoded at a time, roughly."""
@@ -38,16 +35,6 @@ class FinerLevel:
 
     background: Callable[[], Colour]
     """Finds the colour beside it."""
-
-    @classmethod
-    def of(cls, slide: Slide, level: int, replaced: Replaced) -> "FinerLevel":
-        """Return a level of a slide; ``replaced`` is as in `Slide.fetch_noting`."""
-        return cls(
-            channels=slide.channels,
-            tile_height_px=slide.levels[level].tile_height_px,
-            fetch=lambda strip: fetch_block(slide, strip, level, replaced),
-            background=lambda: slide.background,
-        )
 
     def averaged(self, resampling: Resampling) -> "FinerLevel":
         """Return the level that is averaged from this one."""

@@ -19,12 +19,12 @@ from slidetile.raster.pixels import Colour, Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.slides._averaged import AveragedPixels, FinerLevel
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level
 
 
-class PyramidFile(Protocol):
-    """A slide in a file, whose levels are read as they are stored."""
+class Pyramid(Protocol):
+    """A slide whose levels are read as they are stored."""
 
     channels: int
 
@@ -38,7 +38,7 @@ class PyramidFile(Protocol):
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
     ) -> FetchedPixels:
-        """Read the bytes of a region; see `FileSlide.fetch_level`."""
+        """Read the bytes of a region; see `Slide.fetch_level`."""
         ...
 
 
@@ -46,8 +46,8 @@ class PyramidFile(Protocol):
 class FilledPixels:
     """A region of a level; see `slidetile.slides.fetched.FetchedPixels`."""
 
-    slide: PyramidFile
-    """The file."""
+    slide: Pyramid
+    """The slide."""
 
     region: Region
     """In pixels of the level."""
@@ -70,7 +70,7 @@ class FilledPixels:
     @classmethod
     def read(
         cls,
-        slide: PyramidFile,
+        slide: Pyramid,
         region: Region,
         level: int,
         *,

@@ -6,8 +6,9 @@ from slidetile.raster.pixels import Colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level, Slide, Source
+from slidetile.slides.slide import Slide, Source
 
 
 class SlideView(Slide):

@@ -120,7 +120,14 @@ class FileSlide(Slide):
         number = range(len(self.levels))[level]
         asked = self.level_region(region, number)
         if number:
-            return self._filled(asked, number, replaced, is_shown=False)
+            return FilledPixels.read(
+                self,
+                asked,
+                number,
+                background=lambda: self.background,
+                replaced=replaced,
+                is_shown=False,
+            )
         return self.fetch_level(asked, number, lambda: self.background)
 
     def fetch_shown(
@@ -128,20 +135,7 @@ class FileSlide(Slide):
     ) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         self._check_open()
-        noted = self._replaced if replaced is None else replaced
-        return self._filled(region, level, noted, is_shown=True)
-
-    def _filled(
-        self, region: Region, level: int, replaced: Replaced, *, is_shown: bool
-    ) -> FilledPixels:
-        return FilledPixels.read(
-            self,
-            region,
-            level,
-            background=lambda: self.background,
-            replaced=replaced,
-            is_shown=is_shown,
-        )
+        return super().fetch_shown(region, level=level, replaced=replaced)
 
     @property
     def replaced(self) -> Replaced:
@@ -160,23 +154,7 @@ class FileSlide(Slide):
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
     ) -> FetchedPixels:
-        """Read the bytes of a region that is given in pixels of its own level.
-
-        Parameters
-        ----------
-        region
-            The region, which may reach beyond the level.
-        level
-            The level, counted from 0.
-        background
-            Finds the colour of what was not scanned. It may read a whole level, so it is called
-            only where that colour shows.
-
-        Raises
-        ------
-        SlideReadError
-            The file could not be read.
-        """
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_level`."""
 
     def _on_white(self, region: Region) -> Pixels:
         """Read a region of the coarsest level as it looks on a white background."""

@@ -15,8 +15,9 @@ from slidetile.raster.averaging import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.slide import Slide
 
 LARGEST_MPP = 500.0
 LARGEST_OVERVIEW_PX = 64_000_000

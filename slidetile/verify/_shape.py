@@ -16,8 +16,8 @@ from slidetile.format.pyramid import PyramidLevel, halvings
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
+from slidetile.slides.level import Level
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.slides.slide import Level
 from slidetile.verify._origin import check_tissue, derive_level_0
 from slidetile.verify._tree import StoreTree
 

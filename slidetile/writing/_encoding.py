@@ -16,8 +16,9 @@ from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.slide import Slide
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)

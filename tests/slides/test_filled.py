@@ -209,6 +209,26 @@ def test_a_readers_own_tiles_are_counted_as_the_levels_blocks():
         read_overview(TornSlide(image, torn_px=1024), mpp=64)
 
 
+class CoarseTornSlide(ArraySlide):
+    """A slide of a reader of one's own, of whose coarse level nothing decodes."""
+
+    def fetch(self, region, *, level=0):
+        if level:
+            raise DamagedPixelsError("torn")
+        return super().fetch(region, level=level)
+
+
+def test_a_coarse_level_of_a_readers_own_is_averaged_as_the_warning_says(caplog):
+    image = np.kron(pattern(64, 128), np.ones((8, 8, 1), np.uint8))
+    slide = CoarseTornSlide([image, area_average(image, 8)], mpp=1.0)
+    overview = read_overview(slide, mpp=8.0)
+    np.testing.assert_array_equal(overview.image, area_average(image, 8))
+    assert overview.replaced == {1: {(0, 0)}}
+    assert "1 block of level 1 empty or damaged: averaged from the next finer level" in caplog.text
+    with pytest.raises(DamagedPixelsError):
+        slide.read_region(slide.bounds, level=1)
+
+
 def test_a_notebook_shows_a_damaged_slide():
     slide = TornSlide(np.full((512, 1024, 3), 255, np.uint8), torn_px=512)
     assert "<table>" in slide._repr_html_()

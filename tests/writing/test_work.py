@@ -12,7 +12,7 @@ from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 from slidetile.format.layout import MOST_CHUNKS
 from slidetile.runtime.memory import OVERHEAD
-from slidetile.slides.slide import Level
+from slidetile.slides.level import Level
 from slidetile.writing.write import make_work
 
 

@@ -22,6 +22,7 @@ from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
+from slidetile.slides.level import Level
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.openslide._damage import Damage
@@ -29,7 +30,6 @@ from slidetile.slides.openslide._handle import SharedHandle
 from slidetile.slides.openslide._neighbours import find_neighbours, own_neighbours
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.reader import FinalRefusalError, refusal
-from slidetile.slides.slide import Level
 from slidetile.slides.tiff.checks import check_tiff
 
 _MOST_DIGITS, _MOST_CHARACTERS = 10, 64
