@@ -217,7 +217,7 @@ STORE_LOADS = {
     *("slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
     # The overview's module reads overviews, too.
     *("slidetile.slides.replaced", "slidetile.slides._filled", "slidetile.slides._averaged"),
-    "slidetile.slides._view",
+    "slidetile.slides.level",
 }
 
 

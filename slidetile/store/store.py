@@ -23,7 +23,7 @@ from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
-from slidetile.slides.slide import Level
+from slidetile.slides.level import Level
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel

@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.halving import Accumulator, CoarserShard, Planes
-from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
+from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, Shard, encoded_grid
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.level import Level
+from slidetile.slides.replaced import Replaced
+from slidetile.slides.slide import Slide
 from slidetile.writing._lost import LostPixels
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
@@ -24,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 class _Fetched(NamedTuple):
     task: Task
+    replaced: Replaced
     pixels: FetchedPixels | None = None
     payloads: dict[int, bytes] | None = None
 
@@ -41,6 +45,11 @@ class Encoding:
         How chunks are encoded.
     fill
         Value of pixels outside the plan, 0–255.
+
+    Raises
+    ------
+    ValueError
+        The slide has more chunks than a store can have.
     """
 
     decodes = True
@@ -49,6 +58,12 @@ class Encoding:
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
         grid = encoded_grid(slide.levels[0].size, codec)
+        if grid.chunk_count > MOST_CHUNKS:
+            raise UnfitChoiceError(
+                f"{slide.name} has {slide.width}×{slide.height} pixels, which take "
+                f"{grid.chunk_count} chunks, more than the {MOST_CHUNKS} of a store: ask for a "
+                "coarser resolution (--mpp)."
+            )
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
         self._accumulator = Accumulator(self.levels, channels=slide.channels, fill=fill)
@@ -69,14 +84,15 @@ class Encoding:
 
     def read(self, task: Task, kept: KeptShards | None = None, /) -> _Fetched:
         """Read the bytes of a shard's planned chunks, from the slide or the unfinished store."""
-        (shard,) = task.shards
+        (shard,), replaced = task.shards, Replaced()
         if task.is_kept:
             assert kept is not None, "only a continued run has finished shards"
-            return _Fetched(task, payloads=kept.read_shard(task.level, shard))
+            return _Fetched(task, replaced, payloads=kept.read_shard(task.level, shard))
         try:
-            return _Fetched(task, self._slide.fetch(self._wanted_region(shard)))
+            pixels = self._slide.fetch_noting(self._wanted_region(shard), replaced=replaced)
         except DamagedPixelsError:  # perhaps only in part: `encode` reads chunk by chunk
-            return _Fetched(task)
+            pixels = None
+        return _Fetched(task, replaced, pixels)
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Encode a shard, and every coarser shard that it completes."""
@@ -85,7 +101,9 @@ class Encoding:
         if fetched.payloads is not None:
             chunks = self._decoded_chunks(fetched.payloads)
         else:
-            chunks = made.encode(level, shard, self._read_chunks(shard, fetched.pixels))
+            chunks = made.encode(
+                level, shard, self._read_chunks(shard, fetched), replaced=fetched.replaced
+            )
 
         def as_stored(coarser: CoarserShard) -> Iterator[tuple[int, Planes]]:
             return made.encode(coarser.level, coarser.shard, coarser.chunks(self._own_chunk()))
@@ -105,17 +123,15 @@ class Encoding:
         for place, payload in payloads.items():
             yield place, _decode(self.codec, payload, self._own_chunk())
 
-    def _read_chunks(
-        self, shard: Shard, fetched: FetchedPixels | None
-    ) -> Iterator[tuple[int, Planes | str]]:
+    def _read_chunks(self, shard: Shard, fetched: _Fetched) -> Iterator[tuple[int, Planes | str]]:
         """Yield the (place, pixels) of a shard's planned chunks, or what is wrong with them."""
         grid, wanted = self.levels[0].grid, self._wanted_region(shard)
-        source = fetched if self._is_aligned else _decoded(fetched)
+        source = fetched.pixels if self._is_aligned else _decoded(fetched.pixels)
         for place in shard.chunks:
             region, chunk = grid.chunk_region(*grid.chunk_cell(shard, place)), self._own_chunk()
             try:
                 if source is None:
-                    part = self._slide.fetch(region)
+                    part = self._slide.fetch_noting(region, replaced=fetched.replaced)
                 else:
                     part = source.crop(region.relative_to(wanted))
                 part.pixels(out=chunk.transpose(1, 2, 0))
@@ -157,11 +173,17 @@ class _EncodedShards:
         self._codec = codec
 
     def encode(
-        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Planes | str]]
+        self,
+        level: int,
+        shard: Shard,
+        chunks: Iterable[tuple[int, Planes | str]],
+        *,
+        replaced: Replaced | None = None,
     ) -> Iterator[tuple[int, Planes]]:
         """Encode a shard's chunks, and yield each with the pixels that it decodes to.
 
-        Text instead of pixels is the reason why they could not be read.
+        Text instead of pixels is the reason why they could not be read. ``replaced`` fills while
+        the chunks are read.
         """
         payloads: dict[int, bytes] = {}
         unreadable: dict[int, str] = {}
@@ -173,7 +195,8 @@ class _EncodedShards:
             if not self._codec.is_lossless:
                 _decode(self._codec, payloads[place], chunk)
             yield place, chunk
-        self.shards.append(EncodedShard(level, shard, payloads, unreadable))
+        blocks = {} if replaced is None else replaced.blocks
+        self.shards.append(EncodedShard(level, shard, payloads, unreadable, blocks))
 
 
 def _decode(codec: ChunkCodec, payload: bytes, chunk: Planes) -> Planes:

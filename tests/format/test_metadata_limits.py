@@ -108,6 +108,7 @@ def test_free_form_parameters_are_bounded_in_depth(described):
         ({"chunks_across": 1 << 16}, "more than 16777216"),
         ({"chunk_width": 1 << 14, "chunk_height": 1 << 14, "chunks_across": 1}, "bytes, more"),
         ({"chunk_width": 8, "chunk_height": 8, "chunks_across": 512, "chunks_down": 512}, "chunks"),
+        ({"width": (1 << 21) + 1, "height": 1 << 21}, "4097×4096 chunks, more than 16777216"),
     ],
 )
 def test_sizes_are_bounded_before_memory_is_taken(change, message):
