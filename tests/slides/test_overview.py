@@ -10,8 +10,8 @@ from slidetile.raster.block_means import area_average
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.fetched import DecodedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
-from slidetile.slides.slide import Level
 
 
 def random_pixels(height, width, channels=3, seed=0):

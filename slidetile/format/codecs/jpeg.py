@@ -49,6 +49,9 @@ class _JpegChunks:
     is_lossless = False
     is_planar = False
 
+    seal_bytes = _CRC.size
+    """Bytes that `seal` adds."""
+
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
         """Pixels to [row, column, channel], JPEG as the stream itself describes, checksum."""
