@@ -59,6 +59,7 @@ def stores(tmp_path_factory) -> Path:
         scan_area=st.Region(x=-3, y=4, width=900, height=2000),
     )
     write(slide, folder / "jpeg", st.JpegCodec(quality=71), st.TileSpec(size=208))
+    write(slide, folder / "jxl", st.JxlCodec(effort=2), st.TileSpec(size=208))
     write(slide, folder / "zstd", ZstdCodec(compression_level=-7), st.TileSpec(size=208))
     return folder
 
@@ -72,7 +73,7 @@ def write(slide, path, codec, spec):
     st.write_tiles(slide, st.plan_tiles(slide, tissue, spec), path, codec=codec)
 
 
-NAMES = ("native", "level", "averaged", "anonymous", "grey", "jpeg", "zstd")
+NAMES = ("native", "level", "averaged", "anonymous", "grey", "jpeg", "jxl", "zstd")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,6 +112,7 @@ def test_every_value_is_typed(stores):
     jpeg = st.open_store(stores / "jpeg").metadata
     assert jpeg.source.scan_area == st.Region(x=-3, y=4, width=900, height=2000)
     assert (jpeg.icc_profile, jpeg.chunk_codec) == (b"\0profile\xff", st.JpegCodec(quality=71))
+    assert st.open_store(stores / "jxl").metadata.chunk_codec == st.JxlCodec(effort=2)
     assert st.open_store(stores / "zstd").metadata.chunk_codec == ZstdCodec(compression_level=-7)
     assert st.open_store(stores / "anonymous").metadata.source.is_anonymous
     assert st.open_store(stores / "grey").metadata.channels == 1
@@ -201,7 +203,7 @@ def nonsense_of(data, parse, allowed):
         holder[key] = before
 
 
-@pytest.mark.parametrize("name", ["native", "jpeg"])
+@pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
 def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(stores, name):
     data = (stores / name / "zarr.json").read_bytes()
     others = {
@@ -215,7 +217,7 @@ def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(stores, name):
     assert others == {}
 
 
-@pytest.mark.parametrize("name", ["native", "jpeg"])
+@pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
 def test_a_key_that_is_missing_or_unknown_is_named(stores, name):
     node = json.loads((stores / name / "zarr.json").read_bytes())
     optional = {f"{OURS}.icc_profile", ANNOTATIONS}
@@ -338,6 +340,8 @@ def test_keys_that_contradict_each_other_are_named(stores, change, message):
         ("zstd", {}, "level is missing"),
         ("zstd", {"compression_level": 1, "quality": 3}, "quality is 3, but the codec"),
         ("jpeg", {}, "quality is missing"),
+        ("jxl", {}, "effort is missing"),
+        ("zstd", {"compression_level": 1, "effort": 1}, "effort is 1, but the codec zstd does not"),
         ("raw", {"compression_level": 1}, "level is 1, but the codec raw does not have"),
     ],
 )

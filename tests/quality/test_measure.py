@@ -18,7 +18,7 @@ from slidetile.format.table import QUALITY_COLUMNS
 from slidetile.quality.measure import TileMeasure, grey, laplacian
 from slidetile.quality.measured_level import MeasuredLevel
 
-CODECS = ("native", "zstd", "jpeg", "raw")
+CODECS = ("native", "zstd", "jxl", "jpeg", "raw")
 
 
 def test_colours_of_flat_tiles_are_exact(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import slidetile as st
 
 SMALL = st.Recipe(tile=st.TileSpec(size=256))
-CODECS = ["native", "zstd", "raw", "jpeg"]
+CODECS = ["native", "zstd", "raw", "jxl", "jpeg"]
 
 
 @pytest.fixture
