@@ -51,7 +51,7 @@ JPEG_QUALITY = 90
 """Quality of the codec jpeg on libjpeg's scale, 1–100."""
 
 JXL_EFFORT = 1
-"""Effort of the codec jxl, 1–9. Higher ones take far longer, for a few percent of the bytes."""
+"""Effort of the codec jxl, 1–9. Higher ones take far longer, and win a few percent."""
 
 AnnotationsMode = Literal["replace", "intersect", "exclude"]
 """Whether annotations replace the detected tissue, or keep only what is inside or outside them."""

@@ -1,4 +1,4 @@
-"""The codec whose chunks are JPEG XL streams: `jxl`, the smallest without loss."""
+"""The codec whose chunks are JPEG XL streams: `jxl`, lossless and smaller than `zstd`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,13 @@ HIGHEST_EFFORT = 9
 
 @dataclass(frozen=True, slots=True)
 class JxlCodec(SealedChunks):
-    """Lossless and half the size of `zstd`, for archives and pixels that were never JPEG."""
+    """Lossless and mostly smaller than `zstd`, for archives and pixels that were never JPEG.
+
+    Reading it takes about ten times as long.
+    """
 
     effort: int = JXL_EFFORT
-    """Effort of libjxl, 1–9; 1 is fast, and those above 3 take seconds for a megapixel."""
+    """Effort of libjxl, 1–9; 1 is fast, those above 3 take seconds for a megapixel."""
 
     name: CodecName = "jxl"
     """Its name in a store."""
