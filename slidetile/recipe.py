@@ -22,7 +22,7 @@ from slidetile.choices import (
     CodecName,
     NativeCheck,
 )
-from slidetile.errors import StoreError, StoreExistsError
+from slidetile.errors import StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
@@ -48,6 +48,7 @@ from slidetile.tissue.mask import (
     find_tissue,
     stored_lengths,
 )
+from slidetile.verify.files import lost_files
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
 from slidetile.writing.write import write_tiles
@@ -252,7 +253,8 @@ def done_before(
     Raises
     ------
     StoreExistsError
-        The store was made from another slide or with other settings, or cannot be read.
+        The store was made from another slide or with other settings, cannot be read, or has lost
+        files: it is not whole, so it is not done, and only ``options`` have it replaced.
     SlideError, OSError
         As in `open_slide`.
     """
@@ -268,11 +270,29 @@ def done_before(
     with recipe.open(path) as slide:
         is_same = store.metadata.source.is_anonymous == options.anonymous
         if is_same and recipe.matches(store, slide):
-            return None if is_again else store
+            return None if is_again else _whole(store)
         if is_same and is_again and recipe.matches_before_change(store, slide):
             return None
     raise StoreExistsError(
         f"{where} exists already, and was made from another slide or with other settings. {_REMEDY}"
+    )
+
+
+def _whole(store: TileStore) -> TileStore:
+    """Return a store that has all its files.
+
+    Raises
+    ------
+    StoreExistsError
+        It has lost some.
+    """
+    lost = lost_files(store.path)
+    if not lost:
+        return store
+    more = "" if len(lost) == 1 else f", and {len(lost) - 1:,} more (slidetile verify lists all)"
+    raise StoreExistsError(
+        f"{store.path} exists already, but has lost files, so it is not done: {lost[0]}{more}. "
+        f"{_REMEDY}"
     )
 
 
@@ -338,10 +358,12 @@ def tile_slide(
     options = options or WriteOptions()
     store_path = local_path(store_path)
     check_place(store_path)
-    tidy_up(store_path)
+    busy = _tidied(store_path)
     done = done_before(path, store_path, recipe, options=options)
     if done is not None:
         return done
+    if busy is not None:
+        raise busy
     if options.retry_unreadable and is_store(store_path):
         options = replace(options, existing="overwrite")  # which `done_before` has found right
     check_destination(store_path, overwrite=options.existing == "overwrite")
@@ -359,3 +381,15 @@ def tile_slide(
             options=options,
             on_progress=on_progress,
         )
+
+
+def _tidied(store: Path) -> StoreBusyError | None:
+    """Put right what a killed run has left; return the error where a living one is at work.
+
+    That run may just have finished the very store that is asked for.
+    """
+    try:
+        tidy_up(store)
+    except StoreBusyError as error:
+        return error
+    return None

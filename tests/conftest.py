@@ -106,15 +106,19 @@ def drawn_slide(path: Path, side: int) -> Path:
 
 @pytest.fixture(scope="session")
 def long_trees(long_slide, made_once) -> dict[str, dict[str, bytes]]:
-    """All files of the store of `long_slide`, by codec, as an undisturbed run writes them."""
-    codecs = ("native", "zstd")
+    """All files of the store of `long_slide` as undisturbed runs write them.
+
+    By codec; "mpp" is a `jpeg` store at twice the slide's mpp.
+    """
+    recipes = {codec: st.Recipe(codec=codec) for codec in ("native", "zstd", "jpeg")}
+    recipes["mpp"] = st.Recipe(codec="jpeg", mpp=0.5)
 
     def write(folder):
-        for codec in codecs:
-            st.tile_slide(long_slide, folder / codec, st.Recipe(codec=codec))
+        for name, recipe in recipes.items():
+            st.tile_slide(long_slide, folder / name, recipe)
 
     folder = made_once("undisturbed", write)
-    return {codec: tree(folder / codec) for codec in codecs}
+    return {name: tree(folder / name) for name in recipes}
 
 
 @pytest.fixture(scope="session")

@@ -198,7 +198,7 @@ READING = {"format", "raster", "runtime", "slides", "store"}
 def test_opening_a_store_loads_nothing_that_makes_one():
     loaded = loaded_by("from slidetile.store import open_store, Windows")
     packages = {name.split(".")[1] for name in loaded if name.startswith("slidetile.")}
-    assert packages == {"_face", "choices", "errors", *READING}
+    assert packages == {"_face", "choices", "counts", "errors", *READING}
 
 
 LOADED = """
@@ -211,14 +211,14 @@ print(*sorted({
 """
 
 STORE_LOADS = {
-    *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.errors"),
+    *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.counts", "slidetile.errors"),
     *("slidetile.format", "slidetile.raster", "slidetile.runtime", "slidetile.store"),
     # What a level is, and how large an overview; no file's reader.
     *("slidetile.slides", "slidetile.slides.fetched", "slidetile.slides.native"),
     *("slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
     # The overview's module reads overviews, too.
     *("slidetile.slides.replaced", "slidetile.slides._filled", "slidetile.slides._averaged"),
-    "slidetile.slides._view",
+    "slidetile.slides.level",
 }
 
 

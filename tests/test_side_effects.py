@@ -246,7 +246,7 @@ def test_the_processes_of_a_batch_are_tuned_and_their_parent_is_not(tmp_path):
 from slidetile.runtime.processes import in_processes
 
 if __name__ == "__main__":
-    for _, future in in_processes([look], 1):
+    for _, future, _ in in_processes([look], 1):
         future.result()
     look()
 """

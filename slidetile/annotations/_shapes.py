@@ -3,6 +3,7 @@
 Knows outlines and limits. Does not know the slide they belong to, nor the file's format.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -178,7 +179,8 @@ def numbers(corners: Any, where: str) -> Ring:
         raise AnnotationError(_no_corners(corners, where)) from error
     if array.size == 0:
         return np.empty((0, 2))
-    if array.dtype.kind not in "iuf" or array.ndim != 2 or array.shape[1] < 2:
+    is_plane = array.dtype.kind in "iuf" and array.ndim == 2 and array.shape[1] >= 2
+    if not is_plane or _has_truth(corners):
         raise AnnotationError(_no_corners(corners, where))
     ring = array[:, :2].astype(np.float64, copy=False)
     # The least and the greatest are NaN where any is, and take no memory.
@@ -189,6 +191,13 @@ def numbers(corners: Any, where: str) -> Ring:
                 f"{LARGEST_COORDINATE:g}: correct it, or export the file again"
             )
     return ring
+
+
+def _has_truth(corners: Any) -> bool:
+    """Return whether true or false is among the coordinates: numpy takes them for 1 and 0."""
+    if not isinstance(corners, list):
+        return False
+    return bool in set(map(type, itertools.chain.from_iterable(corners)))
 
 
 def _no_corners(corners: Any, where: str) -> str:

@@ -34,6 +34,7 @@ from slidetile.choices import (
     AnnotationOrigin,
     AnnotationUnit,
 )
+from slidetile.counts import how_many
 from slidetile.errors import AnnotationError
 from slidetile.raster.bands import bands
 from slidetile.slides.slide import Slide
@@ -161,7 +162,7 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def counted(counts: dict[str, int]) -> str:
     """Return counts as text, such as "12 cells, 3 points"."""
-    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    return ", ".join(how_many(count, kind) for kind, count in sorted(counts.items()))
 
 
 def _tell_left_out(name: str, shapes: FileShapes) -> None:

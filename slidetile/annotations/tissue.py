@@ -136,7 +136,7 @@ def _left_out(annotations: Annotations, mode: AnnotationsMode, holding: int) -> 
         LeftOut(
             what=kind,
             count=count,
-            why=f"in {name} are not used",
+            why=f"lie in {name} and are not used",
             option="annotations_class" if kind.startswith("areas of") else None,
             keeps=_KEEPS if kind.startswith("areas of") else "only drawn areas are",
         )

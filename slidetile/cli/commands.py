@@ -37,7 +37,9 @@ from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.show import (
     FAILED,
     OK,
+    UNPRINTED,
     UNREADABLE,
+    OutputError,
     fail,
     promise_json,
     say,
@@ -97,7 +99,8 @@ def _report(error: BaseException) -> None:
     is_expected = isinstance(error, SlidetileError | OSError | MemoryError | ForeignExitError)
     fail_if_out_of_space(error)
     if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
-        fail(explain(error), kind=type(error).__name__)
+        code = UNPRINTED if isinstance(error, OutputError) else FAILED
+        fail(explain(error), kind=type(error).__name__, code=code)
     if isinstance(error, click.UsageError):
         error.message = printable_lines(error.message)  # type: ignore[misc]
         show_error("UsageError", error.format_message())
@@ -105,16 +108,17 @@ def _report(error: BaseException) -> None:
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="slidetile")
-@click.option("-v", "--verbose", is_flag=True, help="Log every step.")
-def main(*, verbose: bool) -> None:
+@click.option("-v", "--verbose", count=True, help="Log every step; -vv tracebacks, too.")
+def main(*, verbose: int) -> None:
     """Find the tissue on whole slides and stream its tiles into Zarr stores.
 
     Exit codes: 0 success, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
-    some tiles could not be read, 130 and 143 interrupted by Ctrl-C or SIGTERM.
+    some tiles could not be read, 4 the standard output could not be written, 130 and 143
+    interrupted by Ctrl-C or SIGTERM.
     """
     logger = logging.getLogger("slidetile")
     logger.handlers = [ErrorStreamHandler()]
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logger.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG))
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our own log says what matters
 
 

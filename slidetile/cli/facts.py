@@ -16,7 +16,8 @@ from slidetile.planning.plan import TilePlan
 from slidetile.quality.summary import QualitySummary
 from slidetile.raster.region import Region
 from slidetile.runtime.governor import MemoryUse
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.level import Level
+from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
 from slidetile.verify.finding import Finding

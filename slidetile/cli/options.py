@@ -35,6 +35,7 @@ from slidetile.choices import (
     Edge,
     NativeCheck,
 )
+from slidetile.runtime.addresses import address_in
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
@@ -46,18 +47,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 UM_AT_1X = 10.0
 """Resolution of a 1x objective in µm per pixel, by the convention that 40x is 0.25."""
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
 
 class LocalPath(click.Path):
     """A path on this machine, whatever is in its name; an address is refused at once."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the path."""
-        if isinstance(value, str) and _ADDRESS.match(value):
+        address = address_in(value) if isinstance(value, str) else None
+        if address is not None:
             self.fail(
-                f"{value} is an address, not a path: until object storage is supported, slidetile "
-                "reads and writes local files only. Copy it, or mount what holds it.",
+                f"{address} is an address, not a path: until object storage is supported, "
+                "slidetile reads and writes local files only. Copy it, or mount what holds it.",
                 *(param, ctx),
             )
         if not value:

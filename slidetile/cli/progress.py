@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slidetile.cli.plain import printable
 from slidetile.cli.quantities import bytes_per_second, counted, size_bytes, tiles_per_second
 from slidetile.cli.show import result_line, say
+from slidetile.counts import how_many
 
 if TYPE_CHECKING:
     from slidetile.cohort.batch import SlideResult
@@ -92,8 +93,9 @@ class _PlainBatch(ShownBatch):
         if now - self._last < SECONDS_BETWEEN_BATCH_LINES:
             return
         self._last = now
-        tiles = f"{counted(progress.tiles_done)}/{counted(progress.tiles_total)} tiles"
-        say(f"{counted(self._done)}/{counted(self._slides)} slides; {slide}: {tiles}", err=True)
+        tiles = f"{counted(progress.tiles_done)}/{how_many(progress.tiles_total, 'tiles')}"
+        slides = f"{counted(self._done)}/{how_many(self._slides, 'slides')}"
+        say(f"{slides}; {slide}: {tiles}", err=True)
 
 
 class _BarBatch(ShownBatch):
@@ -155,7 +157,7 @@ class _PlainProgress:
         self._last = now
         seconds = max(1e-6, now - self._begin)
         say(
-            f"{counted(progress.tiles_done)}/{counted(progress.tiles_total)} tiles, "
+            f"{counted(progress.tiles_done)}/{how_many(progress.tiles_total, 'tiles')}, "
             f"{tiles_per_second(progress.tiles_done / seconds)}, "
             f"{bytes_per_second(progress.bytes_written / seconds)}",
             err=True,

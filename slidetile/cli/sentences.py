@@ -27,6 +27,7 @@ from slidetile.cli.quantities import (
     share,
     size_bytes,
 )
+from slidetile.counts import how_many
 
 Lines = dict[str, str]
 """The text of each line, by its name, in reading order."""
@@ -85,12 +86,12 @@ def _replaced(facts: StoreFacts) -> Lines:
 
 def plan_lines(facts: PlanFacts) -> Lines:
     """Return the lines of `plan`."""
-    grid, pieces = counted(facts["grid_tiles"]), counted(facts["tissue_pieces"])
+    grid, pieces = how_many(facts["grid_tiles"], "tiles"), counted(facts["tissue_pieces"])
     written = {"preview": facts["preview_path"], "geojson": facts["geojson_path"]}
     return {
         **_level_0(facts["level_0"]),
         "tiles": counted(facts["tiles"]),
-        "grid": f"{grid} tiles of {facts['tile_size_px']} px",
+        "grid": f"{grid} of {facts['tile_size_px']} px",
         "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
         **_left_out(facts["left_out"]),
         "codec": facts["codec"],
@@ -112,7 +113,8 @@ def tile_lines(facts: TileFacts) -> Lines:
         **_left_out(facts["left_out"]),
         "time": duration(facts["seconds"]),
         "memory": f"{size_bytes(memory['peak_bytes'])} at most",
-        "budget": f"{size_bytes(memory['budget_bytes'])}, throttled {memory['throttled']} times",
+        "budget": f"{size_bytes(memory['budget_bytes'])}, "
+        f"throttled {how_many(memory['throttled'], 'times')}",
     }
 
 
@@ -126,8 +128,16 @@ def export_lines(facts: ExportFacts) -> Lines:
 
 
 def _left_out(facts: Sequence[LeftOutFacts]) -> Lines:
-    """Return the line about what filters dropped, if they dropped anything."""
-    return {"left out": "; ".join(each["message"] for each in facts)} if facts else {}
+    """Return the line about what filters dropped, if they dropped anything.
+
+    What is notable has had a warning of its own, with the reason; the log has all of them.
+    """
+    return {"left out": ", ".join(map(_dropped, facts))} if facts else {}
+
+
+def _dropped(facts: LeftOutFacts) -> str:
+    what = how_many(facts["count"], facts["what"])
+    return what if facts["option"] is None else f"{what} ({facts['option']})"
 
 
 def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from slidetile.cohort.folder import find_slides, stores_in
+from slidetile.cohort.folder import find_slides
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.child import report
 from slidetile.runtime.foreign import ForeignExitError
 from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own, in_processes
+from slidetile.store.location import stores_in
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
 from slidetile.writing.options import OnProgress, Progress
@@ -36,12 +37,12 @@ class Meant(NamedTuple):
 
 def things_meant(given: Sequence[Path]) -> Meant:
     """Return the slides and stores that paths stand for: a folder for all that it holds."""
-    return _meant(given, lambda folder: [*stores_in(folder), *find_slides([folder])])
+    return _meant(given, lambda folder: [*sorted(stores_in(folder)), *find_slides([folder])])
 
 
 def stores_meant(given: Sequence[Path]) -> Meant:
     """Return the stores that paths stand for: a folder for those that lie in it."""
-    return _meant(given, stores_in)
+    return _meant(given, lambda folder: sorted(stores_in(folder)))
 
 
 def _meant(given: Sequence[Path], inside: Callable[[Path], list[Path]]) -> Meant:
@@ -94,7 +95,7 @@ def _here(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Res
 def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
     calls = [functools.partial(call, path) for path in paths]
     with contextlib.closing(in_processes(calls, 1)) as ended:
-        for number, future in ended:
+        for number, future, _ in ended:
             try:
                 yield future.result()
             except ProcessDiedError as error:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -11,14 +11,33 @@ import click
 from slidetile.cli.plain import printable
 from slidetile.cli.quantities import counted, duration, size_bytes
 from slidetile.cli.streams import document_stream
+from slidetile.counts import how_many
 
 if TYPE_CHECKING:
     from slidetile.cohort.batch import SlideResult
     from slidetile.verify.finding import Finding
 
-OK, FAILED, UNREADABLE = 0, 1, 3  # click itself ends with 2 where the usage is wrong
+OK, FAILED, UNREADABLE, UNPRINTED = 0, 1, 3, 4  # click itself ends with 2 on wrong usage
 
 _AS_JSON = "slidetile.as_json"
+
+
+class OutputError(OSError):
+    """What a command says could not be written to the standard output; what it did is done."""
+
+
+@contextlib.contextmanager
+def _to_standard_output() -> Iterator[None]:
+    """Tell errors of the standard output from those of slides and stores."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader has all that it wants: click ends quietly
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"the standard output could not be written: {error.strerror or error}; what is in "
+            "stores and files stays: make room where the output goes, and run the command again"
+        ) from error
 
 
 def promise_json(context: click.Context, *, as_json: bool) -> None:
@@ -28,12 +47,14 @@ def promise_json(context: click.Context, *, as_json: bool) -> None:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line. All text that may come from files is printed by this, or by rich below."""
-    click.echo(printable(text), err=err)
+    with contextlib.nullcontext() if err else _to_standard_output():
+        click.echo(printable(text), err=err)
 
 
 def show_document(facts: Mapping[str, Any]) -> None:
     """Print facts as JSON."""
-    click.echo(json.dumps(facts, indent=2, allow_nan=False), file=document_stream())
+    with _to_standard_output():
+        click.echo(json.dumps(facts, indent=2, allow_nan=False), file=document_stream())
 
 
 def show_facts(facts: Mapping[str, Any], lines: Mapping[str, str], *, as_json: bool) -> None:
@@ -61,7 +82,7 @@ def show_error(kind: str, message: str) -> None:
             show_document({"error": {"type": kind, "message": message}})
 
 
-def fail(message: str, *, kind: str) -> NoReturn:
+def fail(message: str, *, kind: str, code: int = FAILED) -> NoReturn:
     """Report what went wrong, and exit.
 
     Parameters
@@ -70,10 +91,12 @@ def fail(message: str, *, kind: str) -> NoReturn:
         What went wrong and what to do, on one line.
     kind
         The name of the error's class, for machines.
+    code
+        The exit code.
     """
     show_error(kind, message)
     say(f"error: {message}", err=True)
-    sys.exit(FAILED)
+    sys.exit(code)
 
 
 def warn(message: str) -> None:
@@ -97,7 +120,7 @@ def result_line(result: "SlideResult") -> str:
     details = result.reason
     if details is None:
         size = size_bytes(result.tile_bytes)
-        details = f"{counted(result.tiles)} tiles, {result.codec}, {size}"
+        details = f"{how_many(result.tiles, 'tiles')}, {result.codec}, {size}"
     # What was left out of a slide that has tiles is logged, and in the table.
     note = "" if result.tiles or result.note is None else f": {result.note}"
     return f"{result.slide}: {result.status}: {details} ({duration(result.seconds)}){note}"
@@ -119,4 +142,6 @@ def show_results(results: Sequence["SlideResult"]) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = table.__rich_measure__(console, console.options.update(width=9999)).maximum
-    console.print(table)
+    with _to_standard_output():
+        console.print(table)
+        sys.stdout.flush()

@@ -4,32 +4,31 @@ Knows slides, stores and results. Does not know tiles. Longer than 300 lines, be
 holds, how it comes about in any process, and the call for all of them stand together.
 """
 
-import contextlib
 import logging
 import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.cohort.folder import find_slides, store_names
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.summary import SUMMARY_NAME, Summary
-from slidetile.errors import StoreError, explain
+from slidetile.errors import SlidetileError, explain
 from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe, changed_since, done_before, tile_slide
+from slidetile.recipe import Recipe, changed_since, tile_slide
 from slidetile.runtime.child import report
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
-from slidetile.runtime.processes import ProcessDiedError, in_processes
+from slidetile.runtime.processes import Ended, ProcessDiedError, in_processes
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
-from slidetile.writing.partial import check_place, tidy_up
+from slidetile.writing.partial import check_place
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +36,9 @@ Status = Literal["ok", "unreadable tiles", "already done", "failed"]
 
 OnSlideProgress = Callable[[str, Progress], None]
 """Takes the path of a slide being tiled, as given, and how far it is."""
+
+_FORESEEN = (SlidetileError, OSError, MemoryError, UnfitChoiceError, SystemExit)
+"""What may become of a slide without a bug of anybody's."""
 
 _PROGRESS_S = 0.2
 """A slide's progress is told this often."""
@@ -142,7 +144,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     options
         As in `write_tiles`; but a finished store of the same slide and settings is "already
         done", not an error. One with unreadable tiles is tried again where its slide's file has
-        changed since.
+        changed since; one that has lost files is a slide that failed, until ``options`` have it
+        overwritten.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
     on_progress
@@ -243,7 +246,9 @@ class _Job(NamedTuple):
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  one bad slide never ends the run
-            _log.debug("%s", self.slide, exc_info=True)
+            # Where it was foreseen, the reason says all; a bug is found by its traceback.
+            level = logging.DEBUG if isinstance(error, _FORESEEN) else logging.INFO
+            _log.log(level, "%s", self.slide, exc_info=True)
             return self.failure(error, _reason(error), time.perf_counter() - begin)
 
     def run_in_child(self) -> SlideResult:
@@ -251,15 +256,13 @@ class _Job(NamedTuple):
         return self.run(lambda _, progress: report(progress))
 
     def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
-        done = self._done_before()
-        plans: list[TilePlan] = []
-        # A store of 0 tiles is false.
-        store = self._tiled(on_progress, plans.append) if done is None else done
+        plans: list[TilePlan] = []  # none where the store was made before
+        store = self._tiled(on_progress, plans.append)
         unreadable = store.unreadable
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
-            status=status if done is None else "already done",
+            status=status if plans else "already done",
             store=str(self.store),
             codec=store.codec,
             tiles=len(store),
@@ -267,7 +270,7 @@ class _Job(NamedTuple):
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
             note=store_note(store),
-            left_out="; ".join(str(each) for plan in plans for each in plan.left_out) or None,
+            left_out=". ".join(str(each) for plan in plans for each in plan.left_out) or None,
         )
 
     def _tiled(
@@ -294,7 +297,7 @@ class _Job(NamedTuple):
 
         return tell
 
-    def failure(self, error: BaseException, reason: str, seconds: float = 0.0) -> SlideResult:
+    def failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
         """Return the result of a slide that failed."""
         return SlideResult(
             slide=str(self.slide),
@@ -303,19 +306,6 @@ class _Job(NamedTuple):
             reason=reason,
             seconds=round(seconds, 2),
         )
-
-    def _done_before(self) -> TileStore | None:
-        """Return the finished store of the same slide and recipe, or None if there is no store.
-
-        Raises
-        ------
-        StoreExistsError
-            The store is of another slide or of other settings.
-        """
-        slide, store = self.here / self.slide, self.here / self.store
-        with contextlib.suppress(StoreError):  # another run writes it: that is said below
-            tidy_up(store)
-        return done_before(slide, store, self.recipe, options=self._options)
 
     @property
     def _options(self) -> WriteOptions:
@@ -349,21 +339,21 @@ def _carry_out(
     calls = [job.run_in_child for job in jobs]
     started = in_processes(calls, processes, timeout_s=timeout_s, on_report=on_report)
     with closing(started) as finished:
-        for number, future in finished:
-            yield number, _collect(future, jobs[number])
+        for ended in finished:
+            yield ended.number, _collect(ended, jobs[ended.number])
 
 
-def _collect(future: "Future[SlideResult]", job: _Job) -> SlideResult:
+def _collect(ended: Ended[SlideResult], job: _Job) -> SlideResult:
     try:
-        return future.result()
+        return ended.future.result()
     except ProcessDiedError as error:
         reason = f"{error}: a decoder or a detector crashed on this slide, or memory ran out"
-        return job.failure(error, reason)
+        return job.failure(error, reason, ended.seconds)
     except (TimeoutError, ForeignExitError) as error:
-        return job.failure(error, explain(error))
+        return job.failure(error, explain(error), ended.seconds)
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
         reason = (
             f"could not be handed to another process: {explain(error)}; tile in the calling "
             "process: processes=0 (--processes 0)"
         )
-        return job.failure(error, reason)
+        return job.failure(error, reason, ended.seconds)

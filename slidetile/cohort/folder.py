@@ -11,15 +11,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from slidetile.cohort.summary import SUMMARY_NAME
 from slidetile.errors import SlideError, explain
-from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX
-from slidetile.runtime.files import as_text
+from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
+from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text
+from slidetile.store.marks import ROOT
 
 _log = logging.getLogger(__name__)
 
-_TIFF_SUFFIXES = {".svs", ".svslide", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".scn", ".bif"}
+_TIFF_SUFFIXES = {".svs", ".svslide", ".avs", ".scn", ".bif"}
+_PLAIN_TIFF_SUFFIXES = {".tif", ".tiff", ".btf", ".tf2", ".tf8"}
 _OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}
-SUFFIXES = frozenset(_TIFF_SUFFIXES | _OTHER_SUFFIXES)
+SUFFIXES = frozenset(_TIFF_SUFFIXES | _PLAIN_TIFF_SUFFIXES | _OTHER_SUFFIXES)
 """Suffixes of slides when a folder is searched; a file given by name is always tried."""
 
 _DICOM_HEAD_BYTES = 1 << 16
@@ -41,9 +44,9 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
     Folders are searched with all their subfolders, by suffix, in alphabetical order, and then the
     folders that they link to, each once; stores are not entered. The files of a DICOM series open
-    as one slide, so only its first file is returned. Hidden files, and folders that cannot be read,
-    are left out with a warning. Files given by name are returned unchanged, whether they exist or
-    not, so that each gets a row in the summary.
+    as one slide, so only its first file is returned. Files with other suffixes, hidden files and
+    folders that cannot be read are left out with a warning. Files given by name are returned
+    unchanged, whether they exist or not, so that each gets a row in the summary.
 
     Raises
     ------
@@ -68,19 +71,12 @@ def nothing_found(paths: Sequence[str | os.PathLike[str]]) -> str:
     if search.hidden:
         found.append(f"hidden files with a slide's suffix: {len(search.hidden)}")
     if search.others:
-        suffixes = ", ".join(sorted(search.others)[:MOST_NAMED])
-        found.append(f"files with other suffixes: {search.others.total()} ({suffixes})")
+        found.append(f"files with other suffixes: {search.told_others()}")
     if search.stores:
         found.append(f"stores, which are made already: {search.stores}")
     remedy = ". Give a file by its name to try it all the same" if found else ""
     where = ", ".join(map(str, paths))
     return f"no slides found in {where}{': ' if found else ''}{'; '.join(found)}{remedy}"
-
-
-def stores_in(folder: Path) -> list[Path]:
-    """Return the stores that lie in a folder, finished or damaged, by name; not those below."""
-    paths = (path for path in folder.iterdir() if path.suffix == STORE_SUFFIX)
-    return sorted(path for path in paths if path.is_dir())
 
 
 class _Search:
@@ -89,7 +85,8 @@ class _Search:
     def __init__(self) -> None:
         self.hidden: list[Path] = []
         self.others: Counter[str] = Counter()
-        """Files that are no slides, by suffix."""
+        """Files that are left out by their suffix; neither hidden ones, nor what belongs to a slide
+        or was written by slidetile."""
         self.stores = 0
         self._seen: set[tuple[int, int]] = set()
 
@@ -113,8 +110,20 @@ class _Search:
                 links += self._walk(link, slides)
         return list(slides.values())
 
+    def told_others(self) -> str:
+        """Return how many files have other suffixes, and the most frequent of these."""
+        found = sorted(self.others.items(), key=lambda item: (-item[1], item[0]))
+        named = ", ".join(f"{suffix} {count:,}" for suffix, count in found[:MOST_NAMED])
+        return f"{self.others.total():,} ({named}{', …' if len(found) > MOST_NAMED else ''})"
+
     def warn(self) -> None:
         """Tell what was left out, and how to get it."""
+        if self.others:
+            _log.warning(
+                "files left out by their suffix: %s; a file given by its name is tried all the "
+                "same.",
+                self.told_others(),
+            )
         if self.hidden:
             count, names = len(self.hidden), ", ".join(map(str, self.hidden[:MOST_NAMED]))
             _log.warning(
@@ -130,8 +139,8 @@ class _Search:
             if not self._is_new(parent):
                 folders.clear()
                 continue
-            stores = [name for name in folders if name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX))]
-            self.stores += sum(name.endswith(STORE_SUFFIX) for name in stores)
+            stores = [name for name in folders if _seems_store(f"{parent}/{name}")]
+            self.stores += sum(not name.endswith(PARTIAL_SUFFIX) for name in stores)
             inner = [Path(parent, name) for name in sorted(set(folders) - set(stores))]
             links += [path for path in inner if path.is_symlink()]
             folders[:] = [path.name for path in inner if not path.is_symlink()]
@@ -140,9 +149,11 @@ class _Search:
         return links
 
     def _collect(self, path: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> None:
+        is_hidden = path.name.startswith(".")
         if path.suffix.lower() not in SUFFIXES:
-            self.others[path.suffix or "no suffix"] += 1
-        elif path.name.startswith("."):
+            if not (is_hidden or _is_known_stranger(path)):
+                self.others[path.suffix.lower() or "no suffix"] += 1
+        elif is_hidden:
             self.hidden.append(path)
         else:
             series = _dicom_series(path)
@@ -165,13 +176,25 @@ class _Search:
     def _is_to_follow(self, link: Path, top: Path) -> bool:
         """Return whether a linked folder is searched: not a store's, and not one above."""
         target = Path(os.path.realpath(link))
-        if target.name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)):
+        if _seems_store(target):
             self.stores += 1
             return False
         if target in Path(os.path.realpath(top)).parents:
             _log.warning("%s links to %s, a folder above, and is not searched.", link, target)
             return False
         return True
+
+
+def _seems_store(folder: str | Path) -> bool:
+    """Return whether a folder is a store by its name, finished or not, or by its files."""
+    name = os.fspath(folder)
+    return name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)) or os.path.isfile(f"{name}/{ROOT}")  # noqa: PTH113  never raises
+
+
+def _is_known_stranger(path: Path) -> bool:
+    """Return whether a file with another suffix is part of a MIRAX slide, or slidetile's own."""
+    is_ours = path.name == SUMMARY_NAME or path.suffix in (OWNER_SUFFIX, TEMPORARY_SUFFIX)
+    return is_ours or os.path.isfile(f"{path.parent}.mrxs")  # noqa: PTH113  never raises
 
 
 def _warn_of_folder(error: OSError) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from slidetile.errors import StoreBusyError, explain
 from slidetile.format.names import OWNER_SUFFIX
 from slidetile.runtime.claim import Claim
-from slidetile.runtime.files import write_whole
+from slidetile.runtime.files import IrregularFileError, open_regular, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ class Summary:
     def _read(self) -> dict[str, dict[str, str]]:
         """Return the rows that are there, by slide."""
         try:
-            with self.path.open(newline="", encoding="utf-8") as file:
+            opened = open_regular(self.path)  # a pipe would be waited for
+            with os.fdopen(opened, newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
                 names = reader.fieldnames or self._columns
                 if KEY not in names or not set(names) <= set(self._columns):
@@ -119,6 +120,8 @@ class Summary:
                 return {_absolute(row[KEY]): _whole(row) for row in reader if row[KEY]}
         except FileNotFoundError:
             return {}
+        except IrregularFileError as error:
+            raise FileExistsError(self._foreign(str(error.strerror))) from error
         except (csv.Error, UnicodeDecodeError) as error:
             raise FileExistsError(self._foreign(f"it is no CSV table: {error}")) from error
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
-from slidetile.raster.averaging import halve
+from slidetile.raster.block_means import halve
 from slidetile.raster.pixels import Pixels, empty_pixels, paste
 from slidetile.raster.region import Region
 

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.raster.region import Region
 
+MOST_CHUNKS = 1 << 24
+"""Most chunks of an array, stored or not: a million pixels a side in native tiles of 256.
+
+It bounds what writers and readers note of each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkGrid:
@@ -91,6 +96,11 @@ class ChunkGrid:
     def chunk_rows(self) -> int:
         """Chunks in a column of the array."""
         return -(-self.height // self.chunk_height)
+
+    @property
+    def chunk_count(self) -> int:
+        """Chunks of the array, stored or not."""
+        return self.chunk_columns * self.chunk_rows
 
     @property
     def shard_columns(self) -> int:

@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from slidetile.format.checksum import crc32c
 from slidetile.format.layout import ChunkGrid, Shard
+from slidetile.format.reason import OTHERS, as_reason
 from slidetile.format.table import OK, UNREADABLE
 
-MOST_REASONS = 32
-OTHERS = "other reasons"
-"""What the reasons beyond so many are counted under: a damaged file may have any number."""
+MOST_REASONS = 1 << 15
+"""Most reasons that are told apart; those beyond are `slidetile.format.reason.OTHERS`."""
+
+Blocks = Mapping[int, frozenset[tuple[int, int]]]
+"""The corners of blocks of the slide, (x, y), by level."""
 
 Span = tuple[slice, slice]
 """[rows, columns] of a chunk grid."""
@@ -37,6 +40,9 @@ class ShardRecord:
     averaged: tuple[int, ...] = ()
     """The places of chunks that were averaged from the next finer level."""
 
+    replaced: Blocks = field(default_factory=dict)
+    """The slide's blocks that were averaged in its place where its pixels were averaged."""
+
 
 class Ledger:
     """The length and checksum of every chunk of level 0, as arrays over its chunk grid."""
@@ -47,7 +53,8 @@ class Ledger:
         self._stored_bytes = np.zeros(shape, np.int64)
         self._crc32c = np.zeros(shape, "<u4")
         self._unreadable = np.zeros(shape, np.uint16)
-        self._reasons = [""]
+        self._reasons = {"": 0}  # each with its number
+        self._named = [""]  # the same by number
 
     def enter(self, record: ShardRecord) -> None:
         """Record a shard of level 0."""
@@ -62,11 +69,13 @@ class Ledger:
             self._unreadable[cell] = self._number_of(reason)
 
     def _number_of(self, reason: str) -> int:
-        """Return the number of a reason; those beyond `MOST_REASONS` are one."""
-        known = reason if reason in self._reasons or len(self._reasons) < MOST_REASONS else OTHERS
+        """Return the number of a reason, from 1; those beyond `MOST_REASONS` are one."""
+        told = as_reason(reason)
+        known = told if told in self._reasons or len(self._reasons) < MOST_REASONS else OTHERS
         if known not in self._reasons:
-            self._reasons.append(known)
-        return self._reasons.index(known)
+            self._reasons[known] = len(self._named)
+            self._named.append(known)
+        return self._reasons[known]
 
     def _cells(self, shard: Shard, places: Iterable[int]) -> tuple[NDArray[np.int64], ...]:
         """Return the rows and the columns of some of a shard's chunks in the chunk grid."""
@@ -89,7 +98,7 @@ class Ledger:
     def reason_of(self, span: Span) -> str | None:
         """Return what is wrong with the first chunk in a span that could not be read, or None."""
         numbers = self._unreadable[span]
-        return self._reasons[numbers[numbers > 0][0]] if numbers.any() else None
+        return self._named[numbers[numbers > 0][0]] if numbers.any() else None
 
     def status_of(self, span: Span) -> str:
         """Return whether all chunks in a span could be read."""

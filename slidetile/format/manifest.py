@@ -5,7 +5,7 @@ coarser levels. Only a list shows that a file is missing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
 from slidetile.format.checksum import crc32c
@@ -60,10 +60,10 @@ def unpack_manifest(data: bytes) -> dict[str, FileSum]:
     return files
 
 
-def sums_in(data: bytes) -> dict[str, FileSum]:
-    """Return the files of all whole lines; the last line of a path counts."""
+def sums_in(lines: Iterable[str]) -> dict[str, FileSum]:
+    """Return the files that lines are about, if any; the last line of a path counts."""
     files: dict[str, FileSum] = {}
-    for line in data.decode(errors="replace").split("\n")[:-1]:
+    for line in lines:
         parts = _LINE.fullmatch(line)
         if parts is not None:
             files[parts[3]] = FileSum(int(parts[1], 16), int(parts[2]))

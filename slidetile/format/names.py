@@ -41,4 +41,7 @@ PARTIAL_NOTE = "unfinished.json"
 PARTIAL_SUMS = "unfinished.sums"
 """The checksums of an unfinished store's files that have none of their own."""
 
+PARTIAL_BLOCKS = "unfinished.blocks"
+"""The blocks of the slide that were replaced in an unfinished store's shards."""
+
 TABLE = "tiles/tiles.parquet"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.quality import QUALITY_MPP
@@ -104,7 +105,8 @@ def read_parquet(file: BinaryIO, row_count: int) -> "pa.Table":
     parquet = ParquetTable(file, text="status")
     fields = _checked_fields(parquet.schema)
     if parquet.rows != row_count:
-        raise StoreError(f"it has {parquet.rows} rows, the store {row_count} tiles")
+        tiles = how_many(row_count, "tiles")
+        raise StoreError(f"it has {how_many(parquet.rows, 'rows')}, the store {tiles}")
     _check_record(parquet.groups, row_count, file.seek(0, os.SEEK_END))
     groups = [_typed(parquet.read(n), fields) for n in range(len(parquet.groups))]
     return pa.concat_tables(groups) if groups else fields.empty_table()

@@ -15,6 +15,9 @@ from slidetile.raster.rings import winding_numbers
 from slidetile.tissue.left_out import LeftOut
 from slidetile.tissue.mask import DrawnArea, TissueMask, pixel_centres
 
+_BAND_PX = 1 << 21
+"""Pixels of a mask that are compared with an area at a time: 8 MB of winding numbers."""
+
 _NOTABLE_SHARE = 0.01
 """A warning tells of tissue without a tile from this share of all tissue on."""
 
@@ -155,12 +158,18 @@ def _is_kept(area: DrawnArea, tissue: TissueMask, kept: Mask) -> bool:
     corners = np.clip((area[0] / step).astype(np.intp), 0, most)
     if kept[corners[:, 1], corners[:, 0]].any():
         return True
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0) + 1
-    around = kept[top:bottom, left:right]
-    if not around.any():
-        return False
+    (left, top), (right, bottom) = corners.min(axis=0).tolist(), (corners.max(axis=0) + 1).tolist()
     x, y = pixel_centres(tissue.overview)
-    covered = winding_numbers(area[0], x[left:right], y[top:bottom]) != 0
+    height = max(1, _BAND_PX // (right - left))
+    bands = (slice(row, min(row + height, bottom)) for row in range(top, bottom, height))
+    return any(_meets(area, kept[rows, left:right], x[left:right], y[rows]) for rows in bands)
+
+
+def _meets(area: DrawnArea, kept: Mask, x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    """Return whether any kept pixel has its centre in an area."""
+    if not kept.any():
+        return False
+    covered = kept & (winding_numbers(area[0], x, y) != 0)
     for hole in area[1:]:
-        covered &= winding_numbers(hole, x[left:right], y[top:bottom]) == 0
-    return bool((covered & around).any())
+        covered &= winding_numbers(hole, x, y) == 0
+    return bool(covered.any())

@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
 from slidetile.planning._cells import main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._left_out import left_out_of
 from slidetile.planning.subset import fullest, sampled
@@ -122,7 +123,9 @@ class TilePlan:
         if isinstance(index, slice):
             return [self._tile(i) for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
-            raise IndexError(f"The plan has {len(self)} tiles, so there is no tile {index}.")
+            raise IndexError(
+                f"The plan has {how_many(len(self), 'tiles')}, so there is no tile {index}."
+            )
         return self._tile(index % len(self))
 
     def __iter__(self) -> Iterator[Tile]:
@@ -145,7 +148,7 @@ class TilePlan:
     def __repr__(self) -> str:
         columns, rows = self.grid_size
         return (
-            f"TilePlan({len(self)} of {columns * rows} tiles of {self.spec.size} px, "
+            f"TilePlan({len(self)} of {how_many(columns * rows, 'tiles')} of {self.spec.size} px, "
             f"slide {self.slide_size[0]}×{self.slide_size[1]} px)"
         )
 

@@ -16,7 +16,7 @@ from slidetile.format.table import QUALITY_COLUMNS, Quality
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.quality.pen import pen_fractions
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
 from slidetile.raster.region import Region

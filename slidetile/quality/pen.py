@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels

@@ -8,6 +8,7 @@ warning that most libraries drop. A stream with a warning is damaged here, as it
 
 import re
 
+from slidetile.raster._strict import decode_strictly
 from slidetile.raster.pixels import Pixels
 
 MOST_SCANS = 100
@@ -128,11 +129,16 @@ def check_scans(stream: bytes) -> None:
 
 
 def _decode_odd(stream: bytes, image: Pixels | None = None) -> None:
-    """Decode a stream whose subsampling TurboJPEG does not know; its warnings are not seen."""
+    """Decode a stream whose subsampling TurboJPEG does not know.
+
+    libjpeg decodes it, and OpenSlide once more: only that tells of warnings.
+    """
     import imagecodecs
 
     try:
-        imagecodecs.jpeg8_decode(stream, out=image)
+        decoded = imagecodecs.jpeg8_decode(stream, out=image)
+        height, width, *samples = decoded.shape
+        decode_strictly(stream, (width, height), *samples or [1])
     except (imagecodecs.Jpeg8Error, RuntimeError, ValueError) as error:
         raise JpegError(_said(error)) from error
 

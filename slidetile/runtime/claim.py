@@ -17,7 +17,7 @@ from pathlib import Path
 
 from slidetile.errors import StoreBusyError
 from slidetile.runtime._holder import Holder, uptime_s
-from slidetile.runtime.files import write_whole
+from slidetile.runtime.files import open_regular, write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def look(path: Path) -> Seen | None:
     cache that may be a minute old.
     """
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             data, status = file.read(1 << 16), os.fstat(file.fileno())
     except FileNotFoundError:
         return None

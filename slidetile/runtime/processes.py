@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from slidetile.runtime.child import begin, stoppable
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence
@@ -36,14 +36,27 @@ class ProcessDiedError(BrokenProcessPool):
     """The process of a call has died; the message says by which signal, where that is known."""
 
 
+class Ended(NamedTuple, Generic[Result]):
+    """A call that has ended, in whichever way."""
+
+    number: int
+    """Its number among the calls."""
+
+    future: "Future[Result]"
+    """Its result, or its error."""
+
+    seconds: float
+    """How long it took, with the start of its process."""
+
+
 def in_processes(
     calls: Sequence[Callable[[], Result]],
     count: int,
     *,
     timeout_s: float | None = None,
     on_report: OnReport | None = None,
-) -> Generator[tuple[int, "Future[Result]"]]:
-    """Yield (number, finished future) of each call as it ends.
+) -> Generator[Ended[Result]]:
+    """Yield each call as it ends.
 
     If an error, Ctrl-C or ``close`` ends the iterator early, the processes stop within `STOP_S`;
     calls under way get a KeyboardInterrupt. What the calls log is logged here.
@@ -82,8 +95,7 @@ def in_process_of_its_own(
         What the call raised.
     """
     with contextlib.closing(in_processes([call], 1, on_report=on_report)) as ended:
-        _, future = next(ended)
-        return future.result()
+        return next(ended).future.result()
 
 
 class _Running(NamedTuple):
@@ -91,12 +103,12 @@ class _Running(NamedTuple):
 
     number: int
     child: "_Child"
-    end_s: float
+    begin_s: float
 
 
 def _in_processes(
     calls: Sequence[Callable[[], Result]], count: int, timeout_s: float, on_report: OnReport
-) -> Generator[tuple[int, "Future[Result]"]]:
+) -> Generator[Ended[Result]]:
     idle = [_Child() for _ in range(min(count, len(calls)))]
     waiting = list(enumerate(calls))[::-1]
     running: dict[Future[Result], _Running] = {}
@@ -106,13 +118,14 @@ def _in_processes(
                 number, call = waiting.pop()
                 child = idle.pop()
                 future = child.submit(call)
-                running[future] = _Running(number, child, time.monotonic() + timeout_s)
-            for future in _ended(running, on_report):
-                number, child, end_s = running[future]
-                outcome = child.outcome(future, timeout_s if time.monotonic() > end_s else None)
+                running[future] = _Running(number, child, time.monotonic())
+            for future in _ended(running, timeout_s, on_report):
+                number, child, begin_s = running[future]
+                seconds = time.monotonic() - begin_s
+                outcome = child.outcome(future, timeout_s if seconds > timeout_s else None)
                 idle.append(child.or_another())
                 del running[future]  # not before: what is in neither outlives an interrupt
-                yield number, outcome
+                yield Ended(number, outcome, seconds)
     except BaseException:
         _stop([*idle, *(each.child for each in running.values())])
         raise
@@ -122,12 +135,12 @@ def _in_processes(
 
 
 def _ended(
-    running: dict["Future[Result]", _Running], on_report: OnReport
+    running: dict["Future[Result]", _Running], timeout_s: float, on_report: OnReport
 ) -> list["Future[Result]"]:
     """Wait a while; return the futures of the calls that have ended, or whose time is over."""
     wait(running, timeout=LISTEN_S, return_when=FIRST_COMPLETED)
-    now = time.monotonic()
-    ended = [future for future, each in running.items() if future.done() or now > each.end_s]
+    oldest_s = time.monotonic() - timeout_s
+    ended = [f for f, each in running.items() if f.done() or each.begin_s < oldest_s]
     for each in running.values():
         for report in each.child.reports():
             on_report(each.number, report)

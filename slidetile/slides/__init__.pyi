@@ -2,6 +2,7 @@ from .array import ArraySlide as ArraySlide
 from .fetched import DecodedPixels as DecodedPixels
 from .fetched import FetchedPixels as FetchedPixels
 from .file_slide import FileSlide as FileSlide
+from .level import Level as Level
 from .native import FetchedTiles as FetchedTiles
 from .native import NativeTiles as NativeTiles
 from .opening import open_slide as open_slide
@@ -9,6 +10,5 @@ from .overview import Overview as Overview
 from .overview import read_overview as read_overview
 from .reader import Reader as Reader
 from .rescaled import rescale_slide as rescale_slide
-from .slide import Level as Level
 from .slide import Slide as Slide
 from .slide import Source as Source

@@ -8,11 +8,9 @@ import numpy as np
 from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Colour, Pixels, fill_colour
 from slidetile.raster.region import Region
-from slidetile.slides._view import fetch_block
 from slidetile.slides.fetched import FetchedPixels
-from slidetile.slides.slide import Slide
 
-STRIP_BYTES = 8 << 20
+STRIP_BYTES = 2 << 20
 """Bytes of source pixels that are decoded at a time, roughly."""
 
 WIDEST_STRIP_PX = 5120
@@ -38,14 +36,13 @@ class FinerLevel:
     background: Callable[[], Colour]
     """Finds the colour beside it."""
 
-    @classmethod
-    def of(cls, slide: Slide, level: int) -> "FinerLevel":
-        """Return a level of a slide."""
-        return cls(
-            channels=slide.channels,
-            tile_height_px=slide.levels[level].tile_height_px,
-            fetch=lambda strip: fetch_block(slide, strip, level),
-            background=lambda: slide.background,
+    def averaged(self, resampling: Resampling) -> "FinerLevel":
+        """Return the level that is averaged from this one."""
+        return FinerLevel(
+            channels=self.channels,
+            tile_height_px=None,
+            fetch=lambda region: AveragedPixels(self, resampling, region),
+            background=self.background,
         )
 
 

@@ -1,9 +1,11 @@
 """A region in which blocks that are empty or do not decode are replaced.
 
 A block of a coarser level is averaged from the next finer level, of which blocks may be replaced in
-turn. Of level 0 there is nothing finer: it shows the background.
+turn. Of level 0 there is nothing finer: it shows the background where it is only to be looked at,
+and is an error where the pixels are to be kept.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,12 +19,12 @@ from slidetile.raster.pixels import Colour, Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.slides._averaged import AveragedPixels, FinerLevel
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level
 
 
-class PyramidFile(Protocol):
-    """A slide in a file, whose levels are read as they are stored."""
+class Pyramid(Protocol):
+    """A slide whose levels are read as they are stored."""
 
     channels: int
 
@@ -36,7 +38,7 @@ class PyramidFile(Protocol):
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
     ) -> FetchedPixels:
-        """Read the bytes of a region; see `FileSlide.fetch_level`."""
+        """Read the bytes of a region; see `Slide.fetch_level`."""
         ...
 
 
@@ -44,8 +46,8 @@ class PyramidFile(Protocol):
 class FilledPixels:
     """A region of a level; see `slidetile.slides.fetched.FetchedPixels`."""
 
-    slide: PyramidFile
-    """The file."""
+    slide: Pyramid
+    """The slide."""
 
     region: Region
     """In pixels of the level."""
@@ -59,18 +61,22 @@ class FilledPixels:
     replaced: Replaced
     """Where blocks that are replaced are noted."""
 
+    is_shown: bool
+    """Whether it is only to be looked at, so that damage of level 0 is no error."""
+
     fetched: FetchedPixels | None
     """The region as it is stored; None if it has to be read block by block."""
 
     @classmethod
     def read(
         cls,
-        slide: PyramidFile,
+        slide: Pyramid,
         region: Region,
         level: int,
         *,
         background: Callable[[], Colour],
         replaced: Replaced,
+        is_shown: bool,
     ) -> "FilledPixels":
         """Read the bytes of a region; see the fields.
 
@@ -78,10 +84,14 @@ class FilledPixels:
         ------
         SlideReadError
             The file could not be read.
+        DamagedPixelsError
+            A block of level 0 does not decode, and it is to be kept.
         """
         try:
             fetched = slide.fetch_level(region, level, background)
         except DamagedPixelsError:
+            if not (level or is_shown):
+                raise
             fetched = None
         return cls(
             slide=slide,
@@ -89,6 +99,7 @@ class FilledPixels:
             level=level,
             background=background,
             replaced=replaced,
+            is_shown=is_shown,
             fetched=fetched,
         )
 
@@ -111,8 +122,8 @@ class FilledPixels:
 
         Raises
         ------
-        SlideReadError
-            The file could not be read.
+        SlideReadError, DamagedPixelsError
+            As in `read`.
         """
         shape = self.region.height, self.region.width, self.slide.channels
         canvas = np.empty(shape, np.uint8) if out is None else out
@@ -122,6 +133,8 @@ class FilledPixels:
             else:
                 self.fetched.pixels(canvas)
         except DamagedPixelsError:
+            if not (self.level or self.is_shown):
+                raise
             self._read_apart(canvas)
         for hole in self.slide.holes(self.region, level=self.level):
             self._replace(hole, canvas)
@@ -143,16 +156,13 @@ class FilledPixels:
         """Yield the blocks that the region meets, cut at the edges of the level."""
         level = self.slide.levels[self.level]
         bounds = Region.from_edges(0, 0, *level.size)
-        width, height = level.block_size
         inside = self.region.intersection(bounds)
         if inside is None:
             return
-        met = inside.rescaled((width, height), (1, 1))
-        for row in range(met.y, met.bottom):
-            for column in range(met.x, met.right):
-                block = Region(x=column * width, y=row * height, width=width, height=height)
-                if (cut := block.intersection(bounds)) is not None:
-                    yield cut
+        for block in level.blocks(inside):
+            cut = block.intersection(bounds)
+            assert cut is not None, "a block that meets what is inside is inside in part"
+            yield cut
 
     def _replace(self, block: Region, canvas: Pixels) -> None:
         """Put the pixels of the next finer level where the block meets the region."""
@@ -160,11 +170,14 @@ class FilledPixels:
         part = block.intersection(self.region)
         assert part is not None, "only blocks that meet the region are replaced"
         place = canvas[part.relative_to(self.region).slices]
-        resampling = _resampling(self.slide.levels, self.level) if self.level else None
-        if resampling is None:
+        if not self.level:
             fill_colour(place, self.background())
             return
-        AveragedPixels(self._finer(), resampling, part).pixels(place)
+        *steps, last = _resamplings(self.slide.levels, self.level)
+        source = self._finer()
+        for step in steps:
+            source = source.averaged(step)
+        AveragedPixels(source, last, part).pixels(place)
 
     def _finer(self) -> FinerLevel:
         def fetch(strip: Region) -> FilledPixels:
@@ -174,6 +187,7 @@ class FilledPixels:
                 self.level - 1,
                 background=self.background,
                 replaced=self.replaced,
+                is_shown=self.is_shown,
             )
 
         return FinerLevel(
@@ -184,18 +198,30 @@ class FilledPixels:
         )
 
 
-def _resampling(levels: Sequence[Level], number: int) -> Resampling | None:
-    """Return how a level is averaged from the next finer one; None if it cannot be."""
-    finer, own = levels[number - 1].size, levels[number].size
-    across, down = (_factor(a, b) for a, b in zip(finer, own, strict=True))
-    if not all(1 <= each <= LARGEST_FACTOR for each in (across, down)):
-        return None
-    return Resampling(source_size=finer, factor=(across, down))
+def _resamplings(levels: Sequence[Level], number: int) -> list[Resampling]:
+    """Return how a level is averaged from the next finer one, step by step.
+
+    One step suffices but for a level that is more than `LARGEST_FACTOR` times as coarse. What comes
+    before the last step is by whole factors, as small as can be, so that hardly a pixel is cut.
+    """
+    size, own = levels[number - 1].size, levels[number].size
+    x, y = (_factor(a, b) for a, b in zip(size, own, strict=True))
+    steps: list[Resampling] = []
+    while max(x, y) > LARGEST_FACTOR:
+        across, down = (
+            Fraction(min(LARGEST_FACTOR, math.ceil(each / LARGEST_FACTOR))) for each in (x, y)
+        )
+        steps.append(Resampling(source_size=size, factor=(across, down)))
+        size, x, y = steps[-1].size, x / across, y / down
+    return [*steps, Resampling(source_size=size, factor=(x, y))]
 
 
 def _factor(finer: int, own: int) -> Fraction:
-    """Return finer pixels per pixel: whole where the sizes differ by a rounding only."""
+    """Return finer pixels per pixel: whole where the sizes differ by a rounding only.
+
+    It is at least 1, though a level may be a pixel or two longer than the finer one.
+    """
     whole = round(finer / own)
-    if abs(whole * own - finer) < max(1, whole):
+    if whole and abs(whole * own - finer) < whole:
         return Fraction(whole)
-    return Fraction(finer, own)
+    return max(Fraction(1), Fraction(finer, own))

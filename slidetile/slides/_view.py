@@ -6,8 +6,9 @@ from slidetile.raster.pixels import Colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level, Slide, Source
+from slidetile.slides.slide import Slide, Source
 
 
 class SlideView(Slide):
@@ -50,6 +51,10 @@ class SlideView(Slide):
             for level in (original.levels[number] for number in self._numbers)
         ]
         self._levels = (*([] if made is None else [made]), *own)
+
+    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        return self.fetch_noting(region, level=level, replaced=self.replaced)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -96,8 +101,8 @@ class SlideView(Slide):
         self._original.close()
 
 
-def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
-    """Read the bytes of a block that is given in pixels of its own level.
+def fetch_block(slide: Slide, block: Region, level: int, replaced: Replaced) -> FetchedPixels:
+    """Read the bytes of a block that is given in pixels of its own level; see `Slide.fetch_noting`.
 
     The level-0 pixels that lie wholly in the block are requested. If they do not give exactly the
     block, since its pixels are hardly larger, it is cut out of a region one pixel wider.
@@ -112,5 +117,5 @@ def fetch_block(slide: Slide, block: Region, level: int) -> FetchedPixels:
     if asked is None or slide.level_region(asked, level) != block:
         asked = block.rescaled(size, whole)
     got = slide.level_region(asked, level)
-    fetched = slide.fetch(asked, level=level)
+    fetched = slide.fetch_noting(asked, level=level, replaced=replaced)
     return fetched if got == block else fetched.crop(block.relative_to(got))

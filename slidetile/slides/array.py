@@ -9,8 +9,9 @@ import numpy as np
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank, paste
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.mpp import check_mpp
-from slidetile.slides.slide import Level, Slide, Source
+from slidetile.slides.slide import Slide, Source
 
 
 class ArraySlide(Slide):

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from slidetile.raster.pixels import WHITE, Colour, Pixels
@@ -77,6 +77,8 @@ class FileSlide(Slide):
         """The file."""
         self.state = _state(path)
         """Size and time stamp of the file when it was opened; None where it was not there."""
+        self.beside: Mapping[Path, FileState] = {}
+        """The other files of which the slide consists, as they were when it was opened."""
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()
@@ -110,11 +112,22 @@ class FileSlide(Slide):
 
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+        return self.fetch_noting(region, level=level, replaced=self._replaced)
+
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         self._check_open()
         number = range(len(self.levels))[level]
         asked = self.level_region(region, number)
         if number:
-            return self.fetch_shown(asked, level=number)
+            return FilledPixels.read(
+                self,
+                asked,
+                number,
+                background=lambda: self.background,
+                replaced=replaced,
+                is_shown=False,
+            )
         return self.fetch_level(asked, number, lambda: self.background)
 
     def fetch_shown(
@@ -122,13 +135,7 @@ class FileSlide(Slide):
     ) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         self._check_open()
-        return FilledPixels.read(
-            self,
-            region,
-            level,
-            background=lambda: self.background,
-            replaced=self._replaced if replaced is None else replaced,
-        )
+        return super().fetch_shown(region, level=level, replaced=replaced)
 
     @property
     def replaced(self) -> Replaced:
@@ -147,29 +154,13 @@ class FileSlide(Slide):
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
     ) -> FetchedPixels:
-        """Read the bytes of a region that is given in pixels of its own level.
-
-        Parameters
-        ----------
-        region
-            The region, which may reach beyond the level.
-        level
-            The level, counted from 0.
-        background
-            Finds the colour of what was not scanned. It may read a whole level, so it is called
-            only where that colour shows.
-
-        Raises
-        ------
-        SlideReadError
-            The file could not be read.
-        """
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_level`."""
 
     def _on_white(self, region: Region) -> Pixels:
         """Read a region of the coarsest level as it looks on a white background."""
         level = len(self.levels) - 1
         return FilledPixels.read(
-            self, region, level, background=lambda: WHITE, replaced=Replaced()
+            self, region, level, background=lambda: WHITE, replaced=Replaced(), is_shown=True
         ).pixels()
 
 

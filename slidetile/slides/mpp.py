@@ -19,9 +19,12 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
     """
     x, y = (float(mpp), float(mpp)) if isinstance(mpp, int | float) else map(float, mpp)
     if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
+        found = "×".join(dict.fromkeys((f"{x:g}", f"{y:g}")))
+        hint = "Is it given in µm, not in mm or pixels per cm?"
+        what = f"not a number ({found})." if math.isnan(x + y) else f"{found}. {hint}"
         raise ValueError(
-            f"A slide's mpp lies between 0.05 and 50 µm per pixel, but this one is {x:g}×{y:g}. "
-            "Is it given in µm, not in mm or pixels per cm?"
+            f"An mpp lies between {FINEST_MPP:g} and {COARSEST_MPP:g} µm per pixel, but this one "
+            f"is {what}"
         )
     return x, y
 

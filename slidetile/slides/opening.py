@@ -1,10 +1,10 @@
 """Open whole slides: a file's content decides which reader opens it, never its name."""
 
 import os
-import re
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.runtime.addresses import address_in
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import (
@@ -16,9 +16,6 @@ from slidetile.slides.reader import (
 )
 from slidetile.slides.readers import READERS, named_reader
 from slidetile.slides.slide import Slide
-
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
-"""How addresses begin; one letter is a drive of Windows."""
 
 
 def open_slide(
@@ -65,14 +62,13 @@ def open_slide(
 
 
 def _local(path: str) -> str:
-    """Return a path; refuse an address, whose slashes a `Path` may have joined already."""
-    address = _ADDRESS.match(path)
-    if address is None or os.path.lexists(path):
+    """Return a path; refuse an address."""
+    address = address_in(path)
+    if address is None:
         return path
-    whole = f"{address[1]}://{path[address.end() :]}"
     raise SlideReadError(
-        f"{whole} is an address, not a local path: slidetile reads files only, so download it, or "
-        "mount where it lies and give the path there."
+        f"{address} is an address, not a local path: slidetile reads files only, so download it, "
+        "or mount where it lies and give the path there."
     )
 
 

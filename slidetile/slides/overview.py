@@ -11,12 +11,13 @@ import numpy as np
 
 from slidetile.choices import TISSUE_MPP, UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.slide import Slide
 
 LARGEST_MPP = 500.0
 LARGEST_OVERVIEW_PX = 64_000_000
@@ -150,8 +151,9 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
     _repeat_last(image, -(-level.height // factor), -(-level.width // factor))
     _check_any_decodes(slide, replaced)
-    slide.replaced.update(replaced)
-    slide.replaced.tell(slide.name)
+    known = slide.replaced
+    known.update(replaced)
+    known.tell(slide.name)
     across, down = factor * covered[0] / level.width, factor * covered[1] / level.height
     return Overview(
         image=image,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from slidetile.counts import how_many
 from slidetile.raster.region import Region
 
 _log = logging.getLogger(__name__)
@@ -78,4 +79,4 @@ def told(counts: Mapping[int, int]) -> str:
 
 
 def _counted(count: int, level: int) -> str:
-    return f"{count} {'block' if count == 1 else 'blocks'} of level {level}"
+    return f"{how_many(count, 'blocks')} of level {level}"

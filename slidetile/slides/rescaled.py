@@ -1,8 +1,7 @@
 """A slide at a requested resolution: one of its levels unchanged, or averaged from a finer one."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.region import Region
@@ -10,10 +9,11 @@ from slidetile.raster.resolution import Rescaling, choose_rescaling
 from slidetile.slides._averaged import AveragedPixels, FinerLevel
 from slidetile.slides._view import SlideView, fetch_block
 from slidetile.slides.fetched import FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.native import NativeTiles
 from slidetile.slides.replaced import Replaced
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.slide import Slide
 
 
 class AveragedSlide(SlideView):
@@ -44,14 +44,27 @@ class AveragedSlide(SlideView):
         made = Level(width=width, height=height)
         super().__init__(original, rescaling, coarser, made)
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
-        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         number = range(len(self.levels))[level]
         if number:
             block = self.level_region(region, number)
-            return fetch_block(self._original, block, self._numbers[number - 1])
-        finer = FinerLevel.of(self._original, self._source_level)
-        return AveragedPixels(finer, self._resampling, region)
+            return fetch_block(self._original, block, self._numbers[number - 1], replaced)
+        original, number = self._original, self._source_level
+
+        def fetch(strip: Region) -> FetchedPixels:
+            return fetch_block(original, strip, number, replaced)
+
+        return AveragedPixels(self._finer(fetch), self._resampling, region)
+
+    def _finer(self, fetch: Callable[[Region], FetchedPixels]) -> FinerLevel:
+        original = self._original
+        return FinerLevel(
+            channels=original.channels,
+            tile_height_px=original.levels[self._source_level].tile_height_px,
+            fetch=fetch,
+            background=lambda: original.background,
+        )
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
@@ -65,8 +78,7 @@ class AveragedSlide(SlideView):
             shown = functools.partial(
                 self._original.fetch_shown, level=self._source_level, replaced=replaced
             )
-            finer = replace(FinerLevel.of(self._original, self._source_level), fetch=shown)
-            return AveragedPixels(finer, self._resampling, region)
+            return AveragedPixels(self._finer(shown), self._resampling, region)
         own = self._numbers[level - 1]
         return self._original.fetch_shown(region, level=own, replaced=replaced)
 
@@ -85,10 +97,10 @@ class LevelSlide(SlideView):
     def __init__(self, original: Slide, rescaling: Rescaling) -> None:
         super().__init__(original, rescaling, range(rescaling.level, len(original.levels)))
 
-    def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
-        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         block = self.level_region(region, level)
-        return fetch_block(self._original, block, self._numbers[level])
+        return fetch_block(self._original, block, self._numbers[level], replaced)
 
     def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""

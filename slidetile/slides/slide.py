@@ -1,101 +1,22 @@
 """What a slide is: the base class of all slides."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from slidetile.errors import DamagedPixelsError
 from slidetile.raster import drawing as preview
-from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
+from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
-from slidetile.raster.resolution import Rescaling, covered_size, mean_downsample
+from slidetile.raster.resolution import Rescaling, mean_downsample
+from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.native import NativeTiles
 from slidetile.slides.replaced import Replaced
 
 LARGEST_THUMBNAIL_PX = 1 << 25
-
-_SQUARE_PX = 256
-"""Side of a level's blocks where it has no native tiles."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One resolution of a slide's pyramid."""
-
-    width: int
-    """Columns, in pixels of this level."""
-
-    height: int
-    """Rows, in pixels of this level."""
-
-    downsample: tuple[float, float] = (1.0, 1.0)
-    """Level-0 pixels per pixel of this level, as (x, y); each at least 1."""
-
-    tile_width_px: int | None = None
-    """Width of the native tiles, or None if the file has none."""
-
-    tile_height_px: int | None = None
-    """Height of the native tiles, or None if the file has none."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(
-                f"A level is at least 1×1 pixels, but this one is {self.width}×{self.height}."
-            )
-        x, y = self.downsample
-        if not (x >= 1 and y >= 1):
-            raise ValueError(f"A downsample is at least 1×1, but this one is {x:g}×{y:g}.")
-
-    @classmethod
-    def covering(
-        cls,
-        whole: tuple[int, int],
-        size: tuple[int, int],
-        *,
-        tile_width_px: int | None = None,
-        tile_height_px: int | None = None,
-    ) -> Self:
-        """Return the level of a size that covers the same area as ``whole`` level-0 pixels.
-
-        Where both sides follow from one whole number, that is the downsample, though a rounded side
-        gives another ratio; see `slidetile.raster.resolution.whole_factor`.
-
-        Parameters
-        ----------
-        whole
-            (width, height) of level 0.
-        size
-            (width, height) of the level.
-        tile_width_px, tile_height_px
-            As in `Level`.
-        """
-        covered = covered_size(whole, size)
-        return cls(
-            width=size[0],
-            height=size[1],
-            downsample=(max(1.0, covered[0] / size[0]), max(1.0, covered[1] / size[1])),
-            tile_width_px=tile_width_px,
-            tile_height_px=tile_height_px,
-        )
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height)."""
-        return self.width, self.height
-
-    @property
-    def block_size(self) -> tuple[int, int]:
-        """(width, height) of its blocks, of which each may be damaged: native tiles or squares."""
-        return self.tile_width_px or _SQUARE_PX, self.tile_height_px or _SQUARE_PX
-
-    @property
-    def block_count(self) -> int:
-        """The number of its blocks."""
-        width, height = self.block_size
-        return -(-self.width // width) * -(-self.height // height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +97,25 @@ class Slide(ABC):
             The file could not be read.
         """
 
+    def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
+        """Read the bytes of a region as `fetch` does, and note elsewhere what is replaced.
+
+        Parameters
+        ----------
+        region, level
+            As in `fetch`.
+        replaced
+            Where blocks that are averaged from the next finer level are noted, in place of the
+            slide's own `replaced`.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
+        del replaced  # a reader of one's own replaces nothing
+        return self.fetch(region, level=level)
+
     @property
     def original(self) -> "Slide":
         """The slide at its file's own resolution; this slide itself, unless it was rescaled."""
@@ -237,11 +177,39 @@ class Slide(ABC):
         SlideReadError
             The file could not be read.
         """
-        try:
-            return DecodedPixels(self.read_block(region, level=level))
-        except DamagedPixelsError:
-            noted = self.replaced if replaced is None else replaced
-            return DecodedPixels(self._read_apart(region, level, noted))
+        return FilledPixels.read(
+            self,
+            region,
+            level,
+            background=lambda: self.background,
+            replaced=self.replaced if replaced is None else replaced,
+            is_shown=True,
+        )
+
+    def fetch_level(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> FetchedPixels:
+        """Read the bytes of a region that is given in pixels of its own level.
+
+        Parameters
+        ----------
+        region
+            The region, which may reach beyond the level.
+        level
+            The level, counted from 0.
+        background
+            Finds the colour of what was not scanned. It may read a whole level, so it is called
+            only where that colour shows.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        DamagedPixelsError
+            Part of the region does not decode.
+        """
+        del background  # a slide in general knows its own
+        return DecodedPixels(self.read_block(region, level=level))
 
     @property
     def replaced(self) -> Replaced:
@@ -318,7 +286,7 @@ class Slide(ABC):
             the background.
         level
             The level to read from. In a file, a block of a coarser level that is empty or does
-            not decode is averaged from the next finer level.
+            not decode is averaged from the next finer level, as far as that decodes.
 
         Returns
         -------
@@ -349,21 +317,6 @@ class Slide(ABC):
         pixels = self.read_region(asked, level=level)
         # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
         return pixels[block.relative_to(self.level_region(asked, level)).slices]
-
-    def _read_apart(self, region: Region, level: int, replaced: Replaced) -> Pixels:
-        """Read a region block by block; those that do not decode show the background."""
-        shown = blank(region.width, region.height, self.channels, self.background)
-        width, height = self.levels[level].block_size
-        for y in range(region.y // height * height, region.bottom, height):
-            for x in range(region.x // width * width, region.right, width):
-                block = Region(x=x, y=y, width=width, height=height)
-                part = block.intersection(region)
-                assert part is not None, "only blocks that meet the region are read"
-                try:
-                    shown[part.relative_to(region).slices] = self.read_block(part, level=level)
-                except DamagedPixelsError:
-                    replaced.add(level, block)
-        return shown
 
     def _repr_html_(self) -> str:
         facts = {

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.store import StoreMetadata
@@ -50,7 +51,7 @@ def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator
     if scale == (1.0, 1.0) and (width, height) != source.size:
         yield f"level 0 has {width}×{height} px, the slide {source.width}×{source.height}"
     if metadata.tile_count > -(-width // 16) * -(-height // 16):
-        yield f"it has {metadata.tile_count} tiles on {width}×{height} px"
+        yield f"it has {how_many(metadata.tile_count, 'tiles')} on {width}×{height} px"
     if metadata.codec != "native" and list(halvings(finest)) != grids:
         yield f"not all are halvings of {width}×{height} px, down to one shard"
     for number, (grid, (x, y)) in enumerate(zip(grids, metadata.downsamples, strict=True)):

@@ -3,11 +3,12 @@
 Knows names and what is in folders. Does not read any store.
 """
 
+import itertools
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from slidetile.counts import how_many
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.format.names import (
     MANIFEST,
@@ -16,13 +17,11 @@ from slidetile.format.names import (
     STORE_SUFFIX,
     partial_path,
 )
+from slidetile.runtime.addresses import address_in
 from slidetile.store.marks import ROOT
 
 MOST_LISTED = 10_000
-"""Entries of a folder that are looked at, for a sentence about what is in it."""
-
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:)/")
-"""A scheme and what follows; a `Path` has kept one of the slashes."""
+"""Stores in a folder that are counted, for a sentence about what is in it."""
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
@@ -34,17 +33,20 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         It is an address.
     """
     text = os.fsdecode(path)
-    address = _ADDRESS.match(text)
-    if address is not None and not os.path.lexists(address[1]):
+    address = address_in(text)
+    if address is not None:
         raise StoreError(
-            f"{text} is an address, not a local path: until object storage is supported, stores "
+            f"{address} is an address, not a local path: until object storage is supported, stores "
             "are local folders. Copy it, or mount what holds it, and give its path."
         )
     return Path(text)
 
 
 def stores_in(folder: Path) -> Iterator[Path]:
-    """Yield the finished stores that lie directly in a folder, in no order, by the files they have.
+    """Yield the stores that lie directly in a folder, in no order.
+
+    Finished ones are known by their files, whatever their name; damaged ones by their name, as
+    their files may be what they have lost.
 
     Raises
     ------
@@ -54,8 +56,12 @@ def stores_in(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = folder / entry.name
-            if _is_file(path / ROOT) and _is_file(path / MANIFEST):
+            if _is_finished(path) or (path.suffix == STORE_SUFFIX and path.is_dir()):
                 yield path
+
+
+def _is_finished(path: Path) -> bool:
+    return _is_file(path / ROOT) and _is_file(path / MANIFEST)
 
 
 def check_finished(path: Path) -> None:
@@ -123,20 +129,11 @@ def _other_file(path: Path) -> str:
 def _other_folder(path: Path) -> str:
     """Return what is wrong with a folder that has no root metadata."""
     what = f"{path} has no root zarr.json: it is not finished, or not a store."
-    stores = sorted(_first_stores(path))
+    stores = sorted(itertools.islice(filter(_is_finished, stores_in(path)), MOST_LISTED))
     if not stores:
         return f"{what} Give the folder of one store, NAME.zarr."
-    count = "a store" if len(stores) == 1 else f"{len(stores)} stores"
+    count = how_many(len(stores), "stores")
     return f"{what} It is a folder that holds {count}: give the path of one, such as {stores[0]}."
-
-
-def _first_stores(path: Path) -> list[Path]:
-    found = []
-    for number, store in enumerate(stores_in(path)):
-        if number == MOST_LISTED:
-            break
-        found.append(store)
-    return found
 
 
 def _beside(path: Path) -> Path | None:

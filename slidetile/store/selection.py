@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 
@@ -61,7 +62,8 @@ class TileSelection(Sequence[Pixels]):
         wrong = ids[(ids < 0) | (ids >= len(self.store))]
         if len(wrong):
             raise IndexError(
-                f"The store has {len(self.store)} tiles, so there is no tile {wrong[0]}."
+                f"The store has {how_many(len(self.store), 'tiles')}, so there is no tile "
+                f"{wrong[0]}."
             )
         ids = ids.astype(np.int32)
         ids.setflags(write=False)
@@ -98,9 +100,12 @@ class TileSelection(Sequence[Pixels]):
         return (self.store[tile] for tile in self.tile_ids.tolist())
 
     def __repr__(self) -> str:
-        return f"TileSelection({len(self)} of the {len(self.store)} tiles of {self.store!r})"
+        tiles = how_many(len(self.store), "tiles")
+        return f"TileSelection({len(self)} of the {tiles} of {self.store!r})"
 
     def _tile_id(self, index: int) -> int:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"The selection has {len(self)} tiles, so there is no tile {index}.")
+            raise IndexError(
+                f"The selection has {how_many(len(self), 'tiles')}, so there is no tile {index}."
+            )
         return int(self.tile_ids[index])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
+from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import STORE_SUFFIX, shard_of
@@ -22,7 +23,7 @@ from slidetile.raster import drawing as preview
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
-from slidetile.slides.slide import Level
+from slidetile.slides.level import Level
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
@@ -304,7 +305,9 @@ class TileStore:
             The store has no tile of this id.
         """
         if not -len(self) <= index < len(self):
-            raise IndexError(f"The store has {len(self)} tiles, so there is no tile {index}.")
+            raise IndexError(
+                f"The store has {how_many(len(self), 'tiles')}, so there is no tile {index}."
+            )
         x, y = self._corners
         size = self._metadata.tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
@@ -357,8 +360,9 @@ class TileStore:
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
         return (
-            f"TileStore({str(self.path)!r}: {len(self)} tiles of {self._metadata.tile_size} px, "
-            f"{self.codec}, {len(self._arrays)} levels from {width}×{height} px)"
+            f"TileStore({str(self.path)!r}: {how_many(len(self), 'tiles')} of "
+            f"{self._metadata.tile_size} px, {self.codec}, "
+            f"{how_many(len(self._arrays), 'levels')} from {width}×{height} px)"
         )
 
     def _repr_html_(self) -> str:

@@ -7,6 +7,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._array import ChunkCache
@@ -124,6 +125,8 @@ class Windows(Sequence[Pixels]):
         """Return a window in pixels of the view."""
         index = as_index(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"There are {len(self)} windows, so there is no window {index}.")
+            raise IndexError(
+                f"The store has {how_many(len(self), 'windows')}, so there is no window {index}."
+            )
         x, y = self._plan.corners[index].tolist()
         return Region(x=x, y=y, width=self.size, height=self.size)

@@ -27,7 +27,7 @@ class LeftOut:
     """Their area together, in µm²; None where they have none, or the slide's mpp is unknown."""
 
     why: str
-    """Why, as the end of a sentence about them, such as "are smaller than 16,777 µm²"."""
+    """Why, as what follows "that" behind them, such as "are smaller than 16,777 µm²"."""
 
     option: str | None = None
     """The option that decides it, as `Recipe` and `TileSpec` name it; None where none does."""
@@ -50,7 +50,7 @@ class LeftOut:
         of = "" if self.of is None else f" of {self.of:,}"
         area = "" if self.area_um2 is None else f" ({self.area_um2:,.0f} µm² together)"
         remedy = self.keeps.format(option=f"{self.flag} ({self.option})")
-        return f"{self.count:,}{of} {self.what}{area} {self.why}: {remedy}"
+        return f"{self.what} that {self.why}: {self.count:,}{of}{area}; {remedy}"
 
 
 def tell(left_out: Iterable[LeftOut], name: str) -> None:

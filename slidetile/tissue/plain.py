@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.raster.averaging import area_average
 from slidetile.raster.bands import bands
+from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
 from slidetile.tissue.imaging import (

@@ -16,13 +16,10 @@ from slidetile.format.pyramid import PyramidLevel, halvings
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
+from slidetile.slides.level import Level
 from slidetile.slides.overview import LARGEST_OVERVIEW_PX
-from slidetile.slides.slide import Level
 from slidetile.verify._origin import check_tissue, derive_level_0
 from slidetile.verify._tree import StoreTree
-
-LARGEST_CHUNK_COUNT = 1 << 24
-"""Most chunks of a level, stored or not: a million pixels a side in native tiles of 256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +178,6 @@ def _tile_spec(metadata: StoreMetadata) -> TileSpec:
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[ChunkGrid, ...]) -> None:
-    if any(grid.chunk_columns * grid.chunk_rows > LARGEST_CHUNK_COUNT for grid in grids):
-        raise StoreError(f"a level has more than {LARGEST_CHUNK_COUNT} chunks")
     if codec.name == "native":
         expected = [
             ChunkGrid.about(grid.size, (grid.chunk_width, grid.chunk_height), COPIED_SHARD_PX)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
 from slidetile.format.names import TABLE
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
@@ -143,7 +144,8 @@ class TableCheck:
         damage, unreadable = self._shape.metadata.damage, self._status.count(UNREADABLE)
         told = 0 if damage is None else sum(damage.reasons.values())
         if damage is not None and told != unreadable:
-            yield Finding(TABLE, f"{unreadable} tiles are unreadable, but damage has {told}")
+            found = how_many(unreadable, "unreadable tiles")
+            yield Finding(TABLE, f"it has {found}, but damage has {told}")
 
     def _of_choice(self) -> Iterator[Finding]:
         """Compare the tiles with those that the parameters choose, if all rows are in place."""

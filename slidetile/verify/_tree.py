@@ -104,6 +104,19 @@ def check_names(tree: StoreTree, manifest: Mapping[str, FileSum] | None) -> Iter
         yield Finding(name, FOREIGN)
 
 
+def check_lengths(tree: StoreTree, manifest: Mapping[str, FileSum]) -> Iterator[Finding]:
+    """Yield a finding for each listed file that is missing, not regular, or of another length."""
+    for name in sorted(manifest):
+        if name not in tree:
+            yield Finding(name, tree.strange.get(name, MISSING))
+        elif tree.sizes[name] != manifest[name].size_bytes:
+            yield _other_length(name, tree.sizes[name], manifest[name])
+
+
+def _other_length(name: str, size_bytes: int, written: FileSum) -> Finding:
+    return Finding(name, f"it has {size_bytes} bytes instead of {written.size_bytes}")
+
+
 def check_content(name: str, data: bytes, manifest: Mapping[str, FileSum]) -> Iterator[Finding]:
     """Yield a finding if the content of a listed file is not what the manifest says."""
     written = manifest.get(name)
@@ -111,7 +124,7 @@ def check_content(name: str, data: bytes, manifest: Mapping[str, FileSum]) -> It
     if written is None or written == found:
         return
     if written.size_bytes != found.size_bytes:
-        yield Finding(name, f"it has {found.size_bytes} bytes instead of {written.size_bytes}")
+        yield _other_length(name, found.size_bytes, written)
     else:
         yield Finding(
             name,

@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
 from slidetile.errors import SlidetileError, StoreError
 from slidetile.format.layout import SHARD_PX, ChunkGrid
 from slidetile.format.manifest import FileSum
@@ -291,5 +292,5 @@ def _picture_flaw(data: bytes, grid: ChunkGrid) -> str | None:
     except ValueError as error:
         return f"it is not a whole shard: {error}"
     if len(chunks) != grid.chunks_per_shard:
-        return f"it holds {len(chunks)} chunks, which are not all"
+        return f"it holds {how_many(len(chunks), 'chunks')}, which are not all"
     return None

@@ -6,14 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slidetile.errors import NotNativeError
+from slidetile.errors import DamagedPixelsError, NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec, encode_averaged
-from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, Shard
+from slidetile.format.layout import COPIED_SHARD_PX, MOST_CHUNKS, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
+from slidetile.format.shard import LARGEST_SHARD_BYTES, index_bytes
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.jpeg import JpegError, check_jpeg
+from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles
 from slidetile.slides.slide import Slide
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
@@ -42,7 +45,8 @@ class Copying:
     Raises
     ------
     NotNativeError
-        The slide's level 0 is not made of JPEG tiles that can be copied.
+        The slide's level 0 is not made of JPEG tiles that can be copied, or they are larger than
+        a file of a store may be.
     """
 
     decodes = False
@@ -54,10 +58,7 @@ class Copying:
         self._slide = slide
         self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
-            raise NotNativeError(
-                f"{slide.name}: level 0 is not made of JPEG tiles that can be copied; "
-                "use the codec zstd or jpeg."
-            )
+            raise _not_native(slide)
         first = 0 if slide.rescaling is None else slide.rescaling.level
         self.slide_levels = tuple(first + number for number, _ in self._natives)
         regions = plan.regions
@@ -68,6 +69,20 @@ class Copying:
             {shard: native.stored_bytes(level.grid.chunk_cells(shard)) for shard in level.shards}
             for level, (_, native) in zip(self.levels, self._natives, strict=True)
         ]
+        for level, sizes in enumerate(self._sizes):
+            for shard, size in sizes.items():
+                self._check_size(level, len(shard.chunks), size)
+
+    def _check_size(self, level: int, tiles: int, size: int) -> None:
+        """Check that a file of copied tiles is one that readers accept: scanners' take a tenth."""
+        per_shard = self.levels[level].grid.chunks_per_shard
+        whole = size + tiles * NativeCodec.seal_bytes + index_bytes(per_shard)
+        if whole > LARGEST_SHARD_BYTES:
+            raise NotNativeError(
+                f"{self._slide.name}: {tiles} of its tiles, which would share a file, take {whole} "
+                f"bytes, more than the {LARGEST_SHARD_BYTES} that a file of a store may have; use "
+                "the codec zstd or jpeg."
+            )
 
     @property
     def unit_bytes(self) -> int:
@@ -109,7 +124,8 @@ class Copying:
         Raises
         ------
         NotNativeError
-            A tile is not a baseline JPEG of 8 bits with its level's size and components.
+            A tile is not a baseline JPEG of 8 bits with its level's size and components, or the
+            shard is larger than readers accept.
         """
         yield from self._encode(fetched, decode=self._own_codec.check_by == "decode")
 
@@ -131,6 +147,8 @@ class Copying:
                     payloads[place] = payload
                 elif payload is not None:
                     damaged[place] = payload.reason
+            # Once more, since each tile has got its tables, and damaged ones are made anew.
+            self._check_size(level, len(payloads), sum(map(len, payloads.values())))
             yield EncodedShard(level, shard, payloads, damaged)
 
     def _payload(
@@ -148,13 +166,51 @@ class Copying:
         inside = cell.intersection(Region(x=0, y=0, width=grid.width, height=grid.height))
         if inside is None or (stream is None and not self._slide.holes(inside, level=number)):
             return None
-        averaged = self._slide.fetch_shown(inside, level=number).pixels()
+        try:
+            averaged = self._averaged(inside, number)
+        except DamagedPixelsError as error:
+            return Damaged(error.reason)
         beyond = (0, cell.height - inside.height), (0, cell.width - inside.width), (0, 0)
         return encode_averaged(np.pad(averaged, beyond, mode="edge"))
+
+    def _averaged(self, inside: Region, number: int) -> Pixels:
+        """Return what is averaged from the finer level; tiles hold no background for damage."""
+        if number:
+            return self._slide.fetch_shown(inside, level=number).pixels()
+        return self._slide.read_region(inside)
 
     def stored_bytes(self) -> int:
         """Return the bytes that all planned chunks have in the slide's file."""
         return sum(sum(sizes.values()) for sizes in self._sizes)
+
+    def tell(self) -> None:
+        """Say nothing: only what is damaged is left out."""
+
+
+def _not_native(slide: Slide) -> NotNativeError:
+    """Return the error of a slide whose level 0 cannot be copied."""
+    rescaling, remedy = slide.rescaling, "use the codec zstd or jpeg"
+    if rescaling is None:
+        why = "level 0 is not made of JPEG tiles that can be copied"
+    elif rescaling.resampling is None:
+        why = f"level {rescaling.level} of the slide is not made of JPEG tiles that can be copied"
+    else:
+        why = (
+            f"at {rescaling.asked_mpp:g} µm per pixel the store is averaged from level "
+            f"{rescaling.level} of the slide, so there are no compressed tiles to copy"
+        )
+        remedy += _copied_mpps(slide.original)
+    return NotNativeError(f"{slide.name}: {why}; {remedy}.")
+
+
+def _copied_mpps(original: Slide) -> str:
+    """Return at which resolutions a slide has tiles that can be copied, as a remedy."""
+    assert original.mpp is not None, "a slide without an mpp is not brought to another"
+    mpp = sum(original.mpp) / 2
+    levels = enumerate(original.levels)
+    natives = [level for number, level in levels if original.native_tiles(number) is not None]
+    mpps = [f"{mpp * mean_downsample(level.downsample):.4g}" for level in natives]
+    return f", or ask for {' or '.join(mpps)} µm, which the slide's tiles have" if mpps else ""
 
 
 def _decoded(stream: bytes | Damaged | None) -> bytes | Damaged | None:
@@ -174,6 +230,11 @@ def _native_tiles(
     grid = ChunkGrid.about(
         level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX
     )
+    if grid.chunk_count > MOST_CHUNKS:
+        raise NotNativeError(
+            f"{slide.name}: level {number} has {grid.chunk_count} tiles, more than the "
+            f"{MOST_CHUNKS} chunks that a level of a store may have; use the codec zstd or jpeg."
+        )
     needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
     return PyramidLevel(
         grid=grid,

@@ -5,16 +5,20 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.halving import Accumulator, CoarserShard
-from slidetile.format.layout import ChunkGrid, Shard, encoded_grid
+from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, Shard, encoded_grid
 from slidetile.format.pyramid import halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.pixels import Pixels, empty_pixels
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
-from slidetile.slides.slide import Level, Slide
+from slidetile.slides.level import Level
+from slidetile.slides.replaced import Replaced
+from slidetile.slides.slide import Slide
+from slidetile.writing._lost import LostPixels
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
 
 _log = logging.getLogger(__name__)
@@ -22,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 class _Fetched(NamedTuple):
     task: Task
+    replaced: Replaced
     pixels: FetchedPixels | None = None
     payloads: dict[int, bytes] | None = None
 
@@ -41,6 +46,11 @@ class Encoding:
         How chunks are encoded.
     fill
         Value of pixels outside the plan, 0–255.
+
+    Raises
+    ------
+    ValueError
+        The slide has more chunks than a store can have.
     """
 
     decodes = True
@@ -49,6 +59,12 @@ class Encoding:
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
         self.codec = codec
         grid = encoded_grid(slide.levels[0].size, codec)
+        if grid.chunk_count > MOST_CHUNKS:
+            raise UnfitChoiceError(
+                f"{slide.name} has {slide.width}×{slide.height} pixels, which take "
+                f"{grid.chunk_count} chunks, more than the {MOST_CHUNKS} of a store: ask for a "
+                "coarser resolution (--mpp)."
+            )
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
         self._accumulator = Accumulator(
@@ -57,6 +73,7 @@ class Encoding:
         self._chunk_shape = grid.chunk_height, grid.chunk_width, slide.channels
         self._is_kept: IsKept = lambda _level, _shard: False
         self._is_aligned = _fits(slide.levels[0], grid)
+        self._lost = LostPixels(slide)
         self._own = threading.local()
 
     @property
@@ -76,14 +93,15 @@ class Encoding:
 
         Of a finished shard, too, a lossy codec needs the pixels that the slide has.
         """
-        (shard,) = task.shards
+        (shard,), replaced = task.shards, Replaced()
         if task.is_kept and self.codec.is_lossless:
             assert kept is not None, "only a continued run has finished shards"
-            return _Fetched(task, payloads=kept.read_shard(task.level, shard))
+            return _Fetched(task, replaced, payloads=kept.read_shard(task.level, shard))
         try:
-            return _Fetched(task, self._slide.fetch(self._wanted_region(shard)))
+            pixels = self._slide.fetch_noting(self._wanted_region(shard), replaced=replaced)
         except DamagedPixelsError:  # perhaps only in part: `encode` reads chunk by chunk
-            return _Fetched(task)
+            pixels = None
+        return _Fetched(task, replaced, pixels)
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Encode a shard, and every coarser shard that it completes."""
@@ -93,20 +111,26 @@ class Encoding:
         if fetched.payloads is not None:
             chunks = self._decoded_chunks(fetched.payloads)
         else:
-            chunks = self._read_chunks(shard, fetched.pixels)
+            chunks = self._read_chunks(shard, fetched)
 
         def take(coarser: CoarserShard) -> Iterator[tuple[int, Pixels]]:
             chunks = coarser.chunks(self._own_chunk())
             is_finished = self._is_kept(coarser.level, coarser.shard)
             return chunks if is_finished else made.encode(coarser.level, coarser.shard, chunks)
 
-        self._accumulator.add(
-            level, shard, _readable(chunks) if is_kept else made.encode(level, shard, chunks), take
-        )
+        if is_kept:
+            halved = _readable(chunks)
+        else:
+            halved = made.encode(level, shard, chunks, replaced=fetched.replaced)
+        self._accumulator.add(level, shard, halved, take)
         yield from made.shards
 
     def stored_bytes(self) -> None:
         """Return None: the size of the chunks is not known before they are encoded."""
+
+    def tell(self) -> None:
+        """Warn of the good pixels that were left out beside damaged ones."""
+        self._lost.tell(self.codec.name)
 
     def _decoded_chunks(self, payloads: dict[int, bytes]) -> Iterator[tuple[int, Pixels | str]]:
         """Yield the (place, pixels) of each chunk of a shard that an earlier run has stored."""
@@ -115,22 +139,21 @@ class Encoding:
             chunk[:] = self.codec.decode(payload, chunk.shape)
             yield place, chunk
 
-    def _read_chunks(
-        self, shard: Shard, fetched: FetchedPixels | None
-    ) -> Iterator[tuple[int, Pixels | str]]:
+    def _read_chunks(self, shard: Shard, fetched: _Fetched) -> Iterator[tuple[int, Pixels | str]]:
         """Yield the (place, pixels) of a shard's planned chunks, or what is wrong with them."""
         grid, wanted = self.levels[0].grid, self._wanted_region(shard)
-        source = fetched if self._is_aligned else _decoded(fetched)
+        source = fetched.pixels if self._is_aligned else _decoded(fetched.pixels)
         for place in shard.chunks:
             region, chunk = grid.chunk_region(*grid.chunk_cell(shard, place)), self._own_chunk()
             try:
                 if source is None:
-                    part = self._slide.fetch(region)
+                    part = self._slide.fetch_noting(region, replaced=fetched.replaced)
                 else:
                     part = source.crop(region.relative_to(wanted))
                 part.pixels(out=chunk)
             except DamagedPixelsError as error:
                 _log.info("%s", error)  # counted by reason, and told once at the end
+                self._lost.add(region)
                 yield place, error.reason
             else:
                 yield place, chunk
@@ -166,11 +189,17 @@ class _EncodedShards:
         self._codec = codec
 
     def encode(
-        self, level: int, shard: Shard, chunks: Iterable[tuple[int, Pixels | str]]
+        self,
+        level: int,
+        shard: Shard,
+        chunks: Iterable[tuple[int, Pixels | str]],
+        *,
+        replaced: Replaced | None = None,
     ) -> Iterator[tuple[int, Pixels]]:
         """Encode a shard's chunks, and yield each that could be read.
 
-        Text instead of pixels is the reason why they could not be read.
+        Text instead of pixels is the reason why they could not be read. ``replaced`` fills while
+        the chunks are read.
         """
         payloads: dict[int, bytes] = {}
         unreadable: dict[int, str] = {}
@@ -180,7 +209,8 @@ class _EncodedShards:
                 continue
             payloads[place] = self._codec.encode(chunk)
             yield place, chunk
-        self.shards.append(EncodedShard(level, shard, payloads, unreadable))
+        blocks = {} if replaced is None else replaced.blocks
+        self.shards.append(EncodedShard(level, shard, payloads, unreadable, blocks))
 
 
 def _readable(chunks: Iterable[tuple[int, Pixels | str]]) -> Iterator[tuple[int, Pixels]]:

@@ -1,4 +1,7 @@
-"""A slide's file, watched for changes while a store is made from it."""
+"""A slide's files, watched for changes while a store is made from them."""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 from slidetile.errors import SlideReadError
 from slidetile.slides.file_slide import FileSlide
@@ -7,11 +10,12 @@ from slidetile.slides.slide import Slide
 
 
 class SourceWatch:
-    """The size and the time stamp of a slide's file when it was opened.
+    """The size and the time stamp of each of a slide's files when it was opened.
 
     A file that is copied or written while it is read gives tiles of two states, which nothing
     else shows: its header, and so all that is known of it, comes first. A slide without a file
-    does not change.
+    does not change. The files beside the named one, of which there may be thousands, are looked at
+    once, in the end.
 
     Parameters
     ----------
@@ -20,35 +24,39 @@ class SourceWatch:
     """
 
     def __init__(self, slide: Slide) -> None:
-        original = slide.original
-        self._file = original if isinstance(original, FileSlide) else None
+        self._files = _files(slide.original)
 
     @property
     def has_changed(self) -> bool:
-        """Whether the file is there with another size or time stamp; a lost one may come back."""
-        return self._file is not None and _now(self._file) not in (self._file.state, None)
+        """Whether a file is there with another size or time stamp; a lost one may come back."""
+        return any(_now(path) not in (state, None) for path, state in self._files.items())
 
     def check(self) -> None:
-        """Check that the file is what it was.
+        """Check that all files are what they were.
 
         Raises
         ------
         SlideReadError
-            It has changed, or is gone.
+            One has changed, or is gone.
         """
-        if self._file is None or self._file.state is None:
-            return
-        if _now(self._file) is None:
-            raise SlideReadError(
-                f"{self._file.path} is gone: what is written is kept; when the file is back, run "
-                "the same command again."
-            )
-        self._file.state.check(self._file.path, self._file.path)
+        for path, state in self._files.items():
+            if _now(path) is None:
+                raise SlideReadError(
+                    f"{path} is gone: what is written is kept; when the file is back, run the same "
+                    "command again."
+                )
+            state.check(path, path)
 
 
-def _now(file: FileSlide) -> FileState | None:
-    """Return the state of a slide's file; None where there is none."""
+def _files(slide: Slide) -> Mapping[Path, FileState]:
+    if not isinstance(slide, FileSlide) or slide.state is None:
+        return {}
+    return {slide.path: slide.state, **slide.beside}
+
+
+def _now(path: Path) -> FileState | None:
+    """Return the state of a file; None where there is none."""
     try:
-        return FileState.of(file.path)
+        return FileState.of(path)
     except OSError:
         return None

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import Shard, morton_key
+from slidetile.format.ledger import Blocks
 from slidetile.format.pyramid import PyramidLevel
 
 
@@ -26,6 +27,8 @@ class EncodedShard(NamedTuple):
     """The payload of each chunk, by the chunk's place in the shard."""
     unreadable: Mapping[int, str] = MappingProxyType({})
     """What is wrong with the chunks whose pixels could not be read, by the chunk's place."""
+    replaced: Blocks = MappingProxyType({})
+    """The blocks of the slide that were averaged from the next finer level for its pixels."""
 
 
 class KeptShards(Protocol):
@@ -77,6 +80,9 @@ class Work(Protocol):
     def stored_bytes(self) -> int | None:
         """Return the bytes of all chunks; None if they are not known beforehand."""
         ...
+
+    def tell(self) -> None:
+        """Warn, when all is written, of what this way leaves out that others would not."""
 
 
 class HalvingTasks(NamedTuple):

@@ -22,6 +22,7 @@ from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.unfinished import UnfinishedNote
 from slidetile.format.names import (
     MANIFEST,
+    PARTIAL_BLOCKS,
     PARTIAL_NOTE,
     PARTIAL_SUMS,
     partial_path,
@@ -33,6 +34,8 @@ from slidetile.format.table import write_parquet
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.files import IrregularFileError, as_text, read_regular
 from slidetile.store.marks import is_store
+from slidetile.writing._appended import AppendedLines
+from slidetile.writing._blocks import ReplacedInShards
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
 from slidetile.writing._work import EncodedShard
@@ -92,6 +95,7 @@ class StoreWriter:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
+        self._durable = durable
         _check_can_be_read(spec.metadata)
         self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
         self.partial = self._folder.path
@@ -136,13 +140,23 @@ class StoreWriter:
         if set(chunks) != set(shard.chunks):
             return None
         path, content = self._shard_path(level, shard), FileSum.of(data)
-        if not (is_sharded(self.spec.codec) or self._sums.knows(self._name(path), content)):
-            return None  # nothing in a raw chunk tells whether its bytes are those written
+        replaced = self._blocks.of(self._name(path)) if self._notes_blocks(level) else {}
+        # Nothing in a raw chunk tells whether its bytes are those written.
+        is_known = is_sharded(self.spec.codec) or self._sums.knows(self._name(path), content)
+        if replaced is None or not is_known:
+            return None
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
         self._folder.keep(path)
         self._list(path, content)
         averaged = self._averaged(payloads)
-        return ShardRecord(level=level, shard=shard, chunks=entries, averaged=averaged)
+        return ShardRecord(
+            level=level, shard=shard, chunks=entries, averaged=averaged, replaced=replaced
+        )
+
+    def _notes_blocks(self, level: int) -> bool:
+        """Return whether pixels may be made of replaced blocks, of which nothing in them tells."""
+        is_of_coarse_level = self.spec.metadata.level_0.slide_level > 0
+        return not level and is_of_coarse_level and self.spec.codec.name != "native"
 
     def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
         """Return the places of native chunks that were not copied."""
@@ -161,7 +175,7 @@ class StoreWriter:
 
     def pack(self, encoded: EncodedShard) -> "PackedShard":
         """Return a shard as the bytes of its file, to be written by `write_shard`."""
-        level, shard, payloads, unreadable = encoded
+        level, shard, payloads, unreadable, replaced = encoded
         codec = self.spec.codec
         checksums = {place: crc32c(payload) for place, payload in payloads.items()}
         chunks = {place: codec.seal(payloads[place], checksums[place]) for place in payloads}
@@ -177,6 +191,7 @@ class StoreWriter:
             chunks=entries,
             unreadable=unreadable,
             averaged=self._averaged(payloads),
+            replaced=replaced,
         )
         return PackedShard(record, parts)
 
@@ -185,6 +200,8 @@ class StoreWriter:
         record, parts = packed
         path = self._shard_path(record.level, record.shard)
         if parts:
+            if self._notes_blocks(record.level):
+                self._blocks.add(self._name(path), record.replaced)
             self._write(path, *parts)
             if not is_sharded(self.spec.codec):
                 self._sums.add(self._name(path), self._files[self._name(path)])
@@ -214,6 +231,7 @@ class StoreWriter:
             self._folder.remove_strays()
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
         self._sums.remove()
+        self._blocks.remove()
         self._folder.finish()
 
     def discard(self) -> None:
@@ -225,12 +243,16 @@ class StoreWriter:
         if restart or (self._overwrite and self._is_left_over()):
             self.discard()
         self._is_continued = self._folder.is_begun()
-        self._sums = WrittenSums(self.partial / PARTIAL_SUMS)
+        self._sums = WrittenSums(self._appended(PARTIAL_SUMS))
+        self._blocks = ReplacedInShards(self._appended(PARTIAL_BLOCKS))
         if self._is_continued:
             self._check_same_run()
         else:
             self._leave_note()
         self._begin()  # also in a continued run: the earlier one may have ended in the middle
+
+    def _appended(self, name: str) -> AppendedLines:
+        return AppendedLines(self.partial / name, durable=self._durable)
 
     def _is_left_over(self) -> bool:
         """Return whether the folder is a store of other settings that was finished or replaced.

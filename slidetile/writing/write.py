@@ -5,11 +5,12 @@ import functools
 import logging
 import os
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import NativeCodec
@@ -58,6 +59,9 @@ COPIERS = 4
 
 PLACES_PER_WORKER = 4
 """Tasks in flight for each encoding thread: one being encoded, the others read or written."""
+
+MOST_TOLD = 5
+"""Most reasons in an error's message; the store records more."""
 
 
 def write_tiles(
@@ -198,7 +202,8 @@ class _Run:
                 self._write_shards(writer)
                 table, damage = self._table(writer)
                 self._source.check()
-                self._slide.replaced.tell(self._slide.name)
+                self._work.tell()
+                self._tell_replaced()
                 writer.finish(table, damage)
             except (NotNativeError, DamagedPixelsError):
                 # Of nothing readable there is nothing to keep; a good copy is another slide.
@@ -209,13 +214,19 @@ class _Run:
                     writer.discard()
                 raise
 
+    def _tell_replaced(self) -> None:
+        replaced = self._slide.replaced
+        replaced.update(self._replaced)
+        replaced.tell(self._slide.name)
+
     def _table(self, writer: StoreWriter) -> tuple["pa.Table", DamageFacts | None]:
         """Return the tile table, and what of the slide was damaged."""
         quality = self._measure(writer)
         table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
         reasons = self._reasons()
-        self._check_readable(table, reasons)
-        return table, DamageFacts.of(reasons, self._replaced.counts)
+        damage = DamageFacts.of(reasons, self._replaced.counts)
+        self._check_readable(table, damage)
+        return table, damage
 
     def _write_shards(self, writer: StoreWriter) -> None:
         """Make and write all shards that are missing."""
@@ -252,6 +263,7 @@ class _Run:
         """Note what became of a shard's chunks."""
         if record.level == 0:
             self._ledger.enter(record)
+        self._replaced.update(Replaced(record.replaced))
         if record.averaged:
             grid = self._work.levels[record.level].grid
             number = self._work.slide_levels[record.level]
@@ -314,12 +326,14 @@ class _Run:
             for encoded in self._work.mend(number, shard):
                 self._note(writer.write_shard(writer.pack(encoded)))
 
-    def _check_readable(self, table: "pa.Table", reasons: Mapping[str, int]) -> None:
+    def _check_readable(self, table: "pa.Table", damage: DamageFacts | None) -> None:
         statuses = table["status"].to_pylist()
-        if statuses and "ok" not in statuses:
+        if damage is not None and statuses and "ok" not in statuses:
+            told = [f"{each.reason}: {each.tiles}" for each in damage.unreadable]
+            more = ["…"] if len(told) > MOST_TOLD else []
             raise DamagedPixelsError(
-                f"{self._slide.name}: none of its {len(statuses)} tiles could be read "
-                f"({', '.join(f'{reason}: {tiles}' for reason, tiles in reasons.items())}); "
+                f"{self._slide.name}: none of its {how_many(len(statuses), 'tiles')} could be read "
+                f"({', '.join(told[:MOST_TOLD] + more)}); "
                 "the file is damaged or was cut short: copy it again from its source."
             )
 

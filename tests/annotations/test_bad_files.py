@@ -96,6 +96,14 @@ NOT_A_NUMBER = b"""<Annotations><Annotation><Regions><Region><Vertices>
             "not a list of",
         ),
         (b'{"type": "Polygon", "coordinates": [[[1, 1], [2], [3, 1]]]}', "not a list of corners"),
+        (
+            b'{"type": "Polygon", "coordinates": [[[0, 0], [true, 9], [9, 9]]]}',
+            r"not a list of corners \(x, y\): it has \[True, 9\]",
+        ),
+        (
+            b'{"coordinates": [[[0, 0], [9, 0.5], [9, false]]], "type": "Polygon"}',
+            r"not a list of corners \(x, y\): it has \[9, False\]",
+        ),
         (b'{"type": "Polygon", "coordinates": 1}', "has 1 where GeoJSON needs an array"),
         (b'{"type": "Polygon", "coordinates": [1, 2, 3]}', "not a list of corners"),
         (b'{"type": "Polygon", "coordinates": [[1, 2, 3]]}', "not a list of corners"),

@@ -128,7 +128,7 @@ def test_what_is_no_drawn_area_is_left_out_and_counted(save, slide, caplog):
     }
     (message,) = caplog.messages
     assert message.startswith("drawn.geojson: only drawn areas are used; left out: 2 cells, 2 det")
-    assert message.endswith(", 1 lines, 2 outlines of fewer than 3 corners, 2 points.")
+    assert message.endswith(", 1 line, 2 outlines of fewer than 3 corners, 2 points.")
 
 
 IN_UM = [[[x * 2, y * 2] for x, y in ring] for ring in (OUTLINE, HOLE)]
@@ -217,7 +217,7 @@ def test_imagescope_layers_are_classes(save, slide, caplog):
     regions = st.read_annotations(path, slide)
     assert regions.classes == {"Tumor": 1, "two": 1}
     assert regions.left_out == {"rulers": 1, "arrows": 1, "shapes of an unknown type": 1}
-    assert "1 arrows, 1 rulers, 1 shapes of an unknown type" in caplog.text
+    assert "1 arrow, 1 ruler, 1 shape of an unknown type" in caplog.text
 
 
 def test_holes_are_of_their_layer(save, slide):

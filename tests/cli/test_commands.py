@@ -347,3 +347,12 @@ def test_verbose_tells_why_it_is_not_native(cli, sample):
     options = ("tile", sample, "-o", "x.zarr", "--reader", "openslide")
     assert "not native, so zstd" in cli("-v", *options).stderr
     assert "not native" not in cli(*options, "--overwrite").stderr
+
+
+def test_what_is_left_out_of_a_normal_slide_is_one_short_line(cli, sample):
+    (line,) = [each for each in cli("plan", sample).stdout.splitlines() if "left out" in each]
+    assert line.split(maxsplit=2)[2] == (
+        "2 pieces of tissue (--min-piece-area-um2), 1 tile with tissue (--min-tissue-fraction)"
+    )
+    told = cli("-v", "plan", sample).stderr
+    assert "pieces of tissue that are smaller than 2,458 µm²: 2 (3,008 µm² together); a sm" in told

@@ -55,8 +55,22 @@ def test_a_full_disk_for_the_errors_ends_nothing(sample, tmp_path):
     assert len(st.open_store(tmp_path / "x.zarr"))
     for more in ("", "--json"):
         code, _, errors = shell(f"$P info {sample} {more} > /dev/full", tmp_path)
-        assert (code, errors.count("\n")) == (1, 1)
-        assert errors.startswith("error: No space left on device")
+        assert (code, errors.count("\n")) == (4, 1)
+        assert errors.startswith("error: the standard output could not be written: No space left")
+
+
+@pytest.mark.parametrize("more", ["", "--json"])
+def test_a_full_disk_for_the_output_fails_no_slide(sample, tmp_path, more):
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    for _ in range(2):  # made, and already done
+        line = f"$P batch {sample} -o out {more} > /dev/full"
+        code, _, errors = shell(line, tmp_path)
+        assert code == 4
+        assert "error: the standard output could not be written" in errors
+        assert "failed" not in errors
+    assert len(st.open_store(tmp_path / "out" / "sample.zarr"))
+    assert ",already done," in (tmp_path / "out" / "summary.csv").read_text()
 
 
 def test_what_a_detector_prints_is_no_part_of_the_document(sample, tmp_path):

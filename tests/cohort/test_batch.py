@@ -378,6 +378,7 @@ def test_what_a_detector_does_costs_its_slide(command, tall, sample, tmp_path, a
     kind, reason = ACTS[act]
     assert (bad["status"], bad["error_type"]) == ("failed", kind)
     assert reason in bad["reason"]
+    assert float(bad["seconds"]) > (20 if "sleep" in act else 0)
     assert good["status"] == "ok"
 
 
@@ -436,8 +437,21 @@ def test_progress_is_told_while_a_slide_is_tiled(sample, tmp_path, processes):
     )
 
 
-def test_the_reason_is_logged_with_its_traceback(tmp_path, caplog):
-    with caplog.at_level(logging.DEBUG, logger="slidetile.cohort.batch"):
+@pytest.mark.parametrize(("level", "times"), [(logging.INFO, 0), (logging.DEBUG, 1)])
+def test_a_foreseen_reason_has_its_traceback_in_the_debug_log_only(tmp_path, caplog, level, times):
+    with caplog.at_level(level, logger="slidetile.cohort.batch"):
         st.tile_slides([tmp_path / "missing.svs"], tmp_path / "out")
-    (record,) = [record for record in caplog.records if record.name == "slidetile.cohort.batch"]
-    assert record.exc_info
+    told = [record for record in caplog.records if record.name == "slidetile.cohort.batch"]
+    assert [bool(record.exc_info) for record in told] == [True] * times
+
+
+def test_a_sentence_stands_where_a_slide_fails_and_a_traceback_where_a_detector_has_a_bug(
+    command, tall, tmp_path
+):
+    (tmp_path / "mine.py").write_text(FOREIGN.format(act="1 / 0"))
+    line = ("batch", tall, "none.svs", "-o", "out", "--detector", "mine:detect")
+    for more, bugs, others in (("-v", 1, 0), ("-vv", 1, 1)):
+        told = command(more, *line, before=["env", "-C", tmp_path]).stderr
+        assert told.count("ZeroDivisionError: division by zero") == bugs
+        assert told.count("errors.SlideReadError: ") == others
+        assert f"none.svs: failed: {tmp_path / 'none.svs'} does not exist." in told

@@ -135,6 +135,24 @@ def test_hidden_slides_are_counted(tmp_path, caplog):
     assert "._4.svs, …)" in record.getMessage()
 
 
+def test_files_with_other_suffixes_are_counted(tmp_path, caplog):
+    touch(tmp_path, "a.svs", "old.avs", "sub/c.TXT", ".DS_Store", "summary.csv", "a.zarr.owner")
+    touch(tmp_path, *(f"{number}.txt" for number in range(9)), "a.xml", "b.xml")
+    touch(tmp_path, "m.mrxs", "m/Slidedat.ini", "m/Data0000.dat")
+    assert found(tmp_path) == ["a.svs", "m.mrxs", "old.avs"]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "files left out by their suffix: 12 (.txt 10, .xml 2); a file given by its name is tried "
+        "all the same."
+    )
+
+
+def test_where_all_are_slides_nothing_is_told(tmp_path, caplog):
+    touch(tmp_path, "a.svs", "b.zarr/zarr.json")
+    assert found(tmp_path) == ["a.svs"]
+    assert not caplog.records
+
+
 def test_a_pipe_named_as_a_slide_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.svs")
     assert found(tmp_path) == ["pipe.svs"]
@@ -154,8 +172,8 @@ def test_why_nothing_is_found(tmp_path):
     touch(tmp_path, "a.txt", "b.PNG", "c.txt", "noname", ".h.svs", "d.zarr/zarr.json")
     assert nothing_found([tmp_path]) == (
         f"no slides found in {tmp_path}: hidden files with a slide's suffix: 1; files with other "
-        "suffixes: 4 (.PNG, .txt, no suffix); stores, which are made already: 1. Give a file by "
-        "its name to try it all the same"
+        "suffixes: 4 (.txt 2, .png 1, no suffix 1); stores, which are made already: 1. Give a "
+        "file by its name to try it all the same"
     )
 
 

@@ -99,3 +99,11 @@ def test_reading_is_waited_for_no_longer_than_said(tmp_path):
         summary._write(0.2)
     assert time.monotonic() - begun > 0.2
     other.release()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, kind):
+    path = tmp_path / "summary.csv"
+    os.mkfifo(path) if kind == "a pipe" else path.mkdir()
+    with pytest.raises(FileExistsError, match=r"summary\.csv is not a table.*not a regular file"):
+        Summary(tmp_path, COLUMNS)

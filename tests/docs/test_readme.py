@@ -8,6 +8,8 @@ import shutil
 import pytest
 from paths import ROOT
 
+from slidetile.choices import NATIVE_CHECK
+
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -32,6 +34,19 @@ def run(path):
     for block in blocks(path, "python"):
         exec(compile(block, str(path), "exec"), names)  # noqa: S102  our own text
     return names
+
+
+def test_the_readme_promises_no_more_than_the_default_check_finds():
+    text, native = README.read_text(), (ROOT / "docs" / "explanation" / "native.md").read_text()
+    assert NATIVE_CHECK == "scan"
+    ((scan, decode),) = re.findall(
+        r"^\| cut short, end marker kept \| (\d+) \| (\d+) \|", native, re.MULTILINE
+    )
+    assert int(scan) < int(decode), "then the README may promise more"
+    told = text[: text.index("## Two commands")]
+    assert "by the markers of copied tiles" in " ".join(told.split())
+    assert "--check decode" in told
+    assert "every bit of a store that has changed since it was written" in " ".join(told.split())
 
 
 @pytest.fixture(scope="module")

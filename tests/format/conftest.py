@@ -1,7 +1,8 @@
-"""Stores of the sample in each codec, and of a slide whose sides are odd."""
+"""Stores of the sample in each codec, of every key, and of a slide whose sides are odd."""
 
 import numpy as np
 import pytest
+from metadata_stores import write_described
 from page_stores import CODECS, interrupt, odd_pixels, write_sample
 
 import slidetile as st
@@ -16,6 +17,12 @@ def stores(made_once):
         (folder / "unfinished.zarr.partial").rename(folder / "unfinished.zarr")
 
     return made_once("page", write)
+
+
+@pytest.fixture(scope="session")
+def described(made_once):
+    """Stores that together hold every key of the metadata."""
+    return made_once("described", write_described)
 
 
 @pytest.fixture(scope="session")

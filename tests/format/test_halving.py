@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from slidetile.format.halving import Accumulator
 from slidetile.format.layout import ChunkGrid, morton_key
 from slidetile.format.pyramid import halved_levels
-from slidetile.raster.averaging import halve
+from slidetile.raster.block_means import halve
 from slidetile.raster.pixels import empty_pixels
 from slidetile.raster.region import Region
 

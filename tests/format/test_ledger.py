@@ -58,3 +58,13 @@ def test_an_empty_shard_is_entered_too(ledger):
     before = ledger.bytes_in(EVERYTHING)
     ledger.enter(ShardRecord(level=0, shard=Shard(column=2, row=1, chunks=()), chunks={}))
     assert ledger.bytes_in(EVERYTHING) == before == 105
+
+
+def test_a_chunk_without_a_word_of_reason_is_unreadable_all_the_same(ledger):
+    reasons = {0: "", 1: "\x1b[2J", 2: " \n", 3: "z" * 10_000}
+    shard = Shard(column=2, row=1, chunks=(0, 1, 2, 3))
+    ledger.enter(ShardRecord(level=0, shard=shard, chunks={}, unreadable=reasons))
+    spans = [np.s_[row : row + 1, column : column + 1] for row in (2, 3) for column in (4, 5)]
+    assert [ledger.status_of(span) for span in spans] == [UNREADABLE] * 4
+    found = [ledger.reason_of(span) for span in spans]
+    assert found == ["does not decode", r"\x1b[2J", "does not decode", "z" * 199 + "…"]

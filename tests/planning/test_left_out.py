@@ -1,6 +1,7 @@
 """What is left without a tile: counted, with the option that keeps it."""
 
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import slidetile as st
+from slidetile.planning import _left_out
 from slidetile.planning._cells import slide_grid
 from slidetile.planning._left_out import _kept_pixels
 from slidetile.slides.overview import Overview
@@ -56,9 +58,9 @@ def test_pieces_and_cells_under_the_minimum(slide, caplog):
     }
     (message,) = caplog.messages
     assert message == (
-        "slide.svs: 2 of 3 pieces of tissue (800 µm² together) got no tile, as theirs hold less "
-        "tissue than 0.05 of a tile: a smaller --min-tissue-fraction (min_tissue_fraction) keeps "
-        "them."
+        "slide.svs: pieces of tissue that got no tile, as theirs hold less tissue than 0.05 of a "
+        "tile: 2 of 3 (800 µm² together); a smaller --min-tissue-fraction (min_tissue_fraction) "
+        "keeps them."
     )
 
 
@@ -83,7 +85,8 @@ def test_drawn_areas_are_counted_not_pieces(slide, caplog):
         "tiles with tissue": (1, None, "--min-tissue-fraction"),
         "annotated areas": (2, 3, "--min-tissue-fraction"),
     }
-    assert caplog.messages[0].startswith("slide.svs: 2 of 3 annotated areas got no tile")
+    assert caplog.messages[0].startswith("slide.svs: annotated areas that got no tile")
+    assert ": 2 of 3; a smaller" in caplog.messages[0]
 
 
 def test_an_area_around_a_kept_cell_has_a_tile(slide):
@@ -124,3 +127,36 @@ def test_a_pixel_is_kept_where_a_kept_cell_holds_its_centre(steps, edge, random)
                 is_across = cell.x <= 10 * x + 5 < cell.right
                 expected[y, x] |= is_across and cell.y <= 10 * y + 5 < cell.bottom
     np.testing.assert_array_equal(_kept_pixels(tissue, grid, kept), expected)
+
+
+def frame_of(side, width):
+    """The area of a frame along the edges of a square: an outline and its hole."""
+    return ring(0, 0, side, side), ring(width, width, side - width, side - width)
+
+
+@pytest.mark.parametrize("band_px", [1, 7 * 64, 1 << 21])
+@pytest.mark.parametrize("at", [(3, 3), (32, 32), (61, 62), (1, 40)])
+def test_bands_find_what_the_whole_finds(monkeypatch, band_px, at):
+    monkeypatch.setattr(_left_out, "_BAND_PX", band_px)
+    tissue = tissue_of(LARGE)
+    kept = np.zeros((64, 64), bool)
+    kept[at[1], at[0]] = True
+    in_frame = min(*at, *(63 - each for each in at)) < 4
+    assert _left_out._is_kept(frame_of(640.0, 40.0), tissue, kept) == in_frame
+    diamond = np.array([(320, 0), (640, 320), (320, 640), (0, 320)], float)
+    x, y = ((each + 0.5) * 10 - 320 for each in at)
+    assert _left_out._is_kept((diamond,), tissue, kept) == (abs(x) + abs(y) < 320)
+
+
+def test_areas_of_a_large_mask_are_compared_in_little_memory():
+    side = 5000
+    image = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (side, side, 3))
+    overview = Overview(image=image, slide_width=side, slide_height=side, downsample=(1, 1))
+    tissue = st.TissueMask.from_mask(np.zeros((side, side), bool), overview)
+    kept = np.zeros((side, side), bool)
+    kept[2500, 2500] = True  # in the hole
+    tracemalloc.start()
+    assert not _left_out._is_kept(frame_of(float(side), 40.0), tissue, kept)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 << 20

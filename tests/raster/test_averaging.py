@@ -12,7 +12,8 @@ from pictures import brute_force_average
 from PIL import Image
 
 import slidetile as st
-from slidetile.raster.averaging import LARGEST_FACTOR, SUBPIXELS, Resampling, area_average
+from slidetile.raster.averaging import LARGEST_FACTOR, SUBPIXELS, Resampling
+from slidetile.raster.block_means import area_average
 
 factors = st_.builds(
     lambda whole, part, unit: whole + Fraction(part % unit, unit),
@@ -249,3 +250,11 @@ def test_bands_do_not_show():
     pixels = noise(2200, 1100)
     parts = [area_average(pixels[top : top + 21], 3) for top in range(0, 2200, 21)]
     np.testing.assert_array_equal(area_average(pixels, 3), np.concatenate(parts))
+
+
+def test_factors_of_any_digits_are_exact():
+    factor = Fraction(10**30 + 1, 5 * 10**29)
+    resampling = Resampling(source_size=(4001, 3), factor=(factor, factor))
+    region = st.Region.from_edges(1000, 0, 1900, 1)
+    plain = Resampling(source_size=(4001, 3), factor=(Fraction(2), Fraction(2)))
+    assert resampling.source_region(region) == plain.source_region(region)

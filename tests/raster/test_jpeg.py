@@ -1,5 +1,6 @@
 import functools
 import io
+import os
 import tracemalloc
 
 import imagecodecs
@@ -120,3 +121,41 @@ def test_a_subsampling_that_turbojpeg_does_not_know_is_decoded_to_be_checked():
     for decode in (check_jpeg, functools.partial(decode_jpeg, out=np.empty_like(PICTURE))):
         with pytest.raises(JpegError, match=r"[Qq]uantization table"):
             decode(bytes(stream))
+
+
+def flat(luma, size):
+    """A grey stream whose luma has these sampling factors, in 10 blocks a unit or fewer.
+
+    By the standard tables a block without change is 00 1010 for the luma, 00 00 for the chroma.
+    """
+    width, height = size
+    stream = bytearray(encoded(subsampling="444"))
+    frame = stream.index(b"\xff\xc0")
+    stream[frame + 5 : frame + 9] = height.to_bytes(2) + width.to_bytes(2)
+    stream[frame + 11] = luma[0] << 4 | luma[1]
+    units = -(-width // (8 * luma[0])) * -(-height // (8 * luma[1]))
+    bits = ("001010" * luma[0] * luma[1] + "0000" * 2) * units
+    bits += "1" * (-len(bits) % 8)
+    scan = stream.index(b"\xff\xda") + 14
+    return bytes(stream[:scan]) + int(bits, 2).to_bytes(len(bits) // 8) + b"\xff\xd9"
+
+
+ODD = [((4, 2), (96, 96)), ((4, 2), (90, 50)), ((3, 1), (240, 17)), ((3, 2), (16, 16))]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize(("luma", "size"), ODD)
+def test_damage_under_an_odd_subsampling_is_found(luma, size, in_memory, monkeypatch):
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create")
+    stream = flat(luma, size)
+    out = np.empty((*size[::-1], 3), np.uint8)
+    assert (decode_jpeg(stream, out) == 128).all()
+    check_jpeg(stream)
+    half = (stream.index(b"\xff\xda") + 14 + len(stream)) // 2
+    spoilt = [stream[:half] + b"\xff\xd9", stream[:half] + b"\xff\xd0" + stream[half:]]
+    for damaged in spoilt:
+        for decode in (check_jpeg, functools.partial(decode_jpeg, out=out)):
+            with pytest.raises(JpegError) as caught:
+                decode(damaged)
+            assert caught.value.reason == "does not decode: Corrupt JPEG data"

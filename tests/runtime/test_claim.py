@@ -284,3 +284,11 @@ def test_a_fork_neither_writes_nor_releases(path):
 def test_times_make_sense():
     with pytest.raises(ValueError, match=r"at least twice heartbeat_s, but they are 5\.0 and 3"):
         ClaimTimes(heartbeat_s=3, dead_after_s=5.0)
+
+
+def test_a_pipe_in_the_place_of_a_claim_is_not_waited_for(tmp_path):
+    path = tmp_path / "a.owner"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="not a regular file"):
+        Claim(path)
+    assert path.exists()

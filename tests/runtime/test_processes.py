@@ -27,12 +27,17 @@ TIME_LIMIT_S = 10
 """Of calls that would sleep for minutes, and of others, which take the start of a process."""
 
 
+def futures(ended):
+    """Return the future of each call, by its number."""
+    return {each.number: each.future for each in ended}
+
+
 def calls(function, arguments):
     return [functools.partial(function, argument) for argument in arguments]
 
 
 def test_every_call_ends_once_in_one_of_a_few_processes():
-    ended = dict(in_processes([os.getpid] * 9, 2))
+    ended = futures(in_processes([os.getpid] * 9, 2))
     assert sorted(ended) == list(range(9))
     pids = {future.result() for future in ended.values()}
     assert 1 <= len(pids) <= 2
@@ -40,14 +45,14 @@ def test_every_call_ends_once_in_one_of_a_few_processes():
 
 
 def test_an_error_is_its_calls_own():
-    ended = dict(in_processes(calls(functools.partial(operator.truediv, 6), [2, 0, 3]), 1))
+    ended = futures(in_processes(calls(functools.partial(operator.truediv, 6), [2, 0, 3]), 1))
     assert isinstance(ended.pop(1).exception(), ZeroDivisionError)
     assert {number: future.result() for number, future in ended.items()} == {0: 3.0, 2: 2.0}
 
 
 def test_a_process_that_dies_costs_one_call():
     died, *others = calls(os._exit, [9]), *calls(abs, [-1, -2, -3])
-    ended = dict(in_processes([others[0], *died, *others[1:]], 1))
+    ended = futures(in_processes([others[0], *died, *others[1:]], 1))
     assert isinstance(ended.pop(1).exception(), BrokenProcessPool)
     assert sorted(future.result() for future in ended.values()) == [1, 2, 3]
 
@@ -70,7 +75,7 @@ def test_no_calls_need_no_process():
 
 
 def test_a_call_that_cannot_travel_fails_by_itself():
-    ended = dict(in_processes([lambda: 1, os.getpid], 1))
+    ended = futures(in_processes([lambda: 1, os.getpid], 1))
     with pytest.raises(Exception, match=r"pickle|get local object"):
         ended[0].result()
     assert ended[1].result() > 0
@@ -79,7 +84,7 @@ def test_a_call_that_cannot_travel_fails_by_itself():
 @pytest.mark.slow
 def test_a_call_that_takes_too_long_is_ended():
     slow = calls(time.sleep, [2 * PATIENCE_S])
-    ended = dict(in_processes([*slow, os.getpid], 1, timeout_s=TIME_LIMIT_S))
+    ended = futures(in_processes([*slow, os.getpid], 1, timeout_s=TIME_LIMIT_S))
     with pytest.raises(TimeoutError, match="longer than 10 s"):
         ended[0].result()
     assert ended[1].result() > 0
@@ -96,14 +101,24 @@ def stubborn():
 
 @pytest.mark.slow
 def test_a_call_that_will_not_end_is_killed():
-    ended = dict(in_processes([stubborn, os.getpid], 1, timeout_s=TIME_LIMIT_S))
+    ended = futures(in_processes([stubborn, os.getpid], 1, timeout_s=TIME_LIMIT_S))
     assert isinstance(ended[0].exception(), TimeoutError)
     assert ended[1].result() > 0
 
 
+@pytest.mark.slow
+def test_how_long_a_call_took_is_told_whatever_became_of_it():
+    slow, quick = functools.partial(time.sleep, 2 * PATIENCE_S), functools.partial(time.sleep, 0.5)
+    ended = list(in_processes([quick, os.abort, slow], 1, timeout_s=TIME_LIMIT_S))
+    assert [each.number for each in ended] == [0, 1, 2]
+    assert ended[0].seconds > 0.5
+    assert 0 < ended[1].seconds < TIME_LIMIT_S
+    assert ended[2].seconds > TIME_LIMIT_S
+
+
 def test_how_a_process_died_is_told():
     died = [functools.partial(abs, 0), os.abort, functools.partial(os._exit, 7)]
-    ended = dict(in_processes(died, 1))
+    ended = futures(in_processes(died, 1))
     assert ended[0].exception() is None
     assert str(ended[1].exception()) == "its process died of signal 6 (Aborted)"
     assert str(ended[2].exception()) == "its process died with the exit code 7"
@@ -124,7 +139,7 @@ def talk(name):
 def test_reports_and_log_reach_the_parent_before_the_result(caplog):
     seen = []
     ended = in_processes(calls(talk, "ab"), 2, on_report=lambda *told: seen.append(told))
-    for number, future in ended:
+    for number, future, _ in ended:
         name = future.result()
         told = [each for at, each in seen if at == number]
         assert told == [(name, 0), (name, 1), (name, 2)]
@@ -148,7 +163,7 @@ def test_one_call_apart():
 
 def test_a_process_is_replaced_before_what_it_leaks_adds_up():
     count = 2 * CALLS_PER_PROCESS + 5
-    ended = dict(in_processes([os.getpid] * count, 1))
+    ended = futures(in_processes([os.getpid] * count, 1))
     pids = [ended[number].result() for number in range(count)]
     assert len(set(pids)) == 3
     assert max(map(pids.count, set(pids))) == CALLS_PER_PROCESS
@@ -158,7 +173,8 @@ def test_a_replaced_process_still_reports_and_dies_in_words():
     seen = []
     count = CALLS_PER_PROCESS + 1
     talking = [functools.partial(report, number) for number in range(count)]
-    ended = dict(in_processes([*talking, os.abort], 1, on_report=lambda *told: seen.append(told)))
+    each = in_processes([*talking, os.abort], 1, on_report=lambda *told: seen.append(told))
+    ended = futures(each)
     assert seen == [(number, number) for number in range(count)]
     assert "signal 6" in str(ended[count].exception())
 

@@ -9,7 +9,7 @@ import tifffile
 from pictures import pattern
 
 from slidetile.errors import DamagedPixelsError
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.frame import Frame, read_frame
@@ -131,7 +131,10 @@ def test_damage_of_level_0_shows_the_background_and_stays_an_error(tmp_path, cap
         assert overview.replaced == {0: {(TILE, TILE)}}
         assert "1 block of level 0" in caplog.text
         square = np.s_[TILE // 4 : TILE // 2, TILE // 4 : TILE // 2]
-        assert (whole(slide, 2)[square] == slide.background).all()
+        with pytest.raises(DamagedPixelsError, match="column 1, row 1 of level 0"):
+            whole(slide, 2)
+        shown = slide.fetch_shown(Region(x=0, y=0, width=SIDE // 4, height=SIDE // 4), level=2)
+        assert (shown.pixels()[square] == slide.background).all()
         assert slide.replaced.counts == {0: 1, 1: 1, 2: 1}
 
 
@@ -206,6 +209,55 @@ def test_a_readers_own_tiles_are_counted_as_the_levels_blocks():
         read_overview(TornSlide(image, torn_px=1024), mpp=64)
 
 
+class CoarseTornSlide(ArraySlide):
+    """A slide of a reader of one's own, of whose coarse level nothing decodes."""
+
+    def fetch(self, region, *, level=0):
+        if level:
+            raise DamagedPixelsError("torn")
+        return super().fetch(region, level=level)
+
+
+def test_a_coarse_level_of_a_readers_own_is_averaged_as_the_warning_says(caplog):
+    image = np.kron(pattern(64, 128), np.ones((8, 8, 1), np.uint8))
+    slide = CoarseTornSlide([image, area_average(image, 8)], mpp=1.0)
+    overview = read_overview(slide, mpp=8.0)
+    np.testing.assert_array_equal(overview.image, area_average(image, 8))
+    assert overview.replaced == {1: {(0, 0)}}
+    assert "1 block of level 1 empty or damaged: averaged from the next finer level" in caplog.text
+    with pytest.raises(DamagedPixelsError):
+        slide.read_region(slide.bounds, level=1)
+
+
 def test_a_notebook_shows_a_damaged_slide():
     slide = TornSlide(np.full((512, 1024, 3), 255, np.uint8), torn_px=512)
     assert "<table>" in slide._repr_html_()
+
+
+@pytest.mark.parametrize("spoil", ["empty", "garbled"])
+@pytest.mark.parametrize("factor", [512, 300])
+def test_a_level_hundreds_of_times_as_coarse_is_averaged_too(tmp_path, spoil, factor):
+    coarse = np.zeros((2, 16, 3), np.uint8)
+    coarse[..., 0] = np.arange(2)[:, np.newaxis] * 200
+    coarse[..., 1] = np.arange(16) * 16
+    path = tmp_path / "far.tif"
+    options = {"tile": (256, 256), "compression": "deflate", "photometric": "rgb"}
+    scale = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER", "metadata": None}
+    with tifffile.TiffWriter(path) as file:
+        fine = coarse.repeat(factor, axis=0).repeat(factor, axis=1)
+        file.write(fine, **options, **scale)
+        file.write(coarse, subfiletype=1, **options, **scale)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        page = file.pages[1].aspage()
+        place, count = page.dataoffsets[0], page.databytecounts[0]
+        if spoil == "empty":
+            page.tags[COUNTS].overwrite([0])
+    if spoil == "garbled":
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(bytes(count))
+    with open_slide(path) as slide:
+        assert [level.downsample for level in slide.levels] == [(1, 1), (factor, factor)]
+        found = slide.read_region(slide.bounds, level=1)
+        np.testing.assert_array_equal(found, coarse)
+        assert slide.replaced.counts == {1: 1}

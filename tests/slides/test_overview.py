@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import brute_force_average
 
-from slidetile.raster.averaging import area_average
+from slidetile.raster.block_means import area_average
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.fetched import DecodedPixels
+from slidetile.slides.level import Level
 from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
-from slidetile.slides.slide import Level
 
 
 def random_pixels(height, width, channels=3, seed=0):

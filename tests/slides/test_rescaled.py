@@ -73,7 +73,7 @@ def test_a_block_of_a_level_is_just_that(level, step, data):
     x, y = data.draw(st_.integers(-3, width)), data.draw(st_.integers(-3, height))
     block = st.Region(x=x, y=y, width=1 + step, height=data.draw(st_.integers(1, 60)))
     alone = st.ArraySlide(slide.read_region(slide.bounds, level=level), background=BLUE)
-    fetched = fetch_block(slide, block, level)
+    fetched = fetch_block(slide, block, level, slide.replaced)
     np.testing.assert_array_equal(fetched.pixels(), alone.read_region(block))
     out = np.zeros((3, block.height, block.width), np.uint8).transpose(1, 2, 0)
     np.testing.assert_array_equal(fetched.pixels(out), alone.read_region(block))

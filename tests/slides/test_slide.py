@@ -12,9 +12,10 @@ from slidetile.raster.resolution import whole_factor
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.level import Level
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import read_overview
-from slidetile.slides.slide import Level, Slide, Source
+from slidetile.slides.slide import Slide, Source
 
 sides = st.integers(1, 2000)
 

@@ -98,5 +98,13 @@ def test_a_store_that_lost_its_root_is_damaged(folder):
     assert "zarr.json: it is missing" in "\n".join(map(str, st.verify_store(folder / "lost.zarr")))
 
 
-def test_the_stores_of_a_folder_are_found_by_their_files(folder):
-    assert sorted(path.name for path in stores_in(folder)) == ["a.zarr", "b.zarr"]
+def test_the_stores_of_a_folder_are_found_by_their_files_and_damaged_ones_by_their_names(
+    folder, cli, tmp_path
+):
+    damaged = ["hollow.zarr", "lost.zarr", "other.zarr"]
+    found = sorted(path.name for path in stores_in(folder))
+    assert found == ["a.zarr", "b.zarr", *damaged]
+    shutil.copytree(folder / "a.zarr", tmp_path / "no suffix")
+    assert list(stores_in(tmp_path)) == [tmp_path / "no suffix"]
+    assert cli("verify", tmp_path).stdout == f"{tmp_path / 'no suffix'}: findings: 0\n"
+    assert cli("info", tmp_path).stderr == ""

@@ -36,8 +36,8 @@ def test_pieces_under_the_least_area_are_counted(caplog):
     (record,) = caplog.records
     assert record.levelname == "INFO"
     assert record.getMessage() == (
-        "slide.svs: 1 pieces of tissue (600 µm² together) are smaller than 900 µm²: a smaller "
-        "--min-piece-area-um2 (min_piece_area_um2) keeps them."
+        "slide.svs: pieces of tissue that are smaller than 900 µm²: 1 (600 µm² together); a "
+        "smaller --min-piece-area-um2 (min_piece_area_um2) keeps them."
     )
 
 

@@ -88,4 +88,4 @@ def test_reasons_for_other_tiles_than_there_are_are_found(copied):
     path = copied("zstd")
     damage = {"unreadable": [{"reason": "no end marker", "tiles": 2}], "replaced": []}
     edit_json(path, "zarr.json", lambda n: n["attributes"]["slidetile"].update(damage=damage))
-    assert told(st.verify_store(path)) == f"{TABLE}: 0 tiles are unreadable, but damage has 2"
+    assert told(st.verify_store(path)) == f"{TABLE}: it has 0 unreadable tiles, but damage has 2"

@@ -13,7 +13,8 @@ from pictures import pattern
 import slidetile as st
 from slidetile.errors import DamagedPixelsError, StoreMismatchError
 from slidetile.format.codecs.jpeg import NativeCodec, is_averaged
-from slidetile.raster.averaging import area_average
+from slidetile.format.names import PARTIAL_BLOCKS, partial_path
+from slidetile.raster.block_means import area_average
 
 SIDE, TILE = 1024, 128
 COARSE = 4
@@ -37,10 +38,10 @@ def unended(stream):
     return stream[:-2]
 
 
-def write(path, spoil, *, factors=(1, COARSE)):
+def write(path, spoil, *, factors=(1, COARSE), side=SIDE):
     """Write a slide; ``spoil`` has what becomes of the stream of a (level, number)."""
     random = np.random.default_rng(3)
-    image = np.kron(pattern(SIDE // 8, SIDE // 8), np.ones((8, 8, 1), np.uint8))
+    image = np.kron(pattern(side // 8, side // 8), np.ones((8, 8, 1), np.uint8))
     image = (image // 2 + random.integers(60, 90, image.shape)).astype(np.uint8)
     scale = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}
     with tifffile.TiffWriter(path) as file:
@@ -66,10 +67,10 @@ def write(path, spoil, *, factors=(1, COARSE)):
     return path
 
 
-def tile(slide, out, **choices):
+def tile(slide, out, *, side=SIDE, **choices):
     """Tile all of a slide."""
     everything = st.AnnotationsSpec(path=slide.parent / "all.geojson")
-    ring = [[0, 0], [SIDE, 0], [SIDE, SIDE], [0, SIDE], [0, 0]]
+    ring = [[0, 0], [side, 0], [side, side], [0, side], [0, 0]]
     shape = {"type": "Polygon", "coordinates": [ring]}
     feature = {"type": "Feature", "geometry": shape, "properties": {}}
     everything.path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
@@ -105,6 +106,30 @@ def test_damage_is_unreadable_and_recorded_with_its_reason(tmp_path, kind, codec
         "unreadable": [{"reason": reason, "tiles": len(tiles)}],
         "replaced": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("spoil", "figures"),
+    [
+        ({(0, 9): zeros}, ("16,384 px", "245,760 good px", "1 chunk ")),
+        ({(0, 9): zeros, (0, 10): cut}, ("32,768 px", "229,376 good px", "1 chunk ")),
+        ({(0, 9): zeros, (0, 63): zeros}, ("32,768 px", "491,520 good px", "2 chunks ")),
+    ],
+)
+def test_good_pixels_that_are_left_out_beside_damaged_ones_are_told(
+    tmp_path, caplog, spoil, figures
+):
+    tile(write(tmp_path / "a.tif", spoil), tmp_path / "a.zarr", codec="zstd")
+    (line,) = [record.message for record in caplog.records if "good px" in record.message]
+    assert all(figure in line for figure in figures)
+    assert "--codec native" in line
+
+
+def test_nothing_good_is_left_out_of_a_copy(tmp_path, caplog):
+    slide = write(tmp_path / "a.tif", {(0, 9): zeros})
+    tile(slide, tmp_path / "a.zarr", codec="native")
+    tile(write(tmp_path / "b.tif", {}), tmp_path / "b.zarr", codec="zstd")
+    assert "good px" not in caplog.text
 
 
 def test_the_scan_of_markers_finds_zeros_and_what_is_not_ended(tmp_path):
@@ -208,3 +233,78 @@ def test_averaged_chunks_are_known_by_their_beginning(tmp_path):
     (shard,) = [p for p in files(store.path / "1") if p.name != "zarr.json"]
     found = [m.start() for m in re.finditer(rb"\xff\xd8\xff\xee", shard.read_bytes())]
     assert [is_averaged(shard.read_bytes()[at:]) for at in found] == [True]
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def stop(progress):
+    if progress.shards_done >= 2:
+        raise Interrupted
+
+
+AVERAGED, AS_IT_IS = 2.5, 2.0
+"""Of level 1, of 2 µm per pixel; the overview is read from level 2, and sees nothing of it."""
+
+WIDE = {"factors": (1, 4, 16), "side": 2 * SIDE}
+
+
+@pytest.mark.parametrize(
+    ("codec", "mpp"),
+    [("zstd", AVERAGED), ("raw", AVERAGED), ("zstd", AS_IT_IS), ("native", AS_IT_IS)],
+)
+def test_coarse_blocks_under_another_resolution_are_recorded(tmp_path, caplog, codec, mpp):
+    slide = write(tmp_path / "a.tif", {(1, 5): zeros, (1, 10): zeros}, **WIDE)
+    store = tile(slide, tmp_path / "a.zarr", codec=codec, mpp=mpp, side=2 * SIDE)
+    assert not unreadable(store)
+    assert store.metadata.damage.to_node()["replaced"] == [{"level": 1, "blocks": 2}]
+    told = [record.message for record in caplog.records if "averaged" in record.message]
+    what = "2 blocks of level 1 empty or damaged: averaged from the next finer level"
+    assert told == [f"a.tif: {what}"]
+    assert st.verify_store(store.path, deep=True) == ()
+
+
+@pytest.mark.parametrize("codec", ["zstd", "native"])
+def test_what_no_level_has_is_unreadable_at_another_resolution_not_background(tmp_path, codec):
+    under = {(0, row * 32 + column): zeros for row in range(4) for column in range(4)}
+    spoil = {(1, 0): zeros, (1, 10): zeros, **under}
+    slide = write(tmp_path / "a.tif", spoil, factors=(1, 4, 16), side=4 * SIDE)
+    store = tile(slide, tmp_path / "a.zarr", codec=codec, mpp=2.0, side=4 * SIDE)
+    assert (0, 0) in unreadable(store)
+    assert len(unreadable(store)) < len(store)
+    assert store.unreadable_reasons
+    with st.open_slide(slide) as opened:
+        assert st.verify_store(store.path, slide=opened, deep=True) == ()
+
+
+@pytest.mark.parametrize("lost", ["nothing", "the notes"])
+@pytest.mark.parametrize("codec", ["zstd", "raw"])
+def test_a_continued_run_at_another_resolution_records_the_same_damage(tmp_path, codec, lost):
+    spoil = {(1, number): zeros for number in range(0, 256, 3)}
+    slide = write(tmp_path / "a.tif", spoil, factors=(1, 2, 16), side=4 * SIDE)
+
+    def run(out, on_progress=None):
+        with st.open_slide(slide) as opened:
+            view = st.rescale_slide(opened, mpp=1.1)
+            overview = st.read_overview(view, mpp=8.0)
+            mask = np.ones(overview.image.shape[:2], np.bool_)
+            plan = st.plan_tiles(view, st.TissueMask.from_mask(mask, overview))
+            options = {"codec": codec, "on_progress": on_progress, "workers": 1}
+            return st.write_tiles(view, plan, out, **options)
+
+    whole = run(tmp_path / "whole.zarr")
+    assert whole.metadata.damage.to_node()["replaced"] == [{"level": 1, "blocks": 86}]
+    out = tmp_path / "a.zarr"
+    with pytest.raises(Interrupted):
+        run(out, stop)
+    notes = partial_path(out) / PARTIAL_BLOCKS
+    assert len(notes.read_text().split("\n\n")) >= 2
+    if lost == "the notes":
+        notes.unlink()
+    seen = []
+    again = run(out, seen.append)
+    assert (seen[0].shards_done >= 2) == (lost == "nothing")
+    assert {p.relative_to(again.path): p.read_bytes() for p in files(again.path)} == {
+        p.relative_to(whole.path): p.read_bytes() for p in files(whole.path)
+    }

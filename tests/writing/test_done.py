@@ -98,6 +98,73 @@ def test_a_damaged_store_is_not_done(sample, tmp_path):
         st.tile_slide(sample, path, SMALL)
 
 
+def lose(shard):
+    shard.unlink()
+
+
+def cut(shard):
+    shard.write_bytes(shard.read_bytes()[:-1])
+
+
+def link(shard):
+    shard.rename(shard.with_suffix(".moved"))
+    shard.symlink_to(shard.with_suffix(".moved"))
+
+
+HARM = {lose: "it is missing", cut: "bytes instead of", link: "it is a symbolic link"}
+
+
+@pytest.mark.parametrize("harm", HARM, ids=lambda harm: harm.__name__)
+def test_a_store_that_has_lost_a_file_is_not_done(cli, sample, tree, tmp_path, harm):
+    out = tmp_path / "out"
+    path = st.tile_slide(sample, out / "sample.zarr", SMALL).path
+    whole = tree(path)
+    harm(path / "1" / "c" / "0" / "0" / "0")
+    harmed = tree(path)
+    result = cli("tile", sample, "-o", path, *LINE)
+    assert result.exit_code == 1
+    assert "so it is not done: 1/c/0/0/0: it " in result.stderr
+    assert HARM[harm] in result.stderr
+    assert "--overwrite" in result.stderr
+    (row,) = st.tile_slides([sample], out, SMALL).results
+    assert (row.status, row.error_type) == ("failed", "StoreExistsError")
+    assert HARM[harm] in row.reason
+    assert tree(path) == harmed
+    overwrite = st.WriteOptions(existing="overwrite")
+    assert st.tile_slides([sample], out, SMALL, options=overwrite).results[0].status == "ok"
+    assert tree(path) == whole
+
+
+def test_a_store_without_its_list_of_files_is_not_done(sample, tmp_path):
+    path = st.tile_slide(sample, tmp_path / "x.zarr", SMALL).path
+    (path / "tiles" / "checksums.txt").unlink()
+    with pytest.raises(st.StoreExistsError, match=r"tiles/checksums.txt.*--overwrite"):
+        st.tile_slide(sample, path, SMALL)
+
+
+def test_files_that_somebody_has_added_leave_a_store_done(sample, tmp_path):
+    path = st.tile_slide(sample, tmp_path / "x.zarr", SMALL).path
+    (path / ".DS_Store").touch()
+    assert st.tile_slide(sample, path, SMALL).path == path
+
+
+def test_several_lost_files_are_counted(sample, tmp_path):
+    path = st.tile_slide(sample, tmp_path / "x.zarr", SMALL).path
+    shutil.rmtree(path / "0" / "c")
+    shutil.rmtree(path / "1" / "c")
+    with pytest.raises(st.StoreExistsError, match=r"0/c/0/0/0: it is missing, and \d+ more"):
+        st.tile_slide(sample, path, SMALL)
+
+
+def test_a_store_that_another_run_has_just_finished_is_done(sample, tmp_path):
+    path = st.tile_slide(sample, tmp_path / "x.zarr", SMALL).path
+    (tmp_path / "x.zarr.owner").write_bytes(Holder.me().to_json())
+    assert st.tile_slide(sample, path, SMALL).path == path
+    overwrite = st.WriteOptions(existing="overwrite")
+    with pytest.raises(st.StoreBusyError):
+        st.tile_slide(sample, path, SMALL, options=overwrite)
+
+
 def test_unreadable_tiles_are_tried_again_when_asked_and_only_then(
     cli, slide, sample, tree, tmp_path
 ):

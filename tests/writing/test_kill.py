@@ -29,9 +29,10 @@ def shards(partial):
 class Victim:
     """A command that is killed and begun again until it has finished."""
 
-    def __init__(self, slide, out, codec):
+    def __init__(self, slide, out, kind):
         self.out, self.partial = out, out.with_name(out.name + ".partial")
-        arguments = ["tile", slide, "-o", out, "--codec", codec, "--workers", str(WORKERS)]
+        options = ["--codec", "jpeg", "--mpp", "0.5"] if kind == "mpp" else ["--codec", kind]
+        arguments = ["tile", slide, "-o", out, *options, "--workers", str(WORKERS)]
         self.command = [*PROGRAM, *map(str, arguments)]
         self.kept = {}
         self.redone = []
@@ -56,9 +57,9 @@ class Victim:
         return finished
 
 
-def torment(slide, out, codec, moments, whole, tree):
+def torment(slide, out, kind, moments, whole, tree):
     """Kill runs at these moments; return how many kills hit a store half written."""
-    victim, hits = Victim(slide, out, codec), 0
+    victim, hits = Victim(slide, out, kind), 0
     for seconds in [*moments, None]:
         finished = victim.run(seconds)
         hits += bool(victim.kept)
@@ -70,25 +71,28 @@ def torment(slide, out, codec, moments, whole, tree):
     return hits
 
 
-def moments(slide, tmp_path, codec, count, seed, earliest):
+def moments(slide, tmp_path, kind, count, seed, earliest):
     """Random moments of a run's life, from a share of it on."""
     begin = time.perf_counter()
-    assert Victim(slide, tmp_path / "timed.zarr", codec).run()
+    assert Victim(slide, tmp_path / "timed.zarr", kind).run()
     life = time.perf_counter() - begin
     chance = random.Random(seed)  # noqa: S311  not for secrets
     return [chance.uniform(earliest * life, life) for _ in range(count)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("codec", "count"), [("native", 2), ("zstd", 3)])
-def test_five_kills(long_slide, long_trees, tree, tmp_path, codec, count):
+@pytest.mark.parametrize(("kind", "count"), [("native", 2), ("zstd", 3), ("jpeg", 3), ("mpp", 2)])
+def test_a_few_kills(long_slide, long_trees, tree, tmp_path, kind, count):
     # The first part of a run's life goes into starting Python: nothing to lose there.
-    when = moments(long_slide, tmp_path, codec, count=count, seed=5, earliest=0.5)
-    torment(long_slide, tmp_path / "x.zarr", codec, when, long_trees[codec], tree)
+    when = moments(long_slide, tmp_path, kind, count=count, seed=5, earliest=0.5)
+    torment(long_slide, tmp_path / "x.zarr", kind, when, long_trees[kind], tree)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize(("codec", "slide"), [("native", "wide_slide"), ("zstd", "long_slide")])
+@pytest.mark.parametrize(
+    ("codec", "slide"),
+    [("native", "wide_slide"), ("zstd", "long_slide"), ("jpeg", "long_slide")],
+)
 def test_fifty_kills(request, tree, tmp_path, codec, slide):
     path = request.getfixturevalue(slide)
     recipe = st.Recipe(codec=codec)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
+from slidetile.slides.openslide import _neighbours
 
 SMALL = st.Recipe(tile=st.TileSpec(size=256))
 CODECS = ["native", "zstd", "raw", "jxl", "jpeg"]
@@ -82,3 +83,48 @@ def test_a_batch_goes_on_when_the_file_is_complete(sample, tree, tmp_path):
     assert (result.status, result.unreadable) == ("ok", 0), result.reason
     whole = st.tile_slide(slide, tmp_path / "whole.zarr", SMALL).path
     assert tree(out / "s.zarr") == tree(whole)
+
+
+SERIES = "dicom-CMU-1-Small-Region"
+
+
+@pytest.fixture
+def series(shared_slides, tmp_path):
+    """The files of a DICOM series, level 0 first, and one of another slide beside them."""
+    folder = shutil.copytree(shared_slides / SERIES, tmp_path / "series")
+    files = sorted(folder.glob("*.dcm"), key=lambda path: -path.stat().st_size)
+    other = shutil.copy(shared_slides / "sm_image.dcm", folder / "other.dcm")
+    return files, folder / other.name
+
+
+@pytest.mark.parametrize("which", ["of the series", "of another slide"])
+def test_the_files_beside_a_slide_are_watched_too(series, tmp_path, which):
+    (first, second, *_), other = series
+    recipe = st.Recipe(tile=SMALL.tile, codec="zstd", slide_mpp=0.5)
+    touched = second if which == "of the series" else other
+    change = changing(touched, touch)
+    out = tmp_path / "x.zarr"
+    if which == "of the series":
+        with pytest.raises(st.SlideReadError, match=f"{second.name} changed while it was read"):
+            st.tile_slide(first, out, recipe, on_progress=change)
+        assert not list(tmp_path.glob("x.zarr*"))
+    whole = st.tile_slide(first, out, recipe, on_progress=change)
+    assert touched.stat().st_mtime == 1
+    assert st.verify_store(whole.path) == ()
+
+
+def test_the_files_of_mirax_and_of_lists_are_known(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("a.mrxs", "a/Slidedat.ini", "a/Data0000.dat", "a_1.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    listed = b"[Virtual Microscope Specimen]\nImageFile=a_1.jpg\n"
+    (tmp_path / "a.vms").write_bytes(listed)
+
+    def own(name):
+        path = tmp_path / name
+        found = _neighbours.own_neighbours(path, _neighbours.find_neighbours(path), None)
+        return {str(each.relative_to(tmp_path)) for each in found}
+
+    assert own("a.mrxs") == {"a/Slidedat.ini", "a/Data0000.dat"}
+    assert own("a.vms") == {"a_1.jpg"}
+    assert own("b.jpg") == set()

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import tifffile
 
 import slidetile as st
 from slidetile.format.manifest import FileSum, pack_manifest
@@ -265,8 +266,22 @@ def test_what_cannot_be_read_is_unreadable_at_any_resolution(damaged_sample, tmp
 
 
 def test_native_cannot_be_averaged(sample, tmp_path):
-    with pytest.raises(st.NotNativeError):
+    why = r"at 0.7 µm per pixel the store is averaged from level 0.*ask for 0.5 or 2 µm"
+    with pytest.raises(st.NotNativeError, match=why):
         st.tile_slide(sample, tmp_path / "s.zarr", at(0.7, codec="native"))
+
+
+def test_a_level_that_is_not_jpeg_is_said_not_to_be(tmp_path):
+    image = np.zeros((512, 512, 3), np.uint8)
+    path = tmp_path / "plain.tif"
+    with tifffile.TiffWriter(path) as file:
+        for level in (image, image[::2, ::2]):
+            options = {"photometric": "rgb", "metadata": None, "subfiletype": len(level) < 512}
+            file.write(level, tile=(64, 64), resolution=(20_000, 20_000), **options)
+    with pytest.raises(st.NotNativeError, match="level 1 of the slide is not made of JPEG"):
+        st.tile_slide(path, tmp_path / "s.zarr", st.Recipe(mpp=1, slide_mpp=0.5, codec="native"))
+    with pytest.raises(st.NotNativeError, match=r"no compressed tiles to copy; use the codec"):
+        st.tile_slide(path, tmp_path / "s.zarr", st.Recipe(mpp=2, slide_mpp=0.5, codec="native"))
 
 
 def test_the_command_line_asks_by_mpp_or_by_objective(cli, sample, averaged, tree):
@@ -294,6 +309,9 @@ def test_the_command_line_asks_by_mpp_or_by_objective(cli, sample, averaged, tre
         ("--objective 0x", "is not a power such as 20x"),
         ("--objective 1000x", "between 0.05 and 50 µm per pixel, but this one is 0.01"),
         ("--mpp 0", "between 0.05 and 50"),
+        ("--mpp nan", "between 0.05 and 50 µm per pixel, but this one is not a number (nan)."),
+        ("--slide-mpp nan", "but this one is not a number (nan)."),
+        ("--slide-mpp inf", "but this one is inf. Is it given in µm"),
         ("--mpp 0.25", "The slide has 0.5×0.5 µm per pixel"),
     ],
 )

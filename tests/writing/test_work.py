@@ -7,10 +7,13 @@ from known_tissue import sample_tissue
 from paths import SAMPLE
 
 import slidetile as st
+from slidetile.choices import UnfitChoiceError
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
 from slidetile.format.codecs.jxl import JxlCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
+from slidetile.format.layout import MOST_CHUNKS
 from slidetile.runtime.memory import OVERHEAD
+from slidetile.slides.level import Level
 from slidetile.writing.write import make_work
 
 
@@ -112,3 +115,23 @@ def test_a_real_slides_pixels_stay_bytes_and_are_copied_once_at_most(codec):
         assert peak < 2.5 * stored, "as read, and as a stream of its own: no third copy"
     else:
         assert 0 < largest <= 1024 * 1024 * 3, "no array of a shard is wider than 8 bits"
+
+
+class VastSlide(st.ArraySlide):
+    """A slide that claims more pixels than a store can have."""
+
+    @property
+    def levels(self):
+        return (Level(width=(1 << 21) + 1, height=1 << 21),)
+
+
+@pytest.mark.parametrize("codec", [ZstdCodec(), RawCodec(), JpegCodec()])
+def test_a_slide_of_more_chunks_than_a_store_can_have_is_refused(codec):
+    slide = VastSlide(np.zeros((16, 16, 3), np.uint8), name="vast")
+    with st.open_slide(SAMPLE) as small:
+        plan = st.plan_tiles(small, sample_tissue(small), st.TileSpec(size=512))
+    if codec.name != "raw":  # whose chunks have 1024 pixels a side
+        with pytest.raises(UnfitChoiceError, match=r"vast has 2097153×2097152 .*16781312 chunks"):
+            make_work(slide, plan, codec)
+    else:
+        assert make_work(slide, plan, codec).levels[0].grid.chunk_count < MOST_CHUNKS

@@ -18,6 +18,9 @@ class SealedChunks:
 
     is_planar = False
 
+    seal_bytes = _CRC.size
+    """Bytes that `seal` adds."""
+
     def seal(self, payload: bytes, checksum: int) -> Parts:
         """Append the checksum."""
         return payload, _CRC.pack(checksum)

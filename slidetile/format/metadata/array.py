@@ -7,7 +7,7 @@ import numpy as np
 
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import ChunkGrid, is_sharded
+from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, is_sharded
 from slidetile.format.metadata.node import JsonNode, parse_json, to_json
 from slidetile.format.metadata.rules import Items, OneOf, Whole
 
@@ -22,9 +22,6 @@ a reader allocate, which is four times that for what is stored."""
 
 MOST_CHUNKS_IN_SHARD = 1 << 12
 """Chunks of the fullest shard, of native tiles of 64 px; bounds the index that a reader reads."""
-
-MOST_CHUNKS = 1 << 26
-"""Most chunks of an array, stored or not; bounds what a reader notes of each."""
 
 DataType = Literal["uint8", "uint32"]
 
@@ -75,7 +72,7 @@ class ArrayMetadata:
                 f"chunk_shape makes {grid.chunks_per_shard} chunks a shard, more than "
                 f"{MOST_CHUNKS_IN_SHARD}"
             )
-        if grid.chunk_columns * grid.chunk_rows > MOST_CHUNKS:
+        if grid.chunk_count > MOST_CHUNKS:
             raise ValueError(
                 f"shape has {grid.chunk_columns}×{grid.chunk_rows} chunks, more than {MOST_CHUNKS}"
             )

@@ -1,14 +1,17 @@
 """What of the slide was damaged when a store was made: ``attributes.slidetile.damage``."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.rules import Items, Text, Whole
 from slidetile.format.metadata.source import MOST_LEVELS
+from slidetile.format.reason import MOST_CHARACTERS, OTHERS, as_reason
 
-MOST_REASONS = 64
+MOST_REASONS, MOST_WRITTEN = 64, 32
+"""Most reasons of a store, and most that are written."""
 
 _COUNT = Whole(1, (1 << 31) - 1)
 
@@ -17,7 +20,7 @@ _COUNT = Whole(1, (1 << 31) - 1)
 class UnreadableTiles(JsonPart):
     """Tiles that could not be read for the same reason."""
 
-    reason: Annotated[str, Text(1, 200)]
+    reason: Annotated[str, Text(1, MOST_CHARACTERS)]
     """What is wrong with them, in a few words."""
 
     tiles: Annotated[int, _COUNT]
@@ -61,13 +64,33 @@ class DamageFacts(JsonPart):
         """
         if not reasons and not replaced:
             return None
-        in_order = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        counts = _in_order(_told(reasons))
         return cls(
-            unreadable=tuple(UnreadableTiles(reason=r[:200], tiles=n) for r, n in in_order),
+            unreadable=tuple(UnreadableTiles(reason=reason, tiles=n) for reason, n in counts),
             replaced=tuple(ReplacedBlocks(level=n, blocks=b) for n, b in sorted(replaced.items())),
         )
 
     @property
     def reasons(self) -> dict[str, int]:
         """The number of unreadable tiles, by reason."""
-        return {each.reason: each.tiles for each in self.unreadable}
+        return dict(_summed((each.reason, each.tiles) for each in self.unreadable))
+
+
+def _told(reasons: Mapping[str, int]) -> Counter[str]:
+    """Return the reasons as they are recorded, the rarest as one where there are many."""
+    whole = _summed((as_reason(reason), tiles) for reason, tiles in reasons.items())
+    named = _in_order(whole)
+    kept = MOST_WRITTEN if len(named) <= MOST_WRITTEN else MOST_WRITTEN - 1
+    return _summed([*named[:kept], *((OTHERS, tiles) for _, tiles in named[kept:])])
+
+
+def _summed(counts: Iterable[tuple[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for reason, tiles in counts:
+        total[reason] += tiles
+    return total
+
+
+def _in_order(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the reasons with their tiles, most tiles first."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from slidetile.counts import how_many
 from slidetile.errors import StoreError
 
 LARGEST_JSON_BYTES = 1 << 24
@@ -163,7 +164,7 @@ def _marks(data: bytes) -> int:
 def shown(value: Any) -> str:
     """Return any value as text of bounded length."""
     if isinstance(value, dict):
-        return f"an object of {len(value)} keys"
+        return f"an object of {how_many(len(value), 'keys')}"
     if isinstance(value, list):
         if len(value) > _MOST_SHOWN or any(isinstance(item, list | dict) for item in value):
             return f"a list of {len(value)}"

@@ -2,8 +2,7 @@
 
 import contextlib
 import math
-import os
-import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,19 +23,24 @@ from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
+from slidetile.slides.level import Level
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.mpp import choose_mpp
-from slidetile.slides.openslide._neighbours import check_neighbours
+from slidetile.slides.openslide._damage import Damage
+from slidetile.slides.openslide._handle import SharedHandle
+from slidetile.slides.openslide._neighbours import find_neighbours, own_neighbours
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.reader import FinalRefusalError, refusal
-from slidetile.slides.slide import Level
 from slidetile.slides.tiff.checks import check_tiff
-
-_CACHE_BYTES = 32 << 20
-"""Cache of decoded blocks, which neighbouring regions share; it has OpenSlide's default size."""
 
 _MOST_DIGITS, _MOST_CHARACTERS = 10, 64
 """What is read of a property that holds a number: they are as long as the file's author likes."""
+
+_SERIES = "dicom.SeriesInstanceUID"
+"""OpenSlide's property that identifies a DICOM series."""
+
+_PROBE_EVERY_S = 1.0
+"""How often it is tried whether bytes of a file can be read, while blocks of it do not decode."""
 
 _BLOCK_SIDE_PX = 2048
 """Side of the largest block read at once: OpenSlide's pixels take 4 bytes each."""
@@ -66,22 +70,24 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         check_tiff(path)
-        check_neighbours(path)
+        neighbours = find_neighbours(path)
         self._state = _state(path)
-        self._lock = threading.Lock()
-        self._handle = _open(path)
-        self._process = os.getpid()
-        properties = _properties(self._handle)
+        self._handle = SharedHandle(path)
+        self._damage = Damage(path)
+        self._next_probe = 0.0
+        properties = self._handle.read(_properties)
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
+        self.beside = own_neighbours(path, neighbours, properties.get(_SERIES))
         self.objective_power = _number(properties.get("openslide.objective-power"))
         stored, obstacle = _mpp(properties)
         self.mpp = choose_mpp(
             mpp, stored, path, objective_power=self.objective_power, obstacle=obstacle
         )
         self.vendor = properties.get("openslide.vendor", "unknown")
-        self.icc_profile = _icc_profile(self._handle)
-        self._levels = _levels(self._handle, properties)
+        self.icc_profile = self._handle.read(_icc_profile)
+        self._levels = self._handle.read(lambda handle: _levels(handle, properties))
+        self._downsamples = self._handle.read(lambda handle: handle.level_downsamples)
         _check_sizes(self._levels, path)
         self._scan_area = _scan_area(properties)
 
@@ -97,10 +103,8 @@ class VendorSlide(FileSlide):
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
-        with self._lock:
-            if not self._is_closed:
-                super().close()
-                self._handle.close()
+        super().close()
+        self._handle.close()
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
@@ -132,65 +136,40 @@ class VendorSlide(FileSlide):
         )
 
     def _read_rgba(self, block: Region, level: int) -> Pixels:
+        self._check_open()
+        self._damage.check(block, level)
         try:
-            return self._read_with(self._current(), block, level)
-        except openslide.OpenSlideError:
-            return self._read_again(block, level)
-
-    def _read_again(self, block: Region, level: int) -> Pixels:
-        """Read with a new handle: one that has failed, here or in another thread, stays failed.
-
-        The old handle is not closed here, since other threads may use it; it closes itself when the
-        last of them has finished.
-        """
-        self._current()
-        handle = self._open_again()
-        try:
-            pixels = self._read_with(handle, block, level)
+            pixels = self._handle.read(lambda handle: self._read_with(handle, block, level))
+        except UnsupportedSlideError as error:
+            self._state.check(self.path, self.path)
+            raise SlideReadError(f"{self.path} opens no more: {one_line(error)}") from error
         except openslide.OpenSlideError as error:
-            self._replace(None)
             self._check_file(one_line(error))
+            self._damage.add(block, level)
             raise DamagedPixelsError(
                 f"{block.width}×{block.height} pixels at column {block.x}, row {block.y} of level "
                 f"{level} of {self.path.name} do not decode: {one_line(error)}."
             ) from error
-        self._replace(handle)
+        self._damage.add_sound()
         return pixels
-
-    def _open_again(self) -> openslide.OpenSlide:
-        try:
-            return _open(self.path)
-        except UnsupportedSlideError as error:
-            self._state.check(self.path, self.path)
-            raise SlideReadError(f"{self.path} opens no more: {one_line(error)}") from error
 
     def _check_file(self, message: str) -> None:
         """Check that the file could be read, so that what OpenSlide says is of the bytes."""
         if is_of_the_system(message):
             raise SlideReadError(f"{self.path} cannot be read: OpenSlide says “{message}”.")
-        self._state.probe(self.path)
+        self._state.check(self.path, self.path)
+        if time.monotonic() >= self._next_probe:
+            self._state.probe(self.path)
+            self._next_probe = time.monotonic() + _PROBE_EVERY_S
 
     def _read_with(self, handle: openslide.OpenSlide, block: Region, level: int) -> Pixels:
         # OpenSlide wants level-0 pixels and divides them by the downsample again: the nearest
         # whole pixel keeps what it has to interpolate least, and nothing where that is exact.
-        downsample = handle.level_downsamples[level]
+        downsample = self._downsamples[level]
         location = round(block.x * downsample), round(block.y * downsample)
         image = handle.read_region(location, level, (block.width, block.height))
         self._state.check(self.path, self.path)
         return pixels_of(image)
-
-    def _current(self) -> openslide.OpenSlide:
-        with self._lock:
-            self._check_open()
-            if self._process != os.getpid():  # forked: the parent's handle is not ours to use
-                self._handle, self._process = _open(self.path), os.getpid()
-            return self._handle
-
-    def _replace(self, handle: openslide.OpenSlide | None) -> None:
-        """Install a fresh handle, so that the next region does not meet the failed one."""
-        with contextlib.suppress(UnsupportedSlideError), self._lock:
-            if not self._is_closed:
-                self._handle = handle or _open(self.path)
 
 
 def _state(path: Path) -> FileState:
@@ -198,23 +177,6 @@ def _state(path: Path) -> FileState:
         return FileState.of(path)
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _open(path: Path) -> openslide.OpenSlide:
-    try:
-        handle = openslide.OpenSlide(path)
-        handle.set_cache(openslide.OpenSlideCache(_CACHE_BYTES))
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever the library raises on damaged input
-        if is_of_the_system(str(error)):
-            raise SlideReadError(
-                f"{path} cannot be read: OpenSlide says “{one_line(error)}”."
-            ) from error
-        raise UnsupportedSlideError(
-            f"{path.name} cannot be opened: OpenSlide says “{one_line(error)}”."
-        ) from error
-    return handle
 
 
 def _properties(handle: openslide.OpenSlide) -> dict[str, str]:

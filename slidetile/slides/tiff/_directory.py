@@ -16,7 +16,7 @@ from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, 
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
-from slidetile.slides.tiff._chain import read_chain
+from slidetile.slides.tiff._chain import Chain, read_chain
 from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._images import (
     TiffImage,
@@ -52,8 +52,15 @@ class Contents:
     """The slide's description in the file."""
 
 
-def read_contents(file: SlideFile) -> Contents:
+def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
     """Parse a TIFF file.
+
+    Parameters
+    ----------
+    file
+        The file.
+    chain
+        Its directories, where they are known already; None walks them.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def read_contents(file: SlideFile) -> Contents:
     """
     if not is_tiff(file.read(0, min(file.size, 8))):
         raise OtherReaderError("it is not a TIFF")
-    chain = read_chain(file)
+    chain = read_chain(file) if chain is None else chain
     if chain.is_ndpi:
         raise OtherReaderError("it is a Hamamatsu NDPI, which is left to OpenSlide")
     images = tuple(

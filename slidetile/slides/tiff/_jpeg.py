@@ -7,6 +7,7 @@ hold RGB or YCbCr. A tile taken out of the file needs both before its data.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slidetile.counts import how_many
 from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg import JpegError, check_jpeg, check_jpeg_header
 from slidetile.slides.native import Damaged
@@ -228,7 +229,8 @@ def _explain(frame: Frame, size: tuple[int, int]) -> str:
     if frame.bits != 8:
         return f"A tile's JPEG has {frame.bits} bits a sample instead of 8. {remedy}"
     if frame.components != 3:
-        return f"A tile's JPEG has {frame.components} components instead of 3. {remedy}"
+        components = how_many(frame.components, "components")
+        return f"A tile's JPEG has {components} instead of 3. {remedy}"
     return (
         f"A tile's JPEG is {frame.width}×{frame.height} pixels instead of {size[0]}×{size[1]}. "
         f"{remedy}"

@@ -103,8 +103,15 @@ class TiffNativeTiles:
         return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))
 
     def stored_bytes(self, tiles: Cells) -> int:
-        """Return how many bytes the file stores for tiles, without reading them."""
-        return int(self._grid.counts[self._indices(tiles)].sum())
+        """Return how many bytes the file stores for tiles, without reading them.
+
+        What is claimed of a damaged tile does not count: it is not read.
+        """
+        where = self._indices(tiles)
+        counts, offsets = self._grid.counts[where], self._grid.offsets[where]
+        limit, size = self._grid.stored_limit, self._file.size
+        room = size - np.minimum(offsets, size)
+        return int(counts[counts <= np.minimum(limit, room)].sum())
 
     def _indices(self, tiles: Cells) -> NDArray[np.int64]:
         where = np.asarray(tiles, np.int64).reshape(-1, 2)

@@ -39,13 +39,13 @@ def check_tiff(path: Path) -> None:
 
 
 def _check(file: SlideFile) -> None:
-    directories = read_chain(file).directories
-    for directory in directories:
+    chain = read_chain(file)
+    for directory in chain.directories:
         _check_sizes(directory, file)
         _check_counts(directory, file)
-    _check_loss(max(directories, key=lambda each: _area(each, file)), file)
+    _check_loss(max(chain.directories, key=lambda each: _area(each, file)), file)
     try:
-        read_contents(file)
+        read_contents(file, chain)
     except FinalRefusalError:
         raise
     except (SlideReadError, UnsupportedSlideError):

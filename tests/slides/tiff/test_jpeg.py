@@ -215,7 +215,7 @@ def test_progressive_or_other_sizes_cannot_be_copied(jpeg):
     with pytest.raises(NotNativeError, match="not baseline"):
         tiles.native(file.getvalue(), (64, 64))
     grey = imagecodecs.jpeg8_encode(pattern(64, 64, 1)[..., 0])
-    with pytest.raises(NotNativeError, match="1 components instead of 3"):
+    with pytest.raises(NotNativeError, match="1 component instead of 3"):
         tiles.native(grey, (64, 64))
 
 
