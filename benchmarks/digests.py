@@ -33,7 +33,7 @@ KINDS = {".parquet": "table", ".json": "metadata", ".txt": "metadata"}
 
 SAMPLES = ROOT / "data_samples"
 
-CODECS = ("native", "zstd", "jpeg", "raw")
+CODECS = ("native", "zstd", "jxl", "jpeg", "raw")
 
 OTHERS = {
     "another resolution": {"mpp": 0.7},

@@ -37,7 +37,7 @@ EDGE: Edge = "keep"
 SEED = 0
 """Seed of the random sample of tiles."""
 
-CodecName = Literal["auto", "native", "zstd", "jpeg", "raw"]
+CodecName = Literal["auto", "native", "zstd", "jxl", "jpeg", "raw"]
 """How pixels are stored; see `write_tiles`."""
 
 CODEC: CodecName = "auto"
@@ -49,6 +49,9 @@ NATIVE_CHECK: NativeCheck = "scan"
 
 JPEG_QUALITY = 90
 """Quality of the codec jpeg on libjpeg's scale, 1–100."""
+
+JXL_EFFORT = 1
+"""Effort of the codec jxl, 1–9. Higher ones take far longer, and win a few percent."""
 
 AnnotationsMode = Literal["replace", "intersect", "exclude"]
 """Whether annotations replace the detected tissue, or keep only what is inside or outside them."""

@@ -15,7 +15,7 @@ OURS = "attributes.slidetile"
 TISSUE = f"{OURS}.parameters.tissue"
 ANNOTATIONS = f"{TISSUE}.regions"
 
-NAMES = ("native", "level", "averaged", "anonymous", "grey", "jpeg", "zstd")
+NAMES = ("native", "level", "averaged", "anonymous", "grey", "jpeg", "jxl", "zstd")
 
 
 def write_described(folder: Path) -> None:
@@ -37,6 +37,7 @@ def write_described(folder: Path) -> None:
         background=(240, 0, 20),
         scan_area=st.Region(x=-3, y=4, width=900, height=2000),
     )
+    _write(slide, folder / "jxl", st.JxlCodec(effort=2), st.TileSpec(size=208))
     _write(slide, folder / "jpeg", st.JpegCodec(quality=71), st.TileSpec(size=208))
     _write(slide, folder / "zstd", ZstdCodec(compression_level=-7), st.TileSpec(size=208))
 

@@ -65,7 +65,7 @@ class Reader:
 
     def payload(self, column, row):
         stored = self.stored(column, row)
-        if stored is None or self.codec not in ("native", "jpeg"):
+        if stored is None or self.codec not in ("native", "jpeg", "jxl"):
             return stored
         assert struct.unpack("<I", stored[-4:]) == (crc(stored[:-4]),)
         return stored[:-4]
@@ -78,6 +78,8 @@ class Reader:
         if self.codec in ("native", "jpeg"):
             assert payload.startswith(b"\xff\xd8")
             return imagecodecs.jpeg8_decode(payload).transpose(2, 0, 1)
+        if self.codec == "jxl":
+            return imagecodecs.jpegxl_decode(payload).reshape(self.h, self.w, -1).transpose(2, 0, 1)
         shape = self.channels, self.h, self.w
         if self.codec == "zstd":
             assert payload.startswith(b"\x28\xb5\x2f\xfd")

@@ -7,7 +7,7 @@ from paths import SAMPLE
 
 import slidetile as st
 
-CODECS = ("native", "zstd", "jpeg", "raw")
+CODECS = ("native", "zstd", "jxl", "jpeg", "raw")
 
 
 def write_sample(path, codec, **options):

@@ -15,7 +15,7 @@ from slidetile.format.metadata.node import to_json
 from slidetile.format.names import MANIFEST
 from slidetile.format.shard import pack_shard
 
-CODECS = ("native", "zstd", "jpeg", "raw")
+CODECS = ("native", "zstd", "jxl", "jpeg", "raw")
 TABLE = "tiles/tiles.parquet"
 
 

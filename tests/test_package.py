@@ -53,6 +53,7 @@ FACES = {
     ],
     "format": [
         "JpegCodec",
+        "JxlCodec",
         "NativeCodec",
         "RawCodec",
         "StoreMetadata",
@@ -221,7 +222,7 @@ STORE_LOADS = {
 }
 
 
-@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+@pytest.mark.parametrize("codec", ["native", "zstd", "jxl", "jpeg", "raw"])
 def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
     """What every worker of a DataLoader loads, besides what trains."""
     path = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(codec=codec)).path
@@ -234,7 +235,7 @@ def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
     )
     loaded = set(told.split())
     assert "pyarrow" in loaded
-    decoders = {"imagecodecs"} if codec in {"zstd", "raw"} else {"imagecodecs", "simplejpeg"}
+    decoders = {"imagecodecs", "simplejpeg"} if codec in {"native", "jpeg"} else {"imagecodecs"}
     assert loaded - {*STORE_LOADS, *decoders, "google_crc32c", "pyarrow"} == set()
 
 

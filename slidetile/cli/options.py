@@ -19,6 +19,7 @@ from slidetile.choices import (
     CODEC,
     EDGE,
     JPEG_QUALITY,
+    JXL_EFFORT,
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
     MIN_TISSUE_FRACTION,
@@ -211,6 +212,12 @@ _RECIPE_OPTIONS = [
         help=f"Quality of the codec jpeg.  [default: {JPEG_QUALITY}]",
     ),
     click.option(
+        "--effort",
+        type=click.IntRange(1, 9),
+        help="Effort of the codec jxl; above 3 it takes seconds for a megapixel.  "
+        f"[default: {JXL_EFFORT}]",
+    ),
+    click.option(
         "--tissue-mpp",
         type=float,
         help="Detect tissue at this resolution, in µm per pixel.  "
@@ -334,27 +341,39 @@ def make_recipe(
     tile_size: int,
     codec: str,
     jpeg_quality: int | None,
+    effort: int | None,
     mpp: float | None,
     objective: float | None,
     **others: Any,
 ) -> "Recipe":
     """Make a `Recipe` from the values of its options."""
-    from slidetile.format.codecs.jpeg import JpegCodec
     from slidetile.planning.tile_spec import TileSpec
     from slidetile.recipe import Recipe
 
-    if jpeg_quality is not None and codec != "jpeg":
-        raise click.UsageError(f"--jpeg-quality needs --codec jpeg, but the codec is {codec}.")
     if mpp is not None and objective is not None:
         raise click.UsageError("--mpp and --objective both set the resolution: give one of them.")
     if objective is not None:
         mpp = UM_AT_1X / objective
+    chosen = _choose_codec(codec, jpeg_quality=jpeg_quality, effort=effort)
     annotations = _take_annotations(others)
     with usage_errors():
         choices = {name: others.pop(name) for name in _SPEC_OPTIONS}
         spec = TileSpec(size=tile_size, **choices)
-        chosen: Any = codec if jpeg_quality is None else JpegCodec(quality=jpeg_quality)
         return Recipe(mpp=mpp, tile=spec, codec=chosen, annotations=annotations, **others)
+
+
+def _choose_codec(codec: str, *, jpeg_quality: int | None, effort: int | None) -> Any:
+    """Return the codec's name, or the codec where an option of its own is given."""
+    from slidetile.format.codecs.jpeg import JpegCodec
+    from slidetile.format.codecs.jxl import JxlCodec
+
+    if jpeg_quality is not None and codec != "jpeg":
+        raise click.UsageError(f"--jpeg-quality needs --codec jpeg, but the codec is {codec}.")
+    if effort is not None and codec != "jxl":
+        raise click.UsageError(f"--effort needs --codec jxl, but the codec is {codec}.")
+    if jpeg_quality is not None:
+        return JpegCodec(quality=jpeg_quality)
+    return codec if effort is None else JxlCodec(effort=effort)
 
 
 _ANNOTATIONS_DEFAULTS = {

@@ -103,7 +103,7 @@ class TileStore:
 
     @property
     def codec(self) -> str:
-        """How chunks are stored: "native", "zstd", "jpeg" or "raw"."""
+        """How chunks are stored: "native", "zstd", "jxl", "jpeg" or "raw"."""
         return self._metadata.codec
 
     @property

@@ -87,9 +87,9 @@ def write_tiles(
         Path of the store. It is built in ``path.partial`` and renamed when complete; what an
         interrupted run has left there is continued.
     codec
-        "native" copies the slide's compressed tiles, "zstd" is lossless, "jpeg" is lossy, "raw" is
-        uncompressed; "auto" is native where the slide allows it, else zstd. Or a codec object,
-        such as ``JpegCodec(quality=80)``.
+        "native" copies the slide's compressed tiles, "zstd" is lossless, "jxl" is lossless and
+        smaller, "jpeg" is lossy, "raw" is uncompressed; "auto" is native where the slide allows it,
+        else zstd. Or a codec object, such as ``JpegCodec(quality=80)``.
     check
         How "native" and "auto" check the tiles that they copy: "scan" looks at their markers and
         for zeros, at the speed of memory, and decodes what gives cause; "decode" decodes all of

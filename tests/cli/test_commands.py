@@ -195,6 +195,9 @@ def _read(terminal):
         ("--tile-size big", "not a valid integer"),
         ("--min-tissue-fraction 5", "between 0 and 1, but this one is 5"),
         ("--codec jpeg --jpeg-quality 0", "0 is not in the range 1<=x<=100"),
+        ("--codec jxl --effort 10", "10 is not in the range 1<=x<=9"),
+        ("--effort 3", "--effort needs --codec jxl, but the codec is auto"),
+        ("--codec zstd --effort 3", "--effort needs --codec jxl, but the codec is zstd"),
         ("--jpeg-quality 80", "--jpeg-quality needs --codec jpeg, but the codec is auto"),
         ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
@@ -292,7 +295,7 @@ def test_unreadable_tiles_end_with_3(command, damaged_sample, sample, tmp_path, 
             np.testing.assert_array_equal(store[index], expected)
 
 
-@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+@pytest.mark.parametrize("codec", ["native", "zstd", "jxl", "jpeg", "raw"])
 def test_anonymous_stores_tell_no_name(cli, sample, tree, tmp_path, codec):
     slide = tmp_path / "Jane-Doe-1970.svs"
     slide.write_bytes(sample.read_bytes())
@@ -306,6 +309,17 @@ def test_anonymous_stores_tell_no_name(cli, sample, tree, tmp_path, codec):
     assert found == {False: [b"jane-doe-1970", b"aperio"], True: []}
     assert json.loads(cli("info", path, "--json").stdout)["slide_name"] is None
     assert facts(cli("info", path).stdout)["slide"] == "left out"
+
+
+def test_an_effort_reaches_the_store(cli, sample):
+    for name, *effort in (("a.zarr",), ("b.zarr", "--effort", "2")):
+        assert cli("tile", sample, "-o", name, "--codec", "jxl", *effort).exit_code == 0
+    first, second = (st.open_store(name) for name in ("a.zarr", "b.zarr"))
+    assert [s.attributes["parameters"]["codec"] for s in (first, second)] == [
+        {"effort": 1},
+        {"effort": 2},
+    ]
+    np.testing.assert_array_equal(first[0], second[0])
 
 
 def test_a_reader_of_the_output_may_leave(sample):

@@ -99,7 +99,7 @@ def test_info_of_a_slide_of_which_a_part_was_scanned(cli, scanned_slide):
     assert (told["scan_area"], told["width_px"], told["height_px"]) == (area, 1000, 800)
 
 
-@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg", "raw"])
+@pytest.mark.parametrize("codec", ["native", "zstd", "jxl", "jpeg", "raw"])
 def test_info_of_a_store(cli, sample, codec):
     recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=512))
     store = st.tile_slide(sample, "x.zarr", recipe)

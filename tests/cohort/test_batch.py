@@ -155,6 +155,7 @@ CHANGES = {
     "tile size": {"tile": st.TileSpec(size=256)},
     "threshold": {"tile": st.TileSpec(size=512, min_tissue_fraction=0.06)},
     "codec": {"codec": "zstd"},
+    "effort": {"codec": st.JxlCodec(effort=2)},
     "lossy": {"codec": st.JpegCodec(quality=80)},
     "detector": {"detector": st.OtsuDetector()},
     "detector's options": {"detector": st.OpticalDensityDetector(min_density=0.06)},

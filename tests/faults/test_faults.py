@@ -32,6 +32,7 @@ SCENARIOS = {
     "zstd": (*TILE, "zstd"),
     "raw": (*TILE, "raw"),
     "jpeg": (*TILE, "jpeg"),
+    "jxl": (*TILE, "jxl"),
     "mpp": (*TILE, "zstd", "--mpp", "0.5"),
     "durable": (*TILE, "zstd", "--durable"),
     "overwrite": (*TILE, "zstd", "--overwrite"),

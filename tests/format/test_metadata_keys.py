@@ -79,7 +79,7 @@ def nonsense_of(data, parse, allowed):
         holder[key] = before
 
 
-@pytest.mark.parametrize("name", ["native", "jpeg"])
+@pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
 def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(described, name):
     data = (described / name / "zarr.json").read_bytes()
     others = {
@@ -93,7 +93,7 @@ def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(described, name):
     assert others == {}
 
 
-@pytest.mark.parametrize("name", ["native", "jpeg"])
+@pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
 def test_a_key_that_is_missing_or_unknown_is_named(described, name):
     node = json.loads((described / name / "zarr.json").read_bytes())
     optional = {f"{OURS}.icc_profile", ANNOTATIONS}

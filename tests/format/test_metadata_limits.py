@@ -52,6 +52,8 @@ def test_keys_that_contradict_each_other_are_named(described, change, message):
         ("zstd", {}, "level is missing"),
         ("zstd", {"compression_level": 1, "quality": 3}, "quality is 3, but the codec"),
         ("jpeg", {}, "quality is missing"),
+        ("jxl", {}, "effort is missing"),
+        ("zstd", {"compression_level": 1, "effort": 1}, "effort is 1, but the codec zstd does not"),
         ("raw", {"compression_level": 1}, "level is 1, but the codec raw does not have"),
     ],
 )

@@ -41,6 +41,14 @@ def test_payloads_are_baseline_jpeg_with_a_colour_marker(stores):
         assert struct.unpack_from(">BHHB", frame, 4) == (8, level.h, level.w, 3)
 
 
+def test_payloads_are_bare_jpeg_xl_codestreams(stores):
+    level = levels_of(stores / "jxl.zarr", "jxl")[0]
+    cells = ((column, row) for row, column in np.ndindex(level.rows, level.columns))
+    payloads = [data for cell in cells if (data := level.payload(*cell))]
+    assert len(payloads) > 3
+    assert {data[:2] for data in payloads} == {b"\xff\x0a"}
+
+
 def test_native_scan_data_are_the_slides_own(stores):
     level = levels_of(stores / "native.zarr", "native")[0]
     slide = SAMPLE.read_bytes()
@@ -84,7 +92,7 @@ def test_the_manifest_lists_every_file_and_itself(stores, codec):
 
 
 def test_a_continued_store_is_the_same_byte_for_byte(stores, tmp_path):
-    for codec in ("native", "jpeg"):
+    for codec in ("native", "jxl", "jpeg"):
         interrupt(tmp_path / f"{codec}.zarr", codec)
         write_sample(tmp_path / f"{codec}.zarr", codec, workers=1)
         ours = {p.relative_to(tmp_path): p.read_bytes() for p in files(tmp_path / f"{codec}.zarr")}

@@ -59,7 +59,7 @@ def test_averaged_levels_are_as_defined(tmp_path):
     }
 
 
-@pytest.mark.parametrize("codec", ["zstd", "raw"])
+@pytest.mark.parametrize("codec", ["zstd", "jxl", "raw"])
 def test_coarser_levels_are_exact_halvings_of_what_is_stored(odd, codec):
     levels = levels_of(odd / f"{codec}.zarr", codec)
     wholes = [level.whole() for level in levels]

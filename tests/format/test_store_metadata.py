@@ -57,6 +57,7 @@ def test_every_value_is_typed(described):
     jpeg = st.open_store(described / "jpeg").metadata
     assert jpeg.source.scan_area == st.Region(x=-3, y=4, width=900, height=2000)
     assert (jpeg.icc_profile, jpeg.chunk_codec) == (b"\0profile\xff", st.JpegCodec(quality=71))
+    assert st.open_store(described / "jxl").metadata.chunk_codec == st.JxlCodec(effort=2)
     assert st.open_store(described / "zstd").metadata.chunk_codec == ZstdCodec(compression_level=-7)
     assert st.open_store(described / "anonymous").metadata.source.is_anonymous
     assert st.open_store(described / "grey").metadata.channels == 1

@@ -13,7 +13,7 @@ from paths import SAMPLE, SHARED
 import slidetile as st
 
 WIDTH, HEIGHT, TILE = 512, 384, 128
-CODECS = ("native", "zstd", "jpeg", "raw")
+CODECS = ("native", "zstd", "jpeg", "raw", "jxl")
 LARGEST_REAL_BYTES = 200_000
 
 _DESCRIPTION = (

@@ -18,7 +18,7 @@ from slidetile.format.table import QUALITY_COLUMNS
 from slidetile.quality.measure import TileMeasure, grey, laplacian
 from slidetile.quality.measured_level import MeasuredLevel
 
-CODECS = ("native", "zstd", "jpeg", "raw")
+CODECS = ("native", "zstd", "jxl", "jpeg", "raw")
 
 
 def test_colours_of_flat_tiles_are_exact(tmp_path):
@@ -241,10 +241,10 @@ def test_codecs_agree(shared_slides, tmp_path, name):
         size = 512 if slide.width > 1500 else 128
         plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=size))
         stores = [st.write_tiles(slide, plan, tmp_path / c, codec=c) for c in CODECS]
-    native, zstd, jpeg, raw = stores
+    native, zstd, jxl, jpeg, raw = stores
     assert native.codec == "native"
     for column in QUALITY_COLUMNS:
-        assert zstd.tiles[column] == raw.tiles[column]
+        assert zstd.tiles[column] == jxl.tiles[column] == raw.tiles[column]
         apart = {"laplacian_variance": 0.25 * values(zstd, column)}.get(column, 0.05)
         apart = 1.0 if column in COLOURS else apart
         for store in (native, jpeg):

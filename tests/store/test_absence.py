@@ -105,7 +105,7 @@ def test_every_way_of_reading_tells(copied, codec, tmp_path):
 
 
 @pytest.mark.parametrize("level", [0, 1])
-@pytest.mark.parametrize("codec", ["native", "zstd", "jpeg"])
+@pytest.mark.parametrize("codec", ["native", "zstd", "jxl", "jpeg"])
 def test_a_chunk_left_out_of_its_shard_is_missed(copied, codec, level):
     """The shard's index is right, so that only what tiles need can tell; native levels cannot."""
     path = copied(codec)

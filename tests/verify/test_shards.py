@@ -37,7 +37,9 @@ def test_a_shard_that_no_tile_needs_is_found(copied):
     assert f"{name}: no tile needs its chunks 0" in told(st.verify_store(path))
 
 
-@pytest.mark.parametrize(("codec", "count"), [("native", 256), ("zstd", 4), ("jpeg", 4)])
+@pytest.mark.parametrize(
+    ("codec", "count"), [("native", 256), ("zstd", 4), ("jxl", 4), ("jpeg", 4)]
+)
 def test_a_chunk_that_does_not_decode_is_found_though_every_checksum_fits(copied, codec, count):
     path = copied(codec)
     name = shards(path, 1)[0]

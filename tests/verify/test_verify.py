@@ -24,7 +24,7 @@ def test_an_intact_store_has_no_findings(intact, codec, deep):
 
 @pytest.mark.parametrize("name", ["CMU-1-small.tiff", "petebankhead-OS-1-detail.ome.tif"])
 def test_intact_stores_of_real_slides(shared_slides, tmp_path, name):
-    for codec in ("native", "zstd", "jpeg"):
+    for codec in ("native", "zstd", "jxl", "jpeg"):
         path = tmp_path / f"{codec}.zarr"
         st.tile_slide(
             shared_slides / name, path, st.Recipe(codec=codec, tile=st.TileSpec(size=256))

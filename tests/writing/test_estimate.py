@@ -58,7 +58,7 @@ def test_the_command_counts_from_its_start(command, sample):
     assert told["seconds"] > 0.1  # no machine loads the libraries in less
 
 
-@pytest.mark.parametrize("codec", ["zstd", "jpeg"])
+@pytest.mark.parametrize("codec", ["zstd", "jxl", "jpeg"])
 def test_encoded_is_guessed_from_samples(planned, tmp_path, codec):
     slide, plan = planned
     expected = estimate(slide, plan, tmp_path / "x.zarr", codec=codec)

@@ -10,7 +10,7 @@ import slidetile as st
 from slidetile.slides.openslide import _neighbours
 
 SMALL = st.Recipe(tile=st.TileSpec(size=256))
-CODECS = ["native", "zstd", "raw", "jpeg"]
+CODECS = ["native", "zstd", "raw", "jxl", "jpeg"]
 
 
 @pytest.fixture

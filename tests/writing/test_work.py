@@ -9,6 +9,7 @@ from paths import SAMPLE
 import slidetile as st
 from slidetile.choices import UnfitChoiceError
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jxl import JxlCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 from slidetile.format.layout import MOST_CHUNKS
 from slidetile.runtime.memory import OVERHEAD
@@ -42,7 +43,10 @@ def first_task(slide, codec):
     return work, first
 
 
-@pytest.mark.parametrize("codec", [ZstdCodec(), RawCodec(), JpegCodec()], ids=lambda c: c.name)
+CODECS = [ZstdCodec(), RawCodec(), JxlCodec(), JpegCodec()]
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda c: c.name)
 def test_a_unit_of_work_takes_at_most_three_times_its_pixels(codec):
     """The factor of the budget, measured: what numpy and Python hold for one shard at the most."""
     import tracemalloc

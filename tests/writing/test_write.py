@@ -61,7 +61,7 @@ def test_every_tile_equals_the_slide_bit_for_bit(shared_slides, tmp_path, name, 
 
 
 @pytest.mark.parametrize("name", [SHARED[0], SHARED[3], SHARED[5]])
-@pytest.mark.parametrize("codec", ["auto", "zstd", "jpeg", "raw"])
+@pytest.mark.parametrize("codec", ["auto", "zstd", "jxl", "jpeg", "raw"])
 def test_the_bytes_do_not_depend_on_the_number_of_workers(shared_slides, tmp_path, name, codec):
     trees = []
     for workers in (1, 4):
@@ -153,7 +153,7 @@ def test_no_tissue_gives_a_store_without_tiles(tmp_path):
 def test_grey_slides_stay_grey(tmp_path):
     slide = st.ArraySlide(np.random.default_rng(0).integers(0, 255, (700, 900, 1), np.uint8))
     plan = st.plan_tiles(slide, st.find_tissue(slide), st.TileSpec(size=256, min_tissue_fraction=0))
-    for codec in ("zstd", "raw", "jpeg"):
+    for codec in ("zstd", "raw", "jxl", "jpeg"):
         store = st.write_tiles(slide, plan, tmp_path / f"{codec}.zarr", codec=codec)
         assert store[0].shape == (256, 256, 1)
         if codec != "jpeg":
@@ -223,7 +223,7 @@ def stop_after(shards):
 @pytest.mark.parametrize(
     ("codec", "shards"),
     [
-        *((codec, shards) for codec in ("zstd", "jpeg", "raw") for shards in (1, 4, 9, 12)),
+        *((codec, shards) for codec in ("zstd", "jxl", "jpeg", "raw") for shards in (1, 4, 9, 12)),
         *(pytest.param("native", shards, marks=pytest.mark.slow) for shards in (1, 2, 4)),
     ],
 )

@@ -1,18 +1,14 @@
 """Codecs whose chunks are JPEG streams: `native`, which copies them, and `jpeg`."""
 
-import struct
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 
 from slidetile.choices import JPEG_QUALITY, NATIVE_CHECK, CodecName, NativeCheck
-from slidetile.format.checksum import crc32c
-from slidetile.format.codecs.codec import Parts
+from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
-
-_CRC = struct.Struct("<I")
 
 _AVERAGED = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x65\x00\x00\x00\x00\x01"
 """How a chunk begins that was averaged: Adobe's marker for YCbCr, of version 101, which no copied
@@ -41,16 +37,12 @@ def is_averaged(payload: bytes) -> bool:
     return payload.startswith(_AVERAGED)
 
 
-class _JpegChunks:
-    """What copied and encoded JPEG chunks share: their own checksum, and the decoder."""
+class _JpegChunks(SealedChunks):
+    """What copied and encoded JPEG chunks share: their checksum, and the decoder."""
 
     __slots__ = ()
 
     is_lossless = False
-    is_planar = False
-
-    seal_bytes = _CRC.size
-    """Bytes that `seal` adds."""
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:
@@ -60,20 +52,6 @@ class _JpegChunks:
             {"name": "imagecodecs_jpeg"},
             {"name": "crc32c"},
         ]
-
-    def seal(self, payload: bytes, checksum: int) -> Parts:
-        """Append the checksum: JPEG data have none, and most flipped bits in them decode."""
-        return payload, _CRC.pack(checksum)
-
-    def unseal(self, stored: bytes) -> bytes:
-        """Check the checksum and cut it off."""
-        payload = stored[: -_CRC.size]
-        if len(stored) < _CRC.size or stored[-_CRC.size :] != _CRC.pack(crc32c(payload)):
-            raise ValueError("its checksum does not fit")
-        return payload
-
-    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
-        """Do nothing: `unseal` has compared the checksum."""
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None

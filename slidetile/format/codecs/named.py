@@ -3,6 +3,7 @@
 from slidetile.choices import CodecName
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jxl import JxlCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 
 
@@ -19,8 +20,10 @@ def make_codec(name: CodecName) -> ChunkCodec:
             return NativeCodec()
         case "zstd":
             return ZstdCodec()
+        case "jxl":
+            return JxlCodec()
         case "jpeg":
             return JpegCodec()
         case "raw":
             return RawCodec()
-    raise ValueError(f"A codec is native, zstd, jpeg or raw, but this one is {name!r}.")
+    raise ValueError(f"A codec is native, zstd, jxl, jpeg or raw, but this one is {name!r}.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from slidetile.choices import CodecName, Edge, NativeCheck
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jxl import HIGHEST_EFFORT, JxlCodec
 from slidetile.format.codecs.planar import (
     HIGHEST_COMPRESSION,
     LOWEST_COMPRESSION,
@@ -32,6 +33,9 @@ class CodecParameters(JsonPart):
     quality: Annotated[int | None, Absent(Whole(1, 100))] = None
     """Quality as libjpeg counts it, for jpeg only."""
 
+    effort: Annotated[int | None, Absent(Whole(1, HIGHEST_EFFORT))] = None
+    """Effort of libjxl, for jxl only."""
+
     check_by: Annotated[NativeCheck | None, Absent(OneOf("decode")), "check"] = None
     """How tiles were checked, for native only; None for the scan of their markers."""
 
@@ -44,7 +48,7 @@ class CodecParameters(JsonPart):
             The codec has other parameters. The message begins with the key.
         """
         there = self.to_node()
-        wanted = {"zstd": {"level"}, "jpeg": {"quality"}}.get(name, set())
+        wanted = {"zstd": {"level"}, "jxl": {"effort"}, "jpeg": {"quality"}}.get(name, set())
         for key in sorted(wanted - there.keys()):
             raise ValueError(f"{key} is missing, but the codec {name} has it")
         allowed = {*wanted, *({"check"} if name == "native" else ())}
@@ -54,6 +58,8 @@ class CodecParameters(JsonPart):
             )
         if self.compression_level is not None:
             return ZstdCodec(compression_level=self.compression_level)
+        if self.effort is not None:
+            return JxlCodec(effort=self.effort)
         if self.quality is not None:
             return JpegCodec(quality=self.quality)
         return NativeCodec(check_by=self.check_by or "scan") if name == "native" else RawCodec()

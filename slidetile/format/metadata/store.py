@@ -61,7 +61,7 @@ class StoreMetadata(JsonPart):
     tile_count: Annotated[int, Whole(0, (1 << 31) - 1)]
     """Rows of the tile table."""
 
-    codec: Annotated[CodecName, OneOf("native", "zstd", "jpeg", "raw")]
+    codec: Annotated[CodecName, OneOf("native", "zstd", "jxl", "jpeg", "raw")]
     """How chunks are stored, at every level; see `chunk_codec`."""
 
     background: Annotated[tuple[int, int, int], Items(Whole(0, 255), 3, 3)]
