@@ -15,8 +15,10 @@ def check_size(width: int, height: int) -> None:
     Raises
     ------
     FinalRefusalError
-        It is larger than anything a scanner writes.
+        It is larger than anything a scanner writes, or has no pixels.
     """
+    if min(width, height) < 1:
+        raise FinalRefusalError(f"an image in it claims {width}×{height} pixels, fewer than 1×1")
     if max(width, height) > _SIDE_LIMIT_PX:
         raise FinalRefusalError(
             f"an image in it claims {width}×{height} pixels, more than the {_SIDE_LIMIT_PX} a side "

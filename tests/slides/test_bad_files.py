@@ -421,6 +421,17 @@ def test_an_uncompressed_tile_of_few_bytes_is_damaged(tmp_path, reader):
             assert slide.read_region(slide.bounds).shape == (20, 30, 3)
 
 
+def test_a_size_below_nothing_is_refused(tmp_path):
+    """Of this overlap OpenSlide makes a negative width."""
+    path = tmp_path / "slide.tif"
+    overlap = "Objective Power=20;Background Color=FFFFFF;OverlapsXY=1550267026 0"
+    options = {"tile": (64, 64), "compression": "jpeg", "software": "MedScan v1"}
+    tifffile.imwrite(
+        path, pattern(200, 200), photometric="rgb", description=overlap, metadata=None, **options
+    )
+    refused(path, UnsupportedSlideError, "pixels, fewer than 1×1", reader="openslide")
+
+
 def test_a_property_whose_name_is_no_text_is_left_out(tmp_path):
     path = tmp_path / "slide.tif"
     description = "Objective Power=20;Background Color=FFFFFF;Overlaps X=0 0;File=A"

@@ -86,9 +86,8 @@ class VendorSlide(FileSlide):
         )
         self.vendor = properties.get("openslide.vendor", "unknown")
         self.icc_profile = self._handle.read(_icc_profile)
-        self._levels = self._handle.read(lambda handle: _levels(handle, properties))
+        self._levels = self._handle.read(lambda handle: _levels(handle, properties, path))
         self._downsamples = self._handle.read(lambda handle: handle.level_downsamples)
-        _check_sizes(self._levels, path)
         self._scan_area = _scan_area(properties)
 
     @property
@@ -207,21 +206,22 @@ def _blocks(region: Region | None) -> Iterator[Region]:
             yield Region.from_edges(x, y, min(right, region.right), min(bottom, region.bottom))
 
 
-def _levels(handle: openslide.OpenSlide, properties: dict[str, str]) -> tuple[Level, ...]:
+def _levels(
+    handle: openslide.OpenSlide, properties: dict[str, str], path: Path
+) -> tuple[Level, ...]:
     sizes, downsamples = handle.level_dimensions, handle.level_downsamples
-    return tuple(
-        _level(sizes[0], size, downsample, properties, f"openslide.level[{number}]")
-        for number, (size, downsample) in enumerate(zip(sizes, downsamples, strict=True))
-    )
-
-
-def _check_sizes(levels: tuple[Level, ...], path: Path) -> None:
     try:
+        for size in sizes:
+            check_size(*size)
+        levels = tuple(
+            _level(sizes[0], size, downsample, properties, f"openslide.level[{number}]")
+            for number, (size, downsample) in enumerate(zip(sizes, downsamples, strict=True))
+        )
         for level in levels:
-            check_size(*level.size)
             check_block(level.tile_width_px or 1, level.tile_height_px or 1, 4)
     except FinalRefusalError as error:
         raise refusal(error, path) from error
+    return levels
 
 
 def _level(
