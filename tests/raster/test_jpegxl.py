@@ -114,6 +114,20 @@ def test_a_bomb_is_refused_by_its_header():
         back(bomb, PICTURE)  # libjxl does not begin: imagecodecs has other words
 
 
+def test_damage_that_no_checksum_has_seen_gives_pixels_or_an_error_of_ours():
+    stream, random = encode_jpegxl(PICTURE, 1), np.random.default_rng(5)
+    refused = 0
+    for number in range(600):
+        damaged = bytearray(stream)
+        at = int(random.integers((20, 200, len(stream))[number % 3]))
+        damaged[at] ^= 1 << int(random.integers(8))
+        try:
+            back(bytes(damaged), PICTURE)
+        except JpegxlError:
+            refused += 1
+    assert 200 < refused < 600
+
+
 class Bits:
     """Writes the fields of a header, as ISO/IEC 18181-1 has them."""
 
