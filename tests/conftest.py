@@ -110,7 +110,7 @@ def long_trees(long_slide, made_once) -> dict[str, dict[str, bytes]]:
 
     By codec; "mpp" is a `jpeg` store at twice the slide's mpp.
     """
-    recipes = {codec: st.Recipe(codec=codec) for codec in ("native", "zstd", "jpeg")}
+    recipes = {codec: st.Recipe(codec=codec) for codec in ("native", "zstd", "jpeg", "jxl")}
     recipes["mpp"] = st.Recipe(codec="jpeg", mpp=0.5)
 
     def write(folder):

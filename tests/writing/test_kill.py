@@ -80,8 +80,11 @@ def moments(slide, tmp_path, kind, count, seed, earliest):
     return [chance.uniform(earliest * life, life) for _ in range(count)]
 
 
+KILLS = [("native", 2), ("zstd", 3), ("jpeg", 3), ("jxl", 2), ("mpp", 2)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("native", 2), ("zstd", 3), ("jpeg", 3), ("mpp", 2)])
+@pytest.mark.parametrize(("kind", "count"), KILLS)
 def test_a_few_kills(long_slide, long_trees, tree, tmp_path, kind, count):
     # The first part of a run's life goes into starting Python: nothing to lose there.
     when = moments(long_slide, tmp_path, kind, count=count, seed=5, earliest=0.5)
