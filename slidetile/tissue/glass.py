@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask
+from slidetile.raster.neighbourhood import window_mean
 from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
-from slidetile.tissue.imaging import BRIGHT, window_mean
+from slidetile.tissue.imaging import BRIGHT
 
 SHADES = 3
 GREYEST = 32

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from slidetile.raster.averaging import area_average
 from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask
+from slidetile.raster.neighbourhood import all_around, window_mean
 from slidetile.raster.pixels import Pixels
 from slidetile.tissue.glass import Shade, ShadeMap, glass_shades, near_shade
 from slidetile.tissue.imaging import (
@@ -34,7 +35,6 @@ from slidetile.tissue.imaging import (
     Signal,
     enlarge,
     require_positive,
-    window_mean,
     window_px,
     working_resolution,
 )
@@ -125,8 +125,6 @@ class OpticalDensityDetector:
 
     def _gathered(self, stain: Signal, texture: NDArray[np.uint8], side: int) -> Mask:
         """Return the densely stained pixels, and the areas that are stained and textured enough."""
-        from scipy.ndimage import minimum_filter
-
         # A window reaches over the edge of the tissue in it; 0.6 of its half is taken off again.
         overhang = int(0.6 * side / 2)
         glass = _lowest_tenth(texture)
@@ -138,7 +136,7 @@ class OpticalDensityDetector:
             spread = window_mean(clipped, 2 * side + 1) > self.min_spread_density * UNIT
             spread &= texture[band.seen] > enough
             dense = seen > self.min_density * UNIT
-            either = minimum_filter(spread, 2 * overhang + 1) | dense
+            either = all_around(spread, 2 * overhang + 1) | dense
             tissue[band.rows] = either[band.within]
         return tissue
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask, count_pixels, number_pieces
+from slidetile.raster.neighbourhood import all_around, any_around, window_mean
 from slidetile.raster.pixels import Pixels
 from slidetile.tissue.glass import Shade
-from slidetile.tissue.imaging import Plane, window_mean, window_px
+from slidetile.tissue.imaging import Plane, window_px
 
 STROKE_UM = 100.0
 RIM_UM = 240.0
@@ -114,11 +115,11 @@ def _smooth(densities: Densities, image: Pixels) -> Mask:
 
 def _smooth_areas(coloured: Mask, smooth: Mask, side: int, smallest_px: float) -> Mask:
     """Return the insides of pen-coloured areas as large, wide and smooth as a stroke."""
-    from scipy.ndimage import minimum_filter
-
+    if not coloured.any():
+        return coloured
     inside = np.empty_like(coloured)
     for band in bands(coloured.shape, side // 2):
-        inside[band.rows] = minimum_filter(coloured[band.seen], side)[band.within]
+        inside[band.rows] = all_around(coloured[band.seen], side)[band.within]
     labels = number_pieces(inside)
     counts = count_pixels(labels)
     is_pen = (count_pixels(labels, smooth) > 0.35 * counts) & (counts >= smallest_px)
@@ -130,12 +131,10 @@ def _whole_strokes(
     image: Pixels, glass: Shade, core: Mask, smooth: Mask, side: int, rim: int
 ) -> Mask:
     """Return strokes out to their rims, without the tissue under and beside them."""
-    from scipy.ndimage import maximum_filter
-
     strokes = np.empty_like(core)
     for band in bands(core.shape, side // 2 + rim):
         densities = Densities.of(image[band.seen], glass)
-        near = maximum_filter(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
+        near = any_around(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
         stained = (densities.green > 0.3) & ~_pen_coloured(densities, least=0.2)
         rough = ~smooth[band.seen] & core[band.seen]
         tissue = _mostly(stained, rim) | _mostly(rough, rim)
@@ -145,7 +144,5 @@ def _whole_strokes(
 
 def _mostly(mask: Mask, side: int) -> Mask:
     """Return the windows that a mask fills by more than 70 %, which leaves out edges and specks."""
-    from scipy.ndimage import maximum_filter
-
     filled = window_mean(mask.view(np.uint8), side) > 0.7
-    return np.asarray(maximum_filter(filled, side), np.bool_)
+    return any_around(filled, side)
