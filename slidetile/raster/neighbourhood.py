@@ -17,10 +17,12 @@ Combine = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 """Adds, or otherwise combines, two arrays; the order does not matter."""
 
 _CACHED_PX = 1 << 15
-"""Pixels summed along the rows at a time: their sums stay in the processor's cache."""
+"""Pixels averaged at a time: their sums stay in the processor's cache."""
 
 
-def window_mean(values: NDArray[np.generic], side: int) -> NDArray[np.float32]:
+def window_mean(
+    values: NDArray[np.generic], side: int, rows: slice = slice(None)
+) -> NDArray[np.float32]:
     """Return the mean over a square window around every pixel, down the columns first.
 
     The image is mirrored at its edges. Sums of integers and of float32 are exact, in float64, so
@@ -32,18 +34,24 @@ def window_mean(values: NDArray[np.generic], side: int) -> NDArray[np.float32]:
         Integers or float32 [row, column].
     side
         Side of the window, an odd number of pixels.
+    rows
+        The rows to return; all are looked at.
 
     Returns
     -------
     float32 array [row, column]
     """
-    is_whole = np.issubdtype(values.dtype, np.integer)
-    down = _mean_along(0, values.astype(np.int32 if is_whole else np.float64, copy=False), side)
-    mean = np.empty_like(down)
-    rows = max(1, _CACHED_PX // down.shape[1])
-    for top in range(0, len(down), rows):
-        part = slice(top, top + rows)
-        mean[part] = _mean_along(1, down[part].astype(np.float64), side)
+    half = side // 2
+    kind = np.int32 if np.issubdtype(values.dtype, np.integer) else np.float64
+    down = _mirrored(len(values), half)
+    first, last, _ = rows.indices(len(values))
+    mean = np.empty((last - first, values.shape[1]), np.float32)
+    step = max(2 * half, _CACHED_PX // values.shape[1])
+    for top in range(first, last, step):
+        seen = values[down[top : min(top + step, last) + 2 * half]].astype(kind)
+        columns = _divided(_over_windows(0, seen, side, np.add), side)
+        sums = _over_windows(1, _framed(columns, half), side, np.add)
+        mean[top - first : top - first + step] = _divided(sums, side)
     return mean
 
 
@@ -77,10 +85,24 @@ def any_beside(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     return _over_windows(1, framed, 2 * reach + 1, np.logical_or)
 
 
-def _mean_along(axis: int, values: NDArray[Any], side: int) -> NDArray[np.float32]:
-    mirrored = np.pad(np.arange(values.shape[axis]), side // 2, mode="symmetric")
-    framed = values[mirrored] if axis == 0 else values[:, mirrored]
-    sums = _over_windows(axis, framed, side, np.add)
+def _mirrored(length: int, beyond: int) -> NDArray[np.intp]:
+    """Return the places along an axis, with those mirrored at its ends before and after them."""
+    places = np.arange(-beyond, length + beyond) % (2 * length)
+    return np.minimum(places, 2 * length - 1 - places)
+
+
+def _framed(values: NDArray[np.float32], beyond: int) -> NDArray[np.float64]:
+    """Return rows with so many of their pixels mirrored at both ends."""
+    width = values.shape[1]
+    across, end = _mirrored(width, beyond), beyond + width
+    framed = np.empty((len(values), width + 2 * beyond))
+    framed[:, beyond:end] = values
+    framed[:, :beyond] = values[:, across[:beyond]]
+    framed[:, end:] = values[:, across[end:]]
+    return framed
+
+
+def _divided(sums: NDArray[Any], side: int) -> NDArray[np.float32]:
     mean: NDArray[np.float32] = np.empty_like(sums, np.float32)
     np.divide(sums, np.float64(side), out=mean, casting="same_kind")
     return mean
