@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
@@ -174,9 +175,29 @@ def _native_tiles(
     grid = ChunkGrid.about(
         level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX
     )
-    needed = grid.chunks_for(slide.level_region(region, number) for region in regions)
+    needed = _needed(slide, number, grid, regions)
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),
         downsample=level.downsample,
     )
+
+
+def _needed(
+    slide: Slide, number: int, grid: ChunkGrid, regions: Sequence[Region]
+) -> NDArray[np.bool_]:
+    """Return which chunks of a level hold part of any region, bool [chunk row, chunk column].
+
+    Regions are tiles, of which a few rows and columns make many: their edges are carried over to
+    the level once, for the first tile that has them.
+    """
+    rows: dict[tuple[int, int], slice] = {}
+    columns: dict[tuple[int, int], slice] = {}
+    needed = np.zeros((grid.chunk_rows, grid.chunk_columns), np.bool_)
+    for region in regions:
+        row, column = (region.y, region.height), (region.x, region.width)
+        if row not in rows or column not in columns:
+            span = grid.chunk_span(slide.level_region(region, number))
+            rows[row], columns[column] = span.slices
+        needed[rows[row], columns[column]] = True
+    return needed

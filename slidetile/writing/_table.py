@@ -20,17 +20,17 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
     """
     import pyarrow as pa
 
-    regions = plan.regions
-    spans = [ledger.grid.chunk_span(region).slices for region in regions]
+    left, top, right, bottom = (edge.astype(np.int32) for edge in plan.edges)
+    spans = [ledger.grid.chunk_span(region).slices for region in plan.regions]
     status = [ledger.status_of(span) for span in spans]
     numbers: dict[str, NDArray[Any]] = {
         "tile_id": np.arange(len(plan), dtype=np.int32),
         "column": plan.columns,
         "row": plan.rows,
-        "x": np.array([region.x for region in regions], np.int32),
-        "y": np.array([region.y for region in regions], np.int32),
-        "width": np.array([region.width for region in regions], np.int32),
-        "height": np.array([region.height for region in regions], np.int32),
+        "x": left,
+        "y": top,
+        "width": right - left,
+        "height": bottom - top,
         "region": plan.tissue_pieces,
         "tissue_fraction": plan.tissue_fractions,
         "bytes": np.array([ledger.bytes_in(span) for span in spans], np.int64),
