@@ -239,7 +239,7 @@ def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
 
 
 UNUSED = {
-    *("PIL", "numpy.ma", "pyarrow.compute", "scipy", "skimage", "zarr"),
+    *("PIL", "numpy.ma", "psutil", "pyarrow.compute", "scipy", "skimage", "zarr"),
     *("slidetile.annotations.reading", "slidetile.cohort.batch", "slidetile.verify.verify"),
 }
 """What takes long to load, and tiles that are copied do not need."""
