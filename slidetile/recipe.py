@@ -9,10 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from slidetile.annotations.spec import AnnotationsSpec
-from slidetile.annotations.tissue import DETECTOR, cut_tissue, draw_tissue
 from slidetile.choices import (
     CODEC,
     MIN_HOLE_AREA_UM2,
@@ -52,6 +50,9 @@ from slidetile.verify.files import lost_files
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
 from slidetile.writing.write import write_tiles
+
+if TYPE_CHECKING:
+    from slidetile.annotations.spec import AnnotationsSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ class Recipe:
     tissue_margin_um: float = TISSUE_MARGIN_UM
     """How far tissue is widened on all sides, in µm."""
 
-    annotations: AnnotationsSpec | None = None
+    annotations: "AnnotationsSpec | None" = None
     """Annotations that replace or cut the detected tissue; None uses none."""
 
     reader: str | Reader | None = None
@@ -149,6 +150,8 @@ class Recipe:
         """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
         if self.annotations is None:
             return self._detected(slide)
+        from slidetile.annotations.tissue import cut_tissue, draw_tissue
+
         annotations = self.annotations.read(slide)
         if self.annotations.mode == "replace":
             return draw_tissue(slide, annotations, mpp=self.tissue_mpp)
@@ -218,6 +221,8 @@ class Recipe:
 
     def _same_detector(self, recorded: Any) -> bool:
         if self._is_drawn:
+            from slidetile.annotations.tissue import DETECTOR
+
             return bool(recorded == DETECTOR)
         given = None if self.detector is None else (self.detector,)
         detectors = given or default_detectors(keep_pen=self.keep_pen)

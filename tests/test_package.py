@@ -239,6 +239,22 @@ def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
     assert loaded - {*STORE_LOADS, *decoders, "google_crc32c", "pyarrow"} == set()
 
 
+UNUSED = {
+    *("PIL", "numpy.ma", "psutil", "pyarrow.compute", "scipy", "skimage", "zarr"),
+    *("slidetile.annotations.reading", "slidetile.cohort.batch", "slidetile.verify.verify"),
+}
+"""What takes long to load, and tiles that are copied do not need."""
+
+
+def test_copying_tiles_loads_nothing_it_does_not_use(sample, tmp_path):
+    command = ["tile", str(sample), "-o", str(tmp_path / "x.zarr"), "--codec", "native", "--json"]
+    loaded = loaded_by(
+        "from slidetile.cli.commands import main", f"main({command}, standalone_mode=False)"
+    )
+    assert {"slidetile.writing.write", "pyarrow.parquet"} <= loaded
+    assert loaded & UNUSED == set()
+
+
 def test_importing_changes_nothing():
     state = """
 def state():

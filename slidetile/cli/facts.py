@@ -7,12 +7,10 @@ because every key of every document is listed.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from slidetile.cohort.batch import SlideResult
 from slidetile.errors import explain
 from slidetile.format.metadata.level_0 import Level0
-from slidetile.planning.plan import TilePlan
 from slidetile.quality.summary import QualitySummary
 from slidetile.raster.region import Region
 from slidetile.runtime.governor import MemoryUse
@@ -20,8 +18,12 @@ from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
-from slidetile.verify.finding import Finding
-from slidetile.writing.estimate import Estimate
+
+if TYPE_CHECKING:  # what one command alone needs, another need not load
+    from slidetile.cohort.batch import SlideResult
+    from slidetile.planning.plan import TilePlan
+    from slidetile.verify.finding import Finding
+    from slidetile.writing.estimate import Estimate
 
 
 class AreaFacts(TypedDict):
@@ -313,8 +315,8 @@ def _replaced(store: TileStore) -> list[ReplacedFacts]:
 
 def plan_facts(
     slide: Slide,
-    plan: TilePlan,
-    cost: Estimate,
+    plan: "TilePlan",
+    cost: "Estimate",
     *,
     slide_path: Path,
     store_path: Path,
@@ -370,7 +372,7 @@ def tile_facts(
 def verify_facts(
     store_path: Path,
     slide_path: Path | None,
-    findings: Sequence[Finding],
+    findings: "Sequence[Finding]",
     unreadable: int | None,
 ) -> VerifyFacts:
     """Return what `verify` found; ``unreadable`` is None if the store's own count may be wrong."""
@@ -422,7 +424,7 @@ def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
     }
 
 
-def batch_facts(results: Sequence[SlideResult], summary_path: Path) -> BatchFacts:
+def batch_facts(results: "Sequence[SlideResult]", summary_path: Path) -> BatchFacts:
     """Return the result of each slide of a batch."""
     return {
         "summary_path": str(summary_path),
@@ -442,7 +444,7 @@ def _left_out(left_out: LeftOut) -> LeftOutFacts:
     }
 
 
-def _result(result: SlideResult) -> ResultFacts:
+def _result(result: "SlideResult") -> ResultFacts:
     return {
         "slide_path": result.slide,
         "status": result.status,

@@ -20,7 +20,7 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",  # of child processes
 }
 
-_LARGE_LIBRARIES = ("numpy", "scipy.ndimage", "imagecodecs", "pyarrow", "pyarrow.parquet")
+_LARGE_LIBRARIES = ("numpy", "imagecodecs", "pyarrow", "pyarrow.parquet")
 
 _LEAST_BYTES = 256 << 20
 """On every system the libraries need more; with less, OpenBLAS may hang while it loads."""

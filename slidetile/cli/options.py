@@ -385,8 +385,6 @@ _ANNOTATIONS_DEFAULTS = {
 
 def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     """Remove the options about annotations from the others, and make an `AnnotationsSpec`."""
-    from slidetile.annotations.spec import AnnotationsSpec
-
     path, classes = options.pop("annotations"), options.pop("annotations_classes")
     choices = {name: options.pop(f"annotations_{name}") for name in ("mode", "unit", "origin")}
     if path is None:
@@ -395,6 +393,8 @@ def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
                 "The options --annotations-… need --annotations FILE, which is not given."
             )
         return None
+    from slidetile.annotations.spec import AnnotationsSpec
+
     return AnnotationsSpec(path=path, classes=classes, **choices)
 
 

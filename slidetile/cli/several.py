@@ -7,18 +7,19 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from slidetile.cohort.folder import find_slides
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
-from slidetile.runtime.child import report
 from slidetile.runtime.foreign import ForeignExitError
-from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own, in_processes
 from slidetile.store.location import stores_in
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
 from slidetile.writing.options import OnProgress, Progress
+
+if TYPE_CHECKING:  # loaded where processes are asked for
+    from slidetile.runtime.processes import ProcessDiedError
 
 Result = TypeVar("Result")
 
@@ -93,6 +94,8 @@ def _here(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Res
 
 
 def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
+    from slidetile.runtime.processes import ProcessDiedError, in_processes
+
     calls = [functools.partial(call, path) for path in paths]
     with contextlib.closing(in_processes(calls, 1)) as ended:
         for number, future, _ in ended:
@@ -127,6 +130,8 @@ def told_apart(
     SlideReadError
         That process has died, of this slide.
     """
+    from slidetile.runtime.child import report
+    from slidetile.runtime.processes import ProcessDiedError, in_process_of_its_own
 
     def on_report(_: int, value: Progress | Sequence[LeftOut]) -> None:
         if isinstance(value, Progress):
@@ -141,7 +146,7 @@ def told_apart(
         raise crashed(slide, error) from error
 
 
-def crashed(path: Path, error: ProcessDiedError) -> SlideReadError:
+def crashed(path: Path, error: "ProcessDiedError") -> SlideReadError:
     """Return the error of a path on which the process that reads it has died."""
     return SlideReadError(
         f"{path} could not be read: {error}: a library crashed on it, or memory ran out"

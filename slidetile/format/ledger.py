@@ -82,6 +82,11 @@ class Ledger:
         columns, rows = self.grid.chunk_cells(replace(shard, chunks=tuple(places))).T
         return rows, columns
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether all chunks could be read."""
+        return not self._unreadable.any()
+
     def bytes_in(self, span: Span) -> int:
         """Return the stored length of the chunks in a span of the chunk grid."""
         return int(self._stored_bytes[span].sum())

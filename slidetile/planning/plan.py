@@ -102,15 +102,23 @@ class TilePlan:
         return self.grid.columns, self.grid.rows
 
     @property
+    def edges(self) -> tuple[NDArray[np.int64], ...]:
+        """The left, top, right and bottom edges of `regions`, each an int64 array."""
+        grid, (width, height) = self.grid, self.slide_size
+        lefts, tops = grid.lefts(self.columns), grid.tops(self.rows)
+        return (
+            lefts,
+            tops,
+            np.minimum(lefts + grid.size, width),
+            np.minimum(tops + grid.size, height),
+        )
+
+    @property
     def regions(self) -> list[Region]:
         """The part of each tile inside the slide, in level-0 pixels."""
-        grid, (width, height) = self.grid, self.slide_size
-        lefts, tops = grid.lefts(self.columns).tolist(), grid.tops(self.rows).tolist()
         # Not tile by tile: there may be a million.
-        return [
-            Region.from_edges(x, y, min(x + grid.size, width), min(y + grid.size, height))
-            for x, y in zip(lefts, tops, strict=True)
-        ]
+        edges = zip(*(each.tolist() for each in self.edges), strict=True)
+        return [Region.from_edges(*box) for box in edges]
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -58,6 +58,14 @@ def blank(width: int, height: int, channels: int, colour: Colour) -> Pixels:
     return pixels
 
 
+def planes(image: Pixels) -> NDArray[np.uint8]:
+    """Return the channels one after another, uint8 [channel, row, column].
+
+    What is done to a channel is several times as fast where its pixels lie side by side.
+    """
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
 def darkest_channel(image: Pixels) -> NDArray[np.uint8]:
     """Return the lowest value of every pixel, as uint8 [row, column]."""
     # Plane by plane: a reduction over an axis of three is ten times slower.

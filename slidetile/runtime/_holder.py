@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import secrets
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -55,7 +54,7 @@ class Holder:
             pid=os.getpid(),
             process_start=_process_start(os.getpid()),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
-            token=secrets.token_hex(8),
+            token=os.urandom(8).hex(),
         )
 
     @classmethod

@@ -9,7 +9,6 @@ that lies ahead is set back, and one that looks old is watched for a while.
 import contextlib
 import hashlib
 import os
-import secrets
 import threading
 import time
 from dataclasses import dataclass
@@ -44,7 +43,7 @@ class Seen:
         Both times are those of its file system, perhaps a file server's: the clocks of two hosts
         may differ.
         """
-        probe = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}")
+        probe = self.path.with_name(f"{self.path.name}.{os.urandom(8).hex()}")
         file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             os.utime(file)

@@ -5,7 +5,6 @@ import errno
 import itertools
 import os
 import re
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -49,7 +48,7 @@ def write_whole(
     OSError
         The file cannot be written.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    temporary = path.with_name(f".{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
         _write(file, parts, durable=durable)

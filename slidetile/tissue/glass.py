@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask
-from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
-from slidetile.tissue.imaging import BRIGHT, window_mean
+from slidetile.raster.neighbourhood import window_mean
+from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel, planes
+from slidetile.tissue.imaging import BRIGHT
 
 SHADES = 3
 GREYEST = 32
@@ -89,12 +90,18 @@ def _smooth_colours(image: Pixels) -> _Colours:
     shape = (256 - BRIGHT, _LEANINGS, _LEANINGS)
     counts = np.zeros(np.prod(shape), np.int64)
     for band in bands(image.shape, 1):
-        seen, own = image[band.seen], image[band.rows]
-        low, high = darkest_channel(own), brightest_channel(own)
-        chosen = _is_smooth(seen)[band.within] & (low >= BRIGHT) & (high - low <= GREYEST)
-        red, middle, blue = (own[..., channel][chosen].astype(np.int32) for channel in range(3))
-        place = (middle - BRIGHT, red - middle + GREYEST, blue - middle + GREYEST)
-        counts += np.bincount(np.ravel_multi_index(place, shape), minlength=len(counts))
+        channels = planes(image[band.seen])
+        own = channels[:, band.within]
+        low, high = (
+            darkest_channel(own.transpose(1, 2, 0)),
+            brightest_channel(own.transpose(1, 2, 0)),
+        )
+        chosen = _is_smooth(channels)[band.within] & (low >= BRIGHT) & (high - low <= GREYEST)
+        places = np.flatnonzero(chosen)
+        red, middle, blue = (plane.ravel().take(places).astype(np.int32) for plane in own)
+        red_over, blue_over = red - middle + GREYEST, blue - middle + GREYEST
+        place = ((middle - BRIGHT) * _LEANINGS + red_over) * _LEANINGS + blue_over
+        np.add.at(counts, place, 1)
     present = np.flatnonzero(counts)
     above, red_over, blue_over = np.unravel_index(present, shape)
     values = np.stack([red_over - GREYEST, np.zeros_like(above), blue_over - GREYEST], axis=1)
@@ -102,10 +109,10 @@ def _smooth_colours(image: Pixels) -> _Colours:
     return _Colours(values.astype(np.int32), counts[present])
 
 
-def _is_smooth(image: Pixels) -> Mask:
+def _is_smooth(channels: NDArray[np.uint8]) -> Mask:
     """Return the pixels that differ from their four neighbours by at most 3 grey values."""
-    smooth = np.ones(image.shape[:2], np.bool_)
-    for plane in np.moveaxis(image, 2, 0):
+    smooth = np.ones(channels.shape[1:], np.bool_)
+    for plane in channels:
         for values, result in ((plane, smooth), (plane.T, smooth.T)):
             first, second = values[:-1], values[1:]
             alike = np.maximum(first, second) - np.minimum(first, second) <= 3
@@ -151,7 +158,7 @@ class ShadeMap(NamedTuple):
         for band in bands(image.shape, window_px // 2):
             seen = shown[band.seen]
             nearby = [
-                window_mean(seen >> number & 1, window_px)[band.within]
+                window_mean(seen >> number & 1, window_px, band.within)
                 for number in range(len(shades))
             ]
             best = np.argmax(nearby, axis=0)
@@ -163,7 +170,6 @@ class ShadeMap(NamedTuple):
 def near_shade(image: Pixels, shade: Shade) -> Mask:
     """Return the pixels within 4 grey values of a colour in every channel."""
     near = np.ones(image.shape[:2], np.bool_)
-    for channel in range(3):
-        low, high = np.ceil(shade[channel] - 4), np.floor(shade[channel] + 4)
-        near &= (image[..., channel] >= low) & (image[..., channel] <= high)
+    for plane, value in zip(planes(image), shade, strict=True):
+        near &= (plane >= np.ceil(value - 4)) & (plane <= np.floor(value + 4))
     return near

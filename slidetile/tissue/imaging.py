@@ -58,18 +58,6 @@ def window_px(
     return max(3, int(length / 2) * 2 + 1)
 
 
-def window_mean(values: NDArray[np.generic], side: int) -> Plane:
-    """Return the mean over a square window around every pixel.
-
-    Sums of float32 and uint8 are exact in the filter's float64, so mirrored images give
-    mirrored means to the last bit.
-    """
-    from scipy.ndimage import uniform_filter
-
-    mean: Plane = uniform_filter(values, side, output=np.float32)
-    return mean
-
-
 def enlarge(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
     """Repeat every pixel of a mask ``factor`` times along both axes and cut to ``shape``."""
     if factor == 1:

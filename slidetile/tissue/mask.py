@@ -16,7 +16,7 @@ from slidetile.raster import drawing as preview
 from slidetile.raster.masks import (
     Labels,
     Mask,
-    count_pixels,
+    measure_pieces,
     number_pieces,
     with_margin,
     without_small_pieces,
@@ -123,12 +123,13 @@ class TissueMask:
         ValueError
             The mask does not have the overview's height and width.
         """
-        labels = number_pieces(checked_mask(mask, overview, "A tissue mask"))
+        checked = checked_mask(mask, overview, "A tissue mask")
+        labels, pixels, boxes = measure_pieces(checked)
         labels.flags.writeable = False
         return cls(
             labels=labels,
             overview=overview,
-            pieces=_pieces(labels, overview),
+            pieces=_pieces(pixels, boxes, overview),
             parameters=dict(parameters or {}),
             left_out=left_out,
             areas=areas,
@@ -331,21 +332,18 @@ def check_tissue_options(
         )
 
 
-def _pieces(labels: Labels, overview: Overview) -> tuple[TissuePiece, ...]:
-    from scipy.ndimage import find_objects
-
-    counts = count_pixels(labels)
+def _pieces(
+    pixels: NDArray[np.int64], boxes: list[Region], overview: Overview
+) -> tuple[TissuePiece, ...]:
+    """Return the pieces, each of so many pixels of the overview, within a rectangle of them."""
     pixel_px = math.prod(overview.downsample)
-    pieces = []
-    for number, (rows, columns) in enumerate(find_objects(labels), start=1):
-        box = Region.from_edges(columns.start, rows.start, columns.stop, rows.stop)
-        count = int(counts[number])
-        pieces.append(
-            TissuePiece(
-                label=number,
-                bounds=overview.to_slide(box),
-                area_px=round(count * pixel_px),
-                area_um2=None if overview.mpp is None else count * math.prod(overview.mpp),
-            )
+    pixel_um2 = None if overview.mpp is None else math.prod(overview.mpp)
+    return tuple(
+        TissuePiece(
+            label=number,
+            bounds=overview.to_slide(box),
+            area_px=round(count * pixel_px),
+            area_um2=None if pixel_um2 is None else count * pixel_um2,
         )
-    return tuple(pieces)
+        for number, (count, box) in enumerate(zip(pixels.tolist(), boxes, strict=True), start=1)
+    )

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from slidetile.raster.bands import bands
 from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
+from slidetile.raster.neighbourhood import all_around, window_mean
 from slidetile.raster.pixels import Pixels
 from slidetile.tissue.glass import Shade, ShadeMap, glass_shades, near_shade
 from slidetile.tissue.imaging import (
@@ -34,7 +35,6 @@ from slidetile.tissue.imaging import (
     Signal,
     enlarge,
     require_positive,
-    window_mean,
     window_px,
     working_resolution,
 )
@@ -125,21 +125,20 @@ class OpticalDensityDetector:
 
     def _gathered(self, stain: Signal, texture: NDArray[np.uint8], side: int) -> Mask:
         """Return the densely stained pixels, and the areas that are stained and textured enough."""
-        from scipy.ndimage import minimum_filter
-
         # A window reaches over the edge of the tissue in it; 0.6 of its half is taken off again.
         overhang = int(0.6 * side / 2)
         glass = _lowest_tenth(texture)
         enough = glass + self.min_texture * (100 - glass)
-        tissue = np.empty(stain.shape, np.bool_)
-        for band in bands(stain.shape, side + overhang):
-            seen = stain[band.seen]
-            clipped = np.clip(seen, round(_LEAST * UNIT), round(_MOST * UNIT))
-            spread = window_mean(clipped, 2 * side + 1) > self.min_spread_density * UNIT
-            spread &= texture[band.seen] > enough
-            dense = seen > self.min_density * UNIT
-            either = minimum_filter(spread, 2 * overhang + 1) | dense
-            tissue[band.rows] = either[band.within]
+        spread = texture > enough
+        for band in bands(stain.shape, side):
+            if spread[band.rows].any():
+                clipped = np.clip(stain[band.seen], round(_LEAST * UNIT), round(_MOST * UNIT))
+                density = window_mean(clipped, 2 * side + 1, band.within)
+                spread[band.rows] &= density > self.min_spread_density * UNIT
+        tissue = stain > self.min_density * UNIT
+        for band in bands(stain.shape, overhang):
+            inner = all_around(spread[band.seen], 2 * overhang + 1)
+            tissue[band.rows] |= inner[band.within]
         return tissue
 
 
@@ -161,7 +160,7 @@ def _percent(mask: Mask, side: int) -> NDArray[np.uint8]:
     """Return the percentage of a window around every pixel that is in a mask."""
     percent = np.empty(mask.shape, np.uint8)
     for band in bands(mask.shape, side // 2):
-        share = window_mean(mask[band.seen].view(np.uint8), side)[band.within]
+        share = window_mean(mask[band.seen].view(np.uint8), side, band.within)
         percent[band.rows] = np.rint(100 * share)
     return percent
 
@@ -185,10 +184,10 @@ def _stain(image: Pixels, shades: list[Shade], pixel_um: float) -> Signal:
     stain = np.empty(image.shape[:2], np.int16)
     for band in bands(image.shape, side // 2):
         red, green, blue = Densities.of(image[band.seen], shades[0])
-        over_red = window_mean(green - red, side)[band.within]
-        over_blue = window_mean(green - blue, side)[band.within]
+        over_red = window_mean(green - red, side, band.within)
+        over_blue = window_mean(green - blue, side, band.within)
         # What is mostly grey is dust or pen, even if it leans to one colour.
-        grey = window_mean(red + green + blue, side)[band.within]
+        grey = window_mean(red + green + blue, side, band.within)
         over = _over_shades(over_red, over_blue, shades)
         if shown is None:
             signal = over[0]

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from slidetile.raster.bands import bands
-from slidetile.raster.masks import Mask, count_pixels, number_pieces
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.masks import Mask, count_pixels, number_pieces, without_small_pieces
+from slidetile.raster.neighbourhood import all_around, any_around, window_mean
+from slidetile.raster.pixels import Pixels, planes
 from slidetile.tissue.glass import Shade
-from slidetile.tissue.imaging import Plane, window_mean, window_px
+from slidetile.tissue.imaging import Plane, window_px
 
 STROKE_UM = 100.0
 RIM_UM = 240.0
@@ -19,6 +20,9 @@ SMOOTH_DENSITY = 0.015
 SMOOTH_GREY_VALUES = 0.4
 DARK = 30
 SMALLEST_UM2 = 250_000.0
+
+_LEAST_OF_PEN = 0.35, 0.5, 0.7
+"""A pen's colour is denser than this in red, in green or in blue; see `_pen_coloured`."""
 
 # 0 has no logarithm: the darkest grey, 1, stands in.
 _DENSITY = -np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
@@ -34,8 +38,19 @@ class Densities(NamedTuple):
     @classmethod
     def of(cls, image: Pixels, glass: Shade) -> "Densities":
         """Apply the Beer–Lambert law to an image, uint8 [row, column, 3]."""
-        offsets = np.log(glass / np.float32(255))
-        return cls(*(_DENSITY[image[..., i]] + offsets[i] for i in range(3)))
+        return cls(
+            *(
+                # Not checked: no value is beyond a table of 256.
+                table.take(plane, mode="clip")
+                for table, plane in zip(_densities(glass), planes(image), strict=True)
+            )
+        )
+
+
+def _densities(glass: Shade) -> Plane:
+    """Return the density of each value of each channel, float32 [channel, value]."""
+    offsets = np.log(glass / np.float32(255))
+    return np.asarray(_DENSITY + offsets[:, np.newaxis])
 
 
 def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
@@ -60,16 +75,20 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
     bool array [row, column]
         As high and as wide as the image.
     """
-    coloured = np.zeros(image.shape[:2], np.bool_)
-    smooth = np.zeros_like(coloured)
-    for band in bands(image.shape, 2):
-        densities = Densities.of(image[band.seen], glass)
-        coloured[band.rows] = _pen_coloured(densities, least=1.0)[band.within]
-        if coloured[band.rows].any():  # rarely: most slides have no pen
-            smooth[band.rows] = _smooth(densities, image[band.seen])[band.within]
+    coloured = np.empty(image.shape[:2], np.bool_)
+    for band in bands(image.shape):
+        coloured[band.rows] = _densely_pen_coloured(image[band.rows], glass)
     side = window_px(STROKE_UM, pixel_um, image.shape, per_side=128)
     smallest_px = min(SMALLEST_UM2 / pixel_um**2, coloured.size / 1000)
-    core = _smooth_areas(coloured, smooth, side, smallest_px)
+    wide = _wide_areas(coloured, side, smallest_px)
+    if not wide.any():  # as on most slides
+        return wide
+    smooth = np.zeros_like(wide)
+    for band in bands(image.shape, 2):
+        if wide[band.rows].any():
+            densities = Densities.of(image[band.seen], glass)
+            smooth[band.rows] = _smooth(densities, image[band.seen])[band.within]
+    core = _smooth_areas(wide, smooth)
     if not core.any():
         return core
     return _whole_strokes(
@@ -93,6 +112,19 @@ def _pen_coloured(densities: Densities, *, least: float) -> Mask:
     return np.asarray(blue_or_green | red_pen | black)
 
 
+def _densely_pen_coloured(image: Pixels, glass: Shade) -> Mask:
+    """Return the pixels of a pen's colour and density; only those dense enough are looked at."""
+    channels = planes(image)
+    dense = np.zeros(channels.shape[1:], np.bool_)
+    for plane, table, least in zip(channels, _densities(glass), _LEAST_OF_PEN, strict=True):
+        dense |= plane < np.count_nonzero(table > least)  # the darker, the denser
+    places = np.flatnonzero(dense)
+    colours = channels.reshape(3, -1).take(places, axis=1).T[np.newaxis]
+    coloured = np.zeros(dense.shape, np.bool_)
+    coloured.ravel()[places] = _pen_coloured(Densities.of(colours, glass), least=1.0)[0]
+    return coloured
+
+
 def _smooth(densities: Densities, image: Pixels) -> Mask:
     """Return the pixels around which the density varies by noise at most.
 
@@ -107,21 +139,24 @@ def _smooth(densities: Densities, image: Pixels) -> Mask:
         one = framed[1 + down : 1 + down + height, 1 + right : 1 + right + width]
         other = framed[1 - down : 1 - down + height, 1 - right : 1 - right + width]
         np.minimum(least, np.abs(grey - (one + other) / 2), out=least)
-    brightness = np.maximum(image.mean(axis=2, dtype=np.float32), 1)
+    light = planes(image).sum(axis=0, dtype=np.uint16)  # `mean` takes ten times as long
+    brightness = np.maximum(light.astype(np.float32) / 3, 1)
     is_even = window_mean(least, 3) < SMOOTH_DENSITY + SMOOTH_GREY_VALUES / brightness
     return np.asarray(is_even | (brightness < DARK))
 
 
-def _smooth_areas(coloured: Mask, smooth: Mask, side: int, smallest_px: float) -> Mask:
-    """Return the insides of pen-coloured areas as large, wide and smooth as a stroke."""
-    from scipy.ndimage import minimum_filter
-
-    inside = np.empty_like(coloured)
+def _wide_areas(coloured: Mask, side: int, smallest_px: float) -> Mask:
+    """Return the insides of pen-coloured areas as large and wide as a stroke."""
+    inside = np.zeros_like(coloured)
     for band in bands(coloured.shape, side // 2):
-        inside[band.rows] = minimum_filter(coloured[band.seen], side)[band.within]
-    labels = number_pieces(inside)
-    counts = count_pixels(labels)
-    is_pen = (count_pixels(labels, smooth) > 0.35 * counts) & (counts >= smallest_px)
+        inside[band.rows] = all_around(coloured[band.seen], side)[band.within]
+    return without_small_pieces(inside, smallest_px, corners=True)
+
+
+def _smooth_areas(wide: Mask, smooth: Mask) -> Mask:
+    """Return the areas that are as smooth as a stroke."""
+    labels = number_pieces(wide)
+    is_pen = count_pixels(labels, smooth) > 0.35 * count_pixels(labels)
     is_pen[0] = False
     return is_pen[labels]
 
@@ -130,12 +165,10 @@ def _whole_strokes(
     image: Pixels, glass: Shade, core: Mask, smooth: Mask, side: int, rim: int
 ) -> Mask:
     """Return strokes out to their rims, without the tissue under and beside them."""
-    from scipy.ndimage import maximum_filter
-
     strokes = np.empty_like(core)
     for band in bands(core.shape, side // 2 + rim):
         densities = Densities.of(image[band.seen], glass)
-        near = maximum_filter(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
+        near = any_around(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
         stained = (densities.green > 0.3) & ~_pen_coloured(densities, least=0.2)
         rough = ~smooth[band.seen] & core[band.seen]
         tissue = _mostly(stained, rim) | _mostly(rough, rim)
@@ -145,7 +178,5 @@ def _whole_strokes(
 
 def _mostly(mask: Mask, side: int) -> Mask:
     """Return the windows that a mask fills by more than 70 %, which leaves out edges and specks."""
-    from scipy.ndimage import maximum_filter
-
     filled = window_mean(mask.view(np.uint8), side) > 0.7
-    return np.asarray(maximum_filter(filled, side), np.bool_)
+    return any_around(filled, side)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from slidetile.raster.bands import bands
 from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
+from slidetile.raster.neighbourhood import all_around, window_mean
 from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
 from slidetile.tissue.imaging import (
     Signal,
     enlarge,
     require_positive,
-    window_mean,
     window_px,
     working_resolution,
 )
@@ -123,15 +123,13 @@ def _gathered(light: Signal, *, window_px: int, spread: float, dense: float) -> 
     not tissue, many weak ones are. A window reaches beyond the tissue's edge, so the areas are
     shrunk again, except where there is light.
     """
-    from scipy.ndimage import minimum_filter
-
     # 0.4 of the window is what the mean adds around an edge of clear signal.
     overhang = int(0.4 * window_px / 2)
     tissue = np.empty(light.shape, np.bool_)
     for band in bands(light.shape, window_px // 2 + overhang):
         seen = light[band.seen]
         wide = window_mean(np.clip(seen, -6 * _NINE, 60 * _NINE), window_px) > spread
-        inner = minimum_filter(wide, 2 * overhang + 1)
+        inner = all_around(wide, 2 * overhang + 1)
         gathered = inner | (wide & (seen > 1.4 * spread)) | (seen > dense)
         tissue[band.rows] = gathered[band.within]
     return tissue

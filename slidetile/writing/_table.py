@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.format.ledger import Ledger
 from slidetile.format.table import QUALITY_COLUMNS, UNREADABLE, Mpp, Quality, schema
@@ -19,25 +20,37 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
     """
     import pyarrow as pa
 
-    regions = plan.regions
-    spans = [ledger.grid.chunk_span(region).slices for region in regions]
-    ids = np.arange(len(plan), dtype=np.int32)
-    status = np.array([ledger.status_of(span) for span in spans], np.object_)
-    columns: dict[str, Any] = {
-        "tile_id": ids,
+    left, top, right, bottom = (edge.astype(np.int32) for edge in plan.edges)
+    spans = [ledger.grid.chunk_span(region).slices for region in plan.regions]
+    status = [ledger.status_of(span) for span in spans]
+    numbers: dict[str, NDArray[Any]] = {
+        "tile_id": np.arange(len(plan), dtype=np.int32),
         "column": plan.columns,
         "row": plan.rows,
-        "x": np.array([region.x for region in regions], np.int32),
-        "y": np.array([region.y for region in regions], np.int32),
-        "width": np.array([region.width for region in regions], np.int32),
-        "height": np.array([region.height for region in regions], np.int32),
+        "x": left,
+        "y": top,
+        "width": right - left,
+        "height": bottom - top,
         "region": plan.tissue_pieces,
         "tissue_fraction": plan.tissue_fractions,
-        "status": pa.array(status, pa.string()),
         "bytes": np.array([ledger.bytes_in(span) for span in spans], np.int64),
         "crc32c": np.array([ledger.checksum_of(span) for span in spans], np.uint32),
     }
+    columns = {name: _column(values) for name, values in numbers.items()}
+    columns["status"] = pa.array(status, pa.string())
+    unreadable = np.array([each == UNREADABLE for each in status], np.bool_)
     for name in QUALITY_COLUMNS:
-        unknown = np.isnan(quality[name]) | (status == UNREADABLE)
-        columns[name] = pa.array(quality[name], pa.float32(), mask=unknown)
+        columns[name] = _column(quality[name], unknown=np.isnan(quality[name]) | unreadable)
     return pa.table(columns, schema=schema(mpp))
+
+
+def _column(values: NDArray[Any], *, unknown: NDArray[np.bool_] | None = None) -> "pa.Array":
+    """Return numbers as a column; null where they are unknown.
+
+    Not by `pyarrow.array`, which loads numpy's masked arrays.
+    """
+    import pyarrow as pa
+
+    known = None if unknown is None else pa.py_buffer(np.packbits(~unknown, bitorder="little"))
+    buffers = [known, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), buffers)

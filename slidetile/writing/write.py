@@ -273,6 +273,8 @@ class _Run:
 
     def _reasons(self) -> dict[str, int]:
         """Return the number of unreadable tiles, by what is wrong with them."""
+        if self._ledger.is_readable:  # nearly always
+            return {}
         spans = (self._ledger.grid.chunk_span(region).slices for region in self._plan.regions)
         reasons = (self._ledger.reason_of(span) for span in spans)
         return dict(Counter(reason for reason in reasons if reason is not None))

@@ -96,6 +96,15 @@ def test_plans_equal_the_brute_force_twin_at_every_edge(mask, size, cells, edge,
     assert not found
 
 
+@pytest.mark.parametrize("edge", ["keep", "shift"])
+def test_edges_are_those_of_the_regions(edge):
+    tissue = tissue_of(np.ones((2, 3), np.bool_), 300, 200)
+    plan = plan_tiles(slide_of(300, 200), tissue, TileSpec(size=64, edge=edge))
+    boxes = [(r.x, r.y, r.right, r.bottom) for r in plan.regions]
+    assert boxes == [(t.inside.x, t.inside.y, t.inside.right, t.inside.bottom) for t in plan]
+    assert np.array_equal(np.stack(plan.edges, axis=1), boxes)
+
+
 def test_a_slide_smaller_than_a_tile_is_kept_whole_dropped_or_reached_over():
     tissue = tissue_of(np.ones((2, 3), np.bool_), 300, 200)
     plans = {

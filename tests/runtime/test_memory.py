@@ -81,3 +81,12 @@ def test_the_limit_of_the_address_space_counts():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert 0 < int(done.stdout) < 4 << 30
+
+
+def test_the_kernel_tells_what_psutil_tells():
+    psutil, used = pytest.importorskip("psutil"), SystemGauge()._used()
+    told = psutil.Process().memory_info()
+    assert used.address_bytes == pytest.approx(told.vms, rel=0.05)
+    assert used.resident_bytes == pytest.approx(told.rss, rel=0.05)
+    assert used.data_bytes == pytest.approx(getattr(told, "data", 0), rel=0.05)
+    assert SystemGauge()._free_bytes() == pytest.approx(psutil.virtual_memory().available, rel=0.2)

@@ -8,7 +8,6 @@ from slidetile.tissue.imaging import (
     ASSUMED_MPP,
     enlarge,
     is_dark,
-    window_mean,
     window_px,
     working_resolution,
 )
@@ -40,12 +39,6 @@ def test_a_window_is_odd_at_least_3_and_no_larger_than_a_part_of_the_image(
     length_um, pixel_um, expected
 ):
     assert window_px(length_um, pixel_um, (500, 1024)) == expected
-
-
-def test_a_window_mean_is_the_mean():
-    values = np.random.default_rng(0).integers(0, 256, (30, 40)).astype(np.float32)
-    mean = window_mean(values, 5)
-    assert mean[10, 20] == pytest.approx(values[8:13, 18:23].mean(), rel=1e-6)
 
 
 def test_a_mask_is_enlarged_and_cut():
