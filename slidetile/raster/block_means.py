@@ -45,7 +45,7 @@ def area_average(pixels: Pixels, factor: int) -> Pixels:
         return pixels
     rows, columns = (-(-length // factor) for length in pixels.shape[:2])
     result = np.empty((rows, columns, pixels.shape[2]), np.uint8)
-    average_blocks(pixels, (factor, factor), result)
+    _average_in_bands(pixels, (factor, factor), result)  # Pillow takes longer to load than that
     return result
 
 
@@ -103,7 +103,11 @@ def average_blocks(pixels: Pixels, factor: tuple[int, int], out: Pixels) -> None
     """
     if factor == (2, 2) and pixels.shape[2] in _PILLOW_CHANNELS:
         _halve_by_pillow(pixels, out)
-        return
+    else:
+        _average_in_bands(pixels, factor, out)
+
+
+def _average_in_bands(pixels: Pixels, factor: tuple[int, int], out: Pixels) -> None:
     across, down = factor
     rows, columns = pixels.shape[0] // down, pixels.shape[1] // across
     below, beside = rows * down, columns * across
