@@ -85,8 +85,11 @@ class ParquetTable:
 def _opened(file: BinaryIO, **options: Any) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
+    # Reading ahead takes a thread of Arrow's, which lets go of Python's memory at its leisure: it
+    # aborts a process that ends meanwhile.
     return pq.ParquetFile(
         file,
+        pre_buffer=False,
         thrift_string_size_limit=LARGEST_RECORD_BYTES,
         thrift_container_size_limit=MOST_ROW_GROUPS,
         **options,

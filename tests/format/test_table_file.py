@@ -105,3 +105,23 @@ def test_damage_ends_no_process(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 500
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux lists them")
+def test_reading_a_table_starts_no_thread(tmp_path):
+    """One of Arrow's that still holds Python's memory aborts a process that ends meanwhile."""
+    path = tmp_path / "tiles.parquet"
+    path.write_bytes(write_parquet(rows(3)))
+    program = (
+        "import os, sys\n"
+        "import pyarrow.parquet\n"
+        "from slidetile.format.table import read_parquet\n"
+        "threads = lambda: len(os.listdir('/proc/self/task'))\n"
+        "before = threads()\n"
+        "with open(sys.argv[1], 'rb') as file:\n"
+        "    read_parquet(file, 3)\n"
+        "print(threads() - before)\n"
+    )
+    command = [sys.executable, "-c", program, path]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "0\n"

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 import slidetile as st
-from slidetile.slides import slide as slides
+from slidetile.slides import level as slides
 
 FACTOR, LEVELS = 16, (1, 16)
 SIDE = 64 * FACTOR * 3 + 15

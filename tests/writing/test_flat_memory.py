@@ -120,7 +120,7 @@ def test_a_batch_finishes_within_512_mb_of_address_space(sample, tmp_path):
 
 
 @needs_linux
-@pytest.mark.parametrize("limit_mb", [300, 100])
+@pytest.mark.parametrize("limit_mb", [260, 100])
 @pytest.mark.parametrize("command", ["tile", "batch"])
 def test_too_little_address_space_is_said_before_anything_is_written(
     sample, tmp_path, limit_mb, command
