@@ -63,6 +63,7 @@ site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md CONTRIBUTING.md $(SOURCES
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/jobs.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

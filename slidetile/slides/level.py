@@ -10,6 +10,9 @@ from slidetile.raster.resolution import covered_size
 _SQUARE_PX = 256
 """Side of a level's blocks where it has no native tiles."""
 
+_LEAST_PX = 64
+"""Least side of a block."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
@@ -78,8 +81,12 @@ class Level:
 
     @property
     def block_size(self) -> tuple[int, int]:
-        """(width, height) of its blocks, of which each may be damaged: native tiles or squares."""
-        return self.tile_width_px or _SQUARE_PX, self.tile_height_px or _SQUARE_PX
+        """(width, height) of its blocks, of which each may be damaged: native tiles or squares.
+
+        Several tiles make a block where they are smaller than any that a scanner writes: blocks
+        are read one by one.
+        """
+        return _block_side(self.tile_width_px), _block_side(self.tile_height_px)
 
     @property
     def block_count(self) -> int:
@@ -93,3 +100,9 @@ class Level:
         for y in range(region.y // height * height, region.bottom, height):
             for x in range(region.x // width * width, region.right, width):
                 yield Region(x=x, y=y, width=width, height=height)
+
+
+def _block_side(tile_px: int | None) -> int:
+    if not tile_px:
+        return _SQUARE_PX
+    return -(-_LEAST_PX // tile_px) * tile_px

@@ -81,6 +81,17 @@ def _opened(path, levels, reader):
     return open_slide(path, reader=reader)
 
 
+@pytest.mark.parametrize(
+    ("tile_px", "block_px"), [(None, 256), (1, 64), (48, 96), (64, 64), (240, 240)]
+)
+def test_blocks_are_tiles_and_never_so_small_that_reading_them_takes_forever(tile_px, block_px):
+    level = Level(width=1000, height=1000, tile_width_px=tile_px, tile_height_px=240)
+    assert level.block_size == (block_px, 240)
+    assert len(list(level.blocks(Region(x=0, y=0, width=1000, height=1000)))) == (
+        level.block_count
+    )
+
+
 def test_a_levels_downsample_has_both_axes():
     slide = ArraySlide([np.zeros((30, 80, 3), np.uint8), np.zeros((15, 20, 3), np.uint8)])
     assert slide.levels[1].downsample == (4, 2)
