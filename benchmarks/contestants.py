@@ -138,7 +138,8 @@ def native_cells(native: Any, tile: st.Region) -> list[tuple[int, int]]:
 def chunks_of(slide: st.Slide, tile: st.Region) -> list[np.ndarray]:
     planes = slide.read_region(tile).transpose(2, 0, 1)
     halves = (slice(0, 512), slice(512, 1024))
-    return [np.ascontiguousarray(planes[:, rows, columns]) for rows in halves for columns in halves]
+    parts = [planes[:, rows, columns] for rows in halves for columns in halves]
+    return [np.ascontiguousarray(part).transpose(1, 2, 0) for part in parts]
 
 
 def write(codec: str) -> Callable[[str, str, int], Figures]:

@@ -364,16 +364,19 @@ def make_recipe(
 
 def _choose_codec(codec: str, *, jpeg_quality: int | None, effort: int | None) -> Any:
     """Return the codec's name, or the codec where an option of its own is given."""
-    from slidetile.format.codecs.jpeg import JpegCodec
-    from slidetile.format.codecs.jxl import JxlCodec
-
     if jpeg_quality is not None and codec != "jpeg":
         raise click.UsageError(f"--jpeg-quality needs --codec jpeg, but the codec is {codec}.")
     if effort is not None and codec != "jxl":
         raise click.UsageError(f"--effort needs --codec jxl, but the codec is {codec}.")
     if jpeg_quality is not None:
+        from slidetile.format.codecs.jpeg import JpegCodec
+
         return JpegCodec(quality=jpeg_quality)
-    return codec if effort is None else JxlCodec(effort=effort)
+    if effort is not None:
+        from slidetile.format.codecs.jxl import JxlCodec
+
+        return JxlCodec(effort=effort)
+    return codec
 
 
 _ANNOTATIONS_DEFAULTS = {

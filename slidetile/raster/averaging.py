@@ -4,9 +4,10 @@ Knows two pixel grids that begin at the same corner, and arrays. Does not know s
 
 An output pixel is the mean of the source pixels it covers, each weighted by the covered area. The
 edges of output pixels are rounded to 1/16,384 of a source pixel; from there on everything is exact:
-weights are integers, and so is every sum, in 16 and 32 bits down the columns and in float64, below
-2⁵², along the rows. Halves are rounded up. So a pixel depends on nothing but its place: not on the
-region it is asked for in, nor on the order of the sums, nor on the machine.
+weights are integers, and so is every sum: down the columns in 16 and 32 bits or, below 2²⁴, in
+float32, and along the rows in float64, below 2⁵². Halves are rounded up. So a pixel depends on
+nothing but its place: not on the region it is asked for in, nor on the order of the sums, nor on
+the machine.
 
 The rounded edges move a mean by less than 4 · 255 / (2 · 16,384) = 0.032 of a grey value, and by
 nothing where the edges are multiples of that, as for a factor of 2 or 3.25.

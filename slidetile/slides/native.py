@@ -1,11 +1,13 @@
 """A slide's compressed tiles, to be copied without decoding them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slidetile.raster.jpeg import JpegError, check_jpeg
 
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
@@ -17,6 +19,15 @@ class Damaged:
 
     reason: str
     """What is wrong, in the same few words for all tiles so damaged, such as "no end marker"."""
+
+
+def checked(stream: bytes, check: Callable[[bytes], None] = check_jpeg) -> bytes | Damaged:
+    """Return a stream if its decoder has no warning, by default about any of it."""
+    try:
+        check(stream)
+    except JpegError as error:
+        return Damaged(error.reason)
+    return stream
 
 
 class FetchedTiles(Protocol):

@@ -14,11 +14,10 @@ from slidetile.format.layout import COPIED_SHARD_PX, MOST_CHUNKS, ChunkGrid, Sha
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.shard import LARGEST_SHARD_BYTES, index_bytes
 from slidetile.planning.plan import TilePlan
-from slidetile.raster.jpeg import JpegError, check_jpeg
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
-from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles
+from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles, checked
 from slidetile.slides.slide import Slide
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
 
@@ -142,8 +141,8 @@ class Copying:
             payloads: dict[int, bytes] = {}
             damaged: dict[int, str] = {}
             for place, stream in own.items():
-                checked = _decoded(stream) if decode else stream
-                payload = self._payload(level, shard, place, checked)
+                sound = checked(stream) if decode and isinstance(stream, bytes) else stream
+                payload = self._payload(level, shard, place, sound)
                 if isinstance(payload, bytes):
                     payloads[place] = payload
                 elif payload is not None:
@@ -212,16 +211,6 @@ def _copied_mpps(original: Slide) -> str:
     natives = [level for number, level in levels if original.native_tiles(number) is not None]
     mpps = [f"{mpp * mean_downsample(level.downsample):.4g}" for level in natives]
     return f", or ask for {' or '.join(mpps)} µm, which the slide's tiles have" if mpps else ""
-
-
-def _decoded(stream: bytes | Damaged | None) -> bytes | Damaged | None:
-    """Return a stream if it decodes without a warning."""
-    if isinstance(stream, bytes):
-        try:
-            check_jpeg(stream)
-        except JpegError as error:
-            return Damaged(error.reason)
-    return stream
 
 
 def _native_tiles(

@@ -87,9 +87,7 @@ def _opened(path, levels, reader):
 def test_blocks_are_tiles_and_never_so_small_that_reading_them_takes_forever(tile_px, block_px):
     level = Level(width=1000, height=1000, tile_width_px=tile_px, tile_height_px=240)
     assert level.block_size == (block_px, 240)
-    assert len(list(level.blocks(Region(x=0, y=0, width=1000, height=1000)))) == (
-        level.block_count
-    )
+    assert len(list(level.blocks(Region(x=0, y=0, width=1000, height=1000)))) == (level.block_count)
 
 
 def test_a_levels_downsample_has_both_axes():

@@ -43,15 +43,7 @@ class _JpegChunks(SealedChunks):
     __slots__ = ()
 
     is_lossless = False
-
-    @property
-    def zarr_codecs(self) -> list[dict[str, Any]]:
-        """Pixels to [row, column, channel], JPEG as the stream itself describes, checksum."""
-        return [
-            {"name": "transpose", "configuration": {"order": [1, 2, 0]}},
-            {"name": "imagecodecs_jpeg"},
-            {"name": "crc32c"},
-        ]
+    stream_codec = "imagecodecs_jpeg"
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None

@@ -28,19 +28,11 @@ class JxlCodec(SealedChunks):
     """Its name in a store."""
 
     is_lossless = True
+    stream_codec = "imagecodecs_jpegxl"
 
     def __post_init__(self) -> None:
         if not 1 <= self.effort <= HIGHEST_EFFORT:
             raise ValueError(f"An effort is 1–{HIGHEST_EFFORT}, but this one is {self.effort}.")
-
-    @property
-    def zarr_codecs(self) -> list[dict[str, Any]]:
-        """Pixels to [row, column, channel], JPEG XL as the stream itself describes, checksum."""
-        return [
-            {"name": "transpose", "configuration": {"order": [1, 2, 0]}},
-            {"name": "imagecodecs_jpegxl"},
-            {"name": "crc32c"},
-        ]
 
     @property
     def parameters(self) -> dict[str, Any]:

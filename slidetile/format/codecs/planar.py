@@ -6,11 +6,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile.choices import CodecName
 from slidetile.format.codecs.codec import Parts
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.pixels import Pixels, planes
 
 
 class _PlanarChunks(ABC):
@@ -108,7 +107,7 @@ class ZstdCodec(_PlanarChunks):
 
     def encode(self, pixels: Pixels) -> bytes:
         """Compress the planes; the frame ends with the checksum of its content."""
-        return bytes(_zstd(self.compression_level).encode(_planes(pixels)))
+        return bytes(_zstd(self.compression_level).encode(planes(pixels)))
 
     def decode(
         self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
@@ -118,21 +117,17 @@ class ZstdCodec(_PlanarChunks):
 
         out = np.empty(shape, np.uint8) if scratch is None else scratch
         try:
-            planes = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
+            decoded = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
         except (imagecodecs.ZstdError, RuntimeError) as error:
             raise ValueError(f"it is not a valid Zstandard frame: {error}") from error
-        return _interleaved(planes, shape)
+        return _interleaved(decoded, shape)
 
 
-def _planes(pixels: Pixels) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _interleaved(planes: bytes | bytearray, shape: tuple[int, int, int]) -> Pixels:
+def _interleaved(data: bytes | bytearray, shape: tuple[int, int, int]) -> Pixels:
     height, width, channels = shape
-    if len(planes) != height * width * channels:
-        raise ValueError(f"{len(planes)} bytes instead of {height * width * channels}")
-    planar = np.frombuffer(planes, np.uint8).reshape(channels, height, width)
+    if len(data) != height * width * channels:
+        raise ValueError(f"{len(data)} bytes instead of {height * width * channels}")
+    planar = np.frombuffer(data, np.uint8).reshape(channels, height, width)
     return planar.transpose(1, 2, 0)
 
 

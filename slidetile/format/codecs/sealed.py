@@ -1,6 +1,7 @@
 """What codecs share whose own streams have no checksum: a CRC-32C behind each chunk."""
 
 import struct
+from typing import Any
 
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import Parts
@@ -9,7 +10,7 @@ _CRC = struct.Struct("<I")
 
 
 class SealedChunks:
-    """Chunks that are followed by their checksum, the Zarr codec ``crc32c``.
+    """Streams of interleaved pixels, followed by their checksum, the Zarr codec ``crc32c``.
 
     Most flipped bits in them would decode, to other pixels.
     """
@@ -18,8 +19,20 @@ class SealedChunks:
 
     is_planar = False
 
+    stream_codec: str
+    """The name of the Zarr codec of the stream itself."""
+
     seal_bytes = _CRC.size
     """Bytes that `seal` adds."""
+
+    @property
+    def zarr_codecs(self) -> list[dict[str, Any]]:
+        """Pixels to [row, column, channel], the stream as it describes itself, the checksum."""
+        return [
+            {"name": "transpose", "configuration": {"order": [1, 2, 0]}},
+            {"name": self.stream_codec},
+            {"name": "crc32c"},
+        ]
 
     def seal(self, payload: bytes, checksum: int) -> Parts:
         """Append the checksum."""

@@ -4,13 +4,12 @@ A TIFF keeps the tables that its JPEG tiles share in tag 347, and states in tag 
 hold RGB or YCbCr. A tile taken out of the file needs both before its data.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from slidetile.counts import how_many
 from slidetile.errors import NotNativeError
-from slidetile.raster.jpeg import JpegError, check_jpeg, check_jpeg_header
-from slidetile.slides.native import Damaged
+from slidetile.raster.jpeg import check_jpeg, check_jpeg_header
+from slidetile.slides.native import Damaged, checked
 from slidetile.slides.tiff._jpeg_segments import (
     EOI,
     NO_HEADER,
@@ -56,7 +55,7 @@ class _Known:
     @property
     def proven(self) -> bytes | Damaged:
         """The prefix, if a decoder would go on to the scan data."""
-        return _checked(self.prefix, check_jpeg_header)
+        return checked(self.prefix, check_jpeg_header)
 
 
 class JpegTiles:
@@ -138,7 +137,7 @@ class JpegTiles:
         if end and (end == stop or _is_padding(data[end:stop])):
             return b"".join((known.prefix, memoryview(data)[begin:end]))
         stream = _pick(known, data, begin, stop, markers)
-        return stream if isinstance(stream, Damaged) else _checked(stream, check_jpeg)
+        return stream if isinstance(stream, Damaged) else checked(stream, check_jpeg)
 
     def _look_up(self, data: bytes, start: int, stop: int) -> _Known | Damaged:
         known = self._known
@@ -211,15 +210,6 @@ def _is_padding(data: bytes) -> bool:
     Anything else may be the rest of a scan in which damage looks like an end marker.
     """
     return not data.strip(b"\x00\xff")
-
-
-def _checked(stream: bytes, check: Callable[[bytes], None]) -> bytes | Damaged:
-    """Return a stream if the decoder has no warning."""
-    try:
-        check(stream)
-    except JpegError as error:
-        return Damaged(error.reason)
-    return stream
 
 
 def _explain(frame: Frame, size: tuple[int, int]) -> str:
