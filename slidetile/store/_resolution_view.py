@@ -144,12 +144,13 @@ class ResolutionView:
         """Average a region into ``out``, a strip at a time."""
         row_bytes = math.ceil(math.prod(resampling.factor) * region.width) * out.shape[2]
         step = max(1, STRIP_BYTES // row_bytes)
+        averager = resampling.averager(region)
         for top in range(0, region.height, step):
             rows = min(step, region.height - top)
             strip = Region(x=region.x, y=region.y + top, width=region.width, height=rows)
             at = resampling.source_region(strip)
             pixels = self.array.read(at, self.background, cache)
-            resampling.average(pixels, at, strip, out[top : top + rows])
+            averager.average(pixels, at, strip, out[top : top + rows])
 
 
 def _choose(
