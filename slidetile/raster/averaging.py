@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from slidetile.choices import UnfitChoiceError
-from slidetile.raster._weighted import SUBPIXELS, Edges, Means, means_between
 from slidetile.raster.block_means import average_blocks
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.raster.weighted_means import SUBPIXELS, Edges, Means, means_between
 
 LARGEST_FACTOR = 256
 """Up to here whole rows sum in 16 bits, and all sums stay below 2⁵²."""

@@ -12,10 +12,11 @@ from typing import Self
 import numpy as np
 
 from slidetile.errors import MissingResolutionError
-from slidetile.raster.averaging import SUBPIXELS, Resampling
+from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
+from slidetile.raster.weighted_means import SUBPIXELS
 from slidetile.store._array import ArrayFile, ChunkCache
 
 STRIP_BYTES = 1 << 25

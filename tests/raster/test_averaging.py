@@ -12,9 +12,9 @@ from pictures import brute_force_average
 from PIL import Image
 
 import slidetile as st
-from slidetile.raster._weighted import SUBPIXELS, CoarseMeans, FineMeans, means_between
 from slidetile.raster.averaging import LARGEST_FACTOR, Resampling
 from slidetile.raster.block_means import area_average
+from slidetile.raster.weighted_means import SUBPIXELS, CoarseMeans, FineMeans, means_between
 
 factors = st_.builds(
     lambda whole, part, unit: whole + Fraction(part % unit, unit),
