@@ -4,8 +4,8 @@
 
 Every contestant is a process of its own, timed from its start to its end. Each has a warm-up; then
 they take turns, and the order is reversed from round to round, so that none pays for pages that
-another has left to be written. The ratios are those of the medians. The figures go into
-benchmarks/jobs.json if all jobs were run.
+another has left to be written. The ratios are those of the medians. The figures of each job go
+into benchmarks/jobs.json.
 
 A virtual machine's cores are often two threads of one core, or shared with a neighbour: whatever
 else runs then slows this by up to 1.7, be it no more than the writing of a file just made. So the
@@ -110,10 +110,17 @@ def main() -> None:
     for name in options.only:
         rows[name] = run_job(JOBS[name], options.folder, options.threads, options.rounds)
         print(name, rows[name], flush=True)
+        keep(name, {**rows[name], "threads": options.threads, "cores": os.cpu_count()})
     print(table(rows))
-    if options.only == list(JOBS):
-        report = {"threads": options.threads, "cores": os.cpu_count(), "jobs": rows}
-        (HERE / "jobs.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def keep(name: str, row: dict[str, Any]) -> None:
+    """Put a job's figures in place of its earlier ones."""
+    file = HERE / "jobs.json"
+    rows = json.loads(file.read_text()) if file.exists() else {}
+    rows[name] = row
+    ordered = {name: rows[name] for name in JOBS if name in rows}
+    file.write_text(json.dumps(ordered, indent=2) + "\n")
 
 
 def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from slidetile.raster.pixels import Pixels, empty_pixels
 _HALVED_ROWS = 128
 """Rows of planes halved at a time: 16-bit sums then stay in the processor's cache."""
 
-_HALVED_BYTES = 1 << 19
+_HALVED_BYTES = 1 << 20
 """Interleaved bytes halved at a time, for the same reason."""
 
 _BAND_BYTES = 1 << 17

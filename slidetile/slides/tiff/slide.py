@@ -15,6 +15,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
+from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._native import TiffNativeTiles, is_native
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
@@ -71,6 +72,7 @@ class TiffSlide(FileSlide):
         self.icc_profile = metadata.icc_profile
         self.vendor = metadata.vendor
         self.channels = self._grids[0].encoding.channels
+        self._cut = CutTiles()
         self._native = {
             i: TiffNativeTiles(self._file, grid)
             for i, grid in enumerate(self._grids)
@@ -93,6 +95,8 @@ class TiffSlide(FileSlide):
             region,
             name=f"level {level} of {self.path.name}",
             background=background() if _shows_background(region, grid) else WHITE,
+            level=level,
+            cut=self._cut,
         )
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
