@@ -20,6 +20,7 @@ from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged
 from slidetile.slides.opening import open_slide
+from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.tiff.checks import check_tiff
 
 
@@ -314,7 +315,7 @@ def test_an_image_spread_over_planes_is_refused(tmp_path):
     path = tmp_path / "channels.ome.tif"
     stack = np.zeros((4, 128, 128), np.uint8)
     tifffile.imwrite(path, stack, ome=True, tile=(64, 64), metadata={"axes": "CYX"})
-    refused(path, UnsupportedSlideError, "4 planes")
+    refused(path, FinalRefusalError, "spread over 4 channels")
 
 
 def test_a_directory_behind_the_end(tiled):

@@ -4,6 +4,7 @@ tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes
 as fast as OpenSlide, with the same pixels.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._native import TiffNativeTiles, is_native
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff.file import SlideFile
+
+_log = logging.getLogger(__name__)
 
 
 class TiffSlide(FileSlide):
@@ -70,6 +73,9 @@ class TiffSlide(FileSlide):
         self.objective_power = metadata.objective_power
         self.icc_profile = metadata.icc_profile
         self.vendor = metadata.vendor
+        self.colour_note = contents.colour_note
+        if self.colour_note is not None:
+            _log.warning("%s %s.", self.name, self.colour_note)
         self.channels = self._grids[0].encoding.channels
         self._native = {
             i: TiffNativeTiles(self._file, grid)
