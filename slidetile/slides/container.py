@@ -49,6 +49,9 @@ class Container:
         return self.name.partition(" ")[2]
 
 
+TIFF = "a TIFF"
+"""The name of most slides' container."""
+
 _NAMED = (
     Container(
         name="a MIRAX slide",
@@ -82,10 +85,10 @@ _CONTENTS = (
         role="unread slide",
         remedy=_NOT_READ,
     ),
-    Container(name="a TIFF", marks=((0, b"II*\0"),), role="slide"),
-    Container(name="a TIFF", marks=((0, b"MM\0*"),), role="slide"),
-    Container(name="a TIFF", marks=((0, b"II+\0"),), role="slide"),
-    Container(name="a TIFF", marks=((0, b"MM\0+"),), role="slide"),
+    Container(name=TIFF, marks=((0, b"II*\0"),), role="slide"),
+    Container(name=TIFF, marks=((0, b"MM\0*"),), role="slide"),
+    Container(name=TIFF, marks=((0, b"II+\0"),), role="slide"),
+    Container(name=TIFF, marks=((0, b"MM\0+"),), role="slide"),
     Container(
         name="an Olympus ETS file",
         marks=((0, b"SIS\0"),),

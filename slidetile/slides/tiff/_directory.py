@@ -28,7 +28,7 @@ from slidetile.slides.tiff._images import (
     warn_of_other_images,
 )
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
-from slidetile.slides.tiff._planes import Planes, ndpi_planes, scn_planes
+from slidetile.slides.tiff._planes import Planes, lsm_planes, ndpi_planes, scn_planes
 from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._strips import Strips
 from slidetile.slides.tiff.file import SlideFile, is_tiff
@@ -84,6 +84,7 @@ def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
     if chain.is_ndpi:
         _check_planes(ndpi_planes(chain, file))
         raise OtherReaderError("it is a Hamamatsu NDPI, which is left to OpenSlide")
+    _check_planes(lsm_planes(chain, file))
     images = tuple(
         TiffImage.of(number, each, file) for number, each in enumerate(chain.directories)
     )

@@ -61,7 +61,7 @@ def read_fields(page: TiffPage, text: str) -> Described:
         return Described(vendor="perkinelmer", objective_power=found)
     if text.startswith(("<", "{")):
         return Described()
-    if (word := text[:64].split(" ")[0].lower()) in _LIKE_APERIO:
+    if (word := text[:64].split(" ", maxsplit=1)[0].lower()) in _LIKE_APERIO:
         return _described(word, text.split("|")[1:], is_known=True)
     if _is_huron(page, text):
         return _described("huron", text.splitlines(), is_known=True)

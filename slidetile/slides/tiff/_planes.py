@@ -18,6 +18,7 @@ from slidetile.slides.tiff.file import SlideFile
 
 _LSM, _METAMORPH_PLANES = 34412, 33629
 _WIDTH, _NDPI_FOCUS = 256, 65424
+_BYTES, _LSM_BYTES = 1, 28
 _ARGOS = 65000
 _MOST_CHARACTERS = 1 << 16
 _MOST = 1 << 31
@@ -55,7 +56,7 @@ class Planes:
 
 def stated_planes(page: TiffPage) -> Planes:
     """Return what the page of the slide's finest level says of others, but for OME-XML."""
-    found = (_imagej(page), _lsm(page), _metamorph(page), _argos(page), _shaped(page))
+    found = (_imagej(page), _metamorph(page), _argos(page), _shaped(page))
     return max(found, key=lambda planes: planes.count)
 
 
@@ -64,6 +65,21 @@ def ndpi_planes(chain: Chain, file: SlideFile) -> Planes:
     widest = max(each.number(file, _WIDTH) for each in chain.directories)
     finest = [each for each in chain.directories if each.number(file, _WIDTH) == widest]
     return Planes(depths=max(1, len({each.number(file, _NDPI_FOCUS) for each in finest})))
+
+
+def lsm_planes(chain: Chain, file: SlideFile) -> Planes:
+    """Return the planes of a Zeiss LSM, by the head of its own tag, which names all sizes.
+
+    They are x, y, z, channels and times, as 32-bit numbers behind a mark and a length. Libraries
+    put its pages in order before they say how many there are.
+    """
+    entry = chain.directories[0].find(_LSM)
+    if entry is None or entry.kind != _BYTES or entry.count < _LSM_BYTES:
+        return Planes()
+    head = bytes(chain.directories[0].numbers(file, _LSM, _LSM_BYTES))
+    order = chain.directories[0].order
+    depths, channels, times = (max(1, each) for each in struct.unpack_from(f"{order}3i", head, 16))
+    return Planes(channels=channels, depths=depths, times=times)
 
 
 def scn_planes(text: str) -> Planes:
@@ -87,20 +103,6 @@ def _imagej(page: TiffPage) -> Planes:
     if page.samplesperpixel > 1:  # colours count as channels
         counts["channels"] = max(1, counts["channels"] // page.samplesperpixel)
     return Planes(**counts)
-
-
-def _lsm(page: TiffPage) -> Planes:
-    """Return the sizes in the head of Zeiss's tag: x, y, z, channels, times, as 32-bit numbers."""
-    value = page.tags.valueof(_LSM) if _LSM in page.tags else None
-    if isinstance(value, dict):
-        sizes = [value.get(f"Dimension{axis}") for axis in ("Channels", "Z", "Time")]
-        channels, depths, times = (_whole(size) for size in sizes)
-    elif isinstance(value, bytes) and len(value) >= 28:
-        depths, channels, times = (max(1, each) for each in struct.unpack_from("<3i", value, 16))
-    else:
-        return Planes()
-    # Its colours may be samples of one page, each a channel: three of them are no RGB.
-    return Planes(channels=channels, depths=depths, times=times)
 
 
 def _metamorph(page: TiffPage) -> Planes:
@@ -144,7 +146,3 @@ def _shaped(page: TiffPage) -> Planes:
 def _count(text: str | None) -> int:
     text = (text or "").strip()
     return max(1, int(text)) if text.isdecimal() and len(text) < 10 else 1
-
-
-def _whole(value: object) -> int:
-    return max(1, value) if isinstance(value, int) else 1
