@@ -148,8 +148,8 @@ def _open_any(path: Path, asked: tuple[Reader, ...], mpp: tuple[float, float] | 
             raise
         except UnsupportedSlideError as error:
             refusals.append((reader, error))
-    error = _no_reader(path, container_of(head, path), refusals, strangers)
-    raise error from (refusals[0][1] if refusals else None)
+    refusal = _no_reader(path, container_of(head, path), refusals, strangers)
+    raise refusal from (refusals[0][1] if refusals else None)
 
 
 def _head(path: Path) -> bytes:

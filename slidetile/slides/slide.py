@@ -141,6 +141,18 @@ class Slide(ABC):
         self.levels[level]
         return None
 
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why the tiles of a level cannot be copied, in one short phrase; None if they can.
+
+        Raises
+        ------
+        IndexError
+            The slide has no level of this number.
+        """
+        if self.native_tiles(level) is not None:
+            return None
+        return f"the reader {self.reader} gives out no compressed tiles"
+
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the blocks of a coarser level that the file leaves out of it.
 

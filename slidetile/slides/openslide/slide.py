@@ -100,6 +100,11 @@ class VendorSlide(FileSlide):
         """The bounds of all scanned scenes together, if the file states them."""
         return self._scan_area or self.bounds
 
+    def native_obstacle(self, level: int) -> str:
+        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        self.levels[level]
+        return "OpenSlide gives out no compressed tiles"
+
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
         super().close()

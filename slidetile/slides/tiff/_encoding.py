@@ -112,7 +112,8 @@ class Encoding:
         return self._odd_combination()
 
     def _odd_combination(self) -> str | None:
-        joined = {JPEG: (1, 3), _WEBP: (3, 4)}.get(self.compression)
+        known: dict[int, tuple[int, ...]] = {JPEG: (1, 3), _WEBP: (3, 4)}
+        joined = known.get(self.compression)
         if self.is_jpeg2000 and self.states_ycbcr:
             joined = (3,)
         if joined is not None and (self.planar or self.samples not in joined):
@@ -140,6 +141,11 @@ class Encoding:
             is_lzw = self.compression == _LZW
             decode = _inflating(imagecodecs.lzw_decode if is_lzw else imagecodecs.deflate_decode)
         return _differences(decode) if self.predictor == 2 else decode
+
+    @property
+    def name(self) -> str:
+        """What blocks are compressed with, such as "JPEG 2000"."""
+        return "uncompressed" if self.is_uncompressed else _NAMES[self.compression]
 
     @property
     def is_jpeg2000(self) -> bool:

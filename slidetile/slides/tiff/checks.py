@@ -8,6 +8,7 @@ from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.tiff._chain import Directory, read_chain
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._loss import check_no_loss
+from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff.file import SlideFile, is_tiff
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
@@ -39,6 +40,7 @@ def check_tiff(path: Path) -> None:
 
 
 def _check(file: SlideFile) -> None:
+    check_is_slide(file)
     chain = read_chain(file)
     for directory in chain.directories:
         _check_sizes(directory, file)

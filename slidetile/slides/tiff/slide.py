@@ -17,7 +17,7 @@ from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
-from slidetile.slides.tiff._native import TiffNativeTiles, is_native
+from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff.file import SlideFile
 
@@ -80,7 +80,7 @@ class TiffSlide(FileSlide):
         self._native = {
             i: TiffNativeTiles(self._file, grid)
             for i, grid in enumerate(self._grids)
-            if is_native(grid)
+            if obstacle(grid) is None
         }
 
     @property
@@ -120,6 +120,10 @@ class TiffSlide(FileSlide):
     def native_tiles(self, level: int) -> TiffNativeTiles | None:
         """Return access to a level's JPEG tiles, or None where they cannot be copied."""
         return self._native.get(range(len(self.levels))[level])
+
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why tiles cannot be copied; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        return obstacle(self._grids[range(len(self.levels))[level]])
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
