@@ -153,7 +153,7 @@ _CONTENTS = (
     Container(
         name="a zip archive",
         marks=((0, b"PK\x03\x04"),),
-        remedy=f"{_UNPACK} (A zipped OME-Zarr image is such an archive, too.)",
+        remedy="Unpack it, and name the slide in it; a zipped OME-Zarr image is such an archive, too.",
     ),
     Container(name="a gzip archive", marks=((0, b"\x1f\x8b"),), remedy=_UNPACK),
     Container(name="a Zstandard archive", marks=((0, b"\x28\xb5\x2f\xfd"),), remedy=_UNPACK),
@@ -215,6 +215,11 @@ def container_of(head: bytes, path: Path) -> Container | None:
         is_sakura = found.name == "an SQLite database" and name.endswith(tuple(_SVSLIDE.suffixes))
         return _SVSLIDE if is_sakura else found
     return _plain(head, text)
+
+
+def is_picture(head: bytes) -> bool:
+    """Return whether a file begins as a PNG, JPEG or JPEG 2000 picture does."""
+    return any(each.role == "picture" and _has_marks(head, each) for each in _CONTENTS)
 
 
 def _has_marks(head: bytes, container: Container) -> bool:

@@ -70,6 +70,22 @@ def is_subsampled(extent: Extent) -> bool:
     return size is not None and size.is_subsampled
 
 
+def stated_samples(extent: Extent) -> tuple[tuple[int, int, int], int] | None:
+    """Return the (height, width, components) and the bits of a sample; None if it is damaged.
+
+    Subsampled components count as the others, and signed ones as larger than any.
+    """
+    at = _find(extent)
+    size = None if at is None else _read_size(extent, at)
+    if at is None or size is None:
+        return None
+    data, _, stop = extent
+    count = size.shape[2]
+    kinds = data[at + 42 : min(at + 42 + 3 * count, stop) : 3]
+    bits = max(((kind & 0x7F) + 1) if kind < 0x80 else 64 for kind in kinds) if kinds else 64
+    return size.shape, bits
+
+
 def has_transform(extent: Extent) -> bool:
     """Return whether decoding turns three components into RGB by itself (SGcod, its third part)."""
     at = _find(extent)

@@ -34,9 +34,9 @@ def open_slide(
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
         the folder that holds it and no other series.
     reader
-        "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
-        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), and
-        OpenSlide for everything else.
+        "tiff", "picture" or "openslide" to use only that reader, or a `Reader` of your own. None is
+        the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), the
+        reader picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -170,9 +170,11 @@ def _no_reader(
     is_tiff = container is not None and container.name == TIFF
     # OpenSlide, the last, refuses whatever it does not know; the others know what they refuse.
     own = [error for reader, error in refusals if reader is not READERS[-1]]
-    reasons = [] if is_tiff else [f"it is {container.name}" if container else _UNKNOWN]
+    what = f"it is {container.name}" if container else _UNKNOWN
+    is_told = any(what in str(error) for _, error in refusals)
+    reasons = [] if is_tiff or is_told else [what]
     if strangers and not refusals:  # one was asked for by name
-        reasons = [f"{reasons[0]}, not a {strangers[0].kind}" for _ in reasons]
+        reasons = [f"{reason}, not a {strangers[0].kind}" for reason in reasons]
     if container is None or container.role == "slide" or own:
         reasons += [_reason(error, path) for _, error in refusals]
     remedy = _REMEDY if container is None or is_tiff else container.remedy

@@ -60,7 +60,7 @@ def test_missing_file_folder_and_empty_file(tmp_path):
     [
         (b"hello", "it is a text file"),
         (b"hello\nthere\n" * 99, "it is a text file"),
-        (b"\x89PNG\r\n\x1a\n", "it is a PNG picture"),
+        (b"PK\x03\x04", "it is a zip archive"),
         (b"\x01\x02", "its content is of no kind that slidetile knows"),
     ],
 )
