@@ -153,7 +153,7 @@ _CONTENTS = (
     Container(
         name="a zip archive",
         marks=((0, b"PK\x03\x04"),),
-        remedy="Unpack it, and name the slide in it; a zipped OME-Zarr image is such an archive, too.",
+        remedy="Unpack it, and name the slide in it; a zipped OME-Zarr image is one, too.",
     ),
     Container(name="a gzip archive", marks=((0, b"\x1f\x8b"),), remedy=_UNPACK),
     Container(name="a Zstandard archive", marks=((0, b"\x28\xb5\x2f\xfd"),), remedy=_UNPACK),

@@ -183,7 +183,7 @@ def test_the_preview_of_a_mirax_slide_is_not_the_slide(tmp_path):
     path = tmp_path / "a.mrxs"
     picture(COLOUR).save(path, format="JPEG")
     for reader in (None, "picture", "openslide"):
-        with pytest.raises(st.UnsupportedSlideError, match="a MIRAX slide.*folder of its name"):
+        with pytest.raises(st.UnsupportedSlideError, match=r"a MIRAX slide.*folder of its name"):
             st.open_slide(path, reader=reader)
 
 
