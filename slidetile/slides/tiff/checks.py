@@ -16,11 +16,17 @@ _COUNTS = 279, 325
 _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 277, 338, 339
 
 
-def check_tiff(path: Path) -> None:
+def check_tiff(path: Path) -> str | None:
     """Check what the reader of TIFF files checks for good, in any file; others pass.
 
     Libraries end the process where a tile claims more memory than there is, and reduce what they
     do not know to 8-bit colour. A file whose tags are not understood is left to them.
+
+    Returns
+    -------
+    str or None
+        How the file contradicts itself about its colours, which other libraries do not heed, and
+        which reading can be true; see `slidetile.slides.slide.Slide.colour_note`.
 
     Raises
     ------
@@ -31,15 +37,15 @@ def check_tiff(path: Path) -> None:
     """
     file = SlideFile(path)
     try:
-        if is_tiff(file.read(0, min(file.size, 8))):
-            _check(file)
+        is_one = is_tiff(file.read(0, min(file.size, 8)))
+        return _check(file) if is_one else None
     except (SlideReadError, UnsupportedSlideError) as error:
         raise refusal(error, path) from error
     finally:
         file.close()
 
 
-def _check(file: SlideFile) -> None:
+def _check(file: SlideFile) -> str | None:
     check_is_slide(file)
     chain = read_chain(file)
     for directory in chain.directories:
@@ -47,11 +53,11 @@ def _check(file: SlideFile) -> None:
         _check_counts(directory, file)
     _check_loss(max(chain.directories, key=lambda each: _area(each, file)), file)
     try:
-        read_contents(file, chain)
+        return read_contents(file, chain).colour_note
     except FinalRefusalError:
         raise
     except (SlideReadError, UnsupportedSlideError):
-        return  # OpenSlide may know it
+        return None  # OpenSlide may know it
 
 
 def _area(directory: Directory, file: SlideFile) -> int:

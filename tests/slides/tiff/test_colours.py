@@ -82,6 +82,14 @@ def test_bio_formats_ome_tiff_is_read_as_the_stream_says(shared_slides, caplog):
     assert f"{path.name} says RGB" in caplog.text
 
 
+def test_openslide_goes_by_the_tag_and_it_is_told(tmp_path, caplog):
+    path = jpegs(tmp_path / "slide.tif", 2, jfif=True, subsampling="444")
+    with open_slide(path, reader="openslide") as slide:
+        assert not is_true(slide)
+        assert slide.colour_note.endswith("the reader tiff reads it as YCbCr")
+    assert "OpenSlide goes by the tag" in caplog.text
+
+
 def jpeg2000(path, tag, number, *, transforms):
     """One tile of JPEG 2000, with a transform of its own or without, under a number of Aperio's."""
     stream = imagecodecs.jpeg2k_encode(
