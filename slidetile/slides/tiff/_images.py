@@ -138,6 +138,8 @@ def planes_of(images: tuple[TiffImage, ...], slide: TiffImage, metadata: Metadat
     own = metadata.planes
     if same <= own.count * metadata.images_of_its_size:
         return own
+    if metadata.vendor == "perkinelmer":  # a page for each band
+        return replace(own, channels=same)
     return replace(own, images=max(own.images, same))
 
 
