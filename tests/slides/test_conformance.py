@@ -18,6 +18,7 @@ REAL = {
     "generic by OpenSlide": ("CMU-1-small.tiff", "openslide"),
     "dicom": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "openslide"),
     "fluorescence": ("test3-DAPI.ndpi", "openslide"),
+    "a picture": ("wsic-XYC.png", "picture"),
 }
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.slides.jpeg.segments import Markers
+from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Cells, Damaged
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import JPEG
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg_segments import Markers
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 _SIDES_PX = range(64, 4097, 16)
@@ -18,18 +18,23 @@ _BEYOND = Damaged("beyond the end of the file")
 _TOO_LONG = Damaged("too many bytes")
 
 
-def is_native(grid: BlockGrid) -> bool:
-    """Return whether a level's tiles can be copied, by its directory."""
+def obstacle(grid: BlockGrid) -> str | None:
+    """Return why a level's tiles cannot be copied, by its directory, in a short phrase, or None."""
     encoding = grid.encoding
-    return (
-        grid.is_tiled
-        and grid.block_width in _SIDES_PX
-        and grid.block_height in _SIDES_PX
-        and encoding.compression == JPEG
-        and encoding.photometric in (_RGB, _YCBCR)
-        and encoding.samples == 3
-        and not encoding.planar
-    )
+    if not grid.is_tiled:
+        return "strips, not tiles"
+    if encoding.compression != JPEG:
+        return f"its tiles are {encoding.name}, not JPEG"
+    if encoding.samples != 3 or encoding.photometric not in (_RGB, _YCBCR):
+        return "one channel" if encoding.channels == 1 else f"{encoding.samples} samples a pixel"
+    if encoding.planar:
+        return "each colour has tiles of its own"
+    if grid.block_width not in _SIDES_PX or grid.block_height not in _SIDES_PX:
+        return (
+            f"tiles of {grid.block_width}×{grid.block_height} px do not fit: sides are "
+            f"{_SIDES_PX.start}–{_SIDES_PX.stop - 1} px, in steps of {_SIDES_PX.step}"
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
