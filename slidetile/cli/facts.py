@@ -67,6 +67,7 @@ class SlideFacts(TypedDict):
     objective_power: float | None
     background_rgb: list[int]
     icc_profile_bytes: int | None
+    colour_note: str | None
     fingerprint: str
 
 
@@ -119,6 +120,7 @@ class StoreFacts(TypedDict):
     mpp_um: list[float] | None
     level_0: Level0Facts
     quality: QualityFacts
+    colour_note: str | None
 
 
 class LeftOutFacts(TypedDict):
@@ -274,6 +276,7 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
         "objective_power": slide.objective_power,
         "background_rgb": list(slide.background),
         "icc_profile_bytes": None if slide.icc_profile is None else len(slide.icc_profile),
+        "colour_note": slide.colour_note,
         "fingerprint": slide.source.fingerprint,
     }
 
@@ -304,6 +307,7 @@ def store_facts(store: TileStore) -> StoreFacts:
             "medians": quality.medians,
             "tiles_with_pen": quality.tiles_with_pen,
         },
+        "colour_note": store.metadata.source.colour_note,
     }
 
 

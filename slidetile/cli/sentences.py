@@ -49,6 +49,7 @@ def slide_lines(facts: SlideFacts) -> Lines:
         "objective": _objective(facts["objective_power"]),
         "background": _colour(facts["background_rgb"]),
         "colour profile": _profile(facts["icc_profile_bytes"]),
+        **_colours(facts["colour_note"]),
         "fingerprint": facts["fingerprint"],
     }
 
@@ -68,6 +69,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "resolution": resolution(facts["mpp_um"]),
         **_level_0(facts["level_0"]),
         **_quality(facts["quality"]),
+        **_colours(facts["colour_note"]),
     }
 
 
@@ -196,6 +198,11 @@ def _profile(length_bytes: int | None) -> str:
 
 def _colour(channels: Sequence[float]) -> str:
     return ", ".join(f"{channel:.0f}" for channel in channels)
+
+
+def _colours(note: str | None) -> Lines:
+    """Return the line about colours of which the slide's file says two things, if it does."""
+    return {} if note is None else {"colours": f"the file {note}"}
 
 
 def _fits(*, has_room: bool) -> str:

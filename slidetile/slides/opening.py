@@ -29,11 +29,12 @@ def open_slide(
     Parameters
     ----------
     path
-        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files.
+        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
+        the folder that holds them and no other slide.
     reader
-        "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
-        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), and
-        OpenSlide for everything else.
+        "tiff", "dicom" or "openslide" to use only that reader, or a `Reader` of your own. None is
+        the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF),
+        dicom for DICOM, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -57,6 +58,8 @@ def open_slide(
     if mpp is not None:
         mpp = check_mpp(mpp)
     file = Path(_local(os.fsdecode(path)))
+    if file.is_dir():
+        file = _file_in(file)
     _check_file(file)
     return _open_any(file, mpp) if chosen is None else chosen.open(file, mpp=mpp)
 
@@ -72,6 +75,19 @@ def _local(path: str) -> str:
     )
 
 
+def _file_in(folder: Path) -> Path:
+    """Return a file of the slide that a folder is: DICOM slides are folders of files."""
+    from slidetile.slides.dicom.folder import slide_in
+
+    found = slide_in(folder)
+    if found is None:
+        raise SlideReadError(
+            f"{folder} is a folder, not a slide: name the slide's file, or of a DICOM series the "
+            "folder or any one of its files."
+        )
+    return found
+
+
 def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
@@ -80,11 +96,6 @@ def _check_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SlideReadError(f"{path} cannot be read: {reason}.") from error
-    if path.is_dir():
-        raise SlideReadError(
-            f"{path} is a folder, not a slide: name the slide's file, or of a DICOM series any "
-            "one of its files."
-        )
     if not path.is_file():
         raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
     if not size:

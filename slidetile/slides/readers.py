@@ -6,6 +6,7 @@ Their libraries are imported when a slide is opened, so that listing the names t
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slidetile.slides.dicom.file import is_dicom
 from slidetile.slides.reader import Reader
 from slidetile.slides.tiff.file import is_tiff
 
@@ -21,6 +22,12 @@ def _open_tiff(path: Path, *, mpp: Mpp = None) -> "Slide":
     return TiffSlide(path, mpp=mpp)
 
 
+def _open_dicom(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.dicom.slide import DicomSlide
+
+    return DicomSlide(path, mpp=mpp)
+
+
 def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
     from slidetile.slides.openslide.slide import VendorSlide
 
@@ -33,6 +40,7 @@ def _is_any_file(_head: bytes) -> bool:
 
 READERS: tuple[Reader, ...] = (
     Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
+    Reader(name="dicom", kind="DICOM", recognises=is_dicom, open=_open_dicom),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )
 """New readers go before OpenSlide's, which is asked last."""

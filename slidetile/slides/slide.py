@@ -61,6 +61,10 @@ class Slide(ABC):
     channels: int = 3
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
 
+    colour_note: str | None = None
+    """Where two statements of the file about its colours contradict each other: what they say, and
+    which is believed, to follow the slide's name. None where they agree."""
+
     rescaling: Rescaling | None = None
     """How level 0 is made from the file's levels; None if it is the file's level 0."""
 

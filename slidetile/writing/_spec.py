@@ -120,4 +120,5 @@ def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:
         level_downsamples=tuple(mean_downsample(level.downsample) for level in slide.levels),
         mpp=slide.mpp,
         objective_power=slide.objective_power,
+        colour_note=slide.colour_note,
     )

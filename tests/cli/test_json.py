@@ -83,6 +83,7 @@ def test_info_of_a_slide(cli, sample):
         "objective_power": 20.0,
         "background_rgb": [255, 255, 255],
         "icc_profile_bytes": None,
+        "colour_note": None,
         "fingerprint": told["fingerprint"],
     }
 

@@ -65,6 +65,9 @@ class SourceFacts(JsonPart):
     objective_power: Annotated[float | None, Nullable(Number(-_OBJECTIVE, _OBJECTIVE))]
     """Objective power as the scanner states it: for people to read, never for arithmetic."""
 
+    colour_note: Annotated[str | None, Absent(Text())] = None
+    """What the file says twice of its colours, and which is believed; None where it agrees."""
+
     @property
     def is_anonymous(self) -> bool:
         """Whether the file name and the maker's free text are left out."""

@@ -9,11 +9,12 @@ import numpy as np
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.jpeg.tiles import JpegTiles
+from slidetile.slides.jpeg2000 import check_codestream
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg2000 import check_codestream
 from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
+from slidetile.slides.ycbcr import ycbcr_to_rgb
 
 JPEG, APERIO_YCBCR = 7, 33003
 _LZW, _WEBP = 5, 50001
@@ -185,23 +186,7 @@ def _jpeg2000(extent: Extent, out: Pixels) -> None:
 
 def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
     _jpeg2000(extent, out)
-    _ycbcr_to_rgb(out)
-
-
-def _ycbcr_to_rgb(pixels: Pixels) -> None:
-    """Convert in place (ITU-R BT.601), rounding where OpenSlide rounds.
-
-    Green is the sum of two products: kept in 1/65536 until they are added.
-    """
-    centred = np.arange(-128, 128)
-    red = np.rint(1.402 * centred).astype(np.int16)
-    blue = np.rint(1.772 * centred).astype(np.int16)
-    green_cb = np.rint(-0.34414 * 65536 * centred).astype(np.int32) + 32768
-    green_cr = np.rint(-0.71414 * 65536 * centred).astype(np.int32)
-    luma, cb, cr = pixels[..., 0].astype(np.int16), pixels[..., 1].copy(), pixels[..., 2].copy()
-    green = ((green_cb[cb] + green_cr[cr]) >> 16).astype(np.int16)
-    for channel, chroma in enumerate((red[cr], green, blue[cb])):
-        pixels[..., channel] = np.clip(luma + chroma, 0, 255)
+    ycbcr_to_rgb(out)
 
 
 def _webp(extent: Extent, out: Pixels) -> None:
