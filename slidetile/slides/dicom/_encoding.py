@@ -9,7 +9,7 @@ import numpy as np
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.pixels import Pixels
-from slidetile.slides.dicom._header import EXPLICIT, IMPLICIT
+from slidetile.slides.dicom._header import EXPLICIT, IMPLICIT, uid_name
 from slidetile.slides.jpeg.colour import Model, contradiction
 from slidetile.slides.jpeg.segments import parse_header
 from slidetile.slides.jpeg.tiles import JpegTiles
@@ -58,10 +58,8 @@ class Encoding:
 
     def __post_init__(self) -> None:
         if self.syntax not in _KINDS:
-            from pydicom.uid import UID
-
             raise UnsupportedSlideError(
-                f"its frames are stored as {UID(self.syntax[:64]).name}, which is not decoded"
+                f"its frames are stored as {uid_name(self.syntax)}, which is not decoded"
             )
         if self.is_raw and self.photometric == "YBR_FULL_422":
             raise UnsupportedSlideError("its uncompressed colours have a lower resolution")

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError
 from slidetile.slides.dicom._stream import HeaderStream
@@ -50,8 +50,8 @@ _OTHER_ORDERS = {
 }
 """Transfer syntaxes of which more than the pixels are stored in another way."""
 
-_MOST_CHARACTERS = 64
-"""What is read of a number that is written as text."""
+_MOST_CHARACTERS, _MOST_DIGITS = 64, 12
+"""What is read of numbers that are written as text."""
 
 _quiet = threading.Lock()
 """Python's filter of warnings is the process's: no two threads may change it at once."""
@@ -61,11 +61,20 @@ _quiet = threading.Lock()
 class Header:
     """The elements of a header, as the file has them."""
 
+    values: dict[int, bytes]
+    """The values of those that are asked for and are no sequences, by their tags."""
+
     elements: "Dataset"
-    """Those that are asked for."""
+    """All of them, for the sequences: pydicom converts others, too, when it comes to these."""
 
     syntax: str
     """The transfer syntax, by its identifier."""
+
+    @classmethod
+    def of(cls, elements: "Dataset", syntax: str) -> Self:
+        """Return a header of what pydicom has read, and not converted yet."""
+        raw = ((int(tag), elements.get_item(tag).value) for tag in elements.keys())  # noqa: SIM118
+        return cls({tag: value for tag, value in raw if isinstance(value, bytes)}, elements, syntax)
 
     @property
     def is_implicit(self) -> bool:
@@ -74,7 +83,7 @@ class Header:
 
     def text(self, tag: int) -> str:
         """Return a text; empty where there is none."""
-        return _text(self.elements, tag)
+        return _text(self.data(tag))
 
     def number(self, tag: int, default: int = 0) -> int:
         """Return a whole number, whether it is stored as such or as text.
@@ -84,7 +93,15 @@ class Header:
         SlideReadError
             It is none.
         """
-        return _number(self.elements, tag, default)
+        raw = self.data(tag)
+        if not raw.strip(b" \0" if tag == FRAMES else b""):
+            return default
+        if tag != FRAMES:
+            return int.from_bytes(raw[:4], "little")
+        text = _text(raw)
+        if not (text.isascii() and text.isdecimal() and len(text) < _MOST_DIGITS):
+            raise SlideReadError("its header does not say how many frames it has: copy it again")
+        return int(text)
 
     def items(self, *tags: int) -> "Iterator[Header]":
         """Yield the items of a sequence, or of a sequence in the first item of another."""
@@ -92,7 +109,7 @@ class Header:
         for tag in tags[1:]:
             found = _items(found[0], tag) if found else []
         for item in found:
-            yield Header(item, self.syntax)
+            yield Header.of(item, self.syntax)
 
     def numbers(self, tag: int) -> list[float]:
         """Return numbers that are written as text, those that are none left out."""
@@ -106,7 +123,7 @@ class Header:
 
     def data(self, tag: int) -> bytes:
         """Return bytes as they are stored."""
-        return _raw(self.elements, tag)
+        return self.values.get(tag, b"")
 
 
 def read_header(stream: HeaderStream, *, last: int = PER_FRAME - 1) -> Header:
@@ -130,7 +147,7 @@ def read_header(stream: HeaderStream, *, last: int = PER_FRAME - 1) -> Header:
 
     stream.seek(MAGIC_END)
     meta = parsed(lambda: read_dataset(stream, False, True, stop_when=_is_behind(0x0002FFFF)))  # type: ignore[arg-type]
-    syntax = parsed(lambda: _text(meta, TRANSFER_SYNTAX))
+    syntax = Header.of(meta, EXPLICIT).text(TRANSFER_SYNTAX)
     if syntax in _OTHER_ORDERS:
         raise UnsupportedSlideError(f"it is {_OTHER_ORDERS[syntax]} DICOM, which is not read")
     if not syntax:
@@ -144,7 +161,7 @@ def read_header(stream: HeaderStream, *, last: int = PER_FRAME - 1) -> Header:
             specific_tags=list(_WANTED),
         )
     )
-    return Header(elements, syntax)
+    return Header.of(elements, syntax)
 
 
 def parsed(parse: Callable[[], Any]) -> Any:
@@ -160,37 +177,20 @@ def parsed(parse: Callable[[], Any]) -> Any:
         raise SlideReadError(f"its DICOM header is damaged ({kind}): copy it again")
 
 
-def class_name(uid: str) -> str:
-    """Return the name of a class of DICOM objects."""
+def uid_name(uid: str) -> str:
+    """Return the name of what DICOM identifies by numbers: a class, or a transfer syntax."""
     from pydicom.uid import UID
 
-    return UID(uid[:_MOST_CHARACTERS]).name or "without a class"
+    known = uid.isascii() and len(uid) <= _MOST_CHARACTERS and not uid.strip("0123456789.")
+    return str(parsed(lambda: UID(uid).name)) if known else "an unknown one"
 
 
 def _is_behind(last: int) -> Callable[[Any, str | None, int], bool]:
     return lambda tag, _type, _length: int(tag) > last
 
 
-def _raw(elements: "Dataset", tag: int) -> bytes:
-    element = elements.get_item(tag)
-    value = None if element is None else element.value
-    return value if isinstance(value, bytes) else b""
-
-
-def _text(elements: "Dataset", tag: int) -> str:
-    return _raw(elements, tag).decode("ascii", "replace").strip(" \0")
-
-
-def _number(elements: "Dataset", tag: int, default: int) -> int:
-    raw = _raw(elements, tag)
-    if (not raw.strip(b" \0") and tag == FRAMES) or not raw:
-        return default
-    if tag != FRAMES:
-        return int.from_bytes(raw[:4], "little")
-    text = raw.decode("ascii", "replace").strip(" \0")
-    if not (text.isascii() and text.isdecimal() and len(text) < 12):
-        raise SlideReadError("its header does not say how many frames it has: copy it again")
-    return int(text)
+def _text(raw: bytes) -> str:
+    return raw.decode("ascii", "replace").strip(" \0")
 
 
 def _items(elements: "Dataset", tag: int) -> "list[Dataset]":

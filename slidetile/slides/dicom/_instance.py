@@ -9,7 +9,7 @@ from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.dicom import _header as dicom
 from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES, Rest, read_rest
-from slidetile.slides.dicom._header import Header, class_name, read_header
+from slidetile.slides.dicom._header import Header, read_header, uid_name
 from slidetile.slides.dicom._offsets import first_frame
 from slidetile.slides.dicom._stream import HeaderStream
 from slidetile.slides.file_state import FileState
@@ -118,7 +118,7 @@ class Instance:
     def kind(self) -> str:
         """What it holds, for people."""
         if not self.is_slide:
-            return class_name(self.sop_class)
+            return uid_name(self.sop_class)
         return f"{self.flavor[:_MOST_CHARACTERS] or 'unnamed'} image"
 
     @property

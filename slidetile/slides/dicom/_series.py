@@ -89,6 +89,8 @@ def read_levels(path: Path) -> tuple[LevelParts, ...]:
         A file could not be read, or is damaged.
     """
     named = Instance.read(path)
+    if not named.sop_class:
+        raise SlideReadError("its header does not say what it holds: it is damaged, copy it again")
     if not named.is_slide:
         raise FinalRefusalError(
             f"it is DICOM of the class “{named.kind}”, not a whole slide (VL Whole Slide "
