@@ -49,6 +49,13 @@ def jpeg(tile, *, colours="YCBCR", subsampling="422", quality=90):
     return bare(stream)
 
 
+def progressive(tile):
+    """Return a tile as a progressive JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(tile).save(file, "JPEG", progressive=True)
+    return bare(file.getvalue())
+
+
 def bare(stream):
     """Return a JPEG without its JFIF and Adobe segments."""
     at, kept = 2, [stream[:2]]

@@ -51,8 +51,6 @@ class Frames:
         The level's files.
     files
         Those that are open.
-    raw_bytes
-        Bytes of an uncompressed frame; None where frames are compressed.
 
     Raises
     ------
@@ -64,10 +62,10 @@ class Frames:
         Frames do not lie in a grid.
     """
 
-    def __init__(self, level: LevelParts, files: OpenFiles, raw_bytes: int | None) -> None:
+    def __init__(self, level: LevelParts, files: OpenFiles) -> None:
         self._level = level
         self._files = files
-        self._raw_bytes = raw_bytes
+        self._raw_bytes = level.first.raw_bytes
         self.width, self.height = level.size
         self.frame_width, self.frame_height = level.first.frame_size
         self.columns = -(-self.width // self.frame_width)
@@ -120,7 +118,7 @@ class Frames:
         counts, stops = places.counts[numbers], places.stops[numbers]
         sizes = np.array([part.state.size for part in self._level.parts])
         is_sound = (counts <= self._limit_bytes) & (stops <= sizes[places.parts[numbers]])
-        return int(counts[is_sound].sum())
+        return int((counts[is_sound] - LEAST_FRAME_BYTES).sum())
 
     def read(self, cells: Sequence[Cell] | NDArray[np.int64]) -> list[Extent | Damaged | None]:
         """Read the stored bytes of frames, without what DICOM puts around them.

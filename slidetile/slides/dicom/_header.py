@@ -73,8 +73,10 @@ class Header:
     @classmethod
     def of(cls, elements: "Dataset", syntax: str) -> Self:
         """Return a header of what pydicom has read, and not converted yet."""
-        raw = ((int(tag), elements.get_item(tag).value) for tag in elements.keys())  # noqa: SIM118
-        return cls({tag: value for tag, value in raw if isinstance(value, bytes)}, elements, syntax)
+        raw = parsed(lambda: {int(tag): elements.get_item(tag) for tag in elements.keys()})  # noqa: SIM118
+        values = {tag: element.value for tag, element in raw.items()}
+        plain = {tag: value for tag, value in values.items() if isinstance(value, bytes)}
+        return cls(plain, elements, syntax)
 
     @property
     def is_implicit(self) -> bool:
@@ -190,11 +192,13 @@ def _is_behind(last: int) -> Callable[[Any, str | None, int], bool]:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("ascii", "replace").strip(" \0")
+    return " ".join(raw.decode("ascii", "replace").replace("\0", " ").split())
 
 
 def _items(elements: "Dataset", tag: int) -> "list[Dataset]":
     if tag not in elements:
         return []
+    from pydicom.sequence import Sequence
+
     found = parsed(lambda: elements[tag].value)
-    return list(found) if isinstance(found, list) or hasattr(found, "__iter__") else []
+    return list(found) if isinstance(found, Sequence) else []

@@ -9,6 +9,7 @@ from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.dicom import _header as dicom
 from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES, Rest, read_rest
+from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._header import Header, read_header, uid_name
 from slidetile.slides.dicom._offsets import first_frame
 from slidetile.slides.dicom._stream import HeaderStream
@@ -164,6 +165,22 @@ class Instance:
         return stated == "TILED_SPARSE" or (not stated and len(self.rest.places.corners) > 0)
 
     @property
+    def encoding(self) -> Encoding:
+        """How its frames are stored; raises UnsupportedSlideError where none is known."""
+        return Encoding(
+            syntax=self.header.syntax,
+            photometric=self.photometric,
+            samples=self.samples,
+            is_planar=self.header.number(dicom.PLANAR) == 1,
+        )
+
+    @property
+    def raw_bytes(self) -> int | None:
+        """Bytes of an uncompressed frame; None where frames are compressed."""
+        width, height = self.frame_size
+        return width * height * self.samples if self.encoding.is_raw else None
+
+    @property
     def mpp(self) -> tuple[float, float] | None:
         """Micrometres per pixel, as (x, y): the file has mm, of the rows first."""
         for measures in self.header.items(dicom.SHARED, dicom.MEASURES):
@@ -202,6 +219,7 @@ class Instance:
         """
         self._check_planes()
         self._check_samples()
+        _ = self.encoding  # which checks itself
         check_size(*self.size)
         width, height = self.frame_size
         if min(width, height) < 1:

@@ -3,8 +3,9 @@
 Knows headers. Does not know how frames are stored.
 """
 
+import functools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ from slidetile.runtime.files import as_text
 from slidetile.slides.dicom import _header as dicom
 from slidetile.slides.dicom._instance import Instance, counted
 from slidetile.slides.dicom.folder import dicom_files
+from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError
 
 _log = logging.getLogger(__name__)
@@ -105,9 +107,11 @@ def read_levels(path: Path) -> tuple[LevelParts, ...]:
             "of the slide's own series, and copy all files of that into one folder"
         )
     images = sorted(_images(found), key=lambda image: -image.area)
+    for image in images:  # or which is the finest is not known
+        _check(functools.partial(check_size, *image.size), image, named)
     _check_sizes(images)
-    images[0].check()
-    return images[0], *_usable(images)
+    _check(images[0].check, images[0], named)
+    return images[0], *_usable(images, named)
 
 
 def _layout(instance: Instance) -> tuple[object, ...]:
@@ -134,17 +138,26 @@ def _check_sizes(images: list[LevelParts]) -> None:
             )
 
 
-def _usable(images: list[LevelParts]) -> Iterator[LevelParts]:
+def _check(check: Callable[[], None], image: LevelParts, named: Instance) -> None:
+    """Check an image; its error names the file, where that is not the one that was given."""
+    try:
+        check()
+    except (SlideReadError, UnsupportedSlideError) as error:
+        if any(part.path == named.path for part in image.parts):
+            raise
+        name = as_text(image.first.path.name)
+        raise type(error)(f"{name}, a file of its series: {error}") from error
+
+
+def _usable(images: list[LevelParts], named: Instance) -> Iterator[LevelParts]:
     """Yield the coarser levels that can be read; a warning names the others."""
     finest = images[0]
     for image in images[1:]:
         try:
-            image.check()
-            _check_proportions(image, finest)
-        except SlideError as error:
-            _log.warning(
-                "A coarser level is left out, %s: %s.", as_text(image.first.path.name), error
-            )
+            _check(image.check, image, named)
+            _check(functools.partial(_check_proportions, image, finest), image, named)
+        except UnsupportedSlideError as error:
+            _log.warning("A coarser level is left out: %s.", error)
             continue
         yield image
 

@@ -10,11 +10,8 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
-from slidetile.slides.dicom import _header as dicom
-from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._files import OpenFiles
 from slidetile.slides.dicom._frames import Frames
-from slidetile.slides.dicom._instance import Instance
 from slidetile.slides.dicom._native import DicomNativeTiles, is_native
 from slidetile.slides.dicom._pixels import DicomPixels, sound
 from slidetile.slides.dicom._series import LevelParts, read_levels
@@ -72,12 +69,9 @@ class DicomSlide(FileSlide):
         self.channels = finest.samples
 
     def _open(self, levels: Sequence[LevelParts]) -> None:
-        self._encodings = [_encoding(level.first) for level in levels]
+        self._encodings = [level.first.encoding for level in levels]
         self._decoders = [encoding.decoder() for encoding in self._encodings]
-        self._frames = [
-            Frames(level, self._files, _raw_bytes(level.first, encoding))
-            for level, encoding in zip(levels, self._encodings, strict=True)
-        ]
+        self._frames = [Frames(level, self._files) for level in levels]
         self._levels = tuple(
             Level.covering(
                 levels[0].size,
@@ -163,17 +157,3 @@ class DicomSlide(FileSlide):
         """Release the files. Closing twice is allowed."""
         super().close()
         self._files.close()
-
-
-def _encoding(instance: Instance) -> Encoding:
-    return Encoding(
-        syntax=instance.header.syntax,
-        photometric=instance.photometric,
-        samples=instance.samples,
-        is_planar=instance.header.number(dicom.PLANAR) == 1,
-    )
-
-
-def _raw_bytes(instance: Instance, encoding: Encoding) -> int | None:
-    width, height = instance.frame_size
-    return width * height * instance.samples if encoding.is_raw else None

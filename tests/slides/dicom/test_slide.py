@@ -238,11 +238,13 @@ def test_a_concatenation_is_one_level(picture, tmp_path):
             np.testing.assert_array_equal(whole(slide), picture)
             assert slide.name == "3.dcm"
             assert len(slide.beside) == 2
+    away = tmp_path / "away"
+    away.mkdir()
     for number, missing in enumerate(parts):
-        missing.rename(tmp_path / "away")
+        missing.rename(away / "a.dcm")
         with pytest.raises(SlideReadError, match=r"\(a concatenation\)"):
             st.open_slide(parts[number - 1])
-        (tmp_path / "away").rename(missing)
+        (away / "a.dcm").rename(missing)
 
 
 def test_a_copy_of_a_file_beside_it_changes_nothing(picture, tmp_path):
