@@ -209,15 +209,16 @@ def store_name(slide: Path) -> str:
 def store_names(slides: Sequence[Path]) -> list[str]:
     """Return a file name for each slide's store, all different even where case does not count.
 
-    It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
-    and a.tiff. Where slides in different folders share a name, it begins with the names of as
-    many folders above as are needed to tell the slides apart.
+    It is the slide's name without its suffix (of a folder all of it); with the suffix, where a
+    folder holds both a.svs and a.tiff. Where slides in different folders share a name, it begins
+    with the names of as many folders above as are needed to tell the slides apart.
     """
     absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    same_folder = Counter(_folded(path.with_suffix("")) for path in absolute)
+    plain = [path if path.is_dir() else path.with_suffix("") for path in absolute]
+    same_folder = Counter(map(_folded, plain))
     parts = [
-        (path if same_folder[_folded(path.with_suffix(""))] > 1 else path.with_suffix("")).parts[1:]
-        for path in absolute
+        (path if same_folder[_folded(short)] > 1 else short).parts[1:]
+        for path, short in zip(absolute, plain, strict=True)
     ]
     depths = [1] * len(slides)
     while True:

@@ -72,7 +72,7 @@ def test_where_it_refuses_the_others_are_asked(toy, monkeypatch):
     ask(monkeypatch, reader(refuses(UnsupportedSlideError)))
     with pytest.raises(
         UnsupportedSlideError,
-        match=r"it is not a TIFF, and it is a toy without wheels, and OpenSlide says .*Convert it",
+        match=r"not a TIFF or DICOM, and it is a toy without wheels, and OpenSlide .*Convert it",
     ):
         st.open_slide(toy)
 

@@ -170,6 +170,9 @@ class _Items:
     is_closed: bool
     """Whether a delimiter ends them, and not the file or something else."""
 
+    is_broken: bool
+    """Whether something else ends them: the last has another length than it says."""
+
 
 def _by_items(file: SlideFile, first: int, count: int) -> FrameExtents:
     """Find frames by the items: each is one, or begins as an image of its kind does.
@@ -192,6 +195,8 @@ def _by_items(file: SlideFile, first: int, count: int) -> FrameExtents:
         ends = np.array([*heads[1:], pieces]) - 1
         starts[: len(heads)] = np.array(found.starts)[heads]
         stops[: len(heads)] = np.array(found.ends)[ends]
+        if found.is_broken:
+            stops[len(heads) - 1] += 1  # which `payload` does not take
     return FrameExtents(starts, stops)
 
 
@@ -213,7 +218,12 @@ def _read_items(file: SlideFile, start: int, most: int) -> _Items:
         head = window[at - begin : at - begin + _ITEM_BYTES + 4]
         tag = _tag(head, 0) if len(head) >= _ITEM_BYTES else 0
         if tag != ITEM:
-            return _Items(*items, heads, tag == SEQUENCE_END)
+            return _Items(
+                *items,
+                heads,
+                is_closed=tag == SEQUENCE_END,
+                is_broken=tag != SEQUENCE_END and at < file.size,
+            )
         if head.startswith(_STARTS, _ITEM_BYTES):
             heads.append(len(items[0]))
         items[0].append(at)

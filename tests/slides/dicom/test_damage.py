@@ -123,6 +123,19 @@ def test_a_table_that_leads_into_a_frame_marks_it(make, picture):
     assert len(right) == 5
 
 
+@pytest.mark.parametrize("change", [-2, 2, 100])
+def test_a_frame_that_has_lost_or_won_bytes_is_marked(make, picture, change):
+    path = make(table="empty")
+    data = path.read_bytes()
+    at = [n for n in range(len(data)) if data.startswith(b"\xff\x4f\xff\x51", n)][5] + 5000
+    own = data[:at] + (data[at - change :] if change < 0 else bytes(change) + data[at:])
+    path.write_bytes(own)
+    right, damaged = read(path, picture)
+    words = "no whole frame where the file says"
+    assert right == [0, 1, 2, 3, 4]
+    assert damaged == [(5, words), *((n, "beyond the end of the file") for n in (6, 7, 8))]
+
+
 @pytest.mark.parametrize("change", ["overlap", "too long", "too few", "zero"])
 def test_an_extended_table_that_cannot_be_true_is_not_believed(make, picture, caplog, change):
     def lie(dataset):
