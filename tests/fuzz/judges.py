@@ -151,7 +151,8 @@ def _oracle(path: Path) -> Iterator[tuple[st.Region, np.ndarray | None]]:
             image = handle.read_region((x, y), 0, (region.width, region.height))
             yield region, np.asarray(image)
         except openslide.OpenSlideError as error:
-            if "OffsetTable" in str(error):  # of DICOM: it gives all frames up for one
+            # Of DICOM it gives all frames up for one, or for a file that is cut short.
+            if "OffsetTable" in str(error) or "filehandle" in str(error):
                 return
             yield region, None
             handle = openslide.OpenSlide(path)  # after an error, it gives only that error

@@ -66,6 +66,7 @@ class Frames:
         self._level = level
         self._files = files
         self._raw_bytes = level.first.raw_bytes
+        self._empty_bytes = LEAST_FRAME_BYTES if self._raw_bytes is None else -1
         self.width, self.height = level.size
         self.frame_width, self.frame_height = level.first.frame_size
         self.columns = -(-self.width // self.frame_width)
@@ -107,7 +108,7 @@ class Frames:
     def stores(self, cells: Sequence[Cell] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each place whether the file stores a frame there, damaged or not."""
         numbers = self._numbers_of(cells)
-        has_bytes: NDArray[np.bool_] = self._located().counts[numbers] != LEAST_FRAME_BYTES
+        has_bytes: NDArray[np.bool_] = self._located().counts[numbers] != self._empty_bytes
         return has_bytes & (numbers >= 0)
 
     def stored_bytes(self, cells: Sequence[Cell] | NDArray[np.int64]) -> int:
@@ -138,7 +139,7 @@ class Frames:
         found: list[Extent | Damaged | None] = [None] * len(numbers)
         wanted: dict[int, list[int]] = {}
         for place, number in enumerate(numbers.tolist()):
-            if number >= 0 and places.counts[number] != LEAST_FRAME_BYTES:
+            if number >= 0 and places.counts[number] != self._empty_bytes:
                 wanted.setdefault(int(places.parts[number]), []).append(place)
         for part, own in wanted.items():
             self._read_part(part, own, numbers, found)

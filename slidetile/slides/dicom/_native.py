@@ -10,12 +10,21 @@ from slidetile.slides.native import Cells, Damaged
 from slidetile.slides.tiff.file import Extent, held_bytes
 
 _SIDES_PX = range(64, 4097)
+_NAMES = {"raw": "uncompressed", "jpeg2000": "JPEG 2000", "jpegls": "JPEG-LS", "rle": "RLE"}
 
 
-def is_native(frames: Frames, encoding: Encoding) -> bool:
-    """Return whether a level's frames can be copied, by its header."""
-    is_fit = frames.frame_width in _SIDES_PX and frames.frame_height in _SIDES_PX
-    return is_fit and encoding.kind == "jpeg" and encoding.samples == 3
+def obstacle(frames: Frames, encoding: Encoding) -> str | None:
+    """Return why a level's frames cannot be copied, by its header, in a short phrase, or None."""
+    if encoding.kind != "jpeg":
+        return f"its frames are {_NAMES[encoding.kind]}, not JPEG"
+    if encoding.samples != 3:
+        return "one channel"
+    if frames.frame_width not in _SIDES_PX or frames.frame_height not in _SIDES_PX:
+        return (
+            f"frames of {frames.frame_width}×{frames.frame_height} px do not fit: sides are "
+            f"{_SIDES_PX.start}–{_SIDES_PX.stop - 1} px"
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

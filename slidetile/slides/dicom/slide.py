@@ -12,7 +12,7 @@ from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
 from slidetile.slides.dicom._files import OpenFiles
 from slidetile.slides.dicom._frames import Frames
-from slidetile.slides.dicom._native import DicomNativeTiles, is_native
+from slidetile.slides.dicom._native import DicomNativeTiles, obstacle
 from slidetile.slides.dicom._pixels import DicomPixels, sound
 from slidetile.slides.dicom._series import LevelParts, read_levels
 from slidetile.slides.file_slide import FileSlide
@@ -86,7 +86,7 @@ class DicomSlide(FileSlide):
             for number, (frames, encoding) in enumerate(
                 zip(self._frames, self._encodings, strict=True)
             )
-            if is_native(frames, encoding)
+            if obstacle(frames, encoding) is None
         }
         self.colour_note = self._contradiction(levels)
         if self.colour_note is not None:
@@ -152,6 +152,17 @@ class DicomSlide(FileSlide):
     def native_tiles(self, level: int) -> DicomNativeTiles | None:
         """Return access to a level's JPEG frames, or None where they cannot be copied."""
         return self._native.get(range(len(self.levels))[level])
+
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why the frames of a level cannot be copied, in a short phrase; None if they can.
+
+        Raises
+        ------
+        IndexError
+            The slide has no level of this number.
+        """
+        number = range(len(self.levels))[level]
+        return obstacle(self._frames[number], self._encodings[number])
 
     def close(self) -> None:
         """Release the files. Closing twice is allowed."""

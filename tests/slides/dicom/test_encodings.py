@@ -56,6 +56,12 @@ def test_lossless_grey_comes_back(picture, tmp_path, kind, photometric):
         np.testing.assert_array_equal(by_pydicom(path), grey)
 
 
+def test_raw_frames_as_short_as_the_head_of_an_item_are_no_empty_ones(picture, tmp_path):
+    grey = np.ascontiguousarray(picture[:40, :60, 1])
+    path, _ = dicom_files.write_picture(tmp_path / "a.dcm", grey, frame=(4, 2), kind="raw")
+    np.testing.assert_array_equal(whole(path)[..., 0], grey)
+
+
 def test_grey_jpeg_is_decoded(picture, tmp_path):
     grey = np.ascontiguousarray(picture[..., 1])
     path, _ = dicom_files.write_picture(tmp_path / "a.dcm", grey, frame=(128, 96))

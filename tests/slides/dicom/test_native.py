@@ -163,6 +163,22 @@ def test_missing_frames_are_absent_chunks(picture, tmp_path):
         assert st.verify_store(store.path, slide=slide, deep=True) == ()
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"kind": "jpeg2000"}, "its frames are JPEG 2000, not JPEG"),
+        ({"kind": "raw"}, "its frames are uncompressed, not JPEG"),
+        ({"frame": (63, 200)}, "frames of 63×200 px do not fit: sides are 64–4096 px"),
+        ({}, None),
+    ],
+)
+def test_why_frames_cannot_be_copied(picture, tmp_path, options, why):
+    path, _ = dicom_files.write_picture(tmp_path / "a.dcm", picture, **options)
+    with st.open_slide(path) as slide:
+        assert slide.native_obstacle(0) == why
+        assert (slide.native_tiles(0) is None) == (why is not None)
+
+
 def test_a_progressive_frame_makes_the_slide_zstd(picture, tmp_path, cli):
     tiles = dicom_files.cut(picture, 256, 256)
     frames = [dicom_files.encode(tile, "jpeg") for tile in tiles]
