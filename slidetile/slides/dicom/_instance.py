@@ -42,7 +42,7 @@ class Instance:
     """What kind of object it holds, by its identifier."""
 
     sop_instance: str
-    """Which object it is: equal in copies of a file."""
+    """Which object it is: equal in copies of a file; the path, where it does not say."""
 
     series: str
     """Which series it is of."""
@@ -67,7 +67,7 @@ class Instance:
             path=path,
             state=state,
             sop_class=header.text(dicom.SOP_CLASS),
-            sop_instance=header.text(dicom.SOP_INSTANCE),
+            sop_instance=header.text(dicom.SOP_INSTANCE) or str(path),
             series=header.text(dicom.SERIES),
             flavor=kinds[2].strip() if len(kinds) > 2 else "",
             header=header,
