@@ -37,6 +37,7 @@ def write_described(folder: Path) -> None:
         background=(240, 0, 20),
         scan_area=st.Region(x=-3, y=4, width=900, height=2000),
     )
+    slide.colour_note = "says RGB, but its JPEG is marked as JFIF: read as YCbCr"
     _write(slide, folder / "jxl", st.JxlCodec(effort=2), st.TileSpec(size=208))
     _write(slide, folder / "jpeg", st.JpegCodec(quality=71), st.TileSpec(size=208))
     _write(slide, folder / "zstd", ZstdCodec(compression_level=-7), st.TileSpec(size=208))

@@ -120,7 +120,7 @@ FACE = sorted(itertools.chain(*FACES.values()))
 
 HEAVY = {
     *("PIL", "click", "imagecodecs", "numpy", "openslide", "psutil", "pyarrow"),
-    *("rich", "scipy", "skimage", "tifffile", "zarr"),
+    *("pydicom", "rich", "scipy", "skimage", "tifffile", "zarr"),
 }
 
 PACKAGE = Path(st.__file__).parent
@@ -240,7 +240,7 @@ def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
 
 
 UNUSED = {
-    *("PIL", "numpy.ma", "psutil", "pyarrow.compute", "scipy", "skimage", "zarr"),
+    *("PIL", "numpy.ma", "psutil", "pyarrow.compute", "pydicom", "scipy", "skimage", "zarr"),
     *("slidetile.annotations.reading", "slidetile.cohort.batch", "slidetile.verify.verify"),
 }
 """What takes long to load, and tiles that are copied do not need."""

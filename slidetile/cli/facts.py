@@ -122,6 +122,7 @@ class StoreFacts(TypedDict):
     mpp_um: list[float] | None
     level_0: Level0Facts
     quality: QualityFacts
+    colour_note: str | None
 
 
 class LeftOutFacts(TypedDict):
@@ -315,6 +316,7 @@ def store_facts(store: TileStore) -> StoreFacts:
             "medians": quality.medians,
             "tiles_with_pen": quality.tiles_with_pen,
         },
+        "colour_note": store.metadata.source.colour_note,
     }
 
 

@@ -49,7 +49,7 @@ def slide_lines(facts: SlideFacts) -> Lines:
         "objective": _objective(facts["objective_power"]),
         "background": _colour(facts["background_rgb"]),
         "colour profile": _profile(facts["icc_profile_bytes"]),
-        **({} if facts["colour_note"] is None else {"colours": facts["colour_note"]}),
+        **_colours(facts["colour_note"]),
         "fingerprint": facts["fingerprint"],
     }
 
@@ -69,6 +69,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "resolution": resolution(facts["mpp_um"]),
         **_level_0(facts["level_0"]),
         **_quality(facts["quality"]),
+        **_colours(facts["colour_note"]),
     }
 
 
@@ -205,6 +206,11 @@ def _profile(length_bytes: int | None) -> str:
 
 def _colour(channels: Sequence[float]) -> str:
     return ", ".join(f"{channel:.0f}" for channel in channels)
+
+
+def _colours(note: str | None) -> Lines:
+    """Return the line about a slide that contradicts itself about its colours, if it does."""
+    return {} if note is None else {"colours": note}
 
 
 def _fits(*, has_room: bool) -> str:

@@ -13,7 +13,7 @@ from slidetile.cohort.folder import find_slides
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.foreign import ForeignExitError
-from slidetile.slides.dicom_head import read_dicom_head
+from slidetile.slides.dicom.folder import series_of
 from slidetile.store.location import stores_in
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
@@ -61,7 +61,7 @@ def _meant(given: Sequence[Path], inside: Callable[[Path], list[Path]]) -> Meant
 def _is_series(folder: Path, found: Sequence[Path]) -> bool:
     """Return whether what a folder holds is the one slide of a DICOM series."""
     is_alone = len(found) == 1 and found[0].parent == folder
-    return is_alone and read_dicom_head(found[0]) is not None
+    return is_alone and series_of(found[0]) is not None
 
 
 def _is_plain_folder(path: Path) -> bool:

@@ -15,7 +15,7 @@ from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text, read_regular
 from slidetile.slides.container import container_of
-from slidetile.slides.dicom_head import read_dicom_head
+from slidetile.slides.dicom.folder import series_of
 from slidetile.slides.reader import HEAD_BYTES
 from slidetile.store.marks import ROOT
 
@@ -102,7 +102,7 @@ class _Search:
                 f"{top} is the whole file system, which is not searched: name the folder of the "
                 "slides."
             )
-        slides: dict[tuple[Path, bytes] | Path, Path] = {}
+        slides: dict[tuple[Path, str] | Path, Path] = {}
         links = self._walk(top, slides)
         for link in links:  # which grows
             if self._is_to_follow(link, top):
@@ -131,7 +131,7 @@ class _Search:
                 *(count, names, ", …" if count > MOST_NAMED else ""),
             )
 
-    def _walk(self, top: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> list[Path]:
+    def _walk(self, top: Path, slides: dict[tuple[Path, str] | Path, Path]) -> list[Path]:
         """Collect the slides of a folder; return the folders that it links to."""
         links: list[Path] = []
         for parent, folders, files in os.walk(top, onerror=_warn_of_folder):
@@ -150,7 +150,7 @@ class _Search:
                 self._collect(path, slides)
         return links
 
-    def _collect(self, path: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> None:
+    def _collect(self, path: Path, slides: dict[tuple[Path, str] | Path, Path]) -> None:
         is_named = path.suffix.lower() in SUFFIXES
         if path.name.startswith("."):
             if is_named:
@@ -162,8 +162,7 @@ class _Search:
         if not (is_slide or is_named) or kind.startswith(_OTHER_DICOM):
             self.others[kind] += 1
             return
-        dicom = read_dicom_head(path)
-        series = None if dicom is None else dicom.series
+        series = series_of(path)
         slides.setdefault(path if series is None else (path.parent, series), path)
 
     def _is_new(self, folder: str) -> bool:

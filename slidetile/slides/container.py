@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from slidetile.slides.dicom_head import DICOM_START, WHOLE_SLIDES, DicomHead
+from slidetile.slides.dicom.file import WHOLE_SLIDE, class_of, is_dicom
+from slidetile.slides.dicom.names import class_name
 
 Role = Literal["slide", "unread slide", "part", "picture", "other"]
 """Whether a reader reads it, slidetile has no reader for it, it belongs to a slide, it is a picture
@@ -205,7 +206,7 @@ def container_of(head: bytes, path: Path) -> Container | None:
     named = next((each for each in _NAMED if name.endswith(tuple(each.suffixes))), None)
     if named is not None:
         return named
-    if head[DICOM_START - 4 : DICOM_START] == b"DICM":
+    if is_dicom(head):
         return _dicom(head)
     text = head.removeprefix(_BOM).lstrip()
     found = next((each for each in _CONTENTS if _has_marks(head, each)), None)
@@ -228,10 +229,10 @@ def _has_marks(head: bytes, container: Container) -> bool:
 
 def _dicom(head: bytes) -> Container:
     """Return the container of a DICOM file, which its class names."""
-    found = DicomHead.of(head)
-    if found.sop_class is None or found.sop_class == WHOLE_SLIDES:
+    found = class_of(head)
+    if found is None or found == WHOLE_SLIDE:
         return _DICOM
-    return replace(_DICOM, name=f"a DICOM file of the class {found.class_name}", role="other")
+    return replace(_DICOM, name=f"a DICOM file of the class {class_name(found)}", role="other")
 
 
 def _xml(text: bytes) -> Container:

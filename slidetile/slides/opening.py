@@ -6,7 +6,6 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
 from slidetile.slides.container import TIFF, Container, container_of
-from slidetile.slides.dicom_head import series_in
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import (
@@ -32,11 +31,12 @@ def open_slide(
     ----------
     path
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
-        the folder that holds it and no other series.
+        the folder that holds it and no other slide.
     reader
-        "tiff", "picture" or "openslide" to use only that reader, or a `Reader` of your own. None is
-        the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), the
-        reader picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
+        "tiff", "dicom", "picture" or "openslide" to use only that reader, or a `Reader` of your
+        own. None is the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic
+        TIFF), dicom for DICOM, picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything
+        else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -104,22 +104,13 @@ def _file_of(path: Path) -> Path:
 
 
 def _file_in(folder: Path) -> Path:
-    """Return a file of the one DICOM series in a folder."""
-    try:
-        series = list(series_in(folder).values())
-        names = set(os.listdir(folder))  # noqa: PTH208  the names alone
-    except OSError as error:
-        raise unreadable(folder, error) from error
-    if len(series) == 1:
-        return series[0]
-    if series:
-        told = ", ".join(path.name for path in series[:_MOST_NAMED])
-        raise SlideReadError(
-            f"{folder} holds {len(series)} DICOM series, which are as many slides: name a file of "
-            f"the one you mean ({told}{', …' if len(series) > _MOST_NAMED else ''}), or tile all "
-            "of them with batch."
-        )
-    if names & _ZARR:
+    """Return a file of the one slide in a folder."""
+    from slidetile.slides.dicom.folder import slide_in
+
+    found = slide_in(folder)
+    if found is not None:
+        return found
+    if any((folder / name).exists() for name in _ZARR):
         raise SlideReadError(
             f"{folder} is a Zarr folder (OME-Zarr, or a store of slidetile), not a slide that "
             "slidetile reads: name the slide's file."
@@ -130,7 +121,6 @@ def _file_in(folder: Path) -> Path:
     )
 
 
-_MOST_NAMED = 5
 _ZARR = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zarray"})
 
 

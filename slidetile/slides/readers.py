@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidetile.slides.container import is_picture
+from slidetile.slides.dicom.file import is_dicom
 from slidetile.slides.reader import Reader
 from slidetile.slides.tiff.file import is_tiff
 
@@ -20,6 +21,12 @@ def _open_tiff(path: Path, *, mpp: Mpp = None) -> "Slide":
     from slidetile.slides.tiff.slide import TiffSlide
 
     return TiffSlide(path, mpp=mpp)
+
+
+def _open_dicom(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.dicom.slide import DicomSlide
+
+    return DicomSlide(path, mpp=mpp)
 
 
 def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
@@ -40,6 +47,7 @@ def _is_any_file(_head: bytes) -> bool:
 
 READERS: tuple[Reader, ...] = (
     Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
+    Reader(name="dicom", kind="DICOM", recognises=is_dicom, open=_open_dicom),
     Reader(name="picture", kind="picture", recognises=is_picture, open=_open_picture),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )

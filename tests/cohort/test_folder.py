@@ -4,9 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
+import dicom_files
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from pydicom.uid import generate_uid
 
 import slidetile as st
 from slidetile.cohort.folder import SUFFIXES, find_slides, nothing_found, store_names
@@ -193,6 +196,16 @@ def test_a_file_that_refers_to_a_series_is_not_of_it(shared_slides, tmp_path, ca
 def test_a_series_is_one_slide(shared_slides):
     folder = shared_slides / "dicom-CMU-1-Small-Region"
     assert len(find_slides([folder])) == 1
+
+
+def test_a_series_is_one_slide_however_its_elements_are_stored(tmp_path):
+    picture = np.zeros((60, 80, 3), np.uint8)
+    for kind in ("raw", "implicit"):
+        series = generate_uid()
+        for name, shown in (("a", picture), ("b", picture[::2, ::2])):
+            path = tmp_path / f"{kind}-{name}"
+            dicom_files.write_picture(path, shown, kind=kind, series=series)
+    assert found(tmp_path) == ["implicit-a", "raw-a"]
 
 
 TIFF, PNG = b"II*\0\x08\0\0\0", b"\x89PNG\r\n\x1a\n"

@@ -42,6 +42,7 @@ ALLOWED = {
     f"{OURS}.source.name": is_text,
     f"{OURS}.source.vendor": is_text,
     f"{OURS}.source.objective_power": lambda value: value is None or is_number(value),
+    f"{OURS}.source.colour_note": is_text,
     f"{OURS}.source.scan_area": is_null,
     f"{OURS}.source.scan_area[0]": lambda value: value == -1,
     f"{OURS}.source.scan_area[1]": lambda value: value == -1,
@@ -96,7 +97,7 @@ def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(described, name):
 @pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
 def test_a_key_that_is_missing_or_unknown_is_named(described, name):
     node = json.loads((described / name / "zarr.json").read_bytes())
-    optional = {f"{OURS}.icc_profile", ANNOTATIONS}
+    optional = {f"{OURS}.icc_profile", f"{OURS}.source.colour_note", ANNOTATIONS}
     for holder, key, path in list(members(node)):
         if isinstance(holder, dict) and not is_free(path):
             before = dict(holder)

@@ -66,7 +66,8 @@ class Slides:
         for level in range(len(slide.levels)):
             for corner in _corners(slide):
                 _pixels(slide, corner, level)
-        if slide.width * slide.height > _MOST_PX:
+        # OpenSlide goes by the tag where colours contradict each other.
+        if slide.width * slide.height > _MOST_PX or slide.colour_note is not None:
             return RIGHT
         if check is not None:
             mark("tile")
@@ -149,7 +150,10 @@ def _oracle(path: Path) -> Iterator[tuple[st.Region, np.ndarray | None]]:
         try:
             image = handle.read_region((x, y), 0, (region.width, region.height))
             yield region, np.asarray(image)
-        except openslide.OpenSlideError:
+        except openslide.OpenSlideError as error:
+            # Of DICOM it gives all frames up for one, or for a file that is cut short.
+            if "OffsetTable" in str(error) or "filehandle" in str(error):
+                return
             yield region, None
             handle = openslide.OpenSlide(path)  # after an error, it gives only that error
 

@@ -6,9 +6,11 @@ Knows how to make them; the real ones are added where they are. Does not know ho
 import shutil
 from pathlib import Path
 
+import dicom_files
 import numpy as np
 import tifffile
 from paths import SAMPLE, SHARED
+from pydicom.dataset import Dataset
 
 import slidetile as st
 
@@ -97,8 +99,21 @@ def _write_slides(folder: Path) -> None:
         "philips.tiff": {**jpeg, "software": "Philips DP v1.0", "description": _PHILIPS},
     }.items():
         tifffile.imwrite(folder / name, image, **options)
+    _write_dicom(folder, image)
     grey = {**plain, "photometric": "minisblack", "compression": "jpeg"}
     tifffile.imwrite(folder / "grey.tiff", image[..., 1].copy(), **grey)
+
+
+def _write_dicom(folder: Path, image: np.ndarray) -> None:
+    def same_each_time(dataset: Dataset) -> None:
+        dataset.SOPInstanceUID = dataset.SeriesInstanceUID = "1.2.3.4"
+
+    options = {"frame": (TILE, TILE), "series": "1.2.3.4", "change": same_each_time}
+    for kind, table in (("jpeg", "basic"), ("jpeg", "extended"), ("jpeg2000", "empty")):
+        path = folder / f"{kind}-{table}.dcm"
+        dicom_files.write_picture(path, image, kind=kind, table=table, **options)
+    path = folder / "fragments.dcm"
+    dicom_files.write_picture(path, image, fragments=2, **options)
 
 
 def _write_aperio(path: Path, image: np.ndarray) -> None:

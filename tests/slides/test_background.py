@@ -28,7 +28,7 @@ def test_a_file_that_cannot_be_read_has_no_background():
 
 def test_transparent_pixels_of_openslide_show_the_background(shared_slides, monkeypatch):
     path = shared_slides / "multi_frame_jpeg_camelyon_challenge_image.dcm"
-    with open_slide(path) as slide:
+    with open_slide(path, reader="openslide") as slide:
         read = slide._read_with
 
         def half_transparent(handle, piece, level):

@@ -130,7 +130,11 @@ def test_a_pipe_beside_the_slide_is_not_waited_for(tmp_path, shared_slides, kind
         folder = tmp_path / "a"
         folder.mkdir()
     os.mkfifo(folder / "pipe")
-    refused(path, SlideReadError, "pipe, a device or a socket.*would wait")
+    words = "pipe, a device or a socket.*would wait"
+    refused(path, SlideReadError, words, reader="openslide" if kind == "dicom" else None)
+    if kind == "dicom":  # the reader of DICOM passes it over
+        open_slide(path).close()
+        open_slide(folder).close()
 
 
 def test_callers_mistakes(tiled):

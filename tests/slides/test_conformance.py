@@ -16,7 +16,10 @@ REAL = {
     "ome": ("petebankhead-OS-1-detail.ome.tif", "tiff"),
     "aperio by OpenSlide": ("CMU-1-Small-Region.svs", "openslide"),
     "generic by OpenSlide": ("CMU-1-small.tiff", "openslide"),
-    "dicom": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "openslide"),
+    "dicom": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "dicom"),
+    "dicom series": ("dicom-CMU-1-Small-Region", "dicom"),
+    "dicom in parts": ("made/dicom_fragments.dcm", "dicom"),
+    "dicom by OpenSlide": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "openslide"),
     "fluorescence": ("test3-DAPI.ndpi", "openslide"),
     "a picture": ("wsic-XYC.png", "picture"),
 }

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 
+import dicom_files
 import pytest
+from pydicom.uid import generate_uid
 
 import slidetile as st
 
@@ -89,6 +91,35 @@ def test_a_few_kills(long_slide, long_trees, tree, tmp_path, kind, count):
     # The first part of a run's life goes into starting Python: nothing to lose there.
     when = moments(long_slide, tmp_path, kind, count=count, seed=5, earliest=0.5)
     torment(long_slide, tmp_path / "x.zarr", kind, when, long_trees[kind], tree)
+
+
+@pytest.fixture
+def dicom_series(long_slide, tmp_path):
+    """The drawn slide as a DICOM series: its own JPEG tiles, two levels in two files."""
+    series, folder = generate_uid(), tmp_path / "series"
+    folder.mkdir()
+    with st.open_slide(long_slide) as slide:
+        for number, level in enumerate(slide.levels[:2]):
+            native = slide.native_tiles(number)
+            tiles = [(x, y) for y in range(native.rows) for x in range(native.columns)]
+            dicom_files.write(
+                folder / f"{number}.dcm",
+                native.fetch(tiles).streams(),
+                size=level.size,
+                frame=(native.tile_width_px, native.tile_height_px),
+                mpp=slide.mpp[0] * level.downsample[0],
+                series=series,
+                table="empty",
+            )
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "count"), [("native", 2), ("zstd", 2)])
+def test_a_few_kills_of_dicom(dicom_series, tree, tmp_path, kind, count):
+    store = st.tile_slide(dicom_series, tmp_path / "whole.zarr", st.Recipe(codec=kind))
+    when = moments(dicom_series, tmp_path, kind, count=count, seed=7, earliest=0.5)
+    torment(dicom_series, tmp_path / "x.zarr", kind, when, tree(store.path), tree)
 
 
 @pytest.mark.torture

@@ -3,7 +3,9 @@
 import os
 import shutil
 
+import dicom_files
 import numpy as np
+import pydicom
 import pytest
 
 import slidetile as st
@@ -90,18 +92,22 @@ SERIES = "dicom-CMU-1-Small-Region"
 
 @pytest.fixture
 def series(shared_slides, tmp_path):
-    """The files of a DICOM series, level 0 first, and one of another slide beside them."""
+    """The files of a DICOM series, level 0 first, its label, and one of another slide."""
     folder = shutil.copytree(shared_slides / SERIES, tmp_path / "series")
-    files = sorted(folder.glob("*.dcm"), key=lambda path: -path.stat().st_size)
-    other = shutil.copy(shared_slides / "sm_image.dcm", folder / "other.dcm")
-    return files, folder / other.name
+    first, label, *_ = sorted(folder.glob("*.dcm"), key=lambda path: -path.stat().st_size)
+    with st.open_slide(first) as slide:
+        half = np.ascontiguousarray(slide.read_region(slide.bounds)[::2, ::2])
+    own = pydicom.dcmread(first, specific_tags=["SeriesInstanceUID"]).SeriesInstanceUID
+    second, _ = dicom_files.write_picture(folder / "2.dcm", half, frame=(240, 240), series=own)
+    shutil.copy(shared_slides / "sm_image.dcm", folder / "other.dcm")
+    return first, second, label, folder / "other.dcm"
 
 
-@pytest.mark.parametrize("which", ["of the series", "of another slide"])
+@pytest.mark.parametrize("which", ["of the series", "a label", "of another slide"])
 def test_the_files_beside_a_slide_are_watched_too(series, tmp_path, which):
-    (first, second, *_), other = series
+    first, second, label, other = series
     recipe = st.Recipe(tile=SMALL.tile, codec="zstd", slide_mpp=0.5)
-    touched = second if which == "of the series" else other
+    touched = {"of the series": second, "a label": label}.get(which, other)
     change = changing(touched, touch)
     out = tmp_path / "x.zarr"
     if which == "of the series":

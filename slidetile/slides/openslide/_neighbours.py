@@ -7,9 +7,9 @@ from pathlib import Path
 
 from slidetile.errors import SlideReadError
 from slidetile.runtime.files import read_regular
+from slidetile.slides.dicom.file import MAGIC_END, is_dicom
 from slidetile.slides.file_state import FileState, unreadable
 
-_DICOM, _DICOM_AT = b"DICM", 128
 _LISTS = (b"[Virtual Microscope Specimen]", b"[Uncompressed Virtual Microscope Specimen]")
 """How Hamamatsu's VMS and VMU begin, which name the files beside them."""
 
@@ -71,10 +71,10 @@ def _folder(path: Path) -> Path | None:
         return path.with_suffix("")
     try:
         with path.open("rb") as file:
-            head = file.read(_DICOM_AT + len(_DICOM))
+            head = file.read(MAGIC_END)
     except OSError as error:
         raise unreadable(path, error) from error
-    if head[_DICOM_AT:] == _DICOM or head.startswith(_LISTS):
+    if is_dicom(head) or head.startswith(_LISTS):
         return path.parent
     return None
 

@@ -21,6 +21,7 @@ from slidetile.errors import (
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.dicom.checks import check_dicom
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import FileState, is_of_the_system, unreadable
@@ -73,6 +74,7 @@ class VendorSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         note = check_tiff(path)
+        check_dicom(path)
         neighbours = find_neighbours(path)
         self._state = _state(path)
         self._handle = SharedHandle(path)

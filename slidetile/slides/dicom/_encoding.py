@@ -1,0 +1,236 @@
+"""How the frames of a DICOM image are stored, and what decodes one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import imagecodecs
+import numpy as np
+
+from slidetile.errors import UnsupportedSlideError
+from slidetile.raster.jpeg import decode_jpeg
+from slidetile.raster.pixels import Pixels
+from slidetile.slides.dicom._header import EXPLICIT, IMPLICIT
+from slidetile.slides.dicom.names import uid_name
+from slidetile.slides.jpeg.colour import Model, contradiction
+from slidetile.slides.jpeg.segments import parse_header
+from slidetile.slides.jpeg.tiles import JpegTiles
+from slidetile.slides.jpeg2000 import check_codestream, has_transform
+from slidetile.slides.native import Damaged
+from slidetile.slides.tiff.file import Extent
+from slidetile.slides.ycbcr import ycbcr_to_rgb
+
+_RGB_TAG, _YCBCR_TAG, _GREY_TAG = 2, 6, 1
+"""Values of TIFF's tag 262, in which `JpegTiles` is told what the file says."""
+
+_JPEG_LS_FRAME = b"\xff\xf7"
+_RLE_HEAD_BYTES = 64
+_PADDING_BYTES = 128
+"""What the padding of a segment may decode to."""
+
+Decode = Callable[[Extent, Pixels], None]
+"""Decodes a frame into an array of exactly its shape; raises its library's errors."""
+
+
+class DamagedFrameError(ValueError):
+    """A frame is not what the header says; the message is a few words, to be counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How frames are stored.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        In a way that is not decoded.
+    """
+
+    syntax: str
+    """The transfer syntax, by its identifier."""
+
+    photometric: str
+    """What the file says that samples are."""
+
+    samples: int
+    """Samples of each pixel: 1 or 3."""
+
+    is_planar: bool
+    """Whether, in uncompressed frames, each sample has a plane of its own."""
+
+    def __post_init__(self) -> None:
+        if self.syntax not in _KINDS:
+            raise UnsupportedSlideError(
+                f"its frames are stored as {uid_name(self.syntax)}, which is not decoded"
+            )
+        if self.is_raw and self.photometric == "YBR_FULL_422":
+            raise UnsupportedSlideError("its uncompressed colours have a lower resolution")
+
+    @property
+    def kind(self) -> str:
+        """The codec: "raw", "jpeg", "jpeg2000", "jpegls" or "rle"."""
+        return _KINDS[self.syntax]
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether frames are not compressed."""
+        return self.kind == "raw"
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether 0 is white."""
+        return self.photometric == "MONOCHROME1"
+
+    @property
+    def is_ycbcr(self) -> bool:
+        """Whether the file says that samples are YCbCr, in any of its ways."""
+        return self.photometric.startswith("YBR")
+
+    def jpegs(self) -> JpegTiles:
+        """Return what makes JPEG frames stand alone."""
+        colours = _YCBCR_TAG if self.is_ycbcr else _RGB_TAG
+        return JpegTiles(tables=None, photometric=_GREY_TAG if self.samples == 1 else colours)
+
+    def decoder(self) -> Decode:
+        """Return the function that decodes one frame to grey or RGB."""
+        match self.kind:
+            case "jpeg":
+                return _jpeg(self.jpegs())
+            case "jpeg2000":
+                return _jpeg2000(self.photometric)
+        decode = {"raw": _planar if self.is_planar else _raw, "rle": _rle, "jpegls": _jpegls}
+        return _converted(decode[self.kind]) if self.is_ycbcr else decode[self.kind]
+
+    def contradiction(self, frame: bytes) -> str | None:
+        """Return what of a frame's colours contradicts the file, and how they are read.
+
+        Parameters
+        ----------
+        frame
+            The frame's first bytes.
+        """
+        if self.samples != 3:
+            return None
+        if self.kind == "jpeg":
+            header = parse_header(frame)
+            if isinstance(header, Damaged) or header.frame is None:
+                return None
+            tagged: Model = "YCbCr" if self.is_ycbcr else "RGB"
+            told = contradiction(header, header.frame, tagged)
+            return None if told is None else told.replace(tagged, self.photometric, 1)
+        is_jpeg2000 = self.kind == "jpeg2000" and frame.startswith(b"\xff\x4f")
+        return _jpeg2000_contradiction(self.photometric, frame) if is_jpeg2000 else None
+
+
+_KINDS = {
+    **dict.fromkeys((IMPLICIT, EXPLICIT), "raw"),
+    **dict.fromkeys(("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"), "jpeg"),
+    **dict.fromkeys(("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"), "jpegls"),
+    **dict.fromkeys(("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"), "jpeg2000"),
+    "1.2.840.10008.1.2.5": "rle",
+}
+
+
+def _image(out: Pixels) -> Pixels:
+    """Return the array as image libraries shape it: grey without an axis of channels."""
+    return out[..., 0] if out.shape[2] == 1 else out
+
+
+def _stored(extent: Extent) -> bytes:
+    data, start, stop = extent
+    return data[start:stop]
+
+
+def _jpeg(tiles: JpegTiles) -> Decode:
+    """Decode the same stream that `native` copies, so that both give the same pixels."""
+
+    def decode(extent: Extent, out: Pixels) -> None:
+        stream = tiles.standalone(*extent)
+        if isinstance(stream, Damaged):
+            raise DamagedFrameError(stream.reason)
+        decode_jpeg(stream, out)
+
+    return decode
+
+
+def _jpeg2000(photometric: str) -> Decode:
+    def decode(extent: Extent, out: Pixels) -> None:
+        check_codestream(extent, out.shape)
+        imagecodecs.jpeg2k_decode(_stored(extent), out=_image(out))
+        if _is_left_as_ycbcr(photometric, has_transform=has_transform(extent)):
+            ycbcr_to_rgb(out)
+
+    return decode
+
+
+def _is_left_as_ycbcr(photometric: str, *, has_transform: bool) -> bool:
+    """Return whether what a codestream decodes to is YCbCr.
+
+    It is where the file says so and the decoder undoes nothing. But the reversible transform
+    (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the stream can only be RGB.
+    """
+    return photometric.startswith("YBR") and photometric != "YBR_RCT" and not has_transform
+
+
+def _jpeg2000_contradiction(photometric: str, frame: bytes) -> str | None:
+    transformed = has_transform((frame, 0, len(frame)))
+    if photometric in ("YBR_ICT", "YBR_RCT") and not transformed:
+        model = "YCbCr" if photometric == "YBR_ICT" else "RGB"
+        return f"says {photometric}, but its JPEG 2000 has no transform of its own: read as {model}"
+    if photometric in ("YBR_FULL", "YBR_FULL_422") and transformed:
+        return f"says {photometric}, but its JPEG 2000 has a transform of its own: read as RGB"
+    return None
+
+
+def _jpegls(extent: Extent, out: Pixels) -> None:
+    stream = _stored(extent)
+    at = stream.find(_JPEG_LS_FRAME, 0, 1 << 16)
+    bits, height, width, samples = (
+        int.from_bytes(stream[at + first : at + last])
+        for first, last in ((4, 5), (5, 7), (7, 9), (9, 10))
+    )
+    if at < 0 or (bits, (height, width, samples)) != (8, out.shape):
+        raise DamagedFrameError("its JPEG-LS is of another shape, or none")
+    imagecodecs.jpegls_decode(stream, out=_image(out))
+
+
+def _raw(extent: Extent, out: Pixels) -> None:
+    out[:] = _samples(extent, out.size).reshape(out.shape)
+
+
+def _planar(extent: Extent, out: Pixels) -> None:
+    height, width, samples = out.shape
+    planes = _samples(extent, out.size).reshape(samples, height, width)
+    out[:] = planes.transpose(1, 2, 0)
+
+
+def _samples(extent: Extent, count: int) -> Pixels:
+    flat = np.frombuffer(_stored(extent), np.uint8)
+    if flat.size < count:
+        raise DamagedFrameError(f"{flat.size} bytes instead of {count}")
+    return flat[:count]
+
+
+def _rle(extent: Extent, out: Pixels) -> None:
+    """Decode run lengths (PS3.5, annex G): a segment for each sample."""
+    stream = _stored(extent)
+    numbers = np.frombuffer(stream[:_RLE_HEAD_BYTES].ljust(_RLE_HEAD_BYTES, b"\0"), "<u4").tolist()
+    count = out.shape[2]
+    begins = numbers[1 : 1 + count]
+    if numbers[0] != count or begins != sorted(begins) or begins[0] < _RLE_HEAD_BYTES:
+        raise DamagedFrameError("its run lengths have another number of segments")
+    for sample, (begin, end) in enumerate(zip(begins, [*begins[1:], len(stream)], strict=True)):
+        plane = bytearray(out[..., sample].size + _PADDING_BYTES)
+        got = len(imagecodecs.packbits_decode(stream[begin:end], out=plane))
+        if got < len(plane) - _PADDING_BYTES:
+            raise DamagedFrameError("too few samples")
+        out[..., sample] = np.frombuffer(plane, np.uint8)[:-_PADDING_BYTES].reshape(out.shape[:2])
+
+
+def _converted(decode: Decode) -> Decode:
+    """Return a decoder whose YCbCr becomes RGB."""
+
+    def convert(extent: Extent, out: Pixels) -> None:
+        decode(extent, out)
+        ycbcr_to_rgb(out)
+
+    return convert

@@ -1,0 +1,54 @@
+"""The open files of a slide: each opened when it is first read, and few at a time."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from slidetile.slides.dicom._instance import Instance
+from slidetile.slides.tiff.file import SlideFile
+
+_MOST_OPEN = 32
+"""A process may have some hundreds of files open, and a batch reads several slides."""
+
+
+class OpenFiles:
+    """Files of a slide, which threads share.
+
+    A file that has to make room stays open for those who still read it, and is closed then.
+    """
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[Path, SlideFile] = OrderedDict()
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def get(self, instance: Instance) -> SlideFile:
+        """Return an open file.
+
+        Raises
+        ------
+        SlideReadError
+            It cannot be opened, or has changed since its header was read.
+        ValueError
+            The slide is closed.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise ValueError(
+                    f"{instance.path} is closed: open the slide again to read from it."
+                )
+            file = self._files.get(instance.path)
+            if file is None:
+                instance.state.check(instance.path, instance.path)
+                file = self._files[instance.path] = SlideFile(instance.path)
+            self._files.move_to_end(instance.path)
+            while len(self._files) > _MOST_OPEN:
+                self._files.popitem(last=False)
+            return file
+
+    def close(self) -> None:
+        """Close all files. Closing twice is allowed."""
+        with self._lock:
+            self._is_closed = True
+            while self._files:
+                self._files.popitem()[1].close()

@@ -1,0 +1,248 @@
+"""The frames of a level: which lies where in the slide, and where in which file.
+
+Knows files and places. Does not know how frames are stored.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.region import Region
+from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES
+from slidetile.slides.dicom._files import OpenFiles
+from slidetile.slides.dicom._instance import Instance
+from slidetile.slides.dicom._offsets import NOWHERE, FrameExtents, find_frames, payload
+from slidetile.slides.dicom._series import LevelParts
+from slidetile.slides.native import Damaged
+from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.tiff.file import Extent
+
+_BEYOND = Damaged("beyond the end of the file")
+_TOO_LONG = Damaged("too many bytes")
+
+Cell = tuple[int, int]
+"""A frame's (column, row)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where each frame of a level is stored; nothing is stored of one without bytes."""
+
+    parts: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The bytes of each."""
+        return self.stops - self.starts
+
+
+class Frames:
+    """The frames of a level; several threads may use it.
+
+    Parameters
+    ----------
+    level
+        The level's files.
+    files
+        Those that are open.
+
+    Raises
+    ------
+    FinalRefusalError
+        Several frames lie at one place.
+    SlideReadError
+        Its frames do not make the image.
+    UnsupportedSlideError
+        Frames do not lie in a grid.
+    """
+
+    def __init__(self, level: LevelParts, files: OpenFiles) -> None:
+        self._level = level
+        self._files = files
+        self._raw_bytes = level.first.raw_bytes
+        self._empty_bytes = LEAST_FRAME_BYTES if self._raw_bytes is None else -1
+        self.width, self.height = level.size
+        self.frame_width, self.frame_height = level.first.frame_size
+        self.columns = -(-self.width // self.frame_width)
+        self.rows = -(-self.height // self.frame_height)
+        cells = self.columns * self.rows
+        if cells > MOST_FRAMES:
+            raise SlideReadError(
+                f"its {self.width}×{self.height} image in frames of {self.frame_width}×"
+                f"{self.frame_height} pixels would have {cells}, more than {MOST_FRAMES}"
+            )
+        self._numbers = self._numbered()
+        self._places: _Places | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def bounds(self) -> Region:
+        """The whole image."""
+        return Region(x=0, y=0, width=self.width, height=self.height)
+
+    @property
+    def _limit_bytes(self) -> int:
+        """Most stored bytes of a frame; one that claims more is damaged."""
+        return 4 * self.frame_width * self.frame_height * self._level.first.samples + (1 << 16)
+
+    def cells(self, region: Region) -> Iterator[Cell]:
+        """Yield the (column, row) of each frame's place that a region of the image touches."""
+        if (inside := self.bounds.intersection(region)) is None:
+            return
+        met = inside.rescaled((self.frame_width, self.frame_height), (1, 1))
+        for row in range(met.y, met.bottom):
+            for column in range(met.x, met.right):
+                yield column, row
+
+    def region(self, cell: Cell) -> Region:
+        """Return the pixels of a frame, its padding at the image's edges included."""
+        width, height = self.frame_width, self.frame_height
+        return Region(x=cell[0] * width, y=cell[1] * height, width=width, height=height)
+
+    def stores(self, cells: Sequence[Cell] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each place whether the file stores a frame there, damaged or not."""
+        numbers = self._numbers_of(cells)
+        has_bytes: NDArray[np.bool_] = self._located().counts[numbers] != self._empty_bytes
+        return has_bytes & (numbers >= 0)
+
+    def stored_bytes(self, cells: Sequence[Cell] | NDArray[np.int64]) -> int:
+        """Return the bytes stored of frames; what is claimed of a damaged one does not count."""
+        numbers = self._numbers_of(cells)
+        places = self._located()
+        numbers = numbers[numbers >= 0]
+        counts, stops = places.counts[numbers], places.stops[numbers]
+        sizes = np.array([part.state.size for part in self._level.parts])
+        is_sound = (counts <= self._limit_bytes) & (stops <= sizes[places.parts[numbers]])
+        return int((counts[is_sound] - LEAST_FRAME_BYTES).sum())
+
+    def read(self, cells: Sequence[Cell] | NDArray[np.int64]) -> list[Extent | Damaged | None]:
+        """Read the stored bytes of frames, without what DICOM puts around them.
+
+        Returns
+        -------
+        list
+            For each place the bytes; None where nothing is stored.
+
+        Raises
+        ------
+        SlideReadError
+            A file could not be read.
+        """
+        numbers = self._numbers_of(cells)
+        places = self._located()
+        found: list[Extent | Damaged | None] = [None] * len(numbers)
+        wanted: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers.tolist()):
+            if number >= 0 and places.counts[number] != self._empty_bytes:
+                wanted.setdefault(int(places.parts[number]), []).append(place)
+        for part, own in wanted.items():
+            self._read_part(part, own, numbers, found)
+        return found
+
+    def _read_part(
+        self,
+        part: int,
+        own: list[int],
+        numbers: NDArray[np.int64],
+        found: list[Extent | Damaged | None],
+    ) -> None:
+        """Read the frames that are in one file."""
+        file, places = self._files.get(self._level.parts[part]), self._located()
+        starts = places.starts[numbers[own]].tolist()
+        counts = places.counts[numbers[own]].tolist()
+        sound = []
+        for place, start, count in zip(own, starts, counts, strict=True):
+            if start + count > file.size:
+                found[place] = _BEYOND
+            elif count > self._limit_bytes:
+                found[place] = _TOO_LONG
+            else:
+                sound.append((place, start, count))
+        read = file.read_extents([each[1] for each in sound], [each[2] for each in sound])
+        for (place, _, _), extent in zip(sound, read, strict=True):
+            found[place] = extent if self._raw_bytes is not None else payload(extent)
+
+    def _numbers_of(self, cells: Sequence[Cell] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the frame at each place; -1 where there is none."""
+        where = np.asarray(cells, np.int64).reshape(-1, 2)
+        if ((where < 0) | (where >= (self.columns, self.rows))).any():
+            raise IndexError(
+                f"A native tile lies outside the grid of {self.columns}×{self.rows} tiles."
+            )
+        at = where[:, 1] * self.columns + where[:, 0]
+        return at if self._numbers is None else self._numbers[at].astype(np.int64)
+
+    def _numbered(self) -> NDArray[np.int32] | None:
+        """Return the number of the frame at each place; None where they go row by row."""
+        if self._level.first.is_sparse:
+            return self._sparse()
+        self._check_full()
+        return None
+
+    def _check_full(self) -> None:
+        """Check that there is a frame for each place."""
+        needed = self.columns * self.rows
+        if self._level.frames != needed:
+            raise SlideReadError(
+                f"its {self.width}×{self.height} image needs {needed} frames of "
+                f"{self.frame_width}×{self.frame_height} pixels, but the file lists "
+                f"{self._level.frames}: it is damaged, copy it again"
+            )
+
+    def _sparse(self) -> NDArray[np.int32]:
+        """Return the number of the frame at each place, which the frames state."""
+        pairs = np.concatenate([part.rest.places.pairs for part in self._level.parts])
+        if len(pairs) != self._level.frames:
+            raise SlideReadError(
+                f"it lists {self._level.frames} frames, and the places of {len(pairs)}: it is "
+                "damaged, copy it again"
+            )
+        if (pairs < 0).any() or (pairs >= self._level.size).any():
+            raise SlideReadError("a frame of it lies outside the image: it is damaged")
+        cells, rest = np.divmod(pairs, (self.frame_width, self.frame_height))
+        if rest.any():
+            raise UnsupportedSlideError("its frames do not lie in a grid, but overlap or have gaps")
+        at = cells[:, 1] * self.columns + cells[:, 0]
+        unique, first, counts = np.unique(at, return_index=True, return_counts=True)
+        if len(unique) < len(at):
+            raise FinalRefusalError(
+                f"it has {counts.max()} frames at one place (depths or channels); slidetile reads "
+                "one grey or RGB image: extract the plane you need"
+            )
+        numbers = np.full(self.columns * self.rows, -1, np.int32)
+        numbers[unique] = first
+        return numbers
+
+    def _located(self) -> _Places:
+        """Return where frames are stored; that is found out when one is first asked for."""
+        with self._lock:
+            if self._places is None:
+                self._places = self._locate()
+            return self._places
+
+    def _locate(self) -> _Places:
+        found = [self._locate_in(part) for part in self._level.parts]
+        places = _Places(
+            np.repeat(np.arange(len(found), dtype=np.int32), [len(each.starts) for each in found]),
+            np.concatenate([each.starts for each in found]),
+            np.concatenate([each.stops for each in found]),
+        )
+        if (places.starts == NOWHERE).all():
+            first = self._level.first
+            raise SlideReadError(
+                f"{first.path} is cut short: all its frames lie behind byte {first.state.size}, "
+                "its end."
+            )
+        return places
+
+    def _locate_in(self, part: Instance) -> FrameExtents:
+        try:
+            return find_frames(self._files.get(part), part.rest, part.frames, self._raw_bytes)
+        except SlideReadError as error:
+            raise SlideReadError(f"{part.path.name} cannot be read: {error}.") from error

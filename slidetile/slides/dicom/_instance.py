@@ -1,0 +1,277 @@
+"""One file of a DICOM series: what its header says of its image. Knows no other file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from slidetile.counts import how_many
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.slides.dicom import _header as dicom
+from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES, Rest, read_rest
+from slidetile.slides.dicom._encoding import Encoding
+from slidetile.slides.dicom._header import Header, read_header
+from slidetile.slides.dicom._offsets import first_frame
+from slidetile.slides.dicom._stream import HeaderStream
+from slidetile.slides.dicom.file import WHOLE_SLIDE
+from slidetile.slides.dicom.names import class_name
+from slidetile.slides.file_state import FileState
+from slidetile.slides.limits import check_block, check_size
+from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.tiff.file import SlideFile
+
+_GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422")
+_JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")
+_MOST_CHARACTERS = 40
+_FRAME_HEAD_BYTES = 1 << 12
+"""Of a frame so much is read to see which colours it holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Instance:
+    """A file of a series, by its header."""
+
+    path: Path
+    """The file."""
+
+    state: FileState
+    """Size and time stamp of the file as its header was read."""
+
+    sop_class: str
+    """What kind of object it holds, by its identifier."""
+
+    sop_instance: str
+    """Which object it is: equal in copies of a file; the path, where it does not say."""
+
+    series: str
+    """Which series it is of."""
+
+    flavor: str
+    """What its image shows: "VOLUME", "LABEL", "OVERVIEW", "THUMBNAIL"; empty if unknown."""
+
+    header: Header
+    """All that is read of its header."""
+
+    rest: Rest
+    """What lies behind the header; empty where it is no level of a slide."""
+
+    frame_head: bytes = b""
+    """The first bytes of its first frame, where frames are compressed."""
+
+    @classmethod
+    def of(cls, path: Path, state: FileState, header: Header) -> Self:
+        """Return a file by its header alone."""
+        kinds = header.text(dicom.IMAGE_TYPE).split("\\")
+        return cls(
+            path=path,
+            state=state,
+            sop_class=header.text(dicom.SOP_CLASS),
+            sop_instance=header.text(dicom.SOP_INSTANCE) or str(path),
+            series=header.text(dicom.SERIES),
+            flavor=kinds[2].strip() if len(kinds) > 2 else "",
+            header=header,
+            rest=Rest(),
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file's header; of what is no level, only so much as says so.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read, or is damaged.
+        UnsupportedSlideError
+            It is stored in a way that is not read.
+        """
+        file = SlideFile(path)
+        try:
+            stream = HeaderStream(file)
+            instance = cls.of(path, file.state, read_header(stream))
+            if not instance.is_level:
+                return instance
+            rest = read_rest(stream, is_implicit=instance.header.is_implicit)
+            return replace(instance, rest=rest, frame_head=_frame_head(file, rest))
+        finally:
+            file.close()
+
+    @classmethod
+    def glance(cls, path: Path) -> Self:
+        """Read so much of a file's header as says what it is; raises as `read` does."""
+        file = SlideFile(path)
+        try:
+            return cls.of(path, file.state, read_header(HeaderStream(file), last=dicom.SERIES))
+        finally:
+            file.close()
+
+    @property
+    def is_slide(self) -> bool:
+        """Whether it is of a whole slide, be it a level, a label or an overview."""
+        return self.sop_class == WHOLE_SLIDE
+
+    @property
+    def is_level(self) -> bool:
+        """Whether its image is scanned tissue, and not the whole glass."""
+        return self.is_slide and self.flavor == "VOLUME"
+
+    @property
+    def kind(self) -> str:
+        """What it holds, for people."""
+        if not self.is_slide:
+            return f"{class_name(self.sop_class)} file"
+        return f"{self.flavor[:_MOST_CHARACTERS] or 'unnamed'} image"
+
+    @property
+    def concatenation(self) -> str:
+        """Which object it is a part of; its own identifier where it is whole."""
+        return self.header.text(dicom.CONCATENATION) or self.sop_instance
+
+    @property
+    def first_frame(self) -> int:
+        """The number of its first frame in the whole object."""
+        return self.header.number(dicom.FRAME_OFFSET)
+
+    @property
+    def frames(self) -> int:
+        """The number of its frames."""
+        return self.header.number(dicom.FRAMES, 1)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the whole image."""
+        header = self.header
+        return header.number(dicom.TOTAL_COLUMNS), header.number(dicom.TOTAL_ROWS)
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(width, height) of every frame."""
+        return self.header.number(dicom.COLUMNS), self.header.number(dicom.ROWS)
+
+    @property
+    def samples(self) -> int:
+        """Samples of each pixel."""
+        return self.header.number(dicom.SAMPLES)
+
+    @property
+    def photometric(self) -> str:
+        """What its samples are, such as "RGB" or "YBR_FULL_422"."""
+        return self.header.text(dicom.PHOTOMETRIC)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether each frame states its place, and some may be missing."""
+        stated = self.header.text(dicom.ORGANIZATION)
+        return stated == "TILED_SPARSE" or (not stated and len(self.rest.places.corners) > 0)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How its frames are stored; raises UnsupportedSlideError where none is known."""
+        return Encoding(
+            syntax=self.header.syntax,
+            photometric=self.photometric,
+            samples=self.samples,
+            is_planar=self.header.number(dicom.PLANAR) == 1,
+        )
+
+    @property
+    def raw_bytes(self) -> int | None:
+        """Bytes of an uncompressed frame; None where frames are compressed."""
+        width, height = self.frame_size
+        return width * height * self.samples if self.encoding.is_raw else None
+
+    @property
+    def mpp(self) -> tuple[float, float] | None:
+        """Micrometres per pixel, as (x, y): the file has mm, of the rows first."""
+        for measures in self.header.items(dicom.SHARED, dicom.MEASURES):
+            spacing = measures.numbers(dicom.SPACING)
+            if len(spacing) == 2:
+                return spacing[1] * 1000, spacing[0] * 1000
+        return None
+
+    @property
+    def objective_power(self) -> float | None:
+        """The objective's nominal magnification."""
+        for path in self.header.items(dicom.OPTICAL_PATHS):
+            for power in path.numbers(dicom.OBJECTIVE_POWER):
+                if 0 < power < 1e6:
+                    return power
+        return None
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The embedded colour profile."""
+        for path in self.header.items(dicom.OPTICAL_PATHS):
+            return path.data(dicom.ICC_PROFILE) or None
+        return None
+
+    def check(self) -> None:
+        """Check that it can be read, and nothing of it would be lost as 8-bit grey or colour.
+
+        Raises
+        ------
+        FinalRefusalError
+            Something would be lost, or it is larger than any slide.
+        UnsupportedSlideError
+            Its pixels are stored in an unknown way.
+        SlideReadError
+            It is damaged.
+        """
+        self._check_planes()
+        self._check_samples()
+        _ = self.encoding  # which checks itself
+        check_size(*self.size)
+        width, height = self.frame_size
+        if min(width, height) < 1:
+            raise SlideReadError(f"its frames are {width}×{height} pixels: it is damaged")
+        check_block(width, height, self.samples, "frames")
+        if self.rest.pixels is None:
+            raise SlideReadError("it holds no pixels: it was cut short, copy it again")
+        most = min(MOST_FRAMES, self.state.size // LEAST_FRAME_BYTES)
+        if not 0 < self.frames <= most:
+            raise SlideReadError(
+                f"it claims {self.frames} frames, in a file of {self.state.size} bytes: it is "
+                "damaged or was cut short, copy it again"
+            )
+
+    def _check_planes(self) -> None:
+        depths = self.header.number(dicom.FOCAL_PLANES, 1)
+        listed = len(list(self.header.items(dicom.OPTICAL_PATHS)))
+        paths = max(self.header.number(dicom.PATH_COUNT), listed, len(self.rest.places.paths), 1)
+        for count, what in ((depths, "focal planes (depths)"), (paths, "optical paths (channels)")):
+            if count > 1:
+                raise FinalRefusalError(
+                    f"its image is spread over {count} {what}; slidetile reads one grey or RGB "
+                    "image: extract the one you need"
+                )
+
+    def _check_samples(self) -> None:
+        header = self.header
+        stored, allocated = header.number(dicom.STORED), header.number(dicom.ALLOCATED)
+        if max(stored, allocated) > 8 or header.number(dicom.SIGNED):
+            kind = "signed" if header.number(dicom.SIGNED) else "unsigned"
+            raise FinalRefusalError(
+                f"its samples are {stored}-bit {kind} numbers, not 8-bit unsigned, and their "
+                "finest steps would be lost: convert it to 8 bits, on a scale that you choose"
+            )
+        if (stored, allocated) != (8, 8):
+            raise UnsupportedSlideError(f"its samples have {stored} of {allocated} bits, not 8")
+        needed = {1: _GREY, 3: (*_COLOUR, *_JPEG2000_COLOUR)}.get(self.samples, ())
+        if self.photometric not in needed:
+            raise UnsupportedSlideError(
+                f"it holds {self.photometric[:_MOST_CHARACTERS] or 'no known colours'} in "
+                f"{self.samples} samples a pixel, not grey, RGB or YCbCr"
+            )
+
+
+def counted(instances: Iterable[Instance]) -> str:
+    """Return how many files there are of each kind, in words."""
+    kinds = [instance.kind for instance in instances]
+    named = (how_many(kinds.count(kind), f"{kind}s") for kind in dict.fromkeys(kinds))
+    return " and ".join(named)
+
+
+def _frame_head(file: SlideFile, rest: Rest) -> bytes:
+    if rest.pixels is None or rest.pixels.length is not None:
+        return b""
+    start = min(first_frame(file, rest.pixels), file.size)
+    return file.read(start, min(_FRAME_HEAD_BYTES, file.size - start))

@@ -1,0 +1,82 @@
+"""The compressed JPEG frames of a DICOM level, to be copied without decoding them."""
+
+from dataclasses import dataclass
+
+from slidetile.slides.dicom._encoding import Encoding
+from slidetile.slides.dicom._frames import Frames
+from slidetile.slides.jpeg.segments import Markers
+from slidetile.slides.jpeg.tiles import JpegTiles
+from slidetile.slides.native import Cells, Damaged
+from slidetile.slides.tiff.file import Extent, held_bytes
+
+_SIDES_PX = range(64, 4097)
+_NAMES = {"raw": "uncompressed", "jpeg2000": "JPEG 2000", "jpegls": "JPEG-LS", "rle": "RLE"}
+
+
+def obstacle(frames: Frames, encoding: Encoding) -> str | None:
+    """Return why a level's frames cannot be copied, by its header, in a short phrase, or None."""
+    if encoding.kind != "jpeg":
+        return f"its frames are {_NAMES[encoding.kind]}, not JPEG"
+    if encoding.samples != 3:
+        return "one channel"
+    if frames.frame_width not in _SIDES_PX or frames.frame_height not in _SIDES_PX:
+        return (
+            f"frames of {frames.frame_width}×{frames.frame_height} px do not fit: sides are "
+            f"{_SIDES_PX.start}–{_SIDES_PX.stop - 1} px"
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DicomTiles:
+    """Frames whose stored bytes are in memory."""
+
+    extents: list[Extent | Damaged | None]
+    jpegs: JpegTiles
+    size: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held."""
+        return held_bytes([each for each in self.extents if isinstance(each, tuple)])
+
+    def streams(self) -> list[bytes | Damaged | None]:
+        """Return each frame as a JPEG stream; see `slidetile.slides.native.FetchedTiles`."""
+        streams: list[bytes | Damaged | None] = []
+        held, markers = None, None
+        for extent in self.extents:
+            if not isinstance(extent, tuple):
+                streams.append(extent)
+                continue
+            data, start, stop = extent
+            if data is not held:  # neighbouring frames are read together, and looked at together
+                held, markers = data, Markers(data)
+            streams.append(self.jpegs.native(data, self.size, start, stop, markers))
+        return streams
+
+
+class DicomNativeTiles:
+    """A level of JPEG frames; see `slidetile.slides.native.NativeTiles`."""
+
+    def __init__(self, frames: Frames, encoding: Encoding) -> None:
+        self._frames = frames
+        self._jpegs = encoding.jpegs()
+        self.columns = frames.columns
+        self.rows = frames.rows
+        self.tile_width_px = frames.frame_width
+        self.tile_height_px = frames.frame_height
+
+    def fetch(self, tiles: Cells) -> DicomTiles:
+        """Read the stored bytes of frames.
+
+        Raises
+        ------
+        SlideReadError
+            A file could not be read, or ended too early.
+        """
+        size = self.tile_width_px, self.tile_height_px
+        return DicomTiles(self._frames.read(tiles), self._jpegs, size)
+
+    def stored_bytes(self, tiles: Cells) -> int:
+        """Return how many bytes the files store for frames, without reading them."""
+        return self._frames.stored_bytes(tiles)

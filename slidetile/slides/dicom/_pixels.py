@@ -1,0 +1,133 @@
+"""A region of a DICOM level whose frames are in memory, and their decoding."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from slidetile.errors import DamagedPixelsError, one_line
+from slidetile.raster.jpeg import JpegError
+from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
+from slidetile.raster.region import Region
+from slidetile.slides.dicom._encoding import DamagedFrameError, Decode
+from slidetile.slides.dicom._frames import Cell, Frames
+from slidetile.slides.native import Damaged
+from slidetile.slides.tiff.file import Extent, held_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DicomPixels:
+    """The stored bytes of a region's frames; see `slidetile.slides.fetched.FetchedPixels`."""
+
+    name: str
+    """The file and the level, for messages."""
+
+    frames: Frames
+    """The level's frames."""
+
+    decode: Decode
+    """Decodes one."""
+
+    channels: int
+    """Channels of the pixels: 1 or 3."""
+
+    is_inverted: bool
+    """Whether 0 is white."""
+
+    region: Region
+    """In pixels of the level."""
+
+    stored: dict[Cell, Extent]
+    """The bytes of each frame that is stored."""
+
+    is_covered: bool
+    """Whether the frames cover the region wholly."""
+
+    background: Colour
+    """The colour where nothing is stored, and outside the level."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held until `pixels` is called."""
+        return held_bytes(list(self.stored.values()))
+
+    def crop(self, part: Region) -> "DicomPixels":
+        """Return a part with the frames it needs; see `slidetile.slides.fetched.FetchedPixels`."""
+        x, y = self.region.x + part.x, self.region.y + part.y
+        own = Region(x=x, y=y, width=part.width, height=part.height)
+        kept = {cell: self.stored[cell] for cell in self.frames.cells(own) if cell in self.stored}
+        return replace(self, region=own, stored=kept)
+
+    def pixels(self, out: Pixels | None = None) -> Pixels:
+        """Decode and return the region; see `slidetile.slides.fetched.FetchedPixels`.
+
+        Raises
+        ------
+        DamagedPixelsError
+            A frame does not decode.
+        """
+        frames, region = self.frames, self.region
+        shape = region.height, region.width, self.channels
+        canvas = np.empty(shape, np.uint8) if out is None else out
+        if not self.is_covered:
+            fill_colour(canvas, self.background)
+        scratch = np.empty((frames.frame_height, frames.frame_width, self.channels), np.uint8)
+        for cell, extent in self.stored.items():
+            self._decode(cell, extent, scratch)
+            place = frames.region(cell)
+            inside = place.intersection(frames.bounds)
+            assert inside is not None, "a frame's place begins inside the image"
+            pixels = scratch[inside.relative_to(place).slices]
+            paste(canvas, pixels, place.x - region.x, place.y - region.y)
+        return canvas
+
+    def _decode(self, cell: Cell, extent: Extent, scratch: Pixels) -> None:
+        try:
+            self.decode(extent, scratch)
+        except MemoryError:
+            raise  # the frame may be sound
+        except Exception as error:  # whatever a decoder raises on damaged data
+            raise damaged(cell, self.name, one_line(error), _reason(error)) from error
+        if self.is_inverted:
+            np.invert(scratch, out=scratch)
+
+
+def damaged(cell: Cell, name: str, why: str, reason: str) -> DamagedPixelsError:
+    """Return the error of a frame that is damaged.
+
+    Parameters
+    ----------
+    cell
+        The frame's place.
+    name
+        The file and the level.
+    why, reason
+        What is wrong, and the same in words that are equal for all frames so damaged.
+    """
+    error = DamagedPixelsError(
+        f"Frame column {cell[0]}, row {cell[1]} of {name} does not decode: {why}."
+    )
+    error.reason = reason
+    return error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, JpegError):
+        return error.reason
+    return str(error) if isinstance(error, DamagedFrameError) else "does not decode"
+
+
+def sound(cells: list[Cell], read: list[Extent | Damaged | None], name: str) -> dict[Cell, Extent]:
+    """Return the frames that are stored.
+
+    Raises
+    ------
+    DamagedPixelsError
+        One of them is damaged.
+    """
+    stored = {}
+    for cell, extent in zip(cells, read, strict=True):
+        if isinstance(extent, Damaged):
+            raise damaged(cell, name, extent.reason, extent.reason)
+        if extent is not None:
+            stored[cell] = extent
+    return stored

@@ -1,0 +1,170 @@
+"""Slides in DICOM files: a series of whole-slide images, whose levels are files.
+
+pydicom parses the headers, `os.pread` fetches the frames, imagecodecs decodes them.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.pixels import WHITE, Colour
+from slidetile.raster.region import Region
+from slidetile.slides.dicom._files import OpenFiles
+from slidetile.slides.dicom._frames import Frames
+from slidetile.slides.dicom._native import DicomNativeTiles, obstacle
+from slidetile.slides.dicom._pixels import DicomPixels, sound
+from slidetile.slides.dicom._series import LevelParts, read_levels
+from slidetile.slides.file_slide import FileSlide
+from slidetile.slides.level import Level
+from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.reader import refusal
+
+_log = logging.getLogger(__name__)
+
+
+class DicomSlide(FileSlide):
+    """A slide in the files of a DICOM series.
+
+    Whichever of the files is named, the slide is the same: its `path` is that of level 0.
+
+    Parameters
+    ----------
+    path
+        Any one of the files.
+    mpp
+        Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
+
+    Raises
+    ------
+    SlideReadError
+        A file cannot be read, or is damaged.
+    UnsupportedSlideError
+        It is of no whole slide, or stored in an unknown way.
+    """
+
+    reader = "dicom"
+    vendor = "dicom"
+    """OpenSlide's name; the maker's own is free text."""
+
+    def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
+        self._files = OpenFiles()
+        try:
+            levels = read_levels(path)
+            finest = levels[0].first
+            super().__init__(finest.path, mpp=mpp)
+            self._open(levels)
+            self.mpp = choose_mpp(
+                mpp, finest.mpp, finest.path, objective_power=finest.objective_power
+            )
+        except (SlideReadError, UnsupportedSlideError) as error:
+            self._files.close()
+            raise refusal(error, path) from error
+        self.state = finest.state
+        self.beside = {
+            part.path: part.state for level in levels for part in level.parts if part is not finest
+        }
+        self.objective_power = finest.objective_power
+        self.icc_profile = finest.icc_profile
+        self.channels = finest.samples
+
+    def _open(self, levels: Sequence[LevelParts]) -> None:
+        self._encodings = [level.first.encoding for level in levels]
+        self._decoders = [encoding.decoder() for encoding in self._encodings]
+        self._frames = [Frames(level, self._files) for level in levels]
+        self._levels = tuple(
+            Level.covering(
+                levels[0].size,
+                level.size,
+                tile_width_px=level.first.frame_size[0],
+                tile_height_px=level.first.frame_size[1],
+            )
+            for level in levels
+        )
+        self._native = {
+            number: DicomNativeTiles(frames, encoding)
+            for number, (frames, encoding) in enumerate(
+                zip(self._frames, self._encodings, strict=True)
+            )
+            if obstacle(frames, encoding) is None
+        }
+        self.colour_note = self._contradiction(levels)
+        if self.colour_note is not None:
+            _log.warning("%s %s.", levels[0].first.path.name, self.colour_note)
+
+    def _contradiction(self, levels: Sequence[LevelParts]) -> str | None:
+        """Return what of the colours contradicts itself, by the first frame of each level."""
+        for level, encoding in zip(levels, self._encodings, strict=True):
+            if (told := encoding.contradiction(level.first.frame_head)) is not None:
+                return told
+        return None
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The images of the series that show the scanned tissue, finest first."""
+        return self._levels
+
+    def fetch_level(
+        self, region: Region, level: int, background: Callable[[], Colour]
+    ) -> DicomPixels:
+        """Read the bytes of a region; see `slidetile.slides.file_slide.FileSlide.fetch_level`."""
+        self._check_open()
+        frames, encoding = self._frames[level], self._encodings[level]
+        name = f"level {level} of {self.path.name}"
+        cells = list(frames.cells(region))
+        stored = sound(cells, frames.read(cells), name)
+        is_covered = len(stored) == len(cells) and frames.bounds.contains(region)
+        return DicomPixels(
+            name=name,
+            frames=frames,
+            decode=self._decoders[level],
+            channels=self.channels,
+            is_inverted=encoding.is_inverted,
+            region=region,
+            stored=stored,
+            is_covered=is_covered,
+            background=WHITE if is_covered else background(),
+        )
+
+    def holes(self, region: Region, *, level: int) -> Sequence[Region]:
+        """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
+        frames = self._frames[level]
+        if not level:
+            return ()
+        cells = list(frames.cells(region))
+        stored = zip(cells, frames.stores(cells), strict=True)
+        found = (
+            frames.region(cell).intersection(frames.bounds)
+            for cell, is_stored in stored
+            if not is_stored
+        )
+        return [block for block in found if block is not None and self._has_finer(block, level)]
+
+    def _has_finer(self, block: Region, level: int) -> bool:
+        """Return whether a file stores finer pixels under a block of a level."""
+        size = self._levels[level].size
+        finer = zip(self._frames[:level], self._levels, strict=False)
+        return any(
+            frames.stores(list(frames.cells(block.rescaled(size, own.size)))).any()
+            for frames, own in finer
+        )
+
+    def native_tiles(self, level: int) -> DicomNativeTiles | None:
+        """Return access to a level's JPEG frames, or None where they cannot be copied."""
+        return self._native.get(range(len(self.levels))[level])
+
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why the frames of a level cannot be copied, in a short phrase; None if they can.
+
+        Raises
+        ------
+        IndexError
+            The slide has no level of this number.
+        """
+        number = range(len(self.levels))[level]
+        return obstacle(self._frames[number], self._encodings[number])
+
+    def close(self) -> None:
+        """Release the files. Closing twice is allowed."""
+        super().close()
+        self._files.close()

@@ -1,0 +1,131 @@
+"""Frames of every codec, against the pixels they were made of and what pydicom decodes."""
+
+import dicom_files
+import numpy as np
+import pydicom
+import pytest
+
+import slidetile as st
+
+
+def whole(path):
+    with st.open_slide(path) as slide:
+        return slide.read_region(slide.bounds)
+
+
+def by_pydicom(path):
+    """The whole picture as pydicom decodes it, frames of 128×96."""
+    data = pydicom.dcmread(path)
+    width, height = data.TotalPixelMatrixColumns, data.TotalPixelMatrixRows
+    columns = -(-width // data.Columns)
+    frames = list(pydicom.pixels.iter_pixels(data))
+    rows = [np.concatenate(frames[at : at + columns], 1) for at in range(0, len(frames), columns)]
+    return np.concatenate(rows)[:height, :width]
+
+
+LOSSLESS = {
+    "jpeg2000": "YBR_RCT",
+    "jpegls": "RGB",
+    "rle": "RGB",
+    "raw": "RGB",
+    "implicit": "RGB",
+}
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_lossless_colours_come_back(picture, tmp_path, kind):
+    photometric = LOSSLESS[kind]
+    path, _ = dicom_files.write_picture(
+        tmp_path / "a.dcm", picture, frame=(128, 96), kind=kind, photometric=photometric
+    )
+    np.testing.assert_array_equal(whole(path), picture)
+    if kind != "jpegls":  # pydicom needs another library for that
+        np.testing.assert_array_equal(by_pydicom(path), picture)
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_lossless_grey_comes_back(picture, tmp_path, kind, photometric):
+    grey = np.ascontiguousarray(picture[..., 1])
+    path, _ = dicom_files.write_picture(
+        tmp_path / "a.dcm", grey, frame=(127, 97), kind=kind, photometric=photometric
+    )
+    expected = 255 - grey if photometric == "MONOCHROME1" else grey
+    np.testing.assert_array_equal(whole(path), expected[..., None])
+    if kind != "jpegls":
+        np.testing.assert_array_equal(by_pydicom(path), grey)
+
+
+def test_raw_frames_as_short_as_the_head_of_an_item_are_no_empty_ones(picture, tmp_path):
+    grey = np.ascontiguousarray(picture[:40, :60, 1])
+    path, _ = dicom_files.write_picture(tmp_path / "a.dcm", grey, frame=(4, 2), kind="raw")
+    np.testing.assert_array_equal(whole(path)[..., 0], grey)
+
+
+def test_grey_jpeg_is_decoded(picture, tmp_path):
+    grey = np.ascontiguousarray(picture[..., 1])
+    path, _ = dicom_files.write_picture(tmp_path / "a.dcm", grey, frame=(128, 96))
+    np.testing.assert_array_equal(whole(path)[..., 0], by_pydicom(path))
+    with st.open_slide(path) as slide:
+        assert slide.channels == 1
+        assert slide.native_tiles(0) is None
+
+
+def test_planes_are_put_together(picture, tmp_path):
+    def planar(dataset):
+        dataset.PlanarConfiguration = 1
+
+    frames = [
+        np.ascontiguousarray(tile.transpose(2, 0, 1)).tobytes()
+        for tile in dicom_files.cut(picture, 128, 96)
+    ]
+    path = dicom_files.write(
+        tmp_path / "a.dcm",
+        frames,
+        size=(700, 530),
+        frame=(128, 96),
+        kind="raw",
+        photometric="RGB",
+        change=planar,
+    )
+    np.testing.assert_array_equal(whole(path), picture)
+    np.testing.assert_array_equal(by_pydicom(path), picture)
+
+
+@pytest.mark.parametrize("kind", ["raw", "rle", "jpegls"])
+def test_ycbcr_of_lossless_frames_becomes_rgb(picture, tmp_path, kind):
+    ycbcr = pydicom.pixels.convert_color_space(picture, "RGB", "YBR_FULL")
+    path, _ = dicom_files.write_picture(
+        tmp_path / "a.dcm", ycbcr, frame=(128, 96), kind=kind, photometric="YBR_FULL"
+    )
+    expected = pydicom.pixels.convert_color_space(ycbcr, "YBR_FULL", "RGB")
+    assert np.abs(whole(path).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["jpeg2000", "jpegls", "rle", "jpeg"])
+def test_frames_of_another_shape_are_damaged(picture, tmp_path, kind):
+    tiles = dicom_files.cut(picture, 128, 96)
+    frames = [dicom_files.encode(tile, kind) for tile in tiles]
+    for number, shape in ((0, np.s_[:90]), (1, np.s_[:, :100]), (2, np.s_[:, :, 1])):
+        frames[number] = dicom_files.encode(tiles[number][shape], kind)
+    path = dicom_files.write(
+        tmp_path / "a.dcm",
+        frames,
+        size=(700, 530),
+        frame=(128, 96),
+        kind=kind,
+        photometric="YBR_FULL_422" if kind == "jpeg" else "RGB",
+    )
+    with st.open_slide(path) as slide:
+        for number in range(3):
+            with pytest.raises(st.DamagedPixelsError, match=f"Frame column {number}, row 0"):
+                slide.read_region(st.Region(x=number * 128, y=0, width=9, height=9))
+        slide.read_region(st.Region(x=3 * 128, y=0, width=128, height=96))
+
+
+def test_uncompressed_ycbcr_of_lower_resolution_is_refused(picture, tmp_path):
+    path, _ = dicom_files.write_picture(
+        tmp_path / "a.dcm", picture, kind="raw", photometric="YBR_FULL_422"
+    )
+    with pytest.raises(st.UnsupportedSlideError, match="colours have a lower resolution"):
+        st.open_slide(path)
