@@ -26,6 +26,7 @@ from slidetile.slides.tiff._images import (
 )
 from slidetile.slides.tiff._jpeg2000 import is_subsampled
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
+from slidetile.slides.tiff._ndpi import read_ndpi
 from slidetile.slides.tiff._resolution import imagej_count
 from slidetile.slides.tiff._strips import Strips
 from slidetile.slides.tiff.file import SlideFile, is_tiff
@@ -75,7 +76,8 @@ def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
         raise OtherReaderError("it is not a TIFF")
     chain = read_chain(file) if chain is None else chain
     if chain.is_ndpi:
-        raise OtherReaderError("it is a Hamamatsu NDPI, which is left to OpenSlide")
+        grids, metadata = read_ndpi(file, chain)
+        return Contents(grids=grids, metadata=metadata)
     images = tuple(
         TiffImage.of(number, each, file) for number, each in enumerate(chain.directories)
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from slidetile.raster.resolution import whole_factor
-from slidetile.slides.tiff._chain import DESCRIPTION, Directory
 from slidetile.slides.tiff._metadata import Metadata, shows_glass
+from slidetile.slides.tiff._tags import DESCRIPTION, Directory
 from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
