@@ -1,7 +1,7 @@
 """Where the blocks (tiles or strips) of one TIFF directory lie in the image and in the file."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -128,6 +128,16 @@ class BlockGrid:
     def decode(self) -> Decode:
         """The function that decodes one block."""
         return self.encoding.decoder()
+
+    def cropped(self, width: int, height: int) -> "BlockGrid":
+        """Return the upper left part of the image, with the blocks that it needs."""
+        across, down = -(-width // self.block_width), -(-height // self.block_height)
+        shape = self.planes, self.rows, self.columns
+        offsets, counts = (
+            table.reshape(shape)[:, :down, :across].reshape(-1)
+            for table in (self.offsets, self.counts)
+        )
+        return replace(self, width=width, height=height, offsets=offsets, counts=counts)
 
     def lost(self, blocks: NDArray[np.int64], file_bytes: int) -> dict[int, Damaged]:
         """Return which of the blocks cannot be read, by what the file's tables say of them.

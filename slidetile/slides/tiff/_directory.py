@@ -3,6 +3,7 @@
 tifffile parses; its objects are not kept, since Python integers take ten times the memory.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from slidetile.slides.tiff._images import (
     warn_of_other_images,
 )
 from slidetile.slides.tiff._jpeg2000 import is_subsampled
+from slidetile.slides.tiff._layout import Layout, vendor_layout
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
 from slidetile.slides.tiff._ndpi import read_ndpi
 from slidetile.slides.tiff._resolution import imagej_count
@@ -34,12 +36,6 @@ from slidetile.slides.tiff.file import SlideFile, is_tiff
 _log = logging.getLogger(__name__)
 
 _TABLES_LIMIT_BYTES = 1 << 16
-
-_LEFT_TO_OPENSLIDE = {
-    "is_scn": "Leica SCN",
-    "is_bif": "Ventana BIF",
-    "is_philips": "Philips TIFF",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +90,8 @@ def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
 
 def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Contents:
     first = tiff.pages[0].aspage()
-    for flag, name in _LEFT_TO_OPENSLIDE.items():
-        if getattr(tiff, flag):
-            raise OtherReaderError(f"it is a {name}, which is left to OpenSlide")
+    if (layout := vendor_layout(tiff)) is not None:
+        return _laid_out(layout, file)
     if first.software.startswith("MedScan"):
         raise OtherReaderError("it is a Trestle TIFF, which is left to OpenSlide")
     slide = choose_slide(images, associated_sizes(first.description))
@@ -121,6 +116,18 @@ def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Co
             grids.setdefault(grid.bounds, grid)
     ordered = sorted(grids.values(), key=lambda grid: -grid.bounds.area)
     return Contents(grids=tuple(ordered), metadata=metadata)
+
+
+def _laid_out(layout: Layout, file: SlideFile) -> Contents:
+    """Return the contents of a TIFF whose vendor lists its levels."""
+    grids = []
+    for page, size in zip(layout.pages, layout.sizes, strict=True):
+        grid = _grid(page, file)
+        _check_encoding(grid, file)
+        grids.append(grid if size == grid.size else grid.cropped(*size))
+    if any(a.width <= b.width for a, b in itertools.pairwise(grids)):
+        raise OtherReaderError("its levels are not in order of size, which is left to OpenSlide")
+    return Contents(grids=tuple(grids), metadata=layout.metadata)
 
 
 def _sub_pages(page: TiffPage) -> Iterator[TiffPage]:

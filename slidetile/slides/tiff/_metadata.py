@@ -123,10 +123,10 @@ def _aperio_numbers(text: str) -> tuple[float | None, float | None]:
     """Return MPP and AppMag of an Aperio description: ``... |AppMag = 20|MPP = 0.4990|...``."""
     pairs = (field.partition("=") for field in text.split("|")[1:])
     fields = {name.strip(): value for name, equals, value in pairs if equals}
-    return _positive(fields.get("MPP")), _positive(fields.get("AppMag"))
+    return positive(fields.get("MPP")), positive(fields.get("AppMag"))
 
 
-def _positive(text: str | None) -> float | None:
+def positive(text: str | None) -> float | None:
     """Return a number above zero; some scanners write a decimal comma."""
     try:
         number = float((text or "")[:_MOST_CHARACTERS].strip().replace(",", "."))
@@ -178,7 +178,7 @@ def _ome_mpp(pixels: ET.Element | None, by_tags: StatedMpp) -> StatedMpp:
     for axis in "XY":
         text = pixels.get(f"PhysicalSize{axis}")
         unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        sizes.append((_positive(text) or 0.0) * _UM_PER_OME_UNIT.get(unit, 0.0))
+        sizes.append((positive(text) or 0.0) * _UM_PER_OME_UNIT.get(unit, 0.0))
         texts.append(f"{text or 'nothing'} {unit}"[:40])
     if 0.0 not in sizes:
         return StatedMpp(mpp=(sizes[0], sizes[1]))
@@ -189,7 +189,7 @@ def _ome_mpp(pixels: ET.Element | None, by_tags: StatedMpp) -> StatedMpp:
 
 def _ome_objective(root: ET.Element) -> float | None:
     objective = root.find("{*}Instrument/{*}Objective")
-    return None if objective is None else _positive(objective.get("NominalMagnification"))
+    return None if objective is None else positive(objective.get("NominalMagnification"))
 
 
 def _ome_planes(pixels: ET.Element | None, samples: int) -> int:
