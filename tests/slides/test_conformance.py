@@ -19,6 +19,8 @@ REAL = {
     "dicom": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "openslide"),
     "hamamatsu": ("made/brightfield.ndpi", "tiff"),
     "fluorescence": ("test3-DAPI.ndpi", "tiff"),
+    "philips": ("made/philips.tiff", "tiff"),
+    "leica": ("made/leica.scn", "tiff"),
     "fluorescence by OpenSlide": ("test3-DAPI.ndpi", "openslide"),
 }
 

@@ -136,6 +136,11 @@ class Encoding:
         return _differences(decode) if self.predictor == 2 else decode
 
     @property
+    def name(self) -> str:
+        """The name of the compression."""
+        return _NAMES.get(self.compression, f"compression {self.compression}")
+
+    @property
     def is_jpeg2000(self) -> bool:
         """Whether blocks are JPEG 2000, of any of its three numbers."""
         return self.compression in _JPEG2000

@@ -12,22 +12,25 @@ from slidetile.slides.tiff._jpeg import JpegTiles
 from slidetile.slides.tiff._jpeg_segments import Markers
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
-_SIDES_PX = range(64, 4097, 16)
+_SIDES_PX = range(64, 4097, 8)
 _RGB, _YCBCR = 2, 6
 
 
-def is_native(grid: BlockGrid) -> bool:
-    """Return whether a level's tiles can be copied, by its directory."""
+def native_obstacle(grid: BlockGrid) -> str | None:
+    """Return why a level's tiles cannot be copied, by its directory; None if they can."""
     encoding = grid.encoding
-    return (
-        grid.is_tiled
-        and grid.block_width in _SIDES_PX
-        and grid.block_height in _SIDES_PX
-        and encoding.compression == JPEG
-        and encoding.photometric in (_RGB, _YCBCR)
-        and encoding.samples == 3
-        and not encoding.planar
-    )
+    if not grid.is_tiled:
+        return "it is stored in strips, not in tiles"
+    if encoding.compression != JPEG:
+        return f"its tiles hold {encoding.name}, not JPEG"
+    if encoding.samples != 3 or encoding.planar or encoding.photometric not in (_RGB, _YCBCR):
+        return "its tiles do not hold RGB or YCbCr of three samples"
+    if grid.block_width not in _SIDES_PX or grid.block_height not in _SIDES_PX:
+        return (
+            f"its tiles have {grid.block_width}×{grid.block_height} px, not "
+            f"{_SIDES_PX.start}–{_SIDES_PX[-1]} a side in steps of {_SIDES_PX.step}"
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
