@@ -191,10 +191,8 @@ def _not_native(slide: Slide) -> NotNativeError:
     """Return the error of a slide whose level 0 cannot be copied."""
     rescaling, remedy = slide.rescaling, "use the codec zstd or jpeg"
     if rescaling is None:
-        known = slide.why_not_native
-        why = "level 0 is not made of JPEG tiles that can be copied" + (
-            f": {known}" if known else ""
-        )
+        why = "level 0 is not made of JPEG tiles that can be copied"
+        why += f" ({slide.why_not_native})" if slide.why_not_native else ""
     elif rescaling.resampling is None:
         why = f"level {rescaling.level} of the slide is not made of JPEG tiles that can be copied"
     else:
