@@ -32,8 +32,8 @@ def open_slide(
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files.
     reader
         "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
-        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), and
-        OpenSlide for everything else.
+        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF, Hamamatsu
+        NDPI, Philips, Leica SCN), and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.

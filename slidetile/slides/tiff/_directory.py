@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.raster.region import Region
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
@@ -47,6 +48,9 @@ class Contents:
 
     metadata: Metadata
     """The slide's description in the file."""
+
+    canvas: Region | None = None
+    """The canvas of which the slide is a part, in its pixels; None where it is the whole."""
 
 
 def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
@@ -127,7 +131,7 @@ def _laid_out(layout: Layout, file: SlideFile) -> Contents:
         grids.append(grid if size == grid.size else grid.cropped(*size))
     if any(a.width <= b.width for a, b in itertools.pairwise(grids)):
         raise OtherReaderError("its levels are not in order of size, which is left to OpenSlide")
-    return Contents(grids=tuple(grids), metadata=layout.metadata)
+    return Contents(grids=tuple(grids), metadata=layout.metadata, canvas=layout.canvas)
 
 
 def _sub_pages(page: TiffPage) -> Iterator[TiffPage]:

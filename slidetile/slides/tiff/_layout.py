@@ -4,11 +4,12 @@ Knows the XML that vendors write. Does not know how pixels are stored.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree as ET
 
 from tifffile import TiffFile, TiffPage
 
+from slidetile.raster.region import Region
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._metadata import Metadata, positive
 from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
@@ -30,6 +31,9 @@ class Layout:
 
     metadata: Metadata
     """The slide's description."""
+
+    canvas: Region | None = None
+    """The canvas of which the slide is a part, in its own pixels; None where it is the whole."""
 
 
 def vendor_layout(tiff: TiffFile) -> Layout | None:
@@ -163,7 +167,7 @@ def _leica(tiff: TiffFile, name: str) -> Layout:
     collection = _xml(pages[0].description, name).find("{*}collection")
     images = [] if collection is None else collection.findall("{*}image")
     areas = [image for image in images if not _shows_all(image, collection)]
-    if len(areas) != 1:
+    if collection is None or len(areas) != 1:
         raise _left(name, f"of {len(areas)} scan areas")
     (area,) = areas
     light = area.findtext("{*}scanSettings/{*}illuminationSettings/{*}illuminationSource")
@@ -186,7 +190,24 @@ def _leica(tiff: TiffFile, name: str) -> Layout:
     if [(page.imagewidth, page.imagelength) for page in levels] != [(w, h) for w, h, _ in listed]:
         raise _left(name, "whose levels have other sizes than it says")
     power = positive(area.findtext("{*}scanSettings/{*}objectiveSettings/{*}objective"))
-    return _described(levels, "leica", read_resolution(levels[0]), power)
+    described = _described(levels, "leica", read_resolution(levels[0]), power)
+    return replace(described, canvas=_canvas(name, area, collection, levels[0]))
+
+
+def _canvas(name: str, area: ET.Element, collection: ET.Element, finest: TiffPage) -> Region:
+    """Return the canvas in pixels of the only scan area, rounded as OpenSlide rounds."""
+    view = area.find("{*}view")
+    own, corner, whole = (
+        [-1 if each is None else _whole(each.get(f"{key}{axis}")) for axis in "XY"]
+        for each, key in ((view, "size"), (view, "offset"), (collection, "size"))
+    )
+    size = finest.imagewidth, finest.imagelength
+    if min(*own, *whole) < 1 or min(corner) < 0:
+        raise _left(name, "whose scan area has no place")
+    # One scale for both axes: nm per pixel across.
+    x, y = (place * size[0] // own[0] for place in corner)
+    width, height = (-(-side * size[0] // own[0]) for side in whole)
+    return Region(x=-x, y=-y, width=width, height=height)
 
 
 def _shows_all(image: ET.Element, collection: ET.Element | None) -> bool:

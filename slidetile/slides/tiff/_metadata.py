@@ -40,7 +40,7 @@ class Metadata:
     """A slide's description as its file states it, not yet checked."""
 
     vendor: str
-    """"aperio", "motic", "ome" or "generic-tiff"."""
+    """"aperio", "motic", "ome", "hamamatsu", "philips", "leica", "ventana" or "generic-tiff"."""
 
     stated: StatedMpp
     """Micrometres per pixel of the finest level."""

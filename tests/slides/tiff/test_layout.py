@@ -1,5 +1,7 @@
 """Vendors whose own description lists the levels: Philips, Leica, Ventana; OpenSlide's pixels."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -192,3 +194,19 @@ def test_ventana_whose_levels_are_not_numbered_is_left(tmp_path):
     path = write_ventana(tmp_path / "a.tif", names=("level=1 mag=20", "level=2 mag=10"))
     with pytest.raises(OtherReaderError, match="not numbered"):
         st.open_slide(path, reader="tiff")
+
+
+def test_coordinates_of_leicas_canvas_are_placed_on_the_area(shared_slides, tmp_path):
+    path = shared_slides / LEICA
+    with st.open_slide(path) as ours, st.open_slide(path, reader="openslide") as oracle:
+        area = oracle.scan_area
+        assert ours.canvas == Region(x=-area.x, y=-area.y, width=oracle.width, height=oracle.height)
+        corner = {"slide": (area.x, area.y), "scan-area": (0, 0), "auto": (0, 0)}
+        for origin, (x, y) in corner.items():
+            ring = [[x + 30, y + 40], [x + 530, y + 40], [x + 530, y + 340], [x + 30, y + 40]]
+            shape = {"type": "Polygon", "coordinates": [ring]}
+            file = tmp_path / f"{origin}.geojson"
+            feature = {"type": "Feature", "geometry": shape, "properties": {}}
+            file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+            (placed,) = st.read_annotations(file, ours, origin=origin).areas
+            assert placed.rings[0].min(axis=0).tolist() == [30, 40]
