@@ -132,6 +132,8 @@ class _Image:
         if isinstance(header, Damaged) or header.frame is None or not header.end:
             raise _left("whose JPEG has no whole header")
         _check_frame(header.frame)
+        if header.scanned != header.frame.components:
+            raise _left("whose JPEG has a scan for each component")
         if not header.interval:
             return self._whole(header.frame)
         return self._striped(file, head[: header.end], header)

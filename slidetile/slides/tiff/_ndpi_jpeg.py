@@ -49,7 +49,7 @@ def flat_stripe(header: bytes, units: int) -> bytes | None:
         None where the tables have no code for it.
     """
     codes = [_flat_code(table) for table in _tables_in_order(header)]
-    if None in codes:
+    if not codes or None in codes:
         return None
     unit = [int(bit) for code in codes for bit in code or ""]
     bits = np.tile(np.array(unit, np.uint8), units)
@@ -74,7 +74,7 @@ def _tables_in_order(header: bytes) -> Iterator[bytes]:
         if marker == _DHT:
             tables |= _split(body)
         if marker == _SOS:
-            for chosen in body[2 : 1 + 2 * body[0] : 2]:
+            for chosen in body[2 : 1 + 2 * sum(body[:1]) : 2]:
                 yield tables.get(chosen >> 4, b"")
                 yield tables.get(16 + (chosen & 15), b"")
 

@@ -210,6 +210,18 @@ LEFT = {
         lambda level: setattr(level, "header", b"\0" + level.header[1:]),
         "no whole header",
     ),
+    "a scan of nothing": (
+        lambda level: setattr(
+            level, "header", level.header[: level.header.index(b"\xff\xda")] + b"\xff\xda\0\2"
+        ),
+        "a scan for each component",
+    ),
+    "a scan of one component": (
+        lambda level: setattr(
+            level, "header", level.header.replace(b"\xff\xda\0\x0c\3", b"\xff\xda\0\x0c\1")
+        ),
+        "a scan for each component",
+    ),
     "markers within rows": (
         lambda level: setattr(
             level, "header", level.header.replace(b"\xff\xdd\0\4\0\x20", b"\xff\xdd\0\4\0\x21")
