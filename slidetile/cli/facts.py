@@ -67,7 +67,6 @@ class SlideFacts(TypedDict):
     objective_power: float | None
     background_rgb: list[int]
     icc_profile_bytes: int | None
-    why_not_native: str | None
     fingerprint: str
 
 
@@ -275,7 +274,6 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
         "objective_power": slide.objective_power,
         "background_rgb": list(slide.background),
         "icc_profile_bytes": None if slide.icc_profile is None else len(slide.icc_profile),
-        "why_not_native": slide.why_not_native,
         "fingerprint": slide.source.fingerprint,
     }
 

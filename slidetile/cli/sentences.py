@@ -45,7 +45,6 @@ def slide_lines(facts: SlideFacts) -> Lines:
         **_scan_area(facts["scan_area"], (facts["width_px"], facts["height_px"])),
         "levels": _levels(facts["levels"]),
         "native tiles": ", ".join(map(_native_tile, native)),
-        **({"not copied": facts["why_not_native"]} if facts["why_not_native"] else {}),
         "resolution": resolution(facts["mpp_um"]),
         "objective": _objective(facts["objective_power"]),
         "background": _colour(facts["background_rgb"]),

@@ -100,15 +100,11 @@ def _open_any(path: Path, mpp: tuple[float, float] | None) -> Slide:
         if reader in strangers:
             continue
         try:
-            slide = reader.open(path, mpp=mpp)
+            return reader.open(path, mpp=mpp)
         except FinalRefusalError:
             raise
         except UnsupportedSlideError as error:
             refusals.append(error)
-        else:
-            if refusals:
-                slide.why_not_native = _reason(refusals[0], path)
-            return slide
     raise _no_reader(path, strangers, refusals) from refusals[0]
 
 

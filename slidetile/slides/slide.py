@@ -61,10 +61,6 @@ class Slide(ABC):
     channels: int = 3
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
 
-    why_not_native: str | None = None
-    """Why the tiles of level 0 cannot be copied, such as "its tiles overlap"; None where they can
-    be, or where nothing is known of them."""
-
     rescaling: Rescaling | None = None
     """How level 0 is made from the file's levels; None if it is the file's level 0."""
 

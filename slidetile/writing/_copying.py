@@ -192,7 +192,6 @@ def _not_native(slide: Slide) -> NotNativeError:
     rescaling, remedy = slide.rescaling, "use the codec zstd or jpeg"
     if rescaling is None:
         why = "level 0 is not made of JPEG tiles that can be copied"
-        why += f" ({slide.why_not_native})" if slide.why_not_native else ""
     elif rescaling.resampling is None:
         why = f"level {rescaling.level} of the slide is not made of JPEG tiles that can be copied"
     else:

@@ -83,7 +83,6 @@ def test_info_of_a_slide(cli, sample):
         "objective_power": 20.0,
         "background_rgb": [255, 255, 255],
         "icc_profile_bytes": None,
-        "why_not_native": None,
         "fingerprint": told["fingerprint"],
     }
 
@@ -92,7 +91,6 @@ def test_info_of_a_slide_that_says_little(cli, glass):
     told = document(cli("info", glass, "--json"), "info-slide")
     assert (told["mpp_um"], told["objective_power"], told["channels"]) == (None, None, 1)
     assert told["levels"][0]["native_tile_px"] is None
-    assert "tiles" in told["why_not_native"]
 
 
 def test_info_of_a_slide_of_which_a_part_was_scanned(cli, scanned_slide):

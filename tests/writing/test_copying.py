@@ -74,34 +74,3 @@ def test_a_level_of_more_tiles_than_a_store_can_have_is_not_copied(tmp_path, mon
         monkeypatch.setattr(_copying, "MOST_CHUNKS", 63)
         with pytest.raises(NotNativeError, match="level 0 has 64 tiles, more than the 63 chunks"):
             Copying(slide, plan_of(slide))
-
-
-WHY = {
-    "strips": ({"rowsperstrip": 64, "compression": "jpeg"}, "stored in strips"),
-    "lossless": ({"tile": (64, 64), "compression": "deflate"}, "its tiles hold deflate, not JPEG"),
-    "jpeg 2000": ({"tile": (64, 64), "compression": "jpeg2000"}, "its tiles hold JPEG 2000"),
-    "small": ({"tile": (48, 64), "compression": "jpeg"}, "its tiles have 64×48 px, not 64–4096"),
-}
-
-
-@pytest.mark.parametrize("kind", WHY)
-def test_a_slide_that_cannot_be_copied_says_why(tmp_path, kind):
-    options, why = WHY[kind]
-    path = tmp_path / "a.tif"
-    tifffile.imwrite(
-        path, np.full((256, 256, 3), 128, np.uint8), photometric="rgb", metadata=None, **options
-    )
-    with st.open_slide(path, mpp=0.5) as slide:
-        assert why in slide.why_not_native
-        with pytest.raises(NotNativeError, match=why):
-            Copying(slide, plan_of(slide))
-
-
-def test_what_another_reader_has_left_says_why(scanned_slide, tmp_path, caplog):
-    caplog.set_level("INFO", "slidetile")
-    with st.open_slide(scanned_slide) as slide:
-        assert "Leica SCN of 2 scan areas" in slide.why_not_native
-        store = st.write_tiles(slide, plan_of(slide), tmp_path / "a.zarr")
-    assert store.codec == "zstd"
-    assert "not native, so zstd" in caplog.text
-    assert "2 scan areas" in caplog.text

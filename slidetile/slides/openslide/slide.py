@@ -67,7 +67,6 @@ class VendorSlide(FileSlide):
     """
 
     reader = "openslide"
-    why_not_native = "OpenSlide, which reads it, gives out no compressed tiles"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         check_tiff(path)

@@ -16,19 +16,21 @@ _SIDES_PX = range(64, 4097, 8)
 _RGB, _YCBCR = 2, 6
 
 
-def native_obstacle(grid: BlockGrid) -> str | None:
-    """Return why a level's tiles cannot be copied, by its directory; None if they can."""
+def obstacle(grid: BlockGrid) -> str | None:
+    """Return why a level's tiles cannot be copied, by its directory, in a short phrase, or None."""
     encoding = grid.encoding
     if not grid.is_tiled:
-        return "it is stored in strips, not in tiles"
+        return "strips, not tiles"
     if encoding.compression != JPEG:
-        return f"its tiles hold {encoding.name}, not JPEG"
-    if encoding.samples != 3 or encoding.planar or encoding.photometric not in (_RGB, _YCBCR):
-        return "its tiles do not hold RGB or YCbCr of three samples"
+        return f"its tiles are {encoding.name}, not JPEG"
+    if encoding.samples != 3 or encoding.photometric not in (_RGB, _YCBCR):
+        return "one channel" if encoding.channels == 1 else f"{encoding.samples} samples a pixel"
+    if encoding.planar:
+        return "each colour has tiles of its own"
     if grid.block_width not in _SIDES_PX or grid.block_height not in _SIDES_PX:
         return (
-            f"its tiles have {grid.block_width}×{grid.block_height} px, not "
-            f"{_SIDES_PX.start}–{_SIDES_PX[-1]} a side in steps of {_SIDES_PX.step}"
+            f"tiles of {grid.block_width}×{grid.block_height} px do not fit: sides are "
+            f"{_SIDES_PX.start}–{_SIDES_PX.stop - 1} px, in steps of {_SIDES_PX.step}"
         )
     return None
 

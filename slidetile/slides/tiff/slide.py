@@ -16,7 +16,7 @@ from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
-from slidetile.slides.tiff._native import TiffNativeTiles, native_obstacle
+from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff.file import SlideFile
 
@@ -72,11 +72,10 @@ class TiffSlide(FileSlide):
         self.vendor = metadata.vendor
         self.channels = self._grids[0].encoding.channels
         self._canvas = contents.canvas
-        self.why_not_native = native_obstacle(self._grids[0])
         self._native = {
             i: TiffNativeTiles(self._file, grid)
             for i, grid in enumerate(self._grids)
-            if native_obstacle(grid) is None
+            if obstacle(grid) is None
         }
 
     @property
