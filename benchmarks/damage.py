@@ -16,9 +16,9 @@ import numpy as np
 
 import slidetile as st
 from slidetile.raster.jpeg import JpegError, check_jpeg, decode_jpeg
+from slidetile.slides.jpeg.segments import Markers
+from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg_segments import Markers
 
 SLIDES = Path(__file__).resolve().parents[2] / "shared" / "slides"
 

@@ -55,6 +55,17 @@ class DamagedPixelsError(SlideReadError):
 class NotNativeError(SlideError):
     """The slide's compressed tiles cannot be copied into a store unchanged."""
 
+    reason: str | None = None
+    """Why, in one short phrase, where that is not the message's first sentence."""
+
+    @property
+    def phrase(self) -> str:
+        """Why, in one short phrase, such as "strips, not tiles"."""
+        if self.reason is not None:
+            return self.reason
+        sentence = str(self).partition(". ")[0].rstrip(".")
+        return sentence[:1].lower() + sentence[1:]
+
 
 class StoreError(SlidetileError):
     """A store cannot be used."""

@@ -47,6 +47,7 @@ class SlideLevelFacts(LevelFacts):
     """A level of a slide."""
 
     native_tile_px: list[int] | None
+    not_native: str | None
 
 
 class SlideFacts(TypedDict):
@@ -67,6 +68,7 @@ class SlideFacts(TypedDict):
     objective_power: float | None
     background_rgb: list[int]
     icc_profile_bytes: int | None
+    colour_note: str | None
     fingerprint: str
 
 
@@ -114,6 +116,7 @@ class StoreFacts(TypedDict):
     unreadable_reasons: list[ReasonFacts]
     replaced_blocks: list[ReplacedFacts]
     codec: str
+    not_native: str | None
     tile_bytes: int
     levels: list[LevelFacts]
     mpp_um: list[float] | None
@@ -149,6 +152,7 @@ class PlanFacts(TypedDict):
     tissue_fraction: float
     left_out: list[LeftOutFacts]
     codec: str
+    not_native: str | None
     store_bytes: int
     seconds: float
     free_bytes: int
@@ -237,6 +241,7 @@ class ResultFacts(TypedDict):
     status: str
     store_path: str | None
     codec: str | None
+    not_native: str | None
     tiles: int
     unreadable: int
     tile_bytes: int
@@ -267,13 +272,18 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
         "channels": slide.channels,
         "scan_area": _area(slide.scan_area),
         "levels": [
-            {**_level(level), "native_tile_px": _native_tile(slide, number)}
+            {
+                **_level(level),
+                "native_tile_px": _native_tile(slide, number),
+                "not_native": slide.native_obstacle(number),
+            }
             for number, level in enumerate(slide.levels)
         ],
         "mpp_um": _pair(slide.mpp),
         "objective_power": slide.objective_power,
         "background_rgb": list(slide.background),
         "icc_profile_bytes": None if slide.icc_profile is None else len(slide.icc_profile),
+        "colour_note": slide.colour_note,
         "fingerprint": slide.source.fingerprint,
     }
 
@@ -295,6 +305,7 @@ def store_facts(store: TileStore) -> StoreFacts:
         ],
         "replaced_blocks": _replaced(store),
         "codec": store.codec,
+        "not_native": store.metadata.not_native,
         "tile_bytes": store.tile_bytes,
         "levels": [_level(level) for level in store.levels],
         "mpp_um": _pair(store.mpp),
@@ -338,6 +349,7 @@ def plan_facts(
         "tissue_fraction": plan.tissue.tissue_fraction,
         "left_out": [_left_out(each) for each in plan.left_out],
         "codec": cost.codec,
+        "not_native": cost.not_native,
         "store_bytes": cost.bytes,
         "seconds": cost.seconds,
         "free_bytes": cost.free_bytes,
@@ -450,6 +462,7 @@ def _result(result: "SlideResult") -> ResultFacts:
         "status": result.status,
         "store_path": result.store,
         "codec": result.codec,
+        "not_native": result.not_native,
         "tiles": result.tiles,
         "unreadable": result.unreadable,
         "tile_bytes": result.tile_bytes,

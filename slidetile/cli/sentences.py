@@ -15,6 +15,7 @@ from slidetile.cli.facts import (
     PlanFacts,
     QualityFacts,
     SlideFacts,
+    SlideLevelFacts,
     StoreFacts,
     TileFacts,
 )
@@ -35,7 +36,6 @@ Lines = dict[str, str]
 
 def slide_lines(facts: SlideFacts) -> Lines:
     """Return the lines of `info` about a slide."""
-    native = [level["native_tile_px"] for level in facts["levels"]]
     return {
         "slide": facts["slide_name"],
         "vendor": facts["vendor"],
@@ -44,11 +44,12 @@ def slide_lines(facts: SlideFacts) -> Lines:
         "size": f"{extent(facts['width_px'], facts['height_px'])} px",
         **_scan_area(facts["scan_area"], (facts["width_px"], facts["height_px"])),
         "levels": _levels(facts["levels"]),
-        "native tiles": ", ".join(map(_native_tile, native)),
+        "native tiles": _native_tiles(facts["levels"]),
         "resolution": resolution(facts["mpp_um"]),
         "objective": _objective(facts["objective_power"]),
         "background": _colour(facts["background_rgb"]),
         "colour profile": _profile(facts["icc_profile_bytes"]),
+        **({} if facts["colour_note"] is None else {"colours": facts["colour_note"]}),
         "fingerprint": facts["fingerprint"],
     }
 
@@ -62,7 +63,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "unreadable": unreadable_tiles(facts),
         **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
-        "codec": facts["codec"],
+        "codec": _codec(facts["codec"], facts["not_native"]),
         "tiles take": size_bytes(facts["tile_bytes"]),
         "levels": _levels(facts["levels"]),
         "resolution": resolution(facts["mpp_um"]),
@@ -94,7 +95,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "grid": f"{grid} of {facts['tile_size_px']} px",
         "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
         **_left_out(facts["left_out"]),
-        "codec": facts["codec"],
+        "codec": _codec(facts["codec"], facts["not_native"]),
         "store takes": size_bytes(facts["store_bytes"]),
         "time": duration(facts["seconds"]),
         "disk": f"{size_bytes(facts['free_bytes'])} free, {_fits(has_room=facts['fits'])}",
@@ -182,8 +183,16 @@ def _levels(levels: Sequence[LevelFacts]) -> str:
     )
 
 
-def _native_tile(size: list[int] | None) -> str:
-    return "none" if size is None else f"{extent(*size)}"
+def _native_tiles(levels: Sequence[SlideLevelFacts]) -> str:
+    """Return the native tiles of each level, and why level 0 has none that can be copied."""
+    sizes = (level["native_tile_px"] for level in levels)
+    told = ", ".join("none" if size is None else f"{extent(*size)}" for size in sizes)
+    why = levels[0]["not_native"]
+    return told if why is None else f"{told} ({why})"
+
+
+def _codec(name: str, not_native: str | None) -> str:
+    return name if not_native is None else f"{name} (not native: {not_native})"
 
 
 def _objective(power: float | None) -> str:

@@ -13,6 +13,7 @@ from slidetile.cohort.folder import find_slides
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.foreign import ForeignExitError
+from slidetile.slides.dicom_head import read_dicom_head
 from slidetile.store.location import stores_in
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
@@ -33,7 +34,8 @@ class Meant(NamedTuple):
     paths: list[Path]
 
     is_one: bool
-    """Whether one slide or store was named, not several and not a folder of them."""
+    """Whether one slide or store was named, not several and not a folder of them. A folder that a
+    DICOM series fills is one slide."""
 
 
 def things_meant(given: Sequence[Path]) -> Meant:
@@ -51,9 +53,15 @@ def _meant(given: Sequence[Path], inside: Callable[[Path], list[Path]]) -> Meant
     is_one = len(given) == 1
     for path in given:
         found = inside(path) if _is_plain_folder(path) else []
-        is_one = is_one and not found
+        is_one = is_one and (not found or _is_series(path, found))
         paths += found or [path]
     return Meant(list(dict.fromkeys(paths)), is_one)
+
+
+def _is_series(folder: Path, found: Sequence[Path]) -> bool:
+    """Return whether what a folder holds is the one slide of a DICOM series."""
+    is_alone = len(found) == 1 and found[0].parent == folder
+    return is_alone and read_dicom_head(found[0]) is not None
 
 
 def _is_plain_folder(path: Path) -> bool:

@@ -60,6 +60,10 @@ class SlideResult:
     codec: str | None = None
     """Codec of the stored pixels."""
 
+    not_native: str | None = None
+    """Why the codec "auto" was not native, in one short phrase; None where it was, or another codec
+    was asked for."""
+
     tiles: int = 0
     """Tiles in the store."""
 
@@ -265,6 +269,7 @@ class _Job(NamedTuple):
             status=status if plans else "already done",
             store=str(self.store),
             codec=store.codec,
+            not_native=store.metadata.not_native,
             tiles=len(store),
             unreadable=unreadable,
             tile_bytes=store.tile_bytes,

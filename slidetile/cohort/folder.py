@@ -1,12 +1,11 @@
 """Which files of a folder are slides, and what their stores are called.
 
-Knows paths and suffixes. Does not open slides.
+Knows paths, and what files are by their first bytes. Does not open slides.
 """
 
 import itertools
 import logging
 import os
-import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,26 +13,24 @@ from pathlib import Path
 from slidetile.cohort.summary import SUMMARY_NAME
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
-from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text
+from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text, read_regular
+from slidetile.slides.container import container_of
+from slidetile.slides.dicom_head import read_dicom_head
+from slidetile.slides.reader import HEAD_BYTES
 from slidetile.store.marks import ROOT
 
 _log = logging.getLogger(__name__)
 
-_TIFF_SUFFIXES = {".svs", ".svslide", ".avs", ".scn", ".bif"}
+_TIFF_SUFFIXES = {".svs", ".svslide", ".avs", ".scn", ".bif", ".qptiff", ".vsi"}
 _PLAIN_TIFF_SUFFIXES = {".tif", ".tiff", ".btf", ".tf2", ".tf8"}
 _OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}
-SUFFIXES = frozenset(_TIFF_SUFFIXES | _PLAIN_TIFF_SUFFIXES | _OTHER_SUFFIXES)
-"""Suffixes of slides when a folder is searched; a file given by name is always tried."""
+_UNREAD_SUFFIXES = {".isyntax", ".i2syntax", ".kfb", ".sdpc", ".tmap", ".mds", ".mdsx"}
+SUFFIXES = frozenset(_TIFF_SUFFIXES | _PLAIN_TIFF_SUFFIXES | _OTHER_SUFFIXES | _UNREAD_SUFFIXES)
+"""Suffixes that stand for a slide when a folder is searched, whatever the file's content, so that
+what is wrong with it is said; a file given by name is always tried."""
 
-_DICOM_HEAD_BYTES = 1 << 16
-_DICOM_START = 132
-_SERIES_UID, _ITEM, _DELIMITERS = 0x0020000E, 0xFFFEE000, (0xFFFEE00D, 0xFFFEE0DD)
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-_LONG_TYPES = (
-    *(b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ"),
-    *(b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"),
-)
-"""Types of elements whose length has four bytes."""
+_SLIDES = ("slide", "unread slide")
+"""What a file is by its content, for which it gets a row; slides that no reader reads, too."""
 
 MOST_NAMED = 5
 """Files of a kind that are named where they are left out; the others are counted."""
@@ -42,11 +39,13 @@ MOST_NAMED = 5
 def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the slides among ``paths`` and in the folders among them, each once.
 
-    Folders are searched with all their subfolders, by suffix, in alphabetical order, and then the
-    folders that they link to, each once; stores are not entered. The files of a DICOM series open
-    as one slide, so only its first file is returned. Files with other suffixes, hidden files and
-    folders that cannot be read are left out with a warning. Files given by name are returned
-    unchanged, whether they exist or not, so that each gets a row in the summary.
+    Folders are searched with all their subfolders, by content, in alphabetical order, and then the
+    folders that they link to, each once; stores are not entered. A file whose suffix is a slide's
+    is returned whatever it holds, so that each gets a row in the summary; so are slides of makers
+    whose formats no reader reads. The files of a DICOM series open as one slide, so only its first
+    file is returned. All other files are counted by their kind in a warning, and so are hidden
+    slides, parts of slides, and folders that cannot be read. Files given by name are returned
+    unchanged, whether they exist or not.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def nothing_found(paths: Sequence[str | os.PathLike[str]]) -> str:
     if search.hidden:
         found.append(f"hidden files with a slide's suffix: {len(search.hidden)}")
     if search.others:
-        found.append(f"files with other suffixes: {search.told_others()}")
+        found.append(f"files that are no slides: {search.told_others()}")
     if search.stores:
         found.append(f"stores, which are made already: {search.stores}")
     remedy = ". Give a file by its name to try it all the same" if found else ""
@@ -85,8 +84,8 @@ class _Search:
     def __init__(self) -> None:
         self.hidden: list[Path] = []
         self.others: Counter[str] = Counter()
-        """Files that are left out by their suffix; neither hidden ones, nor what belongs to a slide
-        or was written by slidetile."""
+        """Files that are left out, by their kind; neither hidden ones, nor what belongs to a MIRAX
+        slide or was written by slidetile."""
         self.stores = 0
         self._seen: set[tuple[int, int]] = set()
 
@@ -111,17 +110,17 @@ class _Search:
         return list(slides.values())
 
     def told_others(self) -> str:
-        """Return how many files have other suffixes, and the most frequent of these."""
+        """Return how many files are no slides, and of which kinds most are."""
         found = sorted(self.others.items(), key=lambda item: (-item[1], item[0]))
-        named = ", ".join(f"{suffix} {count:,}" for suffix, count in found[:MOST_NAMED])
+        named = ", ".join(f"{kind} {count:,}" for kind, count in found[:MOST_NAMED])
         return f"{self.others.total():,} ({named}{', …' if len(found) > MOST_NAMED else ''})"
 
     def warn(self) -> None:
         """Tell what was left out, and how to get it."""
         if self.others:
             _log.warning(
-                "files left out by their suffix: %s; a file given by its name is tried all the "
-                "same.",
+                "files left out, since they are no slides: %s; a file given by its name is tried "
+                "all the same.",
                 self.told_others(),
             )
         if self.hidden:
@@ -140,8 +139,11 @@ class _Search:
                 folders.clear()
                 continue
             stores = [name for name in folders if _seems_store(f"{parent}/{name}")]
+            parts = [name for name in folders if _is_of_vsi(Path(parent, name), files)]
+            if parts:
+                self.others["folder of an Olympus VSI"] += len(parts)
             self.stores += sum(not name.endswith(PARTIAL_SUFFIX) for name in stores)
-            inner = [Path(parent, name) for name in sorted(set(folders) - set(stores))]
+            inner = [Path(parent, name) for name in sorted({*folders} - {*stores, *parts})]
             links += [path for path in inner if path.is_symlink()]
             folders[:] = [path.name for path in inner if not path.is_symlink()]
             for path in (Path(parent, name) for name in sorted(files)):
@@ -149,15 +151,20 @@ class _Search:
         return links
 
     def _collect(self, path: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> None:
-        is_hidden = path.name.startswith(".")
-        if path.suffix.lower() not in SUFFIXES:
-            if not (is_hidden or _is_known_stranger(path)):
-                self.others[path.suffix.lower() or "no suffix"] += 1
-        elif is_hidden:
-            self.hidden.append(path)
-        else:
-            series = _dicom_series(path)
-            slides.setdefault(path if series is None else (path.parent, series), path)
+        is_named = path.suffix.lower() in SUFFIXES
+        if path.name.startswith("."):
+            if is_named:
+                self.hidden.append(path)
+            return
+        if not is_named and _is_known_stranger(path):
+            return
+        kind, is_slide = _kind(path)
+        if not (is_slide or is_named) or kind.startswith(_OTHER_DICOM):
+            self.others[kind] += 1
+            return
+        dicom = read_dicom_head(path)
+        series = None if dicom is None else dicom.series
+        slides.setdefault(path if series is None else (path.parent, series), path)
 
     def _is_new(self, folder: str) -> bool:
         """Return whether a folder has not been searched, under this or another name."""
@@ -186,9 +193,38 @@ class _Search:
 
 
 def _seems_store(folder: str | Path) -> bool:
-    """Return whether a folder is a store by its name, finished or not, or by its files."""
+    """Return whether a folder is a store by its name, finished or not, or by its files.
+
+    Other Zarr folders count, too: they hold as many files as they have chunks, and none is a slide.
+    """
     name = os.fspath(folder)
-    return name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)) or os.path.isfile(f"{name}/{ROOT}")  # noqa: PTH113  never raises
+    if name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)):
+        return True
+    return any(os.path.isfile(f"{name}/{file}") for file in (ROOT, ".zgroup"))  # noqa: PTH113  never raises
+
+
+_OTHER_DICOM = "DICOM file of the class"
+"""Segmentations and annotations lie beside slides, with their suffix."""
+
+
+def _kind(path: Path) -> tuple[str, bool]:
+    """Return what a file is, and whether that is a slide; its suffix, where nothing else tells."""
+    suffix = path.suffix.lower() or "no suffix"
+    try:
+        head = read_regular(path, HEAD_BYTES) if path.is_file() else b""
+    except OSError:
+        return suffix, False
+    container = container_of(head, path) if head else None
+    if container is None:
+        return suffix, False
+    return container.kind, container.role in _SLIDES
+
+
+def _is_of_vsi(folder: Path, files: Sequence[str]) -> bool:
+    """Return whether a folder holds the pixels of an Olympus VSI beside it."""
+    name = folder.name
+    stem = name[1:-1] if name.startswith("_") and name.endswith("_") else ""
+    return bool(stem) and any(file.lower() == f"{stem}.vsi".lower() for file in files)
 
 
 def _is_known_stranger(path: Path) -> bool:
@@ -210,14 +246,16 @@ def store_names(slides: Sequence[Path]) -> list[str]:
     """Return a file name for each slide's store, all different even where case does not count.
 
     It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
-    and a.tiff. Where slides in different folders share a name, it begins with the names of as
-    many folders above as are needed to tell the slides apart.
+    and a.tiff. The name of a folder, which a DICOM series fills, has no suffix. Where slides in
+    different folders share a name, it begins with the names of as many folders above as are needed
+    to tell the slides apart.
     """
     absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    same_folder = Counter(_folded(path.with_suffix("")) for path in absolute)
+    bare = [path if path.is_dir() else path.with_suffix("") for path in absolute]
+    same_folder = Counter(map(_folded, bare))
     parts = [
-        (path if same_folder[_folded(path.with_suffix(""))] > 1 else path.with_suffix("")).parts[1:]
-        for path in absolute
+        (path if same_folder[_folded(stem)] > 1 else stem).parts[1:]
+        for path, stem in zip(absolute, bare, strict=True)
     ]
     depths = [1] * len(slides)
     while True:
@@ -229,48 +267,6 @@ def store_names(slides: Sequence[Path]) -> list[str]:
             return [f"{name}{STORE_SUFFIX}" for name in _numbered(names)]
         for i in deeper:
             depths[i] += 1
-
-
-def _dicom_series(path: Path) -> bytes | None:
-    """Return the SeriesInstanceUID of a DICOM file, or None where there is none.
-
-    Whole-slide files are explicit little-endian (DICOM PS3.5): each element has its tag, its type
-    and its length before it. Series that the file refers to, within sequences, do not count.
-    """
-    if not path.is_file():  # opening a pipe would wait for its writer
-        return None
-    try:
-        with path.open("rb") as file:
-            head = file.read(_DICOM_HEAD_BYTES)
-    except OSError:
-        return None
-    if head[128:132] != b"DICM":
-        return None
-    at, depth = _DICOM_START, 0
-    while at + 8 <= len(head):
-        tag, body, length = _element(head, at)
-        if tag == _SERIES_UID and not depth:
-            return head[body : body + length]
-        if tag > _SERIES_UID and not depth:
-            return None  # the elements are in ascending order
-        is_open = length == _UNDEFINED_LENGTH
-        depth += is_open - (tag in _DELIMITERS)
-        is_entered = is_open or tag == _ITEM
-        at = body if is_entered or tag in _DELIMITERS else body + length
-    return None
-
-
-def _element(head: bytes, at: int) -> tuple[int, int, int]:
-    """Return an element's tag, and where its value begins and how long it is."""
-    group, element = struct.unpack_from("<2H", head, at)
-    tag = group << 16 | element
-    if tag in _DELIMITERS or tag == _ITEM:  # these have no type
-        return tag, at + 8, struct.unpack_from("<I", head, at + 4)[0]
-    if head[at + 4 : at + 6] not in _LONG_TYPES:
-        return tag, at + 8, struct.unpack_from("<H", head, at + 6)[0]
-    if at + 12 > len(head):
-        return tag, at + 12, 0
-    return tag, at + 12, struct.unpack_from("<I", head, at + 8)[0]
 
 
 def _folded(name: str | Path) -> str:

@@ -1,7 +1,7 @@
 """The record of a store's chunks, from which the tile table's rows are made."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +79,9 @@ class Ledger:
 
     def _cells(self, shard: Shard, places: Iterable[int]) -> tuple[NDArray[np.int64], ...]:
         """Return the rows and the columns of some of a shard's chunks in the chunk grid."""
-        columns, rows = self.grid.chunk_cells(replace(shard, chunks=tuple(places))).T
-        return rows, columns
+        down, across = np.divmod(np.fromiter(places, np.int64), self.grid.chunks_across)
+        left, top = shard.column * self.grid.chunks_across, shard.row * self.grid.chunks_down
+        return top + down, left + across
 
     @property
     def is_readable(self) -> bool:

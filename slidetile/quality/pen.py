@@ -9,14 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.raster.block_means import area_average
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.tissue.glass import glass_shades
-from slidetile.tissue.imaging import is_dark, working_resolution
-from slidetile.tissue.pen import pen_strokes
+from slidetile.tissue.imaging import is_dark
+from slidetile.tissue.working import working_image
 
 PEN_METHOD = 1
 """Version of the method, recorded in the store; raise it when other pixels count as pen."""
@@ -52,14 +50,9 @@ def pen_fractions(
     """
     if image.shape[2] != 3 or is_dark(image):
         return np.zeros(len(regions), np.float32)
-    # Rounded: a value read back from a store's metadata may differ in the last bit.
-    overview_um = None if mpp is None else round(math.sqrt(mpp[0] * mpp[1]), 6)
-    factor, pixel_um = working_resolution(image, overview_um)
-    small = area_average(image, factor)
-    strokes = pen_strokes(small, glass_shades(small)[0], pixel_um)
-    return area_fractions(strokes, (scale[0] * factor, scale[1] * factor), regions).astype(
-        np.float32
-    )
+    working = working_image(image, None if mpp is None else math.sqrt(mpp[0] * mpp[1]))
+    strokes_scale = scale[0] * working.factor, scale[1] * working.factor
+    return area_fractions(working.strokes, strokes_scale, regions).astype(np.float32)
 
 
 def area_fractions(

@@ -3,11 +3,9 @@
 Knows two pixel grids that begin at the same corner, and arrays. Does not know slides.
 
 An output pixel is the mean of the source pixels it covers, each weighted by the covered area. The
-edges of output pixels are rounded to 1/16,384 of a source pixel; from there on everything is exact:
-weights are integers, and so is every sum: down the columns in 16 and 32 bits or, below 2²⁴, in
-float32, and along the rows in float64, below 2⁵². Halves are rounded up. So a pixel depends on
-nothing but its place: not on the region it is asked for in, nor on the order of the sums, nor on
-the machine.
+edges of output pixels are rounded to 1/16,384 of a source pixel; from there on the result is exact,
+halves rounded up. So a pixel depends on nothing but its place: not on the region it is asked for
+in, nor on the order of the sums, nor on the machine.
 
 The rounded edges move a mean by less than 4 · 255 / (2 · 16,384) = 0.032 of a grey value, and by
 nothing where the edges are multiples of that, as for a factor of 2 or 3.25.
@@ -21,28 +19,15 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile.choices import UnfitChoiceError
 from slidetile.raster.block_means import average_blocks
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-
-SUBPIXELS = 1 << 14
-"""Parts of a source pixel to which edges are rounded."""
+from slidetile.raster.weighted_means import SUBPIXELS, Edges, Means, means_between
 
 LARGEST_FACTOR = 256
 """Up to here whole rows sum in 16 bits, and all sums stay below 2⁵²."""
-
-_SLAB_ROWS = 32
-_SLAB_BYTES = 2 << 20
-"""Rows averaged at a time: sums wider than a byte then stay in the processor's cache."""
-
-_CACHE_LINE = 16
-"""32-bit numbers in a line of the processor's cache: 64 bytes."""
-
-Edges = NDArray[np.int64]
-"""Where output pixels begin and the last one ends, in parts of a source pixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +81,10 @@ class Resampling:
 
         ``region`` lies within the output, the result within the source.
         """
-        (left, right), (top, bottom) = (edges[[0, -1]].tolist() for edges in self._edges(region))
+        self._check(region)
+        (across, down), (width, height) = self.factor, self.source_size
+        left, right = (_edge(number, across, width) for number in (region.x, region.right))
+        top, bottom = (_edge(number, down, height) for number in (region.y, region.bottom))
         return Region.from_edges(left, top, right, bottom).rescaled((SUBPIXELS, SUBPIXELS), (1, 1))
 
     def rows_above(self, source_row: int) -> int:
@@ -133,46 +121,21 @@ class Resampling:
         ValueError
             The block lacks pixels.
         """
-        needed = self.source_region(region)
-        if pixels.shape[:2] != (at.height, at.width) or not at.contains(needed):
-            raise ValueError(f"{region} needs {needed} of the source, but the block is {at}.")
-        result = out
-        if result is None:
-            result = np.empty((region.height, region.width, pixels.shape[2]), np.uint8)
-        if all(factor.denominator == 1 for factor in self.factor):
-            across, down = (factor.numerator for factor in self.factor)
-            average_blocks(pixels[needed.relative_to(at).slices], (across, down), result)
-        else:
-            self._average_parts(pixels, at, region, result)
-        return result
+        return self.averager(region).average(pixels, at, region, out)
 
-    def _average_parts(self, pixels: Pixels, at: Region, region: Region, out: Pixels) -> None:
-        """Average where edges may cut through pixels.
+    def averager(self, region: Region) -> "Averager":
+        """Return what averages parts of a region, one after another."""
+        return Averager(self, region)
 
-        Down the columns first: what is left is smaller by the factor, and is turned so that the
-        sums along the rows, too, add whole rows of memory: a sparse matrix product.
+    def edges(self, region: Region) -> tuple[Edges, Edges]:
+        """Return the edges of a region's pixels across and down, in parts of a source pixel.
+
+        Raises
+        ------
+        ValueError
+            The region leaves the output.
         """
-        across, down = self._edges(region)
-        across -= at.x * SUBPIXELS
-        down -= at.y * SUBPIXELS
-        row_bytes = 4 * at.width * pixels.shape[2] * max(2.0, float(self.factor[1]))
-        rows = max(1, min(_SLAB_ROWS, int(_SLAB_BYTES / row_bytes)))
-        along = _AlongRows(across, at.width, pixels.shape[2], rows)
-        flat = np.ascontiguousarray(pixels).reshape(at.height, -1)
-        for top in range(0, region.height, rows):
-            edges = down[top : top + rows + 1]
-            sums = _few_rows(flat, edges) if self._is_fine else _many_rows(flat, edges)
-            along.average(sums, np.diff(edges), out[top : top + rows])
-
-    @property
-    def _is_fine(self) -> bool:
-        """Whether float32 holds every sum of rows exactly: each is below 2²⁴."""
-        return 255 * (self.factor[1] * SUBPIXELS + 1) < 1 << 24
-
-    def _edges(self, region: Region) -> tuple[Edges, Edges]:
-        size = self.size
-        if not Region.from_edges(0, 0, *size).contains(region):
-            raise ValueError(f"{region} leaves the output's {size[0]}×{size[1]} pixels.")
+        self._check(region)
         spans = (region.x, region.right), (region.y, region.bottom)
         across, down = (
             _edges(first, last, factor, length)
@@ -182,77 +145,79 @@ class Resampling:
         )
         return across, down
 
-
-class _AlongRows:
-    """The sums along rows, for slabs of up to this many rows, in one piece of reused memory."""
-
-    def __init__(self, edges: Edges, width: int, channels: int, rows: int) -> None:
-        self._weights = np.diff(edges).astype(np.float64)
-        self._matrix = _weight_matrix(edges, width, np.float64)
-        self._turned = np.empty((width * channels, rows))
-        self._shape = len(edges) - 1, channels, rows
-
-    def average(self, sums: NDArray[Any], weights: Edges, out: Pixels) -> None:
-        """Add up a slab's columns and divide.
-
-        ``n / total`` rounds to the next whole number only if it is one: it would have to lie
-        within 2⁻⁴⁶ of it, and a fraction of ``total`` parts, 2⁴⁴ at most, is farther away.
-        """
-        count = len(sums)
-        self._turned[:, :count] = sums.T
-        turned = self._turned.reshape(self._matrix.shape[1], -1)
-        means: NDArray[np.float64] = (self._matrix @ turned).reshape(self._shape)[..., :count]
-        totals = self._weights[:, np.newaxis, np.newaxis] * weights
-        means += totals / 2
-        means /= totals
-        out[:] = means.astype(np.uint8).transpose(2, 0, 1)
+    def _check(self, region: Region) -> None:
+        size = self.size
+        if not Region.from_edges(0, 0, *size).contains(region):
+            raise ValueError(f"{region} leaves the output's {size[0]}×{size[1]} pixels.")
 
 
-def _few_rows(pixels: NDArray[np.uint8], edges: Edges) -> NDArray[np.float32]:
-    """Return the weighted sums of rows between neighbouring edges, [output row, sample]."""
-    top, bottom = int(edges[0]) // SUBPIXELS, -(-int(edges[-1]) // SUBPIXELS)
-    matrix = _weight_matrix(edges - top * SUBPIXELS, bottom - top, np.float32)
-    sums: NDArray[np.float32] = matrix @ pixels[top:bottom].astype(np.float32)
-    return sums
+class Averager:
+    """Averages a region of the output, whole or part after part.
+
+    Parts have the region's columns. What only these columns decide is worked out once.
+
+    Parameters
+    ----------
+    resampling
+        The two grids.
+    region
+        The output pixels, within the output.
+
+    Raises
+    ------
+    ValueError
+        The region leaves the output.
+    """
+
+    def __init__(self, resampling: Resampling, region: Region) -> None:
+        self._resampling = resampling
+        self._region = region
+        self._source = resampling.source_region(region)
+        self._means: Means | None = None
+
+    def average(
+        self, pixels: Pixels, at: Region, part: Region, out: Pixels | None = None
+    ) -> Pixels:
+        """Average a block of source pixels into a part; see `Resampling.average`."""
+        needed = self._resampling.source_region(part)
+        if pixels.shape[:2] != (at.height, at.width) or not at.contains(needed):
+            raise ValueError(f"{part} needs {needed} of the source, but the block is {at}.")
+        result = out
+        if result is None:
+            result = np.empty((part.height, part.width, pixels.shape[2]), np.uint8)
+        block = pixels[needed.relative_to(at).slices]
+        if self._factor is not None:
+            average_blocks(block, self._factor, result)
+        else:
+            means = self._means_of(pixels.shape[2])
+            rows = slice(part.y - self._region.y, part.bottom - self._region.y)
+            means.average(np.ascontiguousarray(block), needed.y, rows, result)
+        return result
+
+    @property
+    def _factor(self) -> tuple[int, int] | None:
+        """(across, down), if they are whole numbers, so that no pixel is cut."""
+        across, down = self._resampling.factor
+        is_whole = across.denominator == down.denominator == 1
+        return (across.numerator, down.numerator) if is_whole else None
+
+    def _means_of(self, channels: int) -> Means:
+        if self._means is None:
+            across, down = self._resampling.edges(self._region)
+            across -= self._source.x * SUBPIXELS
+            self._means = means_between(across, down, self._source.width, channels)
+        return self._means
 
 
-def _many_rows(pixels: NDArray[np.uint8], edges: Edges) -> NDArray[np.uint32]:
-    """Return the same where most rows count whole: these are added in 16 bits first."""
-    first, last = edges[:-1] // SUBPIXELS, (edges[1:] - 1) // SUBPIXELS
-    head = np.minimum(edges[1:], (first + 1) * SUBPIXELS) - edges[:-1]
-    tail = edges[1:] - last * SUBPIXELS
-    # A row of a power of two would, turned, put every row into the same lines of the cache.
-    sums = np.empty((len(first), pixels.shape[1] + _CACHE_LINE), np.uint32)[:, : pixels.shape[1]]
-    part, whole = np.empty(pixels.shape[1], np.uint32), np.empty(pixels.shape[1], np.uint16)
-    parts = first.tolist(), last.tolist(), head.astype(np.uint32), tail.astype(np.uint32)
-    for total, top, bottom, above, below in zip(sums, *parts, strict=True):
-        np.multiply(pixels[top], above, out=total)
-        if bottom - top > 1:
-            np.add.reduce(pixels[top + 1 : bottom], axis=0, dtype=np.uint16, out=whole)
-            np.multiply(whole, np.uint32(SUBPIXELS), out=part)
-            np.add(total, part, out=total)
-        if bottom > top:
-            np.multiply(pixels[bottom], below, out=part)
-            np.add(total, part, out=total)
-    return sums
-
-
-def _weight_matrix(edges: Edges, length: int, kind: type[np.floating[Any]]) -> Any:
-    """Return the sparse matrix [output pixel, source pixel] of weights along an axis."""
-    from scipy.sparse import csr_array
-
-    first, last = edges[:-1] // SUBPIXELS, (edges[1:] - 1) // SUBPIXELS
-    counts = last - first + 1
-    begins = np.concatenate([[0], np.cumsum(counts)])
-    rows = np.repeat(np.arange(len(counts)), counts)
-    columns = np.arange(begins[-1]) - begins[rows] + first[rows]
-    inside = np.minimum(edges[1:][rows], (columns + 1) * SUBPIXELS)
-    weights = inside - np.maximum(edges[:-1][rows], columns * SUBPIXELS)
-    return csr_array((weights.astype(kind), columns, begins), shape=(len(counts), length))
+def _edge(number: int, factor: Fraction, length: int) -> int:
+    """Return the edge in front of an output pixel, halves rounded up."""
+    unit = 2 * factor.denominator
+    edge = (2 * SUBPIXELS * factor.numerator * number + factor.denominator) // unit
+    return min(edge, length * SUBPIXELS)
 
 
 def _edges(first: int, last: int, factor: Fraction, length: int) -> Edges:
-    """Return the edges of the output pixels ``first`` … ``last`` − 1, halves rounded up."""
+    """Return `_edge` of the output pixels ``first`` … ``last``."""
     unit, half = 2 * factor.denominator, factor.denominator
     whole, rest = divmod(2 * SUBPIXELS * factor.numerator, unit)
     # Such factors come of rounded lengths and decimals; others take numbers of any size.

@@ -6,6 +6,7 @@ libjpeg fills what it cannot decode with grey or with its neighbours' colours, a
 warning that most libraries drop. A stream with a warning is damaged here, as it is for OpenSlide.
 """
 
+import functools
 import re
 
 from slidetile.raster._strict import decode_strictly
@@ -16,6 +17,9 @@ MOST_SCANS = 100
 baseline stream, so that a few bytes could cost minutes; libjpeg-turbo's own fuzzers stop at 500."""
 
 _START_OF_SCAN = b"\xff\xda"
+_REMEMBERED_BYTES = 1 << 12
+"""Longer headers are read anew each time."""
+
 _END = b"\xff\xd9"
 _SAMPLES = {"Gray": 1, "RGB": 3, "YCbCr": 3}
 _ODD_SUBSAMPLING = "subsampling"
@@ -57,7 +61,7 @@ def decode_jpeg(stream: bytes, out: Pixels) -> Pixels:
 
     check_scans(stream)
     try:
-        found = simplejpeg.decode_jpeg_header(stream)
+        found = _header(stream)
     except ValueError as error:
         if not stream or _ODD_SUBSAMPLING not in str(error):
             raise JpegError(_said(error)) from error
@@ -71,6 +75,30 @@ def decode_jpeg(stream: bytes, out: Pixels) -> Pixels:
     except ValueError as error:
         raise JpegError(_said(error)) from error
     return out
+
+
+def _header(stream: bytes) -> tuple[int, int, str, str]:
+    """Return (height, width, colour space, subsampling); a slide's native tiles share one header.
+
+    A decoder reads no further than the first scan's start. Where those bytes only seem to be one,
+    what stands before them is no whole header, and the stream is asked.
+    """
+    start = stream.find(_START_OF_SCAN) + len(_START_OF_SCAN)
+    end = start + int.from_bytes(stream[start : start + 2])
+    if end <= _REMEMBERED_BYTES:
+        try:
+            return _read_header(stream[:end])
+        except ValueError:
+            pass
+    return _read_header.__wrapped__(stream)
+
+
+@functools.lru_cache(maxsize=256)
+def _read_header(stream: bytes) -> tuple[int, int, str, str]:
+    import simplejpeg
+
+    found: tuple[int, int, str, str] = simplejpeg.decode_jpeg_header(stream)
+    return found
 
 
 def check_jpeg(stream: bytes) -> None:

@@ -1,6 +1,7 @@
 """Images as arrays, and how one is copied into another."""
 
 import functools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 
 
-def empty_pixels(shape: tuple[int, int, int], *, planar: bool) -> Pixels:
+def empty_pixels(
+    shape: tuple[int, int, int], *, planar: bool, dtype: type[Any] = np.uint8
+) -> NDArray[Any]:
     """Return an array [row, column, channel], whatever it holds.
 
     Parameters
@@ -24,11 +27,13 @@ def empty_pixels(shape: tuple[int, int, int], *, planar: bool) -> Pixels:
         (height, width, channels).
     planar
         Whether its channels lie in memory one after another; interleaved otherwise.
+    dtype
+        Of its numbers.
     """
     if not planar:
-        return np.empty(shape, np.uint8)
+        return np.empty(shape, dtype)
     height, width, channels = shape
-    return np.empty((channels, height, width), np.uint8).transpose(1, 2, 0)
+    return np.empty((channels, height, width), dtype).transpose(1, 2, 0)
 
 
 def paste(canvas: Pixels, pixels: Pixels, x: int, y: int) -> None:

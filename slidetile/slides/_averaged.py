@@ -109,7 +109,7 @@ class AveragedPixels:
     def _average(self, column: Region, out: Pixels) -> None:
         """Average a column strip by strip, each row as soon as its source rows are decoded."""
         resampling, source = self._resampling, self._resampling.source_region(column)
-        buffer = self._buffer(column)
+        buffer, averager = self._buffer(column), resampling.averager(column)
         top, rows, done = source.y, 0, column.y
         for strip in self._strips(column):
             self._fetched(strip).pixels(out=buffer[rows : rows + strip.height])
@@ -118,7 +118,7 @@ class AveragedPixels:
             if ready > done:
                 part = Region.from_edges(column.x, done, column.right, ready)
                 at = Region(x=source.x, y=top, width=source.width, height=rows)
-                resampling.average(buffer[:rows], at, part, out[part.relative_to(column).slices])
+                averager.average(buffer[:rows], at, part, out[part.relative_to(column).slices])
                 done = ready
             if done < column.bottom:
                 rest = Region.from_edges(column.x, done, column.right, column.bottom)

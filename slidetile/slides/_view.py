@@ -40,6 +40,7 @@ class SlideView(Slide):
         self.objective_power = original.objective_power
         self.icc_profile = original.icc_profile
         self.vendor = original.vendor
+        self.colour_note = original.colour_note
         self.channels = original.channels
         own = [
             Level.covering(

@@ -97,6 +97,11 @@ class ArraySlide(Slide):
         """The name given."""
         return self._name
 
+    def native_obstacle(self, level: int) -> str:
+        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        self.levels[level]
+        return "its pixels lie in memory"
+
     def fetch(self, region: Region, *, level: int = 0) -> DecodedPixels:
         """Copy a region out of its array; see `Slide.read_region`."""
         array = self._arrays[level]

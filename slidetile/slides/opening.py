@@ -5,6 +5,8 @@ from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
+from slidetile.slides.container import TIFF, Container, container_of
+from slidetile.slides.dicom_head import series_in
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import (
@@ -29,11 +31,13 @@ def open_slide(
     Parameters
     ----------
     path
-        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files.
+        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
+        the folder that holds it and no other series.
     reader
-        "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
-        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF, Hamamatsu
-        NDPI, Philips, Leica SCN), and OpenSlide for everything else.
+        "tiff", "picture" or "openslide" to use only that reader, or a `Reader` of your own. None is
+        the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF,
+        Hamamatsu NDPI, Philips, Leica SCN), the reader picture for PNG, JPEG and JPEG 2000, and
+        OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -56,9 +60,12 @@ def open_slide(
     chosen = named_reader(reader) if isinstance(reader, str) else reader
     if mpp is not None:
         mpp = check_mpp(mpp)
-    file = Path(_local(os.fsdecode(path)))
-    _check_file(file)
-    return _open_any(file, mpp) if chosen is None else chosen.open(file, mpp=mpp)
+    file = _file_of(Path(_local(os.fsdecode(path))))
+    if chosen is None:
+        return _open_any(file, READERS, mpp)
+    if chosen in READERS:
+        return _open_any(file, (chosen,), mpp)
+    return chosen.open(file, mpp=mpp)
 
 
 def _local(path: str) -> str:
@@ -72,31 +79,68 @@ def _local(path: str) -> str:
     )
 
 
-def _check_file(path: Path) -> None:
+def _file_of(path: Path) -> Path:
+    """Return the file to open of a path: its own, or one of the DICOM series that fills a folder.
+
+    Raises
+    ------
+    SlideReadError
+        It cannot be read, or is a folder of anything else.
+    """
     try:
         size = path.stat().st_size
+        is_folder = path.is_dir()
     except FileNotFoundError as error:
         raise SlideReadError(f"{path} does not exist.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SlideReadError(f"{path} cannot be read: {reason}.") from error
-    if path.is_dir():
-        raise SlideReadError(
-            f"{path} is a folder, not a slide: name the slide's file, or of a DICOM series any "
-            "one of its files."
-        )
+    if is_folder:
+        return _file_in(path)
     if not path.is_file():
         raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
     if not size:
         raise SlideReadError(f"{path} is empty (0 bytes): copy it again.")
+    return path
 
 
-def _open_any(path: Path, mpp: tuple[float, float] | None) -> Slide:
+def _file_in(folder: Path) -> Path:
+    """Return a file of the one DICOM series in a folder."""
+    try:
+        series = list(series_in(folder).values())
+        names = set(os.listdir(folder))  # noqa: PTH208  the names alone
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    if len(series) == 1:
+        return series[0]
+    if series:
+        told = ", ".join(path.name for path in series[:_MOST_NAMED])
+        raise SlideReadError(
+            f"{folder} holds {len(series)} DICOM series, which are as many slides: name a file of "
+            f"the one you mean ({told}{', …' if len(series) > _MOST_NAMED else ''}), or tile all "
+            "of them with batch."
+        )
+    if names & _ZARR:
+        raise SlideReadError(
+            f"{folder} is a Zarr folder (OME-Zarr, or a store of slidetile), not a slide that "
+            "slidetile reads: name the slide's file."
+        )
+    raise SlideReadError(
+        f"{folder} is a folder, not a slide: name the slide's file, or a folder that holds a "
+        "DICOM series."
+    )
+
+
+_MOST_NAMED = 5
+_ZARR = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zarray"})
+
+
+def _open_any(path: Path, asked: tuple[Reader, ...], mpp: tuple[float, float] | None) -> Slide:
     """Ask the readers that may know the file, one after another."""
     head = _head(path)
-    strangers = [reader for reader in READERS if not reader.recognises(head)]
-    refusals: list[UnsupportedSlideError] = []
-    for reader in READERS:
+    strangers = [reader for reader in asked if not reader.recognises(head)]
+    refusals: list[tuple[Reader, UnsupportedSlideError]] = []
+    for reader in asked:
         if reader in strangers:
             continue
         try:
@@ -104,8 +148,9 @@ def _open_any(path: Path, mpp: tuple[float, float] | None) -> Slide:
         except FinalRefusalError:
             raise
         except UnsupportedSlideError as error:
-            refusals.append(error)
-    raise _no_reader(path, strangers, refusals) from refusals[0]
+            refusals.append((reader, error))
+    refusal = _no_reader(path, container_of(head, path), refusals, strangers)
+    raise refusal from (refusals[0][1] if refusals else None)
 
 
 def _head(path: Path) -> bytes:
@@ -117,19 +162,33 @@ def _head(path: Path) -> bytes:
 
 
 def _no_reader(
-    path: Path, strangers: list[Reader], refusals: list[UnsupportedSlideError]
+    path: Path,
+    container: Container | None,
+    refusals: list[tuple[Reader, UnsupportedSlideError]],
+    strangers: list[Reader],
 ) -> UnsupportedSlideError:
-    """Return the error that says why every reader refuses a file."""
-    kinds = " or ".join(reader.kind for reader in strangers)
-    reasons = [f"it is not a {kinds}"] if kinds else []
-    reasons += [_reason(error, path) for error in refusals]
-    remedy = "Is it a whole slide, and complete?"
+    """Return the error that says what a file is, why every reader refuses it, and what to do."""
+    is_tiff = container is not None and container.name == TIFF
     # OpenSlide, the last, refuses whatever it does not know; the others know what they refuse.
-    if any(not isinstance(error, OtherReaderError) for error in refusals[:-1]):
+    own = [error for reader, error in refusals if reader is not READERS[-1]]
+    what = f"it is {container.name}" if container else _UNKNOWN
+    is_told = any(what in str(error) for _, error in refusals)
+    reasons = [] if is_tiff or is_told else [what]
+    if strangers and not refusals:  # one was asked for by name
+        reasons = [f"{reason}, not a {strangers[0].kind}" for reason in reasons]
+    if container is None or container.role == "slide" or own:
+        reasons += [_reason(error, path) for _, error in refusals]
+    remedy = _REMEDY if container is None or is_tiff else container.remedy
+    if any(not isinstance(error, OtherReaderError) for error in own):
         remedy = conversion(path)
     return UnsupportedSlideError(
-        f"{path.name} cannot be opened: {', and '.join(reasons)}. {remedy}"
+        f"{path.name} cannot be opened: {', and '.join(reasons or ['no reader takes it'])}. "
+        f"{remedy}"
     )
+
+
+_UNKNOWN = "its content is of no kind that slidetile knows"
+_REMEDY = "Is it a whole slide, and complete?"
 
 
 def _reason(error: UnsupportedSlideError, path: Path) -> str:

@@ -6,6 +6,7 @@ Their libraries are imported when a slide is opened, so that listing the names t
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slidetile.slides.container import is_picture
 from slidetile.slides.reader import Reader
 from slidetile.slides.tiff.file import is_tiff
 
@@ -27,12 +28,19 @@ def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
     return VendorSlide(path, mpp=mpp)
 
 
+def _open_picture(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.picture.slide import PictureSlide
+
+    return PictureSlide(path, mpp=mpp)
+
+
 def _is_any_file(_head: bytes) -> bool:
     return True
 
 
 READERS: tuple[Reader, ...] = (
     Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
+    Reader(name="picture", kind="picture", recognises=is_picture, open=_open_picture),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )
 """New readers go before OpenSlide's, which is asked last."""

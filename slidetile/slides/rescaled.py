@@ -44,6 +44,11 @@ class AveragedSlide(SlideView):
         made = Level(width=width, height=height)
         super().__init__(original, rescaling, coarser, made)
 
+    def native_obstacle(self, level: int) -> str:
+        """Return that level 0 is averaged; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        self.levels[level]
+        return "another resolution was asked for, for which pixels are averaged"
+
     def fetch_noting(self, region: Region, *, level: int = 0, replaced: Replaced) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         number = range(len(self.levels))[level]
@@ -101,6 +106,10 @@ class LevelSlide(SlideView):
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_noting`."""
         block = self.level_region(region, level)
         return fetch_block(self._original, block, self._numbers[level], replaced)
+
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why a level's tiles cannot be copied; see `slidetile.slides.slide.Slide`."""
+        return self._original.native_obstacle(self._numbers[level])
 
     def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""

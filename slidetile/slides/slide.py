@@ -61,6 +61,10 @@ class Slide(ABC):
     channels: int = 3
     """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
 
+    colour_note: str | None = None
+    """Where two statements of the file about its colours contradict each other: what they say, and
+    which is believed, to follow the slide's name. None where they agree."""
+
     rescaling: Rescaling | None = None
     """How level 0 is made from the file's levels; None if it is the file's level 0."""
 
@@ -136,6 +140,18 @@ class Slide(ABC):
         """
         self.levels[level]
         return None
+
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why the tiles of a level cannot be copied, in one short phrase; None if they can.
+
+        Raises
+        ------
+        IndexError
+            The slide has no level of this number.
+        """
+        if self.native_tiles(level) is not None:
+            return None
+        return f"the reader {self.reader} gives out no compressed tiles"
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the blocks of a coarser level that the file leaves out of it.

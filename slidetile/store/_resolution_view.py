@@ -12,10 +12,11 @@ from typing import Self
 import numpy as np
 
 from slidetile.errors import MissingResolutionError
-from slidetile.raster.averaging import SUBPIXELS, Resampling
+from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
+from slidetile.raster.weighted_means import SUBPIXELS
 from slidetile.store._array import ArrayFile, ChunkCache
 
 STRIP_BYTES = 1 << 25
@@ -144,12 +145,13 @@ class ResolutionView:
         """Average a region into ``out``, a strip at a time."""
         row_bytes = math.ceil(math.prod(resampling.factor) * region.width) * out.shape[2]
         step = max(1, STRIP_BYTES // row_bytes)
+        averager = resampling.averager(region)
         for top in range(0, region.height, step):
             rows = min(step, region.height - top)
             strip = Region(x=region.x, y=region.y + top, width=region.width, height=rows)
             at = resampling.source_region(strip)
             pixels = self.array.read(at, self.background, cache)
-            resampling.average(pixels, at, strip, out[top : top + rows])
+            averager.average(pixels, at, strip, out[top : top + rows])
 
 
 def _choose(

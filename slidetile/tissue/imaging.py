@@ -41,7 +41,8 @@ def working_resolution(image: Pixels, mpp: float | None) -> tuple[int, float]:
     resolution: they have few pixels to lose, and often belong to slides whose mpp is ten times
     too large or too small.
     """
-    mpp = mpp or ASSUMED_MPP
+    # Rounded: a value read back from a store's metadata may differ in the last bit.
+    mpp = round(mpp, 6) if mpp else ASSUMED_MPP
     factor = max(1, min(round(WORKING_MPP / mpp), max(image.shape[:2]) // SMALLEST_WORKING_SIDE_PX))
     return factor, mpp * factor
 

@@ -25,20 +25,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.raster.bands import bands
-from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
 from slidetile.raster.neighbourhood import all_around, window_mean
 from slidetile.raster.pixels import Pixels
-from slidetile.tissue.glass import Shade, ShadeMap, glass_shades, near_shade
+from slidetile.tissue.glass import Shade, ShadeMap, near_shade
 from slidetile.tissue.imaging import (
     Plane,
     Signal,
     enlarge,
     require_positive,
     window_px,
-    working_resolution,
 )
-from slidetile.tissue.pen import Densities, pen_strokes
+from slidetile.tissue.pen import Densities
+from slidetile.tissue.working import working_image
 
 STAIN_WINDOW_UM = 48.0
 SHADE_WINDOW_UM = 1000.0
@@ -110,18 +109,16 @@ class OpticalDensityDetector:
                 f"Stains are recognised by colour, but this image has {image.shape[2]} channel(s): "
                 "use OtsuDetector or DarkBackgroundDetector."
             )
-        factor, pixel_um = working_resolution(image, mpp)
-        small = area_average(image, factor)
-        shades = glass_shades(small)
+        working = working_image(image, mpp)
+        small, shades, pixel_um = working.pixels, working.shades, working.pixel_um
         stain = _stain(small, shades, pixel_um)
         texture = _texture(small, shades)
         if not self.keep_pen:
-            pen = pen_strokes(small, shades[0], pixel_um)
-            stain[pen] = 0
-            texture[pen] = False
+            stain[working.strokes] = 0
+            texture[working.strokes] = False
         side = window_px(self.window_um, pixel_um, small.shape)
         tissue = self._gathered(stain, _percent(texture, side), side)
-        return enlarge(tissue, factor, image.shape)
+        return enlarge(tissue, working.factor, image.shape)
 
     def _gathered(self, stain: Signal, texture: NDArray[np.uint8], side: int) -> Mask:
         """Return the densely stained pixels, and the areas that are stained and textured enough."""

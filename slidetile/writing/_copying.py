@@ -78,10 +78,11 @@ class Copying:
         per_shard = self.levels[level].grid.chunks_per_shard
         whole = size + tiles * NativeCodec.seal_bytes + index_bytes(per_shard)
         if whole > LARGEST_SHARD_BYTES:
-            raise NotNativeError(
+            raise _refusal(
+                "its tiles are too large for a file of a store",
                 f"{self._slide.name}: {tiles} of its tiles, which would share a file, take {whole} "
                 f"bytes, more than the {LARGEST_SHARD_BYTES} that a file of a store may have; use "
-                "the codec zstd or jpeg."
+                "the codec zstd or jpeg.",
             )
 
     @property
@@ -200,7 +201,16 @@ def _not_native(slide: Slide) -> NotNativeError:
             f"{rescaling.level} of the slide, so there are no compressed tiles to copy"
         )
         remedy += _copied_mpps(slide.original)
-    return NotNativeError(f"{slide.name}: {why}; {remedy}.")
+    phrase = slide.native_obstacle(0)
+    if phrase is not None and (rescaling is None or rescaling.resampling is None):
+        why += f" ({phrase})"
+    return _refusal(phrase, f"{slide.name}: {why}; {remedy}.")
+
+
+def _refusal(phrase: str | None, message: str) -> NotNativeError:
+    error = NotNativeError(message)
+    error.reason = phrase
+    return error
 
 
 def _copied_mpps(original: Slide) -> str:
@@ -221,9 +231,10 @@ def _native_tiles(
         level.size, (native.tile_width_px, native.tile_height_px), COPIED_SHARD_PX
     )
     if grid.chunk_count > MOST_CHUNKS:
-        raise NotNativeError(
+        raise _refusal(
+            "more tiles than a level of a store may have",
             f"{slide.name}: level {number} has {grid.chunk_count} tiles, more than the "
-            f"{MOST_CHUNKS} chunks that a level of a store may have; use the codec zstd or jpeg."
+            f"{MOST_CHUNKS} chunks that a level of a store may have; use the codec zstd or jpeg.",
         )
     needed = _needed(slide, number, grid, regions)
     return PyramidLevel(

@@ -16,6 +16,7 @@ from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES, StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
+from slidetile.format.reason import as_reason
 from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
@@ -49,6 +50,7 @@ def store_metadata(
     levels: Sequence[PyramidLevel],
     *,
     anonymous: bool,
+    not_native: str | None = None,
 ) -> StoreMetadata:
     """Return the metadata that a store records about its slide and how it was made.
 
@@ -60,6 +62,8 @@ def store_metadata(
         The levels of its pyramid, finest first.
     anonymous
         Leave out the file name and the vendor's free text.
+    not_native
+        Why the codec is not native, if that was tried first.
 
     Raises
     ------
@@ -74,6 +78,7 @@ def store_metadata(
         tile_size=plan.spec.size,
         tile_count=len(plan),
         codec=codec.name,
+        not_native=None if not_native is None else as_reason(not_native),
         background=slide.background,
         source=_source(slide.original, anonymous=anonymous),
         level_0=Level0.of(slide.mpp, slide.rescaling),
@@ -120,4 +125,5 @@ def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:
         level_downsamples=tuple(mean_downsample(level.downsample) for level in slide.levels),
         mpp=slide.mpp,
         objective_power=slide.objective_power,
+        colour_note=None if slide.colour_note is None else as_reason(slide.colour_note),
     )

@@ -360,10 +360,10 @@ def _check_can_be_read(metadata: StoreMetadata) -> None:
         raise StoreError(f"No store is written, since it could not be opened: {error}.") from error
 
 
-def begun_codec(path: Path) -> str | None:
-    """Return the codec of the unfinished store at ``path``; None if there is none."""
+def begun_note(path: Path) -> UnfinishedNote | None:
+    """Return what the unfinished store at ``path`` was begun with; None if there is none."""
     try:
-        return _begun(partial_path(path)).codec
+        return _begun(partial_path(path))
     except (OSError, StoreError):
         return None
 

@@ -38,6 +38,9 @@ class Estimate:
     codec: str
     """The codec, as "auto" would choose it."""
 
+    not_native: str | None = None
+    """Why "auto" would not choose native, in one short phrase."""
+
     tiles: int
     """Number of tiles of the plan."""
 
@@ -88,7 +91,7 @@ def estimate(
         ``workers`` is less than 1, or ``check`` is unknown.
     """
     threads = worker_count(workers)
-    work = _chosen_work(slide, plan, codec, NativeCodec(check_by=check))
+    work, not_native = _chosen_work(slide, plan, codec, NativeCodec(check_by=check))
     samples = _Samples.of(make_work(slide, plan, work.codec), work)
     known = work.stored_bytes()
     chunks = sum(len(shard.chunks) for level in work.levels for shard in level.shards)
@@ -96,6 +99,7 @@ def estimate(
     total = round(samples.bytes * share) if known is None else known
     return Estimate(
         codec=work.codec.name,
+        not_native=not_native,
         tiles=len(plan),
         bytes=total,
         seconds=begun_s * (1 + LATE_SHARE)
@@ -107,15 +111,17 @@ def estimate(
 
 def _chosen_work(
     slide: Slide, plan: TilePlan, codec: CodecName | ChunkCodec, native: NativeCodec
-) -> Work:
+) -> tuple[Work, str | None]:
+    """Return how the shards are made, and why "auto" does not copy tiles."""
     if codec not in ("auto", "native"):
-        return make_work(slide, plan, make_codec(codec) if isinstance(codec, str) else codec)
+        named = make_codec(codec) if isinstance(codec, str) else codec
+        return make_work(slide, plan, named), None
     try:
-        return make_work(slide, plan, native)
-    except NotNativeError:
+        return make_work(slide, plan, native), None
+    except NotNativeError as error:
         if codec == "native":
             raise
-        return make_work(slide, plan, make_codec("zstd"))
+        return make_work(slide, plan, make_codec("zstd")), error.phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from slidetile.writing._source_watch import SourceWatch
 from slidetile.writing._spec import StoreSpec, store_metadata
 from slidetile.writing._table import tile_table
 from slidetile.writing._work import Task, Work
-from slidetile.writing._writer import StoreWriter, begun_codec
+from slidetile.writing._writer import StoreWriter, begun_note
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_destination
 
@@ -59,6 +59,9 @@ COPIERS = 4
 
 PLACES_PER_WORKER = 4
 """Tasks in flight for each encoding thread: one being encoded, the others read or written."""
+
+_BEGUN = "the store was begun with the codec zstd"
+"""Why a store that is continued is not native, where its earlier run does not say it."""
 
 MOST_TOLD = 5
 """Most reasons in an error's message; the store records more."""
@@ -129,8 +132,8 @@ def write_tiles(
     threads = worker_count(workers)
     check_destination(destination, overwrite=options.existing == "overwrite")
 
-    def write(chosen: ChunkCodec) -> TileStore:
-        run = _Run(slide, plan, chosen, threads, options, on_progress)
+    def write(chosen: ChunkCodec, not_native: str | None = None) -> TileStore:
+        run = _Run(slide, plan, chosen, threads, options, on_progress, not_native)
         try:
             run.write(destination)
         finally:
@@ -141,12 +144,15 @@ def write_tiles(
     if codec != "auto":
         named = native if codec == "native" else codec
         return write(make_codec(named) if isinstance(named, str) else named)
-    if options.existing == "restart" or begun_codec(destination) != "zstd":
-        try:
-            return write(native)
-        except NotNativeError as error:
-            _log.info("not native, so zstd: %s", error)
-    return write(make_codec("zstd"))
+    begun = None if options.existing == "restart" else begun_note(destination)
+    if begun is not None and begun.codec == "zstd":
+        return write(make_codec("zstd"), begun.not_native or _BEGUN)
+    try:
+        return write(native)
+    except NotNativeError as error:
+        _log.info("not native, so zstd: %s", error)
+        reason = error.phrase
+    return write(make_codec("zstd"), reason)
 
 
 def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
@@ -173,7 +179,9 @@ class _Run:
         workers: int,
         options: WriteOptions,
         on_progress: OnProgress | None,
+        not_native: str | None,
     ) -> None:
+        self._not_native = not_native
         self._source = SourceWatch(slide)
         self._slide = slide
         self._plan = plan
@@ -352,7 +360,12 @@ class _Run:
     def _spec(self) -> StoreSpec:
         work, anonymous = self._work, self._options.anonymous
         metadata = store_metadata(
-            self._slide, self._plan, work.codec, work.levels, anonymous=anonymous
+            self._slide,
+            self._plan,
+            work.codec,
+            work.levels,
+            anonymous=anonymous,
+            not_native=self._not_native,
         )
         return StoreSpec(plan=self._plan, codec=work.codec, levels=work.levels, metadata=metadata)
 

@@ -71,18 +71,21 @@ def test_info_of_a_slide(cli, sample):
                 "height_px": 2560,
                 "downsample": [1.0, 1.0],
                 "native_tile_px": [256, 256],
+                "not_native": None,
             },
             {
                 "width_px": 960,
                 "height_px": 640,
                 "downsample": [4.0, 4.0],
                 "native_tile_px": [256, 256],
+                "not_native": None,
             },
         ],
         "mpp_um": [0.5, 0.5],
         "objective_power": 20.0,
         "background_rgb": [255, 255, 255],
         "icc_profile_bytes": None,
+        "colour_note": None,
         "fingerprint": told["fingerprint"],
     }
 

@@ -41,7 +41,12 @@ def bad_slides(sample, tmp_path):
     end = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
     data[end : end + 4] = data[4:8]
     looped.write_bytes(data)
-    return {"empty": "is empty", "text": "not a TIFF", "cut": "damaged|cut short", "loop": "loop"}
+    return {
+        "empty": "is empty",
+        "text": "it is a text file",
+        "cut": "damaged|cut short",
+        "loop": "loop",
+    }
 
 
 def test_one_bad_slide_of_each_kind_never_ends_the_run(

@@ -22,7 +22,7 @@ def found(folder):
     return [str(path.relative_to(folder)) for path in find_slides([folder])]
 
 
-def test_a_folder_is_searched_by_suffix_in_order(tmp_path):
+def test_a_folder_is_searched_in_order(tmp_path):
     touch(tmp_path, "b.svs", "a.NDPI", "notes.txt", "mask.png", "z.ome.tiff")
     touch(tmp_path, "c/x.tif", "c/d/y.mrxs")
     assert found(tmp_path) == ["a.NDPI", "b.svs", "z.ome.tiff", "c/x.tif", "c/d/y.mrxs"]
@@ -142,8 +142,8 @@ def test_files_with_other_suffixes_are_counted(tmp_path, caplog):
     assert found(tmp_path) == ["a.svs", "m.mrxs", "old.avs"]
     (record,) = caplog.records
     assert record.getMessage() == (
-        "files left out by their suffix: 12 (.txt 10, .xml 2); a file given by its name is tried "
-        "all the same."
+        "files left out, since they are no slides: 12 (.txt 10, .xml 2); a file given by its name "
+        "is tried all the same."
     )
 
 
@@ -171,8 +171,8 @@ def test_why_nothing_is_found(tmp_path):
     assert nothing_found([tmp_path]) == f"no slides found in {tmp_path}"
     touch(tmp_path, "a.txt", "b.PNG", "c.txt", "noname", ".h.svs", "d.zarr/zarr.json")
     assert nothing_found([tmp_path]) == (
-        f"no slides found in {tmp_path}: hidden files with a slide's suffix: 1; files with other "
-        "suffixes: 4 (.txt 2, .png 1, no suffix 1); stores, which are made already: 1. Give a "
+        f"no slides found in {tmp_path}: hidden files with a slide's suffix: 1; files that are "
+        "no slides: 4 (.txt 2, .png 1, no suffix 1); stores, which are made already: 1. Give a "
         "file by its name to try it all the same"
     )
 
@@ -182,14 +182,64 @@ def test_the_whole_file_system_is_not_searched():
         find_slides(["/"])
 
 
-def test_a_file_that_refers_to_a_series_is_not_of_it(shared_slides, tmp_path):
+def test_a_file_that_refers_to_a_series_is_not_of_it(shared_slides, tmp_path, caplog):
     """A segmentation names the series of its slide within a sequence, before its own."""
-    names = ["seg_image_sm_dots_tiled_full.dcm", "sm_image.dcm"]
-    for name in names:
+    for name in ("seg_image_sm_dots_tiled_full.dcm", "sm_image.dcm"):
         shutil.copy(shared_slides / name, tmp_path)
-    assert [path.name for path in find_slides([tmp_path])] == names
+    assert found(tmp_path) == ["sm_image.dcm"]
+    assert "no slides: 1 (DICOM file of the class Segmentation 1)" in caplog.text
 
 
 def test_a_series_is_one_slide(shared_slides):
     folder = shared_slides / "dicom-CMU-1-Small-Region"
     assert len(find_slides([folder])) == 1
+
+
+TIFF, PNG = b"II*\0\x08\0\0\0", b"\x89PNG\r\n\x1a\n"
+
+
+def test_what_a_file_holds_decides_whatever_its_name(tmp_path, shared_slides, caplog):
+    contents = {
+        "noname": TIFF,
+        "scan.QPTIFF": TIFF,
+        "scan.lsm": TIFF,
+        "scan.bin": b"ZISRAWFILE" + bytes(22),
+        "old.kfb": b"\xf1\x01\xee\xeeKFB\0",
+        "new.bin": b"\xf1\x01\xee\xeeKFBF",
+        "b.png": PNG,
+        "c.PNG": PNG,
+        "notes": b"hello",
+        "table.csv": b"a,b\n1,2\n",
+        "x.json": b"{}",
+        "weird.xyz": b"\x01\x02",
+        "wrong.svs": PNG,
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    shutil.copy(shared_slides / "sm_image.dcm", tmp_path / "dicom")
+    assert found(tmp_path) == [
+        *("dicom", "new.bin", "noname", "old.kfb", "scan.QPTIFF", "scan.bin", "scan.lsm"),
+        "wrong.svs",
+    ]
+    (record,) = caplog.records
+    assert "6 (PNG picture 2, text file 2, .xyz 1, JSON file 1)" in record.getMessage()
+
+
+def test_the_pixels_of_an_olympus_vsi_are_no_slides(tmp_path, caplog):
+    for name in ("a.vsi", "_a_/stack1/frame_t.tif", "_b_/c.tif"):
+        touch(tmp_path, name)
+        (tmp_path / name).write_bytes(TIFF)
+    touch(tmp_path, "frame_t.ets")
+    (tmp_path / "frame_t.ets").write_bytes(b"SIS\0")
+    assert found(tmp_path) == ["a.vsi", "_b_/c.tif"]
+    assert "2 (Olympus ETS file 1, folder of an Olympus VSI 1)" in caplog.text
+
+
+def test_a_zarr_folder_is_not_searched(tmp_path):
+    touch(tmp_path, "image/.zgroup", "image/0/0.tif", "a.svs")
+    assert found(tmp_path) == ["a.svs"]
+
+
+def test_a_folder_of_a_series_names_its_store(tmp_path):
+    (tmp_path / "1.2.840").mkdir()
+    assert store_names([tmp_path / "1.2.840"]) == ["1.2.840.zarr"]

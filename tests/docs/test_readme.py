@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import statistics
 
 import pytest
 from paths import ROOT
@@ -140,13 +141,42 @@ def exists(path):
     return path.exists() or path.resolve() in {ROOT / "docs" / page for page in made}
 
 
-def test_the_figures_in_the_readme_are_the_measured_ones():
-    results = json.loads((ROOT / "benchmarks" / "results.json").read_text())["results"]
-    rows = {
+def rows_of(path):
+    """Return the cells of each row of a page's tables, by the first."""
+    return {
         cells[0].strip(): [cell.strip() for cell in cells[1:]]
-        for line in README.read_text().splitlines()
+        for line in path.read_text().splitlines()
         if (cells := line.strip("|").split("|"))[1:]
     }
+
+
+JOBS = {
+    "`native`, 100,000×80,000 px": "native, 100k",
+    "`zstd`, `--mpp 0.5`": "--mpp 0.5, zstd",
+    "`jpeg`, `--mpp 0.5`": "--mpp 0.5, jpeg",
+    "`zstd`, `--mpp 0.47`": "--mpp 0.47, zstd",
+    "`zstd`": "zstd",
+    "`jpeg`": "jpeg",
+    "`jxl`": "jxl",
+    "`zstd`, JPEG 2000, 8,192×6,144 px": "JPEG 2000 slide, zstd",
+}
+
+
+@pytest.mark.parametrize("told", JOBS)
+def test_the_figures_in_the_readme_are_the_measured_ones(told):
+    job = json.loads((ROOT / "benchmarks" / "jobs.json").read_text())[JOBS[told]]
+    seconds, ratio, share, peak = rows_of(README)[told]
+    assert seconds == f"{statistics.median(job['seconds']['command']):.1f}"
+    faster = job["script_over_command"]
+    assert ratio == (f"{faster:.0f}" if faster >= 10 else f"{faster:.1f}")
+    floor = job.get("floor_over_command")
+    assert share == ("" if floor is None else f"{100 * floor:.0f} %")
+    assert peak == f"{job['peak_mb']} MB"
+
+
+def test_the_speeds_of_the_writing_phase_are_the_measured_ones():
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text())["results"]
+    rows = rows_of(ROOT / "docs" / "explanation" / "performance.md")
     lines = {
         "script: ": "script",
         "best pair": "pair",

@@ -31,7 +31,7 @@ def test_attributes_are_the_documented_ones(stores):
     rows = re.findall(r"^\| `(\w+)` \| ", section("### attributes.slidetile"), re.MULTILINE)
     for codec in CODECS:
         told = attributes(stores / f"{codec}.zarr")["slidetile"]
-        assert {*told, "icc_profile", "damage"} == set(rows)
+        assert {*told, "not_native", "icc_profile", "damage"} == set(rows)
         settings = {"zstd": {"level": 1}, "jxl": {"effort": 1}, "jpeg": {"quality": 90}}
         assert told["parameters"]["codec"] == settings.get(codec, {})
 

@@ -12,8 +12,9 @@ from pictures import brute_force_average
 from PIL import Image
 
 import slidetile as st
-from slidetile.raster.averaging import LARGEST_FACTOR, SUBPIXELS, Resampling
+from slidetile.raster.averaging import LARGEST_FACTOR, Resampling
 from slidetile.raster.block_means import area_average
+from slidetile.raster.weighted_means import SUBPIXELS, CoarseMeans, FineMeans, means_between
 
 factors = st_.builds(
     lambda whole, part, unit: whole + Fraction(part % unit, unit),
@@ -208,6 +209,16 @@ def test_halves_are_rounded_up():
     assert area_average(pixels, 2).item() == 1
 
 
+def by_weights(resampling, pixels, region):
+    """Average as where pixels are cut."""
+    across, down = resampling.edges(region)
+    left, top = resampling.source_region(region).x, resampling.source_region(region).y
+    means = means_between(across - left * SUBPIXELS, down, pixels.shape[1], pixels.shape[2])
+    found = np.empty((region.height, region.width, pixels.shape[2]), np.uint8)
+    means.average(pixels.copy(), top, slice(0, region.height), found)
+    return found
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     factor=st_.tuples(st_.integers(1, 9), st_.integers(1, 9)),
@@ -229,8 +240,7 @@ def test_whole_factors_are_a_quicker_way_to_the_same_pixels(factor, size, data):
         data.draw(st_.integers(0, needed.x)), data.draw(st_.integers(0, needed.y)), *size
     )
     pixels = noise(size[1], size[0])
-    slow = np.empty((region.height, region.width, 3), np.uint8)
-    resampling._average_parts(pixels[at.slices], at, region, slow)
+    slow = by_weights(resampling, pixels[needed.slices], region)
     quick = resampling.average(pixels[at.slices], at, region)
     np.testing.assert_array_equal(quick, slow)
     if factor[0] == factor[1]:
@@ -241,8 +251,7 @@ def test_whole_factors_are_a_quicker_way_to_the_same_pixels(factor, size, data):
 def test_the_largest_whole_factors_too(factor):
     pixels = np.where(noise(600, 700) > 40, 255, 254).astype(np.uint8)
     resampling = Resampling(source_size=(700, 600), factor=(Fraction(factor), Fraction(factor)))
-    slow = np.empty((*resampling.size[::-1], 3), np.uint8)
-    resampling._average_parts(pixels, whole((700, 600)), whole(resampling.size), slow)
+    slow = by_weights(resampling, pixels, whole(resampling.size))
     np.testing.assert_array_equal(area_average(pixels, factor), slow)
 
 
@@ -258,3 +267,34 @@ def test_factors_of_any_digits_are_exact():
     region = st.Region.from_edges(1000, 0, 1900, 1)
     plain = Resampling(source_size=(4001, 3), factor=(Fraction(2), Fraction(2)))
     assert resampling.source_region(region) == plain.source_region(region)
+
+
+@pytest.mark.parametrize("factor", [Fraction(1), Fraction(3, 2), Fraction(188, 100), Fraction(4)])
+@pytest.mark.parametrize("values", [(0, 1), (254, 255), (127, 128), (0, 255)])
+def test_rounded_means_are_those_of_exact_sums(factor, values):
+    """Ties, means just beside them, and the largest values: the rounded weights must not show."""
+    rng = np.random.default_rng(3)
+    pixels = rng.choice(np.array(values, np.uint8), (203, 311, 3))
+    pixels[:, 100:200] = values[0], values[1], values[0]
+    pixels[100:110] = np.array(values, np.uint8)[np.arange(311) % 2][:, np.newaxis]
+    resampling = Resampling(source_size=(311, 203), factor=(factor, factor))
+    region = whole(resampling.size)
+    found = []
+    for kind in (FineMeans, CoarseMeans):
+        means = kind(*resampling.edges(region), 311, 3)
+        found.append(np.empty((region.height, region.width, 3), np.uint8))
+        means.average(pixels, 0, slice(0, region.height), found[-1])
+    np.testing.assert_array_equal(*found)
+
+
+def test_parts_of_a_region_average_as_the_whole():
+    pixels = noise(700, 300)
+    resampling = Resampling(source_size=(300, 700), factor=(Fraction(188, 100), Fraction(7, 5)))
+    region = st.Region(x=3, y=5, width=99, height=301)
+    averager, parts = resampling.averager(region), []
+    for top, bottom in pairwise([5, 6, 70, 105, 306]):
+        part = st.Region.from_edges(3, top, 102, bottom)
+        at = resampling.source_region(part)
+        parts.append(averager.average(pixels[at.slices], at, part))
+    expected = average(pixels, resampling.factor)[region.slices]
+    np.testing.assert_array_equal(np.concatenate(parts), expected)

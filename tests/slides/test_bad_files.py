@@ -20,6 +20,7 @@ from slidetile.errors import SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged
 from slidetile.slides.opening import open_slide
+from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.tiff.checks import check_tiff
 
 
@@ -53,13 +54,20 @@ def test_missing_file_folder_and_empty_file(tmp_path):
         open_slide("nowhere")
 
 
-@pytest.mark.parametrize("content", [b"hello", b"hello\nthere\n" * 99, b"\x89PNG\r\n\x1a\n", b"II"])
-def test_no_slide_at_all(tmp_path, content):
+@pytest.mark.parametrize("reader", [None, "tiff", "openslide"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"hello", "it is a text file"),
+        (b"hello\nthere\n" * 99, "it is a text file"),
+        (b"PK\x03\x04", "it is a zip archive"),
+        (b"\x01\x02", "its content is of no kind that slidetile knows"),
+    ],
+)
+def test_no_slide_at_all(tmp_path, content, words, reader):
     path = tmp_path / "text.svs"
     path.write_bytes(content)
-    refused(path, UnsupportedSlideError, "not a TIFF, and OpenSlide says")
-    refused(path, UnsupportedSlideError, "not a TIFF", reader="tiff")
-    refused(path, UnsupportedSlideError, "OpenSlide says", reader="openslide")
+    refused(path, UnsupportedSlideError, words, reader=reader)
 
 
 class OwnPath:
@@ -313,7 +321,7 @@ def test_an_image_spread_over_planes_is_refused(tmp_path):
     path = tmp_path / "channels.ome.tif"
     stack = np.zeros((4, 128, 128), np.uint8)
     tifffile.imwrite(path, stack, ome=True, tile=(64, 64), metadata={"axes": "CYX"})
-    refused(path, UnsupportedSlideError, "4 planes")
+    refused(path, FinalRefusalError, "spread over 4 channels")
 
 
 def test_a_directory_behind_the_end(tiled):

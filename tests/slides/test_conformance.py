@@ -22,6 +22,7 @@ REAL = {
     "philips": ("made/philips.tiff", "tiff"),
     "leica": ("made/leica.scn", "tiff"),
     "fluorescence by OpenSlide": ("test3-DAPI.ndpi", "openslide"),
+    "a picture": ("wsic-XYC.png", "picture"),
 }
 
 

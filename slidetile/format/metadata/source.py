@@ -17,6 +17,7 @@ from slidetile.format.metadata.rules import (
     Whole,
     pair,
 )
+from slidetile.format.reason import MOST_CHARACTERS
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
@@ -64,6 +65,10 @@ class SourceFacts(JsonPart):
 
     objective_power: Annotated[float | None, Nullable(Number(-_OBJECTIVE, _OBJECTIVE))]
     """Objective power as the scanner states it: for people to read, never for arithmetic."""
+
+    colour_note: Annotated[str | None, Absent(Text(1, MOST_CHARACTERS))] = None
+    """Where the file contradicts itself about its colours: how, and which reading was taken; None
+    where it does not."""
 
     @property
     def is_anonymous(self) -> bool:

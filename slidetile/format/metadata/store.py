@@ -15,8 +15,9 @@ from slidetile.format.metadata.node import JsonNode, parse_json, shown, to_json
 from slidetile.format.metadata.parameters import Parameters
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.quality import QualityFacts
-from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Whole
+from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Text, Whole
 from slidetile.format.metadata.source import SourceFacts
+from slidetile.format.reason import MOST_CHARACTERS
 
 FORMAT_VERSION: Literal[1] = 1
 
@@ -63,6 +64,9 @@ class StoreMetadata(JsonPart):
 
     codec: Annotated[CodecName, OneOf("native", "zstd", "jxl", "jpeg", "raw")]
     """How chunks are stored, at every level; see `chunk_codec`."""
+
+    not_native: Annotated[str | None, Absent(Text(1, MOST_CHARACTERS))] = None
+    """Why the codec is not native, where "auto" chose it; None where it was asked for by name."""
 
     background: Annotated[tuple[int, int, int], Items(Whole(0, 255), 3, 3)]
     """The colour of what lies outside the slide, as (red, green, blue)."""
@@ -149,6 +153,8 @@ class StoreMetadata(JsonPart):
             self.parameters.codec.codec(self.codec)
         except ValueError as error:
             raise ValueError(f"parameters.codec.{error}") from error
+        if self.codec == "native" and self.not_native is not None:
+            raise ValueError("not_native is there, but it must be absent where codec is 'native'")
         known = len(self.source.level_downsamples)
         if self.level_0.slide_level >= known:
             what = f"level_0.slide_level is {self.level_0.slide_level}"

@@ -49,8 +49,17 @@ class UnfinishedNote:
         codec = self.attributes.get("codec")
         return codec if isinstance(codec, str) else None
 
+    @property
+    def not_native(self) -> str | None:
+        """Why the codec was not native, or None if the note does not tell."""
+        reason = self.attributes.get("not_native")
+        return reason if isinstance(reason, str) else None
+
     def differing(self, other: "UnfinishedNote") -> list[str]:
-        """Return the keys, sorted, whose values differ from another's."""
+        """Return the keys, sorted, whose values differ from another's.
+
+        Why the codec was chosen makes no difference.
+        """
         mine, theirs = self.attributes, other.attributes
-        keys = mine.keys() | theirs.keys()
+        keys = (mine.keys() | theirs.keys()) - {"not_native"}
         return sorted(k for k in keys if (k in mine, mine.get(k)) != (k in theirs, theirs.get(k)))

@@ -1,6 +1,7 @@
 """Slides in the vendors' own formats, read through OpenSlide."""
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ from slidetile.slides.openslide._neighbours import find_neighbours, own_neighbou
 from slidetile.slides.openslide._pixels import VendorPixels, is_opaque
 from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.tiff.checks import check_tiff
+
+_log = logging.getLogger(__name__)
 
 _MOST_DIGITS, _MOST_CHARACTERS = 10, 64
 """What is read of a property that holds a number: they are as long as the file's author likes."""
@@ -69,7 +72,7 @@ class VendorSlide(FileSlide):
     reader = "openslide"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
-        check_tiff(path)
+        note = check_tiff(path)
         neighbours = find_neighbours(path)
         self._state = _state(path)
         self._handle = SharedHandle(path)
@@ -85,6 +88,9 @@ class VendorSlide(FileSlide):
             mpp, stored, path, objective_power=self.objective_power, obstacle=obstacle
         )
         self.vendor = properties.get("openslide.vendor", "unknown")
+        self.colour_note = _by_openslide(note)
+        if self.colour_note is not None:
+            _log.warning("%s %s.", self.name, self.colour_note)
         self.icc_profile = self._handle.read(_icc_profile)
         self._levels = self._handle.read(lambda handle: _levels(handle, properties, path))
         self._downsamples = self._handle.read(lambda handle: handle.level_downsamples)
@@ -99,6 +105,11 @@ class VendorSlide(FileSlide):
     def scan_area(self) -> Region:
         """The bounds of all scanned scenes together, if the file states them."""
         return self._scan_area or self.bounds
+
+    def native_obstacle(self, level: int) -> str:
+        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        self.levels[level]
+        return "OpenSlide gives out no compressed tiles"
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
@@ -169,6 +180,14 @@ class VendorSlide(FileSlide):
         image = handle.read_region(location, level, (block.width, block.height))
         self._state.check(self.path, self.path)
         return pixels_of(image)
+
+
+def _by_openslide(note: str | None) -> str | None:
+    """Return what to say of colours that a TIFF contradicts itself about."""
+    if note is None:
+        return None
+    contradiction, _, truth = note.partition(": read as ")
+    return f"{contradiction}: OpenSlide goes by the tag; the reader tiff reads it as {truth}"
 
 
 def _state(path: Path) -> FileState:

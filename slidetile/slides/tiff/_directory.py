@@ -6,7 +6,7 @@ tifffile parses; its objects are not kept, since Python integers take ten times 
 import itertools
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,25 @@ from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
 from slidetile.raster.region import Region
+from slidetile.slides.jpeg2000 import is_subsampled
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import Chain, read_chain
+from slidetile.slides.tiff._colours import colour_note, first_block, with_own_transform
 from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._images import (
     TiffImage,
     choose_slide,
     levels,
+    planes_of,
     warn_of_other_images,
 )
-from slidetile.slides.tiff._jpeg2000 import is_subsampled
 from slidetile.slides.tiff._layout import Layout, vendor_layout
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
 from slidetile.slides.tiff._ndpi import read_ndpi
-from slidetile.slides.tiff._resolution import imagej_count
+from slidetile.slides.tiff._planes import Planes, lsm_planes, ndpi_planes, scn_planes
+from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._strips import Strips
 from slidetile.slides.tiff.file import SlideFile, is_tiff
 
@@ -48,6 +51,9 @@ class Contents:
 
     metadata: Metadata
     """The slide's description in the file."""
+
+    colour_note: str | None = None
+    """How tags and blocks contradict each other about colours; None where they do not."""
 
     canvas: Region | None = None
     """The canvas of which the slide is a part, in its pixels; None where it is the whole."""
@@ -74,10 +80,13 @@ def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
     """
     if not is_tiff(file.read(0, min(file.size, 8))):
         raise OtherReaderError("it is not a TIFF")
+    check_is_slide(file)
     chain = read_chain(file) if chain is None else chain
     if chain.is_ndpi:
+        _check_planes(ndpi_planes(chain, file))
         grids, metadata = read_ndpi(file, chain)
         return Contents(grids=grids, metadata=metadata)
+    _check_planes(lsm_planes(chain, file))
     images = tuple(
         TiffImage.of(number, each, file) for number, each in enumerate(chain.directories)
     )
@@ -94,6 +103,8 @@ def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
 
 def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Contents:
     first = tiff.pages[0].aspage()
+    if tiff.is_scn:
+        _check_planes(scn_planes(first.description))
     if (layout := vendor_layout(tiff)) is not None:
         return _laid_out(layout, file)
     if first.software.startswith("MedScan"):
@@ -101,17 +112,8 @@ def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Co
     slide = choose_slide(images, associated_sizes(first.description))
     page = tiff.pages[slide.number].aspage()
     metadata = read_metadata(page, first)
-    planes = metadata.planes
-    if imagej_count(page.description) > len(images):  # ImageJ puts them behind the first
-        planes = imagej_count(page.description)
-    if planes > 1:
-        # To read the first plane alone would lose the others without a word.
-        raise FinalRefusalError(
-            f"its image is spread over {planes} planes (channels, depths or times); "
-            "slidetile reads one grey or RGB image: extract the plane you need"
-        )
-    finest = _grid(page, file)
-    _check_encoding(finest, file)
+    _check_planes(planes_of(images, slide, metadata))
+    finest = _checked_grid(page, file)
     warn_of_other_images(images, slide, metadata, file.path.name)
     grids = {finest.bounds: finest}
     coarser = (tiff.pages[image.number].aspage() for image in levels(images, slide, metadata))
@@ -119,19 +121,33 @@ def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Co
         if _is_level(level, page) and (grid := _usable_grid(level, file, finest)) is not None:
             grids.setdefault(grid.bounds, grid)
     ordered = sorted(grids.values(), key=lambda grid: -grid.bounds.area)
-    return Contents(grids=tuple(ordered), metadata=metadata)
+    note = colour_note(finest.encoding, first_block(finest, file))
+    return Contents(grids=tuple(ordered), metadata=metadata, colour_note=note)
+
+
+def _check_planes(planes: Planes) -> None:
+    """Check that the slide is one image: to read one of several would lose the others unasked."""
+    if planes.count > 1:
+        raise FinalRefusalError(
+            f"its image is spread over {planes}; slidetile reads one grey or RGB image: extract "
+            "the one you need"
+        )
 
 
 def _laid_out(layout: Layout, file: SlideFile) -> Contents:
     """Return the contents of a TIFF whose vendor lists its levels."""
     grids = []
     for page, size in zip(layout.pages, layout.sizes, strict=True):
-        grid = _grid(page, file)
-        _check_encoding(grid, file)
+        grid = _checked_grid(page, file)
         grids.append(grid if size == grid.size else grid.cropped(*size))
     if any(a.width <= b.width for a, b in itertools.pairwise(grids)):
         raise OtherReaderError("its levels are not in order of size, which is left to OpenSlide")
-    return Contents(grids=tuple(grids), metadata=layout.metadata, canvas=layout.canvas)
+    return Contents(
+        grids=tuple(grids),
+        metadata=layout.metadata,
+        colour_note=colour_note(grids[0].encoding, first_block(grids[0], file)),
+        canvas=layout.canvas,
+    )
 
 
 def _sub_pages(page: TiffPage) -> Iterator[TiffPage]:
@@ -154,23 +170,23 @@ def _is_level(page: TiffPage, slide: TiffPage) -> bool:
 def _usable_grid(page: TiffPage, file: SlideFile, finest: BlockGrid) -> BlockGrid | None:
     """Return a coarser level; None if it is stored in a way that cannot be read."""
     try:
-        grid = _grid(page, file)
-        _check_encoding(grid, file)
+        grid = _checked_grid(page, file)
     except UnsupportedSlideError as error:
         _log.warning("A coarser level of %s is left out: %s.", file.path.name, error)
         return None
     return grid if grid.encoding.channels == finest.encoding.channels else None
 
 
-def _check_encoding(grid: BlockGrid, file: SlideFile) -> None:
-    """Raise UnsupportedSlideError unless the level's blocks can be decoded."""
+def _checked_grid(page: TiffPage, file: SlideFile) -> BlockGrid:
+    """Return a level; raise UnsupportedSlideError unless its blocks can be decoded."""
+    grid = _grid(page, file)
     grid.encoding.check()
-    stored = np.flatnonzero(grid.counts)
-    if grid.encoding.is_jpeg2000 and len(stored):
-        start = int(grid.offsets[stored[0]])
-        size = min(int(grid.counts[stored[0]]), 4096, max(0, file.size - start))
-        if is_subsampled((file.read(start, size), 0, size)):
-            raise UnsupportedSlideError("its JPEG 2000 stores colour at a lower resolution")
+    if not grid.encoding.is_jpeg2000:
+        return grid
+    block = first_block(grid, file)
+    if is_subsampled((block, 0, len(block))):
+        raise UnsupportedSlideError("its JPEG 2000 stores colour at a lower resolution")
+    return replace(grid, encoding=with_own_transform(grid.encoding, block))
 
 
 def _grid(page: TiffPage, file: SlideFile) -> BlockGrid:

@@ -9,18 +9,18 @@ import numpy as np
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.jpeg.tiles import JpegTiles
+from slidetile.slides.jpeg2000 import check_codestream
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg2000 import check_codestream
 from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
+from slidetile.slides.ycbcr import ycbcr_to_rgb
 
 JPEG, APERIO_YCBCR = 7, 33003
 _LZW, _WEBP = 5, 50001
 _DEFLATE = frozenset({8, 32946})
 _JPEG2000 = frozenset({APERIO_YCBCR, 33005, 34712})
 _APERIO_JPEG2000 = frozenset({APERIO_YCBCR, 33005})
-"""Their number says what they hold; OpenSlide too goes by it and not by tag 262."""
 _IMAGE_CODECS = _JPEG2000 | {JPEG, _WEBP}
 _NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", _WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
@@ -73,6 +73,9 @@ class Encoding:
     tables: bytes | None
     """TIFF tag 347: the tables that all JPEG tiles share."""
 
+    has_transform: bool = False
+    """Whether its JPEG 2000 turns YCbCr into RGB by itself."""
+
     @property
     def channels(self) -> int:
         """Channels of the pixels delivered: 1 or 3."""
@@ -109,11 +112,14 @@ class Encoding:
         return self._odd_combination()
 
     def _odd_combination(self) -> str | None:
-        joined = {JPEG: (1, 3), _WEBP: (3, 4), APERIO_YCBCR: (3,)}.get(self.compression)
+        known: dict[int, tuple[int, ...]] = {JPEG: (1, 3), _WEBP: (3, 4)}
+        joined = known.get(self.compression)
+        if self.is_jpeg2000 and self.states_ycbcr:
+            joined = (3,)
         if joined is not None and (self.planar or self.samples not in joined):
             kind = "separate planes" if self.planar else f"{self.samples} samples a pixel"
             return f"its {_NAMES[self.compression]} holds {kind}"
-        if self.photometric == _YCBCR and self.compression not in (JPEG, *_APERIO_JPEG2000):
+        if self.photometric == _YCBCR and self.compression not in (JPEG, *_JPEG2000):
             return f"it holds YCbCr with {_NAMES[self.compression]}"
         if self.compression in _IMAGE_CODECS:
             return None  # they define predictor and order of bits themselves
@@ -126,7 +132,8 @@ class Encoding:
         if self.compression == JPEG:
             return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
         if self.compression in _JPEG2000:
-            return _jpeg2000_ycbcr if self.compression == APERIO_YCBCR else _jpeg2000
+            is_ycbcr = self.states_ycbcr and not self.has_transform
+            return _jpeg2000_ycbcr if is_ycbcr else _jpeg2000
         if self.compression == _WEBP:
             return _webp
         decode: Decode = _raw
@@ -137,13 +144,23 @@ class Encoding:
 
     @property
     def name(self) -> str:
-        """The name of the compression."""
-        return _NAMES.get(self.compression, f"compression {self.compression}")
+        """What blocks are compressed with, such as "JPEG 2000"."""
+        return "uncompressed" if self.is_uncompressed else _NAMES[self.compression]
 
     @property
     def is_jpeg2000(self) -> bool:
         """Whether blocks are JPEG 2000, of any of its three numbers."""
         return self.compression in _JPEG2000
+
+    @property
+    def states_ycbcr(self) -> bool:
+        """Whether the file says that its JPEG 2000 holds YCbCr, by Aperio's number or by tag 262.
+
+        Those of Aperio say it by their number; OpenSlide too goes by it and not by tag 262.
+        """
+        if self.compression in _APERIO_JPEG2000:
+            return self.compression == APERIO_YCBCR
+        return self.photometric == _YCBCR
 
     @property
     def is_uncompressed(self) -> bool:
@@ -190,23 +207,7 @@ def _jpeg2000(extent: Extent, out: Pixels) -> None:
 
 def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
     _jpeg2000(extent, out)
-    _ycbcr_to_rgb(out)
-
-
-def _ycbcr_to_rgb(pixels: Pixels) -> None:
-    """Convert in place (ITU-R BT.601), rounding where OpenSlide rounds.
-
-    Green is the sum of two products: kept in 1/65536 until they are added.
-    """
-    centred = np.arange(-128, 128)
-    red = np.rint(1.402 * centred).astype(np.int16)
-    blue = np.rint(1.772 * centred).astype(np.int16)
-    green_cb = np.rint(-0.34414 * 65536 * centred).astype(np.int32) + 32768
-    green_cr = np.rint(-0.71414 * 65536 * centred).astype(np.int32)
-    luma, cb, cr = pixels[..., 0].astype(np.int16), pixels[..., 1].copy(), pixels[..., 2].copy()
-    green = ((green_cb[cb] + green_cr[cr]) >> 16).astype(np.int16)
-    for channel, chroma in enumerate((red[cr], green, blue[cb])):
-        pixels[..., channel] = np.clip(luma + chroma, 0, 255)
+    ycbcr_to_rgb(out)
 
 
 def _webp(extent: Extent, out: Pixels) -> None:

@@ -6,17 +6,21 @@ which is which. Does not know how pixels are stored.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from slidetile.raster.resolution import whole_factor
+from slidetile.slides.tiff._fields import image_type
 from slidetile.slides.tiff._metadata import Metadata, shows_glass
+from slidetile.slides.tiff._planes import Planes
 from slidetile.slides.tiff._tags import DESCRIPTION, Directory
 from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
 
 _KIND, _OLD_KIND, _WIDTH, _HEIGHT, _SAMPLES, _TILE_WIDTH = 254, 255, 256, 257, 277, 322
+_MASK = 4
+"""The bit of tag 254 that marks a mask of transparency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +48,16 @@ class TiffImage:
     shows_glass: bool
     """Whether the file calls it a label, macro or thumbnail."""
 
+    is_mask: bool = False
+    """Whether it says where another image is transparent."""
+
     @classmethod
     def of(cls, number: int, directory: Directory, file: SlideFile) -> Self:
         """Return the image of a directory."""
         kind = directory.number(file, _KIND)
         text = directory.text(file, DESCRIPTION)
         # Behind the first bar scanners put free text; XML describes more than this image.
-        name = "" if text.startswith(("<", "{")) else text.split("|")[0]
+        name = image_type(text) if text.startswith(("<", "{")) else text.split("|")[0]
         return cls(
             number=number,
             width=directory.number(file, _WIDTH),
@@ -59,6 +66,7 @@ class TiffImage:
             is_tiled=directory.find(_TILE_WIDTH) is not None,
             is_reduced=kind == 1 or (kind == 0 and directory.number(file, _OLD_KIND) == 2),
             shows_glass=shows_glass(name),
+            is_mask=bool(kind & _MASK),
         )
 
     @property
@@ -95,13 +103,14 @@ def levels(
 ) -> Iterator[TiffImage]:
     """Yield the images that may be coarser levels of the slide.
 
-    Aperio marks none as reduced, but only levels are tiled. Others mark them; where one does not,
-    an image is a level if both its sides are those of the slide divided by one whole number.
+    Aperio and those who write as it does mark none as reduced, but only levels are tiled. Others
+    mark them; where one does not, an image is a level if both its sides are those of the slide
+    divided by one whole number.
     """
     for image in images:
-        if image is slide:
+        if image is slide or image.is_mask:
             continue
-        if metadata.vendor == "aperio":
+        if metadata.has_tiled_levels:
             if image.is_tiled and not image.shows_glass:
                 yield image
         elif image.is_reduced or (metadata.vendor != "ome" and _is_unmarked_level(image, slide)):
@@ -114,25 +123,38 @@ def _is_unmarked_level(image: TiffImage, slide: TiffImage) -> bool:
     return (whole_factor(slide.size, image.size) or 1) > 1
 
 
+def planes_of(images: tuple[TiffImage, ...], slide: TiffImage, metadata: Metadata) -> Planes:
+    """Return over how many channels, depths and times the slide is spread.
+
+    Images of the slide's size, which no description accounts for, are no levels: one of them is a
+    part of the slide.
+    """
+    same = sum(
+        image.size == slide.size
+        and image.is_tiled == slide.is_tiled
+        and not (image.is_mask or image.shows_glass)
+        for image in images
+    )
+    own = metadata.planes
+    if same <= own.count * metadata.images_of_its_size:
+        return own
+    if metadata.vendor == "perkinelmer":  # a page for each band
+        return replace(own, channels=same)
+    return replace(own, images=max(own.images, same))
+
+
 def warn_of_other_images(
     images: tuple[TiffImage, ...], slide: TiffImage, metadata: Metadata, name: str
 ) -> None:
-    """Warn of what is left out: depths or channels of the slide's size, and other scenes."""
-    others = [i for i in images if i is not slide and i.layout[0] == slide.layout[0]]
-    same = sum(image.size == slide.size for image in others)
-    if same:
-        _log.warning(
-            "%s holds %d more images of the slide's size (channels, depths or times): only the "
-            "first is read.",
-            *(name, same),
-        )
+    """Warn of what is left out: other scenes, and images that are no levels."""
+    others = [i for i in images if i is not slide and i.is_tiled == slide.is_tiled]
     scenes = [scene for scene in metadata.scenes[1:] if not shows_glass(scene)]
     if scenes:
         _log.warning(
             "%s holds %d scenes: only “%.60s”, the largest, is read, not “%.200s”.",
             *(name, len(scenes) + 1, metadata.scenes[0], "”, “".join(scenes)),
         )
-    elif metadata.vendor in ("generic-tiff", "motic"):
+    elif metadata.vendor == "generic-tiff" and not metadata.has_tiled_levels:
         _warn_of_strangers(others, slide, name)
 
 
@@ -141,7 +163,7 @@ def _warn_of_strangers(others: list[TiffImage], slide: TiffImage, name: str) -> 
     strangers = [
         image
         for image in others
-        if not (image.is_reduced or image.shows_glass or image.size == slide.size)
+        if not (image.is_reduced or image.shows_glass or image.is_mask)
         and not _is_unmarked_level(image, slide)
     ]
     if strangers:

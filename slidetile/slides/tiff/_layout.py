@@ -10,8 +10,9 @@ from xml.etree import ElementTree as ET
 from tifffile import TiffFile, TiffPage
 
 from slidetile.raster.region import Region
-from slidetile.slides.reader import FinalRefusalError, OtherReaderError
-from slidetile.slides.tiff._metadata import Metadata, positive
+from slidetile.slides.reader import OtherReaderError
+from slidetile.slides.tiff._fields import positive
+from slidetile.slides.tiff._metadata import Metadata
 from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
 
 _PACKET = 700
@@ -43,8 +44,6 @@ def vendor_layout(tiff: TiffFile) -> Layout | None:
     ------
     OtherReaderError
         It is laid out in a way that is left to OpenSlide.
-    FinalRefusalError
-        It holds several depths.
     """
     readers: dict[str, tuple[str, Callable[[TiffFile, str], Layout]]] = {
         "is_philips": ("Philips TIFF", _philips),
@@ -174,12 +173,6 @@ def _leica(tiff: TiffFile, name: str) -> Layout:
     if light != "brightfield":
         raise _left(name, "without brightfield")
     dimensions = area.findall("{*}pixels/{*}dimension")
-    depths = {dimension.get("z", "0") for dimension in dimensions}
-    if len(depths) > 1:
-        raise FinalRefusalError(
-            f"its image is spread over {len(depths)} planes (depths); slidetile reads one: save "
-            "the depth you need as a slide of its own"
-        )
     listed = [
         tuple(_whole(each.get(key)) for key in ("sizeX", "sizeY", "ifd")) for each in dimensions
     ]

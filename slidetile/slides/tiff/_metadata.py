@@ -1,6 +1,5 @@
 """The description of a slide in its TIFF: resolution, objective, colour profile, maker."""
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from xml.etree import ElementTree as ET
 from tifffile import TiffPage
 
 from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.tiff._fields import Described, positive, read_fields
+from slidetile.slides.tiff._planes import Planes, stated_planes
 from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
 
 _ICC_TAG = 34675
@@ -25,11 +26,7 @@ _UM_PER_OME_UNIT = {
     "in": 25_400.0,
 }
 _IMAGE_LIMIT = 1000
-_MOST_CHARACTERS = 64
-"""What is read of a number that is written as text."""
-
-_LIKE_APERIO = "Aperio ", "Motic "
-"""How descriptions begin that have fields between bars."""
+_ONE = Planes()
 
 _ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
 """Names of images that show the whole glass slide, not the scanned tissue."""
@@ -40,7 +37,7 @@ class Metadata:
     """A slide's description as its file states it, not yet checked."""
 
     vendor: str
-    """"aperio", "motic", "ome", "hamamatsu", "philips", "leica", "ventana" or "generic-tiff"."""
+    """The maker where it is known, such as "aperio"; "ome" or "generic-tiff" otherwise."""
 
     stated: StatedMpp
     """Micrometres per pixel of the finest level."""
@@ -51,8 +48,14 @@ class Metadata:
     icc_profile: bytes | None
     """The embedded colour profile."""
 
-    planes: int = 1
-    """Images that the slide is spread over: channels, depths or times."""
+    planes: Planes = _ONE
+    """The channels, depths and times that the slide is spread over."""
+
+    has_tiled_levels: bool = False
+    """Whether every tiled image is a level, though none is marked as one."""
+
+    images_of_its_size: int = 1
+    """Images that have the slide's size, as the description says: scenes of an OME-TIFF."""
 
     scenes: tuple[str, ...] = ()
     """Names of all images of an OME-TIFF, the slide's first: scenes, perhaps label and macro."""
@@ -87,17 +90,19 @@ def read_metadata(page: TiffPage, first: TiffPage) -> Metadata:
     icc = bytes(profile) if isinstance(profile, bytes | tuple) and profile else None
     by_tags = read_resolution(page)
     for text in (page.description, first.description):
-        if text.startswith(_LIKE_APERIO):
-            mpp, power = _aperio_numbers(text)
-            return Metadata(
-                vendor=text.split(" ", 1)[0].lower(),
-                stated=StatedMpp(mpp=(mpp, mpp)) if mpp else by_tags,
-                objective_power=power,
-                icc_profile=icc,
-            )
         if (root := _ome_root(text)) is not None:
             return _ome_metadata(root, page, by_tags, icc)
-    return Metadata(vendor="generic-tiff", stated=by_tags, objective_power=None, icc_profile=icc)
+    own, others = (read_fields(page, text) for text in (page.description, first.description))
+    described = own if own != Described() else others
+    mpp = described.mpp
+    return Metadata(
+        vendor=described.vendor or "generic-tiff",
+        stated=StatedMpp(mpp=(mpp, mpp)) if mpp else by_tags,
+        objective_power=described.objective_power,
+        icc_profile=icc,
+        planes=stated_planes(page),
+        has_tiled_levels=described.has_tiled_levels,
+    )
 
 
 def _ome_metadata(
@@ -108,6 +113,7 @@ def _ome_metadata(
     sizes = [_ome_size(image) for image in images]
     number = sizes.index(own) if own in sizes else 0
     pixels = images[number].find("{*}Pixels") if images else None
+    _check_is_here(root, pixels)
     names = [image.get("Name") or image.get("ID") or "unnamed" for image in images]
     return Metadata(
         vendor="ome",
@@ -115,24 +121,9 @@ def _ome_metadata(
         objective_power=_ome_objective(root),
         icc_profile=icc,
         planes=_ome_planes(pixels, page.samplesperpixel),
+        images_of_its_size=max(1, sizes.count(own)),
         scenes=(*names[number : number + 1], *names[:number], *names[number + 1 :]),
     )
-
-
-def _aperio_numbers(text: str) -> tuple[float | None, float | None]:
-    """Return MPP and AppMag of an Aperio description: ``... |AppMag = 20|MPP = 0.4990|...``."""
-    pairs = (field.partition("=") for field in text.split("|")[1:])
-    fields = {name.strip(): value for name, equals, value in pairs if equals}
-    return positive(fields.get("MPP")), positive(fields.get("AppMag"))
-
-
-def positive(text: str | None) -> float | None:
-    """Return a number above zero; some scanners write a decimal comma."""
-    try:
-        number = float((text or "")[:_MOST_CHARACTERS].strip().replace(",", "."))
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number > 0 else None
 
 
 def _ome_root(text: str) -> ET.Element | None:
@@ -152,6 +143,24 @@ def _ome_root(text: str) -> ET.Element | None:
             f"its OME-XML describes {count} images, more than {_IMAGE_LIMIT}: save the one you need"
         )
     return root
+
+
+def _check_is_here(root: ET.Element, pixels: ET.Element | None) -> None:
+    """Check that the pixels that OME-XML describes lie in the file that has it."""
+    if (elsewhere := root.find("{*}BinaryOnly")) is not None:
+        raise FinalRefusalError(
+            "it is one part of an image in several files, which "
+            f"{elsewhere.get('MetadataFile', 'another file')!r:.80} describes: save the image as "
+            "one file"
+        )
+    own = root.get("UUID")
+    places = [] if pixels is None else pixels.findall("{*}TiffData/{*}UUID")
+    others = [place for place in places if place.text and place.text.strip() != own]
+    if own and others and len(others) == len(places):
+        raise FinalRefusalError(
+            "its OME-XML says that its pixels lie in another file, "
+            f"{others[0].get('FileName', 'which it does not name')!r:.80}: name that one"
+        )
 
 
 def _ome_images(root: ET.Element) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -192,11 +201,11 @@ def _ome_objective(root: ET.Element) -> float | None:
     return None if objective is None else positive(objective.get("NominalMagnification"))
 
 
-def _ome_planes(pixels: ET.Element | None, samples: int) -> int:
+def _ome_planes(pixels: ET.Element | None, samples: int) -> Planes:
     if pixels is None:
-        return 1
+        return Planes()
     sizes = [pixels.get(f"Size{axis}", "1") for axis in "CZT"]
     if not all(map(_is_count, sizes)):
-        return 1
+        return Planes()
     channels, depths, times = (max(1, int(size)) for size in sizes)
-    return max(1, channels // max(1, samples)) * depths * times
+    return Planes(channels=max(1, channels // max(1, samples)), depths=depths, times=times)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.slides.jpeg.segments import Markers
+from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Cells, Damaged
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import JPEG
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg_segments import Markers
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 _SIDES_PX = range(64, 4097, 8)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
+from slidetile.slides.jpeg.segments import Frame, Header, parse_header
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.native import Damaged
-from slidetile.slides.reader import FinalRefusalError, OtherReaderError
+from slidetile.slides.reader import OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import Chain
 from slidetile.slides.tiff._encoding import JPEG, Encoding
-from slidetile.slides.tiff._jpeg_segments import Frame, Header, parse_header
 from slidetile.slides.tiff._metadata import Metadata
 from slidetile.slides.tiff._ndpi_jpeg import flat_stripe, plain_header, resized
 from slidetile.slides.tiff._resolution import (
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
 _STRIP_OFFSETS, _STRIP_BYTES = 273, 279
-_LENS, _DEPTH, _STARTS, _STARTS_HIGH = 65421, 65424, 65426, 65432
+_LENS, _STARTS, _STARTS_HIGH = 65421, 65426, 65432
 _YCBCR, _BASELINE, _NOT_SUBSAMPLED = 6, 0xC0, 0x11
 _HEADER_BYTES = 1 << 16
 _LONGEST_PX = 65_500
@@ -54,14 +54,13 @@ def read_ndpi(file: SlideFile, chain: Chain) -> tuple[tuple[BlockGrid, ...], Met
     SlideReadError
         It is damaged.
     FinalRefusalError
-        It holds several depths, or is larger than any slide.
+        It is larger than any slide.
     OtherReaderError
         It is stored in a way that is left to OpenSlide.
     """
     images = [each for each in chain.directories if (each.measure(file, _LENS) or 0.0) > 0]
     if not images:
         raise _left("without an image of the slide")
-    _check_depths(images, file)
     sizes = [(each.number(file, _WIDTH), each.number(file, _HEIGHT)) for each in images]
     if any(next_[0] >= own[0] for own, next_ in itertools.pairwise(sizes)):
         raise _left("whose images are not in order of size")
@@ -77,15 +76,6 @@ def read_ndpi(file: SlideFile, chain: Chain) -> tuple[tuple[BlockGrid, ...], Met
 
 def _left(why: str) -> OtherReaderError:
     return OtherReaderError(f"it is a Hamamatsu NDPI {why}, which is left to OpenSlide")
-
-
-def _check_depths(images: list[Directory], file: SlideFile) -> None:
-    depths = {each.number(file, _DEPTH) for each in images}
-    if len(depths) > 1:
-        raise FinalRefusalError(
-            f"its image is spread over {len(depths)} planes (depths); slidetile reads one: save "
-            "the depth you need as a slide of its own"
-        )
 
 
 def _metadata(finest: Directory, file: SlideFile) -> Metadata:

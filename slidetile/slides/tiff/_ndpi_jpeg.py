@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from slidetile.slides.jpeg.segments import EOI
+from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg_segments import EOI
 
 _SOF0, _DHT, _SOS = 0xC0, 0xC4, 0xDA
 _YCBCR = 6

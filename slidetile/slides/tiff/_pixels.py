@@ -13,6 +13,7 @@ from slidetile.raster.region import Region
 from slidetile.slides._background import composite
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import Block, BlockGrid
+from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._encoding import DamagedBlockError
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
@@ -41,6 +42,12 @@ class TiffPixels:
 
     background: Colour
     """The colour where nothing is stored, outside the level, and behind transparent pixels."""
+
+    level: int = 0
+    """The level's number."""
+
+    cut: CutTiles | None = None
+    """Decoded tiles that other regions have cut."""
 
     @property
     def nbytes(self) -> int:
@@ -78,9 +85,19 @@ class TiffPixels:
             self._paste_planes(canvas, scratch)
             return canvas
         for block, extent in zip(self.blocks, self.extents, strict=True):
-            pixels = self._finish(self._decode(block, extent, scratch))
-            paste(canvas, pixels, *grid.corner(block, region))
+            paste(canvas, self._shown(block, extent, scratch), *grid.corner(block, region))
         return canvas
+
+    def _shown(self, block: Block, extent: Extent, scratch: Pixels) -> Pixels:
+        """Return a block's pixels, those of a tile that the region cuts from other regions'."""
+        cut = self.cut if self.grid.is_tiled and not self.grid.encoding.has_alpha else None
+        if cut is None or self.region.contains(self.grid.region(block)):
+            return self._finish(self._decode(block, extent, scratch))
+        pixels = cut.get(self.level, block.index)
+        if pixels is None:
+            pixels = self._finish(self._decode(block, extent, np.empty_like(scratch)))
+            cut.put(self.level, block.index, pixels)
+        return pixels
 
     def _paste_planes(self, canvas: Pixels, scratch: Pixels) -> None:
         """Paste all planes first, since alpha, the last of them, applies to the others."""
@@ -141,7 +158,14 @@ class TiffPixels:
 
 
 def fetch_region(
-    file: SlideFile, grid: BlockGrid, region: Region, *, name: str, background: Colour
+    file: SlideFile,
+    grid: BlockGrid,
+    region: Region,
+    *,
+    name: str,
+    background: Colour,
+    level: int = 0,
+    cut: CutTiles | None = None,
 ) -> TiffPixels:
     """Read the blocks that a region, in pixels of the level, needs.
 
@@ -162,6 +186,8 @@ def fetch_region(
         extents=[],
         is_covered=len(stored) == len(blocks) and grid.bounds.contains(region),
         background=background,
+        level=level,
+        cut=cut,
     )
     where = np.array([block.index for block in stored], np.int64)
     for number, lost in grid.lost(where, file.size).items():

@@ -85,12 +85,3 @@ def _imagej_unit(text: str) -> str | None:
     fields = dict(line.partition("=")[::2] for line in text[:65_536].splitlines())
     unit = fields.get("unit", "").strip().lower()
     return unit.replace("\\u00b5", "µ").replace("\\u03bc", "µ") or None
-
-
-def imagej_count(text: str) -> int:
-    """Return how many images an ImageJ description says the file holds; 1 without one."""
-    if not text.startswith("ImageJ="):
-        return 1
-    fields = dict(line.partition("=")[::2] for line in text[:65_536].splitlines())
-    count = fields.get("images", "").strip()
-    return int(count) if count.isdecimal() and len(count) < 10 else 1

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.slides.jpeg.segments import EOI
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import BlockGrid
-from slidetile.slides.tiff._jpeg_segments import EOI
 from slidetile.slides.tiff._stripes import RESTARTS, STRIPE_ROWS, Stripes
 from slidetile.slides.tiff.file import Extent, SlideFile
 

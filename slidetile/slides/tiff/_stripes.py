@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.runtime.reads import joined_reads
+from slidetile.slides.jpeg.segments import EOI
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._jpeg_segments import EOI
 from slidetile.slides.tiff.file import SlideFile
 
 STRIPE_ROWS = 8

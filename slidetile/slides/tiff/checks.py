@@ -8,6 +8,7 @@ from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.tiff._chain import read_chain
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._loss import check_no_loss
+from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._tags import Directory
 from slidetile.slides.tiff.file import SlideFile, is_tiff
 
@@ -16,11 +17,17 @@ _COUNTS = 279, 325
 _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 277, 338, 339
 
 
-def check_tiff(path: Path) -> None:
+def check_tiff(path: Path) -> str | None:
     """Check what the reader of TIFF files checks for good, in any file; others pass.
 
     Libraries end the process where a tile claims more memory than there is, and reduce what they
     do not know to 8-bit colour. A file whose tags are not understood is left to them.
+
+    Returns
+    -------
+    str or None
+        How the file contradicts itself about its colours, which other libraries do not heed, and
+        which reading can be true; see `slidetile.slides.slide.Slide.colour_note`.
 
     Raises
     ------
@@ -31,26 +38,27 @@ def check_tiff(path: Path) -> None:
     """
     file = SlideFile(path)
     try:
-        if is_tiff(file.read(0, min(file.size, 8))):
-            _check(file)
+        is_one = is_tiff(file.read(0, min(file.size, 8)))
+        return _check(file) if is_one else None
     except (SlideReadError, UnsupportedSlideError) as error:
         raise refusal(error, path) from error
     finally:
         file.close()
 
 
-def _check(file: SlideFile) -> None:
+def _check(file: SlideFile) -> str | None:
+    check_is_slide(file)
     chain = read_chain(file)
     for directory in chain.directories:
         _check_sizes(directory, file)
         _check_counts(directory, file)
     _check_loss(max(chain.directories, key=lambda each: _area(each, file)), file)
     try:
-        read_contents(file, chain)
+        return read_contents(file, chain).colour_note
     except FinalRefusalError:
         raise
     except (SlideReadError, UnsupportedSlideError):
-        return  # OpenSlide may know it
+        return None  # OpenSlide may know it
 
 
 def _area(directory: Directory, file: SlideFile) -> int:

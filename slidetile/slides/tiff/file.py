@@ -43,8 +43,9 @@ class SlideFile:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             self.close()
             raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
-        self._state = FileState.of(descriptor)
-        self.size = self._state.size
+        self.state = FileState.of(descriptor)
+        """Size and time stamp when it was opened."""
+        self.size = self.state.size
 
     def close(self) -> None:
         """Close the file. Closing twice is allowed."""
@@ -73,7 +74,7 @@ class SlideFile:
             raise
         except OSError as error:
             raise unreadable(self.path, error) from error
-        self._state.check(self._descriptor, self.path)
+        self.state.check(self._descriptor, self.path)
         return data
 
     def read_extents(self, offsets: Sequence[int], counts: Sequence[int]) -> list[Extent]:

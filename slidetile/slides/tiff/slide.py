@@ -4,6 +4,7 @@ tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes
 as fast as OpenSlide, with the same pixels.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
+from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff.file import SlideFile
+
+_log = logging.getLogger(__name__)
 
 
 class TiffSlide(FileSlide):
@@ -70,8 +74,12 @@ class TiffSlide(FileSlide):
         self.objective_power = metadata.objective_power
         self.icc_profile = metadata.icc_profile
         self.vendor = metadata.vendor
+        self.colour_note = contents.colour_note
+        if self.colour_note is not None:
+            _log.warning("%s %s.", self.name, self.colour_note)
         self.channels = self._grids[0].encoding.channels
         self._canvas = contents.canvas
+        self._cut = CutTiles()
         self._native = {
             i: TiffNativeTiles(self._file, grid)
             for i, grid in enumerate(self._grids)
@@ -99,6 +107,8 @@ class TiffSlide(FileSlide):
             region,
             name=f"level {level} of {self.path.name}",
             background=background() if _shows_background(region, grid) else WHITE,
+            level=level,
+            cut=self._cut,
         )
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
@@ -120,6 +130,10 @@ class TiffSlide(FileSlide):
     def native_tiles(self, level: int) -> TiffNativeTiles | None:
         """Return access to a level's JPEG tiles, or None where they cannot be copied."""
         return self._native.get(range(len(self.levels))[level])
+
+    def native_obstacle(self, level: int) -> str | None:
+        """Return why tiles cannot be copied; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        return obstacle(self._grids[range(len(self.levels))[level]])
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""

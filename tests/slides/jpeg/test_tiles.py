@@ -10,10 +10,11 @@ from PIL import Image
 from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg import JpegError, check_jpeg
 from slidetile.raster.region import Region
+from slidetile.slides.jpeg.colour import contradiction
+from slidetile.slides.jpeg.segments import MOST_SCANS, parse_header
+from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
 from slidetile.slides.opening import open_slide
-from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg_segments import MOST_SCANS, parse_header
 
 NATIVE = [
     "CMU-1-Small-Region.svs",
@@ -56,7 +57,7 @@ def test_the_scan_data_are_the_files_own(shared_slides):
 
 @pytest.fixture
 def jpeg():
-    return imagecodecs.jpeg8_encode(pattern(64, 64), level=90)
+    return imagecodecs.jpeg8_encode(pattern(64, 64), level=90, subsampling="444")
 
 
 def amid(jpeg):
@@ -178,6 +179,34 @@ def test_the_colours_stay_those_that_libjpeg_sees(jpeg, transform, is_jfif, name
     np.testing.assert_array_equal(decoded, expected)
 
 
+@pytest.mark.parametrize("subsampling", ["420", "422"])
+@pytest.mark.parametrize("markers", [b"", segment(0xEE, b"Adobe" + bytes(7))])
+def test_subsampled_chroma_is_ycbcr_whatever_is_said(subsampling, markers):
+    whole = imagecodecs.jpeg8_encode(pattern(64, 64), level=90, subsampling=subsampling)
+    data = whole[:2] + markers + whole[20:]
+    stream = JpegTiles(tables=None, photometric=2).native(data, (64, 64))
+    decoded = imagecodecs.jpeg8_decode(stream)
+    np.testing.assert_array_equal(decoded, imagecodecs.jpeg8_decode(whole))
+    np.testing.assert_array_equal(decoded, np.asarray(Image.open(io.BytesIO(whole))))
+
+
+def test_contradictions_are_told_in_words():
+    full = imagecodecs.jpeg8_encode(pattern(64, 64), subsampling="444")
+    bare, half = full[:2] + full[20:], imagecodecs.jpeg8_encode(pattern(64, 64), subsampling="420")
+    marked = bare[:2] + segment(0xEE, b"Adobe" + bytes(7)) + bare[2:]
+
+    def told(data, tagged):
+        header = parse_header(data)
+        return contradiction(header, header.frame, tagged)
+
+    assert told(full, "RGB") == "says RGB, but its JPEG is marked as JFIF: read as YCbCr"
+    assert told(half, "RGB").endswith("its JPEG stores chroma smaller than luma: read as YCbCr")
+    assert told(marked, "YCbCr").endswith("its JPEG has Adobe's marker of RGB: read as RGB")
+    for data, tagged in ((full, "YCbCr"), (bare, "RGB"), (bare, "YCbCr"), (marked, "RGB")):
+        assert told(data, tagged) is None
+    assert told(full, None) is None
+
+
 def restarting(**options):
     file = io.BytesIO()
     Image.fromarray(pattern(64, 64)).save(file, "JPEG", subsampling=0, **options)
@@ -220,7 +249,7 @@ def test_progressive_or_other_sizes_cannot_be_copied(jpeg):
 
 
 def test_the_remembered_header_does_not_outlive_its_tile(jpeg):
-    other = imagecodecs.jpeg8_encode(pattern(64, 64), level=30)
+    other = imagecodecs.jpeg8_encode(pattern(64, 64), level=30, subsampling="444")
     tiles = JpegTiles(tables=None, photometric=6)
     for data in (jpeg, other, jpeg, other):
         assert tiles.native(b"xx" + data + b"yy", (64, 64), 2, 2 + len(data)) == data

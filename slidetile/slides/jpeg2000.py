@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slidetile.errors import SlideReadError
-from slidetile.slides.tiff.file import Extent
+
+Extent = tuple[bytes, int, int]
+"""The bytes that hold a block, its start and its stop within them."""
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
@@ -66,6 +68,29 @@ def is_subsampled(extent: Extent) -> bool:
     at = _find(extent)
     size = None if at is None else _read_size(extent, at)
     return size is not None and size.is_subsampled
+
+
+def stated_samples(extent: Extent) -> tuple[tuple[int, int, int], int] | None:
+    """Return the (height, width, components) and the bits of a sample; None if it is damaged.
+
+    Subsampled components count as the others, and signed ones as larger than any.
+    """
+    at = _find(extent)
+    size = None if at is None else _read_size(extent, at)
+    if at is None or size is None:
+        return None
+    data, _, stop = extent
+    count = size.shape[2]
+    kinds = data[at + 42 : min(at + 42 + 3 * count, stop) : 3]
+    bits = max(((kind & 0x7F) + 1) if kind < 0x80 else 64 for kind in kinds) if kinds else 64
+    return size.shape, bits
+
+
+def has_transform(extent: Extent) -> bool:
+    """Return whether decoding turns three components into RGB by itself (SGcod, its third part)."""
+    at = _find(extent)
+    segments = () if at is None else _segments(extent, at)
+    return any(marker == _COD and body[4:5] == b"\1" for marker, body in segments)
 
 
 def _find(extent: Extent) -> int | None:

@@ -217,11 +217,10 @@ class Markers:
 
     def __init__(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
         view = np.frombuffer(data, np.uint8)[start:stop]
-        at = _marker_places(view)
+        at, zeros = _markers_and_zeros(view)
         self._places: list[int] = (at + start).tolist()
         self._codes: bytes = view[at + 1].tobytes()
-        eights = view[: len(view) // 8 * 8].view(np.uint64)
-        self._zeros: list[int] = (8 * np.flatnonzero(eights == 0) + start).tolist()
+        self._zeros: list[int] = (zeros + start).tolist()
 
     def plain_end(self, begin: int, stop: int, expected: bytes) -> int:
         """Return where scan data end, if nothing in them gives cause to decode them; else 0.
@@ -267,18 +266,21 @@ class Markers:
         return number < len(self._zeros) and self._zeros[number] + 8 <= end
 
 
-def _marker_places(view: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return where a byte 0xFF is followed by another than zero.
+def _markers_and_zeros(view: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where a byte 0xFF is followed by another than zero, and multiples of 8 with 8 zeros.
 
     Slab by slab, in memory that stays in the processor's cache.
     """
-    found = [np.empty(0, np.intp)]
-    for start in range(0, len(view) - 1, _SLAB_BYTES):
+    markers, zeros = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    for start in range(0, len(view), _SLAB_BYTES):
         slab = view[start : start + _SLAB_BYTES + 1]
         is_marker = np.equal(slab[:-1], 0xFF)
-        np.logical_and(is_marker, np.not_equal(slab[1:], 0), out=is_marker)
-        found.append(np.flatnonzero(is_marker) + start)
-    return np.concatenate(found)
+        one = is_marker.view(np.uint8)
+        np.minimum(one, slab[1:], out=one)  # 1 where both are: one step less than comparing both
+        markers.append(np.flatnonzero(is_marker) + start)
+        whole = slab[: min(len(slab), _SLAB_BYTES) // 8 * 8].view(np.uint64)
+        zeros.append(8 * np.flatnonzero(whole == 0) + start)
+    return np.concatenate(markers), np.concatenate(zeros)
 
 
 def markers_of_scan(units: int, interval: int) -> bytes | None:

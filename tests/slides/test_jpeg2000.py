@@ -9,8 +9,8 @@ import tifffile
 from pictures import pattern
 
 from slidetile.errors import DamagedPixelsError, SlideReadError
+from slidetile.slides.jpeg2000 import check_codestream, is_subsampled
 from slidetile.slides.opening import open_slide
-from slidetile.slides.tiff._jpeg2000 import check_codestream, is_subsampled
 
 SHAPE = (64, 64, 3)
 

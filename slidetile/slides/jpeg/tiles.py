@@ -1,7 +1,8 @@
-"""The JPEG tiles of a TIFF level, made to stand alone, with nothing that decoding does not need.
+"""The JPEG tiles of a level, made to stand alone, with nothing that decoding does not need.
 
 A TIFF keeps the tables that its JPEG tiles share in tag 347, and states in tag 262 whether they
-hold RGB or YCbCr. A tile taken out of the file needs both before its data.
+hold RGB or YCbCr. A tile taken out of the file needs both before its data. Frames of DICOM are
+whole but for their colours.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from slidetile.counts import how_many
 from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg import check_jpeg, check_jpeg_header
-from slidetile.slides.native import Damaged, checked
-from slidetile.slides.tiff._jpeg_segments import (
+from slidetile.slides.jpeg.colour import Model, colour_marker
+from slidetile.slides.jpeg.segments import (
     EOI,
     NO_HEADER,
     NO_QUANTISATION,
@@ -23,14 +24,11 @@ from slidetile.slides.tiff._jpeg_segments import (
     parse_header,
     shared_tables,
 )
+from slidetile.slides.native import Damaged, checked
 
-_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
-"""Adobe's marker, but for its last byte: 0 for RGB, 1 for YCbCr."""
+MODELS: dict[int, Model] = {2: "RGB", 6: "YCbCr"}
+"""What TIFF tag 262 says, by its value."""
 
-_JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
-"""JFIF's marker, without a resolution and a thumbnail."""
-
-_RGB, _YCBCR = 2, 6  # values of TIFF tag 262
 _BASELINE = 0xC0
 
 
@@ -164,23 +162,14 @@ class JpegTiles:
         return known
 
     def _colour_marker(self, header: Header, frame: Frame) -> bytes | Damaged:
-        """Return the one marker by which decoders know the colours, as libjpeg decides.
+        """Return the one marker by which decoders know the colours.
 
-        It goes by JFIF first, then by Adobe's marker, then by the names of the components, which
-        other decoders read otherwise; there tag 262 is stated.
+        They would go by the names of the components, too, and each in its own way: what the file
+        says is stated.
         """
         if frame.components != 3:
             return b""
-        is_jfif = header.is_jfif or self._tables.is_jfif
-        adobe = self._tables.adobe if header.adobe is None else header.adobe
-        if is_jfif:
-            return _ADOBE + b"\1" if adobe == 1 else _JFIF
-        if adobe is not None:
-            unknown = Damaged("colours that no decoder knows, by its Adobe marker")
-            return _ADOBE + bytes([adobe]) if adobe in (0, 1) else unknown
-        if self._photometric in (_RGB, _YCBCR):
-            return _ADOBE + bytes([self._photometric == _YCBCR])
-        return b""
+        return colour_marker(header, frame, self._tables, MODELS.get(self._photometric))
 
     def _markers(self, header: Header, frame: Frame) -> bytes | None:
         if header.scanned != frame.components or not frame.is_sequential:

@@ -1,0 +1,1 @@
+"""Pictures in PNG, JPEG and JPEG 2000 files as slides of one level."""
