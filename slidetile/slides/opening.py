@@ -35,8 +35,9 @@ def open_slide(
         the folder that holds it and no other series.
     reader
         "tiff", "picture" or "openslide" to use only that reader, or a `Reader` of your own. None is
-        the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), the
-        reader picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
+        the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF,
+        Hamamatsu NDPI, Philips, Leica SCN), the reader picture for PNG, JPEG and JPEG 2000, and
+        OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.

@@ -184,7 +184,7 @@ def _check_grids(codec: ChunkCodec, grids: tuple[ChunkGrid, ...]) -> None:
             for grid in grids
         ]
         sides = [side for grid in grids for side in (grid.chunk_width, grid.chunk_height)]
-        if any(side % 16 or not 64 <= side <= 4096 for side in sides):
+        if any(side % 8 or not 64 <= side <= 4096 for side in sides):
             raise StoreError(f"native chunks have sides of {sorted(set(sides))}")
     else:
         expected = list(halvings(encoded_grid(grids[0].size, codec)))

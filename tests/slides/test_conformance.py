@@ -17,7 +17,11 @@ REAL = {
     "aperio by OpenSlide": ("CMU-1-Small-Region.svs", "openslide"),
     "generic by OpenSlide": ("CMU-1-small.tiff", "openslide"),
     "dicom": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "openslide"),
-    "fluorescence": ("test3-DAPI.ndpi", "openslide"),
+    "hamamatsu": ("made/brightfield.ndpi", "tiff"),
+    "fluorescence": ("test3-DAPI.ndpi", "tiff"),
+    "philips": ("made/philips.tiff", "tiff"),
+    "leica": ("made/leica.scn", "tiff"),
+    "fluorescence by OpenSlide": ("test3-DAPI.ndpi", "openslide"),
     "a picture": ("wsic-XYC.png", "picture"),
 }
 

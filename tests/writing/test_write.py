@@ -24,7 +24,7 @@ SHARED = [
     "multi_frame_jpeg_camelyon_challenge_image.dcm",
     "dicom-CMU-1-Small-Region",
 ]
-NATIVE = SHARED[:4]
+NATIVE = SHARED[:5]
 
 
 def open_shared(folder, name):
