@@ -57,7 +57,8 @@ def recipes() -> Iterator[tuple[str, Path, dict[str, Any]]]:
     for slide in ("CMU-1-Small-Region.svs", "CMU-1-small.tiff"):
         for codec in CODECS:
             yield f"{slide} {codec}", REAL_SLIDES / slide, {"codec": codec}
-    yield "test3-DAPI.ndpi zstd", REAL_SLIDES / "test3-DAPI.ndpi", {"codec": "zstd"}
+    by_openslide = {"codec": "zstd", "reader": "openslide"}
+    yield "test3-DAPI.ndpi zstd", REAL_SLIDES / "test3-DAPI.ndpi", by_openslide
 
 
 def digests() -> dict[str, dict[str, str]]:

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
+REAL_NDPI = HERE.parents[1] / "shared" / "slides" / "made" / "brightfield.ndpi"
 TILE_PX = 1024
 SLIDE_MPP = 0.25
 JPEG_QUALITY = 90
@@ -88,6 +89,9 @@ JOBS = {
     ),
     "jxl": Job(
         options=("--codec", "jxl"), codec="jxl", script_at_least=2.7, floor_at_least=0.65
+    ),
+    "NDPI, native": Job(
+        options=("--codec", "native"), codec="native", slide="ndpi", script_at_least=6
     ),
     "JPEG 2000 slide, zstd": Job(
         options=("--codec", "zstd"), codec="zstd", slide="jp2k",
@@ -230,6 +234,8 @@ def run(line: list[Any], out: Path) -> tuple[float, dict[str, Any]]:
 
 
 def generated(folder: Path, name: str) -> Path:
+    if name == "ndpi":
+        return of_real_stripes(folder / "slide.ndpi")
     slide = folder / f"slide_{name}.svs"
     if not slide.exists():
         width, height = map(str, SLIDES[name])
@@ -242,6 +248,18 @@ def generated(folder: Path, name: str) -> Path:
             as_jpeg2000(made, slide)
         os.sync()
         time.sleep(5)  # pages of a slide just made are still being written: they cost all who run
+    return slide
+
+
+def of_real_stripes(slide: Path) -> Path:
+    """Return a large NDPI of the stripes of a real one."""
+    if not slide.exists():
+        if not REAL_NDPI.exists():
+            raise SystemExit(f"the slide that lends its stripes is not here: {REAL_NDPI}")
+        line = [sys.executable, HERE / "striped_slide.py", REAL_NDPI, slide]
+        subprocess.run(line, check=True)
+        os.sync()
+        time.sleep(5)  # as above
     return slide
 
 

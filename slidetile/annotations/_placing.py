@@ -89,7 +89,7 @@ def place_mask(mask: Mask, slide: Slide, origin: AnnotationOrigin) -> PaintedMas
     mask's proportions to within a pixel.
     """
     original, (x, y) = slide.original, original_scale(slide)
-    candidates = {"scan-area": original.scan_area, "slide": original.bounds}
+    candidates = {"scan-area": original.scan_area, "slide": original.canvas}
     if origin == "auto":
         fitting = [n for n, area in candidates.items() if _misfit_px(mask, area) <= 1]
         origin = "slide" if fitting == ["slide"] else "scan-area"
@@ -129,7 +129,8 @@ def _misfit_px(mask: Mask, area: Region) -> float:
 def _corner(shapes: FileShapes, slide: Slide, origin: AnnotationOrigin) -> tuple[float, float]:
     if origin == "auto" and shapes.origin is not None:
         return shapes.origin
-    return (0.0, 0.0) if origin == "slide" else (slide.scan_area.x, slide.scan_area.y)
+    area = slide.canvas if origin == "slide" else slide.scan_area
+    return area.x, area.y
 
 
 def _pixels_per_unit(unit: AnnotationUnit, stated: str | None, slide: Slide) -> NDArray[np.float64]:

@@ -1,4 +1,7 @@
-"""A slide's compressed tiles, to be copied without decoding them."""
+"""A slide's compressed tiles, to be copied without decoding them.
+
+How a file holds them is its reader's own: a tile may be one range of bytes, or many, joined.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

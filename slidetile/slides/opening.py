@@ -35,8 +35,8 @@ def open_slide(
     reader
         "tiff", "dicom", "picture" or "openslide" to use only that reader, or a `Reader` of your
         own. None is the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic
-        TIFF), dicom for DICOM, picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything
-        else.
+        TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM, picture for PNG, JPEG and JPEG
+        2000, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.

@@ -259,6 +259,15 @@ class Slide(ABC):
         """
         return self.bounds
 
+    @property
+    def canvas(self) -> Region:
+        """The canvas that other programs show, in level-0 pixels; the slide, unless it is a part.
+
+        Its corner is where their coordinates begin: above and left of the slide, if that is the
+        only scanned area of a Leica SCN.
+        """
+        return self.bounds
+
     def covered_size(self, level: int) -> tuple[int, int]:
         """Return the (width, height) that ``level`` covers, in level-0 pixels.
 

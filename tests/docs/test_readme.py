@@ -151,14 +151,11 @@ def rows_of(path):
 
 
 JOBS = {
-    "`native`, 100,000×80,000 px": "native, 100k",
     "`zstd`, `--mpp 0.5`": "--mpp 0.5, zstd",
     "`jpeg`, `--mpp 0.5`": "--mpp 0.5, jpeg",
     "`zstd`, `--mpp 0.47`": "--mpp 0.47, zstd",
     "`zstd`": "zstd",
     "`jpeg`": "jpeg",
-    "`jxl`": "jxl",
-    "`zstd`, JPEG 2000, 8,192×6,144 px": "JPEG 2000 slide, zstd",
 }
 
 

@@ -42,7 +42,7 @@ ALLOWED = {
     f"{OURS}.source.name": is_text,
     f"{OURS}.source.vendor": is_text,
     f"{OURS}.source.objective_power": lambda value: value is None or is_number(value),
-    f"{OURS}.source.colour_note": is_text,
+    f"{OURS}.source.colour_note": lambda value: is_text(value) and len(value) <= 200,
     f"{OURS}.source.scan_area": is_null,
     f"{OURS}.source.scan_area[0]": lambda value: value == -1,
     f"{OURS}.source.scan_area[1]": lambda value: value == -1,

@@ -20,7 +20,11 @@ REAL = {
     "dicom series": ("dicom-CMU-1-Small-Region", "dicom"),
     "dicom in parts": ("made/dicom_fragments.dcm", "dicom"),
     "dicom by OpenSlide": ("multi_frame_jpeg_camelyon_challenge_image.dcm", "openslide"),
-    "fluorescence": ("test3-DAPI.ndpi", "openslide"),
+    "hamamatsu": ("made/brightfield.ndpi", "tiff"),
+    "fluorescence": ("test3-DAPI.ndpi", "tiff"),
+    "philips": ("made/philips.tiff", "tiff"),
+    "leica": ("made/leica.scn", "tiff"),
+    "fluorescence by OpenSlide": ("test3-DAPI.ndpi", "openslide"),
     "a picture": ("wsic-XYC.png", "picture"),
 }
 

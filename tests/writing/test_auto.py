@@ -45,7 +45,7 @@ def progressive(path):
         (lambda path: tiff(path, 1, compression="jpeg"), "one channel"),
         (
             lambda path: tiff(path, tile=(48, 48), compression="jpeg"),
-            "tiles of 48×48 px do not fit: sides are 64–4096 px, in steps of 16",
+            "tiles of 48×48 px do not fit: sides are 64–4096 px, in steps of 8",
         ),
         (progressive, "a tile's JPEG is not baseline (its frame is SOF2)"),
     ],

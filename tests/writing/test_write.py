@@ -24,7 +24,7 @@ SHARED = [
     "multi_frame_jpeg_camelyon_challenge_image.dcm",
     "dicom-CMU-1-Small-Region",
 ]
-NATIVE = [name for name in SHARED if not name.endswith(".ndpi")]
+NATIVE = SHARED
 
 
 def open_shared(folder, name):

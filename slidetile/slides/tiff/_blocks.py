@@ -1,7 +1,7 @@
 """Where the blocks (tiles or strips) of one TIFF directory lie in the image and in the file."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from slidetile.errors import SlideReadError
 from slidetile.raster.region import Region
 from slidetile.slides.limits import check_block, check_size
+from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._encoding import Decode, Encoding
+from slidetile.slides.tiff.file import Extent, SlideFile
+
+_BEYOND = Damaged("beyond the end of the file")
+_TOO_LONG = Damaged("too many bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,49 @@ class BlockGrid:
     def decode(self) -> Decode:
         """The function that decodes one block."""
         return self.encoding.decoder()
+
+    def cropped(self, width: int, height: int) -> "BlockGrid":
+        """Return the upper left part of the image, with the blocks that it needs."""
+        across, down = -(-width // self.block_width), -(-height // self.block_height)
+        shape = self.planes, self.rows, self.columns
+        offsets, counts = (
+            table.reshape(shape)[:, :down, :across].reshape(-1)
+            for table in (self.offsets, self.counts)
+        )
+        return replace(self, width=width, height=height, offsets=offsets, counts=counts)
+
+    def lost(self, blocks: NDArray[np.int64], file_bytes: int) -> dict[int, Damaged]:
+        """Return which of the blocks cannot be read, by what the file's tables say of them.
+
+        Parameters
+        ----------
+        blocks
+            Their places in the file's tables.
+        file_bytes
+            Size of the file.
+
+        Returns
+        -------
+        dict
+            What is wrong, by the number of the block in ``blocks``.
+        """
+        counts, offsets = self.counts[blocks], self.offsets[blocks]
+        is_long = counts > self.stored_limit
+        is_beyond = counts > file_bytes - np.minimum(offsets, file_bytes)
+        return {
+            number: _TOO_LONG if is_long[number] else _BEYOND
+            for number in np.flatnonzero(is_long | is_beyond).tolist()
+        }
+
+    def read(self, file: SlideFile, blocks: NDArray[np.int64]) -> Sequence[Extent | Damaged]:
+        """Read the bytes of blocks, all of them stored and none of them `lost`.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read, or ended too early.
+        """
+        return file.read_extents(self.offsets[blocks].tolist(), self.counts[blocks].tolist())
 
     def blocks(self, region: Region) -> Iterator[Block]:
         """Yield the blocks that a region of the image touches."""

@@ -8,15 +8,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from slidetile.errors import SlideReadError
 from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.tiff._tags import DESCRIPTION, Directory, Entry
 from slidetile.slides.tiff.file import SlideFile
 
-SUB_DIRECTORIES, DESCRIPTION = 330, 270
-_TABLES = (273, 279, 324, 325)
-"""Where strips and tiles begin, and how long they are."""
+SUB_DIRECTORIES = 330
+_TABLES = (273, 279, 324, 325, 65426, 65432)
+"""Where strips, tiles and NDPI's stripes begin, and how long they are."""
 
 _NDPI_MARK = 65420
 _ENTRY_LIMIT = 4096
@@ -31,9 +30,6 @@ _DESCRIPTION_LIMIT_BYTES = 4 << 20
 _SHARED_BYTES = 1 << 20
 """What directories may claim beyond the file's size, since small values may be shared."""
 
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4}
-_BYTES |= {10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_NUMBERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _OFFSETS = frozenset({3, 4, 13, 16, 18})
 """Types that say where a directory lies."""
 
@@ -51,96 +47,6 @@ class _Form:
     @property
     def offset_bytes(self) -> int:
         return struct.calcsize(self.order + self.offset)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One tag of a directory."""
-
-    kind: int
-    """The type of its values."""
-
-    count: int
-    """How many there are."""
-
-    field: bytes
-    """The values themselves where they fit, or where they lie in the file."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values; 0 for an unknown type."""
-        return _BYTES.get(self.kind, 0) * self.count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directory:
-    """The tags of one image, whose values are not read yet."""
-
-    order: str
-    """ "<" or ">", as `struct` has it."""
-
-    entries: tuple[tuple[int, Entry], ...]
-    """With the tag's number; the first of a number counts."""
-
-    end: int | None = None
-    """Before which byte all values lie, where 32 bits say where: NDPI, which may be longer than
-    4 GiB. None where they are said in full."""
-
-    def find(self, tag: int) -> Entry | None:
-        """Return a tag, or None."""
-        return next((entry for number, entry in self.entries if number == tag), None)
-
-    def numbers(self, file: SlideFile, tag: int, most: int = 16) -> tuple[int, ...]:
-        """Return the first whole numbers of a tag; none where it is absent or holds others."""
-        entry = self.find(tag)
-        return () if entry is None else self._numbers(file, entry, most)
-
-    def greatest(self, file: SlideFile, tag: int, default: int = 0) -> int:
-        """Return the greatest first number of a tag, which libraries may take where it is twice."""
-        entries = [entry for number, entry in self.entries if number == tag]
-        found = (number for entry in entries for number in self._numbers(file, entry, 1))
-        return max(found, default=default)
-
-    def greatest_of_all(self, file: SlideFile, tag: int) -> int:
-        """Return the greatest of all numbers of a table, 0 where it holds none."""
-        entry = self.find(tag)
-        if entry is None or entry.kind not in _NUMBERS or not entry.count:
-            return 0
-        data = self._data(file, entry, entry.nbytes)
-        return int(np.frombuffer(data, self.order + _NUMBERS[entry.kind]).max())
-
-    def _numbers(self, file: SlideFile, entry: Entry, most: int) -> tuple[int, ...]:
-        if entry.kind not in _NUMBERS:
-            return ()
-        count = min(entry.count, most)
-        data = self._data(file, entry, count * _BYTES[entry.kind])
-        return struct.unpack(f"{self.order}{count}{_NUMBERS[entry.kind]}", data)
-
-    def number(self, file: SlideFile, tag: int, default: int = 0) -> int:
-        """Return the first whole number of a tag."""
-        return next(iter(self.numbers(file, tag, 1)), default)
-
-    def text(self, file: SlideFile, tag: int, most: int = 4096) -> str:
-        """Return the first bytes of a tag as text."""
-        entry = self.find(tag)
-        if entry is None or entry.kind not in (1, 2, 7):
-            return ""
-        data = self._data(file, entry, min(entry.count, most))
-        return data.split(b"\0")[0].decode("utf-8", "replace")
-
-    def _data(self, file: SlideFile, entry: Entry, nbytes: int) -> bytes:
-        if entry.nbytes <= len(entry.field):
-            return entry.field[:nbytes]
-        form = f"{self.order}{'Q' if len(entry.field) == 8 else 'I'}"
-        (offset,) = struct.unpack(form, entry.field)
-        if self.end is not None:  # as OpenSlide does: the last such byte before the directory
-            offset += max(0, self.end - 1 - offset) >> 32 << 32
-        if offset + entry.nbytes > file.size:
-            raise SlideReadError(
-                f"it is cut short: {entry.nbytes} bytes of a TIFF directory lie at byte {offset}, "
-                f"behind the end of the file ({file.size} bytes)"
-            )
-        return file.read(offset, nbytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,10 +179,18 @@ def _directory(file: SlideFile, form: _Form, offset: int) -> tuple[Directory, in
         raise SlideReadError(f"a TIFF directory claims {count} tags, over {_ENTRY_LIMIT}")
     data = file.read(start, end + form.offset_bytes - start)
     fields = struct.iter_unpack(form.order + form.entry, data[: end - start])
+    highs = _highs(file, form, end + form.offset_bytes, count)
     entries = tuple(
-        (tag, Entry(kind=kind, count=number, field=field)) for tag, kind, number, field in fields
+        (tag, Entry(kind=kind, count=number, field=field, high=high))
+        for (tag, kind, number, field), high in zip(fields, highs, strict=True)
     )
     (following,) = struct.unpack(form.order + form.offset, data[end - start :])
-    is_ndpi = form.offset_bytes > form.sub_bytes
-    whole = Directory(order=form.order, entries=entries, end=offset if is_ndpi else None)
-    return whole, following
+    return Directory(order=form.order, entries=entries), following
+
+
+def _highs(file: SlideFile, form: _Form, start: int, count: int) -> tuple[int, ...]:
+    """Return the upper 32 bits of each tag: NDPI has them behind the directory, others none."""
+    is_long = form.offset_bytes > form.sub_bytes and file.size > 1 << 32
+    if not is_long or start + 4 * count > file.size:
+        return (0,) * count
+    return struct.unpack(f"{form.order}{count}I", file.read(start, 4 * count))

@@ -3,6 +3,7 @@
 tifffile parses; its objects are not kept, since Python integers take ten times the memory.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.raster.region import Region
 from slidetile.slides.jpeg2000 import is_subsampled
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
@@ -27,7 +29,9 @@ from slidetile.slides.tiff._images import (
     planes_of,
     warn_of_other_images,
 )
+from slidetile.slides.tiff._layout import Layout, vendor_layout
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
+from slidetile.slides.tiff._ndpi import read_ndpi
 from slidetile.slides.tiff._planes import Planes, lsm_planes, ndpi_planes, scn_planes
 from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._strips import Strips
@@ -36,12 +40,6 @@ from slidetile.slides.tiff.file import SlideFile, is_tiff
 _log = logging.getLogger(__name__)
 
 _TABLES_LIMIT_BYTES = 1 << 16
-
-_LEFT_TO_OPENSLIDE = {
-    "is_scn": "Leica SCN",
-    "is_bif": "Ventana BIF",
-    "is_philips": "Philips TIFF",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +52,11 @@ class Contents:
     metadata: Metadata
     """The slide's description in the file."""
 
-    colour_note: str | None
+    colour_note: str | None = None
     """How tags and blocks contradict each other about colours; None where they do not."""
+
+    canvas: Region | None = None
+    """The canvas of which the slide is a part, in its pixels; None where it is the whole."""
 
 
 def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
@@ -83,7 +84,8 @@ def read_contents(file: SlideFile, chain: Chain | None = None) -> Contents:
     chain = read_chain(file) if chain is None else chain
     if chain.is_ndpi:
         _check_planes(ndpi_planes(chain, file))
-        raise OtherReaderError("it is a Hamamatsu NDPI, which is left to OpenSlide")
+        grids, metadata = read_ndpi(file, chain)
+        return Contents(grids=grids, metadata=metadata)
     _check_planes(lsm_planes(chain, file))
     images = tuple(
         TiffImage.of(number, each, file) for number, each in enumerate(chain.directories)
@@ -103,9 +105,8 @@ def _parse(tiff: TiffFile, file: SlideFile, images: tuple[TiffImage, ...]) -> Co
     first = tiff.pages[0].aspage()
     if tiff.is_scn:
         _check_planes(scn_planes(first.description))
-    for flag, name in _LEFT_TO_OPENSLIDE.items():
-        if getattr(tiff, flag):
-            raise OtherReaderError(f"it is a {name}, which is left to OpenSlide")
+    if (layout := vendor_layout(tiff)) is not None:
+        return _laid_out(layout, file)
     if first.software.startswith("MedScan"):
         raise OtherReaderError("it is a Trestle TIFF, which is left to OpenSlide")
     slide = choose_slide(images, associated_sizes(first.description))
@@ -131,6 +132,22 @@ def _check_planes(planes: Planes) -> None:
             f"its image is spread over {planes}; slidetile reads one grey or RGB image: extract "
             "the one you need"
         )
+
+
+def _laid_out(layout: Layout, file: SlideFile) -> Contents:
+    """Return the contents of a TIFF whose vendor lists its levels."""
+    grids = []
+    for page, size in zip(layout.pages, layout.sizes, strict=True):
+        grid = _checked_grid(page, file)
+        grids.append(grid if size == grid.size else grid.cropped(*size))
+    if any(a.width <= b.width for a, b in itertools.pairwise(grids)):
+        raise OtherReaderError("its levels are not in order of size, which is left to OpenSlide")
+    return Contents(
+        grids=tuple(grids),
+        metadata=layout.metadata,
+        colour_note=colour_note(grids[0].encoding, first_block(grids[0], file)),
+        canvas=layout.canvas,
+    )
 
 
 def _sub_pages(page: TiffPage) -> Iterator[TiffPage]:

@@ -12,10 +12,8 @@ from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import JPEG
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
-_SIDES_PX = range(64, 4097, 16)
+_SIDES_PX = range(64, 4097, 8)
 _RGB, _YCBCR = 2, 6
-_BEYOND = Damaged("beyond the end of the file")
-_TOO_LONG = Damaged("too many bytes")
 
 
 def obstacle(grid: BlockGrid) -> str | None:
@@ -90,20 +88,13 @@ class TiffNativeTiles:
             The file could not be read, or ended too early.
         """
         where = self._indices(tiles)
-        offsets: list[int] = self._grid.offsets[where].tolist()
-        counts: list[int] = self._grid.counts[where].tolist()
-        limit, size = self._grid.stored_limit, self._file.size
-        extents: list[Extent | Damaged | None] = [None] * len(counts)
-        sound: list[int] = []
-        for i, count in enumerate(counts):
-            if count > limit:
-                extents[i] = _TOO_LONG
-            elif offsets[i] + count > size:
-                extents[i] = _BEYOND if count else None
-            elif count:
-                sound.append(i)
-        read = self._file.read_extents([offsets[i] for i in sound], [counts[i] for i in sound])
-        for i, extent in zip(sound, read, strict=True):
+        grid = self._grid
+        lost = grid.lost(where, self._file.size)
+        extents: list[Extent | Damaged | None] = [None] * len(where)
+        for number, damaged in lost.items():
+            extents[number] = damaged
+        sound = [i for i in np.flatnonzero(grid.counts[where]).tolist() if i not in lost]
+        for i, extent in zip(sound, grid.read(self._file, where[sound]), strict=True):
             extents[i] = extent
         return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))
 
@@ -113,10 +104,9 @@ class TiffNativeTiles:
         What is claimed of a damaged tile does not count: it is not read.
         """
         where = self._indices(tiles)
-        counts, offsets = self._grid.counts[where], self._grid.offsets[where]
-        limit, size = self._grid.stored_limit, self._file.size
-        room = size - np.minimum(offsets, size)
-        return int(counts[counts <= np.minimum(limit, room)].sum())
+        counts = self._grid.counts[where]
+        counts[list(self._grid.lost(where, self._file.size))] = 0
+        return int(counts.sum())
 
     def _indices(self, tiles: Cells) -> NDArray[np.int64]:
         where = np.asarray(tiles, np.int64).reshape(-1, 2)

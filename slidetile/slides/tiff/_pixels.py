@@ -1,14 +1,17 @@
 """A region of a TIFF whose blocks are in memory, and their decoding."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.slides._background import composite
+from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import Block, BlockGrid
 from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._encoding import DamagedBlockError
@@ -174,7 +177,7 @@ def fetch_region(
         A block lies behind the end that the file had when it was opened.
     """
     blocks = list(grid.blocks(region))
-    stored = _stored(file, grid, blocks, name)
+    stored = [block for block in blocks if grid.counts[block.index]]
     whole = TiffPixels(
         name=name,
         grid=grid,
@@ -186,39 +189,40 @@ def fetch_region(
         level=level,
         cut=cut,
     )
-    indices = [block.index for block in stored]
-    where = grid.offsets[indices].tolist(), grid.counts[indices].tolist()
+    where = np.array([block.index for block in stored], np.int64)
+    for number, lost in grid.lost(where, file.size).items():
+        raise _unread(whole, stored[number], lost, of=f" of a file of {file.size} bytes")
     inside = grid.bounds.intersection(region)
     if inside is None or grid.is_tiled or not grid.encoding.is_raw or inside.width == grid.width:
-        return replace(whole, extents=file.read_extents(*where))
-    return _columns(file, whole, inside, *where)
+        return replace(whole, extents=list(_sound(whole, grid.read(file, where))))
+    return _columns(file, whole, inside, where)
 
 
-def _stored(file: SlideFile, grid: BlockGrid, blocks: list[Block], name: str) -> list[Block]:
-    """Return the blocks of which the file has bytes, which lie within it."""
-    indices = [block.index for block in blocks]
-    places = zip(blocks, grid.offsets[indices].tolist(), grid.counts[indices].tolist(), strict=True)
-    stored = []
-    for block, offset, count in places:
-        if count > grid.stored_limit or (count and offset + count > file.size):
-            damaged = DamagedPixelsError(
-                f"{_label(grid, block)} of {name} cannot be read: it claims {count} bytes from "
-                f"byte {offset} of a file of {file.size} bytes."
-            )
-            is_long = count > grid.stored_limit
-            damaged.reason = "too many bytes" if is_long else "beyond the end of the file"
-            raise damaged
-        if count:
-            stored.append(block)
-    return stored
+def _sound(whole: TiffPixels, extents: Sequence[Extent | Damaged]) -> Iterator[Extent]:
+    """Yield the bytes of blocks, none of which may be damaged."""
+    for block, extent in zip(whole.blocks, extents, strict=True):
+        if isinstance(extent, Damaged):
+            raise _unread(whole, block, extent)
+        yield extent
+
+
+def _unread(whole: TiffPixels, block: Block, lost: Damaged, *, of: str = "") -> DamagedPixelsError:
+    grid = whole.grid
+    damaged = DamagedPixelsError(
+        f"{_label(grid, block)} of {whole.name} cannot be read ({lost.reason}): it claims "
+        f"{grid.counts[block.index]} bytes from byte {grid.offsets[block.index]}{of}."
+    )
+    damaged.reason = lost.reason
+    return damaged
 
 
 def _columns(
-    file: SlideFile, whole: TiffPixels, inside: Region, offsets: list[int], counts: list[int]
+    file: SlideFile, whole: TiffPixels, inside: Region, where: NDArray[np.int64]
 ) -> TiffPixels:
     """Keep no more of uncompressed strips, which are as wide as the slide, than the region."""
     grid = whole.grid
     samples = grid.block_samples
+    offsets, counts = grid.offsets[where].tolist(), grid.counts[where].tolist()
     kept = slice(inside.x * samples, inside.right * samples)
     extents: list[Extent] = []
     for block, offset, count in zip(whole.blocks, offsets, counts, strict=True):

@@ -1,12 +1,13 @@
 """Micrometres per pixel by a TIFF's resolution tags, and by the unit that ImageJ gives them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tifffile import TiffPage
 
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
-_UNIT_NAMES = {2: "inch", 3: "cm"}
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+UNIT_NAMES = {2: "inch", 3: "cm"}
 _UM_PER_UNIT = {
     **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "micrometre"), 1.0),
     **dict.fromkeys(("nm", "nanometer"), 1e-3),
@@ -35,13 +36,26 @@ def read_resolution(page: TiffPage) -> StatedMpp:
 
     ImageJ writes the unit into its description, and none into the tag.
     """
-    per_unit = [_ratio(page.tags.valueof(tag)) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
-    if per_unit == [None, None]:
-        return StatedMpp()
-    unit = page.tags.valueof(_RESOLUTION_UNIT, 2)
+    per_unit = [_ratio(page.tags.valueof(tag)) for tag in (X_RESOLUTION, Y_RESOLUTION)]
+    unit = page.tags.valueof(RESOLUTION_UNIT, 2)
     name = _imagej_unit(page.description) or (
-        _UNIT_NAMES.get(int(unit), "") if isinstance(unit, int) else ""
+        UNIT_NAMES.get(int(unit), "") if isinstance(unit, int) else ""
     )
+    return mpp_of(per_unit, name)
+
+
+def mpp_of(per_unit: Sequence[float | None], name: str) -> StatedMpp:
+    """Return the micrometres per pixel of so many pixels per unit, as (x, y).
+
+    Parameters
+    ----------
+    per_unit
+        What the tags say; None where they say nothing, 0 where it is no number.
+    name
+        The unit's name; empty where it is unknown.
+    """
+    if list(per_unit) == [None, None]:
+        return StatedMpp()
     if not name or tuple(per_unit) == _UNCALIBRATED:
         return StatedMpp()
     micrometres = _UM_PER_UNIT.get(name)

@@ -1,4 +1,4 @@
-"""Slides in TIFF files: Aperio SVS, OME-TIFF, and tiled or striped TIFF of any maker.
+"""Slides in TIFF files: Aperio, OME, Hamamatsu, Philips, Leica, and plain TIFF of any maker.
 
 tifffile parses the directory, `os.pread` fetches the bytes, imagecodecs decodes them: six times
 as fast as OpenSlide, with the same pixels.
@@ -78,6 +78,7 @@ class TiffSlide(FileSlide):
         if self.colour_note is not None:
             _log.warning("%s %s.", self.name, self.colour_note)
         self.channels = self._grids[0].encoding.channels
+        self._canvas = contents.canvas
         self._cut = CutTiles()
         self._native = {
             i: TiffNativeTiles(self._file, grid)
@@ -89,6 +90,11 @@ class TiffSlide(FileSlide):
     def levels(self) -> tuple[Level, ...]:
         """The images of the file that make its pyramid, finest first."""
         return self._levels
+
+    @property
+    def canvas(self) -> Region:
+        """The canvas that other programs show; see `slidetile.slides.slide.Slide.canvas`."""
+        return self._canvas or self.bounds
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
