@@ -153,9 +153,10 @@ class ChunkGrid:
         down, across = divmod(chunk, self.chunks_across)
         return shard.column * self.chunks_across + across, shard.row * self.chunks_down + down
 
-    def chunk_cells(self, shard: "Shard") -> NDArray[np.int64]:
-        """Return `chunk_cell` of each wanted chunk of a shard, as int64 [chunk, 2]."""
-        down, across = np.divmod(np.array(shard.chunks, np.int64), self.chunks_across)
+    def chunk_cells(self, shard: "Shard", places: Iterable[int] | None = None) -> NDArray[np.int64]:
+        """Return `chunk_cell` of a shard's chunks, by default those wanted, as int64 [chunk, 2]."""
+        chunks = np.fromiter(shard.chunks if places is None else places, np.int64)
+        down, across = np.divmod(chunks, self.chunks_across)
         left, top = shard.column * self.chunks_across, shard.row * self.chunks_down
         return np.stack((left + across, top + down), axis=1).astype(np.int64, copy=False)
 

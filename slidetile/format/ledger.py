@@ -79,9 +79,8 @@ class Ledger:
 
     def _cells(self, shard: Shard, places: Iterable[int]) -> tuple[NDArray[np.int64], ...]:
         """Return the rows and the columns of some of a shard's chunks in the chunk grid."""
-        down, across = np.divmod(np.fromiter(places, np.int64), self.grid.chunks_across)
-        left, top = shard.column * self.grid.chunks_across, shard.row * self.grid.chunks_down
-        return top + down, left + across
+        columns, rows = self.grid.chunk_cells(shard, places).T
+        return rows, columns
 
     @property
     def is_readable(self) -> bool:

@@ -62,11 +62,11 @@ def read_fields(page: TiffPage, text: str) -> Described:
     if text.startswith(("<", "{")):
         return Described()
     if (word := text[:64].split(" ", maxsplit=1)[0].lower()) in _LIKE_APERIO:
-        return _described(word, text.split("|")[1:], is_known=True)
+        return _described(word, text.split("|")[1:])
     if _is_huron(page, text):
-        return _described("huron", text.splitlines(), is_known=True)
+        return _described("huron", text.splitlines())
     has_bars = re.search(r"\|\s*MPP\s*=", text) is not None
-    return _described(None, text.split("|")[1:], is_known=True) if has_bars else Described()
+    return _described(None, text.split("|")[1:]) if has_bars else Described()
 
 
 def is_perkinelmer(text: str) -> bool:
@@ -95,8 +95,8 @@ def _is_huron(page: TiffPage, text: str) -> bool:
     return says or ("Image Dimensions =" in text and "Resolution =" in text)
 
 
-def _described(vendor: str | None, parts: list[str], *, is_known: bool) -> Described:
-    """Return what fields of the form ``name = value`` say."""
+def _described(vendor: str | None, parts: list[str]) -> Described:
+    """Return what fields of the form ``name = value`` say; who writes them tiles levels alone."""
     pairs = (part.partition("=") for part in parts)
     fields = {_plain(name): value for name, equals, value in pairs if equals}
     mpp = next((positive(fields[name]) for name in _MPP_FIELDS if name in fields), None)
@@ -105,7 +105,7 @@ def _described(vendor: str | None, parts: list[str], *, is_known: bool) -> Descr
         vendor=vendor,
         mpp=_length_um(fields.get("resolution")) if mpp is None else mpp,
         objective_power=power,
-        has_tiled_levels=is_known,
+        has_tiled_levels=True,
     )
 
 

@@ -4,12 +4,12 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from native_streams import check_streams
 from pictures import pattern
 from PIL import Image
 
 from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg import JpegError, check_jpeg
-from slidetile.raster.region import Region
 from slidetile.slides.jpeg.colour import contradiction
 from slidetile.slides.jpeg.segments import MOST_SCANS, parse_header
 from slidetile.slides.jpeg.tiles import JpegTiles
@@ -28,19 +28,10 @@ NATIVE = [
 def test_streams_decode_anywhere_to_the_slides_pixels(shared_slides, name):
     with open_slide(shared_slides / name) as slide:
         native = slide.native_tiles(0)
-        width, height = native.tile_width_px, native.tile_height_px
         tiles = [(c, r) for r in range(native.rows) for c in range(native.columns)]
         fetched = native.fetch(tiles)
         assert fetched.nbytes >= native.stored_bytes(tiles)
-        for (column, row), stream in zip(tiles, fetched.streams(), strict=True):
-            place = Region(x=column * width, y=row * height, width=width, height=height)
-            inside = slide.bounds.intersection(place).relative_to(place)
-            pixels = slide.read_region(place)[inside.slices]
-            decoded = imagecodecs.jpeg8_decode(stream)
-            assert decoded.shape == (height, width, 3)
-            np.testing.assert_array_equal(decoded[inside.slices], pixels)
-            with Image.open(io.BytesIO(stream)) as image:
-                np.testing.assert_array_equal(np.asarray(image)[inside.slices], pixels)
+        check_streams(slide, tiles, fetched.streams())
 
 
 def test_the_scan_data_are_the_files_own(shared_slides):
