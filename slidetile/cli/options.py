@@ -139,7 +139,7 @@ class DetectorName(click.ParamType["AnyDetector"]):
 
 
 reader_option = click.option(
-    "--reader", type=ReaderName(), help="Use only this reader: tiff or openslide."
+    "--reader", type=ReaderName(), help="Use only this reader: tiff, ome-zarr or openslide."
 )
 
 isolate_option = click.option(

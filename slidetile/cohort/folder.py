@@ -15,6 +15,7 @@ from slidetile.cohort.summary import SUMMARY_NAME
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text
+from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.store.marks import ROOT
 
 _log = logging.getLogger(__name__)
@@ -43,10 +44,11 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the slides among ``paths`` and in the folders among them, each once.
 
     Folders are searched with all their subfolders, by suffix, in alphabetical order, and then the
-    folders that they link to, each once; stores are not entered. The files of a DICOM series open
-    as one slide, so only its first file is returned. Files with other suffixes, hidden files and
-    folders that cannot be read are left out with a warning. Files given by name are returned
-    unchanged, whether they exist or not, so that each gets a row in the summary.
+    folders that they link to, each once; an OME-Zarr folder is a slide, and neither that nor a
+    store is entered. The files of a DICOM series open as one slide, so only its first file is
+    returned. Files with other suffixes, hidden files and folders that cannot be read are left out
+    with a warning. Files given by name are returned unchanged, whether they exist or not, so that
+    each gets a row in the summary.
 
     Raises
     ------
@@ -103,6 +105,8 @@ class _Search:
                 f"{top} is the whole file system, which is not searched: name the folder of the "
                 "slides."
             )
+        if is_slide_folder(top):
+            return [top]
         slides: dict[tuple[Path, bytes] | Path, Path] = {}
         links = self._walk(top, slides)
         for link in links:  # which grows
@@ -139,6 +143,7 @@ class _Search:
             if not self._is_new(parent):
                 folders.clear()
                 continue
+            self._take_folders(parent, folders, slides)
             stores = [name for name in folders if _seems_store(f"{parent}/{name}")]
             self.stores += sum(not name.endswith(PARTIAL_SUFFIX) for name in stores)
             inner = [Path(parent, name) for name in sorted(set(folders) - set(stores))]
@@ -147,6 +152,16 @@ class _Search:
             for path in (Path(parent, name) for name in sorted(files)):
                 self._collect(path, slides)
         return links
+
+    def _take_folders(
+        self, parent: str, folders: list[str], slides: dict[tuple[Path, bytes] | Path, Path]
+    ) -> None:
+        """Collect the folders that are slides themselves, and take them from those to search."""
+        own = [name for name in sorted(folders) if is_slide_folder(Path(parent, name))]
+        folders[:] = [name for name in folders if name not in own]
+        for path in (Path(parent, name) for name in own):
+            if self._is_new(str(path)):
+                slides.setdefault(path, path)
 
     def _collect(self, path: Path, slides: dict[tuple[Path, bytes] | Path, Path]) -> None:
         is_hidden = path.name.startswith(".")
@@ -209,15 +224,16 @@ def store_name(slide: Path) -> str:
 def store_names(slides: Sequence[Path]) -> list[str]:
     """Return a file name for each slide's store, all different even where case does not count.
 
-    It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
-    and a.tiff. Where slides in different folders share a name, it begins with the names of as
-    many folders above as are needed to tell the slides apart.
+    It is the slide's name without its suffix (`.ome.zarr` is one, too); with the suffix, where a
+    folder holds both a.svs and a.tiff. Where slides in different folders share a name, it begins
+    with the names of as many folders above as are needed to tell the slides apart.
     """
     absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    same_folder = Counter(_folded(path.with_suffix("")) for path in absolute)
+    bare = [_without_suffix(path) for path in absolute]
+    same_folder = Counter(map(_folded, bare))
     parts = [
-        (path if same_folder[_folded(path.with_suffix(""))] > 1 else path.with_suffix("")).parts[1:]
-        for path in absolute
+        (path if same_folder[_folded(stem)] > 1 else stem).parts[1:]
+        for path, stem in zip(absolute, bare, strict=True)
     ]
     depths = [1] * len(slides)
     while True:
@@ -229,6 +245,14 @@ def store_names(slides: Sequence[Path]) -> list[str]:
             return [f"{name}{STORE_SUFFIX}" for name in _numbered(names)]
         for i in deeper:
             depths[i] += 1
+
+
+def _without_suffix(path: Path) -> Path:
+    """Return a slide's path without its suffix, which OME-Zarr's folders may have two of."""
+    bare = path.with_suffix("")
+    if path.suffix == STORE_SUFFIX and bare.suffix == ".ome":
+        return bare.with_suffix("")
+    return bare
 
 
 def _dicom_series(path: Path) -> bytes | None:

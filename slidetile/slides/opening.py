@@ -1,6 +1,7 @@
 """Open whole slides: a file's content decides which reader opens it, never its name."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
@@ -29,11 +30,12 @@ def open_slide(
     Parameters
     ----------
     path
-        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files.
+        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files; of
+        OME-Zarr, the folder.
     reader
-        "tiff" or "openslide" to use only that reader, or a `Reader` of your own. None is the
-        reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF), and
-        OpenSlide for everything else.
+        "tiff", "ome-zarr" or "openslide" to use only that reader, or a `Reader` of your own. None
+        is the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic TIFF),
+        ome-zarr for OME-Zarr folders, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -57,6 +59,9 @@ def open_slide(
     if mpp is not None:
         mpp = check_mpp(mpp)
     file = Path(_local(os.fsdecode(path)))
+    by_folder = _reader_of_folder(file, READERS if chosen is None else (chosen,))
+    if by_folder is not None:
+        return by_folder.open(file, mpp=mpp)
     _check_file(file)
     return _open_any(file, mpp) if chosen is None else chosen.open(file, mpp=mpp)
 
@@ -72,6 +77,16 @@ def _local(path: str) -> str:
     )
 
 
+def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:
+    """Return the reader of which a folder is a slide; None for files, and where there is none."""
+    if not os.path.isdir(path):  # noqa: PTH112  never raises
+        return None
+    for reader in readers:
+        if reader.recognises_folder is not None and reader.recognises_folder(path):
+            return reader
+    return None
+
+
 def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
@@ -82,8 +97,8 @@ def _check_file(path: Path) -> None:
         raise SlideReadError(f"{path} cannot be read: {reason}.") from error
     if path.is_dir():
         raise SlideReadError(
-            f"{path} is a folder, not a slide: name the slide's file, or of a DICOM series any "
-            "one of its files."
+            f"{path} is a folder, not a slide: name the slide's file, of a DICOM series any one of "
+            "its files, or of OME-Zarr the folder that holds the image's metadata."
         )
     if not path.is_file():
         raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
@@ -94,9 +109,10 @@ def _check_file(path: Path) -> None:
 def _open_any(path: Path, mpp: tuple[float, float] | None) -> Slide:
     """Ask the readers that may know the file, one after another."""
     head = _head(path)
-    strangers = [reader for reader in READERS if not reader.recognises(head)]
+    files = [(reader, reader.recognises) for reader in READERS if reader.recognises is not None]
+    strangers = [reader for reader, recognises in files if not recognises(head)]
     refusals: list[UnsupportedSlideError] = []
-    for reader in READERS:
+    for reader, _ in files:
         if reader in strangers:
             continue
         try:

@@ -6,6 +6,7 @@ Their libraries are imported when a slide is opened, so that listing the names t
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slidetile.slides.omezarr.folder import is_ome_zarr
 from slidetile.slides.reader import Reader
 from slidetile.slides.tiff.file import is_tiff
 
@@ -21,6 +22,12 @@ def _open_tiff(path: Path, *, mpp: Mpp = None) -> "Slide":
     return TiffSlide(path, mpp=mpp)
 
 
+def _open_ome_zarr(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.omezarr.slide import OmeZarrSlide
+
+    return OmeZarrSlide(path, mpp=mpp)
+
+
 def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
     from slidetile.slides.openslide.slide import VendorSlide
 
@@ -33,6 +40,13 @@ def _is_any_file(_head: bytes) -> bool:
 
 READERS: tuple[Reader, ...] = (
     Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
+    Reader(
+        name="ome-zarr",
+        kind="OME-Zarr",
+        recognises=None,
+        recognises_folder=is_ome_zarr,
+        open=_open_ome_zarr,
+    ),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )
 """New readers go before OpenSlide's, which is asked last."""

@@ -18,6 +18,7 @@ from slidetile.format.names import (
     partial_path,
 )
 from slidetile.runtime.addresses import address_in
+from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.store.marks import ROOT
 
 MOST_LISTED = 10_000
@@ -56,8 +57,12 @@ def stores_in(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = folder / entry.name
-            if _is_finished(path) or (path.suffix == STORE_SUFFIX and path.is_dir()):
+            if _is_finished(path) or _is_named_so(path):
                 yield path
+
+
+def _is_named_so(path: Path) -> bool:
+    return path.suffix == STORE_SUFFIX and path.is_dir() and not is_slide_folder(path)
 
 
 def _is_finished(path: Path) -> bool:

@@ -24,6 +24,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
 from slidetile.slides.level import Level
+from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
@@ -431,4 +432,4 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
 
 def seems_store(path: Path) -> bool:
     """Return whether a path is meant for a store and not for a slide: a folder, or named so."""
-    return path.is_dir() or path.suffix == STORE_SUFFIX
+    return (path.is_dir() or path.suffix == STORE_SUFFIX) and not is_slide_folder(path)
