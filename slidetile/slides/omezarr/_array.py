@@ -50,10 +50,11 @@ class ArrayFacts:
     chunk_shape: tuple[int, ...]
     """Lengths of what is decoded at once."""
 
-    @property
-    def is_sharded(self) -> bool:
-        """Whether a file holds several chunks."""
-        return self.file_shape != self.chunk_shape
+    codec: str | None
+    """The codec that made the bytes of a chunk as they are stored; None where there is none."""
+
+    is_sharded: bool
+    """Whether files are shards."""
 
 
 def read_array(folder: Path, zarr_format: int) -> ArrayFacts:
@@ -81,6 +82,8 @@ def read_array(folder: Path, zarr_format: int) -> ArrayFacts:
         shape=shape,
         file_shape=chunks[0],
         chunk_shape=chunks[-1],
+        is_sharded=len(chunks) > 1,
+        codec=_last_codec(node, zarr_format),
     )
     _check_chunks(facts, chunks)
     return facts
@@ -118,7 +121,7 @@ def _codec_names(node: Any) -> Iterator[str]:
     while left:
         value = left.pop()
         if isinstance(value, dict):
-            left += value.values()
+            left += value.values()  # cname and the like, too, of which none makes objects
         elif isinstance(value, list):
             left += value
         elif isinstance(value, str):
@@ -154,6 +157,19 @@ def _sharding(codecs: list[Any]) -> dict[str, Any] | None:
     return None
 
 
+def _last_codec(node: dict[str, Any], zarr_format: int) -> str | None:
+    """Return the codec that comes last when a chunk is stored, but for a checksum behind it."""
+    if zarr_format == 2:
+        name = member(node, "compressor", "id")
+    else:
+        codecs = items(node, "codecs")
+        while (sharding := _sharding(codecs)) is not None:
+            codecs = items(sharding, "codecs")
+        names = [codec if isinstance(codec, str) else member(codec, "name") for codec in codecs]
+        name = next((name for name in reversed(names) if name != "crc32c"), None)
+    return name.removeprefix("numcodecs.") if isinstance(name, str) else None
+
+
 def _lengths(value: Any, name: str) -> tuple[int, ...]:
     is_sound = (
         isinstance(value, list)
@@ -170,7 +186,7 @@ def _lengths(value: Any, name: str) -> tuple[int, ...]:
 def _check_chunks(facts: ArrayFacts, shapes: list[tuple[int, ...]]) -> None:
     name = facts.folder.name
     if any(len(shape) != len(facts.shape) for shape in shapes):
-        raise FinalRefusalError(f"its level {name} has chunks of another number of axes than it")
+        raise FinalRefusalError(f"its level {name} has another number of axes than its chunks")
     size = math.prod(facts.chunk_shape)
     if size > _BLOCK_LIMIT_BYTES:
         raise FinalRefusalError(

@@ -18,7 +18,10 @@ from zarr.abc.store import (
 from slidetile.errors import DamagedPixelsError, SlideReadError
 from slidetile.runtime.files import open_regular
 from slidetile.slides.file_state import unreadable
+from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._inside import inside
+
+_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
 class LevelFiles(Store):  # type: ignore[misc]
@@ -35,6 +38,8 @@ class LevelFiles(Store):  # type: ignore[misc]
         The slide's folder, which nothing may lead out of.
     most_bytes
         Most bytes to be read at once.
+    claims
+        What chunks may claim.
     check_missing
         Called where a file is missing, before that is taken for an empty chunk.
     """
@@ -42,12 +47,19 @@ class LevelFiles(Store):  # type: ignore[misc]
     supports_writes = supports_deletes = supports_partial_writes = supports_listing = False
 
     def __init__(
-        self, folder: Path, *, root: Path, most_bytes: int, check_missing: Callable[[], None]
+        self,
+        folder: Path,
+        *,
+        root: Path,
+        most_bytes: int,
+        claims: Claims,
+        check_missing: Callable[[], None],
     ) -> None:
         super().__init__(read_only=True)
         self._folder = folder
         self._root = root
         self._most_bytes = most_bytes
+        self._claims = claims
         self._check_missing = check_missing
 
     def __eq__(self, other: object) -> bool:
@@ -95,11 +107,22 @@ class LevelFiles(Store):  # type: ignore[misc]
         finally:
             os.close(file)
 
+    def _read_checked(self, key: str, byte_range: ByteRequest | None) -> bytes | None:
+        """Read as `read`, and check what chunks claim; a shard's index claims nothing."""
+        data = self.read(key, byte_range)
+        if data is None or key.rpartition("/")[2] in _METADATA:
+            return data
+        if byte_range is None:
+            self._claims.check_file(data)
+        elif isinstance(byte_range, RangeByteRequest) and len(data) != self._claims.index_bytes:
+            self._claims.check_chunk(data)
+        return data
+
     async def get(
         self, key: str, prototype: Any = None, byte_range: ByteRequest | None = None
     ) -> Any:
         """Return the bytes of a file as zarr's buffer."""
-        data = await asyncio.to_thread(self.read, key, byte_range)
+        data = await asyncio.to_thread(self._read_checked, key, byte_range)
         return None if data is None else prototype.buffer.from_bytes(data)
 
     async def get_partial_values(

@@ -13,6 +13,7 @@ from slidetile.errors import DamagedPixelsError, SlideReadError, one_line
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.omezarr._array import ArrayFacts
+from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._files import LevelFiles
 from slidetile.slides.omezarr._json import LARGEST_BYTES
 from slidetile.slides.omezarr._multiscale import Axes
@@ -65,7 +66,11 @@ class ZarrLevel:
         self._check_files = check_files
         most = max(LARGEST_BYTES, _STORED_LIMIT * math.prod(facts.file_shape))
         self._files = LevelFiles(
-            facts.folder, root=root, most_bytes=most, check_missing=check_files
+            facts.folder,
+            root=root,
+            most_bytes=most,
+            claims=_claims(facts),
+            check_missing=check_files,
         )
         self._array = self._opened()
 
@@ -165,7 +170,7 @@ class ZarrLevel:
         try:
             found = np.asarray(self._array[tuple(selection)])
         except (SlideReadError, MemoryError):
-            raise
+            raise  # of which the files tell themselves
         except Exception as error:  # whatever a codec raises on damaged data
             self._check_files()
             raise DamagedPixelsError(
@@ -199,6 +204,16 @@ class ZarrLevel:
                 f"{array.shape}, but its metadata say {self._facts.shape}"
             )
         return array
+
+
+def _claims(facts: ArrayFacts) -> Claims:
+    chunk_bytes = math.prod(facts.chunk_shape)
+    return Claims(
+        codec=facts.codec,
+        chunk_bytes=chunk_bytes,
+        chunks_in_file=math.prod(facts.file_shape) // chunk_bytes,
+        is_sharded=facts.is_sharded,
+    )
 
 
 def _blocks(region: Region, width: int, height: int) -> Iterator[Region]:

@@ -3,9 +3,12 @@
 import os
 import tracemalloc
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr
+import zarr.codecs
+from google_crc32c import value as crc32c
 from ome_zarr import change, image_metadata, write_image
 from pictures import pattern
 
@@ -211,6 +214,32 @@ def test_a_chunk_longer_than_can_be_true_is_damage(folder):
         slide.read_region(slide.bounds)
     assert tracemalloc.get_traced_memory()[1] < 1 << 26
     tracemalloc.stop()
+
+
+BOMBS = {
+    "zstd": (zarr.codecs.ZstdCodec(), numcodecs.Zstd()),
+    "gzip": (zarr.codecs.GzipCodec(), numcodecs.GZip(1)),
+    "blosc": (zarr.codecs.BloscCodec(), numcodecs.Blosc()),
+}
+
+
+@pytest.mark.parametrize("shards", [None, 64, 128])
+@pytest.mark.parametrize("codec", ["zstd", "blosc"])
+def test_a_chunk_that_becomes_gigabytes_is_damage(tmp_path, codec, shards):
+    ours, theirs = BOMBS[codec]
+    folder = write_image(tmp_path / "a.zarr", [LEVEL], shards=shards, compressors=ours)
+    bomb = theirs.encode(bytes(1 << 20))
+    chunk = folder / "0" / "c" / "0" / "0" / "0"
+    if shards is None:
+        chunk.write_bytes(bomb)
+    else:
+        count = (shards // 64) ** 2
+        index = np.full((count, 2), (1 << 64) - 1, "<u8")
+        index[0] = 0, len(bomb)
+        data = index.tobytes()
+        chunk.write_bytes(bomb + data + crc32c(data).to_bytes(4, "little"))
+    with st.open_slide(folder) as slide, pytest.raises(DamagedPixelsError, match="more than 98304"):
+        slide.read_region(Region(x=0, y=0, width=128, height=128))
 
 
 def test_a_pipe_is_not_waited_for(folder):
