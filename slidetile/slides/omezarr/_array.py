@@ -190,8 +190,8 @@ def _check_chunks(facts: ArrayFacts, shapes: list[tuple[int, ...]]) -> None:
     size = math.prod(facts.chunk_shape)
     if size > _BLOCK_LIMIT_BYTES:
         raise FinalRefusalError(
-            f"the chunks of its level {name} are {'×'.join(map(str, facts.chunk_shape))}, more than "
-            f"{_BLOCK_LIMIT_BYTES >> 20} MiB each"
+            f"the chunks of its level {name} are {'×'.join(map(str, facts.chunk_shape))}, more "
+            f"than {_BLOCK_LIMIT_BYTES >> 20} MiB each"
         )
     for outer, inner in pairwise(shapes):
         if any(a % b for a, b in zip(outer, inner, strict=True)):

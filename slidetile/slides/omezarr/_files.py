@@ -20,6 +20,7 @@ from slidetile.runtime.files import open_regular
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._inside import inside
+from slidetile.slides.omezarr._json import LARGEST_BYTES
 
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
@@ -37,7 +38,7 @@ class LevelFiles(Store):  # type: ignore[misc]
     root
         The slide's folder, which nothing may lead out of.
     most_bytes
-        Most bytes to be read at once.
+        Most bytes of a chunk or a shard.
     claims
         What chunks may claim.
     check_missing
@@ -96,10 +97,11 @@ class LevelFiles(Store):  # type: ignore[misc]
         file = open_regular(os.path.realpath(path), follows_links=False)
         try:
             start, end = _span(byte_range, os.fstat(file).st_size)
-            if end - start > self._most_bytes:
+            most = LARGEST_BYTES if path.name in _METADATA else self._most_bytes
+            if end - start > most:
                 damaged = DamagedPixelsError(
-                    f"{path} does not decode: it has {end - start} bytes for pixels that take "
-                    f"{self._most_bytes} at most."
+                    f"{path} does not decode: it has {end - start} bytes, which can be {most} at "
+                    "most."
                 )
                 damaged.reason = "too many bytes"
                 raise damaged

@@ -15,12 +15,14 @@ from slidetile.raster.region import Region
 from slidetile.slides.omezarr._array import ArrayFacts
 from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._files import LevelFiles
-from slidetile.slides.omezarr._json import LARGEST_BYTES
 from slidetile.slides.omezarr._multiscale import Axes
 from slidetile.slides.reader import FinalRefusalError
 
 _STORED_LIMIT = 4
 """Most stored bytes for a byte of pixels, as in any slide."""
+
+_LEAST_LIMIT = 1 << 16
+"""Bytes beside the pixels: of headers, where chunks are tiny."""
 
 _AT_ONCE_BYTES = 1 << 22
 """Largest chunk of which zarr-python may decode several at once, which are ten unless it is told
@@ -64,12 +66,13 @@ class ZarrLevel:
         self._axes = axes
         self._name = name
         self._check_files = check_files
-        most = max(LARGEST_BYTES, _STORED_LIMIT * math.prod(facts.file_shape))
+        claims = _claims(facts)
+        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
         self._files = LevelFiles(
             facts.folder,
             root=root,
             most_bytes=most,
-            claims=_claims(facts),
+            claims=claims,
             check_missing=check_files,
         )
         self._array = self._opened()

@@ -218,7 +218,6 @@ def test_a_chunk_longer_than_can_be_true_is_damage(folder):
 
 BOMBS = {
     "zstd": (zarr.codecs.ZstdCodec(), numcodecs.Zstd()),
-    "gzip": (zarr.codecs.GzipCodec(), numcodecs.GZip(1)),
     "blosc": (zarr.codecs.BloscCodec(), numcodecs.Blosc()),
 }
 
