@@ -15,17 +15,21 @@ def write_image(
     axes="cyx",
     zarr_format=3,
     chunks=64,
+    planes=None,
     shards=None,
     scale=(0.5, 0.5),
     units=("micrometer", "micrometer"),
     ome=None,
     **options,
 ):
-    """Write levels, arrays [row, column, channel], as an image; return its folder."""
+    """Write levels, arrays [row, column, channel], as an image; return its folder.
+
+    ``planes`` is how many channels a chunk holds; all of them if it is None.
+    """
     group = zarr.open_group(folder, mode="w", zarr_format=zarr_format)
     for number, level in enumerate(levels):
         array = arranged(level, axes)
-        lengths = dict.fromkeys("tz", 1) | {"c": level.shape[2], "y": chunks, "x": chunks}
+        lengths = dict.fromkeys("tz", 1) | {"c": planes or level.shape[2], "y": chunks, "x": chunks}
         if zarr_format == 2:
             options.setdefault("chunk_key_encoding", {"name": "v2", "separator": "/"})
         if shards:

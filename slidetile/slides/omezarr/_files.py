@@ -22,10 +22,11 @@ from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._inside import inside
 from slidetile.slides.omezarr._json import LARGEST_BYTES
 
+_NO_KEYS: tuple[str, ...] = ()
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
-class LevelFiles(Store):  # type: ignore[misc]
+class LevelFiles(Store):
     """The files of an array, to be read only.
 
     Unlike zarr-python's own local store it tells a chunk that is not there from one that cannot
@@ -153,19 +154,19 @@ class LevelFiles(Store):  # type: ignore[misc]
 
     async def list(self) -> AsyncIterator[str]:
         """Yield nothing: an array's metadata say which files it may have."""
-        for key in ():
+        for key in _NO_KEYS:
             yield key
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
         """Yield nothing, as `list`."""
         del prefix
-        for key in ():
+        for key in _NO_KEYS:
             yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Yield nothing, as `list`."""
         del prefix
-        for key in ():
+        for key in _NO_KEYS:
             yield key
 
 

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from slidetile.runtime.files import as_text
+from slidetile.runtime.files import open_regular, read_opened
 from slidetile.slides.file_state import FileState, unreadable
+from slidetile.slides.omezarr._inside import inside
+from slidetile.slides.omezarr._json import LARGEST_BYTES
 from slidetile.slides.slide import Source
 
 _MOST_CHUNKS = 1024
@@ -43,24 +45,26 @@ def read_source(
     """
     digest, size, left = hashlib.sha256(), 0, _MOST_BYTES
     for path in metadata:
-        size += _add(digest, path, folder, 1 << 30)
+        size += _add(digest, path, folder, LARGEST_BYTES)
     for number, path in enumerate(chunks):
         if number == _MOST_CHUNKS:
             break
         found = _add(digest, path, folder, left)
         size, left = size + found, max(0, left - found)
-    return Source(name=as_text(name), size_bytes=size, fingerprint=digest.hexdigest())
+    return Source(name=name, size_bytes=size, fingerprint=digest.hexdigest())
 
 
 def _add(digest: "hashlib._Hash", path: Path, folder: Path, most_bytes: int) -> int:
     """Add a file to a digest, and return its size; 0 where it is not there."""
+    own = path.relative_to(folder)
+    real = os.path.realpath(inside(folder, *own.parts))
     try:
-        with path.open("rb") as file:
-            size = FileState.of(file.fileno()).size
-            head = os.fsencode(path.relative_to(folder)) + b"\0" + size.to_bytes(8, "little")
-            digest.update(head + file.read(min(size, most_bytes)))
-    except FileNotFoundError:
+        file = open_regular(real, follows_links=False)
+        size = FileState.of(file).size
+        data = read_opened(file, most_bytes)
+    except (FileNotFoundError, NotADirectoryError):
         return 0
     except OSError as error:
         raise unreadable(path, error) from error
+    digest.update(os.fsencode(own) + b"\0" + size.to_bytes(8, "little") + data)
     return size

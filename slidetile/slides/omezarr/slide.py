@@ -13,6 +13,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.pixels import Colour, blank, paste
 from slidetile.raster.region import Region
+from slidetile.runtime.files import as_text
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import FileState, unreadable
@@ -81,8 +82,8 @@ class OmeZarrSlide(FileSlide):
 
     @property
     def name(self) -> str:
-        """The folder's name."""
-        return os.path.basename(os.path.abspath(self.path))  # noqa: PTH100, PTH119  of . and .., too
+        """The folder's name, also of ``.``; bytes in it that are no text are replaced."""
+        return as_text(os.path.basename(os.path.abspath(self.path)))  # noqa: PTH100, PTH119
 
     @property
     def source(self) -> Source:

@@ -249,6 +249,19 @@ def test_a_pipe_is_not_waited_for(folder):
         slide.read_region(slide.bounds)
 
 
+def test_its_fingerprint_waits_for_no_pipe_and_follows_no_link(folder, tmp_path):
+    chunk = folder / "0" / "c" / "0" / "0" / "0"
+    chunk.rename(tmp_path / "chunk")
+    with st.open_slide(folder) as slide:
+        chunk.symlink_to(tmp_path / "chunk")
+        with pytest.raises(SlideReadError, match="leads out of"):
+            _ = slide.source
+        chunk.unlink()
+        os.mkfifo(chunk)
+        with pytest.raises(SlideReadError, match="cannot be read"):
+            _ = slide.source
+
+
 def test_a_folder_that_vanishes_is_no_background(folder, tmp_path):
     with st.open_slide(folder) as slide:
         folder.rename(tmp_path / "gone")

@@ -21,6 +21,8 @@ KINDS = {
     "0.5 tczyx": {"axes": "tczyx", "chunks": 100},
     "0.5 yxc": {"axes": "yxc"},
     "0.5 xcy sharded": {"axes": "xcy", "shards": 192},
+    "0.5 in planes": {"planes": 1},
+    "0.5 in planes, sharded": {"planes": 1, "shards": 128},
     "0.5 uncompressed": {"compressors": None},
     "0.4": {"zarr_format": 2},
     "0.4 tczyx": {"zarr_format": 2, "axes": "tczyx"},
