@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slidetile.slides.omezarr._json import items, member, read_object, shown
-from slidetile.slides.omezarr.folder import V3_NODE
+from slidetile.slides.omezarr.folder import V3_NODE, ZarrFormat
 from slidetile.slides.reader import FinalRefusalError
 
 _V2_ARRAY = ".zarray"
@@ -38,7 +38,7 @@ class ArrayFacts:
     file: Path
     """The file that says so."""
 
-    zarr_format: int
+    zarr_format: ZarrFormat
     """2 or 3."""
 
     shape: tuple[int, ...]
@@ -57,7 +57,7 @@ class ArrayFacts:
     """Whether files are shards."""
 
 
-def read_array(folder: Path, zarr_format: int) -> ArrayFacts:
+def read_array(folder: Path, zarr_format: ZarrFormat) -> ArrayFacts:
     """Return what an array says of itself.
 
     Raises
@@ -89,7 +89,7 @@ def read_array(folder: Path, zarr_format: int) -> ArrayFacts:
     return facts
 
 
-def _check_kind(node: dict[str, Any], zarr_format: int, name: str) -> None:
+def _check_kind(node: dict[str, Any], zarr_format: ZarrFormat, name: str) -> None:
     if node.get("zarr_format") != zarr_format:
         raise FinalRefusalError(
             f"its level {name} is of Zarr format {shown(node.get('zarr_format'))}, but the image "
@@ -128,7 +128,9 @@ def _codec_names(node: Any) -> Iterator[str]:
             yield value
 
 
-def _chunk_shapes(node: dict[str, Any], zarr_format: int, name: str) -> Iterator[tuple[int, ...]]:
+def _chunk_shapes(
+    node: dict[str, Any], zarr_format: ZarrFormat, name: str
+) -> Iterator[tuple[int, ...]]:
     """Yield the shape of a file's content, and of the chunks within it, outermost first."""
     if zarr_format == 2:
         yield _lengths(node.get("chunks"), name)
@@ -157,7 +159,7 @@ def _sharding(codecs: list[Any]) -> dict[str, Any] | None:
     return None
 
 
-def _last_codec(node: dict[str, Any], zarr_format: int) -> str | None:
+def _last_codec(node: dict[str, Any], zarr_format: ZarrFormat) -> str | None:
     """Return the codec that comes last when a chunk is stored, but for a checksum behind it."""
     if zarr_format == 2:
         name = member(node, "compressor", "id")

@@ -18,6 +18,7 @@ MOST_LEVELS = 32
 
 _MOST_AXES = 16
 _LONGEST_PATH = 1024
+_UNIT = (Fraction(1), Fraction(1))
 _LARGEST = 1e30
 """Of a scale or a shift, in any unit."""
 
@@ -206,7 +207,7 @@ def _placed(
         kind = member(each, "type")
         values = _values(member(each, str(kind)), axes)
         if kind == "scale" and values is not None:
-            scale = [a * b for a, b in zip(scale or (1, 1), values, strict=True)]
+            scale = [a * b for a, b in zip(scale or _UNIT, values, strict=True)]
             shift = [a * b for a, b in zip(shift, values, strict=True)]
         elif kind == "translation" and values is not None:
             shift = [a + b for a, b in zip(shift, values, strict=True)]

@@ -7,13 +7,15 @@ heavy.
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from slidetile.errors import SlideReadError
 from slidetile.slides.omezarr._json import items, member, read_object
 from slidetile.slides.reader import FinalRefusalError
 
 _log = logging.getLogger(__name__)
+
+ZarrFormat = Literal[2, 3]
 
 V3_NODE = "zarr.json"
 _V2_GROUP, _V2_ATTRIBUTES = ".zgroup", ".zattrs"
@@ -31,7 +33,7 @@ class Group:
     folder: Path
     """Where it lies."""
 
-    zarr_format: int
+    zarr_format: ZarrFormat
     """2 or 3."""
 
     attributes: dict[str, Any]
