@@ -27,7 +27,7 @@ def test_every_command_takes_it(cli, folder, tmp_path):
     result = cli("info", folder, "--json")
     assert result.exit_code == 0
     facts = json.loads(result.stdout)
-    assert (facts["kind"], facts["reader"]) == ("slide", "ome-zarr")
+    assert (facts["kind"], facts["reader"], facts["mpp_um"]) == ("slide", "ome-zarr", [0.5, 0.5])
     result = cli("plan", folder, "--tile-size", 512)
     assert (result.exit_code, result.stderr) == (0, "")
     result = cli("tile", folder, "--tile-size", 512)

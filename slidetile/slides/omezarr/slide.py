@@ -127,6 +127,10 @@ class OmeZarrSlide(FileSlide):
             self._read_level(image, multiscale, number) for number in range(len(multiscale.paths))
         )
         for finer, coarser in pairwise(levels):
+            if coarser.channels != finer.channels:
+                raise FinalRefusalError(
+                    f"its levels have {finer.channels} and {coarser.channels} channels"
+                )
             if coarser.size[0] > finer.size[0] or coarser.size[1] > finer.size[1]:
                 raise FinalRefusalError(
                     f"its levels do not go from fine to coarse: {coarser.size} follows {finer.size}"

@@ -157,6 +157,11 @@ def test_levels_from_coarse_to_fine(tmp_path):
     refused(write_image(tmp_path / "a.zarr", [pattern(75, 105), LEVEL]), "from fine to coarse")
 
 
+def test_levels_of_other_channels(tmp_path):
+    levels = [LEVEL, LEVEL[:150, :210, :1]]
+    refused(write_image(tmp_path / "a.zarr", levels), "levels have 3 and 1 channels")
+
+
 @pytest.mark.parametrize("axes", [["c", "y", "x"], None, [{"name": "y"}], [{"name": "x"}] * 2])
 def test_axes_of_other_versions(folder, axes):
     def edit(node):
