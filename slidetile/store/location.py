@@ -18,7 +18,6 @@ from slidetile.format.names import (
     partial_path,
 )
 from slidetile.runtime.addresses import address_in
-from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.store.marks import ROOT
 
 MOST_LISTED = 10_000
@@ -62,6 +61,9 @@ def stores_in(folder: Path) -> Iterator[Path]:
 
 
 def _is_named_so(path: Path) -> bool:
+    """Return whether a folder is named as stores are; OME-Zarr slides may be, too."""
+    from slidetile.slides.omezarr.folder import is_slide_folder  # only searches ask
+
     return path.suffix == STORE_SUFFIX and path.is_dir() and not is_slide_folder(path)
 
 

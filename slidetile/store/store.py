@@ -24,7 +24,6 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
 from slidetile.slides.level import Level
-from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
@@ -432,4 +431,6 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
 
 def seems_store(path: Path) -> bool:
     """Return whether a path is meant for a store and not for a slide: a folder, or named so."""
+    from slidetile.slides.omezarr.folder import is_slide_folder  # only commands ask
+
     return (path.is_dir() or path.suffix == STORE_SUFFIX) and not is_slide_folder(path)
