@@ -34,7 +34,7 @@ def test_every_command_takes_it(cli, folder, tmp_path):
     assert (result.exit_code, "warning" in result.stderr) == (0, False)
     store = tmp_path / "slide.zarr"
     result = cli("verify", store, "--slide", folder, "--deep")
-    assert (result.exit_code, result.stdout) == (0, f"{store}: findings: 0\n")
+    assert (result.exit_code, result.stdout) == (0, "findings: 0\n")
 
 
 def test_a_batch_tiles_it_and_a_second_is_already_done(cli, folder, tmp_path):
