@@ -106,8 +106,8 @@ class Recipe:
     """Annotations that replace or cut the detected tissue; None uses none."""
 
     reader: str | Reader | None = None
-    """"tiff", "picture" or "openslide" to use only that reader, or a `Reader` of your own; None
-    tries all."""
+    """"tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a `Reader`
+    of your own; None tries all."""
 
     slide_mpp: float | tuple[float, float] | None = None
     """Micrometres per level-0 pixel, or (x, y), where the file's own are missing or wrong."""

@@ -139,7 +139,9 @@ class DetectorName(click.ParamType["AnyDetector"]):
 
 
 reader_option = click.option(
-    "--reader", type=ReaderName(), help="Use only this reader: tiff, dicom, picture or openslide."
+    "--reader",
+    type=ReaderName(),
+    help="Use only this reader: tiff, dicom, ome-zarr, picture or openslide.",
 )
 
 isolate_option = click.option(

@@ -65,10 +65,10 @@ def _is_series(folder: Path, found: Sequence[Path]) -> bool:
 
 
 def _is_plain_folder(path: Path) -> bool:
-    """Return whether a path is a folder that is no store, finished or not."""
+    """Return whether a path is a folder that is no store or Zarr slide."""
     if not path.is_dir() or path.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX):
         return False
-    return not any((path / name).exists() for name in ("zarr.json", PARTIAL_NOTE))
+    return not any((path / name).exists() for name in ("zarr.json", ".zgroup", PARTIAL_NOTE))
 
 
 def each_outcome(

@@ -16,6 +16,7 @@ from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text, read_regular
 from slidetile.slides.container import container_of
 from slidetile.slides.dicom.folder import series_of
+from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.slides.reader import HEAD_BYTES
 from slidetile.store.marks import ROOT
 
@@ -40,12 +41,12 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the slides among ``paths`` and in the folders among them, each once.
 
     Folders are searched with all their subfolders, by content, in alphabetical order, and then the
-    folders that they link to, each once; stores are not entered. A file whose suffix is a slide's
-    is returned whatever it holds, so that each gets a row in the summary; so are slides of makers
-    whose formats no reader reads. The files of a DICOM series open as one slide, so only its first
-    file is returned. All other files are counted by their kind in a warning, and so are hidden
-    slides, parts of slides, and folders that cannot be read. Files given by name are returned
-    unchanged, whether they exist or not.
+    folders that they link to, each once; an OME-Zarr folder is a slide, and neither that nor a
+    store is entered. A file whose suffix is a slide's is returned whatever it holds, so that each
+    gets a row in the summary; so are slides of makers whose formats no reader reads. The files of a
+    DICOM series open as one slide, so only its first file is returned. All other files are counted
+    by their kind in a warning, and so are hidden slides, parts of slides, and folders that cannot
+    be read. Files given by name are returned unchanged, whether they exist or not.
 
     Raises
     ------
@@ -102,6 +103,8 @@ class _Search:
                 f"{top} is the whole file system, which is not searched: name the folder of the "
                 "slides."
             )
+        if is_slide_folder(top):
+            return [top]
         slides: dict[tuple[Path, str] | Path, Path] = {}
         links = self._walk(top, slides)
         for link in links:  # which grows
@@ -138,6 +141,7 @@ class _Search:
             if not self._is_new(parent):
                 folders.clear()
                 continue
+            self._take_folders(parent, folders, slides)
             stores = [name for name in folders if _seems_store(f"{parent}/{name}")]
             parts = [name for name in folders if _is_of_vsi(Path(parent, name), files)]
             if parts:
@@ -149,6 +153,16 @@ class _Search:
             for path in (Path(parent, name) for name in sorted(files)):
                 self._collect(path, slides)
         return links
+
+    def _take_folders(
+        self, parent: str, folders: list[str], slides: dict[tuple[Path, str] | Path, Path]
+    ) -> None:
+        """Collect the folders that are slides themselves, and take them from those to search."""
+        own = [name for name in sorted(folders) if is_slide_folder(Path(parent, name))]
+        folders[:] = [name for name in folders if name not in own]
+        for path in (Path(parent, name) for name in own):
+            if self._is_new(str(path)):
+                slides.setdefault(path, path)
 
     def _collect(self, path: Path, slides: dict[tuple[Path, str] | Path, Path]) -> None:
         is_named = path.suffix.lower() in SUFFIXES
@@ -245,12 +259,12 @@ def store_names(slides: Sequence[Path]) -> list[str]:
     """Return a file name for each slide's store, all different even where case does not count.
 
     It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
-    and a.tiff. The name of a folder, which a DICOM series fills, has no suffix. Where slides in
-    different folders share a name, it begins with the names of as many folders above as are needed
-    to tell the slides apart.
+    and a.tiff. The name of a folder, which a DICOM series fills, has no suffix, but `.zarr` and
+    `.ome.zarr` are. Where slides in different folders share a name, it begins with the names of as
+    many folders above as are needed to tell the slides apart.
     """
     absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    bare = [path if path.is_dir() else path.with_suffix("") for path in absolute]
+    bare = [_without_suffix(path) for path in absolute]
     same_folder = Counter(map(_folded, bare))
     parts = [
         (path if same_folder[_folded(stem)] > 1 else stem).parts[1:]
@@ -266,6 +280,14 @@ def store_names(slides: Sequence[Path]) -> list[str]:
             return [f"{name}{STORE_SUFFIX}" for name in _numbered(names)]
         for i in deeper:
             depths[i] += 1
+
+
+def _without_suffix(path: Path) -> Path:
+    """Return a slide's path without its suffix: a folder's is that of OME-Zarr, or none."""
+    bare = path.with_suffix("")
+    if path.suffix == STORE_SUFFIX:
+        return bare.with_suffix("") if bare.suffix == ".ome" else bare
+    return path if path.is_dir() else bare
 
 
 def _folded(name: str | Path) -> str:

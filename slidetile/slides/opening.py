@@ -1,6 +1,7 @@
 """Open whole slides: a file's content decides which reader opens it, never its name."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
@@ -31,12 +32,12 @@ def open_slide(
     ----------
     path
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
-        the folder that holds it and no other slide.
+        the folder that holds it and no other slide; of OME-Zarr, the folder.
     reader
-        "tiff", "dicom", "picture" or "openslide" to use only that reader, or a `Reader` of your
-        own. None is the reader tiff for the TIFF files that it knows (Aperio SVS, OME-TIFF, generic
-        TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM, picture for PNG, JPEG and JPEG
-        2000, and OpenSlide for everything else.
+        "tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a
+        `Reader` of your own. None is the reader tiff for the TIFF files that it knows (Aperio SVS,
+        OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM, ome-zarr for
+        OME-Zarr folders, picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -59,7 +60,11 @@ def open_slide(
     chosen = named_reader(reader) if isinstance(reader, str) else reader
     if mpp is not None:
         mpp = check_mpp(mpp)
-    file = _file_of(Path(_local(os.fsdecode(path))))
+    path = Path(_local(os.fsdecode(path)))
+    by_folder = _reader_of_folder(path, READERS if chosen is None else (chosen,))
+    if by_folder is not None:
+        return by_folder.open(path, mpp=mpp)
+    file = _file_of(path)
     if chosen is None:
         return _open_any(file, READERS, mpp)
     if chosen in READERS:
@@ -76,6 +81,16 @@ def _local(path: str) -> str:
         f"{address} is an address, not a local path: slidetile reads files only, so download it, "
         "or mount where it lies and give the path there."
     )
+
+
+def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:
+    """Return the reader of which a folder is a slide; None for files, and where there is none."""
+    if not os.path.isdir(path):  # noqa: PTH112  never raises
+        return None
+    for reader in readers:
+        if reader.recognises_folder is not None and reader.recognises_folder(path):
+            return reader
+    return None
 
 
 def _file_of(path: Path) -> Path:
@@ -112,12 +127,12 @@ def _file_in(folder: Path) -> Path:
         return found
     if any((folder / name).exists() for name in _ZARR):
         raise SlideReadError(
-            f"{folder} is a Zarr folder (OME-Zarr, or a store of slidetile), not a slide that "
-            "slidetile reads: name the slide's file."
+            f"{folder} is a Zarr folder, but not an OME-Zarr image: name the folder that holds the "
+            "image's metadata, or the slide's file."
         )
     raise SlideReadError(
-        f"{folder} is a folder, not a slide: name the slide's file, or a folder that holds a "
-        "DICOM series."
+        f"{folder} is a folder, not a slide: name the slide's file, a folder that holds a DICOM "
+        "series, or of OME-Zarr the folder that holds the image's metadata."
     )
 
 
@@ -127,7 +142,9 @@ _ZARR = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zarray"})
 def _open_any(path: Path, asked: tuple[Reader, ...], mpp: tuple[float, float] | None) -> Slide:
     """Ask the readers that may know the file, one after another."""
     head = _head(path)
-    strangers = [reader for reader in asked if not reader.recognises(head)]
+    strangers = [
+        reader for reader in asked if reader.recognises is None or not reader.recognises(head)
+    ]
     refusals: list[tuple[Reader, UnsupportedSlideError]] = []
     for reader in asked:
         if reader in strangers:

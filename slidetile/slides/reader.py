@@ -53,11 +53,15 @@ class Reader:
     kind: str
     """The name of its files in messages, such as "TIFF"."""
 
-    recognises: Callable[[bytes], bool]
-    """Whether a file may be one of its slides, by the first 4 KiB of it."""
+    recognises: Callable[[bytes], bool] | None
+    """Whether a file may be one of its slides, by the first 4 KiB of it; None if it reads no files
+    but folders."""
 
     open: OpensFiles
     """Opens a file as a slide: a function or class of a module, so that it can be pickled."""
+
+    recognises_folder: Callable[[Path], bool] | None = None
+    """Whether a folder is one of its slides; None if it reads no folders."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]{1,64}", self.name):

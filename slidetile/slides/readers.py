@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from slidetile.slides.container import is_picture
 from slidetile.slides.dicom.file import is_dicom
+from slidetile.slides.omezarr.folder import is_ome_zarr
 from slidetile.slides.reader import Reader
 from slidetile.slides.tiff.file import is_tiff
 
@@ -29,6 +30,12 @@ def _open_dicom(path: Path, *, mpp: Mpp = None) -> "Slide":
     return DicomSlide(path, mpp=mpp)
 
 
+def _open_ome_zarr(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.omezarr.slide import OmeZarrSlide
+
+    return OmeZarrSlide(path, mpp=mpp)
+
+
 def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
     from slidetile.slides.openslide.slide import VendorSlide
 
@@ -48,6 +55,13 @@ def _is_any_file(_head: bytes) -> bool:
 READERS: tuple[Reader, ...] = (
     Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
     Reader(name="dicom", kind="DICOM", recognises=is_dicom, open=_open_dicom),
+    Reader(
+        name="ome-zarr",
+        kind="OME-Zarr",
+        recognises=None,
+        recognises_folder=is_ome_zarr,
+        open=_open_ome_zarr,
+    ),
     Reader(name="picture", kind="picture", recognises=is_picture, open=_open_picture),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )

@@ -27,10 +27,11 @@ class Source:
     """File name without folders."""
 
     size_bytes: int
-    """Size of the file."""
+    """Size of the file; of a folder, of those files that the fingerprint covers."""
 
     fingerprint: str
-    """SHA-256, in hex, over the size and the first and last MiB of the file."""
+    """SHA-256, in hex, over the size and the first and last MiB of the file; of a folder, over its
+    metadata and its coarsest level."""
 
 
 class Slide(ABC):

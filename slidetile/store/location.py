@@ -56,8 +56,15 @@ def stores_in(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = folder / entry.name
-            if _is_finished(path) or (path.suffix == STORE_SUFFIX and path.is_dir()):
+            if _is_finished(path) or _is_named_so(path):
                 yield path
+
+
+def _is_named_so(path: Path) -> bool:
+    """Return whether a folder is named as stores are; OME-Zarr slides may be, too."""
+    from slidetile.slides.omezarr.folder import is_slide_folder  # only searches ask
+
+    return path.suffix == STORE_SUFFIX and path.is_dir() and not is_slide_folder(path)
 
 
 def _is_finished(path: Path) -> bool:

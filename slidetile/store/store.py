@@ -431,4 +431,6 @@ def open_store(path: str | os.PathLike[str]) -> TileStore:
 
 def seems_store(path: Path) -> bool:
     """Return whether a path is meant for a store and not for a slide: a folder, or named so."""
-    return path.is_dir() or path.suffix == STORE_SUFFIX
+    from slidetile.slides.omezarr.folder import is_slide_folder  # only commands ask
+
+    return (path.is_dir() or path.suffix == STORE_SUFFIX) and not is_slide_folder(path)

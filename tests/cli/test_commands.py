@@ -202,7 +202,10 @@ def _read(terminal):
         ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
-        ("--reader bioformats", 'one of "tiff", "dicom", "picture", "openslide", but not'),
+        (
+            "--reader bioformats",
+            'one of "tiff", "dicom", "ome-zarr", "picture", "openslide", but not',
+        ),
         ("--codec gif", "'gif' is not one of"),
         ("--edge pad", "'pad' is not one of 'keep', 'drop', 'shift'"),
         ("--max-tiles 0", "0 is not in the range x>=1"),

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from ome_zarr import write_image
+from pictures import pattern
 from pydicom.uid import generate_uid
 
 import slidetile as st
@@ -34,6 +36,19 @@ def test_a_folder_is_searched_in_order(tmp_path):
 def test_stores_and_hidden_files_are_no_slides(tmp_path):
     touch(tmp_path, "a.svs", "._a.svs", "a.zarr/x.tif", "b.zarr.partial/0/x.tif")
     assert found(tmp_path) == ["a.svs"]
+
+
+def test_an_ome_zarr_folder_is_one_slide_and_a_store_is_none(tmp_path, sample):
+    touch(tmp_path, "a.svs")
+    for name, zarr_format in (("x/b.ome.zarr", 2), ("x/c.zarr", 3), ("x/d", 3)):
+        write_image(tmp_path / name, [pattern(75, 105)], zarr_format=zarr_format)
+        touch(tmp_path / name, "labels/e.tif")
+    st.tile_slide(sample, tmp_path / "store.zarr", st.Recipe(tile=st.TileSpec(size=512)))
+    expected = ["a.svs", "x/b.ome.zarr", "x/c.zarr", "x/d"]
+    assert sorted(found(tmp_path)) == expected
+    assert find_slides([tmp_path / "x/c.zarr"]) == [tmp_path / "x/c.zarr"]
+    names = store_names([tmp_path / name for name in expected])
+    assert names == ["a.zarr", "b.zarr", "c.zarr", "d.zarr"]
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from ome_zarr import write_image
 
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
@@ -29,7 +30,14 @@ REAL = {
 }
 
 
-@pytest.fixture(params=["array", "deflate", "a new reader", *REAL])
+OME_ZARR = {
+    "OME-Zarr 0.4": {"zarr_format": 2, "axes": "tczyx"},
+    "OME-Zarr 0.5": {"axes": "yxc"},
+    "OME-Zarr 0.5, sharded": {"shards": 128},
+}
+
+
+@pytest.fixture(params=["array", "deflate", "a new reader", *OME_ZARR, *REAL])
 def slide(request, pyramid):
     path, arrays = pyramid
     if request.param == "array":
@@ -39,6 +47,10 @@ def slide(request, pyramid):
     elif request.param == "a new reader":
         kind, path = request.getfixturevalue("new_reader")
         opened = kind(path)
+    elif request.param in OME_ZARR:
+        folder = request.getfixturevalue("tmp_path") / "slide.zarr"
+        opened = open_slide(write_image(folder, arrays, **OME_ZARR[request.param]))
+        assert opened.reader == "ome-zarr"
     else:
         name, reader = REAL[request.param]
         opened = open_slide(request.getfixturevalue("shared_slides") / name, reader=reader)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.errors import UnsupportedSlideError
+from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides import Reader, opening, readers
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 
@@ -52,6 +52,22 @@ def test_a_recipe_takes_one_too(toy):
     assert st.Recipe(reader=reader(opens)).open(toy).reader == "toy"
     with pytest.raises(ValueError, match="reader is one of"):
         st.Recipe(reader="bioformats")
+
+
+def test_one_may_take_folders(tmp_path, monkeypatch):
+    (tmp_path / "toys").mkdir()
+    folders = Reader(
+        name="toys",
+        kind="box of toys",
+        recognises=None,
+        recognises_folder=lambda path: path.name == "toys",
+        open=opens,
+    )
+    assert st.open_slide(tmp_path / "toys", reader=folders).reader == "toy"
+    with pytest.raises(SlideReadError, match="is a folder, not a slide"):
+        st.open_slide(tmp_path, reader=folders)
+    ask(monkeypatch, folders)
+    assert st.open_slide(tmp_path / "toys").reader == "toy"
 
 
 def ask(monkeypatch, *more):

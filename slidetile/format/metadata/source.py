@@ -35,10 +35,11 @@ class SourceFacts(JsonPart):
     """File name without folders; None in an anonymous store."""
 
     size_bytes: Annotated[int, Whole(0, (1 << 63) - 1)]
-    """Size of the file, in bytes."""
+    """Size of the file, in bytes; of a folder, of those files that the fingerprint covers."""
 
     fingerprint: Annotated[str, Digest()]
-    """SHA-256, in hex, over the size and the first and last MiB of the file."""
+    """SHA-256, in hex, over the size and the first and last MiB of the file; of a folder, over its
+    metadata and its coarsest level."""
 
     vendor: Annotated[str | None, Absent(Text())] = None
     """The scanner's maker or the format's name, lower case; None in an anonymous store."""

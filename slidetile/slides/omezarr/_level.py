@@ -1,0 +1,226 @@
+"""One level of an OME-Zarr image: its array as rows, columns and channels, by zarr-python."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from slidetile.errors import DamagedPixelsError, SlideReadError, one_line
+from slidetile.raster.pixels import Pixels
+from slidetile.raster.region import Region
+from slidetile.slides.omezarr._array import ArrayFacts
+from slidetile.slides.omezarr._claims import Claims
+from slidetile.slides.omezarr._files import LevelFiles
+from slidetile.slides.omezarr._multiscale import Axes
+from slidetile.slides.reader import FinalRefusalError
+
+_STORED_LIMIT = 4
+"""Most stored bytes for a byte of pixels, as in any slide."""
+
+_LEAST_LIMIT = 1 << 16
+"""Bytes beside the pixels: of headers, where chunks are tiny."""
+
+_AT_ONCE_BYTES = 1 << 22
+"""Largest chunk of which zarr-python may decode several at once, which are ten unless it is told
+otherwise: larger ones are asked for one by one."""
+
+
+class ZarrLevel:
+    """An array of uint8 with the axes x and y, and of channels, where it has any.
+
+    Several threads may read at once.
+
+    Parameters
+    ----------
+    facts
+        What the array says of itself.
+    axes
+        Its axes.
+    root
+        The slide's folder.
+    name
+        The slide and the level, for messages.
+    check_files
+        Raises SlideReadError where the slide's files have changed.
+
+    Raises
+    ------
+    FinalRefusalError
+        zarr-python cannot open it.
+    """
+
+    def __init__(
+        self,
+        facts: ArrayFacts,
+        axes: Axes,
+        *,
+        root: Path,
+        name: str,
+        check_files: Callable[[], None],
+    ) -> None:
+        self._facts = facts
+        self._axes = axes
+        self._name = name
+        self._check_files = check_files
+        claims = _claims(facts)
+        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
+        self._files = LevelFiles(
+            facts.folder,
+            root=root,
+            most_bytes=most,
+            claims=claims,
+            check_missing=check_files,
+        )
+        self._array = self._opened()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self._facts.shape[self._axes.x], self._facts.shape[self._axes.y]
+
+    @property
+    def chunk_size(self) -> tuple[int, int]:
+        """(width, height) of what is decoded at once, at most the level's own."""
+        chunk = self._facts.chunk_shape
+        return min(chunk[self._axes.x], self.size[0]), min(chunk[self._axes.y], self.size[1])
+
+    @property
+    def folder(self) -> Path:
+        """The array's folder."""
+        return self._facts.folder
+
+    @property
+    def file(self) -> Path:
+        """The array's metadata."""
+        return self._facts.file
+
+    @property
+    def channels(self) -> int:
+        """Channels of a pixel."""
+        return 1 if self._axes.channel is None else self._facts.shape[self._axes.channel]
+
+    def read(self, region: Region) -> Pixels:
+        """Read a region that lies within the level, as uint8 [row, column, channel].
+
+        Raises
+        ------
+        SlideReadError
+            A file could not be read.
+        DamagedPixelsError
+            A chunk does not decode.
+        """
+        pixels = np.empty((region.height, region.width, self.channels), np.uint8)
+        for part in self._parts(region):
+            pixels[part.relative_to(region).slices] = self._read(part)
+        return pixels
+
+    def files(self) -> Iterator[Path]:
+        """Yield all files that may hold chunks, in the order of the grid."""
+        whole = Region.from_edges(0, 0, *self.size)
+        return (self._facts.folder / key for key in self._keys(whole))
+
+    def stores_some(self, region: Region) -> bool:
+        """Return whether any file of a region is there; it may reach beyond the level."""
+        inner = region.intersection(Region.from_edges(0, 0, *self.size))
+        return inner is not None and any(map(self._files.holds, self._keys(inner)))
+
+    def missing(self, region: Region) -> Iterator[Region]:
+        """Yield what of the level the absent files would hold that meet a region."""
+        bounds = Region.from_edges(0, 0, *self.size)
+        inner = region.intersection(bounds)
+        for block in () if inner is None else self._file_blocks(inner):
+            cut = block.intersection(bounds)
+            assert cut is not None, "a file that meets what is inside is inside in part"
+            if not any(map(self._files.holds, self._keys(cut))):
+                yield cut
+
+    def _file_blocks(self, region: Region) -> Iterator[Region]:
+        """Yield what each column and row of files that meet a region would hold."""
+        shape = self._facts.file_shape
+        return _blocks(region, shape[self._axes.x], shape[self._axes.y])
+
+    def _keys(self, region: Region) -> Iterator[str]:
+        """Yield the names of the files that a region within the level needs."""
+        counts = zip(self._facts.shape, self._facts.file_shape, strict=True)
+        where = [range(-(-length // own)) for length, own in counts]
+        for axis, (first, last) in (
+            (self._axes.x, (region.x, region.right)),
+            (self._axes.y, (region.y, region.bottom)),
+        ):
+            length = self._facts.file_shape[axis]
+            where[axis] = range(first // length, -(-last // length))
+        return map(self._array.metadata.encode_chunk_key, itertools.product(*where))
+
+    def _parts(self, region: Region) -> Iterator[Region]:
+        """Yield a region whole, or by chunks where several of them take too much memory."""
+        if math.prod(self._facts.chunk_shape) <= _AT_ONCE_BYTES:
+            yield region
+            return
+        for block in _blocks(region, *self.chunk_size):
+            part = block.intersection(region)
+            assert part is not None, "only chunks that meet the region are read"
+            yield part
+
+    def _read(self, part: Region) -> Pixels:
+        selection: list[int | slice] = [0] * len(self._facts.shape)
+        selection[self._axes.y], selection[self._axes.x] = part.slices
+        if self._axes.channel is not None:
+            selection[self._axes.channel] = slice(None)
+        try:
+            found = np.asarray(self._array[tuple(selection)])
+        except (SlideReadError, MemoryError):
+            raise  # of which the files tell themselves
+        except Exception as error:  # whatever a codec raises on damaged data
+            self._check_files()
+            raise DamagedPixelsError(
+                f"{part.width}×{part.height} pixels at column {part.x}, row {part.y} of "
+                f"{self._name} do not decode: {one_line(error)}."
+            ) from error
+        return self._turned(found)
+
+    def _turned(self, found: Any) -> Pixels:
+        """Bring the axes that are left into the order [row, column, channel]."""
+        axes = self._axes
+        left = [axis for axis in range(len(axes.names)) if axis in (axes.x, axes.y, axes.channel)]
+        order = [left.index(axes.y), left.index(axes.x)]
+        if axes.channel is None:
+            return np.asarray(found.transpose(order)[..., np.newaxis])
+        return np.asarray(found.transpose([*order, left.index(axes.channel)]))
+
+    def _opened(self) -> Any:
+        """Open the array, and make sure that zarr-python understands it as it was checked."""
+        try:
+            array = zarr.open_array(self._files, mode="r", zarr_format=self._facts.zarr_format)
+        except (SlideReadError, MemoryError):
+            raise
+        except Exception as error:
+            raise FinalRefusalError(
+                f"zarr-python does not open {self._name}: {one_line(error)}"
+            ) from error
+        if array.shape != self._facts.shape or array.dtype != np.uint8:
+            raise FinalRefusalError(
+                f"zarr-python takes {self._name} for an array of {array.dtype} of the shape "
+                f"{array.shape}, but its metadata say {self._facts.shape}"
+            )
+        return array
+
+
+def _claims(facts: ArrayFacts) -> Claims:
+    chunk_bytes = math.prod(facts.chunk_shape)
+    return Claims(
+        codec=facts.codec,
+        chunk_bytes=chunk_bytes,
+        chunks_in_file=math.prod(facts.file_shape) // chunk_bytes,
+        is_sharded=facts.is_sharded,
+    )
+
+
+def _blocks(region: Region, width: int, height: int) -> Iterator[Region]:
+    """Yield the blocks of a size that meet a region, row by row; they may reach beyond it."""
+    for y in range(region.y // height * height, region.bottom, height):
+        for x in range(region.x // width * width, region.right, width):
+            yield Region(x=x, y=y, width=width, height=height)
