@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.raster.jpeg2000_header import is_subsampled
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid
@@ -24,7 +25,6 @@ from slidetile.slides.tiff._images import (
     levels,
     warn_of_other_images,
 )
-from slidetile.slides.tiff._jpeg2000 import is_subsampled
 from slidetile.slides.tiff._metadata import Metadata, associated_sizes, read_metadata
 from slidetile.slides.tiff._resolution import imagej_count
 from slidetile.slides.tiff._strips import Strips

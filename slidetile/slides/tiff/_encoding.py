@@ -8,21 +8,21 @@ import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.jpeg import decode_jpeg
+from slidetile.raster.jpeg2000 import decode_jpeg2000
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._jpeg import JpegTiles
-from slidetile.slides.tiff._jpeg2000 import check_codestream
 from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
 
-JPEG, APERIO_YCBCR = 7, 33003
-_LZW, _WEBP = 5, 50001
+JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000, WEBP = 7, 33003, 33005, 34712, 50001
+_LZW = 5
 _DEFLATE = frozenset({8, 32946})
-_JPEG2000 = frozenset({APERIO_YCBCR, 33005, 34712})
-_APERIO_JPEG2000 = frozenset({APERIO_YCBCR, 33005})
+_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB, JPEG2000})
+_APERIO_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB})
 """Their number says what they hold; OpenSlide too goes by it and not by tag 262."""
-_IMAGE_CODECS = _JPEG2000 | {JPEG, _WEBP}
-_NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", _WEBP: "WebP"}
+_IMAGE_CODECS = _JPEG2000 | {JPEG, WEBP}
+_NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
@@ -109,7 +109,7 @@ class Encoding:
         return self._odd_combination()
 
     def _odd_combination(self) -> str | None:
-        joined = {JPEG: (1, 3), _WEBP: (3, 4), APERIO_YCBCR: (3,)}.get(self.compression)
+        joined = {JPEG: (1, 3), WEBP: (3, 4), APERIO_YCBCR: (3,)}.get(self.compression)
         if joined is not None and (self.planar or self.samples not in joined):
             kind = "separate planes" if self.planar else f"{self.samples} samples a pixel"
             return f"its {_NAMES[self.compression]} holds {kind}"
@@ -127,7 +127,7 @@ class Encoding:
             return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
         if self.compression in _JPEG2000:
             return _jpeg2000_ycbcr if self.compression == APERIO_YCBCR else _jpeg2000
-        if self.compression == _WEBP:
+        if self.compression == WEBP:
             return _webp
         decode: Decode = _raw
         if self.compression != 1:
@@ -156,11 +156,6 @@ class Encoding:
         return self.photometric == _WHITE_IS_ZERO
 
 
-def _image(out: Pixels) -> Pixels:
-    """Return the array as image libraries shape it: grey without an axis of channels."""
-    return out[..., 0] if out.shape[2] == 1 else out
-
-
 def _stored(extent: Extent) -> bytes:
     data, start, stop = extent
     return data[start:stop]
@@ -179,8 +174,7 @@ def _jpeg(tiles: JpegTiles) -> Decode:
 
 
 def _jpeg2000(extent: Extent, out: Pixels) -> None:
-    check_codestream(extent, out.shape)
-    imagecodecs.jpeg2k_decode(_stored(extent), out=_image(out))
+    decode_jpeg2000(_stored(extent), out)
 
 
 def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:

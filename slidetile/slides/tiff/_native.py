@@ -1,19 +1,30 @@
-"""The compressed JPEG tiles of a TIFF level, to be copied without decoding them."""
+"""The compressed tiles of a TIFF level, to be copied without decoding them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import NativeStream
 from slidetile.slides.native import Cells, Damaged
+from slidetile.slides.streams import StreamTiles
 from slidetile.slides.tiff._blocks import BlockGrid
-from slidetile.slides.tiff._encoding import JPEG
+from slidetile.slides.tiff._encoding import APERIO_RGB, JPEG, JPEG2000, WEBP
 from slidetile.slides.tiff._jpeg import JpegTiles
 from slidetile.slides.tiff._jpeg_segments import Markers
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 _SIDES_PX = range(64, 4097, 16)
 _RGB, _YCBCR = 2, 6
+_STREAMS: dict[int, NativeStream] = {
+    JPEG: "jpeg",
+    APERIO_RGB: "jpeg2000",
+    JPEG2000: "jpeg2000",
+    WEBP: "webp",
+}
+"""How tiles are encoded, by TIFF tag 259. Aperio's YCbCr (33003) is none of these: its pixels are
+converted once they are decoded, and no decoder of Zarr does that."""
+
 _BEYOND = Damaged("beyond the end of the file")
 _TOO_LONG = Damaged("too many bytes")
 
@@ -25,7 +36,7 @@ def is_native(grid: BlockGrid) -> bool:
         grid.is_tiled
         and grid.block_width in _SIDES_PX
         and grid.block_height in _SIDES_PX
-        and encoding.compression == JPEG
+        and encoding.compression in _STREAMS
         and encoding.photometric in (_RGB, _YCBCR)
         and encoding.samples == 3
         and not encoding.planar
@@ -62,18 +73,19 @@ class TiffTiles:
 
 
 class TiffNativeTiles:
-    """A level of JPEG tiles; see `slidetile.slides.native.NativeTiles`."""
+    """A level of compressed tiles; see `slidetile.slides.native.NativeTiles`."""
 
     def __init__(self, file: SlideFile, grid: BlockGrid) -> None:
         self._file = file
         self._grid = grid
+        self.stream = _STREAMS[grid.encoding.compression]
         self._jpegs = JpegTiles(tables=grid.encoding.tables, photometric=grid.encoding.photometric)
         self.columns = grid.columns
         self.rows = grid.rows
         self.tile_width_px = grid.block_width
         self.tile_height_px = grid.block_height
 
-    def fetch(self, tiles: Cells) -> TiffTiles:
+    def fetch(self, tiles: Cells) -> TiffTiles | StreamTiles:
         """Read the stored bytes of tiles.
 
         A tile beyond the end of the file as it was opened is damaged, and the others are read. If
@@ -100,7 +112,10 @@ class TiffNativeTiles:
         read = self._file.read_extents([offsets[i] for i in sound], [counts[i] for i in sound])
         for i, extent in zip(sound, read, strict=True):
             extents[i] = extent
-        return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))
+        tile = self.tile_width_px, self.tile_height_px
+        if self.stream != "jpeg":
+            return StreamTiles(extents, self.stream, tile)
+        return TiffTiles(extents, self._jpegs, tile)
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for tiles, without reading them.
