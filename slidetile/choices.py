@@ -47,6 +47,12 @@ NativeCheck = Literal["scan", "decode"]
 
 NATIVE_CHECK: NativeCheck = "scan"
 
+NativeStream = Literal["jpeg", "jpeg2000", "webp"]
+"""How the slide's compressed tiles that can be copied are encoded."""
+
+QUICK_STREAMS: frozenset[NativeStream] = frozenset({"jpeg", "webp"})
+"""Those that "auto" copies: decoding a JPEG 2000 takes 5–20 times as long as decoding a JPEG."""
+
 JPEG_QUALITY = 90
 """Quality of the codec jpeg on libjpeg's scale, 1–100."""
 

@@ -16,14 +16,15 @@ from slidetile.choices import (
     MIN_HOLE_AREA_UM2,
     MIN_PIECE_AREA_UM2,
     NATIVE_CHECK,
+    QUICK_STREAMS,
     TISSUE_MARGIN_UM,
     CodecName,
     NativeCheck,
 )
 from slidetile.errors import StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.planning.plan import TilePlan, plan_tiles
@@ -230,11 +231,11 @@ class Recipe:
         return recorded in map(describe_detector, detectors)
 
     def _same_codec(self, found: ChunkCodec) -> bool:
-        native = NativeCodec(check_by=self.check)
+        if self.codec in ("auto", "native") and isinstance(found, NativeCodec):
+            is_chosen = self.codec == "native" or found.stream in QUICK_STREAMS
+            return found.check_by == self.check and is_chosen
         if self.codec == "auto":
-            return found == native or found.name == "zstd"
-        if self.codec == "native":
-            return found == native
+            return found.name == "zstd"
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
         return (codec.name, codec.parameters) == (found.name, found.parameters)
 

@@ -197,8 +197,8 @@ _RECIPE_OPTIONS = [
         type=click.Choice(get_args(CodecName)),
         default=CODEC,
         show_default=True,
-        help="How pixels are stored; auto is native (a copy of the slide's tiles) where possible, "
-        "else zstd.",
+        help="How pixels are stored; auto is native (a copy of the slide's tiles) where they are "
+        "JPEG or WebP that can be copied, else zstd.",
     ),
     click.option(
         "--check",

@@ -11,6 +11,7 @@ import re
 
 from slidetile.raster._strict import decode_strictly
 from slidetile.raster.pixels import Pixels
+from slidetile.raster.stream import StreamError
 
 MOST_SCANS = 100
 """Most scans of a stream: progressive files have about 10. Each takes as long as decoding a
@@ -29,16 +30,8 @@ _NO_SCAN_DATA = "premature end of data segment"
 """Of libjpeg's warning where an end marker follows the header."""
 
 
-class JpegError(ValueError):
-    """A stream does not decode, or not to the expected pixels.
-
-    `reason` is the same for all streams that are damaged in the same way: it is counted.
-    """
-
-    @property
-    def reason(self) -> str:
-        """What is wrong, in a few words and without numbers that differ from stream to stream."""
-        return f"does not decode: {re.split(r'[:(0-9]', str(self))[0].strip()}"
+class JpegError(StreamError):
+    """A stream is not a JPEG, or not of the expected pixels."""
 
 
 def decode_jpeg(stream: bytes, out: Pixels) -> Pixels:

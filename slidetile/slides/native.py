@@ -10,7 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.raster.jpeg import JpegError, check_jpeg
+from slidetile.choices import NativeStream
+from slidetile.raster.jpeg import check_jpeg
+from slidetile.raster.stream import StreamError
 
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
@@ -18,7 +20,7 @@ Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Stands for a native tile whose bytes are not a whole JPEG; see `FetchedTiles.streams`."""
+    """Stands for a native tile whose bytes are not a whole stream; see `FetchedTiles.streams`."""
 
     reason: str
     """What is wrong, in the same few words for all tiles so damaged, such as "no end marker"."""
@@ -28,7 +30,7 @@ def checked(stream: bytes, check: Callable[[bytes], None] = check_jpeg) -> bytes
     """Return a stream if its decoder has no warning, by default about any of it."""
     try:
         check(stream)
-    except JpegError as error:
+    except StreamError as error:
         return Damaged(error.reason)
     return stream
 
@@ -41,22 +43,28 @@ class FetchedTiles(Protocol):
         """The bytes held."""
 
     def streams(self) -> list[bytes | Damaged | None]:
-        """Return each tile as a JPEG stream that any decoder reads, in the requested order.
+        """Return each tile as a stream that any decoder reads, in the requested order.
 
-        The scan data are the file's own. Before them stand the tables that decoding needs and a
-        marker of the colours; comments, other application segments and what follows the end
-        are left out. None if the file stores nothing for a tile, and `Damaged` if its bytes are
-        not a whole JPEG. Not every tile is decoded, so damage inside the scan data may be missed.
+        The compressed data are the file's own. In a JPEG, the tables that decoding needs and a
+        marker of the colours stand before them; comments, other application segments, containers
+        and what follows the end are left out. None if the file stores nothing for a tile, and
+        `Damaged` if its bytes are not a whole stream. Not every tile is decoded, so damage inside
+        the compressed data may be missed.
 
         Raises
         ------
         NotNativeError
-            A tile is not baseline, not 8-bit, or does not have the level's size or components.
+            A tile is a JPEG that is not baseline, is not 8-bit, or does not have the level's size
+            or components.
         """
 
 
 class NativeTiles(Protocol):
-    """A level whose compressed JPEG tiles can be copied without decoding them."""
+    """A level whose compressed tiles can be copied without decoding them."""
+
+    @property
+    def stream(self) -> NativeStream:
+        """How its tiles are encoded."""
 
     @property
     def columns(self) -> int:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, StoreError
-from slidetile.format.codecs.jpeg import JpegCodec, encode_averaged, is_averaged
+from slidetile.format.codecs.jpeg import JpegCodec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.halving import Accumulator, CoarserShard
 from slidetile.format.layout import ChunkGrid, Shard, morton_key
 from slidetile.format.pyramid import halved_levels
@@ -109,7 +110,8 @@ class PixelCheck:
             if at is not None:
                 grid = self._shape.grids[level]
                 region = grid.chunk_region(*grid.chunk_cell(shard, place))
-                made_anew = self._shape.is_native and is_averaged(payload)
+                codec = self._shape.codec
+                made_anew = isinstance(codec, NativeCodec) and codec.is_averaged(payload)
                 what = self._difference(grid, region, pixels, at, made_anew=made_anew)
                 if what is not None:
                     found.append(Finding(name, f"chunk {place}: {what}"))
@@ -132,19 +134,20 @@ class PixelCheck:
         part = region.intersection(frame)
         if part is None:
             return None
+        codec = self._shape.codec
         try:
             expected = self._expected(region, part, at)
-            if made_anew:
+            if made_anew and isinstance(codec, NativeCodec):
                 beyond = (0, region.height - part.height), (0, region.width - part.width), (0, 0)
-                averaged = encode_averaged(np.pad(expected, beyond, mode="edge"))
-                expected = self._shape.codec.decode(averaged, pixels.shape)
+                averaged = codec.encode_averaged(np.pad(expected, beyond, mode="edge"))
+                expected = codec.decode(averaged, pixels.shape)
                 expected = expected[part.relative_to(region).slices]
         except SlideReadError as error:
             return f"the slide could not be read there: {error}"
         found = pixels[part.relative_to(region).slices]
         if np.array_equal(found, expected):  # nearly always, and ten times faster
             return None
-        is_encoded = made_anew or isinstance(self._shape.codec, JpegCodec)
+        is_encoded = made_anew or isinstance(codec, JpegCodec)
         most = JPEG_TOLERANCE if is_encoded else 0
         apart = np.abs(found.astype(np.int16) - expected).max(axis=2) > most
         if not apart.any():

@@ -2,14 +2,16 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import QUICK_STREAMS, NativeStream
 from slidetile.errors import DamagedPixelsError, NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import NativeCodec, encode_averaged
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.layout import COPIED_SHARD_PX, MOST_CHUNKS, ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.shard import LARGEST_SHARD_BYTES, index_bytes
@@ -45,20 +47,21 @@ class Copying:
     Raises
     ------
     NotNativeError
-        The slide's level 0 is not made of JPEG tiles that can be copied, or they are larger than
-        a file of a store may be.
+        The slide's level 0 is not made of tiles that can be copied, they are larger than a file of
+        a store may be, or another level's are encoded in another way.
     """
 
     decodes = False
 
     def __init__(self, slide: Slide, plan: TilePlan, codec: NativeCodec | None = None) -> None:
-        self._own_codec = codec or NativeCodec()
-        self.codec: ChunkCodec = self._own_codec
         candidates = [(number, slide.native_tiles(number)) for number in range(len(slide.levels))]
         self._slide = slide
         self._natives = [(number, native) for number, native in candidates if native is not None]
         if not self._natives or self._natives[0][0] != 0:
             raise _not_native(slide)
+        stream = _common_stream(slide, self._natives)
+        self._own_codec = replace(codec or NativeCodec(), stream=stream)
+        self.codec: ChunkCodec = self._own_codec
         first = 0 if slide.rescaling is None else slide.rescaling.level
         self.slide_levels = tuple(first + number for number, _ in self._natives)
         regions = plan.regions
@@ -120,13 +123,13 @@ class Copying:
         return _Fetched(task, self._natives[task.level][1].fetch(cells))
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
-        """Make a complete JPEG stream of each native tile.
+        """Make a complete stream of each native tile.
 
         Raises
         ------
         NotNativeError
-            A tile is not a baseline JPEG of 8 bits with its level's size and components, or the
-            shard is larger than readers accept.
+            A tile does not have 8 bits or its level's size and components, its JPEG is not
+            baseline, or the shard is larger than readers accept.
         """
         yield from self._encode(fetched, decode=self._own_codec.check_by == "decode")
 
@@ -136,13 +139,13 @@ class Copying:
 
     def _encode(self, fetched: _Fetched, *, decode: bool) -> Iterator[EncodedShard]:
         level = fetched.task.level
-        streams = iter(fetched.tiles.streams())
+        streams, check = iter(fetched.tiles.streams()), self._own_codec.check_whole
         for shard in fetched.task.shards:
             own = dict(zip(shard.chunks, streams, strict=False))
             payloads: dict[int, bytes] = {}
             damaged: dict[int, str] = {}
             for place, stream in own.items():
-                sound = checked(stream) if decode and isinstance(stream, bytes) else stream
+                sound = checked(stream, check) if decode and isinstance(stream, bytes) else stream
                 payload = self._payload(level, shard, place, sound)
                 if isinstance(payload, bytes):
                     payloads[place] = payload
@@ -172,7 +175,7 @@ class Copying:
         except DamagedPixelsError as error:
             return Damaged(error.reason)
         beyond = (0, cell.height - inside.height), (0, cell.width - inside.width), (0, 0)
-        return encode_averaged(np.pad(averaged, beyond, mode="edge"))
+        return self._own_codec.encode_averaged(np.pad(averaged, beyond, mode="edge"))
 
     def _averaged(self, inside: Region, number: int) -> Pixels:
         """Return what is averaged from the finer level; tiles hold no background for damage."""
@@ -188,13 +191,44 @@ class Copying:
         """Say nothing: only what is damaged is left out."""
 
 
+def check_quick(slide: Slide) -> None:
+    """Check that reading a copy of a slide's tiles costs about what reading JPEG costs.
+
+    Raises
+    ------
+    NotNativeError
+        It costs far more: `auto` stores their pixels instead.
+    """
+    native = slide.native_tiles(0)
+    if native is not None and native.stream not in QUICK_STREAMS:
+        raise _refusal(
+            "JPEG 2000 takes ten times as long to read as zstd",
+            f"{slide.name}: its tiles are {native.stream}, which takes ten times as long to decode "
+            "as zstd; the codec native copies them all the same.",
+        )
+
+
+def _common_stream(slide: Slide, natives: Sequence[tuple[int, NativeTiles]]) -> NativeStream:
+    """Return how all levels that are copied are encoded: a store has one codec."""
+    first = natives[0][1].stream
+    for number, native in natives:
+        if native.stream != first:
+            raise _refusal(
+                "levels encoded in different ways",
+                f"{slide.name}: the tiles of level 0 are {first}, those of level {number} "
+                f"{native.stream}, and all levels of a store have one codec; use the codec zstd or "
+                "jpeg.",
+            )
+    return first
+
+
 def _not_native(slide: Slide) -> NotNativeError:
     """Return the error of a slide whose level 0 cannot be copied."""
     rescaling, remedy = slide.rescaling, "use the codec zstd or jpeg"
     if rescaling is None:
-        why = "level 0 is not made of JPEG tiles that can be copied"
+        why = "level 0 is not made of tiles that can be copied"
     elif rescaling.resampling is None:
-        why = f"level {rescaling.level} of the slide is not made of JPEG tiles that can be copied"
+        why = f"level {rescaling.level} of the slide is not made of tiles that can be copied"
     else:
         why = (
             f"at {rescaling.asked_mpp:g} µm per pixel the store is averaged from level "

@@ -9,7 +9,7 @@ import numpy as np
 
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
-from slidetile.format.codecs.jpeg import is_averaged
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
@@ -160,9 +160,10 @@ class StoreWriter:
 
     def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
         """Return the places of native chunks that were not copied."""
-        if self.spec.codec.name != "native":
+        codec = self.spec.codec
+        if not isinstance(codec, NativeCodec):
             return ()
-        return tuple(place for place, payload in payloads.items() if is_averaged(payload))
+        return tuple(place for place, payload in payloads.items() if codec.is_averaged(payload))
 
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""

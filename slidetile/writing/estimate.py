@@ -11,11 +11,12 @@ from typing import Self
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
+from slidetile.writing._copying import check_quick
 from slidetile.writing._work import Task, Work
 from slidetile.writing.write import READERS, make_work
 
@@ -117,6 +118,8 @@ def _chosen_work(
         named = make_codec(codec) if isinstance(codec, str) else codec
         return make_work(slide, plan, named), None
     try:
+        if codec == "auto":
+            check_quick(slide)
         return make_work(slide, plan, native), None
     except NotNativeError as error:
         if codec == "native":

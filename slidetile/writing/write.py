@@ -13,8 +13,8 @@ from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import NativeCodec
 from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
 from slidetile.format.metadata.damage import DamageFacts
@@ -33,7 +33,7 @@ from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.location import local_path
 from slidetile.store.store import TileStore, open_store
-from slidetile.writing._copying import Copying
+from slidetile.writing._copying import Copying, check_quick
 from slidetile.writing._encoding import Encoding
 from slidetile.writing._source_watch import SourceWatch
 from slidetile.writing._spec import StoreSpec, store_metadata
@@ -148,6 +148,7 @@ def write_tiles(
     if begun is not None and begun.codec == "zstd":
         return write(make_codec("zstd"), begun.not_native or _BEGUN)
     try:
+        check_quick(slide)
         return write(native)
     except NotNativeError as error:
         _log.info("not native, so zstd: %s", error)

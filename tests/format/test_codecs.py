@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from slidetile.format.checksum import crc32c
-from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import JxlCodec
 from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 
 

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from pictures import pattern
 
-from slidetile.errors import DamagedPixelsError, SlideReadError
-from slidetile.slides.jpeg2000 import check_codestream, is_subsampled
+from slidetile.errors import DamagedPixelsError
+from slidetile.raster.jpeg2000_header import Jpeg2000Error, check_codestream, is_subsampled
 from slidetile.slides.opening import open_slide
 
 SHAPE = (64, 64, 3)
@@ -34,7 +34,7 @@ def test_sound_blocks_pass(kind, options):
     check_codestream(whole(stream), SHAPE)
     check_codestream((b"xx" + stream + b"yy", 2, 2 + len(stream)), SHAPE)
     assert not is_subsampled(whole(stream))
-    with pytest.raises(SlideReadError, match="shape"):
+    with pytest.raises(Jpeg2000Error, match="shape"):
         check_codestream(whole(stream), (64, 65, 3))
 
 
@@ -57,7 +57,7 @@ def misleading(side):
 
 
 def test_the_codestream_that_a_decoder_reads_is_checked(tmp_path, command):
-    with pytest.raises(SlideReadError, match=r"shape \(6000, 6000, 3\)"):
+    with pytest.raises(Jpeg2000Error, match=r"shape \(6000, 6000, 3\)"):
         check_codestream(whole(misleading(6000)), SHAPE)
     path = tmp_path / "slide.tif"
     with tifffile.TiffWriter(path) as writer:
@@ -79,7 +79,7 @@ def test_as_many_tiles_as_pixels_are_refused():
     stream = bytearray(encode())
     for place in (24, 28):
         struct.pack_into(">I", stream, place, 1)
-    with pytest.raises(SlideReadError, match="4096 tiles"):
+    with pytest.raises(Jpeg2000Error, match="4096 tiles"):
         check_codestream(whole(bytes(stream)), SHAPE)
 
 
@@ -94,7 +94,7 @@ def test_what_is_cut_into_far_too_many_parts_is_refused(place, value, match):
         struct.pack_into(">H", stream, at + place, value)
     else:
         stream[at + place : at + place + 2] = bytes(2)
-    with pytest.raises(SlideReadError, match=match):
+    with pytest.raises(Jpeg2000Error, match=match):
         check_codestream(whole(bytes(stream)), SHAPE)
 
 
@@ -107,7 +107,7 @@ def test_precincts_of_a_pixel_are_refused():
     segment = struct.pack(">HH", 0xFF52, len(body) + 2) + bytes(body)
     rest = at + 2 + int.from_bytes(stream[at + 2 : at + 4])
     large = enlarge(stream[:at] + segment + stream[rest:], 512)
-    with pytest.raises(SlideReadError, match="packets"):
+    with pytest.raises(Jpeg2000Error, match="packets"):
         check_codestream(whole(large), (512, 512, 3))
 
 
@@ -130,5 +130,5 @@ def test_no_bytes_raise_anything_else(seed):
                 damaged[place] = random.integers(256)
             try:
                 check_codestream(whole(bytes(damaged)), SHAPE)
-            except SlideReadError:
+            except Jpeg2000Error:
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import slidetile as st
-from slidetile.format.codecs.jpeg import NativeCodec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.store._array import ArrayFile
 from slidetile.store._window_plan import STRIPE_PX

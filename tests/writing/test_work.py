@@ -8,8 +8,9 @@ from paths import SAMPLE
 
 import slidetile as st
 from slidetile.choices import UnfitChoiceError
-from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import JxlCodec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 from slidetile.format.layout import MOST_CHUNKS
 from slidetile.runtime.memory import OVERHEAD

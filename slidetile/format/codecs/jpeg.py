@@ -1,11 +1,11 @@
-"""Codecs whose chunks are JPEG streams: `native`, which copies them, and `jpeg`."""
+"""The codec whose chunks are JPEG streams made here, `jpeg`; how `native` marks those it makes."""
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from slidetile.choices import JPEG_QUALITY, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.choices import JPEG_QUALITY, CodecName
 from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
@@ -18,7 +18,7 @@ AVERAGED_QUALITY = 97
 """Quality of such a chunk: as near to the finer level as the scanner's own coarse tiles are."""
 
 
-def encode_averaged(pixels: Pixels) -> bytes:
+def encode_averaged_jpeg(pixels: Pixels) -> bytes:
     """Return pixels as a chunk of a `native` store that was averaged, not copied.
 
     Parameters
@@ -32,35 +32,13 @@ def encode_averaged(pixels: Pixels) -> bytes:
     return _AVERAGED + bytes(stream)[20:]  # in place of a start and JFIF's marker
 
 
-def is_averaged(payload: bytes) -> bool:
+def is_averaged_jpeg(payload: bytes) -> bool:
     """Return whether a chunk of a `native` store was averaged from the finer level."""
     return payload.startswith(_AVERAGED)
 
 
-class _JpegChunks(SealedChunks):
-    """What copied and encoded JPEG chunks share: their checksum, and the decoder."""
-
-    __slots__ = ()
-
-    is_lossless = False
-    stream_codec = "imagecodecs_jpeg"
-
-    def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
-    ) -> Pixels:
-        """Decode the stream, whose own header must state the expected size.
-
-        A stream on which the decoder has a warning is damaged.
-        """
-        out = np.empty(shape, np.uint8) if scratch is None else scratch
-        try:
-            return decode_jpeg(payload, out)
-        except JpegError as error:
-            raise ValueError(f"it is not a JPEG of the shape {shape}: {error}") from error
-
-
 @dataclass(frozen=True, slots=True)
-class JpegCodec(_JpegChunks):
+class JpegCodec(SealedChunks):
     """Small and lossy, from any slide."""
 
     quality: int = JPEG_QUALITY
@@ -68,6 +46,9 @@ class JpegCodec(_JpegChunks):
 
     name: CodecName = "jpeg"
     """Its name in a store."""
+
+    is_lossless = False
+    stream_codec = "imagecodecs_jpeg"
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -87,29 +68,15 @@ class JpegCodec(_JpegChunks):
             return bytes(imagecodecs.jpeg8_encode(interleaved[..., 0], level=self.quality))
         return bytes(imagecodecs.jpeg8_encode(interleaved, level=self.quality, subsampling="444"))
 
+    def decode(
+        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+    ) -> Pixels:
+        """Decode the stream, whose own header must state the expected size.
 
-@dataclass(frozen=True, slots=True)
-class NativeCodec(_JpegChunks):
-    """The slide's own JPEG tiles, copied without decoding them anew."""
-
-    check_by: NativeCheck = NATIVE_CHECK
-    """How a tile is checked before it is copied. "scan" looks at its markers and for zeros, at the
-    speed of memory, and decodes only what gives cause; "decode" decodes every tile."""
-
-    name: CodecName = "native"
-    """Its name in a store."""
-
-    def __post_init__(self) -> None:
-        if self.check_by not in get_args(NativeCheck):
-            raise ValueError(
-                f"Native tiles are checked by scan or decode, but this is {self.check_by!r}."
-            )
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """How tiles were checked, unless it was the usual way: the scanner has chosen the rest."""
-        return {} if self.check_by == NATIVE_CHECK else {"check": self.check_by}
-
-    def encode(self, pixels: Pixels) -> bytes:
-        """Refuse: what is copied is never encoded."""
-        raise TypeError(f"A native chunk is copied, not encoded; got {pixels.shape} pixels.")
+        A stream on which the decoder has a warning is damaged.
+        """
+        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        try:
+            return decode_jpeg(payload, out)
+        except JpegError as error:
+            raise ValueError(f"it is not a JPEG of the shape {shape}: {error}") from error

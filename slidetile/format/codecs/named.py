@@ -2,8 +2,9 @@
 
 from slidetile.choices import CodecName
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import JxlCodec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 
 

@@ -19,11 +19,13 @@ class SealedChunks:
 
     is_planar = False
 
-    stream_codec: str
-    """The name of the Zarr codec of the stream itself."""
-
     seal_bytes = _CRC.size
     """Bytes that `seal` adds."""
+
+    @property
+    def stream_codec(self) -> str:
+        """The name of the Zarr codec of the stream itself."""
+        raise NotImplementedError
 
     @property
     def zarr_codecs(self) -> list[dict[str, Any]]:

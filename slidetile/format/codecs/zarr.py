@@ -1,8 +1,9 @@
-"""The codecs ``imagecodecs_jpeg`` and ``imagecodecs_jpegxl`` for zarr-python, as entry points.
+"""The codecs ``imagecodecs_jpeg``, ``_jpegxl``, ``_jpeg2k`` and ``_webp`` for zarr-python.
 
-imagecodecs brings them for Python 3.12 and newer; there this module names the very same classes,
-so that zarr sees one codec, not two of one name. On older Pythons they are the small ones below,
-which read and write what slidetile's stores hold: streams that describe themselves.
+They are entry points. imagecodecs brings them for Python 3.12 and newer; there this module names
+the very same classes, so that zarr sees one codec, not two of one name. On older Pythons they are
+the small ones below, which read and write what slidetile's stores hold: streams that describe
+themselves.
 """
 
 import asyncio
@@ -85,8 +86,37 @@ class _SmallJpegxlCodec(_SmallCodec):
         return bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
 
 
+@dataclass(frozen=True)
+class _SmallJpeg2kCodec(_SmallCodec):
+    """JPEG 2000, written without loss."""
+
+    name: ClassVar[str] = "imagecodecs_jpeg2k"
+
+    def decode_stream(self, stream: bytes) -> Any:
+        return imagecodecs.jpeg2k_decode(stream)
+
+    def encode_stream(self, pixels: Any) -> bytes:
+        return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, reversible=True, codecformat="j2k"))
+
+
+@dataclass(frozen=True)
+class _SmallWebpCodec(_SmallCodec):
+    """WebP, written without loss."""
+
+    name: ClassVar[str] = "imagecodecs_webp"
+
+    def decode_stream(self, stream: bytes) -> Any:
+        return imagecodecs.webp_decode(stream)
+
+    def encode_stream(self, pixels: Any) -> bytes:
+        return bytes(imagecodecs.webp_encode(pixels, lossless=True))
+
+
 try:
     from imagecodecs.zarr import Jpeg as JpegCodec
+    from imagecodecs.zarr import Jpeg2k as Jpeg2kCodec
     from imagecodecs.zarr import Jpegxl as JpegxlCodec
+    from imagecodecs.zarr import Webp as WebpCodec
 except ImportError:
     JpegCodec, JpegxlCodec = _SmallJpegCodec, _SmallJpegxlCodec
+    Jpeg2kCodec, WebpCodec = _SmallJpeg2kCodec, _SmallWebpCodec

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from slidetile.choices import CodecName, Edge, NativeCheck
+from slidetile.choices import CodecName, Edge, NativeCheck, NativeStream
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.jpeg import JpegCodec, NativeCodec
+from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import HIGHEST_EFFORT, JxlCodec
+from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.planar import (
     HIGHEST_COMPRESSION,
     LOWEST_COMPRESSION,
@@ -39,6 +40,9 @@ class CodecParameters(JsonPart):
     check_by: Annotated[NativeCheck | None, Absent(OneOf("decode")), "check"] = None
     """How tiles were checked, for native only; None for the scan of their markers."""
 
+    stream: Annotated[NativeStream | None, Absent(OneOf("jpeg2000", "webp"))] = None
+    """How tiles are encoded, for native only; None for JPEG."""
+
     def codec(self, name: CodecName) -> ChunkCodec:
         """Return the codec of that name with these parameters.
 
@@ -51,7 +55,7 @@ class CodecParameters(JsonPart):
         wanted = {"zstd": {"level"}, "jxl": {"effort"}, "jpeg": {"quality"}}.get(name, set())
         for key in sorted(wanted - there.keys()):
             raise ValueError(f"{key} is missing, but the codec {name} has it")
-        allowed = {*wanted, *({"check"} if name == "native" else ())}
+        allowed = {*wanted, *({"check", "stream"} if name == "native" else ())}
         for key in sorted(there.keys() - allowed):
             raise ValueError(
                 f"{key} is {there[key]}, but the codec {name} does not have this parameter"
@@ -62,7 +66,9 @@ class CodecParameters(JsonPart):
             return JxlCodec(effort=self.effort)
         if self.quality is not None:
             return JpegCodec(quality=self.quality)
-        return NativeCodec(check_by=self.check_by or "scan") if name == "native" else RawCodec()
+        if name != "native":
+            return RawCodec()
+        return NativeCodec(check_by=self.check_by or "scan", stream=self.stream or "jpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

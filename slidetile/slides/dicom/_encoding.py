@@ -8,13 +8,14 @@ import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.jpeg import decode_jpeg
+from slidetile.raster.jpeg2000 import decode_jpeg2000
+from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.dicom._header import EXPLICIT, IMPLICIT
 from slidetile.slides.dicom.names import uid_name
 from slidetile.slides.jpeg.colour import Model, contradiction
 from slidetile.slides.jpeg.segments import parse_header
 from slidetile.slides.jpeg.tiles import JpegTiles
-from slidetile.slides.jpeg2000 import check_codestream, has_transform
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff.file import Extent
 from slidetile.slides.ycbcr import ycbcr_to_rgb
@@ -96,9 +97,22 @@ class Encoding:
             case "jpeg":
                 return _jpeg(self.jpegs())
             case "jpeg2000":
-                return _jpeg2000(self.photometric)
+                return self._jpeg2000
         decode = {"raw": _planar if self.is_planar else _raw, "rle": _rle, "jpegls": _jpegls}
         return _converted(decode[self.kind]) if self.is_ycbcr else decode[self.kind]
+
+    def is_left_as_ycbcr(self, extent: Extent) -> bool:
+        """Return whether what a JPEG 2000 frame decodes to is YCbCr.
+
+        It is where the file says so and the decoder undoes nothing. But the reversible transform
+        (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the stream can only be RGB.
+        """
+        return self.is_ycbcr and self.photometric != "YBR_RCT" and not has_transform(extent)
+
+    def _jpeg2000(self, extent: Extent, out: Pixels) -> None:
+        decode_jpeg2000(_stored(extent), out)
+        if self.is_left_as_ycbcr(extent):
+            ycbcr_to_rgb(out)
 
     def contradiction(self, frame: bytes) -> str | None:
         """Return what of a frame's colours contradicts the file, and how they are read.
@@ -150,25 +164,6 @@ def _jpeg(tiles: JpegTiles) -> Decode:
         decode_jpeg(stream, out)
 
     return decode
-
-
-def _jpeg2000(photometric: str) -> Decode:
-    def decode(extent: Extent, out: Pixels) -> None:
-        check_codestream(extent, out.shape)
-        imagecodecs.jpeg2k_decode(_stored(extent), out=_image(out))
-        if _is_left_as_ycbcr(photometric, has_transform=has_transform(extent)):
-            ycbcr_to_rgb(out)
-
-    return decode
-
-
-def _is_left_as_ycbcr(photometric: str, *, has_transform: bool) -> bool:
-    """Return whether what a codestream decodes to is YCbCr.
-
-    It is where the file says so and the decoder undoes nothing. But the reversible transform
-    (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the stream can only be RGB.
-    """
-    return photometric.startswith("YBR") and photometric != "YBR_RCT" and not has_transform
 
 
 def _jpeg2000_contradiction(photometric: str, frame: bytes) -> str | None:

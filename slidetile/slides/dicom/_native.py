@@ -1,22 +1,26 @@
-"""The compressed JPEG frames of a DICOM level, to be copied without decoding them."""
+"""The compressed frames of a DICOM level, JPEG or JPEG 2000, to be copied without decoding them."""
 
 from dataclasses import dataclass
 
+from slidetile.choices import NativeStream
+from slidetile.errors import NotNativeError
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._frames import Frames
 from slidetile.slides.jpeg.segments import Markers
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Cells, Damaged
+from slidetile.slides.streams import StreamTiles
 from slidetile.slides.tiff.file import Extent, held_bytes
 
 _SIDES_PX = range(64, 4097)
-_NAMES = {"raw": "uncompressed", "jpeg2000": "JPEG 2000", "jpegls": "JPEG-LS", "rle": "RLE"}
+_NAMES = {"raw": "uncompressed", "jpegls": "JPEG-LS", "rle": "RLE"}
+_STREAMS: dict[str, NativeStream] = {"jpeg": "jpeg", "jpeg2000": "jpeg2000"}
 
 
 def obstacle(frames: Frames, encoding: Encoding) -> str | None:
     """Return why a level's frames cannot be copied, by its header, in a short phrase, or None."""
-    if encoding.kind != "jpeg":
-        return f"its frames are {_NAMES[encoding.kind]}, not JPEG"
+    if encoding.kind not in _STREAMS:
+        return f"its frames are {_NAMES[encoding.kind]}, not JPEG or JPEG 2000"
     if encoding.samples != 3:
         return "one channel"
     if frames.frame_width not in _SIDES_PX or frames.frame_height not in _SIDES_PX:
@@ -29,7 +33,7 @@ def obstacle(frames: Frames, encoding: Encoding) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DicomTiles:
-    """Frames whose stored bytes are in memory."""
+    """JPEG frames whose stored bytes are in memory."""
 
     extents: list[Extent | Damaged | None]
     jpegs: JpegTiles
@@ -55,18 +59,38 @@ class DicomTiles:
         return streams
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Jpeg2000Tiles(StreamTiles):
+    """JPEG 2000 frames whose stored bytes are in memory."""
+
+    encoding: Encoding
+    """What the file says of them."""
+
+    def streams(self) -> list[bytes | Damaged | None]:
+        """Return each frame's codestream; see `slidetile.slides.native.FetchedTiles`."""
+        for extent in self.extents:
+            if isinstance(extent, tuple) and self.encoding.is_left_as_ycbcr(extent):
+                raise NotNativeError(
+                    "A frame's JPEG 2000 holds YCbCr, which its decoder does not convert. Use the "
+                    'codec "zstd" (or "auto") for this slide.'
+                )
+        return StreamTiles.streams(self)
+
+
 class DicomNativeTiles:
-    """A level of JPEG frames; see `slidetile.slides.native.NativeTiles`."""
+    """A level of compressed frames; see `slidetile.slides.native.NativeTiles`."""
 
     def __init__(self, frames: Frames, encoding: Encoding) -> None:
         self._frames = frames
+        self._encoding = encoding
         self._jpegs = encoding.jpegs()
+        self.stream = _STREAMS[encoding.kind]
         self.columns = frames.columns
         self.rows = frames.rows
         self.tile_width_px = frames.frame_width
         self.tile_height_px = frames.frame_height
 
-    def fetch(self, tiles: Cells) -> DicomTiles:
+    def fetch(self, tiles: Cells) -> DicomTiles | Jpeg2000Tiles:
         """Read the stored bytes of frames.
 
         Raises
@@ -75,7 +99,10 @@ class DicomNativeTiles:
             A file could not be read, or ended too early.
         """
         size = self.tile_width_px, self.tile_height_px
-        return DicomTiles(self._frames.read(tiles), self._jpegs, size)
+        extents = self._frames.read(tiles)
+        if self.stream == "jpeg2000":
+            return Jpeg2000Tiles(extents, self.stream, size, self._encoding)
+        return DicomTiles(extents, self._jpegs, size)
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the files store for frames, without reading them."""

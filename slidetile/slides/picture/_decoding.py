@@ -6,10 +6,10 @@ import numpy as np
 
 from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.jpeg import JpegError, decode_jpeg
+from slidetile.raster.jpeg2000_header import check_codestream
 from slidetile.raster.pixels import WHITE, Pixels
 from slidetile.slides._background import composite
 from slidetile.slides.jpeg.tiles import JpegTiles
-from slidetile.slides.jpeg2000 import check_codestream
 from slidetile.slides.native import Damaged
 from slidetile.slides.picture._header import Header
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slidetile.errors import SlideReadError
+from slidetile.raster.jpeg2000_header import stated_samples
 from slidetile.slides.jpeg.segments import parse_header
-from slidetile.slides.jpeg2000 import stated_samples
 from slidetile.slides.limits import check_size
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import FinalRefusalError, LargeBlockError

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.slides.jpeg.colour import contradiction
 from slidetile.slides.jpeg.segments import Header, parse_header, shared_tables
 from slidetile.slides.jpeg.tiles import MODELS
-from slidetile.slides.jpeg2000 import has_transform
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import JPEG, Encoding

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from tifffile import TiffFile, TiffPage
 
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError, one_line
+from slidetile.raster.jpeg2000_header import is_subsampled
 from slidetile.raster.region import Region
-from slidetile.slides.jpeg2000 import is_subsampled
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
 from slidetile.slides.tiff._blocks import BlockGrid

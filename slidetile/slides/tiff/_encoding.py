@@ -8,21 +8,21 @@ import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.jpeg import decode_jpeg
+from slidetile.raster.jpeg2000 import decode_jpeg2000
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.jpeg.tiles import JpegTiles
-from slidetile.slides.jpeg2000 import check_codestream
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff.file import Extent
 from slidetile.slides.ycbcr import ycbcr_to_rgb
 
-JPEG, APERIO_YCBCR = 7, 33003
-_LZW, _WEBP = 5, 50001
+JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000, WEBP = 7, 33003, 33005, 34712, 50001
+_LZW = 5
 _DEFLATE = frozenset({8, 32946})
-_JPEG2000 = frozenset({APERIO_YCBCR, 33005, 34712})
-_APERIO_JPEG2000 = frozenset({APERIO_YCBCR, 33005})
-_IMAGE_CODECS = _JPEG2000 | {JPEG, _WEBP}
-_NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", _WEBP: "WebP"}
+_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB, JPEG2000})
+_APERIO_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB})
+_IMAGE_CODECS = _JPEG2000 | {JPEG, WEBP}
+_NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
@@ -112,7 +112,7 @@ class Encoding:
         return self._odd_combination()
 
     def _odd_combination(self) -> str | None:
-        known: dict[int, tuple[int, ...]] = {JPEG: (1, 3), _WEBP: (3, 4)}
+        known: dict[int, tuple[int, ...]] = {JPEG: (1, 3), WEBP: (3, 4)}
         joined = known.get(self.compression)
         if self.is_jpeg2000 and self.states_ycbcr:
             joined = (3,)
@@ -132,9 +132,8 @@ class Encoding:
         if self.compression == JPEG:
             return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
         if self.compression in _JPEG2000:
-            is_ycbcr = self.states_ycbcr and not self.has_transform
-            return _jpeg2000_ycbcr if is_ycbcr else _jpeg2000
-        if self.compression == _WEBP:
+            return _jpeg2000_ycbcr if self.is_left_as_ycbcr else _jpeg2000
+        if self.compression == WEBP:
             return _webp
         decode: Decode = _raw
         if self.compression != 1:
@@ -163,6 +162,11 @@ class Encoding:
         return self.photometric == _YCBCR
 
     @property
+    def is_left_as_ycbcr(self) -> bool:
+        """Whether what its JPEG 2000 decodes to is YCbCr, and still to be converted."""
+        return self.is_jpeg2000 and self.states_ycbcr and not self.has_transform
+
+    @property
     def is_uncompressed(self) -> bool:
         """Whether a block has as many bytes as samples."""
         return self.compression == 1
@@ -176,11 +180,6 @@ class Encoding:
     def is_inverted(self) -> bool:
         """Whether 0 is white."""
         return self.photometric == _WHITE_IS_ZERO
-
-
-def _image(out: Pixels) -> Pixels:
-    """Return the array as image libraries shape it: grey without an axis of channels."""
-    return out[..., 0] if out.shape[2] == 1 else out
 
 
 def _stored(extent: Extent) -> bytes:
@@ -201,8 +200,7 @@ def _jpeg(tiles: JpegTiles) -> Decode:
 
 
 def _jpeg2000(extent: Extent, out: Pixels) -> None:
-    check_codestream(extent, out.shape)
-    imagecodecs.jpeg2k_decode(_stored(extent), out=_image(out))
+    decode_jpeg2000(_stored(extent), out)
 
 
 def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:

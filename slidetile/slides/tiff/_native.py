@@ -1,19 +1,36 @@
-"""The compressed JPEG tiles of a TIFF level, to be copied without decoding them."""
+"""The compressed tiles of a TIFF level, to be copied without decoding them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import NativeStream
 from slidetile.slides.jpeg.segments import Markers
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Cells, Damaged
+from slidetile.slides.streams import StreamTiles
 from slidetile.slides.tiff._blocks import BlockGrid
-from slidetile.slides.tiff._encoding import JPEG
+from slidetile.slides.tiff._encoding import (
+    APERIO_RGB,
+    APERIO_YCBCR,
+    JPEG,
+    JPEG2000,
+    WEBP,
+    Encoding,
+)
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 _SIDES_PX = range(64, 4097, 8)
 _RGB, _YCBCR = 2, 6
+_STREAMS: dict[int, NativeStream] = {
+    JPEG: "jpeg",
+    APERIO_YCBCR: "jpeg2000",
+    APERIO_RGB: "jpeg2000",
+    JPEG2000: "jpeg2000",
+    WEBP: "webp",
+}
+"""How tiles are encoded, by TIFF tag 259."""
 
 
 def obstacle(grid: BlockGrid) -> str | None:
@@ -21,17 +38,25 @@ def obstacle(grid: BlockGrid) -> str | None:
     encoding = grid.encoding
     if not grid.is_tiled:
         return "strips, not tiles"
-    if encoding.compression != JPEG:
-        return f"its tiles are {encoding.name}, not JPEG"
-    if encoding.samples != 3 or encoding.photometric not in (_RGB, _YCBCR):
-        return "one channel" if encoding.channels == 1 else f"{encoding.samples} samples a pixel"
-    if encoding.planar:
-        return "each colour has tiles of its own"
+    if encoding.compression not in _STREAMS:
+        return f"its tiles are {encoding.name}, not JPEG, JPEG 2000 or WebP"
+    if (colours := _colour_obstacle(encoding)) is not None:
+        return colours
     if grid.block_width not in _SIDES_PX or grid.block_height not in _SIDES_PX:
         return (
             f"tiles of {grid.block_width}×{grid.block_height} px do not fit: sides are "
             f"{_SIDES_PX.start}–{_SIDES_PX.stop - 1} px, in steps of {_SIDES_PX.step}"
         )
+    return None
+
+
+def _colour_obstacle(encoding: Encoding) -> str | None:
+    if encoding.samples != 3 or encoding.photometric not in (_RGB, _YCBCR):
+        return "one channel" if encoding.channels == 1 else f"{encoding.samples} samples a pixel"
+    if encoding.planar:
+        return "each colour has tiles of its own"
+    if encoding.is_left_as_ycbcr:  # it is converted once decoded, and no codec of Zarr does that
+        return "its JPEG 2000 holds YCbCr, which its decoder does not convert"
     return None
 
 
@@ -65,18 +90,19 @@ class TiffTiles:
 
 
 class TiffNativeTiles:
-    """A level of JPEG tiles; see `slidetile.slides.native.NativeTiles`."""
+    """A level of compressed tiles; see `slidetile.slides.native.NativeTiles`."""
 
     def __init__(self, file: SlideFile, grid: BlockGrid) -> None:
         self._file = file
         self._grid = grid
+        self.stream = _STREAMS[grid.encoding.compression]
         self._jpegs = JpegTiles(tables=grid.encoding.tables, photometric=grid.encoding.photometric)
         self.columns = grid.columns
         self.rows = grid.rows
         self.tile_width_px = grid.block_width
         self.tile_height_px = grid.block_height
 
-    def fetch(self, tiles: Cells) -> TiffTiles:
+    def fetch(self, tiles: Cells) -> TiffTiles | StreamTiles:
         """Read the stored bytes of tiles.
 
         A tile beyond the end of the file as it was opened is damaged, and the others are read. If
@@ -96,7 +122,10 @@ class TiffNativeTiles:
         sound = [i for i in np.flatnonzero(grid.counts[where]).tolist() if i not in lost]
         for i, extent in zip(sound, grid.read(self._file, where[sound]), strict=True):
             extents[i] = extent
-        return TiffTiles(extents, self._jpegs, (self.tile_width_px, self.tile_height_px))
+        tile = self.tile_width_px, self.tile_height_px
+        if self.stream != "jpeg":
+            return StreamTiles(extents, self.stream, tile)
+        return TiffTiles(extents, self._jpegs, tile)
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for tiles, without reading them.

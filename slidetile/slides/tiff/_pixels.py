@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import DamagedPixelsError, one_line
-from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
+from slidetile.raster.stream import StreamError
 from slidetile.slides._background import composite
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import Block, BlockGrid
@@ -244,7 +244,7 @@ def _columns(
 
 def _reason(error: Exception) -> str:
     """Return what is wrong with a block, in the same words for all blocks so damaged."""
-    if isinstance(error, JpegError):
+    if isinstance(error, StreamError):
         return error.reason
     if isinstance(error, DamagedBlockError):
         return str(error)

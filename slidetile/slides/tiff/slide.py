@@ -128,7 +128,7 @@ class TiffSlide(FileSlide):
         )
 
     def native_tiles(self, level: int) -> TiffNativeTiles | None:
-        """Return access to a level's JPEG tiles, or None where they cannot be copied."""
+        """Return access to a level's compressed tiles, or None where they cannot be copied."""
         return self._native.get(range(len(self.levels))[level])
 
     def native_obstacle(self, level: int) -> str | None:

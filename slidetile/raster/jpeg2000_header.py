@@ -7,7 +7,7 @@ like one in another box is not what a decoder reads.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from slidetile.errors import SlideReadError
+from slidetile.raster.stream import StreamError
 
 Extent = tuple[bytes, int, int]
 """The bytes that hold a block, its start and its stop within them."""
@@ -16,6 +16,8 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _SIZE_END = 45
 """Least bytes of a codestream up to the end of the size segment of one component."""
+
+_UNSIGNED_8_BIT = 7
 
 _COD, _COC, _SOT, _SOD = 0xFF52, 0xFF53, 0xFF90, 0xFF93
 _LEAST_TILE_PX = 4096
@@ -30,13 +32,25 @@ _PACKET_LIMIT = 1 << 18
 _LARGEST_PRECINCT_BITS = 15
 
 
+class Jpeg2000Error(StreamError):
+    """A block is not JPEG 2000, or not of the expected pixels."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Size:
+class Size:
     """What a codestream's size segment says."""
 
     shape: tuple[int, int, int]
+    """(rows, columns, components)."""
+
     tiles: int
+    """The tiles that the block itself is cut into."""
+
     is_subsampled: bool
+    """Whether a component has fewer samples than pixels."""
+
+    is_8_bit: bool
+    """Whether all samples are unsigned, of 8 bits."""
 
 
 def check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
@@ -44,20 +58,20 @@ def check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
 
     Raises
     ------
-    SlideReadError
+    Jpeg2000Error
         It is none, has another shape, or is cut into far more parts than any encoder makes.
     """
-    at = _find(extent)
-    size = None if at is None else _read_size(extent, at)
+    at = find_codestream(extent)
+    size = None if at is None else read_size(extent, at)
     if at is None or size is None:
-        raise SlideReadError("the stored bytes are not JPEG 2000")
+        raise Jpeg2000Error("the stored bytes are not JPEG 2000")
     if size.shape != shape:
-        raise SlideReadError(f"its JPEG 2000 has the shape {size.shape} instead of {shape}")
+        raise Jpeg2000Error(f"its JPEG 2000 has the shape {size.shape} instead of {shape}")
     if size.is_subsampled:
-        raise SlideReadError("its JPEG 2000 has subsampled components")
+        raise Jpeg2000Error("its JPEG 2000 has subsampled components")
     height, width, _ = size.shape
     if size.tiles > max(16, height * width // _LEAST_TILE_PX):
-        raise SlideReadError(f"its JPEG 2000 is cut into {size.tiles} tiles")
+        raise Jpeg2000Error(f"its JPEG 2000 is cut into {size.tiles} tiles")
     for marker, body in _segments(extent, at):
         if marker in (_COD, _COC):
             _check_coding(marker, body, size.shape)
@@ -65,8 +79,8 @@ def check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
 
 def is_subsampled(extent: Extent) -> bool:
     """Return whether components of a JPEG 2000 block are stored smaller than the block."""
-    at = _find(extent)
-    size = None if at is None else _read_size(extent, at)
+    at = find_codestream(extent)
+    size = None if at is None else read_size(extent, at)
     return size is not None and size.is_subsampled
 
 
@@ -75,8 +89,8 @@ def stated_samples(extent: Extent) -> tuple[tuple[int, int, int], int] | None:
 
     Subsampled components count as the others, and signed ones as larger than any.
     """
-    at = _find(extent)
-    size = None if at is None else _read_size(extent, at)
+    at = find_codestream(extent)
+    size = None if at is None else read_size(extent, at)
     if at is None or size is None:
         return None
     data, _, stop = extent
@@ -88,12 +102,12 @@ def stated_samples(extent: Extent) -> tuple[tuple[int, int, int], int] | None:
 
 def has_transform(extent: Extent) -> bool:
     """Return whether decoding turns three components into RGB by itself (SGcod, its third part)."""
-    at = _find(extent)
+    at = find_codestream(extent)
     segments = () if at is None else _segments(extent, at)
     return any(marker == _COD and body[4:5] == b"\1" for marker, body in segments)
 
 
-def _find(extent: Extent) -> int | None:
+def find_codestream(extent: Extent) -> int | None:
     """Return where the codestream begins that a decoder would read."""
     data, start, stop = extent
     if data.startswith(_CODESTREAM, start, stop):
@@ -113,7 +127,8 @@ def _find(extent: Extent) -> int | None:
     return None
 
 
-def _read_size(extent: Extent, at: int) -> _Size | None:
+def read_size(extent: Extent, at: int) -> Size | None:
+    """Return what the codestream that begins at a byte says of its size; None if it is cut."""
     data, _, stop = extent
     if at + _SIZE_END > stop:
         return None
@@ -126,10 +141,11 @@ def _read_size(extent: Extent, at: int) -> _Size | None:
         return None
     components = data[at + 42 : min(at + 42 + 3 * count, stop)]
     columns, rows = -(-(right - first_x) // across), -(-(bottom - first_y) // down)
-    return _Size(
+    return Size(
         shape=(bottom - top, right - left, count),
         tiles=max(1, columns) * max(1, rows),
         is_subsampled=any(components[i] != 1 for i in range(len(components)) if i % 3),
+        is_8_bit=set(components[::3]) == {_UNSIGNED_8_BIT},
     )
 
 
@@ -161,13 +177,13 @@ def _check_coding(marker: int, body: bytes, shape: tuple[int, int, int]) -> None
     coding = body[5:] if marker == _COD else body[skipped + 1 :]
     has_precincts = bool(body[: skipped + 1]) and bool(body[skipped] & 1)
     if len(coding) < 5:
-        raise SlideReadError("its JPEG 2000 has a header that is cut short")
+        raise Jpeg2000Error("its JPEG 2000 has a header that is cut short")
     if coding[1] + coding[2] + 4 < _LEAST_CODE_BLOCK_BITS:
-        raise SlideReadError("its JPEG 2000 has code blocks of under 256 samples")
+        raise Jpeg2000Error("its JPEG 2000 has code blocks of under 256 samples")
     sizes = coding[5 : 6 + coding[0]] if has_precincts else b""
     across = min((each & 15 for each in sizes), default=_LARGEST_PRECINCT_BITS)
     down = min((each >> 4 for each in sizes), default=_LARGEST_PRECINCT_BITS)
     precincts = -(-width >> across) * -(-height >> down)
     packets = layers * (coding[0] + 1) * count * max(1, precincts)
     if packets > _PACKET_LIMIT:
-        raise SlideReadError(f"its JPEG 2000 has {packets} packets, more than {_PACKET_LIMIT}")
+        raise Jpeg2000Error(f"its JPEG 2000 has {packets} packets, more than {_PACKET_LIMIT}")

@@ -1,0 +1,66 @@
+"""Native tiles that are streams of their own, whatever file they lie in: JPEG 2000 and WebP."""
+
+from dataclasses import dataclass
+
+from slidetile.choices import NativeStream
+from slidetile.errors import NotNativeError
+from slidetile.raster.jpeg2000 import plain_codestream, unlike_pixels
+from slidetile.raster.stream import StreamError
+from slidetile.raster.webp import plain_webp, unlike_rgb
+from slidetile.slides.native import Damaged
+
+Extent = tuple[bytes, int, int]
+"""The bytes that hold a tile, its start and its stop within them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamTiles:
+    """Native tiles whose stored bytes are in memory."""
+
+    extents: list[Extent | Damaged | None]
+    """Where each tile lies; None if the file stores nothing for it."""
+
+    stream: NativeStream
+    """How tiles are encoded."""
+
+    size: tuple[int, int]
+    """(width, height) that each must have."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held."""
+        held = [each[0] for each in self.extents if isinstance(each, tuple)]
+        return sum({id(data): len(data) for data in held}.values())
+
+    def streams(self) -> list[bytes | Damaged | None]:
+        """Return each tile as a stream; see `slidetile.slides.native.FetchedTiles`."""
+        return [
+            self._copied(extent) if isinstance(extent, tuple) else extent for extent in self.extents
+        ]
+
+    def _copied(self, extent: Extent) -> bytes | Damaged:
+        shape = self.size[1], self.size[0], 3
+        copied = _webp if self.stream == "webp" else _jpeg2000
+        try:
+            return copied(extent, shape)
+        except StreamError as error:
+            return Damaged(error.reason)
+
+
+def _jpeg2000(extent: Extent, shape: tuple[int, int, int]) -> bytes:
+    _refuse("JPEG 2000", unlike_pixels(extent, shape))
+    return plain_codestream(extent)
+
+
+def _webp(extent: Extent, shape: tuple[int, int, int]) -> bytes:
+    data, start, stop = extent
+    stream = plain_webp(data[start:stop])
+    _refuse("WebP", unlike_rgb(data[start:stop], shape))
+    return stream
+
+
+def _refuse(title: str, unlike: str | None) -> None:
+    if unlike is not None:
+        raise NotNativeError(
+            f'A tile\'s {title} {unlike}. Use the codec "zstd" (or "auto") for this slide.'
+        )
