@@ -7,8 +7,11 @@ interleaved; halving keeps that.
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from slidetile.format.codecs.codec import UINT8
 from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.raster.block_means import halve
@@ -82,11 +85,20 @@ class Accumulator:
         Value of the pixels outside the plan.
     planar
         Whether chunks lie in memory plane after plane.
+    dtype
+        Type of the samples.
     """
 
     def __init__(
-        self, levels: Sequence[PyramidLevel], *, channels: int, fill: int, planar: bool
+        self,
+        levels: Sequence[PyramidLevel],
+        *,
+        channels: int,
+        fill: int,
+        planar: bool,
+        dtype: np.dtype[Any] = UINT8,
     ) -> None:
+        self._dtype = dtype
         self._grids = [level.grid for level in levels]
         self._channels = channels
         self._fill = fill
@@ -127,7 +139,7 @@ class Accumulator:
             return None
         grid = self._grids[level]
         shape = grid.shard_height // 2, grid.shard_width // 2, self._channels
-        quarter = empty_pixels(shape, planar=self._planar)
+        quarter = empty_pixels(shape, planar=self._planar, dtype=self._dtype)
         quarter.fill(self._fill)
         for place, chunk in chunks:
             repeat_edges(chunk, grid, grid.chunk_region(*grid.chunk_cell(shard, place)))

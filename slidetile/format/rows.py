@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
-from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
+from slidetile.format.table import OK, UNREADABLE, quality_names
 from slidetile.raster.grid import TileGrid
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _rules(table: "pa.Table", grid: TileGrid) -> Iterator[tuple[str, NDArray[np.
     statuses = table["status"].to_pylist()
     known = np.fromiter((each in (OK, UNREADABLE) for each in statuses), np.bool_, len(statuses))
     yield "status", known, f"a status is {OK!r} or {UNREADABLE!r}"
-    for name in QUALITY_COLUMNS:
+    for name in quality_names(table):
         values = table[name].to_numpy()
         is_nan = np.isnan(values)  # as nulls are, too
         are_nulls = is_nan & (np.count_nonzero(is_nan) == table[name].null_count)

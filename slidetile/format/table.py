@@ -12,17 +12,29 @@ from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.quality import QUALITY_MPP
+from slidetile.raster.channels import Channel, are_plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from slidetile.format._parquet import GroupRecord
 
-QUALITY_COLUMNS = (
-    *("mean_red", "mean_green", "mean_blue"),
+COLOUR_MEANS = ("mean_red", "mean_green", "mean_blue")
+"""The means of a store whose channels are grey, or red, green and blue."""
+
+_OTHER_QUALITIES = (
     *("saturated_fraction", "clipped_fraction", "pen_fraction", "laplacian_variance"),
 )
-"""The quality columns of the tile table: float32, null where there is nothing to measure."""
+
+QUALITY_COLUMNS = (*COLOUR_MEANS, *_OTHER_QUALITIES)
+"""The quality columns of such a store's tile table: float32, null where there is nothing to
+measure."""
+
+FACTS = (
+    *("tile_id", "column", "row", "x", "y", "width", "height", "region"),
+    *("tissue_fraction", "status", "bytes", "crc32c"),
+)
+"""The other columns."""
 
 Quality = dict[str, NDArray[np.float32]]
 """One value per tile, by column; NaN where there is nothing to measure."""
@@ -47,10 +59,23 @@ Mpp = tuple[float, float] | None
 """Micrometres per pixel, as (x, y), or None where unknown."""
 
 
-def schema(mpp: Mpp = None) -> "pa.Schema":
+def mean_columns(channels: Sequence[Channel]) -> tuple[str, ...]:
+    """Return the names of the columns that hold the channels' means."""
+    if are_plain(channels):
+        return COLOUR_MEANS
+    return tuple(f"mean_{number}" for number in range(len(channels)))
+
+
+def quality_names(table: "pa.Table") -> list[str]:
+    """Return the names of a table's quality columns, in their order."""
+    return [name for name in table.column_names if name not in FACTS]
+
+
+def schema(mpp: Mpp = None, means: Sequence[str] = COLOUR_MEANS) -> "pa.Schema":
     """Return the names and types of the table's columns, in their order.
 
     ``mpp`` is the resolution at which quality was measured; the quality columns record it.
+    ``means`` are the names of the channels' means.
     """
     import pyarrow as pa
 
@@ -64,7 +89,8 @@ def schema(mpp: Mpp = None) -> "pa.Schema":
     }
     measured_at = {"mpp": json.dumps(mpp)}
     fields = [pa.field(name, kind) for name, kind in types.items()]
-    fields += [pa.field(name, pa.float32(), metadata=measured_at) for name in QUALITY_COLUMNS]
+    names = (*means, *_OTHER_QUALITIES)
+    fields += [pa.field(name, pa.float32(), metadata=measured_at) for name in names]
     return pa.schema(fields)
 
 
@@ -78,7 +104,9 @@ def write_parquet(table: "pa.Table") -> bytes:
     return bytes(sink.getvalue())
 
 
-def read_parquet(file: BinaryIO, row_count: int) -> "pa.Table":
+def read_parquet(
+    file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_MEANS
+) -> "pa.Table":
     """Read the table from its file, which is not trusted.
 
     What the file says of its columns and rows is compared with what they must be before any value
@@ -91,6 +119,8 @@ def read_parquet(file: BinaryIO, row_count: int) -> "pa.Table":
         The open file.
     row_count
         The rows that the store says it has.
+    means
+        The names of the means of its channels, by `mean_columns`.
 
     Raises
     ------
@@ -103,35 +133,37 @@ def read_parquet(file: BinaryIO, row_count: int) -> "pa.Table":
     from slidetile.format._parquet import ParquetTable
 
     parquet = ParquetTable(file, text="status")
-    fields = _checked_fields(parquet.schema)
+    fields = _checked_fields(parquet.schema, means)
     if parquet.rows != row_count:
         tiles = how_many(row_count, "tiles")
         raise StoreError(f"it has {how_many(parquet.rows, 'rows')}, the store {tiles}")
-    _check_record(parquet.groups, row_count, file.seek(0, os.SEEK_END))
+    _check_record(parquet.groups, row_count, len(fields), file.seek(0, os.SEEK_END))
     groups = [_typed(parquet.read(n), fields) for n in range(len(parquet.groups))]
     return pa.concat_tables(groups) if groups else fields.empty_table()
 
 
-def _checked_fields(found: "pa.Schema") -> "pa.Schema":
+def _checked_fields(found: "pa.Schema", means: Sequence[str]) -> "pa.Schema":
     """Return the columns of a file whose status was read as a dictionary, as `schema` has them."""
     import pyarrow as pa
 
     place, fields = found.get_field_index("status"), found
     if place >= 0 and found.field(place).type == pa.dictionary(pa.int32(), pa.string()):
         fields = found.set(place, found.field(place).with_type(pa.string()))
-    if fields.remove_metadata() != schema():
+    if fields.remove_metadata() != schema(means=means):
         raise StoreError(f"its columns are {', '.join(found.names):.200}")
     return fields
 
 
-def _check_record(groups: "Sequence[GroupRecord]", row_count: int, file_bytes: int) -> None:
+def _check_record(
+    groups: "Sequence[GroupRecord]", row_count: int, columns: int, file_bytes: int
+) -> None:
     """Compare what a file says that its rows take with what they can."""
     if sum(group.rows for group in groups) != row_count or any(g.rows < 0 for g in groups):
         raise StoreError(f"its row groups do not add up to {row_count} rows")
     if row_count > MOST_SMALL_ROWS + min(file_bytes, sum(g.decoded_bytes for g in groups)):
         raise StoreError(f"it claims {row_count} rows in {file_bytes} bytes, which no table does")
     for group in groups:
-        most = len(schema()) * (PAGE_BYTES + BYTES_PER_VALUE * group.rows)
+        most = columns * (PAGE_BYTES + BYTES_PER_VALUE * group.rows)
         if not 0 <= group.decoded_bytes <= most:
             raise StoreError(
                 f"it claims {group.decoded_bytes} bytes for {group.rows} rows, which take {most} "
@@ -157,7 +189,7 @@ def _typed(group: "pa.Table", fields: "pa.Schema") -> "pa.Table":
     # Not by `cast`: it loads all of Arrow's functions, which takes as long as opening a store.
     words = [text for part in statuses.chunks for text in _texts(part)]
     group = group.set_column(place, fields.field(place), pa.array(words, pa.string()))
-    facts = group.drop_columns(list(QUALITY_COLUMNS))
+    facts = group.select(list(FACTS))
     empty = [name for name in facts.column_names if facts[name].null_count]
     if empty:
         raise StoreError(f"values of {', '.join(empty)} are missing")

@@ -164,7 +164,7 @@ class TilePlan:
         """Draw the tissue's outline and the tiles over the overview: uint8 [row, column, 3]."""
         overview = self.tissue.overview
         return preview.draw(
-            overview.image,
+            overview.seen,
             mask=self.tissue.mask,
             cells=self.regions,
             downsample=overview.downsample,

@@ -5,6 +5,7 @@ Knows chunks and where tiles are. Does not know slides, files or tables.
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,30 +13,40 @@ from numpy.typing import NDArray
 
 from slidetile.format.codecs.codec import ChunkCodec, DamagedChunkError
 from slidetile.format.layout import Shard
-from slidetile.format.table import QUALITY_COLUMNS, Quality
+from slidetile.format.table import Quality, mean_columns
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.quality.pen import pen_fractions
 from slidetile.raster.block_means import area_average
+from slidetile.raster.channels import Channel, are_plain, dtype_of, largest_sample
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels, brightest_channel, darkest_channel
 from slidetile.raster.region import Region
 from slidetile.runtime.threads import map_in_order
 
 
-def grey(pixels: Pixels) -> NDArray[np.uint8]:
-    """Return an image's luma (ITU-R BT.601) in integers, uint8 [row, column]."""
+def grey(pixels: Pixels) -> Pixels:
+    """Return an image's luma (ITU-R BT.601) in integers, [row, column] of its own type."""
     if pixels.shape[2] == 1:
-        intensity: NDArray[np.uint8] = pixels[..., 0]
-        return intensity
-    luma = np.full(pixels.shape[:2], 128, np.uint16)  # 257 × 255 is the most that 16 bits hold
+        return pixels[..., 0]
+    # 257 × 255 is the most that 16 bits hold.
+    wide = np.uint16 if pixels.dtype == np.uint8 else np.uint32
+    luma = np.full(pixels.shape[:2], 128, wide)
     for channel, weight in enumerate((77, 150, 29)):
-        luma += pixels[..., channel] * np.uint16(weight)
-    luma >>= 8
-    return luma.astype(np.uint8)
+        luma += pixels[..., channel] * wide(weight)
+    luma >>= wide(8)
+    return luma.astype(pixels.dtype)
 
 
-def laplacian(image: NDArray[np.uint8]) -> NDArray[np.int16]:
+def channel_mean(pixels: Pixels) -> Pixels:
+    """Return the mean of all channels, halves rounded up, [row, column] of the pixels' type."""
+    channels = pixels.shape[2]
+    total = pixels.sum(axis=2, dtype=np.uint32)
+    total += np.uint32(channels // 2)
+    return (total // np.uint32(channels)).astype(pixels.dtype)
+
+
+def laplacian(image: Pixels) -> NDArray[np.signedinteger[Any]]:
     """Return each inner pixel's four neighbours minus four times the pixel itself.
 
     Its variance is a measure of focus (Pech-Pacheco et al., "Diatom autofocusing in brightfield
@@ -46,15 +57,16 @@ def laplacian(image: NDArray[np.uint8]) -> NDArray[np.int16]:
     Parameters
     ----------
     image
-        uint8 [row, column].
+        uint8 or uint16 [row, column].
 
     Returns
     -------
-    int16 array [row, column]
+    int16 or int32 array [row, column]
         Two rows and two columns fewer than the image, or empty.
     """
-    wide = image.astype(np.int16)
-    change = wide[1:-1, 1:-1] * np.int16(-4)
+    number = np.int16 if image.dtype == np.uint8 else np.int32
+    wide = image.astype(number)
+    change = wide[1:-1, 1:-1] * number(-4)
     if change.size:
         change += wide[:-2, 1:-1]
         change += wide[2:, 1:-1]
@@ -84,6 +96,32 @@ class _Sums(NamedTuple):
     values: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What the chunks of a store hold."""
+
+    channels: tuple[Channel, ...]
+    """What each channel shows; grey counts as red, green and blue."""
+
+    bits: int = 8
+    """Bits of a sample."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether they are grey, or red, green and blue."""
+        return are_plain(self.channels)
+
+    @property
+    def means(self) -> tuple[str, ...]:
+        """The columns of the channels' means."""
+        return mean_columns(self.channels)
+
+    @property
+    def quantities(self) -> int:
+        """How many sums are made of each tile; see `_measured`."""
+        return len(self.means) + 6
+
+
 class TileMeasure:
     """The colour and the sharpness of tiles, from the chunks of one level.
 
@@ -100,16 +138,16 @@ class TileMeasure:
         The level to measure.
     codec
         How the level's chunks are encoded.
-    channels
-        Channels of every pixel: 3 for red, green and blue; 1 for grey, which counts as all three.
+    samples
+        What the chunks hold.
     """
 
     def __init__(
-        self, regions: Sequence[Region], level: MeasuredLevel, codec: ChunkCodec, channels: int
+        self, regions: Sequence[Region], level: MeasuredLevel, codec: ChunkCodec, samples: Samples
     ) -> None:
         self._level = level
         self._codec = codec
-        self._channels = channels
+        self._samples = samples
         # A tile's row and column as one number, by which the tiles are sorted.
         rows = sorted({(region.y, region.bottom) for region in regions})
         columns = sorted({(region.x, region.right) for region in regions})
@@ -122,7 +160,7 @@ class TileMeasure:
         grid, (x, y), factor = level.grid, level.downsample, level.factor
         self._row_spans = _spans(rows, (grid.height, grid.chunk_height), y, factor)
         self._column_spans = _spans(columns, (grid.width, grid.chunk_width), x, factor)
-        self._totals = np.zeros((_QUANTITIES, len(regions)), np.int64)
+        self._totals = np.zeros((samples.quantities, len(regions)), np.int64)
 
     def add(
         self,
@@ -156,12 +194,12 @@ class TileMeasure:
             self._totals[:, tiles] += values
 
     def columns(self) -> Quality:
-        """Return one value per tile for each of `QUALITY_COLUMNS` except pen_fraction."""
-        pixels, inner = self._totals[_PIXELS], self._totals[_INNER]
-        shares = self._totals[:_PIXELS] / np.where(pixels, pixels, np.nan)
-        change, square = self._totals[_INNER + 1 :] / np.where(inner, inner, np.nan)
+        """Return one value per tile for each quality column except pen_fraction."""
+        *sums, pixels, inner, change, square = self._totals
+        shares = np.stack(sums) / np.where(pixels, pixels, np.nan)
+        change, square = np.stack((change, square)) / np.where(inner, inner, np.nan)
         values = (*shares, square - change * change)
-        names = [name for name in QUALITY_COLUMNS if name != "pen_fraction"]
+        names = (*self._samples.means, *_OTHERS)
         return {n: v.astype(np.float32) for n, v in zip(names, values, strict=True)}
 
     def _measure(self, damaged: set[Cell] | None, chunk: tuple[Cell, bytes]) -> _Sums:
@@ -170,21 +208,26 @@ class TileMeasure:
         rows, columns = self._row_spans[row], self._column_spans[column]
         tiles, wanted = self._tiles_at(rows, columns)
         if not wanted.any():
-            return _Sums(tiles, np.empty((_QUANTITIES, 0), np.int64))
+            return self._nothing(tiles)
         try:
-            shape = grid.chunk_height, grid.chunk_width, self._channels
-            pixels = self._codec.decode(payload, shape)
+            samples = self._samples
+            shape = grid.chunk_height, grid.chunk_width, len(samples.channels)
+            pixels = self._codec.decode(payload, shape, None, dtype_of(samples.bits))
         except ValueError as error:
             if damaged is not None:
                 damaged.add((column, row))
-                return _Sums(tiles[:0], np.empty((_QUANTITIES, 0), np.int64))
+                return self._nothing(tiles[:0])
             raise DamagedChunkError(
                 f"the chunk at column {column}, row {row} is damaged: {error}"
             ) from error
         inside = pixels[: grid.height - row * grid.chunk_height]
         inside = inside[:, : grid.width - column * grid.chunk_width]
-        measured = _measured(area_average(inside, self._level.factor), rows, columns)
+        averaged = area_average(inside, self._level.factor)
+        measured = _measured(averaged, rows, columns, samples)
         return _Sums(tiles, measured[:, wanted])
+
+    def _nothing(self, tiles: NDArray[np.intp]) -> _Sums:
+        return _Sums(tiles, np.empty((self._samples.quantities, 0), np.int64))
 
     def _tiles_at(
         self, rows: Sequence[Span], columns: Sequence[Span]
@@ -199,9 +242,7 @@ class TileMeasure:
         return places[wanted], wanted
 
 
-# The sums over a tile's pixels: red, green, blue, saturated, clipped; number of pixels; number of
-# inner pixels, which have a Laplacian; the Laplacian; its square.
-_PIXELS, _INNER, _QUANTITIES = 5, 6, 9
+_OTHERS = ("saturated_fraction", "clipped_fraction", "laplacian_variance")
 
 
 def _spans(
@@ -221,26 +262,41 @@ def _spans(
     return spans
 
 
-def _measured(pixels: Pixels, rows: Sequence[Span], columns: Sequence[Span]) -> NDArray[np.int64]:
-    """Return the sums over the tiles' parts of a chunk, as [quantity, row, column]."""
+def _measured(
+    pixels: Pixels, rows: Sequence[Span], columns: Sequence[Span], samples: Samples
+) -> NDArray[np.int64]:
+    """Return the sums over the tiles' parts of a chunk, as [quantity, row, column].
+
+    They are each channel, saturated, clipped; the number of pixels; the number of inner pixels,
+    which have a Laplacian; the Laplacian; its square.
+    """
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))  # sums are much faster so
     colour = planes.transpose(1, 2, 0)
     high = brightest_channel(colour)
-    chroma = (high - darkest_channel(colour)).astype(np.uint16)
-    saturated = chroma * np.uint16(255) > high.astype(np.uint16) * np.uint16(SATURATED)
-    change = laplacian(grey(colour))
+    change = laplacian(grey(colour) if samples.is_plain else channel_mean(colour))
     inner = _within(rows), _within(columns)
+    square = np.square(change, dtype=np.int32 if change.dtype == np.int16 else np.int64)
+    means = len(samples.means), len(rows), len(columns)
     return np.stack(
         [
-            *np.broadcast_to(_sums(planes, rows, columns), (3, len(rows), len(columns))),
-            _sums(saturated, rows, columns),
-            _sums(high == 255, rows, columns),
+            *np.broadcast_to(_sums(planes, rows, columns), means),
+            _sums(_is_saturated(colour, high, samples), rows, columns),
+            _sums(high == largest_sample(samples.bits), rows, columns),
             _areas(rows, columns),
             _areas(*inner),
             _sums(change, *inner),
-            _sums(np.square(change, dtype=np.int32), *inner),
+            _sums(square, *inner),
         ]
     )
+
+
+def _is_saturated(colour: Pixels, high: Pixels, samples: Samples) -> Mask:
+    """Return which pixels are colourful; none where channels are not colours."""
+    if not samples.is_plain:
+        return np.zeros(high.shape, np.bool_)
+    wide = np.uint16 if high.dtype == np.uint8 else np.uint32
+    chroma = (high - darkest_channel(colour)).astype(wide)
+    return np.asarray(chroma * wide(255) > high.astype(wide) * wide(SATURATED))
 
 
 def _within(spans: Sequence[Span]) -> list[Span]:
@@ -254,7 +310,8 @@ def _within(spans: Sequence[Span]) -> list[Span]:
 
 def _sums(values: NDArray[Any], rows: Sequence[Span], columns: Sequence[Span]) -> NDArray[np.int64]:
     """Return the sum of [..., row, column] over each crossing of spans."""
-    narrow = np.int64 if values.dtype == np.int32 else np.int32  # 32 bits suffice, twice as fast
+    # Of 16 bits 32 suffice, twice as fast.
+    narrow = np.int64 if values.dtype.itemsize > 2 else np.int32
     lines = [values[..., first:stop, :].sum(-2, narrow) for _, first, stop in rows]
     upto = np.zeros((*values.shape[:-2], len(rows), values.shape[-1] + 1), np.int64)
     np.cumsum(np.stack(lines, -2), axis=-1, out=upto[..., 1:])
@@ -300,7 +357,7 @@ def measure_quality(
     Returns
     -------
     dict of str to float32 array
-        One value per tile, by column: all of `QUALITY_COLUMNS`.
+        One value per tile, by quality column.
 
     Raises
     ------
@@ -308,7 +365,15 @@ def measure_quality(
         A chunk is damaged, and there is no ``damaged``.
     """
     overview, regions = plan.tissue.overview, plan.regions
-    measure = TileMeasure(regions, level, codec, overview.image.shape[2])
+    bits = overview.bits or 8 * overview.image.dtype.itemsize
+    samples = Samples(channels=overview.channel_info, bits=bits)
+    measure = TileMeasure(regions, level, codec, samples)
     measure.add(shards, read, workers=workers, damaged=damaged)
-    pen = pen_fractions(overview.image, regions, scale=overview.downsample, mpp=overview.mpp)
+    pen = pen_fractions(
+        overview.image,
+        regions,
+        scale=overview.downsample,
+        mpp=overview.mpp,
+        channels=overview.channels,
+    )
     return {**measure.columns(), "pen_fraction": pen}

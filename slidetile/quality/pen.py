@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.raster.channels import Channel, are_plain
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.tissue.channels import detection_image
 from slidetile.tissue.imaging import is_dark
 from slidetile.tissue.working import working_image
 
@@ -26,31 +28,37 @@ def pen_fractions(
     *,
     scale: tuple[float, float],
     mpp: tuple[float, float] | None,
+    channels: Sequence[Channel] | None = None,
 ) -> NDArray[np.float32]:
     """Return the share of each region that pen covers.
 
-    Pen is recognised by colour, so all shares are 0 on images of one channel and on a dark
-    background.
+    Pen is recognised by colour, so all shares are 0 on images of other channels than colours and on
+    a dark background.
 
     Parameters
     ----------
     image
-        The overview, uint8 [row, column, channel].
+        The overview, uint8 or uint16 [row, column, channel].
     regions
         In level-0 pixels, inside the slide.
     scale
         Level-0 pixels per pixel of the overview, as (x, y).
     mpp
         Micrometres per pixel of the overview, as (x, y), or None where unknown.
+    channels
+        What the overview's channels show; None where they are grey or colours.
 
     Returns
     -------
     float32 array
         One value per region, 0–1.
     """
-    if image.shape[2] != 3 or is_dark(image):
+    if channels is not None and not are_plain(channels):
         return np.zeros(len(regions), np.float32)
-    working = working_image(image, None if mpp is None else math.sqrt(mpp[0] * mpp[1]))
+    seen = detection_image(image)
+    if seen.shape[2] != 3 or is_dark(seen):
+        return np.zeros(len(regions), np.float32)
+    working = working_image(seen, None if mpp is None else math.sqrt(mpp[0] * mpp[1]))
     strokes_scale = scale[0] * working.factor, scale[1] * working.factor
     return area_fractions(working.strokes, strokes_scale, regions).astype(np.float32)
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from slidetile.format.table import QUALITY_COLUMNS
+from slidetile.format.table import quality_names
 from slidetile.store.store import TileStore
 
 
@@ -27,7 +27,7 @@ class QualitySummary:
         """Sum up a store's table."""
         pen = store.tiles["pen_fraction"].to_numpy()
         return cls(
-            medians={name: _median(store, name) for name in QUALITY_COLUMNS},
+            medians={name: _median(store, name) for name in quality_names(store.tiles)},
             tiles_with_pen=int(np.count_nonzero(pen > 0)),
         )
 

@@ -102,17 +102,17 @@ class Resampling:
         Parameters
         ----------
         pixels
-            uint8 [row, column, channel]: a block of the source.
+            uint8 or uint16 [row, column, channel]: a block of the source.
         at
             Where the block lies in the source; it holds `source_region` of ``region``.
         region
             The output pixels wanted, within the output.
         out
-            Where to put them: uint8 [row, column, channel] of the region's shape, any strides.
+            Where to put them: [row, column, channel] of the region's shape, any strides.
 
         Returns
         -------
-        uint8 array [row, column, channel]
+        array [row, column, channel]
             ``out``, where it was given. Pixels that reach over the source's edge are means of
             what exists.
 
@@ -184,12 +184,12 @@ class Averager:
             raise ValueError(f"{part} needs {needed} of the source, but the block is {at}.")
         result = out
         if result is None:
-            result = np.empty((part.height, part.width, pixels.shape[2]), np.uint8)
+            result = np.empty((part.height, part.width, pixels.shape[2]), pixels.dtype)
         block = pixels[needed.relative_to(at).slices]
         if self._factor is not None:
             average_blocks(block, self._factor, result)
         else:
-            means = self._means_of(pixels.shape[2])
+            means = self._means_of(pixels)
             rows = slice(part.y - self._region.y, part.bottom - self._region.y)
             means.average(np.ascontiguousarray(block), needed.y, rows, result)
         return result
@@ -201,11 +201,13 @@ class Averager:
         is_whole = across.denominator == down.denominator == 1
         return (across.numerator, down.numerator) if is_whole else None
 
-    def _means_of(self, channels: int) -> Means:
+    def _means_of(self, pixels: Pixels) -> Means:
         if self._means is None:
             across, down = self._resampling.edges(self._region)
             across -= self._source.x * SUBPIXELS
-            self._means = means_between(across, down, self._source.width, channels)
+            self._means = means_between(
+                *(across, down, self._source.width, pixels.shape[2], pixels.dtype)
+            )
         return self._means
 
 

@@ -1,6 +1,7 @@
 """The means of whole blocks of pixels: of 2×2, and of any number across and down.
 
-Knows arrays. All of it is integers, and rounds halves up; `slidetile.raster.averaging` cuts pixels.
+Knows arrays of 8 and of 16 bits. All of it is integers, and rounds halves up;
+`slidetile.raster.averaging` cuts pixels.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,10 @@ _BAND_BYTES = 1 << 17
 """Bytes of sums down the columns that are made at a time: they then stay in the cache."""
 
 _MOST_IN_16_BITS = 257
-"""Pixels whose sum 16 bits hold: 257 × 255."""
+"""Pixels of 8 bits whose sum 16 bits hold: 257 × 255."""
+
+_MOST_IN_32_BITS = 65_537
+"""Pixels of 16 bits whose sum 32 bits hold: 65,537 × 65,535."""
 
 
 def area_average(pixels: Pixels, factor: int) -> Pixels:
@@ -32,20 +36,20 @@ def area_average(pixels: Pixels, factor: int) -> Pixels:
     Parameters
     ----------
     pixels
-        uint8 [row, column, channel].
+        uint8 or uint16 [row, column, channel].
     factor
         Pixels to a side of a block, at least 1 and of any size.
 
     Returns
     -------
-    uint8 array [row, column, channel]
-        Of 1 / ``factor`` the height and width, rounded up; the same array for a factor of 1.
+    array [row, column, channel]
+        Of the same type, and of 1 / ``factor`` the height and width, rounded up; the same array for a factor of 1.
         Blocks cut off by the right or bottom edge average over the pixels they hold.
     """
     if factor == 1:
         return pixels
     rows, columns = (-(-length // factor) for length in pixels.shape[:2])
-    result = np.empty((rows, columns, pixels.shape[2]), np.uint8)
+    result = np.empty((rows, columns, pixels.shape[2]), pixels.dtype)
     average_blocks(pixels, (factor, factor), result)
     return result
 
@@ -56,27 +60,44 @@ def halve(pixels: Pixels, out: Pixels | None = None) -> Pixels:
     Parameters
     ----------
     pixels
-        uint8 [row, column, channel], both lengths even; contiguous, interleaved or as planes.
+        uint8 or uint16 [row, column, channel], both lengths even; contiguous, interleaved or as
+        planes.
     out
-        Where to put the result: of its shape, with any strides.
+        Where to put the result: of its shape and type, with any strides.
 
     Returns
     -------
-    uint8 [row / 2, column / 2, channel]
+    array [row / 2, column / 2, channel]
     """
     height, width, channels = pixels.shape
-    planar = pixels.strides[1] == 1
+    planar = pixels.strides[1] == pixels.itemsize
     halved = out
     if halved is None:
-        halved = empty_pixels((height // 2, width // 2, channels), planar=planar)
-    if planar:
+        shape = height // 2, width // 2, channels
+        halved = empty_pixels(shape, planar=planar, dtype=pixels.dtype)
+    if pixels.dtype != np.uint8:
+        _halve_wide(pixels.transpose(2, 0, 1), halved.transpose(2, 0, 1))
+    elif planar:
         _halve_planes(pixels.transpose(2, 0, 1), halved.transpose(2, 0, 1))
     else:
         average_blocks(pixels, (2, 2), halved)
     return halved
 
 
-def _halve_planes(planes: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+def _halve_wide(planes: Pixels, out: Pixels) -> None:
+    """Halve [channel, row, column] of 16 bits, in sums of 32."""
+    for plane, halved in zip(planes, out, strict=True):
+        for top in range(0, len(plane), _HALVED_ROWS):
+            slab = plane[top : top + _HALVED_ROWS]
+            sums = slab[0::2, 0::2].astype(np.uint32)
+            for quarter in (slab[0::2, 1::2], slab[1::2, 0::2], slab[1::2, 1::2]):
+                np.add(sums, quarter, out=sums)
+            sums += 2
+            sums >>= 2
+            halved[top // 2 : (top + _HALVED_ROWS) // 2] = sums
+
+
+def _halve_planes(planes: Pixels, out: Pixels) -> None:
     """Halve [channel, row, column].
 
     Two neighbouring bytes of a row are one 16-bit number: their sum is its low plus its high
@@ -134,7 +155,7 @@ def average_blocks(pixels: Pixels, factor: tuple[int, int], out: Pixels) -> None
     below, beside = rows * down, columns * across
     if rows and columns:
         whole, means = pixels[:below, :beside], out[:rows, :columns]
-        if factor == (2, 2) and pixels.shape[2] == 3:
+        if factor == (2, 2) and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
             _halve_triples(whole, means)
         else:
             _average_whole_blocks(whole, factor, means)
@@ -155,12 +176,10 @@ def _average_whole_blocks(pixels: Pixels, factor: tuple[int, int], out: Pixels) 
     width = columns * across
     band = max(1, min(rows, _BAND_BYTES // (2 * width * channels)))
     count = across * down
-    narrow = np.uint16 if down <= _MOST_IN_16_BITS else np.uint32
+    narrow = _sum_type(pixels, down)
     by_row = np.empty((band, width * channels), narrow)
     planes = np.empty((channels, band, width), narrow)
-    sums = np.empty(
-        (channels, band, columns), np.uint16 if count <= _MOST_IN_16_BITS - 1 else np.uint32
-    )
+    sums = np.empty((channels, band, columns), _sum_type(pixels, count + 1))
     for top in range(0, rows, band):
         here = min(band, rows - top)
         _add_strided(
@@ -176,6 +195,13 @@ def _average_whole_blocks(pixels: Pixels, factor: tuple[int, int], out: Pixels) 
         out[top : top + here] = total.transpose(1, 2, 0)
 
 
+def _sum_type(pixels: Pixels, count: int) -> type[np.unsignedinteger[Any]]:
+    """Return the narrowest type that holds the sum of so many pixels."""
+    if pixels.dtype == np.uint8:
+        return np.uint16 if count <= _MOST_IN_16_BITS else np.uint32
+    return np.uint32 if count <= _MOST_IN_32_BITS else np.uint64
+
+
 def _add_strided(parts: Sequence[NDArray[Any]] | NDArray[Any], out: NDArray[Any]) -> None:
     """Put the sum of several arrays into ``out``, in its own, wider type."""
     out[:] = parts[0]
@@ -183,18 +209,18 @@ def _add_strided(parts: Sequence[NDArray[Any]] | NDArray[Any], out: NDArray[Any]
         np.add(out, part, out=out)
 
 
-def _block_means(pixels: Pixels, factor: tuple[int, int]) -> NDArray[np.uint32]:
+def _block_means(pixels: Pixels, factor: tuple[int, int]) -> Pixels:
     across, down = factor
     counts = [
         _pixels_per_block(length, side)
         for length, side in zip(pixels.shape[:2], (down, across), strict=True)
     ]
-    narrow = np.uint16 if down <= _MOST_IN_16_BITS else np.uint32
-    by_row = np.zeros((len(counts[0]), *pixels.shape[1:]), narrow)
+    by_row = np.zeros((len(counts[0]), *pixels.shape[1:]), _sum_type(pixels, down))
     for offset in range(min(down, pixels.shape[0])):
         part = pixels[offset::down]
         by_row[: len(part)] += part
-    sums = np.zeros((len(counts[0]), len(counts[1]), pixels.shape[2]), np.uint32)
+    wide = np.uint32 if pixels.dtype == np.uint8 else np.uint64
+    sums: Pixels = np.zeros((len(counts[0]), len(counts[1]), pixels.shape[2]), wide)
     for offset in range(min(across, pixels.shape[1])):
         strip = by_row[:, offset::across]
         sums[:, : strip.shape[1]] += strip

@@ -42,8 +42,15 @@ class Means(Protocol):
         """
 
 
-def means_between(across: Edges, down: Edges, width: int, channels: int) -> Means:
-    """Return the means between edges; those across count from the left of the source's pixels."""
+def means_between(
+    across: Edges, down: Edges, width: int, channels: int, dtype: np.dtype[Any]
+) -> Means:
+    """Return the means between edges; those across count from the left of the source's pixels.
+
+    ``dtype`` is that of the pixels.
+    """
+    if dtype != np.uint8:
+        return WideMeans(across, down, width, channels)
     largest = int(max(np.diff(across).max(), np.diff(down).max()))
     kind = FineMeans if 255 * largest < _FINEST_SUM else CoarseMeans
     return kind(across, down, width, channels)
@@ -117,6 +124,35 @@ class CoarseMeans:
             out[slab.start - rows.start :][:count] = means.astype(np.uint8).transpose(2, 0, 1)
 
 
+class WideMeans:
+    """Means of pixels of 16 bits, in integers of 64 throughout.
+
+    A sum is at most 65,535 times 2²² parts a side, so that twice of it is below 2⁶².
+    """
+
+    def __init__(self, across: Edges, down: Edges, width: int, channels: int) -> None:
+        self._along = _Weights(across, np.int64(1)).matrix(slice(0, len(across) - 1), width)
+        self._widths = np.diff(across)
+        self._down = _Weights(down, np.int64(1))
+        self._heights = np.diff(down)
+        self._channels = channels
+        self._slab = _slab_rows(8 * width * channels, self._heights)
+
+    def average(self, pixels: Pixels, top: int, rows: slice, out: Pixels) -> None:
+        """See `Means`."""
+        flat = pixels.reshape(len(pixels), -1)
+        for slab in _slabs(rows, self._slab):
+            begin, end = self._down.span(slab)
+            source = flat[begin - top : end - top].astype(np.int64)
+            sums = self._down.matrix(slab, end - begin) @ source
+            count = len(sums)
+            turned = np.ascontiguousarray(sums.T).reshape(self._along.shape[1], -1)
+            means = (self._along @ turned).reshape(-1, self._channels, count)
+            totals = self._widths[:, np.newaxis, np.newaxis] * self._heights[slab]
+            means = (2 * means + totals) // (2 * totals)
+            out[slab.start - rows.start :][:count] = means.transpose(2, 0, 1)
+
+
 class _Weights:
     """How much of each source pixel every output pixel has, along an axis, times a scale."""
 
@@ -150,7 +186,7 @@ class _Weights:
         return csr_array((self._weights[span], pixels, begins - begins[0]), shape=shape)
 
 
-def _sums_of_rows(pixels: NDArray[np.uint8], edges: Edges) -> NDArray[np.uint32]:
+def _sums_of_rows(pixels: Pixels, edges: Edges) -> NDArray[np.uint32]:
     """Return the weighted sums of rows between neighbouring edges, [output row, sample]."""
     first, last = edges[:-1] // SUBPIXELS, (edges[1:] - 1) // SUBPIXELS
     head = np.minimum(edges[1:], (first + 1) * SUBPIXELS) - edges[:-1]

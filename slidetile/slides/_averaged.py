@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slidetile.raster.averaging import Resampling
+from slidetile.raster.channels import dtype_of
 from slidetile.raster.pixels import Colour, Pixels, fill_colour
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import FetchedPixels
@@ -27,6 +28,9 @@ class FinerLevel:
     channels: int
     """Channels of its pixels."""
 
+    bits: int
+    """Bits of their samples."""
+
     tile_height_px: int | None
     """Height of its native tiles, or None if it has none."""
 
@@ -40,6 +44,7 @@ class FinerLevel:
         """Return the level that is averaged from this one."""
         return FinerLevel(
             channels=self.channels,
+            bits=self.bits,
             tile_height_px=None,
             fetch=lambda region: AveragedPixels(self, resampling, region),
             background=self.background,
@@ -99,9 +104,9 @@ class AveragedPixels:
             Part of the source does not decode.
         """
         shape = self._region.height, self._region.width, self._source.channels
-        result = np.empty(shape, np.uint8) if out is None else out
+        result = np.empty(shape, dtype_of(self._source.bits)) if out is None else out
         if self._background is not None:
-            fill_colour(result, self._background)
+            fill_colour(result, self._background, self._source.bits)
         for column in self._columns():
             self._average(column, result[column.relative_to(self._region).slices])
         return result
@@ -130,7 +135,8 @@ class AveragedPixels:
         """Return an array for the highest strip and the rows kept from the one before."""
         strips = list(self._strips(column))
         rows = max(strip.height for strip in strips) + int(self._resampling.factor[1]) + 2
-        return np.empty((rows, strips[0].width, self._source.channels), np.uint8)
+        shape = rows, strips[0].width, self._source.channels
+        return np.empty(shape, dtype_of(self._source.bits))
 
     def _fetched(self, strip: Region) -> FetchedPixels:
         ahead = self._ahead.get(strip)
@@ -150,7 +156,8 @@ class AveragedPixels:
         """Cut a column's source, in its own pixels, between native tiles where that is possible."""
         source = self._resampling.source_region(column)
         tile = self._source.tile_height_px or 1
-        height = max(1, STRIP_BYTES // (source.width * self._source.channels))
+        pixel_bytes = self._source.channels * dtype_of(self._source.bits).itemsize
+        height = max(1, STRIP_BYTES // (source.width * pixel_bytes))
         height = height // tile * tile or height
         y = source.y
         while y < source.bottom:

@@ -14,7 +14,9 @@ _WHOLE_PX = 16_000_000
 _SAMPLE_SIDE_PX = 512
 
 
-def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> Colour:
+def find_background(
+    size: tuple[int, int], read: Callable[[Region], Pixels], bits: int = 8
+) -> Colour:
     """Return black if the median pixel of a level is dark, otherwise white.
 
     Parameters
@@ -23,14 +25,30 @@ def find_background(size: tuple[int, int], read: Callable[[Region], Pixels]) -> 
         (width, height) of the slide's coarsest level; a large level is sampled.
     read
         Reads a region that is given in pixels of that level; what is damaged counts as white.
+    bits
+        Bits of a sample.
 
     Raises
     ------
     SlideReadError
         The file could not be read.
     """
-    brightest = [read(region).max(axis=2).ravel() for region in _samples(*size)]
-    return BLACK if np.median(np.concatenate(brightest)) < _DARK else WHITE
+    found = [read(region).max(axis=2).ravel() for region in _samples(*size)]
+    brightest = np.concatenate(found)
+    if bits == 8:
+        return BLACK if np.median(brightest) < _DARK else WHITE
+    return WHITE if _is_bright(brightest, bits) else BLACK
+
+
+def _is_bright(values: Pixels, bits: int) -> bool:
+    """Return whether most of an image of more than 8 bits is bright.
+
+    A camera rarely fills the bits, so bright is what is near the brightest there is, too; but
+    where dark and bright hardly differ, nothing was there to be seen.
+    """
+    darkest, median, brightest = np.percentile(values, (0.1, 50, 99.9))
+    is_varied = brightest >= 2 * darkest
+    return bool(median >= (1 << bits) / 2 or (is_varied and 4 * median >= 3 * brightest))
 
 
 def _samples(width: int, height: int) -> Iterator[Region]:

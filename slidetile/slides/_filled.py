@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,12 @@ class Pyramid(Protocol):
     """A slide whose levels are read as they are stored."""
 
     channels: int
+    bits: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of its samples."""
+        ...
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -126,7 +132,7 @@ class FilledPixels:
             As in `read`.
         """
         shape = self.region.height, self.region.width, self.slide.channels
-        canvas = np.empty(shape, np.uint8) if out is None else out
+        canvas = np.empty(shape, self.slide.dtype) if out is None else out
         try:
             if self.fetched is None:
                 self._read_apart(canvas)
@@ -142,7 +148,7 @@ class FilledPixels:
 
     def _read_apart(self, canvas: Pixels) -> None:
         """Read block by block, and replace those that do not decode."""
-        fill_colour(canvas, self.background())
+        fill_colour(canvas, self.background(), self.slide.bits)
         for block in self._blocks():
             part = block.intersection(self.region)
             assert part is not None, "only blocks that meet the region are read"
@@ -171,7 +177,7 @@ class FilledPixels:
         assert part is not None, "only blocks that meet the region are replaced"
         place = canvas[part.relative_to(self.region).slices]
         if not self.level:
-            fill_colour(place, self.background())
+            fill_colour(place, self.background(), self.slide.bits)
             return
         *steps, last = _resamplings(self.slide.levels, self.level)
         source = self._finer()
@@ -192,6 +198,7 @@ class FilledPixels:
 
         return FinerLevel(
             channels=self.slide.channels,
+            bits=self.slide.bits,
             tile_height_px=self.slide.levels[self.level - 1].tile_height_px,
             fetch=fetch,
             background=self.background,

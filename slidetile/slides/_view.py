@@ -41,7 +41,8 @@ class SlideView(Slide):
         self.icc_profile = original.icc_profile
         self.vendor = original.vendor
         self.colour_note = original.colour_note
-        self.channels = original.channels
+        self.channels, self.bits = original.channels, original.bits
+        self.described, self.planes = original.described, original.planes
         own = [
             Level.covering(
                 rescaling.size,

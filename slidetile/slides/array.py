@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from slidetile.raster.channels import MOST_CHANNELS, Channel
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank, paste
 from slidetile.raster.region import Region
 from slidetile.slides.fetched import DecodedPixels
@@ -20,19 +21,25 @@ class ArraySlide(Slide):
     Parameters
     ----------
     pixels
-        Level 0, as uint8 [row, column, channel] with 1 or 3 channels, or the levels from
-        finest to coarsest. They are not copied.
+        Level 0, as uint8 or uint16 [row, column, channel], or the levels from finest to
+        coarsest. They are not copied.
     mpp
         Micrometres per level-0 pixel, one number or (x, y).
     objective_power, icc_profile, background, name, scan_area
         As in `Slide` and `Source`.
+    channels
+        What each channel shows; None is grey for one channel, red, green and blue for three, and
+        numbers for others.
+    bits
+        Bits of a sample that are used; None is all of them.
 
     Raises
     ------
     TypeError
-        An array is not uint8.
+        An array is neither uint8 nor uint16.
     ValueError
-        An array does not have this shape, or a level is larger than the one before it.
+        An array does not have this shape, a level is larger than the one before it or has other
+        channels, or channels or bits do not fit the arrays.
 
     Examples
     --------
@@ -55,9 +62,13 @@ class ArraySlide(Slide):
         background: Colour = WHITE,
         name: str = "array",
         scan_area: Region | None = None,
+        channels: Sequence[Channel] | None = None,
+        bits: int | None = None,
     ) -> None:
         arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
         _check_arrays(arrays)
+        self.bits = _checked_bits(arrays[0], bits)
+        self.described = None if channels is None else _checked(channels, arrays[0].shape[2])
         self._arrays = arrays
         sizes = [(array.shape[1], array.shape[0]) for array in arrays]
         self._levels = tuple(Level.covering(sizes[0], size) for size in sizes)
@@ -87,9 +98,9 @@ class ArraySlide(Slide):
     @property
     def source(self) -> Source:
         """The name given, with a fingerprint over all pixels of level 0."""
-        pixels = np.ascontiguousarray(self._arrays[0])
+        pixels = np.ascontiguousarray(self._arrays[0], self.dtype.newbyteorder("<"))
         digest = hashlib.sha256(str(pixels.shape).encode())
-        digest.update(pixels.data)
+        digest.update(pixels.view(np.uint8).data)
         return Source(name=self._name, size_bytes=pixels.nbytes, fingerprint=digest.hexdigest())
 
     @property
@@ -106,7 +117,7 @@ class ArraySlide(Slide):
         """Copy a region out of its array; see `Slide.read_region`."""
         array = self._arrays[level]
         asked = self.level_region(region, level)
-        canvas = blank(asked.width, asked.height, self.channels, self._background)
+        canvas = blank(asked.width, asked.height, self.channels, self._background, self.bits)
         paste(canvas, array, -asked.x, -asked.y)
         return DecodedPixels(canvas)
 
@@ -115,15 +126,37 @@ def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
     if not arrays:
         raise ValueError("A slide needs at least one level, but none was given.")
     for array in arrays:
-        if array.dtype != np.uint8:
-            raise TypeError(f"A slide's pixels are uint8, but these are {array.dtype}.")
-        if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
+        if array.dtype not in (np.uint8, np.uint16):
+            raise TypeError(
+                f"A slide's pixels are uint8 or uint16, but these are {array.dtype}: bring them to "
+                "a range of your choice, and round them."
+            )
+        if array.ndim != 3 or 0 in array.shape or array.shape[2] > MOST_CHANNELS:
             raise ValueError(
-                "A slide's pixels are [row, column, channel] with 1 or 3 channels, "
+                f"A slide's pixels are [row, column, channel] with up to {MOST_CHANNELS} channels, "
                 f"but the shape is {array.shape}."
             )
     for finer, coarser in pairwise(arrays):
+        if (coarser.dtype, coarser.shape[2]) != (finer.dtype, finer.shape[2]):
+            raise ValueError(
+                f"Levels have the same channels and type, but {coarser.shape[2]} of "
+                f"{coarser.dtype} follow {finer.shape[2]} of {finer.dtype}."
+            )
         if coarser.shape[0] > finer.shape[0] or coarser.shape[1] > finer.shape[1]:
             raise ValueError(
                 f"Levels go from finest to coarsest, but {coarser.shape} follows {finer.shape}."
             )
+
+
+def _checked_bits(array: Pixels, bits: int | None) -> int:
+    whole = 8 * array.dtype.itemsize
+    least = 8 if whole == 8 else 9
+    if bits is not None and not least <= bits <= whole:
+        raise ValueError(f"Samples of {array.dtype} have {least} to {whole} bits, not {bits}.")
+    return whole if bits is None else bits
+
+
+def _checked(channels: Sequence[Channel], count: int) -> tuple[Channel, ...]:
+    if len(channels) != count:
+        raise ValueError(f"The pixels have {count} channels, but {len(channels)} are described.")
+    return tuple(channels)

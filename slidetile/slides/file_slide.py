@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from slidetile.raster.pixels import WHITE, Colour, Pixels
+from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 from slidetile.runtime.files import as_text
 from slidetile.slides._background import find_background
@@ -14,6 +14,7 @@ from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.file_state import FileState, unreadable
 from slidetile.slides.mpp import check_mpp
+from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide, Source
 
@@ -47,8 +48,8 @@ def read_source(path: Path) -> Source:
 class FileSlide(Slide):
     """A slide in a file: what its readers share.
 
-    A reader defines `levels`, `reader` and `fetch_level`, and takes only ``path`` and ``mpp``, so
-    that another process can open the slide again.
+    A reader defines `levels`, `reader` and `fetch_level`, and takes only ``path`` and ``mpp``, and
+    ``planes`` if it can choose, so that another process can open the slide again.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ class FileSlide(Slide):
         Micrometres per level-0 pixel, one number or (x, y), instead of the file's value.
     background
         The colour of what was not scanned, if the file states it.
+    planes
+        Which of its channels, depths and times are read.
 
     Raises
     ------
@@ -71,7 +74,9 @@ class FileSlide(Slide):
         *,
         mpp: float | tuple[float, float] | None = None,
         background: Colour | None = None,
+        planes: PlaneChoice = EVERYTHING,
     ) -> None:
+        self.planes = planes
         self.mpp = None if mpp is None else check_mpp(mpp)
         self.path = path
         """The file."""
@@ -87,7 +92,7 @@ class FileSlide(Slide):
 
     def __reduce__(self) -> tuple[Callable[..., "FileSlide"], tuple[object, ...]]:
         """Pickle the path: a process that receives the slide opens the file itself."""
-        return _reopen, (type(self), self.path, self._given_mpp)
+        return _reopen, (type(self), self.path, self._given_mpp, self.planes)
 
     @property
     def source(self) -> Source:
@@ -103,12 +108,19 @@ class FileSlide(Slide):
 
     @property
     def background(self) -> Colour:
-        """The file's background colour; otherwise black if the coarsest level is dark, or white."""
+        """The file's background colour; otherwise black if the coarsest level is dark, or white.
+
+        Channels other than grey or colours are those of fluorescence, whose background is black.
+        """
         with self._background_lock:
             if self._background is None:
-                coarsest = len(self.levels) - 1
-                self._background = find_background(self.levels[coarsest].size, self._on_white)
+                self._background = self._found_background()
             return self._background
+
+    def _found_background(self) -> Colour:
+        if not self.is_plain:
+            return BLACK  # channels of fluorescence
+        return find_background(self.levels[-1].size, self._on_white, self.bits)
 
     def fetch(self, region: Region, *, level: int = 0) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch`."""
@@ -172,6 +184,9 @@ def _state(path: Path) -> FileState | None:
 
 
 def _reopen(
-    kind: type[FileSlide], path: Path, mpp: float | tuple[float, float] | None
+    kind: type[FileSlide],
+    path: Path,
+    mpp: float | tuple[float, float] | None,
+    planes: PlaneChoice,
 ) -> FileSlide:
-    return kind(path, mpp=mpp)
+    return kind(path, mpp=mpp, planes=planes) if planes else kind(path, mpp=mpp)

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.choices import TISSUE_MPP, UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
 from slidetile.raster.block_means import area_average
+from slidetile.raster.channels import Channel, plain_channels, shown
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
@@ -38,14 +40,14 @@ class Overview:
     Raises
     ------
     TypeError
-        The image is not uint8.
+        The image is neither uint8 nor uint16.
     ValueError
-        The image is not [row, column, channel] with 1 or 3 channels, or a size or the
-        downsample is not positive.
+        The image is not [row, column, channel], its channels are not those described, or a size
+        or the downsample is not positive.
     """
 
     image: Pixels
-    """uint8 [row, column, channel], read-only."""
+    """uint8 or uint16 [row, column, channel], read-only: the slide's own channels and type."""
 
     slide_width: int
     """Columns of the slide, in level-0 pixels."""
@@ -62,13 +64,24 @@ class Overview:
     replaced: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
     """The corners of the slide's blocks that were empty or damaged, by level; see `Replaced`."""
 
+    channels: tuple[Channel, ...] | None = None
+    """What each channel shows; None where there are one (grey) or three (colours)."""
+
+    bits: int | None = None
+    """Bits of a sample; None is all that its type has."""
+
     def __post_init__(self) -> None:
-        if self.image.dtype != np.uint8:
-            raise TypeError(f"An overview's pixels are uint8, but these are {self.image.dtype}.")
-        if self.image.ndim != 3 or self.image.shape[2] not in (1, 3) or 0 in self.image.shape:
+        if self.image.dtype not in (np.uint8, np.uint16):
+            raise TypeError(
+                f"An overview's pixels are uint8 or uint16, but these are {self.image.dtype}."
+            )
+        if self.image.ndim != 3 or 0 in self.image.shape:
             raise ValueError(
-                "An overview is [row, column, channel] with 1 or 3 channels, "
-                f"but its shape is {self.image.shape}."
+                f"An overview is [row, column, channel], but its shape is {self.image.shape}."
+            )
+        if self.channels is not None and len(self.channels) != self.image.shape[2]:
+            raise ValueError(
+                f"An overview of {self.image.shape[2]} channels has {len(self.channels)} described."
             )
         numbers = (self.slide_width, self.slide_height, *self.downsample, *(self.mpp or ()))
         if not all(number > 0 and math.isfinite(number) for number in numbers):
@@ -79,6 +92,17 @@ class Overview:
         image = self.image.view()
         image.flags.writeable = False
         object.__setattr__(self, "image", image)
+
+    @property
+    def channel_info(self) -> tuple[Channel, ...]:
+        """What each channel shows."""
+        return self.channels or plain_channels(self.image.shape[2])
+
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """The image as people see it: uint8 [row, column, 1 or 3]; see `channels.shown`."""
+        bits = self.bits or 8 * self.image.dtype.itemsize
+        return shown(self.image, self.channel_info, bits)
 
     @property
     def height(self) -> int:
@@ -100,8 +124,10 @@ class Overview:
         """Compare contents, pixel by pixel."""
         if not isinstance(other, Overview):
             return NotImplemented
-        mine = (self.slide_width, self.slide_height, self.downsample, self.mpp)
-        theirs = (other.slide_width, other.slide_height, other.downsample, other.mpp)
+        mine = (self.slide_width, self.slide_height, self.downsample, self.mpp, self.channels)
+        theirs = (
+            *(other.slide_width, other.slide_height, other.downsample, other.mpp, other.channels),
+        )
         return mine == theirs and np.array_equal(self.image, other.image)
 
     __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
@@ -142,10 +168,11 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         -(-whole * side // (factor * reach))
         for whole, side, reach in zip(slide.levels[0].size, level.size, covered, strict=True)
     )
-    _check_size(width, height, mpp)
-    image = np.empty((height, width, slide.channels), np.uint8)
+    pixel_bytes = slide.channels * slide.dtype.itemsize
+    _check_size(width, height, mpp, pixel_bytes)
+    image = np.empty((height, width, slide.channels), slide.dtype)
     replaced = Replaced()
-    for block in _blocks(level, factor, slide.channels):
+    for block in overview_blocks(level, factor, pixel_bytes):
         shown = slide.fetch_shown(block, level=number, replaced=replaced).pixels()
         pixels = area_average(shown, factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
@@ -162,6 +189,8 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         downsample=(across, down),
         mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
         replaced=replaced.blocks,
+        channels=slide.described,
+        bits=slide.bits,
     )
 
 
@@ -204,7 +233,8 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
         check_overview_mpp(mpp)
         return float(mpp)
     finest, multiple = _wanted_downsample(slide, TISSUE_MPP), 1
-    while _overview_px(slide.levels, multiple * finest) > USUAL_OVERVIEW_PX:
+    most = min(USUAL_OVERVIEW_PX, most_overview_px(slide.channels * slide.dtype.itemsize))
+    while _overview_px(slide.levels, multiple * finest) > most:
         multiple += 1
     return multiple * TISSUE_MPP
 
@@ -239,23 +269,29 @@ def _level_and_factor(levels: tuple[Level, ...], wanted: float) -> tuple[int, in
     return number, max(1, round(wanted / downsamples[number]))
 
 
-def _check_size(width: int, height: int, mpp: float) -> None:
-    if width * height > LARGEST_OVERVIEW_PX:
-        coarser = mpp * math.sqrt(width * height / LARGEST_OVERVIEW_PX)
+def most_overview_px(pixel_bytes: int) -> int:
+    """Return the most pixels of an overview of so many bytes each: 64 million in colour or grey."""
+    return LARGEST_OVERVIEW_PX * 3 // max(3, pixel_bytes)
+
+
+def _check_size(width: int, height: int, mpp: float, pixel_bytes: int) -> None:
+    most = most_overview_px(pixel_bytes)
+    if width * height > most:
+        coarser = mpp * math.sqrt(width * height / most)
         raise UnfitChoiceError(
-            f"An overview has at most {LARGEST_OVERVIEW_PX // 10**6} megapixels, but at "
+            f"An overview has at most {most // 10**6} megapixels, but at "
             f"{mpp:g} µm per pixel this slide's has {width}×{height} pixels. Ask for "
             f"{math.ceil(coarser)} µm or more, and check that the slide's own mpp is right."
         )
 
 
-def _blocks(level: Level, factor: int, channels: int) -> Iterator[Region]:
+def overview_blocks(level: Level, factor: int, pixel_bytes: int) -> Iterator[Region]:
     """Cut a level into regions of whole averaging blocks and, if they fit, whole native tiles."""
     width = _aligned(factor, level.tile_width_px)
     if (level.tile_width_px or 0) > WIDEST_TILE_PX:
         # Strips: a block as wide as the slide decodes each of them only once.
         width = -(-level.width // factor) * factor
-    height = _aligned(factor, level.tile_height_px, BLOCK_BYTES // (width * channels))
+    height = _aligned(factor, level.tile_height_px, BLOCK_BYTES // (width * pixel_bytes))
     for y in range(0, level.height, height):
         for x in range(0, level.width, width):
             yield Region.from_edges(

@@ -66,6 +66,7 @@ class AveragedSlide(SlideView):
         original = self._original
         return FinerLevel(
             channels=original.channels,
+            bits=original.bits,
             tile_height_px=original.levels[self._source_level].tile_height_px,
             fetch=fetch,
             background=lambda: original.background,

@@ -4,9 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
 
 from slidetile.raster import drawing as preview
+from slidetile.raster.channels import (
+    Channel,
+    are_plain,
+    channel_facts,
+    dtype_of,
+    plain_channels,
+    shown,
+)
+from slidetile.raster.mapping import Mapping
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling, mean_downsample
@@ -14,6 +25,7 @@ from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.level import Level
 from slidetile.slides.native import NativeTiles
+from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.replaced import Replaced
 
 LARGEST_THUMBNAIL_PX = 1 << 25
@@ -60,7 +72,22 @@ class Slide(ABC):
     """The scanner's maker or the format's name, lower case."""
 
     channels: int = 3
-    """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
+    """Channels of every pixel: 3 (red, green, blue), 1 (grey), or any number of others."""
+
+    bits: int = 8
+    """Bits of a sample: 8, or 9–16 in samples of 16 bits."""
+
+    described: tuple[Channel, ...] | None = None
+    """What each channel shows; None where the file does not say it: see `channel_info`."""
+
+    planes: PlaneChoice = EVERYTHING
+    """Which of the file's channels, depths and times these are."""
+
+    mapping: Mapping | None = None
+    """How samples of more bits were mapped onto 8; None where they are the file's own."""
+
+    window: str | None = None
+    """The window that was asked for, of which the mapping follows; None without a mapping."""
 
     colour_note: str | None = None
     """Where two statements of the file about its colours contradict each other: what they say, and
@@ -73,6 +100,21 @@ class Slide(ABC):
     @abstractmethod
     def levels(self) -> tuple[Level, ...]:
         """The pyramid, finest first; ``levels[0]`` is full resolution."""
+
+    @property
+    def channel_info(self) -> tuple[Channel, ...]:
+        """What each channel shows: its name and colour."""
+        return plain_channels(self.channels) if self.described is None else self.described
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether channels are grey, or red, green and blue, so that pixels are what is seen."""
+        return are_plain(self.channel_info)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples: uint8, or uint16 where they have more than 8 bits."""
+        return dtype_of(self.bits)
 
     @property
     @abstractmethod
@@ -316,8 +358,8 @@ class Slide(ABC):
 
         Returns
         -------
-        uint8 array [row, column, channel]
-            At level 0 of the region's height and width; at a coarser level the pixels that
+        array [row, column, channel]
+            Of the slide's `dtype`. At level 0 of the region's height and width; at a coarser level the pixels that
             cover the region, rounded outward (`level_region`).
 
         Raises
@@ -356,13 +398,15 @@ class Slide(ABC):
             else f"{self.objective_power:g}×",
             "vendor": self.vendor,
             "reader": self.reader,
+            **channel_facts(self.channel_info, self.bits),
         }
         coarsest = self.levels[-1]
         picture = None  # a slide without a pyramid would have to be read whole
         if coarsest.width * coarsest.height <= LARGEST_THUMBNAIL_PX:
             whole = Region(x=0, y=0, width=coarsest.width, height=coarsest.height)
             image = self.fetch_shown(whole, level=len(self.levels) - 1).pixels()
-            picture = preview.draw(image, longest_side_px=preview.NOTEBOOK_SIDE_PX)
+            seen = shown(image, self.channel_info, self.bits)
+            picture = preview.draw(seen, longest_side_px=preview.NOTEBOOK_SIDE_PX)
         return preview.card(self.name, facts, picture)
 
     def __enter__(self) -> Self:

@@ -13,7 +13,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import is_sharded
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.pixels import Pixels, fill_samples
 from slidetile.raster.region import Region
 from slidetile.store._absence import Absence, AbsentShard, Cell
 from slidetile.store._metadata import read_array
@@ -100,8 +100,7 @@ class ArrayFile:
         self.grid, self.channels = self.metadata.grid, self.metadata.channels
         self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
         self._chunk_bytes = self.metadata.chunk_bytes
-        row_bytes = self.grid.chunk_width * self.dtype.itemsize
-        self._shape = self.grid.chunk_height, row_bytes, self.channels
+        self._shape = self.grid.chunk_height, self.grid.chunk_width, self.channels
         self._whole: set[Cell] = set()
         self._indexes = IndexCache(
             self.grid.chunks_per_shard, longest_bytes=4 * self._chunk_bytes + LARGEST_EXTRA_BYTES
@@ -113,8 +112,8 @@ class ArrayFile:
         """Return a region, in pixels of this array, as [row, column, channel].
 
         Pixels outside all tiles have the array's fill value, and so have those that were absent or
-        unreadable in the slide; those outside the array have the colour ``outside``. Only the
-        chunks that the region touches and that are not in the ``cache`` are decoded; the cache
+        unreadable in the slide; those outside the array have the samples ``outside``, the last of
+        them in all further channels. Only the chunks that the region touches and that are not in the ``cache`` are decoded; the cache
         then keeps them.
 
         Raises
@@ -126,7 +125,7 @@ class ArrayFile:
         frame = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
         inside = region.intersection(frame)
         if inside != region:
-            canvas[:] = outside[: self.channels]
+            fill_samples(canvas, outside)
         if inside is None:
             return canvas
         within = canvas[inside.relative_to(region).slices]
@@ -227,7 +226,7 @@ class ArrayFile:
     ) -> Iterator[tuple[Cell, NDArray[Any] | None]]:
         """Yield each chunk of a span with its pixels, which without a cache last until the next."""
         if cache is None:
-            scratch = np.empty(self._shape, np.uint8)
+            scratch = np.empty(self._shape, self.dtype)
             for cell, stored in self._stored(span):
                 yield cell, None if stored is None else self._decode(stored, cell, scratch)
             return
@@ -242,12 +241,10 @@ class ArrayFile:
 
     def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
         try:
-            pixels = self._codec.decode(self._codec.unseal(stored), self._shape, scratch)
+            payload = self._codec.unseal(stored)
+            return self._codec.decode(payload, self._shape, scratch, self.dtype)
         except ValueError as error:
             raise self._damaged(cell, error) from error
-        if self.dtype == np.uint8:
-            return pixels
-        return pixels[..., 0].view(self.dtype)[..., np.newaxis]
 
     def _damaged(self, cell: Cell, error: Exception) -> StoreError:
         column, row = cell

@@ -33,7 +33,7 @@ def open_levels(folder: StoreFolder, tiles: StoredTiles) -> list[ArrayFile]:
     ]
     for level in levels:
         found = (level.metadata.data_type, level.channels, level.fill)
-        expected = ("uint8", metadata.channels, metadata.fill)
+        expected = (metadata.data_type, metadata.channels, metadata.fill)
         if found != expected:
             raise StoreError(
                 f"{level.path / 'zarr.json'} contradicts the store: type, channels and fill value "

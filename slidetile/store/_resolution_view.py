@@ -13,7 +13,7 @@ import numpy as np
 
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.averaging import Resampling
-from slidetile.raster.pixels import Pixels, fill_colour
+from slidetile.raster.pixels import Pixels, fill_samples
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
 from slidetile.raster.weighted_means import SUBPIXELS
@@ -57,8 +57,8 @@ class ResolutionView:
     slide_size: tuple[int, int]
     """(width, height) of the slide, in level-0 pixels."""
 
-    background: tuple[int, int, int]
-    """The colour of what lies outside the slide."""
+    background: tuple[int, ...]
+    """The samples of a pixel outside the slide; more channels have the last one's."""
 
     @classmethod
     def at(
@@ -66,7 +66,7 @@ class ResolutionView:
         levels: Sequence[StoredLevel],
         mpp: tuple[float, float] | None,
         wanted_mpp: float | None,
-        background: tuple[int, int, int],
+        background: tuple[int, ...],
     ) -> Self:
         """Return the view at a resolution, from the nearest level that is not coarser.
 
@@ -79,7 +79,7 @@ class ResolutionView:
         wanted_mpp
             Micrometres per pixel of the view, along both axes; None for level 0 unchanged.
         background
-            The colour of what lies outside the slide.
+            The samples of a pixel outside the slide.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class ResolutionView:
         return region.rescaled((1, 1), self.step, tolerance=SLACK)
 
     def read(self, region: Region, cache: ChunkCache | None = None) -> Pixels:
-        """Return a region as uint8 [row, column, channel].
+        """Return a region as [row, column, channel].
 
         Pixels outside the view have the background's colour; those that are not stored have the
         fill value. Chunks found in ``cache`` are not decoded again; the others are kept there.
@@ -130,11 +130,12 @@ class ResolutionView:
         """
         if self.resampling is None:
             return self.array.read(region, self.background, cache)
-        out = np.empty((region.height, region.width, self.array.channels), np.uint8)
+        shape = region.height, region.width, self.array.channels
+        out = np.empty(shape, self.array.dtype)
         width, height = self.resampling.size
         inside = region.intersection(Region(x=0, y=0, width=width, height=height))
         if inside != region:
-            fill_colour(out, self.background)
+            fill_samples(out, self.background)
         if inside is not None:
             self._average(self.resampling, inside, out[inside.relative_to(region).slices], cache)
         return out
@@ -144,6 +145,7 @@ class ResolutionView:
     ) -> None:
         """Average a region into ``out``, a strip at a time."""
         row_bytes = math.ceil(math.prod(resampling.factor) * region.width) * out.shape[2]
+        row_bytes *= out.itemsize
         step = max(1, STRIP_BYTES // row_bytes)
         averager = resampling.averager(region)
         for top in range(0, region.height, step):

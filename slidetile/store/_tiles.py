@@ -12,7 +12,7 @@ from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import TABLE
 from slidetile.format.rows import check_rows
-from slidetile.format.table import read_parquet
+from slidetile.format.table import mean_columns, read_parquet
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.region import Region
 from slidetile.store._metadata import read_array, read_root
@@ -113,7 +113,8 @@ def read_table(folder: StoreFolder, metadata: StoreMetadata) -> "pa.Table":
     with os.fdopen(file, "rb") as stream:
         try:
             _check_on_disk(file)
-            return read_parquet(stream, metadata.tile_count)
+            means = mean_columns(metadata.channel_info)
+            return read_parquet(stream, metadata.tile_count, means)
         except StoreError as error:
             raise _damaged(folder, error) from error
 

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.metadata.picture import PictureName, picture_scale
+from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.raster.region import Region
-from slidetile.slides.overview import LARGEST_OVERVIEW_PX
+from slidetile.slides.overview import most_overview_px
 from slidetile.store._absence import NothingAbsent
 from slidetile.store._array import ArrayFile
 from slidetile.store.folder import StoreFolder
@@ -26,6 +27,8 @@ class PictureFile:
         The store's folder.
     name
         Which of the two.
+    metadata
+        The store's record.
 
     Raises
     ------
@@ -33,16 +36,20 @@ class PictureFile:
         It is missing, damaged or too large.
     """
 
-    def __init__(self, folder: StoreFolder, name: PictureName) -> None:
+    def __init__(self, folder: StoreFolder, name: PictureName, metadata: StoreMetadata) -> None:
         self._folder = folder
-        self._name = name
+        self._name: PictureName = name
+        self._bits = metadata.bits
         self._array = ArrayFile(folder, f"{name}/0", PICTURE_CODEC, NothingAbsent())
         width, height = self._array.grid.size
-        if width * height > LARGEST_OVERVIEW_PX:
+        if width * height > most_overview_px(metadata.channels * metadata.dtype.itemsize):
             raise StoreError(f"{self._array.path} claims {width}×{height} px, which is too large.")
-        kind = "uint32" if name == "tissue" else "uint8"
+        kind = "uint32" if name == "tissue" else metadata.data_type
         if self._array.metadata.data_type != kind:
             raise StoreError(f"{self._array.path} does not hold numbers of the type {kind}.")
+        channels = 1 if name == "tissue" else metadata.channels
+        if self._array.channels != channels:
+            raise StoreError(f"{self._array.path} does not have the store's {channels} channels.")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -79,7 +86,7 @@ class PictureFile:
         path = self._folder.path / key
         data = self._folder.read_json(key)
         try:
-            scale = picture_scale(data, self._name, mpp)
+            scale = picture_scale(data, self._name, mpp, self._bits)
         except StoreError as error:
             raise StoreError(f"{path} is damaged: {error}.") from error
         for step, pixels, length in zip(scale, self._array.grid.size, size, strict=True):

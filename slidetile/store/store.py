@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
+from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
-from slidetile.raster.pixels import Pixels
+from slidetile.raster.channels import Channel, channel_facts, shown
+from slidetile.raster.mapping import Mapping
+from slidetile.raster.pixels import Pixels, sample_of
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
 from slidetile.slides.level import Level
@@ -126,6 +129,22 @@ class TileStore:
         return self._metadata.tile_size
 
     @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What each channel shows: its name, its colour, and the window in which it is drawn."""
+        return self._metadata.channel_info
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples: uint8, or uint16 where they have more than 8 bits."""
+        return self._metadata.dtype
+
+    @property
+    def mapping(self) -> Mapping | None:
+        """How the slide's samples became 8 bits, which undoes it, too; None where they did not."""
+        facts = self._metadata.mapping
+        return None if facts is None else facts.mapping
+
+    @property
     def background(self) -> tuple[int, int, int]:
         """The colour of what lies outside the slide."""
         return self._metadata.background
@@ -162,14 +181,14 @@ class TileStore:
 
     @functools.cached_property
     def overview(self) -> Pixels:
-        """The whole slide as tissue detection saw it: uint8 [row, column, channel].
+        """The whole slide as tissue was found on it: [row, column, channel] of the store's dtype.
 
         Raises
         ------
         StoreError
             It is damaged.
         """
-        return PictureFile(self._folder, "overview").read()
+        return self._picture("overview").read()
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
@@ -180,7 +199,7 @@ class TileStore:
         StoreError
             It is damaged, or lies on another grid.
         """
-        tissue, overview = (PictureFile(self._folder, name) for name in PICTURES)
+        tissue, overview = (self._picture(name) for name in PICTURES)
         if tissue.size != overview.size:
             raise StoreError(
                 f"The tissue of {self.path} has {tissue.size} px, its overview {overview.size}."
@@ -197,7 +216,7 @@ class TileStore:
         StoreError
             The metadata are damaged.
         """
-        picture = PictureFile(self._folder, "overview")
+        picture = self._picture("overview")
         return picture.scale(self.mpp, self._arrays[0].grid.size)
 
     @property
@@ -221,8 +240,8 @@ class TileStore:
 
         Returns
         -------
-        uint8 array [row, column, channel]
-            At level 0 of the region's height and width; at a coarser level the pixels that
+        array [row, column, channel]
+            Of the store's dtype. At level 0 of the region's height and width; at a coarser level the pixels that
             cover the region, rounded outward.
 
         Raises
@@ -235,7 +254,7 @@ class TileStore:
         """
         array = self._arrays[level]
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
-        return array.read(at_level, self._metadata.background)
+        return array.read(at_level, self._outside)
 
     def windows(
         self,
@@ -272,7 +291,7 @@ class TileStore:
         Returns
         -------
         Windows
-            A sequence of uint8 arrays [row, column, channel].
+            A sequence of arrays [row, column, channel] of the store's dtype.
 
         Raises
         ------
@@ -286,7 +305,7 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._metadata.background)
+        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._outside)
         try:
             area = StoredArea.of_tiles(self.tiles)
         except StoreError as error:
@@ -348,7 +367,7 @@ class TileStore:
         return self._metadata.tile_count
 
     def __getitem__(self, index: int) -> Pixels:
-        """Return a tile: uint8 [row, column, channel], always of the full size."""
+        """Return a tile: [row, column, channel], always of the full size."""
         return self.read_region(self.tile_region(index))
 
     def __iter__(self) -> Iterator[Pixels]:
@@ -372,10 +391,11 @@ class TileStore:
             "levels": " → ".join(f"{level.width}×{level.height}" for level in self.levels),
             "mpp": "unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm",
             "size": f"{self.tile_bytes / 1e6:.1f} MB",
+            **channel_facts(self.channels, self._metadata.bits),
         }
         is_drawn = len(self) <= MOST_DRAWN
         picture = preview.draw(
-            self.overview,
+            shown(self.overview, self.channels, self._metadata.bits),
             mask=self.tissue > 0,
             cells=[self.tile_region(i) for i in range(len(self))] if is_drawn else (),
             downsample=self.overview_scale,
@@ -390,6 +410,15 @@ class TileStore:
         if shard is not None and shard[0] < len(self._arrays):
             level, column, row = shard
             self._arrays[level].check_shard(column, row)
+
+    def _picture(self, name: PictureName) -> PictureFile:
+        return PictureFile(self._folder, name, self._metadata)
+
+    @property
+    def _outside(self) -> tuple[int, ...]:
+        """The samples of a pixel outside the slide; more channels have the last one's."""
+        bits = self._metadata.bits
+        return tuple(sample_of(part, bits) for part in self._metadata.background)
 
     @functools.cached_property
     def _corners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -16,7 +16,8 @@ from slidetile.raster.pixels import Pixels
 from slidetile.runtime.foreign import foreign
 from slidetile.slides.overview import Overview
 from slidetile.slides.slide import Slide
-from slidetile.tissue.imaging import is_dark
+from slidetile.tissue.channels import detection_image
+from slidetile.tissue.imaging import is_dark as looks_dark
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
 
@@ -98,34 +99,48 @@ def default_detectors(*, keep_pen: bool = False) -> tuple[AnyDetector, ...]:
     return DarkBackgroundDetector(), OtsuDetector(), stains
 
 
-def choose_detector(image: Pixels, *, keep_pen: bool = False) -> AnyDetector:
+def choose_detector(
+    image: Pixels, *, keep_pen: bool = False, is_dark: bool | None = None
+) -> AnyDetector:
     """Return the detector that suits an overview.
 
     `DarkBackgroundDetector` where the overview is dark, as in fluorescence; `OtsuDetector` where
-    it is grey; else `OpticalDensityDetector`.
+    it is grey; else `OpticalDensityDetector`. ``is_dark`` says whether it is; None looks.
     """
     dark, grey, stains = default_detectors(keep_pen=keep_pen)
-    if is_dark(image):
+    if looks_dark(image) if is_dark is None else is_dark:
         return dark
     return grey if image.shape[2] == 1 else stains
 
 
-def run_detector(detector: AnyDetector, slide: Slide, overview: Overview) -> Mask:
+def run_detector(
+    detector: AnyDetector, slide: Slide, overview: Overview, image: Pixels | None = None
+) -> Mask:
     """Call a detector by the method it has, and check the mask it returns.
+
+    Parameters
+    ----------
+    detector, slide, overview
+        What is called, and with what.
+    image
+        What is given to one that takes an image, uint8 [row, column, channel]; None is the
+        overview's `detection_image`.
 
     Raises
     ------
     ForeignExitError
         The detector wanted to end the process.
     """
+    if image is None:
+        image = detection_image(overview.image, overview.channels)
     with foreign(f"The detector {_name(detector)}"):
         if isinstance(detector, SlideDetector):
             mask = detector.detect_slide(slide, overview)
         elif isinstance(detector, ScaledDetector):
             mpp = None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
-            mask = detector.detect(overview.image, mpp=mpp)
+            mask = detector.detect(image, mpp=mpp)
         else:
-            mask = detector(overview.image)
+            mask = detector(image)
     return checked_mask(mask, overview, f"The mask returned by {_name(detector)}")
 
 

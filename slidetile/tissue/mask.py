@@ -21,11 +21,14 @@ from slidetile.raster.masks import (
     with_margin,
     without_small_pieces,
 )
+from slidetile.raster.pixels import BLACK
 from slidetile.raster.region import Region
 from slidetile.slides.overview import Overview, overview_mpp, read_overview
 from slidetile.slides.slide import Slide
+from slidetile.tissue.channels import detection_image, tissue_channel_name
 from slidetile.tissue.detector import (
     AnyDetector,
+    SlideDetector,
     check_detector,
     checked_mask,
     choose_detector,
@@ -176,7 +179,7 @@ class TissueMask:
             "found by": detector["name"] if isinstance(detector, dict) else detector,
         }
         picture = preview.draw(
-            self.overview.image, mask=self.mask, longest_side_px=preview.NOTEBOOK_SIDE_PX
+            self.overview.seen, mask=self.mask, longest_side_px=preview.NOTEBOOK_SIDE_PX
         )
         return preview.card("Tissue", facts, picture)
 
@@ -187,6 +190,7 @@ def find_tissue(
     mpp: float | None = None,
     detector: AnyDetector | None = None,
     keep_pen: bool = False,
+    channel: str | None = None,
     min_piece_area_um2: float = MIN_PIECE_AREA_UM2,
     min_hole_area_um2: float = MIN_HOLE_AREA_UM2,
     tissue_margin_um: float = TISSUE_MARGIN_UM,
@@ -210,6 +214,9 @@ def find_tissue(
         where it is grey, else `OpticalDensityDetector`.
     keep_pen
         Whether pen strokes may count as tissue, where the detector is chosen by the overview.
+    channel
+        The name or number of the only channel to look at; None looks at all. Detectors are given
+        8 bits, whatever the slide has: see `slidetile.tissue.channels`.
     min_piece_area_um2
         Pieces of tissue smaller than this, in µm², are dropped; 0 keeps all. The limit is at most
         a 1000th of the overview, so that a small crop keeps its small pieces.
@@ -231,8 +238,8 @@ def find_tissue(
         The detector is not a detector, or returned something other than an array of bool.
     ValueError
         The detector returned a shape other than the overview's, or is given together with
-        ``keep_pen``; an area or the margin is negative or not finite; or the overview would be
-        too large (see `read_overview`).
+        ``keep_pen``; an area or the margin is negative or not finite; there is no such channel; or
+        the overview would be too large (see `read_overview`).
     MissingResolutionError
         The detector needs the slide's mpp, which is unknown.
     SlideReadError
@@ -243,10 +250,14 @@ def find_tissue(
         "min_hole_area_um2": min_hole_area_um2,
         "tissue_margin_um": tissue_margin_um,
     }
-    check_tissue_options(detector=detector, keep_pen=keep_pen, **lengths)
+    check_tissue_options(detector=detector, keep_pen=keep_pen, channel=channel, **lengths)
+    looked_at = {} if channel is None else stored_channel(slide, channel)
     overview = read_overview(slide, mpp=mpp)
-    chosen = choose_detector(overview.image, keep_pen=keep_pen) if detector is None else detector
-    mask = run_detector(chosen, slide, overview)
+    image = detection_image(overview.image, overview.channels, channel)
+    chosen = detector
+    if chosen is None:
+        chosen = choose_detector(image, keep_pen=keep_pen, is_dark=_has_dark_background(slide))
+    mask = run_detector(chosen, slide, overview, image)
     pixel = overview.mpp or (ASSUMED_MPP, ASSUMED_MPP)
     piece_px = min(min_piece_area_um2 / math.prod(pixel), mask.size / 1000)
     hole_px = min(min_hole_area_um2 / math.prod(pixel), mask.size / 200)
@@ -259,10 +270,30 @@ def find_tissue(
         "detector": describe_detector(chosen),
         "mpp": overview_mpp(slide, mpp),
         "keep_pen": keep_pen,
+        **looked_at,
         **stored_lengths(lengths),
     }
     tell(dropped, slide.name)
     return TissueMask.from_mask(mask, overview, parameters=parameters, left_out=dropped)
+
+
+def _has_dark_background(slide: Slide) -> bool | None:
+    """Return whether a slide's background is known to be dark; None where its pixels tell."""
+    if not slide.is_plain:
+        return True
+    is_deep = slide.bits > 8 or slide.mapping is not None
+    return True if is_deep and slide.background == BLACK else None
+
+
+def stored_channel(slide: Slide, channel: str) -> dict[str, str]:
+    """Return the only channel that is looked at under the name that a store records.
+
+    Raises
+    ------
+    UnfitChoiceError
+        There is no such channel.
+    """
+    return {"channel": tissue_channel_name(slide.channel_info, channel)}
 
 
 def _dropped(found: Mask, kept: Mask, smallest_px: float, pixel_um2: float) -> tuple[LeftOut, ...]:
@@ -307,7 +338,11 @@ def stored_lengths(lengths: Mapping[str, float]) -> dict[str, float]:
 
 
 def check_tissue_options(
-    *, detector: AnyDetector | None = None, keep_pen: bool = False, **lengths: float
+    *,
+    detector: AnyDetector | None = None,
+    keep_pen: bool = False,
+    channel: str | None = None,
+    **lengths: float,
 ) -> None:
     """Check the options of `find_tissue` before a slide is opened.
 
@@ -316,8 +351,8 @@ def check_tissue_options(
     TypeError
         The detector is not a detector.
     ValueError
-        An area or a length is negative or not finite, or ``keep_pen`` is set together with a
-        detector.
+        An area or a length is negative or not finite, ``keep_pen`` is set together with a
+        detector, or a channel together with one that reads the slide itself.
     """
     for name, value in lengths.items():
         if not (value >= 0 and math.isfinite(value)):
@@ -325,6 +360,11 @@ def check_tissue_options(
     if detector is None:
         return
     check_detector(detector)
+    if channel is not None and isinstance(detector, SlideDetector):
+        raise ValueError(
+            "The detector reads the slide itself, so a channel for tissue has no effect: leave it "
+            "out, and have the detector look at that channel."
+        )
     if keep_pen:
         raise ValueError(
             "keep_pen applies to the detector that is chosen by the overview. Leave out the "

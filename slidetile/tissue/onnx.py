@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.counts import how_many
 from slidetile.errors import MissingResolutionError
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
@@ -144,6 +145,12 @@ class OnnxDetector:
             raise MissingResolutionError(
                 f"The network works at {self.mpp:g} µm per pixel, but this slide's mpp is unknown: "
                 "give it (--slide-mpp, slide_mpp of a recipe, or mpp of open_slide)."
+            )
+        if not slide.is_plain or slide.bits != 8:
+            raise UnfitChoiceError(
+                f"The network takes 8-bit grey or colour, but {slide.name} has "
+                f"{how_many(slide.channels, 'channels')} of {slide.bits} bits: use another "
+                "detector, or a mask of your own."
             )
         tiles = NetworkTiles(
             tile_px=self.tile_px,

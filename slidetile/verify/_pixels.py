@@ -75,7 +75,11 @@ class PixelCheck:
         grid = self._shape.grids[0]
         levels = halved_levels(grid, grid.chunks_for(regions))
         accumulator = Accumulator(
-            levels, channels=self._shape.channels, fill=self._shape.fill, planar=True
+            levels,
+            channels=self._shape.channels,
+            fill=self._shape.fill,
+            planar=True,
+            dtype=self._shape.metadata.dtype,
         )
         shards = sorted(levels[0].shards, key=morton_key)
         halve = functools.partial(self._halve, accumulator)
@@ -149,7 +153,7 @@ class PixelCheck:
             return None
         is_encoded = made_anew or isinstance(codec, JpegCodec)
         most = JPEG_TOLERANCE if is_encoded else 0
-        apart = np.abs(found.astype(np.int16) - expected).max(axis=2) > most
+        apart = np.abs(found.astype(np.int32) - expected).max(axis=2) > most
         if not apart.any():
             return None
         y, x = np.argwhere(apart)[0].tolist()
@@ -205,10 +209,10 @@ class PixelCheck:
                 raise StoreError(f"{name}: chunk {place} is damaged: {error}") from error
             yield place, np.array(pixels.transpose(2, 0, 1), order="C").transpose(1, 2, 0)
 
-    def _pixels(self, level: int, stored: bytes) -> NDArray[np.uint8]:
+    def _pixels(self, level: int, stored: bytes) -> Pixels:
         grid, codec = self._shape.grids[level], self._shape.codec
         shape = grid.chunk_height, grid.chunk_width, self._shape.channels
-        return codec.decode(codec.unseal(stored), shape)
+        return codec.decode(codec.unseal(stored), shape, None, self._shape.metadata.dtype)
 
     def _level_of(self, slide: Slide, level: int) -> int | None:
         """Return the slide's level whose pixels a level of the store holds, or None."""

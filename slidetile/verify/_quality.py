@@ -10,7 +10,7 @@ from slidetile.format.codecs.codec import DamagedChunkError
 from slidetile.format.layout import Shard
 from slidetile.format.names import TABLE
 from slidetile.format.table import UNREADABLE, Quality, quality_mpp
-from slidetile.quality.measure import TileMeasure
+from slidetile.quality.measure import Samples, TileMeasure
 from slidetile.quality.pen import PEN_METHOD, pen_fractions
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
@@ -76,7 +76,8 @@ class QualityCheck:
 
     def _measured(self, regions: Sequence[Region]) -> Quality:
         shape, level = self._shape, self._shape.quality
-        measure = TileMeasure(regions, level, shape.codec, shape.channels)
+        samples = Samples(channels=shape.metadata.channel_info, bits=shape.metadata.bits)
+        measure = TileMeasure(regions, level, shape.codec, samples)
         stored = self._stored.by_level[level.number]
         measure.add(level.grid.shards_for(stored), self._payloads, workers=self._workers)
         return measure.columns()
@@ -94,4 +95,5 @@ class QualityCheck:
             return {}
         scale, mpp = self._shape.overview_scale, self._shape.metadata.mpp
         pixel = None if mpp is None else (scale[0] * mpp[0], scale[1] * mpp[1])
-        return {"pen_fraction": pen_fractions(overview, regions, scale=scale, mpp=pixel)}
+        channels = self._shape.metadata.channel_info
+        return {"pen_fraction": pen_fractions(overview, regions, scale=scale, mpp=pixel, channels=channels)}

@@ -17,7 +17,7 @@ from slidetile.planning.tile_spec import TileSpec
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.grid import TileGrid
 from slidetile.slides.level import Level
-from slidetile.slides.overview import LARGEST_OVERVIEW_PX
+from slidetile.slides.overview import most_overview_px
 from slidetile.verify._origin import check_tissue, derive_level_0
 from slidetile.verify._tree import StoreTree
 
@@ -96,7 +96,13 @@ class StoreShape:
         return {f"{folder}/zarr.json".lstrip("/"): data for folder, data in files.items()}
 
     def _array(self, grid: ChunkGrid) -> ArrayMetadata:
-        return ArrayMetadata(grid=grid, codec=self.codec, channels=self.channels, fill=self.fill)
+        return ArrayMetadata(
+            grid=grid,
+            codec=self.codec,
+            channels=self.channels,
+            fill=self.fill,
+            data_type=self.metadata.data_type,
+        )
 
     @property
     def quality(self) -> MeasuredLevel:
@@ -147,7 +153,7 @@ def read_shape(tree: StoreTree) -> StoreShape:
         metadata=replace(metadata, level_0=derive_level_0(metadata, grids[0].size)),
         tile_spec=_tile_spec(metadata),
         grids=grids,
-        picture=_checked_picture(overview),
+        picture=_checked_picture(overview, metadata),
         overview_scale=_overview_scale(tree, metadata, overview, grids[0].size),
     )
     quality = replace(shape.quality.facts, pen_method=metadata.quality.pen_method)
@@ -193,8 +199,9 @@ def _check_grids(codec: ChunkCodec, grids: tuple[ChunkGrid, ...]) -> None:
         raise StoreError(f"its levels, {', '.join(sizes):.200}, are not cut as slidetile cuts them")
 
 
-def _checked_picture(grid: ChunkGrid) -> ChunkGrid:
-    if grid.width * grid.height > LARGEST_OVERVIEW_PX or grid != picture_grid(*grid.size):
+def _checked_picture(grid: ChunkGrid, metadata: StoreMetadata) -> ChunkGrid:
+    most = most_overview_px(metadata.channels * metadata.dtype.itemsize)
+    if grid.width * grid.height > most or grid != picture_grid(*grid.size):
         raise StoreError(f"an overview of {grid.width}×{grid.height} pixels is not cut so")
     return grid
 
@@ -205,7 +212,7 @@ def _overview_scale(
     """Return the overview's scale, after checking that it covers the slide and hardly more."""
     data = tree.read("overview/zarr.json")
     try:
-        scale = picture_scale(data, "overview", metadata.mpp)
+        scale = picture_scale(data, "overview", metadata.mpp, metadata.bits)
     except StoreError as error:
         raise StoreError(f"overview/zarr.json: {error}") from error
     for step, pixels, length in zip(scale, grid.size, size, strict=True):

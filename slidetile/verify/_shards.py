@@ -84,7 +84,8 @@ class StoredChunks:
         codec = self._shape.codec
         payload = codec.unseal(stored)
         if not is_sharded(codec):  # checking the others would mean decoding them
-            codec.check(payload, (grid.chunk_height, grid.chunk_width, self._shape.channels))
+            shape = grid.chunk_height, grid.chunk_width, self._shape.channels
+            codec.check(payload, shape, self._shape.metadata.dtype)
         return crc32c(payload)
 
 

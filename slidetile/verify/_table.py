@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slidetile.counts import how_many
 from slidetile.format.names import TABLE
 from slidetile.format.pyramid import halved_levels
-from slidetile.format.table import OK, QUALITY_COLUMNS, UNREADABLE
+from slidetile.format.table import FACTS, OK, UNREADABLE
 from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
 from slidetile.verify._choice import ChoiceCheck
@@ -45,7 +45,7 @@ class TableCheck:
         labels: NDArray[np.uint32],
     ) -> None:
         self.table = table
-        facts = table.drop_columns(list(QUALITY_COLUMNS))
+        facts = table.select(list(FACTS))
         self._status: list[str] = table["status"].to_pylist()
         self._columns = {
             name: facts[name].to_numpy() for name in facts.column_names if name != "status"

@@ -20,7 +20,7 @@ from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, TABLE
 from slidetile.format.picture import PICTURE_CODEC
-from slidetile.format.table import read_parquet
+from slidetile.format.table import mean_columns, read_parquet
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
@@ -246,7 +246,9 @@ class _Check:
         if self._shape is None or self._stored is None:
             return None
         file = io.BytesIO(self._tree.read(TABLE))
-        table = read_parquet(file, self._shape.metadata.tile_count)
+        metadata = self._shape.metadata
+        means = mean_columns(metadata.channel_info)
+        table = read_parquet(file, metadata.tile_count, means)
         return TableCheck(table, self._shape, self._stored, self._picture("tissue")[..., 0])
 
     def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
@@ -261,7 +263,9 @@ class _Check:
         yield from ()
 
     def _picture(self, name: PictureName) -> NDArray[Any]:
-        return PictureFile(StoreFolder(self._tree.folder), name).read()
+        assert self._shape is not None, "its callers looked"
+        folder = StoreFolder(self._tree.folder)
+        return PictureFile(folder, name, self._shape.metadata).read()
 
 
 def _affordable(tree: StoreTree, workers: int) -> int:

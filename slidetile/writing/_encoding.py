@@ -8,6 +8,7 @@ from typing import NamedTuple
 from slidetile.choices import UnfitChoiceError
 from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.fit import check_holds
 from slidetile.format.halving import Accumulator, CoarserShard
 from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, Shard, encoded_grid
 from slidetile.format.pyramid import halved_levels
@@ -45,18 +46,20 @@ class Encoding:
     codec
         How chunks are encoded.
     fill
-        Value of pixels outside the plan, 0–255.
+        Value of pixels outside the plan.
 
     Raises
     ------
     ValueError
-        The slide has more chunks than a store can have.
+        The slide has more chunks than a store can have, or its channels or bits are more than the
+        codec stores.
     """
 
     decodes = True
     slide_levels: tuple[int, ...] = ()
 
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
+        check_holds(codec, channels=slide.channels, bits=slide.bits)
         self.codec = codec
         grid = encoded_grid(slide.levels[0].size, codec)
         if grid.chunk_count > MOST_CHUNKS:
@@ -68,7 +71,11 @@ class Encoding:
         self.levels = halved_levels(grid, grid.chunks_for(plan.regions))
         self._slide = slide
         self._accumulator = Accumulator(
-            self.levels, channels=slide.channels, fill=fill, planar=codec.is_planar
+            self.levels,
+            channels=slide.channels,
+            fill=fill,
+            planar=codec.is_planar,
+            dtype=slide.dtype,
         )
         self._chunk_shape = grid.chunk_height, grid.chunk_width, slide.channels
         self._is_kept: IsKept = lambda _level, _shard: False
@@ -80,7 +87,8 @@ class Encoding:
     def unit_bytes(self) -> int:
         """The bytes of a shard's pixels."""
         grid = self.levels[0].grid
-        return self._slide.channels * grid.shard_height * grid.shard_width
+        pixel_bytes = self._slide.channels * self._slide.dtype.itemsize
+        return pixel_bytes * grid.shard_height * grid.shard_width
 
     def tasks(self, is_kept: IsKept) -> list[Task]:
         """Return the shards of level 0 to make, and the finished ones that coarser shards need."""
@@ -136,7 +144,7 @@ class Encoding:
         """Yield the (place, pixels) of each chunk of a shard that an earlier run has stored."""
         for place, payload in payloads.items():
             chunk = self._own_chunk()
-            chunk[:] = self.codec.decode(payload, chunk.shape)
+            chunk[:] = self.codec.decode(payload, chunk.shape, None, chunk.dtype)
             yield place, chunk
 
     def _read_chunks(self, shard: Shard, fetched: _Fetched) -> Iterator[tuple[int, Pixels | str]]:
@@ -166,7 +174,9 @@ class Encoding:
         """
         chunk: Pixels | None = getattr(self._own, "chunk", None)
         if chunk is None:
-            self._own.chunk = chunk = empty_pixels(self._chunk_shape, planar=self.codec.is_planar)
+            self._own.chunk = chunk = empty_pixels(
+                self._chunk_shape, planar=self.codec.is_planar, dtype=self._slide.dtype
+            )
         return chunk
 
     def _wanted_region(self, shard: Shard) -> Region:

@@ -5,13 +5,15 @@ Knows what a store records about its slide and how it was made. Does not know ho
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters, Parameters
+from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES, StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
@@ -20,7 +22,9 @@ from slidetile.format.reason import as_reason
 from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
+from slidetile.raster.channels import Channel, usual_windows
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.plane_choice import PlaneChoice
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
@@ -79,11 +83,16 @@ def store_metadata(
         tile_count=len(plan),
         codec=codec.name,
         not_native=None if not_native is None else as_reason(not_native),
+        drawn=_drawn(slide, plan),
         background=slide.background,
+        more_bits=None if slide.bits == 8 else slide.bits,
+        mapping=None if slide.mapping is None else MappingFacts.of(slide.mapping),
         source=_source(slide.original, anonymous=anonymous),
         level_0=Level0.of(slide.mpp, slide.rescaling),
         parameters=Parameters(
             mpp=None if slide.rescaling is None else slide.rescaling.asked_mpp,
+            planes=_planes(slide.planes),
+            window=slide.window,
             codec=CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec")),
             **plan.spec.parameters,
             tissue=TissueParameters(values=plan.tissue.parameters),
@@ -94,6 +103,24 @@ def store_metadata(
         quality=MeasuredLevel.of(levels, slide.mpp).facts,
         icc_profile=_profile(slide),
     )
+
+
+def _drawn(slide: Slide, plan: TilePlan) -> tuple[Channel, ...]:
+    """Return the channels with the windows in which viewers draw them, found on the overview."""
+    if slide.is_plain and slide.bits == 8:
+        return ()
+    channels, image = slide.channel_info, plan.tissue.overview.image
+    windows = usual_windows(image, channels, slide.bits)
+    return tuple(
+        replace(channel, window=window) for channel, window in zip(channels, windows, strict=True)
+    )
+
+
+def _planes(planes: PlaneChoice) -> PlaneFacts | None:
+    """Return the record of what was chosen, or None where nothing was."""
+    if not planes:
+        return None
+    return PlaneFacts(channels=planes.channels or None, z=planes.z, t=planes.t)
 
 
 def _profile(slide: Slide) -> bytes | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.format.ledger import Ledger
-from slidetile.format.table import QUALITY_COLUMNS, UNREADABLE, Mpp, Quality, schema
+from slidetile.format.table import UNREADABLE, Mpp, Quality, mean_columns, schema
 from slidetile.planning.plan import TilePlan
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
     """
     import pyarrow as pa
 
+    fields = schema(mpp, mean_columns(plan.tissue.overview.channel_info))
     left, top, right, bottom = (edge.astype(np.int32) for edge in plan.edges)
     spans = [ledger.grid.chunk_span(region).slices for region in plan.regions]
     status = [ledger.status_of(span) for span in spans]
@@ -39,9 +40,9 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
     columns = {name: _column(values) for name, values in numbers.items()}
     columns["status"] = pa.array(status, pa.string())
     unreadable = np.array([each == UNREADABLE for each in status], np.bool_)
-    for name in QUALITY_COLUMNS:
+    for name in fields.names[len(columns) :]:
         columns[name] = _column(quality[name], unknown=np.isnan(quality[name]) | unreadable)
-    return pa.table(columns, schema=schema(mpp))
+    return pa.table(columns, schema=fields)
 
 
 def _column(values: NDArray[Any], *, unknown: NDArray[np.bool_] | None = None) -> "pa.Array":

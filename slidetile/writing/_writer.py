@@ -134,7 +134,7 @@ class StoreWriter:
             payloads = {place: self.spec.codec.unseal(chunk) for place, chunk in chunks.items()}
             for payload in payloads.values():
                 shape = grid.chunk_height, grid.chunk_width, self.spec.metadata.channels
-                self.spec.codec.check(payload, shape)
+                self.spec.codec.check(payload, shape, self.spec.metadata.dtype)
         except ValueError:
             return None
         if set(chunks) != set(shard.chunks):
@@ -282,6 +282,7 @@ class StoreWriter:
                 codec=self.spec.codec,
                 channels=self.spec.metadata.channels,
                 fill=self.spec.metadata.fill,
+                data_type=self.spec.metadata.data_type,
             )
             self._write_json(str(number), array.to_json())
         tissue = self.spec.plan.tissue

@@ -166,7 +166,7 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     """
     if isinstance(codec, NativeCodec):
         return Copying(slide, plan, codec)
-    return Encoding(slide, plan, codec, fill_value(slide.background))
+    return Encoding(slide, plan, codec, fill_value(slide.background, slide.bits))
 
 
 class _Run:

@@ -6,8 +6,13 @@ Zarr v3 codecs.
 
 from typing import Any, Protocol
 
+import numpy as np
+
 from slidetile.choices import CodecName
 from slidetile.raster.pixels import Pixels
+
+UINT8 = np.dtype(np.uint8)
+"""The type of samples, unless a store has more than 8 bits."""
 
 Parts = tuple[bytes, ...]
 """Consecutive bytes, not joined, since every join copies them."""
@@ -51,7 +56,7 @@ class ChunkCodec(Protocol):
     def encode(self, pixels: Pixels) -> bytes:
         """Return a chunk's payload: its bytes without the checksum that `seal` may add.
 
-        ``pixels`` are uint8 [row, column, channel], with any strides.
+        ``pixels`` are uint8 or uint16 [row, column, channel], with any strides.
         """
         ...
 
@@ -69,26 +74,33 @@ class ChunkCodec(Protocol):
         """
         ...
 
-    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+    def check(
+        self, payload: bytes, shape: tuple[int, int, int], dtype: np.dtype[Any] = UINT8, /
+    ) -> None:
         """Check, as cheaply as possible, that a payload that passed `unseal` is undamaged.
 
         Raises
         ------
         ValueError
-            It is damaged, or is not a chunk of this shape.
+            It is damaged, or is not a chunk of this shape and type.
         """
         ...
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None, /
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        scratch: Pixels | None = None,
+        dtype: np.dtype[Any] = UINT8,
+        /,
     ) -> Pixels:
         """Return the pixels as [row, column, channel]; ``shape`` is that of the result.
 
-        ``scratch``, contiguous and of this shape, may be used for the result.
+        ``scratch``, contiguous and of this shape and type, may be used for the result.
 
         Raises
         ------
         ValueError
-            The payload does not decode to this shape.
+            The payload does not decode to this shape and type.
         """
         ...

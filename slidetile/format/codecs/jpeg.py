@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from slidetile.choices import JPEG_QUALITY, CodecName
+from slidetile.format.codecs.codec import UINT8
 from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
@@ -69,13 +70,17 @@ class JpegCodec(SealedChunks):
         return bytes(imagecodecs.jpeg8_encode(interleaved, level=self.quality, subsampling="444"))
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        scratch: Pixels | None = None,
+        dtype: np.dtype[Any] = UINT8,
     ) -> Pixels:
         """Decode the stream, whose own header must state the expected size.
 
         A stream on which the decoder has a warning is damaged.
         """
-        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        out = np.empty(shape, dtype) if scratch is None else scratch
         try:
             return decode_jpeg(payload, out)
         except JpegError as error:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import JXL_EFFORT, CodecName
+from slidetile.format.codecs.codec import UINT8
 from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpegxl import decode_jpegxl, encode_jpegxl
 from slidetile.raster.jpegxl_header import JpegxlError
@@ -44,13 +45,14 @@ class JxlCodec(SealedChunks):
         return encode_jpegxl(pixels, self.effort)
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: NDArray[Any] | None = None
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        scratch: NDArray[Any] | None = None,
+        dtype: np.dtype[Any] = UINT8,
     ) -> NDArray[Any]:
-        """Decode the stream, whose own header must state the expected size.
-
-        The samples are those of ``scratch``, uint8 or uint16; without one, uint8.
-        """
-        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        """Decode the stream, whose own header must state the expected size and type."""
+        out = np.empty(shape, dtype) if scratch is None else scratch
         try:
             return decode_jpegxl(payload, out)
         except JpegxlError as error:

@@ -28,3 +28,14 @@ def make_codec(name: CodecName) -> ChunkCodec:
         case "raw":
             return RawCodec()
     raise ValueError(f"A codec is native, zstd, jxl, jpeg or raw, but this one is {name!r}.")
+
+
+def holds(name: CodecName, *, channels: int, bits: int) -> bool:
+    """Return whether a codec stores so many channels of so many bits.
+
+    `native` and `jpeg` store grey or colour of 8 bits, `jxl` grey or colour, the others all.
+    """
+    is_grey_or_colour = channels in (1, 3)
+    if name in ("native", "jpeg"):
+        return is_grey_or_colour and bits == 8
+    return is_grey_or_colour or name != "jxl"

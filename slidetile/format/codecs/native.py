@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 
 from slidetile.choices import NATIVE_CHECK, CodecName, NativeCheck, NativeStream
+from slidetile.format.codecs.codec import UINT8
 from slidetile.format.codecs.jpeg import encode_averaged_jpeg, is_averaged_jpeg
 from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpeg import check_jpeg, decode_jpeg
@@ -108,13 +109,17 @@ class NativeCodec(SealedChunks):
         raise TypeError(f"A native chunk is copied, not encoded; got {pixels.shape} pixels.")
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        scratch: Pixels | None = None,
+        dtype: np.dtype[Any] = UINT8,
     ) -> Pixels:
         """Decode the stream, whose own header must state the expected size.
 
         A stream on which the decoder has a warning is damaged.
         """
-        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        out = np.empty(shape, dtype) if scratch is None else scratch
         try:
             return _STREAMS[self.stream].decode(payload, out)
         except StreamError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from slidetile.choices import CodecName
-from slidetile.format.codecs.codec import Parts
+from slidetile.format.codecs.codec import UINT8, Parts
 from slidetile.raster.pixels import Pixels, planes
 
 
@@ -31,13 +31,20 @@ class _PlanarChunks(ABC):
         """Return the bytes unchanged."""
         return stored
 
-    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+    def check(
+        self, payload: bytes, shape: tuple[int, int, int], dtype: np.dtype[Any] = UINT8, /
+    ) -> None:
         """Decode: a frame's checksum covers its content; raw bytes are checked by their length."""
-        self.decode(payload, shape)
+        self.decode(payload, shape, None, dtype)
 
     @abstractmethod
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None, /
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        scratch: Pixels | None = None,
+        dtype: np.dtype[Any] = UINT8,
+        /,
     ) -> Pixels:
         """Return the pixels; see `slidetile.format.codecs.codec.ChunkCodec`."""
         ...
@@ -62,13 +69,17 @@ class RawCodec(_PlanarChunks):
 
     def encode(self, pixels: Pixels) -> bytes:
         """Return the planes one after another."""
-        return pixels.transpose(2, 0, 1).tobytes()
+        return _stored(pixels.transpose(2, 0, 1)).tobytes()
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], _scratch: Pixels | None = None
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        _scratch: Pixels | None = None,
+        dtype: np.dtype[Any] = UINT8,
     ) -> Pixels:
         """Return a view of the bytes."""
-        return _interleaved(payload, shape)
+        return _interleaved(payload, shape, dtype)
 
 
 LOWEST_COMPRESSION, HIGHEST_COMPRESSION = -(1 << 17), 22
@@ -107,28 +118,40 @@ class ZstdCodec(_PlanarChunks):
 
     def encode(self, pixels: Pixels) -> bytes:
         """Compress the planes; the frame ends with the checksum of its content."""
-        return bytes(_zstd(self.compression_level).encode(planes(pixels)))
+        return bytes(_zstd(self.compression_level).encode(_stored(planes(pixels))))
 
     def decode(
-        self, payload: bytes, shape: tuple[int, int, int], scratch: Pixels | None = None
+        self,
+        payload: bytes,
+        shape: tuple[int, int, int],
+        scratch: Pixels | None = None,
+        dtype: np.dtype[Any] = UINT8,
     ) -> Pixels:
         """Decompress into exactly the size expected, whatever the frame's header claims."""
         import imagecodecs
 
-        out = np.empty(shape, np.uint8) if scratch is None else scratch
+        out = np.empty(shape, dtype) if scratch is None else scratch
         try:
-            decoded = imagecodecs.zstd_decode(payload, out=out.reshape(-1).data)
+            decoded = imagecodecs.zstd_decode(payload, out=out.reshape(-1).view(np.uint8).data)
         except (imagecodecs.ZstdError, RuntimeError) as error:
             raise ValueError(f"it is not a valid Zstandard frame: {error}") from error
-        return _interleaved(decoded, shape)
+        return _interleaved(decoded, shape, dtype)
 
 
-def _interleaved(data: bytes | bytearray, shape: tuple[int, int, int]) -> Pixels:
+def _stored(pixels: Pixels) -> Pixels:
+    """Return samples as they are stored: little-endian, as those of nearly every machine are."""
+    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+
+
+def _interleaved(
+    data: bytes | bytearray, shape: tuple[int, int, int], dtype: np.dtype[Any]
+) -> Pixels:
     height, width, channels = shape
-    if len(data) != height * width * channels:
-        raise ValueError(f"{len(data)} bytes instead of {height * width * channels}")
-    planar = np.frombuffer(data, np.uint8).reshape(channels, height, width)
-    return planar.transpose(1, 2, 0)
+    nbytes = height * width * channels * dtype.itemsize
+    if len(data) != nbytes:
+        raise ValueError(f"{len(data)} bytes instead of {nbytes}")
+    stored = np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False)
+    return stored.reshape(channels, height, width).transpose(1, 2, 0)
 
 
 @cache

@@ -3,8 +3,10 @@
 import struct
 from typing import Any
 
+import numpy as np
+
 from slidetile.format.checksum import crc32c
-from slidetile.format.codecs.codec import Parts
+from slidetile.format.codecs.codec import UINT8, Parts
 
 _CRC = struct.Struct("<I")
 
@@ -47,5 +49,7 @@ class SealedChunks:
             raise ValueError("its checksum does not fit")
         return payload
 
-    def check(self, payload: bytes, shape: tuple[int, int, int]) -> None:
+    def check(
+        self, payload: bytes, shape: tuple[int, int, int], dtype: np.dtype[Any] = UINT8, /
+    ) -> None:
         """Do nothing: `unseal` has compared the checksum."""

@@ -10,6 +10,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, is_sharded
 from slidetile.format.metadata.node import JsonNode, parse_json, to_json
 from slidetile.format.metadata.rules import Items, OneOf, Whole
+from slidetile.raster.channels import MOST_CHANNELS
 
 DIMENSIONS = ("c", "y", "x")
 
@@ -23,9 +24,12 @@ a reader allocate, which is four times that for what is stored."""
 MOST_CHUNKS_IN_SHARD = 1 << 12
 """Chunks of the fullest shard, of native tiles of 64 px; bounds the index that a reader reads."""
 
-DataType = Literal["uint8", "uint32"]
+DataType = Literal["uint8", "uint16", "uint32"]
 
-_FILLS = {"uint8": Whole(0, (1 << 8) - 1), "uint32": Whole(0, (1 << 32) - 1)}
+_BITS: dict[DataType, int] = {"uint8": 8, "uint16": 16, "uint32": 32}
+_FILLS = {name: Whole(0, (1 << bits) - 1) for name, bits in _BITS.items()}
+_BYTES = {"name": "bytes"}
+_LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 _SIDES = Items(Whole(1, LARGEST_SIDE_PX), 3, 3)
 
 
@@ -36,7 +40,7 @@ class ArrayMetadata:
     Raises
     ------
     ValueError
-        It is larger than any array of a store, or does not have 1 or 3 channels.
+        It is larger than any array of a store, or has more channels.
     """
 
     grid: ChunkGrid
@@ -46,19 +50,18 @@ class ArrayMetadata:
     """How its chunks are stored."""
 
     channels: int
-    """3 or 1; every chunk holds all of them."""
+    """How many there are; every chunk holds all of them."""
 
     fill: int
     """Value of pixels that are not stored."""
 
     data_type: DataType = "uint8"
-    """Type of its samples: uint8 for pixels, uint32 for labels, which have 1 channel."""
+    """Type of its samples: uint8 or uint16 for pixels, uint32 for labels, which have 1 channel."""
 
     def __post_init__(self) -> None:
-        if self.channels not in ((1, 3) if self.data_type == "uint8" else (1,)):
-            raise ValueError(
-                f"shape has {self.channels} channels, but pixels have 1 or 3, and labels have 1"
-            )
+        most = 1 if self.data_type == "uint32" else MOST_CHANNELS
+        if not 1 <= self.channels <= most:
+            raise ValueError(f"shape has {self.channels} channels, but {self.data_type} 1–{most}")
         grid = self.grid
         longest = max(grid.width, grid.height, grid.shard_width, grid.shard_height)
         if longest > LARGEST_SIDE_PX:
@@ -99,7 +102,7 @@ class ArrayMetadata:
             array = cls(
                 grid=_read_grid(root, is_sharded=is_sharded(codec)),
                 codec=codec,
-                channels=OneOf(1, 3).read(root["shape"][0]),
+                channels=Whole(1, MOST_CHANNELS).read(root["shape"][0]),
                 fill=_FILLS[data_type].read(root["fill_value"]),
                 data_type=data_type,
             )
@@ -116,7 +119,7 @@ class ArrayMetadata:
         """Return the metadata as a JSON object."""
         codecs = self.codec.zarr_codecs
         if self.data_type != "uint8":
-            codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, *codecs[1:]]
+            codecs = [_LITTLE_ENDIAN if codec == _BYTES else codec for codec in codecs]
         if is_sharded(self.codec):
             codecs = [_sharding(self.grid, codecs, self.channels)]
         shard = [self.channels, self.grid.shard_height, self.grid.shard_width]
@@ -135,8 +138,8 @@ class ArrayMetadata:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of its samples, little-endian as stored."""
-        return np.dtype({"uint8": "u1", "uint32": "<u4"}[self.data_type])
+        """Type of its samples."""
+        return np.dtype(self.data_type)
 
     @property
     def chunk_bytes(self) -> int:

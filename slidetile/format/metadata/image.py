@@ -7,8 +7,16 @@ from typing import Any, Self
 
 from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import JsonNode, is_text, to_json
-from slidetile.format.metadata.rules import Items, Number, Text
+from slidetile.format.metadata.rules import HexColour, Items, Number, Text, Whole
 from slidetile.format.metadata.source import MOST_LEVELS
+from slidetile.raster.channels import (
+    LONGEST_NAME,
+    MOST_CHANNELS,
+    Channel,
+    are_plain,
+    largest_sample,
+    plain_channels,
+)
 
 Pair = tuple[float, float]
 
@@ -27,7 +35,7 @@ class ImageMetadata:
     Raises
     ------
     ValueError
-        There are not 1–32 levels with downsamples of at least 1, or not 1 or 3 channels.
+        There are not 1–32 levels with downsamples of at least 1, or channels are not described.
     """
 
     name: str
@@ -37,7 +45,7 @@ class ImageMetadata:
     """How the coarser levels were made, for people."""
 
     channels: int
-    """3 for red, green, blue; 1 for grey."""
+    """How many there are."""
 
     mpp: Pair | None
     """Micrometres per level-0 pixel as (x, y), or None where unknown."""
@@ -45,11 +53,16 @@ class ImageMetadata:
     downsamples: tuple[Pair, ...]
     """Level-0 pixels per pixel of each level, as (x, y)."""
 
+    bits: int = 8
+    """Bits of a sample."""
+
+    drawn: tuple[Channel, ...] = ()
+    """How viewers draw each channel, with its window; empty for grey and colour of 8 bits."""
+
     def __post_init__(self) -> None:
         if not is_text(self.name):
             raise ValueError(f"An image's name is text, but this one is {self.name!r}.")
-        if self.channels not in (1, 3):
-            raise ValueError(f"An image has 1 or 3 channels, but this one {self.channels}.")
+        check_drawn(self.channels, self.bits, self.drawn)
         is_long = 1 <= len(self.downsamples) <= MOST_LEVELS
         if not is_long or not all(_is_downsample(d) for pair in self.downsamples for d in pair):
             raise ValueError(
@@ -58,14 +71,14 @@ class ImageMetadata:
             )
 
     @classmethod
-    def from_node(cls, node: JsonNode, *, kind: str, mpp: Pair | None) -> Self:
+    def from_node(cls, node: JsonNode, *, kind: str, mpp: Pair | None, bits: int = 8) -> Self:
         """Return the image that an attribute ``ome`` describes.
 
         Parameters
         ----------
         node
             The attribute.
-        kind, mpp
+        kind, mpp, bits
             Values of the store, which the image must repeat.
 
         Raises
@@ -74,10 +87,14 @@ class ImageMetadata:
             It is not what slidetile writes. The message names the key.
         """
         multiscale = node["multiscales"][0]
+        drawn = tuple(_read_channel(each, bits) for each in _listed_channels(node))
+        is_usual = bits == 8 and are_plain(drawn)
         image = cls(
             name=Text().read(multiscale["name"]),
             kind=kind,
-            channels=1 if len(node["omero"]["channels"].items(1, 3)) == 1 else 3,
+            channels=len(drawn),
+            bits=bits,
+            drawn=() if is_usual else drawn,
             mpp=mpp,
             downsamples=tuple(
                 _read_downsample(dataset, mpp or _UNKNOWN_MPP)
@@ -114,10 +131,43 @@ class ImageMetadata:
             ],
             "omero": {
                 "version": "0.5",
-                "channels": _channels(self.channels),
-                "rdefs": {"model": "color" if self.channels == 3 else "greyscale"},
+                "channels": self._channels(),
+                "rdefs": {"model": "greyscale" if self.channels == 1 else "color"},
             },
         }
+
+    def _channels(self) -> list[dict[str, Any]]:
+        most = largest_sample(self.bits)
+        return [
+            _channel(channel, channel.window or (0, most), most)
+            for channel in self.drawn or plain_channels(self.channels)
+        ]
+
+
+def check_drawn(channels: int, bits: int, drawn: tuple[Channel, ...]) -> None:
+    """Check that channels are described, unless they are grey or colour of 8 bits.
+
+    Raises
+    ------
+    ValueError
+        They are not, or a window leaves the range of the bits.
+    """
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ValueError(f"An image has 1 to {MOST_CHANNELS} channels, but this one {channels}.")
+    is_usual = bits == 8 and (channels in (1, 3) if not drawn else are_plain(drawn))
+    if is_usual != (not drawn) or len(drawn) not in (0, channels):
+        raise ValueError(
+            f"channels: an image of {channels} channels of {bits} bits is not described by "
+            f"{len(drawn)} names, colours and windows"
+        )
+    if len({channel.name for channel in drawn}) < len(drawn):
+        raise ValueError("channels: two of them have the same name")
+    most = largest_sample(bits)
+    for channel in drawn:
+        if channel.window is None or channel.window[1] > most:
+            raise ValueError(
+                f"channels: the window of {channel.name} is {channel.window}, not within 0–{most}"
+            )
 
 
 def _is_downsample(number: float) -> bool:
@@ -167,16 +217,26 @@ def _around(number: float) -> Iterator[float]:
             yield neighbour
 
 
-def _channels(count: int) -> list[dict[str, Any]]:
-    named = [("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF")]
-    if count == 1:
-        named = [("intensity", "FFFFFF")]
-    return [
-        {
-            "label": label,
-            "color": colour,
-            "active": True,
-            "window": {"start": 0, "end": 255, "min": 0, "max": 255},
-        }
-        for label, colour in named
-    ]
+def _channel(channel: Channel, window: tuple[int, int], most: int) -> dict[str, Any]:
+    return {
+        "label": channel.name,
+        "color": HexColour().write(channel.colour),
+        "active": True,
+        "window": {"start": window[0], "end": window[1], "min": 0, "max": most},
+    }
+
+
+def _listed_channels(node: JsonNode) -> list[JsonNode]:
+    return node["omero"]["channels"].items(1, MOST_CHANNELS)
+
+
+def _read_channel(node: JsonNode, bits: int) -> Channel:
+    """Return a channel; what else its object has is not checked here."""
+    most = largest_sample(bits)
+    window = node["window"]
+    start = Whole(0, most - 1).read(window["start"])
+    return Channel(
+        name=Text(1, LONGEST_NAME).read(node["label"]),
+        colour=HexColour().read(node["color"]),
+        window=(start, Whole(start + 1, most).read(window["end"])),
+    )

@@ -15,7 +15,8 @@ from slidetile.format.codecs.planar import (
     ZstdCodec,
 )
 from slidetile.format.metadata.part import JsonPart, Part
-from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Whole
+from slidetile.format.metadata.planes import PlaneFacts
+from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Text, Whole
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
@@ -77,6 +78,12 @@ class Parameters(JsonPart):
 
     mpp: Annotated[float | None, Nullable(Number(FINEST_MPP, COARSEST_MPP))]
     """Micrometres per pixel asked for; None for the slide's own."""
+
+    planes: Annotated[PlaneFacts | None, Absent(Part(PlaneFacts))] = None
+    """Which of the slide's channels, depths and times were asked for; None where none were."""
+
+    window: Annotated[str | None, Absent(Text(1, 100))] = None
+    """The window that became 0–255, as it was asked for; None where samples were not mapped."""
 
     codec: Annotated[CodecParameters, Part(CodecParameters)]
     """The parameters that shape the codec's bytes."""

@@ -51,18 +51,20 @@ class PictureMetadata:
                 channels=channels,
                 mpp=store.mpp,
                 downsamples=(scale,),
+                bits=8 if is_tissue else store.bits,
+                drawn=() if is_tissue else store.drawn,
             ),
             array=ArrayMetadata(
                 grid=grid,
                 codec=PICTURE_CODEC,
                 channels=channels,
                 fill=0 if is_tissue else store.fill,
-                data_type="uint32" if is_tissue else "uint8",
+                data_type="uint32" if is_tissue else store.data_type,
             ),
         )
 
 
-def picture_scale(data: bytes, name: PictureName, mpp: Pair | None) -> Pair:
+def picture_scale(data: bytes, name: PictureName, mpp: Pair | None, bits: int = 8) -> Pair:
     """Return the level-0 pixels per pixel of a picture, as (x, y), from its ``zarr.json``.
 
     Parameters
@@ -73,6 +75,8 @@ def picture_scale(data: bytes, name: PictureName, mpp: Pair | None) -> Pair:
         Which of the two pictures.
     mpp
         Micrometres per level-0 pixel of the store, or None where unknown.
+    bits
+        Bits of the store's samples.
 
     Raises
     ------
@@ -80,8 +84,11 @@ def picture_scale(data: bytes, name: PictureName, mpp: Pair | None) -> Pair:
         It is not what slidetile writes. The message names the key.
     """
     ome = group_attributes(parse_json(data), "ome")["ome"]
-    image = ImageMetadata.from_node(ome, kind=_KINDS[name], mpp=mpp)
-    channels = 1 if name == "tissue" else image.channels
+    image = ImageMetadata.from_node(
+        ome, kind=_KINDS[name], mpp=mpp, bits=8 if name == "tissue" else bits
+    )
+    if name == "tissue":
+        image = replace(image, channels=1, drawn=())
     downsamples = image.downsamples[:1]
-    ome.expect(replace(image, name=name, channels=channels, downsamples=downsamples).to_node())
+    ome.expect(replace(image, name=name, downsamples=downsamples).to_node())
     return downsamples[0]

@@ -17,6 +17,7 @@ LARGEST_LENGTH_PX = (1 << 31) - 1
 
 _NAME = re.compile("[a-z0-9-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEX_COLOUR = re.compile(r"[0-9A-F]{6}")
 
 
 class Rule(ABC, Generic[T]):
@@ -273,3 +274,20 @@ class Box(Rule[Region]):
     def write(self, value: Region) -> list[int]:
         """Return the list."""
         return [value.x, value.y, value.width, value.height]
+
+
+class HexColour(Rule[tuple[int, int, int]]):
+    """A colour as six hexadecimal digits: red, green, blue."""
+
+    __slots__ = ()
+
+    def read(self, node: JsonNode) -> tuple[int, int, int]:
+        """Return (red, green, blue), 0–255."""
+        if not isinstance(node.value, str) or not _HEX_COLOUR.fullmatch(node.value):
+            raise node.refusal("six hexadecimal digits")
+        red, green, blue = bytes.fromhex(node.value)
+        return red, green, blue
+
+    def write(self, value: tuple[int, int, int]) -> str:
+        """Return the digits."""
+        return bytes(value).hex().upper()

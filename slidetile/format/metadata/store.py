@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+
 from slidetile.choices import CodecName
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.named import holds
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
-from slidetile.format.metadata.image import ImageMetadata, Pair
+from slidetile.format.metadata.array import DataType
+from slidetile.format.metadata.image import ImageMetadata, Pair, check_drawn
 from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode, parse_json, shown, to_json
 from slidetile.format.metadata.parameters import Parameters
 from slidetile.format.metadata.part import JsonPart, Part
@@ -18,6 +23,8 @@ from slidetile.format.metadata.quality import QualityFacts
 from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Text, Whole
 from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.reason import MOST_CHARACTERS
+from slidetile.raster.channels import Channel, are_plain, plain_channels
+from slidetile.raster.pixels import sample_of
 
 FORMAT_VERSION: Literal[1] = 1
 
@@ -29,12 +36,12 @@ OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
 
 
-def fill_value(background: Sequence[int]) -> int:
+def fill_value(background: Sequence[int], bits: int = 8) -> int:
     """Return what an absent pixel reads as, where a slide has this background.
 
     White or black, whichever is nearer: a Zarr array has one value for all channels.
     """
-    return 255 if sum(background) >= 3 * 128 else 0
+    return sample_of(255 if sum(background) >= 3 * 128 else 0, bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +52,13 @@ class StoreMetadata(JsonPart):
     """The image's name, shown by viewers."""
 
     channels: int
-    """Channels of every pixel: 3 (red, green, blue) or 1 (grey)."""
+    """Channels of every pixel."""
 
     downsamples: tuple[Pair, ...]
     """Level-0 pixels per pixel of each level, as (x, y), finest first."""
+
+    drawn: tuple[Channel, ...] = ()
+    """How viewers draw each channel, with its window; empty for grey and colour of 8 bits."""
 
     format_version: Annotated[Literal[1], OneOf(FORMAT_VERSION)] = FORMAT_VERSION
     """Version of the store's format."""
@@ -70,6 +80,12 @@ class StoreMetadata(JsonPart):
 
     background: Annotated[tuple[int, int, int], Items(Whole(0, 255), 3, 3)]
     """The colour of what lies outside the slide, as (red, green, blue)."""
+
+    more_bits: Annotated[int | None, Absent(Whole(9, 16)), "bits"] = None
+    """Bits of a sample, where these are more than 8."""
+
+    mapping: Annotated[MappingFacts | None, Absent(Part(MappingFacts))] = None
+    """How the slide's samples were mapped onto 8 bits; None where they are the slide's own."""
 
     source: Annotated[SourceFacts, Part(SourceFacts)]
     """The slide."""
@@ -105,12 +121,17 @@ class StoreMetadata(JsonPart):
         ours = attributes["slidetile"]
         values = cls.values_in(ours)
         codec, level_0 = values["codec"], values["level_0"]
-        image = ImageMetadata.from_node(attributes["ome"], kind=_kind(codec), mpp=level_0.mpp)
+        image = ImageMetadata.from_node(
+            attributes["ome"],
+            kind=_kind(codec),
+            mpp=level_0.mpp,
+            bits=values.get("more_bits") or 8,
+        )
         downsamples = _downsamples(codec, image.downsamples)
         if image.downsamples != downsamples:
             attributes["ome"].expect(replace(image, downsamples=downsamples).to_node())
         values |= {"name": image.name, "channels": image.channels, "downsamples": downsamples}
-        return cls.born(ours, values)
+        return cls.born(ours, values | {"drawn": image.drawn})
 
     def to_json(self) -> bytes:
         """Return the root's ``zarr.json``."""
@@ -130,6 +151,8 @@ class StoreMetadata(JsonPart):
             channels=self.channels,
             mpp=self.mpp,
             downsamples=self.downsamples,
+            bits=self.bits,
+            drawn=self.drawn,
         )
 
     @property
@@ -138,9 +161,29 @@ class StoreMetadata(JsonPart):
         return self.parameters.codec.codec(self.codec)
 
     @property
+    def bits(self) -> int:
+        """Bits of a sample."""
+        return self.more_bits or 8
+
+    @property
+    def data_type(self) -> DataType:
+        """Type of the samples of all levels."""
+        return "uint8" if self.bits == 8 else "uint16"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples of all levels."""
+        return np.dtype(self.data_type)
+
+    @property
+    def channel_info(self) -> tuple[Channel, ...]:
+        """What each channel shows."""
+        return self.drawn or plain_channels(self.channels)
+
+    @property
     def fill(self) -> int:
-        """Value of pixels that are not stored: 255 in brightfield, 0 in fluorescence."""
-        return fill_value(self.background)
+        """Value of pixels that are not stored: 0 in fluorescence, the largest in brightfield."""
+        return fill_value(self.background, self.bits)
 
     @property
     def mpp(self) -> Pair | None:
@@ -167,6 +210,23 @@ class StoreMetadata(JsonPart):
             raise ValueError(f"codec is {self.codec}, but the downsamples are {self.downsamples}")
         if self.codec == "native" and self.level_0.is_averaged:
             raise ValueError("codec is 'native', but it must be another where level 0 is averaged")
+        self._check_samples()
+
+    def _check_samples(self) -> None:
+        """Check that codec and mapping go with the number of channels and bits."""
+        check_drawn(self.channels, self.bits, self.drawn)
+        what = f"{self.channels} channels of {self.bits} bits"
+        if not holds(self.codec, channels=self.channels, bits=self.bits):
+            raise ValueError(f"codec is {self.codec!r}, but it does not hold {what}")
+        if (self.mapping is None) != (self.parameters.window is None):
+            raise ValueError("mapping and parameters.window must be there together, or not at all")
+        if self.mapping is not None and (self.bits, self.channels) != (8, self.mapping.channels):
+            raise ValueError(f"mapping is of {self.mapping.channels} channels, not of {what}")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether channels are grey, or red, green and blue, so that pixels are what is seen."""
+        return are_plain(self.channel_info)
 
 
 def _check_version(root: JsonNode) -> None:
