@@ -53,6 +53,13 @@ NativeStream = Literal["jpeg", "jpeg2000", "webp"]
 QUICK_STREAMS: frozenset[NativeStream] = frozenset({"jpeg", "webp"})
 """Those that "auto" copies: decoding a JPEG 2000 takes 5–20 times as long as decoding a JPEG."""
 
+SampleType = Literal["uint8"]
+"""The type that samples are stored as, where it is not the slide's own."""
+
+WINDOW = "percentile:0.1,99.9"
+"""Which values of more than 8 bits become 0–255: two percentiles of each channel; or two values, as
+in "200,4000", or "full"."""
+
 JPEG_QUALITY = 90
 """Quality of the codec jpeg on libjpeg's scale, 1–100."""
 

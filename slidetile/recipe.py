@@ -5,7 +5,7 @@ Knows the steps from slide to store. Does not know the command line, nor other s
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +18,10 @@ from slidetile.choices import (
     NATIVE_CHECK,
     QUICK_STREAMS,
     TISSUE_MARGIN_UM,
+    WINDOW,
     CodecName,
     NativeCheck,
+    SampleType,
 )
 from slidetile.errors import StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
@@ -30,9 +32,11 @@ from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.planning.plan import TilePlan, plan_tiles
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.runtime.cpus import worker_count
+from slidetile.slides.mapped import WindowChoice, map_slide
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import check_overview_mpp, overview_mpp
+from slidetile.slides.plane_choice import PlaneChoice
 from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
@@ -45,9 +49,11 @@ from slidetile.tissue.mask import (
     TissueMask,
     check_tissue_options,
     find_tissue,
+    stored_channel,
     stored_lengths,
 )
 from slidetile.verify.files import lost_files
+from slidetile.writing._spec import plane_facts
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
 from slidetile.writing.write import write_tiles
@@ -64,8 +70,9 @@ class Recipe:
     ------
     ValueError
         ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` is out of range, an area or the
-        margin is negative, ``keep_pen`` is set together with a detector, or the name of the codec
-        or reader is unknown.
+        margin is negative, ``keep_pen`` is set together with a detector, the name of the codec or
+        reader is unknown, a window is out of range or given without ``dtype``, or a channel, depth
+        or time cannot be one.
     TypeError
         ``detector`` is not a detector.
     """
@@ -113,10 +120,36 @@ class Recipe:
     slide_mpp: float | tuple[float, float] | None = None
     """Micrometres per level-0 pixel, or (x, y), where the file's own are missing or wrong."""
 
+    channels: Sequence[str] = ()
+    """Names or numbers (from 0) of the channels to store, in this order; all if it is empty."""
+
+    z: int | None = None
+    """The depth (focal plane) to store, from 0, of a slide that has several."""
+
+    t: int | None = None
+    """The time to store, from 0, of a slide that has several."""
+
+    dtype: SampleType | None = None
+    """"uint8" maps slides of more than 8 bits onto 8, while they are read; None stores samples as
+    they are."""
+
+    window: str | None = None
+    """Which values become 0–255, with ``dtype``; None is "percentile:0.1,99.9". See `map_slide`."""
+
+    tissue_channel: str | None = None
+    """The name or number of the only channel that tissue is looked for in; None looks at all."""
+
     def __post_init__(self) -> None:
         if self.tissue_mpp is not None:
             check_overview_mpp(self.tissue_mpp)
-        check_tissue_options(detector=self.detector, keep_pen=self.keep_pen, **self._lengths)
+        check_tissue_options(
+            detector=self.detector,
+            keep_pen=self.keep_pen,
+            channel=self.tissue_channel,
+            **self._lengths,
+        )
+        object.__setattr__(self, "channels", self._planes.channels)
+        self._check_samples()
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)
@@ -125,6 +158,25 @@ class Recipe:
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
         NativeCodec(check_by=self.check)
+
+    def _check_samples(self) -> None:
+        if self.dtype not in (None, "uint8"):
+            raise ValueError(f"dtype is uint8 or None, but not {self.dtype!r}.")
+        if self.window is not None and self.dtype is None:
+            raise ValueError(
+                "A window says which values become 0–255, so it needs dtype uint8 (--dtype uint8)."
+            )
+        if self.window is not None:
+            object.__setattr__(self, "window", WindowChoice.parse(self.window).text)
+        if self.tissue_channel is not None and self._is_drawn:
+            raise ValueError(
+                "No tissue is looked for where annotations replace it: leave out tissue_channel, "
+                "or the annotations."
+            )
+
+    @property
+    def _planes(self) -> PlaneChoice:
+        return PlaneChoice(channels=self.channels, z=self.z, t=self.t)
 
     @property
     def _lengths(self) -> dict[str, float]:
@@ -141,9 +193,30 @@ class Recipe:
         return self.annotations is not None and self.annotations.mode == "replace"
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
-        """Open a slide at the recipe's resolution; see `open_slide` and `rescale_slide`."""
+        """Open a slide at the recipe's resolution, with its channels and its type of samples.
+
+        See `open_slide`, `rescale_slide` and `map_slide`.
+        """
         with ExitStack() as stack:
-            slide = stack.enter_context(open_slide(path, reader=self.reader, mpp=self.slide_mpp))
+            slide = stack.enter_context(self._open_as_it_is(path))
+            if self.dtype is not None:
+                slide = map_slide(slide, window=self.window or WINDOW, mpp=self.tissue_mpp)
+            stack.pop_all()
+        return slide
+
+    def _open_as_it_is(self, path: str | os.PathLike[str]) -> Slide:
+        """Open a slide whose samples are not mapped: for that it is looked at as a whole."""
+        with ExitStack() as stack:
+            slide = stack.enter_context(
+                open_slide(
+                    path,
+                    reader=self.reader,
+                    mpp=self.slide_mpp,
+                    channels=self.channels,
+                    z=self.z,
+                    t=self.t,
+                )
+            )
             chosen = slide if self.mpp is None else rescale_slide(slide, mpp=self.mpp)
             stack.pop_all()
         return chosen
@@ -165,6 +238,7 @@ class Recipe:
             mpp=self.tissue_mpp,
             detector=self.detector,
             keep_pen=self.keep_pen,
+            channel=self.tissue_channel,
             **self._lengths,
         )
 
@@ -200,16 +274,28 @@ class Recipe:
             store.metadata.source.reader == slide.reader
             and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
             and parameters.mpp == self.mpp
+            and parameters.planes == plane_facts(self._planes)
+            and parameters.window == self._window_of(slide)
             and store.tile_size == self.tile.size
             and parameters.tiles == self.tile.parameters
             and self._same_tissue(parameters.tissue, slide)
             and self._same_codec(store.metadata.chunk_codec)
         )
 
+    def _window_of(self, slide: Slide) -> str | None:
+        """Return the window that a store of a slide records, be it mapped yet or not."""
+        if slide.window is not None:
+            return slide.window
+        is_mapped = self.dtype is not None and slide.bits > 8
+        return self.window or WINDOW if is_mapped else None
+
     def _same_tissue(self, found: TissueParameters, slide: Slide) -> bool:
         drawn = [] if self.annotations is None else [self.annotations.parameters(slide)]
+        channel = self.tissue_channel
+        looked_at = {} if channel is None else stored_channel(slide, channel)
         return (
-            found.includes(self._tissue_parameters(slide))
+            found.values.get("channel") == looked_at.get("channel")
+            and found.includes(self._tissue_parameters(slide))
             and self._same_detector(found.detector)
             and [annotations.to_node() for annotations in found.annotations] == drawn
         )
@@ -274,7 +360,7 @@ def done_before(
         is_again = options.retry_unreadable and store.unreadable > 0
     except StoreError as error:
         raise StoreExistsError(f"{where} exists already, but {error} {_REMEDY}") from error
-    with recipe.open(path) as slide:
+    with recipe._open_as_it_is(path) as slide:  # noqa: SLF001  of this very module
         is_same = store.metadata.source.is_anonymous == options.anonymous
         if is_same and recipe.matches(store, slide):
             return None if is_again else _whole(store)

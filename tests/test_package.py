@@ -66,6 +66,7 @@ FACES = {
         "plan_tiles",
     ],
     "raster": [
+        "Channel",
         "Region",
     ],
     "recipe": [
@@ -84,6 +85,7 @@ FACES = {
         "Reader",
         "Slide",
         "Source",
+        "map_slide",
         "open_slide",
         "read_overview",
         "rescale_slide",

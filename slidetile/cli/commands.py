@@ -346,12 +346,14 @@ def _verified(
     store: Path, *, slide: Path | None, deep: bool, reader: str | None, workers: int | None
 ) -> "VerifyFacts":
     from slidetile.cli.facts import verify_facts
-    from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store
+    from slidetile.verify.original import open_original
     from slidetile.verify.verify import verify_store
 
     with ExitStack() as stack:
-        opened = None if slide is None else stack.enter_context(open_slide(slide, reader=reader))
+        opened = None
+        if slide is not None:
+            opened = stack.enter_context(open_original(slide, store, reader=reader))
         findings = verify_store(store, slide=opened, deep=deep, workers=workers)
     unreadable = None if findings else open_store(store).unreadable
     return verify_facts(store, slide, findings, unreadable)

@@ -62,6 +62,8 @@ class SlideFacts(TypedDict):
     width_px: int
     height_px: int
     channels: int
+    channel_names: list[str]
+    bits: int
     scan_area: AreaFacts
     levels: list[SlideLevelFacts]
     mpp_um: list[float] | None
@@ -80,11 +82,19 @@ class Level0Facts(TypedDict):
     slide_scale: list[float]
 
 
+class MappingFacts(TypedDict):
+    """How samples of more bits became 8."""
+
+    bits: int
+    windows: list[list[int]]
+
+
 class QualityFacts(TypedDict):
     """What a store's tiles look like, summarised."""
 
     mpp_um: list[float] | None
     medians: dict[str, float | None]
+    channel_means: list[float] | None
     tiles_with_pen: int
 
 
@@ -111,6 +121,9 @@ class StoreFacts(TypedDict):
     width_px: int
     height_px: int
     tile_size_px: int
+    channel_names: list[str]
+    bits: int
+    mapping: MappingFacts | None
     tiles: int
     unreadable: int
     unreadable_reasons: list[ReasonFacts]
@@ -271,6 +284,8 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
         "width_px": slide.width,
         "height_px": slide.height,
         "channels": slide.channels,
+        "channel_names": [channel.name for channel in slide.channel_info],
+        "bits": slide.bits,
         "scan_area": _area(slide.scan_area),
         "levels": [
             {
@@ -299,6 +314,9 @@ def store_facts(store: TileStore) -> StoreFacts:
         "width_px": store.levels[0].width,
         "height_px": store.levels[0].height,
         "tile_size_px": store.tile_size,
+        "channel_names": [channel.name for channel in store.channels],
+        "bits": store.metadata.bits,
+        "mapping": _mapping(store),
         "tiles": len(store),
         "unreadable": store.unreadable,
         "unreadable_reasons": [
@@ -314,10 +332,18 @@ def store_facts(store: TileStore) -> StoreFacts:
         "quality": {
             "mpp_um": _pair(store.metadata.quality.mpp),
             "medians": quality.medians,
+            "channel_means": quality.channel_means,
             "tiles_with_pen": quality.tiles_with_pen,
         },
         "colour_note": store.metadata.source.colour_note,
     }
+
+
+def _mapping(store: TileStore) -> MappingFacts | None:
+    facts = store.metadata.mapping
+    if facts is None:
+        return None
+    return {"bits": facts.bits, "windows": [list(window) for window in facts.windows]}
 
 
 def _replaced(store: TileStore) -> list[ReplacedFacts]:

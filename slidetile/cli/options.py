@@ -3,6 +3,7 @@
 Longer than 300 lines, because the options of a recipe are listed one by one.
 """
 
+import csv
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -28,12 +29,14 @@ from slidetile.choices import (
     TILE_SIZE_PX,
     TISSUE_MARGIN_UM,
     TISSUE_MPP,
+    WINDOW,
     AnnotationOrigin,
     AnnotationsMode,
     AnnotationUnit,
     CodecName,
     Edge,
     NativeCheck,
+    SampleType,
 )
 from slidetile.runtime.addresses import address_in
 
@@ -259,6 +262,27 @@ _RECIPE_OPTIONS = [
     ),
     reader_option,
     click.option(
+        "--channels",
+        metavar="NAMES",
+        help="Store only these channels, by name or number from 0, in this order: DAPI,CD3.",
+    ),
+    click.option("--z", type=int, help="Store this depth (focal plane), from 0, of several."),
+    click.option("--t", type=int, help="Store this time, from 0, of several."),
+    click.option(
+        "--dtype",
+        type=click.Choice(get_args(SampleType)),
+        help="Map slides of more than 8 bits onto 8 while they are read.  [default: as they are]",
+    ),
+    click.option(
+        "--window",
+        help="Which values become 0 to 255 with --dtype: percentile:LOW,HIGH of each channel, two "
+        f"values LOW,HIGH, or full.  [default: {WINDOW}]",
+    ),
+    click.option(
+        "--tissue-channel",
+        help="Look for tissue in this channel only, by name or number.  [default: in all]",
+    ),
+    click.option(
         "--annotations",
         type=PATH,
         help="Annotations: a GeoJSON or ImageScope XML file or a mask; or a folder of files with "
@@ -346,6 +370,7 @@ def make_recipe(
     effort: int | None,
     mpp: float | None,
     objective: float | None,
+    channels: str | None,
     **others: Any,
 ) -> "Recipe":
     """Make a `Recipe` from the values of its options."""
@@ -361,7 +386,15 @@ def make_recipe(
     with usage_errors():
         choices = {name: others.pop(name) for name in _SPEC_OPTIONS}
         spec = TileSpec(size=tile_size, **choices)
-        return Recipe(mpp=mpp, tile=spec, codec=chosen, annotations=annotations, **others)
+        others |= {"annotations": annotations, "channels": _channel_names(channels)}
+        return Recipe(mpp=mpp, tile=spec, codec=chosen, **others)
+
+
+def _channel_names(text: str | None) -> tuple[str, ...]:
+    """Return the names of channels that are separated by commas; those in quotes may hold some."""
+    if text is None:
+        return ()
+    return tuple(next(csv.reader([text], skipinitialspace=True), ()))
 
 
 def _choose_codec(codec: str, *, jpeg_quality: int | None, effort: int | None) -> Any:

@@ -47,6 +47,7 @@ def slide_lines(facts: SlideFacts) -> Lines:
         "native tiles": _native_tiles(facts["levels"]),
         "resolution": resolution(facts["mpp_um"]),
         "objective": _objective(facts["objective_power"]),
+        **_samples(facts["channel_names"], facts["bits"]),
         "background": _colour(facts["background_rgb"]),
         "colour profile": _profile(facts["icc_profile_bytes"]),
         **_colours(facts["colour_note"]),
@@ -63,12 +64,14 @@ def store_lines(facts: StoreFacts) -> Lines:
         "unreadable": unreadable_tiles(facts),
         **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
+        **_samples(facts["channel_names"], facts["bits"]),
+        **_mapping(facts),
         "codec": _codec(facts["codec"], facts["not_native"]),
         "tiles take": size_bytes(facts["tile_bytes"]),
         "levels": _levels(facts["levels"]),
         "resolution": resolution(facts["mpp_um"]),
         **_level_0(facts["level_0"]),
-        **_quality(facts["quality"]),
+        **_quality(facts["quality"], facts["channel_names"]),
         **_colours(facts["colour_note"]),
     }
 
@@ -160,17 +163,38 @@ def _level_0(facts: Level0Facts) -> Lines:
     return {"level 0": f"level {facts['slide_level']} of the slide, {how}"}
 
 
-def _quality(facts: QualityFacts) -> Lines:
+def _samples(names: Sequence[str], bits: int) -> Lines:
+    """Return the line about channels, if they are not grey or colours of 8 bits."""
+    if bits == 8 and names in (["intensity"], ["red", "green", "blue"]):
+        return {}
+    return {"channels": f"{', '.join(names)} ({bits} bits)"}
+
+
+def _mapping(facts: StoreFacts) -> Lines:
+    """Return the line about how samples became 8 bits, if they did."""
+    mapping = facts["mapping"]
+    if mapping is None:
+        return {}
+    windows = (f"{low}–{high}" for low, high in mapping["windows"])
+    return {"mapped": f"0–255 of {', '.join(windows)} ({mapping['bits']} bits)"}
+
+
+def _quality(facts: QualityFacts, names: Sequence[str]) -> Lines:
     """Return the lines about the median quality, if any tile could be measured."""
     known = {name: value for name, value in facts["medians"].items() if value is not None}
-    if len(known) < len(facts["medians"]):
+    means = facts["channel_means"]
+    if means is None and len(known) < len(facts["medians"]):
         return {}
-    colour = [known.pop(f"mean_{name}") for name in ("red", "green", "blue")]
+    if means is None:
+        colour = _colour([known.pop(f"mean_{name}") for name in ("red", "green", "blue")])
+    else:
+        pairs = zip(names, means, strict=True)
+        colour = ", ".join(f"{name} {number(mean)}" for name, mean in pairs)
     sharpness = number(known.pop("laplacian_variance"))
     at = "" if facts["mpp_um"] is None else f", at {resolution(facts['mpp_um'])}"
     shares = (f"{name.removesuffix('_fraction')} {share(known[name])}" for name in known)
     return {
-        "median colour": _colour(colour),
+        "median colour": colour,
         "median shares": ", ".join(shares),
         "median sharpness": f"{sharpness} (variance of the Laplacian{at})",
         "tiles with pen": counted(facts["tiles_with_pen"]),

@@ -104,9 +104,7 @@ def write_parquet(table: "pa.Table") -> bytes:
     return bytes(sink.getvalue())
 
 
-def read_parquet(
-    file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_MEANS
-) -> "pa.Table":
+def read_parquet(file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_MEANS) -> "pa.Table":
     """Read the table from its file, which is not trusted.
 
     What the file says of its columns and rows is compared with what they must be before any value

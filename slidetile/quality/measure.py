@@ -28,14 +28,16 @@ from slidetile.runtime.threads import map_in_order
 def grey(pixels: Pixels) -> Pixels:
     """Return an image's luma (ITU-R BT.601) in integers, [row, column] of its own type."""
     if pixels.shape[2] == 1:
-        return pixels[..., 0]
+        intensity: Pixels = pixels[..., 0]
+        return intensity
     # 257 × 255 is the most that 16 bits hold.
-    wide = np.uint16 if pixels.dtype == np.uint8 else np.uint32
-    luma = np.full(pixels.shape[:2], 128, wide)
+    wide: type[Any] = np.uint16 if pixels.dtype == np.uint8 else np.uint32
+    luma: Pixels = np.full(pixels.shape[:2], 128, wide)
     for channel, weight in enumerate((77, 150, 29)):
         luma += pixels[..., channel] * wide(weight)
     luma >>= wide(8)
-    return luma.astype(pixels.dtype)
+    narrow: Pixels = luma.astype(pixels.dtype)
+    return narrow
 
 
 def channel_mean(pixels: Pixels) -> Pixels:
@@ -64,9 +66,9 @@ def laplacian(image: Pixels) -> NDArray[np.signedinteger[Any]]:
     int16 or int32 array [row, column]
         Two rows and two columns fewer than the image, or empty.
     """
-    number = np.int16 if image.dtype == np.uint8 else np.int32
+    number: type[Any] = np.int16 if image.dtype == np.uint8 else np.int32
     wide = image.astype(number)
-    change = wide[1:-1, 1:-1] * number(-4)
+    change: NDArray[np.signedinteger[Any]] = wide[1:-1, 1:-1] * number(-4)
     if change.size:
         change += wide[:-2, 1:-1]
         change += wide[2:, 1:-1]
@@ -294,7 +296,7 @@ def _is_saturated(colour: Pixels, high: Pixels, samples: Samples) -> Mask:
     """Return which pixels are colourful; none where channels are not colours."""
     if not samples.is_plain:
         return np.zeros(high.shape, np.bool_)
-    wide = np.uint16 if high.dtype == np.uint8 else np.uint32
+    wide: type[Any] = np.uint16 if high.dtype == np.uint8 else np.uint32
     chroma = (high - darkest_channel(colour)).astype(wide)
     return np.asarray(chroma * wide(255) > high.astype(wide) * wide(SATURATED))
 

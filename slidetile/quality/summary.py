@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from slidetile.format.table import quality_names
+from slidetile.format.table import QUALITY_COLUMNS, mean_columns, quality_names
 from slidetile.store.store import TileStore
 
 
@@ -17,7 +17,11 @@ class QualitySummary:
     """The quality of a store's tiles in a few numbers."""
 
     medians: dict[str, float | None]
-    """The median of each quality column over all tiles; None where no tile could be measured."""
+    """The median of each quality column over all tiles, as of colours; None where no tile could be
+    measured, and of the means of channels that are not colours."""
+
+    channel_means: list[float] | None
+    """The median of each channel's mean, where channels are not grey or colours."""
 
     tiles_with_pen: int
     """Tiles with any pen on them."""
@@ -26,8 +30,13 @@ class QualitySummary:
     def of(cls, store: TileStore) -> Self:
         """Sum up a store's table."""
         pen = store.tiles["pen_fraction"].to_numpy()
+        found = {name: _median(store, name) for name in quality_names(store.tiles)}
+        means = [found.get(name) for name in mean_columns(store.channels)]
+        known = [mean for mean in means if mean is not None]
+        is_plain = store.metadata.is_plain
         return cls(
-            medians={name: _median(store, name) for name in quality_names(store.tiles)},
+            medians={name: found.get(name) for name in QUALITY_COLUMNS},
+            channel_means=known if known and not is_plain else None,
             tiles_with_pen=int(np.count_nonzero(pen > 0)),
         )
 

@@ -1,1 +1,2 @@
+from .channels import Channel as Channel
 from .region import Region as Region

@@ -43,8 +43,8 @@ def area_average(pixels: Pixels, factor: int) -> Pixels:
     Returns
     -------
     array [row, column, channel]
-        Of the same type, and of 1 / ``factor`` the height and width, rounded up; the same array for a factor of 1.
-        Blocks cut off by the right or bottom edge average over the pixels they hold.
+        Of the same type, and of 1 / ``factor`` the height and width, rounded up; the same array for
+        a factor of 1. Blocks cut off by the right or bottom edge average over the pixels they hold.
     """
     if factor == 1:
         return pixels

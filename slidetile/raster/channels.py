@@ -78,19 +78,58 @@ def plain_channels(count: int) -> tuple[Channel, ...]:
     """
     if count in (1, 3):
         return GREY if count == 1 else RGB
+    return numbered_channels(count)
+
+
+def numbered_channels(count: int) -> tuple[Channel, ...]:
+    """Return channels without names, numbered from 0; the only one is grey."""
     return tuple(numbered_channel(number, count) for number in range(count))
 
 
+def named_channels(
+    names: Sequence[str | None],
+    colours: Sequence[Colour | None],
+    windows: Sequence[Window | None] | None = None,
+) -> tuple[Channel, ...]:
+    """Return channels as a file describes them, which may name some or none.
+
+    Names are cut, and made different; a channel without one is numbered, from 0. Where all are of
+    one colour, as files have it that state none, they get others.
+    """
+    if len(set(colours)) == 1 and len(colours) > 1:
+        colours = [None] * len(names)
+    found: list[Channel] = []
+    for number, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        usual = numbered_channel(number, len(names))
+        own = _clean(name) or usual.name
+        if own in [channel.name for channel in found]:
+            own = f"{own[: LONGEST_NAME - 10]} ({number})"
+        window = None if windows is None else windows[number]
+        found.append(Channel(name=own, colour=colour or usual.colour, window=window))
+    return tuple(found)
+
+
+def _clean(name: str | None) -> str:
+    shown = "".join(sign if sign.isprintable() else " " for sign in name or "")
+    return " ".join(shown.split())[:LONGEST_NAME].rstrip()
+
+
 def numbered_channel(number: int, count: int) -> Channel:
-    """Return a channel without a name, counted from 0, of so many."""
-    colour = GREY[0].colour if count == 1 else _COLOURS[number % len(_COLOURS)]
-    return Channel(name=str(number), colour=colour)
+    """Return a channel without a name, counted from 0, of so many; the only one is grey."""
+    if count == 1:
+        return GREY[0]
+    return Channel(name=str(number), colour=_COLOURS[number % len(_COLOURS)])
 
 
 def are_plain(channels: Sequence[Channel]) -> bool:
     """Return whether channels are grey, or red, green and blue, so that pixels are what is seen."""
     names = tuple(channel.name for channel in channels)
     return names in (_names(GREY), _names(RGB))
+
+
+def are_colours(channels: Sequence[Channel]) -> bool:
+    """Return whether channels are grey or colours, or some of them, and not of fluorescence."""
+    return set(_names(channels)) <= {*_names(GREY), *_names(RGB)}
 
 
 def _names(channels: Sequence[Channel]) -> tuple[str, ...]:
@@ -135,9 +174,7 @@ def usual_windows(image: Pixels, channels: Sequence[Channel], bits: int) -> list
     if are_plain(channels) and len(channels) > 1:
         most = max(int(np.flatnonzero(each)[-1]) for each in counts)
         return [(0, max(1, most))] * len(channels)
-    return [
-        _window(each, channel.window) for each, channel in zip(counts, channels, strict=True)
-    ]
+    return [_window(each, channel.window) for each, channel in zip(counts, channels, strict=True)]
 
 
 def _window(counts: NDArray[np.int64], stated: Window | None) -> Window:

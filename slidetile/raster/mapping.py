@@ -62,7 +62,7 @@ class Mapping:
         """Return pixels as uint8, in ``out`` if that is given; [row, column, channel] both."""
         result = np.empty(pixels.shape, np.uint8) if out is None else out
         for number, table in enumerate(self._tables):
-            result[..., number] = table[pixels[..., number]]
+            result[..., number] = table.take(pixels[..., number])
         return result
 
     def undo(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:

@@ -24,6 +24,8 @@ _FINEST_SUM = 1 << 24
 _ROUND_UP = 0.5 + 2.0**-37
 """What is added before a mean's fraction is cut off; see `FineMeans`."""
 
+_UINT8 = np.dtype(np.uint8)
+
 _SLAB_ROWS = 32
 _SLAB_BYTES = 2 << 20
 """Rows averaged at a time: sums wider than a byte then stay in the processor's cache."""
@@ -43,7 +45,7 @@ class Means(Protocol):
 
 
 def means_between(
-    across: Edges, down: Edges, width: int, channels: int, dtype: np.dtype[Any]
+    across: Edges, down: Edges, width: int, channels: int, dtype: np.dtype[Any] = _UINT8
 ) -> Means:
     """Return the means between edges; those across count from the left of the source's pixels.
 

@@ -3,6 +3,7 @@ from .fetched import DecodedPixels as DecodedPixels
 from .fetched import FetchedPixels as FetchedPixels
 from .file_slide import FileSlide as FileSlide
 from .level import Level as Level
+from .mapped import map_slide as map_slide
 from .native import FetchedTiles as FetchedTiles
 from .native import NativeTiles as NativeTiles
 from .opening import open_slide as open_slide

@@ -43,6 +43,7 @@ class SlideView(Slide):
         self.colour_note = original.colour_note
         self.channels, self.bits = original.channels, original.bits
         self.described, self.planes = original.described, original.planes
+        self.mapping, self.window = original.mapping, original.window
         own = [
             Level.covering(
                 rescaling.size,

@@ -52,7 +52,7 @@ class ArraySlide(Slide):
     reader = "array"
     vendor = "array"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each says one thing about the slide
         self,
         pixels: Pixels | Sequence[Pixels],
         *,

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from slidetile.raster.channels import are_colours
 from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 from slidetile.runtime.files import as_text
@@ -118,7 +119,7 @@ class FileSlide(Slide):
             return self._background
 
     def _found_background(self) -> Colour:
-        if not self.is_plain:
+        if not are_colours(self.channel_info):
             return BLACK  # channels of fluorescence
         return find_background(self.levels[-1].size, self._on_white, self.bits)
 

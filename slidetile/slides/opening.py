@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
 from slidetile.slides.container import TIFF, Container, container_of
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
+from slidetile.slides.picked import pick_planes
+from slidetile.slides.plane_choice import PlaneChoice
 from slidetile.slides.reader import (
     HEAD_BYTES,
     FinalRefusalError,
@@ -25,6 +29,9 @@ def open_slide(
     *,
     reader: str | Reader | None = None,
     mpp: float | tuple[float, float] | None = None,
+    channels: Sequence[str] = (),
+    z: int | None = None,
+    t: int | None = None,
 ) -> Slide:
     """Open a whole slide.
 
@@ -41,15 +48,21 @@ def open_slide(
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
+    channels
+        Names or numbers (from 0) of the channels to read, in this order; all of them if it is
+        empty.
+    z, t
+        The depth (focal plane) and the time to read, from 0, of a slide that has several.
 
     Raises
     ------
     UnsupportedSlideError
-        No reader recognises the file.
+        No reader recognises the file, or it has several depths or times and none was chosen.
     SlideReadError
         The file does not exist, cannot be read, or is damaged.
     ValueError
-        The reader is unknown, or the mpp is implausible.
+        The reader is unknown, the mpp is implausible, or the slide does not have the channel, depth
+        or time.
 
     Examples
     --------
@@ -60,16 +73,36 @@ def open_slide(
     chosen = named_reader(reader) if isinstance(reader, str) else reader
     if mpp is not None:
         mpp = check_mpp(mpp)
+    asked = _Asked(mpp, PlaneChoice(channels=channels, z=z, t=t))
     path = Path(_local(os.fsdecode(path)))
     by_folder = _reader_of_folder(path, READERS if chosen is None else (chosen,))
     if by_folder is not None:
-        return by_folder.open(path, mpp=mpp)
+        return asked.open(by_folder, path)
     file = _file_of(path)
     if chosen is None:
-        return _open_any(file, READERS, mpp)
+        return _open_any(file, READERS, asked)
     if chosen in READERS:
-        return _open_any(file, (chosen,), mpp)
-    return chosen.open(file, mpp=mpp)
+        return _open_any(file, (chosen,), asked)
+    return asked.open(chosen, file)
+
+
+class _Asked(NamedTuple):
+    """What is asked of a slide, whichever reader opens it."""
+
+    mpp: tuple[float, float] | None
+    planes: PlaneChoice
+
+    def open(self, reader: Reader, path: Path) -> Slide:
+        """Open a file with a reader."""
+        if not self.planes:
+            return reader.open(path, mpp=self.mpp)
+        if reader.open_planes is not None:
+            return reader.open_planes(path, mpp=self.mpp, planes=self.planes)
+        with ExitStack() as stack:
+            slide = stack.enter_context(reader.open(path, mpp=self.mpp))
+            picked = pick_planes(slide, self.planes)
+            stack.pop_all()
+        return picked
 
 
 def _local(path: str) -> str:
@@ -139,18 +172,18 @@ def _file_in(folder: Path) -> Path:
 _ZARR = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zarray"})
 
 
-def _open_any(path: Path, asked: tuple[Reader, ...], mpp: tuple[float, float] | None) -> Slide:
+def _open_any(path: Path, readers: tuple[Reader, ...], asked: _Asked) -> Slide:
     """Ask the readers that may know the file, one after another."""
     head = _head(path)
     strangers = [
-        reader for reader in asked if reader.recognises is None or not reader.recognises(head)
+        reader for reader in readers if reader.recognises is None or not reader.recognises(head)
     ]
     refusals: list[tuple[Reader, UnsupportedSlideError]] = []
-    for reader in asked:
+    for reader in readers:
         if reader in strangers:
             continue
         try:
-            return reader.open(path, mpp=mpp)
+            return asked.open(reader, path)
         except FinalRefusalError:
             raise
         except UnsupportedSlideError as error:

@@ -161,7 +161,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
         Nothing of level 0 decodes, and no coarser level is there in its stead.
     """
     mpp = overview_mpp(slide, mpp)
-    number, factor = _level_and_factor(slide.levels, _wanted_downsample(slide, mpp))
+    number, factor = overview_level(slide, mpp)
     level = slide.levels[number]
     covered = slide.covered_size(number)
     width, height = (
@@ -233,10 +233,21 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
         check_overview_mpp(mpp)
         return float(mpp)
     finest, multiple = _wanted_downsample(slide, TISSUE_MPP), 1
-    most = min(USUAL_OVERVIEW_PX, most_overview_px(slide.channels * slide.dtype.itemsize))
+    most = min(USUAL_OVERVIEW_PX, most_overview_px(2 * slide.channels))  # whatever the bits
     while _overview_px(slide.levels, multiple * finest) > most:
         multiple += 1
     return multiple * TISSUE_MPP
+
+
+def overview_level(slide: Slide, mpp: float | None = None) -> tuple[int, int]:
+    """Return the level of which `read_overview` makes the overview, and the factor it averages by.
+
+    Raises
+    ------
+    ValueError
+        ``mpp`` is not positive or above 500.
+    """
+    return _level_and_factor(slide.levels, _wanted_downsample(slide, overview_mpp(slide, mpp)))
 
 
 def _overview_px(levels: tuple[Level, ...], wanted: float) -> int:

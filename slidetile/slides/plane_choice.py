@@ -25,7 +25,7 @@ class PlaneChoice:
         A channel is chosen twice or has an empty name, or a number is negative.
     """
 
-    channels: tuple[str, ...] = ()
+    channels: Sequence[str] = ()
     """Names or numbers of the channels, in the order in which they are wanted; empty for all."""
 
     z: int | None = None

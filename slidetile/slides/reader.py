@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from slidetile.errors import SlideError, UnsupportedSlideError
+from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 
 if TYPE_CHECKING:
     from slidetile.slides.slide import Slide
@@ -34,6 +35,20 @@ class OpensFiles(Protocol):
         SlideReadError
             The file cannot be read, or is damaged.
         """
+        ...
+
+
+class OpensPlanes(Protocol):
+    """How a reader opens a file of which channels, a depth or a time are chosen."""
+
+    def __call__(
+        self,
+        path: Path,
+        *,
+        mpp: float | tuple[float, float] | None = None,
+        planes: PlaneChoice = EVERYTHING,
+    ) -> "Slide":
+        """Open a slide; raises what `OpensFiles` does, and UnfitChoiceError."""
         ...
 
 
@@ -62,6 +77,10 @@ class Reader:
 
     recognises_folder: Callable[[Path], bool] | None = None
     """Whether a folder is one of its slides; None if it reads no folders."""
+
+    open_planes: OpensPlanes | None = None
+    """Opens a file of several channels, depths or times; None if its slides have one depth and
+    time, and channels are chosen afterwards."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]{1,64}", self.name):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slidetile.slides.container import is_picture
 from slidetile.slides.dicom.file import is_dicom
 from slidetile.slides.omezarr.folder import is_ome_zarr
+from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.reader import Reader
 from slidetile.slides.tiff.file import is_tiff
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 Mpp = float | tuple[float, float] | None
 
 
-def _open_tiff(path: Path, *, mpp: Mpp = None) -> "Slide":
+def _open_tiff(path: Path, *, mpp: Mpp = None, planes: PlaneChoice = EVERYTHING) -> "Slide":
     from slidetile.slides.tiff.slide import TiffSlide
 
-    return TiffSlide(path, mpp=mpp)
+    return TiffSlide(path, mpp=mpp, planes=planes)
 
 
 def _open_dicom(path: Path, *, mpp: Mpp = None) -> "Slide":
@@ -30,10 +31,10 @@ def _open_dicom(path: Path, *, mpp: Mpp = None) -> "Slide":
     return DicomSlide(path, mpp=mpp)
 
 
-def _open_ome_zarr(path: Path, *, mpp: Mpp = None) -> "Slide":
+def _open_ome_zarr(path: Path, *, mpp: Mpp = None, planes: PlaneChoice = EVERYTHING) -> "Slide":
     from slidetile.slides.omezarr.slide import OmeZarrSlide
 
-    return OmeZarrSlide(path, mpp=mpp)
+    return OmeZarrSlide(path, mpp=mpp, planes=planes)
 
 
 def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
@@ -53,7 +54,13 @@ def _is_any_file(_head: bytes) -> bool:
 
 
 READERS: tuple[Reader, ...] = (
-    Reader(name="tiff", kind="TIFF", recognises=is_tiff, open=_open_tiff),
+    Reader(
+        name="tiff",
+        kind="TIFF",
+        recognises=is_tiff,
+        open=_open_tiff,
+        open_planes=_open_tiff,
+    ),
     Reader(name="dicom", kind="DICOM", recognises=is_dicom, open=_open_dicom),
     Reader(
         name="ome-zarr",
@@ -61,6 +68,7 @@ READERS: tuple[Reader, ...] = (
         recognises=None,
         recognises_folder=is_ome_zarr,
         open=_open_ome_zarr,
+        open_planes=_open_ome_zarr,
     ),
     Reader(name="picture", kind="picture", recognises=is_picture, open=_open_picture),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),

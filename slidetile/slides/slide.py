@@ -359,8 +359,8 @@ class Slide(ABC):
         Returns
         -------
         array [row, column, channel]
-            Of the slide's `dtype`. At level 0 of the region's height and width; at a coarser level the pixels that
-            cover the region, rounded outward (`level_region`).
+            Of the slide's `dtype`. At level 0 of the region's height and width; at a coarser level
+            the pixels that cover the region, rounded outward (`level_region`).
 
         Raises
         ------

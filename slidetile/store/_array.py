@@ -113,8 +113,8 @@ class ArrayFile:
 
         Pixels outside all tiles have the array's fill value, and so have those that were absent or
         unreadable in the slide; those outside the array have the samples ``outside``, the last of
-        them in all further channels. Only the chunks that the region touches and that are not in the ``cache`` are decoded; the cache
-        then keeps them.
+        them in all further channels. Only the chunks that the region touches and that are not in
+        the ``cache`` are decoded; the cache then keeps them.
 
         Raises
         ------

@@ -241,8 +241,8 @@ class TileStore:
         Returns
         -------
         array [row, column, channel]
-            Of the store's dtype. At level 0 of the region's height and width; at a coarser level the pixels that
-            cover the region, rounded outward.
+            Of the store's dtype. At level 0 of the region's height and width; at a coarser level
+            the pixels that cover the region, rounded outward.
 
         Raises
         ------

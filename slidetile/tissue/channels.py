@@ -1,4 +1,4 @@
-"""What detectors are given of an image that is not 8-bit grey or colour: 8 bits that show its light.
+"""What detectors are given of images that are not 8-bit grey or colour: 8 bits of their light.
 
 Knows images and their channels. Does not know slides, nor how tissue is found.
 
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.choices import UnfitChoiceError
 from slidetile.raster.bands import bands
 from slidetile.raster.channels import (
     Channel,
@@ -86,7 +85,7 @@ def tissue_channel_name(channels: Sequence[Channel], chosen: str) -> str:
 def _in_8_bits(image: Pixels) -> NDArray[np.uint8]:
     """Return colours in 8 bits, the same for all of them; such that have 8 as they are."""
     if image.dtype == np.uint8:
-        return image  # type: ignore[return-value]  # as its type says
+        return image
     shift = max(0, int(image.max()).bit_length() - 8)
     return (image >> shift).astype(np.uint8)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from slidetile.choices import MIN_HOLE_AREA_UM2, MIN_PIECE_AREA_UM2, TISSUE_MARGIN_UM
 from slidetile.raster import drawing as preview
+from slidetile.raster.channels import are_colours
 from slidetile.raster.masks import (
     Labels,
     Mask,
@@ -279,7 +280,7 @@ def find_tissue(
 
 def _has_dark_background(slide: Slide) -> bool | None:
     """Return whether a slide's background is known to be dark; None where its pixels tell."""
-    if not slide.is_plain:
+    if not are_colours(slide.channel_info):
         return True
     is_deep = slide.bits > 8 or slide.mapping is not None
     return True if is_deep and slide.background == BLACK else None

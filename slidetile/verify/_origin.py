@@ -9,6 +9,7 @@ from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.raster.resolution import Rescaling, choose_rescaling
+from slidetile.slides.mapped import MappedSlide
 from slidetile.slides.rescaled import view_slide
 from slidetile.slides.slide import Slide
 
@@ -71,23 +72,43 @@ def other_slide(metadata: StoreMetadata, slide: Slide) -> str | None:
         The slide's file cannot be read.
     """
     wanted, source = metadata.source, slide.source
-    found = slide.original.levels[0].size, slide.channels
-    if source.fingerprint == wanted.fingerprint and found == (wanted.size, metadata.channels):
-        return None
+    if source.fingerprint == wanted.fingerprint and slide.original.levels[0].size == wanted.size:
+        return _other_samples(metadata, slide)
     return (
         f"the store was made from a slide with the fingerprint {wanted.fingerprint:.12}…, but that "
         f"of {source.name} is {source.fingerprint:.12}…: their pixels were not compared"
     )
 
 
+def _other_samples(metadata: StoreMetadata, slide: Slide) -> str | None:
+    """Return how the samples of the right slide differ from those stored; None if they do not."""
+    bits = metadata.bits if metadata.mapping is None else metadata.mapping.bits
+    stored = [channel.name for channel in metadata.channel_info], bits
+    found = [channel.name for channel in slide.channel_info]
+    if (found, slide.bits) == stored or (found == stored[0] and slide.mapping is not None):
+        return None
+    return (
+        f"the store has the channels {', '.join(stored[0]):.200} of {bits} bits, but the slide was "
+        f"opened with {', '.join(found):.200} of {slide.bits}: their pixels were not compared"
+    )
+
+
 def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
-    """Return a slide at the resolution of the store's level 0, by the mpp it was made with.
+    """Return a slide at the resolution and with the mapping of the store's level 0.
 
     Raises
     ------
     StoreError
         The slide cannot be brought to that resolution.
     """
+    view = _at_resolution(metadata, slide)
+    facts, window = metadata.mapping, metadata.parameters.window
+    if facts is None or window is None or view.mapping is not None:
+        return view
+    return MappedSlide(view, facts.mapping, window)
+
+
+def _at_resolution(metadata: StoreMetadata, slide: Slide) -> Slide:
     asked, slide_mpp = metadata.parameters.mpp, metadata.source.mpp
     if asked is None or slide_mpp is None:
         return slide.original

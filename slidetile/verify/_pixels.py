@@ -6,7 +6,6 @@ import operator
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, StoreError
 from slidetile.format.codecs.jpeg import JpegCodec

@@ -96,4 +96,8 @@ class QualityCheck:
         scale, mpp = self._shape.overview_scale, self._shape.metadata.mpp
         pixel = None if mpp is None else (scale[0] * mpp[0], scale[1] * mpp[1])
         channels = self._shape.metadata.channel_info
-        return {"pen_fraction": pen_fractions(overview, regions, scale=scale, mpp=pixel, channels=channels)}
+        return {
+            "pen_fraction": pen_fractions(
+                overview, regions, scale=scale, mpp=pixel, channels=channels
+            )
+        }

@@ -91,7 +91,7 @@ def store_metadata(
         level_0=Level0.of(slide.mpp, slide.rescaling),
         parameters=Parameters(
             mpp=None if slide.rescaling is None else slide.rescaling.asked_mpp,
-            planes=_planes(slide.planes),
+            planes=plane_facts(slide.planes),
             window=slide.window,
             codec=CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec")),
             **plan.spec.parameters,
@@ -116,11 +116,11 @@ def _drawn(slide: Slide, plan: TilePlan) -> tuple[Channel, ...]:
     )
 
 
-def _planes(planes: PlaneChoice) -> PlaneFacts | None:
+def plane_facts(planes: PlaneChoice) -> PlaneFacts | None:
     """Return the record of what was chosen, or None where nothing was."""
     if not planes:
         return None
-    return PlaneFacts(channels=planes.channels or None, z=planes.z, t=planes.t)
+    return PlaneFacts(channels=tuple(planes.channels) or None, z=planes.z, t=planes.t)
 
 
 def _profile(slide: Slide) -> bytes | None:

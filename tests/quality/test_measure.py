@@ -15,8 +15,9 @@ import slidetile as st
 from slidetile.format.codecs.planar import RawCodec
 from slidetile.format.layout import ChunkGrid, Shard
 from slidetile.format.table import QUALITY_COLUMNS
-from slidetile.quality.measure import TileMeasure, grey, laplacian
+from slidetile.quality.measure import Samples, TileMeasure, grey, laplacian
 from slidetile.quality.measured_level import MeasuredLevel
+from slidetile.raster.channels import plain_channels
 
 CODECS = ("native", "zstd", "jxl", "jpeg", "raw")
 
@@ -148,7 +149,7 @@ def test_measures_are_those_of_a_twin_that_looks_at_one_pixel_after_the_other(ca
                 chunks[place] = chunk.tobytes()
         return chunks
 
-    measure = TileMeasure(tiles, level, RawCodec(), channels)
+    measure = TileMeasure(tiles, level, RawCodec(), Samples(channels=plain_channels(channels)))
     measure.add(grid.shards_for(np.ones_like(stored)), read, workers=workers)
     found = measure.columns()
     for number, tile in enumerate(tiles):
@@ -292,7 +293,8 @@ def test_the_table_says_at_what_resolution(sample, tmp_path):
 def test_a_damaged_chunk_ends_the_measuring():
     grid = ChunkGrid.about((64, 64), (32, 32), 64)
     level = MeasuredLevel(number=0, factor=1, grid=grid, downsample=(1.0, 1.0), mpp=None)
-    measure = TileMeasure([st.Region(x=0, y=0, width=64, height=64)], level, RawCodec(), 3)
+    tiles = [st.Region(x=0, y=0, width=64, height=64)]
+    measure = TileMeasure(tiles, level, RawCodec(), Samples(channels=plain_channels(3)))
     shard = Shard(column=0, row=0, chunks=(0, 3))
     with pytest.raises(ValueError, match="the chunk at column 1, row 1 is damaged: 4 bytes"):
         measure.add([shard], lambda _: {3: b"four"}, workers=2)

@@ -159,19 +159,31 @@ def test_unknown_compression(shared_slides):
 @pytest.mark.parametrize(
     ("pixels", "options", "reason"),
     [
-        (pattern(300, 421).astype(np.uint16), {"photometric": "rgb"}, "16-bit unsigned"),
         (pattern(300, 421).astype(np.float32), {"photometric": "rgb"}, "32-bit .*floating-point"),
-        (pattern(300, 421, 1)[..., 0].astype(np.uint16), {}, "16-bit unsigned"),
         (pattern(300, 421, 1)[..., 0].view(np.int8), {}, "8-bit signed"),
+        (np.zeros((300, 421, 6), np.uint8), {"photometric": "rgb"}, r"6 samples \(channels\)"),
+    ],
+)
+def test_no_reader_opens_what_would_be_lost(tmp_path, reader, pixels, options, reason):
+    path = tmp_path / "deep.tiff"
+    tifffile.imwrite(path, pixels, tile=(64, 64), planarconfig="contig", **options)
+    refused(path, UnsupportedSlideError, reason, reader=reader)
+
+
+@pytest.mark.parametrize("reader", ["openslide"])
+@pytest.mark.parametrize(
+    ("pixels", "options", "reason"),
+    [
+        (pattern(300, 421).astype(np.uint16), {"photometric": "rgb"}, "16-bit unsigned"),
+        (pattern(300, 421, 1)[..., 0].astype(np.uint16), {}, "16-bit unsigned"),
         (
             np.zeros((300, 421, 5), np.uint8),
             {"photometric": "minisblack", "extrasamples": [0] * 4},
             r"5 samples \(channels\)",
         ),
-        (np.zeros((300, 421, 6), np.uint8), {"photometric": "rgb"}, r"6 samples \(channels\)"),
     ],
 )
-def test_no_reader_opens_what_would_be_lost(tmp_path, reader, pixels, options, reason):
+def test_openslide_opens_nothing_that_it_would_lose(tmp_path, reader, pixels, options, reason):
     path = tmp_path / "deep.tiff"
     tifffile.imwrite(path, pixels, tile=(64, 64), planarconfig="contig", **options)
     refused(path, UnsupportedSlideError, reason, reader=reader)

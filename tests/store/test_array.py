@@ -19,9 +19,9 @@ class CountingCodec(ZstdCodec):
 
     __slots__ = ("decoded",)
 
-    def decode(self, payload, shape, scratch=None, /):
+    def decode(self, payload, *how):
         self.decoded.append(len(payload))
-        return super().decode(payload, shape, scratch)
+        return super().decode(payload, *how)
 
 
 def opened(store, codec=None):

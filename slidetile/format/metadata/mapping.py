@@ -18,9 +18,7 @@ class MappingFacts(JsonPart):
     bits: Annotated[int, Whole(9, 16)]
     """Bits of the slide's samples."""
 
-    windows: Annotated[
-        tuple[tuple[int, int], ...], Items(Items(_SAMPLE, 2, 2), 1, MOST_CHANNELS)
-    ]
+    windows: Annotated[tuple[tuple[int, int], ...], Items(Items(_SAMPLE, 2, 2), 1, MOST_CHANNELS)]
     """For each channel the value that became 0, and the least that became 255."""
 
     @classmethod

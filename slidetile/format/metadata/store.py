@@ -10,9 +10,9 @@ from slidetile.choices import CodecName
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import holds
+from slidetile.format.metadata.array import DataType
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
-from slidetile.format.metadata.array import DataType
 from slidetile.format.metadata.image import ImageMetadata, Pair, check_drawn
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.mapping import MappingFacts

@@ -58,11 +58,16 @@ class Encoding:
     is_planar: bool
     """Whether, in uncompressed frames, each sample has a plane of its own."""
 
+    bits: int = 8
+    """Bits of a sample that are used: 8, or 9–16 of 16."""
+
     def __post_init__(self) -> None:
         if self.syntax not in _KINDS:
             raise UnsupportedSlideError(
                 f"its frames are stored as {uid_name(self.syntax)}, which is not decoded"
             )
+        if self.kind == "jpeg" and self.bits > 8:
+            raise UnsupportedSlideError(f"its JPEG holds {self.bits} bits a sample")
         if self.is_raw and self.photometric == "YBR_FULL_422":
             raise UnsupportedSlideError("its uncompressed colours have a lower resolution")
 
@@ -183,42 +188,52 @@ def _jpegls(extent: Extent, out: Pixels) -> None:
         int.from_bytes(stream[at + first : at + last])
         for first, last in ((4, 5), (5, 7), (7, 9), (9, 10))
     )
-    if at < 0 or (bits, (height, width, samples)) != (8, out.shape):
+    is_of_type = bits == 8 if out.dtype == np.uint8 else 8 < bits <= 16
+    if at < 0 or not is_of_type or (height, width, samples) != out.shape:
         raise DamagedFrameError("its JPEG-LS is of another shape, or none")
     imagecodecs.jpegls_decode(stream, out=_image(out))
 
 
 def _raw(extent: Extent, out: Pixels) -> None:
-    out[:] = _samples(extent, out.size).reshape(out.shape)
+    out[:] = _samples(extent, out).reshape(out.shape)
 
 
 def _planar(extent: Extent, out: Pixels) -> None:
     height, width, samples = out.shape
-    planes = _samples(extent, out.size).reshape(samples, height, width)
+    planes = _samples(extent, out).reshape(samples, height, width)
     out[:] = planes.transpose(1, 2, 0)
 
 
-def _samples(extent: Extent, count: int) -> Pixels:
-    flat = np.frombuffer(_stored(extent), np.uint8)
-    if flat.size < count:
-        raise DamagedFrameError(f"{flat.size} bytes instead of {count}")
-    return flat[:count]
+def _samples(extent: Extent, out: Pixels) -> Pixels:
+    """Return the samples of an uncompressed frame, as many as an array has, and of its type."""
+    stored = _stored(extent)
+    if len(stored) < out.nbytes:
+        raise DamagedFrameError(f"{len(stored)} bytes instead of {out.nbytes}")
+    return np.frombuffer(stored, out.dtype.newbyteorder("<"), out.size)
 
 
 def _rle(extent: Extent, out: Pixels) -> None:
-    """Decode run lengths (PS3.5, annex G): a segment for each sample."""
+    """Decode run lengths (PS3.5, annex G): a segment for each byte of a sample, high first."""
     stream = _stored(extent)
     numbers = np.frombuffer(stream[:_RLE_HEAD_BYTES].ljust(_RLE_HEAD_BYTES, b"\0"), "<u4").tolist()
-    count = out.shape[2]
+    size = out.itemsize
+    count = out.shape[2] * size
     begins = numbers[1 : 1 + count]
     if numbers[0] != count or begins != sorted(begins) or begins[0] < _RLE_HEAD_BYTES:
         raise DamagedFrameError("its run lengths have another number of segments")
-    for sample, (begin, end) in enumerate(zip(begins, [*begins[1:], len(stream)], strict=True)):
-        plane = bytearray(out[..., sample].size + _PADDING_BYTES)
+    for segment, (begin, end) in enumerate(zip(begins, [*begins[1:], len(stream)], strict=True)):
+        plane = bytearray(out[..., 0].size + _PADDING_BYTES)
         got = len(imagecodecs.packbits_decode(stream[begin:end], out=plane))
         if got < len(plane) - _PADDING_BYTES:
             raise DamagedFrameError("too few samples")
-        out[..., sample] = np.frombuffer(plane, np.uint8)[:-_PADDING_BYTES].reshape(out.shape[:2])
+        part = np.frombuffer(plane, np.uint8)[:-_PADDING_BYTES].reshape(out.shape[:2])
+        sample, lower = divmod(segment, size)
+        if size == 1:
+            out[..., sample] = part
+        elif lower:
+            out[..., sample] |= part
+        else:
+            out[..., sample] = part.astype(out.dtype) << 8
 
 
 def _converted(decode: Decode) -> Decode:

@@ -89,7 +89,8 @@ class Frames:
     @property
     def _limit_bytes(self) -> int:
         """Most stored bytes of a frame; one that claims more is damaged."""
-        return 4 * self.frame_width * self.frame_height * self._level.first.samples + (1 << 16)
+        frame_px = self.frame_width * self.frame_height
+        return 4 * frame_px * self._level.first.pixel_bytes + (1 << 16)
 
     def cells(self, region: Region) -> Iterator[Cell]:
         """Yield the (column, row) of each frame's place that a region of the image touches."""

@@ -18,6 +18,7 @@ from slidetile.slides.dicom.names import class_name
 from slidetile.slides.file_state import FileState
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.samples import check_kind
 from slidetile.slides.tiff.file import SlideFile
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422")
@@ -171,13 +172,28 @@ class Instance:
             photometric=self.photometric,
             samples=self.samples,
             is_planar=self.header.number(dicom.PLANAR) == 1,
+            bits=self.bits,
         )
+
+    @property
+    def bits(self) -> int:
+        """Bits of a sample: 8, or those that are used of 16."""
+        return self.header.number(dicom.STORED) if self._sample_bytes > 1 else 8
+
+    @property
+    def _sample_bytes(self) -> int:
+        return 2 if self.header.number(dicom.ALLOCATED) == 16 else 1
 
     @property
     def raw_bytes(self) -> int | None:
         """Bytes of an uncompressed frame; None where frames are compressed."""
         width, height = self.frame_size
-        return width * height * self.samples if self.encoding.is_raw else None
+        return width * height * self.pixel_bytes if self.encoding.is_raw else None
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of a decoded pixel."""
+        return self.samples * self._sample_bytes
 
     @property
     def mpp(self) -> tuple[float, float] | None:
@@ -223,7 +239,7 @@ class Instance:
         width, height = self.frame_size
         if min(width, height) < 1:
             raise SlideReadError(f"its frames are {width}×{height} pixels: it is damaged")
-        check_block(width, height, self.samples, "frames")
+        check_block(width, height, self.pixel_bytes, "frames")
         if self.rest.pixels is None:
             raise SlideReadError("it holds no pixels: it was cut short, copy it again")
         most = min(MOST_FRAMES, self.state.size // LEAST_FRAME_BYTES)
@@ -247,14 +263,20 @@ class Instance:
     def _check_samples(self) -> None:
         header = self.header
         stored, allocated = header.number(dicom.STORED), header.number(dicom.ALLOCATED)
-        if max(stored, allocated) > 8 or header.number(dicom.SIGNED):
-            kind = "signed" if header.number(dicom.SIGNED) else "unsigned"
-            raise FinalRefusalError(
-                f"its samples are {stored}-bit {kind} numbers, not 8-bit unsigned, and their "
-                "finest steps would be lost: convert it to 8 bits, on a scale that you choose"
+        signed = bool(header.number(dicom.SIGNED))
+        check_kind(stored if signed else allocated, "signed" if signed else "unsigned")
+        high = header.number(dicom.HIGH_BIT, stored - 1)
+        if not (stored, allocated) == (8, 8) and not (8 < stored <= allocated == 16):
+            raise UnsupportedSlideError(f"its samples have {stored} of {allocated} bits")
+        if high != stored - 1:
+            raise UnsupportedSlideError(
+                f"the highest of the {stored} bits of its samples is the {high}th, not the last"
             )
-        if (stored, allocated) != (8, 8):
-            raise UnsupportedSlideError(f"its samples have {stored} of {allocated} bits, not 8")
+        if allocated > 8 and self.samples > 1:
+            raise FinalRefusalError(
+                f"its colours have {stored} bits, and slidetile reads DICOM's colours of 8: save "
+                "them as OME-TIFF, which keeps them"
+            )
         needed = {1: _GREY, 3: (*_COLOUR, *_JPEG2000_COLOUR)}.get(self.samples, ())
         if self.photometric not in needed:
             raise UnsupportedSlideError(

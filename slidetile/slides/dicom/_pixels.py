@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from slidetile.errors import DamagedPixelsError, one_line
+from slidetile.raster.channels import dtype_of, largest_sample
 from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
@@ -45,6 +46,9 @@ class DicomPixels:
     background: Colour
     """The colour where nothing is stored, and outside the level."""
 
+    bits: int = 8
+    """Bits of a sample that are used."""
+
     @property
     def nbytes(self) -> int:
         """The bytes held until `pixels` is called."""
@@ -67,10 +71,11 @@ class DicomPixels:
         """
         frames, region = self.frames, self.region
         shape = region.height, region.width, self.channels
-        canvas = np.empty(shape, np.uint8) if out is None else out
+        canvas = np.empty(shape, dtype_of(self.bits)) if out is None else out
         if not self.is_covered:
-            fill_colour(canvas, self.background)
-        scratch = np.empty((frames.frame_height, frames.frame_width, self.channels), np.uint8)
+            fill_colour(canvas, self.background, self.bits)
+        frame = frames.frame_height, frames.frame_width, self.channels
+        scratch = np.empty(frame, dtype_of(self.bits))
         for cell, extent in self.stored.items():
             self._decode(cell, extent, scratch)
             place = frames.region(cell)
@@ -88,7 +93,7 @@ class DicomPixels:
         except Exception as error:  # whatever a decoder raises on damaged data
             raise damaged(cell, self.name, one_line(error), _reason(error)) from error
         if self.is_inverted:
-            np.invert(scratch, out=scratch)
+            np.bitwise_xor(scratch, scratch.dtype.type(largest_sample(self.bits)), out=scratch)
 
 
 def damaged(cell: Cell, name: str, why: str, reason: str) -> DamagedPixelsError:

@@ -134,7 +134,7 @@ def _other_class(sop_class: str) -> FinalRefusalError:
 
 def _layout(instance: Instance) -> tuple[object, ...]:
     """Return what the parts of one image have in common."""
-    kind = instance.header.syntax, instance.samples, instance.photometric
+    kind = instance.header.syntax, instance.samples, instance.bits, instance.photometric
     return instance.size, instance.frame_size, instance.is_sparse, *kind
 
 
@@ -187,8 +187,9 @@ def _check_proportions(image: LevelParts, finest: LevelParts) -> None:
         raise UnsupportedSlideError(
             f"its {width}×{height} pixels are not those of {whole[0]}×{whole[1]}, made smaller"
         )
-    if image.first.samples != finest.first.samples:
-        raise UnsupportedSlideError("it has other channels than the finest")
+    own, other = image.first, finest.first
+    if (own.samples, own.bits) != (other.samples, other.bits):
+        raise UnsupportedSlideError("it has other channels or bits than the finest")
 
 
 def _others(named: Instance) -> Iterator[Instance]:

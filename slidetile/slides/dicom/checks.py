@@ -30,7 +30,16 @@ def check_dicom(path: Path) -> None:
         instance = Instance.read(path)
         if instance.is_level:
             instance.check()
+            _check_depth(instance.bits)
     except FinalRefusalError as error:
         raise refusal(error, path) from error
     except (SlideReadError, UnsupportedSlideError):
         return  # OpenSlide may know it
+
+
+def _check_depth(bits: int) -> None:
+    if bits > 8:
+        raise FinalRefusalError(
+            f"its samples have {bits} bits, of which this reader leaves 8: the reader dicom reads "
+            "all of them"
+        )

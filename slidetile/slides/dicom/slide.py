@@ -66,7 +66,7 @@ class DicomSlide(FileSlide):
         }
         self.objective_power = finest.objective_power
         self.icc_profile = finest.icc_profile
-        self.channels = finest.samples
+        self.channels, self.bits = finest.samples, finest.bits
 
     def _open(self, levels: Sequence[LevelParts]) -> None:
         self._encodings = [level.first.encoding for level in levels]
@@ -124,6 +124,7 @@ class DicomSlide(FileSlide):
             stored=stored,
             is_covered=is_covered,
             background=WHITE if is_covered else background(),
+            bits=self.bits,
         )
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:

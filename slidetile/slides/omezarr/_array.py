@@ -1,6 +1,7 @@
 """What an array of a Zarr hierarchy says of itself, checked before zarr-python opens it."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 from slidetile.slides.omezarr._json import items, member, read_object, shown
 from slidetile.slides.omezarr.folder import V3_NODE, ZarrFormat
 from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.samples import check_kind
 
 _V2_ARRAY = ".zarray"
 
@@ -30,7 +32,7 @@ _OBJECT_CODECS = frozenset({"pickle", "json2", "msgpack2", "categorize"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayFacts:
-    """An array of uint8 that may be read."""
+    """An array of uint8 or uint16 that may be read."""
 
     folder: Path
     """Where it lies."""
@@ -56,6 +58,9 @@ class ArrayFacts:
     is_sharded: bool
     """Whether files are shards."""
 
+    bits: int
+    """Bits of a number: 8 or 16."""
+
 
 def read_array(folder: Path, zarr_format: ZarrFormat) -> ArrayFacts:
     """Return what an array says of itself.
@@ -63,7 +68,7 @@ def read_array(folder: Path, zarr_format: ZarrFormat) -> ArrayFacts:
     Raises
     ------
     FinalRefusalError
-        It is missing, is not uint8, or its chunks are larger than anything a slide has.
+        It is missing, is of another type, or its chunks are larger than anything a slide has.
     SlideReadError
         Its metadata cannot be read.
     """
@@ -84,6 +89,7 @@ def read_array(folder: Path, zarr_format: ZarrFormat) -> ArrayFacts:
         chunk_shape=chunks[-1],
         is_sharded=len(chunks) > 1,
         codec=_last_codec(node, zarr_format),
+        bits=_bits(node, zarr_format, folder.name),
     )
     _check_chunks(facts, chunks)
     return facts
@@ -97,12 +103,27 @@ def _check_kind(node: dict[str, Any], zarr_format: ZarrFormat, name: str) -> Non
         )
     if zarr_format == 3 and node.get("node_type") != "array":
         raise FinalRefusalError(f"its level {name} is not an array")
+
+
+_TYPE = re.compile(r"[<>|]?([uifbc])(\d{1,2})|(u?int|float|complex)(\d{1,3})|bool", re.ASCII)
+_KINDS = {"u": "unsigned", "i": "signed", "f": "floating-point", "c": "complex"}
+
+
+def _bits(node: dict[str, Any], zarr_format: ZarrFormat, name: str) -> int:
+    """Return the bits of the numbers; refuse others than unsigned ones of 8 or 16."""
     kind = node.get("data_type" if zarr_format == 3 else "dtype")
-    if kind not in ("uint8", "|u1", "u1", "<u1", ">u1"):
+    found = _TYPE.fullmatch(kind) if isinstance(kind, str) else None
+    if found is None:
         raise FinalRefusalError(
-            f"its level {name} has numbers of type {shown(kind)}, and slidetile reads 8 bits "
-            "(uint8)"
+            f"its level {name} has numbers of type {shown(kind)}, and slidetile reads unsigned "
+            "ones of 8 or 16 bits (uint8, uint16)"
         )
+    if kind in ("bool", "|b1", "b1"):
+        check_kind(1, "unsigned")
+    letter = found[1] or (found[3] or "b")[0]
+    bits = 8 * int(found[2]) if found[2] else int(found[4])
+    check_kind(bits, _KINDS.get(letter, "unknown"))
+    return bits
 
 
 def _check_codecs(node: dict[str, Any], level: str) -> None:
@@ -189,7 +210,7 @@ def _check_chunks(facts: ArrayFacts, shapes: list[tuple[int, ...]]) -> None:
     name = facts.folder.name
     if any(len(shape) != len(facts.shape) for shape in shapes):
         raise FinalRefusalError(f"its level {name} has another number of axes than its chunks")
-    size = math.prod(facts.chunk_shape)
+    size = math.prod(facts.chunk_shape) * facts.bits // 8
     if size > _BLOCK_LIMIT_BYTES:
         raise FinalRefusalError(
             f"the chunks of its level {name} are {'×'.join(map(str, facts.chunk_shape))}, more "

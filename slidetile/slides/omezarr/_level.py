@@ -2,14 +2,16 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from slidetile.errors import DamagedPixelsError, SlideReadError, one_line
+from slidetile.raster.channels import dtype_of
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.omezarr._array import ArrayFacts
@@ -30,7 +32,7 @@ otherwise: larger ones are asked for one by one."""
 
 
 class ZarrLevel:
-    """An array of uint8 with the axes x and y, and of channels, where it has any.
+    """An array of uint8 or uint16 with the axes x and y, and others of which one place is read.
 
     Several threads may read at once.
 
@@ -46,6 +48,8 @@ class ZarrLevel:
         The slide and the level, for messages.
     check_files
         Raises SlideReadError where the slide's files have changed.
+    places
+        The place that is read of each further axis, by the axis; 0 of others.
 
     Raises
     ------
@@ -61,13 +65,17 @@ class ZarrLevel:
         root: Path,
         name: str,
         check_files: Callable[[], None],
+        places: Mapping[int, int] | None = None,
     ) -> None:
+        self._places = {} if places is None else places
+        self._picked: tuple[int, ...] | None = None
         self._facts = facts
         self._axes = axes
         self._name = name
         self._check_files = check_files
         claims = _claims(facts)
-        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
+        file_bytes = math.prod(facts.file_shape) * facts.bits // 8
+        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * file_bytes
         self._files = LevelFiles(
             facts.folder,
             root=root,
@@ -100,11 +108,22 @@ class ZarrLevel:
 
     @property
     def channels(self) -> int:
-        """Channels of a pixel."""
+        """Channels of a pixel that are read."""
+        if self._picked is not None:
+            return len(self._picked)
         return 1 if self._axes.channel is None else self._facts.shape[self._axes.channel]
 
+    @property
+    def bits(self) -> int:
+        """Bits of a sample."""
+        return self._facts.bits
+
+    def pick(self, numbers: tuple[int, ...]) -> None:
+        """Read these channels only, in this order."""
+        self._picked = numbers
+
     def read(self, region: Region) -> Pixels:
-        """Read a region that lies within the level, as uint8 [row, column, channel].
+        """Read a region that lies within the level, as [row, column, channel].
 
         Raises
         ------
@@ -113,7 +132,8 @@ class ZarrLevel:
         DamagedPixelsError
             A chunk does not decode.
         """
-        pixels = np.empty((region.height, region.width, self.channels), np.uint8)
+        shape = region.height, region.width, self.channels
+        pixels = np.empty(shape, dtype_of(self._facts.bits))
         for part in self._parts(region):
             pixels[part.relative_to(region).slices] = self._read(part)
         return pixels
@@ -121,7 +141,7 @@ class ZarrLevel:
     def files(self) -> Iterator[Path]:
         """Yield all files that may hold chunks, in the order of the grid."""
         whole = Region.from_edges(0, 0, *self.size)
-        return (self._facts.folder / key for key in self._keys(whole))
+        return (self._facts.folder / key for key in self._keys(whole, places={}))
 
     def stores_some(self, region: Region) -> bool:
         """Return whether any file of a region is there; it may reach beyond the level."""
@@ -143,10 +163,13 @@ class ZarrLevel:
         shape = self._facts.file_shape
         return _blocks(region, shape[self._axes.x], shape[self._axes.y])
 
-    def _keys(self, region: Region) -> Iterator[str]:
-        """Yield the names of the files that a region within the level needs."""
+    def _keys(self, region: Region, places: Mapping[int, int] | None = None) -> Iterator[str]:
+        """Yield the names of the files that a region within the level needs, at some places."""
         counts = zip(self._facts.shape, self._facts.file_shape, strict=True)
         where = [range(-(-length // own)) for length, own in counts]
+        for axis, place in (self._places if places is None else places).items():
+            at = place // self._facts.file_shape[axis]
+            where[axis] = range(at, at + 1)
         for axis, (first, last) in (
             (self._axes.x, (region.x, region.right)),
             (self._axes.y, (region.y, region.bottom)),
@@ -157,7 +180,7 @@ class ZarrLevel:
 
     def _parts(self, region: Region) -> Iterator[Region]:
         """Yield a region whole, or by chunks where several of them take too much memory."""
-        if math.prod(self._facts.chunk_shape) <= _AT_ONCE_BYTES:
+        if math.prod(self._facts.chunk_shape) * self._facts.bits // 8 <= _AT_ONCE_BYTES:
             yield region
             return
         for block in _blocks(region, *self.chunk_size):
@@ -166,12 +189,8 @@ class ZarrLevel:
             yield part
 
     def _read(self, part: Region) -> Pixels:
-        selection: list[int | slice] = [0] * len(self._facts.shape)
-        selection[self._axes.y], selection[self._axes.x] = part.slices
-        if self._axes.channel is not None:
-            selection[self._axes.channel] = slice(None)
         try:
-            found = np.asarray(self._array[tuple(selection)])
+            found = self._channels_of(part)
         except (SlideReadError, MemoryError):
             raise  # of which the files tell themselves
         except Exception as error:  # whatever a codec raises on damaged data
@@ -182,10 +201,32 @@ class ZarrLevel:
             ) from error
         return self._turned(found)
 
+    def _channels_of(self, part: Region) -> NDArray[Any]:
+        """Read a part as the array has it: its axes of rows, columns and channels."""
+        selection: list[Any] = [0] * len(self._facts.shape)
+        for axis, place in self._places.items():
+            selection[axis] = place
+        selection[self._axes.y], selection[self._axes.x] = part.slices
+        channel = self._axes.channel
+        if channel is None or self._picked is None:
+            if channel is not None:
+                selection[channel] = slice(None)
+            return np.asarray(self._array[tuple(selection)])
+        left = [axis for axis in range(len(selection)) if axis in self._kept_axes]
+        found = []
+        for number in self._picked:  # one by one: chunks of other channels are not decoded
+            selection[channel] = slice(number, number + 1)
+            found.append(np.asarray(self._array[tuple(selection)]))
+        return np.concatenate(found, axis=left.index(channel))
+
+    @property
+    def _kept_axes(self) -> tuple[int | None, ...]:
+        return self._axes.x, self._axes.y, self._axes.channel
+
     def _turned(self, found: Any) -> Pixels:
         """Bring the axes that are left into the order [row, column, channel]."""
         axes = self._axes
-        left = [axis for axis in range(len(axes.names)) if axis in (axes.x, axes.y, axes.channel)]
+        left = [axis for axis in range(len(axes.names)) if axis in self._kept_axes]
         order = [left.index(axes.y), left.index(axes.x)]
         if axes.channel is None:
             return np.asarray(found.transpose(order)[..., np.newaxis])
@@ -201,7 +242,8 @@ class ZarrLevel:
             raise FinalRefusalError(
                 f"zarr-python does not open {self._name}: {one_line(error)}"
             ) from error
-        if array.shape != self._facts.shape or array.dtype != np.uint8:
+        is_right = array.dtype.newbyteorder("=") == dtype_of(self._facts.bits)
+        if array.shape != self._facts.shape or not is_right:
             raise FinalRefusalError(
                 f"zarr-python takes {self._name} for an array of {array.dtype} of the shape "
                 f"{array.shape}, but its metadata say {self._facts.shape}"
@@ -210,11 +252,11 @@ class ZarrLevel:
 
 
 def _claims(facts: ArrayFacts) -> Claims:
-    chunk_bytes = math.prod(facts.chunk_shape)
+    samples = math.prod(facts.chunk_shape)
     return Claims(
         codec=facts.codec,
-        chunk_bytes=chunk_bytes,
-        chunks_in_file=math.prod(facts.file_shape) // chunk_bytes,
+        chunk_bytes=samples * facts.bits // 8,
+        chunks_in_file=math.prod(facts.file_shape) // samples,
         is_sharded=facts.is_sharded,
     )
 

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Self
 
+from slidetile.raster.channels import (
+    Channel,
+    Window,
+    largest_sample,
+    named_channels,
+    numbered_channels,
+)
+from slidetile.raster.pixels import Colour
 from slidetile.raster.resolution import as_written
 from slidetile.slides.omezarr._json import items, member, shown
 from slidetile.slides.omezarr._units import micrometres
@@ -41,6 +49,10 @@ class Axes:
 
     units: tuple[str | None, str | None]
     """Units of x and y; None where none is stated."""
+
+    def place(self, name: str) -> int | None:
+        """Return the place of the axis of depths (z) or times (t); None where there is none."""
+        return self.names.index(name) if name in self.names else None
 
     @classmethod
     def of(cls, multiscale: Any) -> Self:
@@ -95,6 +107,12 @@ class Multiscale:
     colours: tuple[str | None, ...]
     """The colour of each channel as six hexadecimal digits, if the image is drawn by channels."""
 
+    labels: tuple[str | None, ...]
+    """The name of each channel, if the image is drawn by channels."""
+
+    windows: tuple[Window | None, ...]
+    """The values that each channel is drawn in, if that is stated in whole numbers."""
+
     @classmethod
     def of(cls, ome: dict[str, Any]) -> Self:
         """Return the image that a group's OME metadata state; of several, the first.
@@ -123,6 +141,8 @@ class Multiscale:
             scales=tuple(scale for scale, _ in places),
             shifts=tuple(shift for _, shift in places),
             colours=tuple(_colour(channel) for channel in channels),
+            labels=tuple(_label(channel) for channel in channels),
+            windows=tuple(_window(channel) for channel in channels),
         )
 
     @property
@@ -168,6 +188,17 @@ class Multiscale:
         stated = [colour for colour in self.colours if colour is not None]
         is_neutral = len(set(stated)) <= 1
         return not is_neutral and self.colours != ("FF0000", "00FF00", "0000FF")
+
+    def channel_info(self, count: int, bits: int) -> tuple[Channel, ...] | None:
+        """Return what so many channels show; None where they are grey or colours."""
+        if (count == 1 and bits == 8) or (count == 3 and not self.is_drawn_by_channels):
+            return None
+        if len(self.labels) != count:
+            return numbered_channels(count)
+        most = largest_sample(bits)
+        windows = [each if each and each[1] <= most else None for each in self.windows]
+        colours = [_rgb(colour) for colour in self.colours]
+        return named_channels(self.labels, colours, windows)
 
 
 def _version(multiscale: Any) -> str:
@@ -229,3 +260,25 @@ def _values(values: Any, axes: Axes) -> tuple[Fraction, Fraction] | None:
 def _colour(channel: Any) -> str | None:
     colour = member(channel, "color")
     return colour.removeprefix("#").upper()[:6] if isinstance(colour, str) else None
+
+
+def _label(channel: Any) -> str | None:
+    label = member(channel, "label")
+    return label if isinstance(label, str) else None
+
+
+def _window(channel: Any) -> Window | None:
+    """Return the window of a channel; None where it is not one of whole numbers."""
+    ends = [member(channel, "window", end) for end in ("start", "end")]
+    if not all(type(end) in (int, float) and 0 <= end < 1 << 16 for end in ends):
+        return None
+    low, high = int(ends[0]), int(ends[1])
+    return (low, high) if low < high else None
+
+
+def _rgb(colour: str | None) -> Colour | None:
+    try:
+        red, green, blue = bytes.fromhex(colour or "")
+    except ValueError:
+        return None
+    return red, green, blue

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.channels import Channel, plain_channels
 from slidetile.raster.pixels import Colour, blank, paste
 from slidetile.raster.region import Region
 from slidetile.runtime.files import as_text
@@ -26,6 +27,8 @@ from slidetile.slides.omezarr._level import ZarrLevel
 from slidetile.slides.omezarr._multiscale import Multiscale
 from slidetile.slides.omezarr._source import read_source
 from slidetile.slides.omezarr.folder import Group, read_image
+from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
+from slidetile.slides.planes import chosen_channels, chosen_places
 from slidetile.slides.reader import FinalRefusalError, refusal
 from slidetile.slides.slide import Source
 
@@ -42,6 +45,8 @@ class OmeZarrSlide(FileSlide):
         is read.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), in place of what the metadata say.
+    planes
+        Which of its channels, depths and times are read.
 
     Raises
     ------
@@ -54,8 +59,14 @@ class OmeZarrSlide(FileSlide):
     reader = "ome-zarr"
     vendor = "ome-zarr"
 
-    def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
-        super().__init__(path, mpp=mpp)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        mpp: float | tuple[float, float] | None = None,
+        planes: PlaneChoice = EVERYTHING,
+    ) -> None:
+        super().__init__(path, mpp=mpp, planes=planes)
         if not path.is_dir():
             raise UnsupportedSlideError(
                 f"{path.name} cannot be opened: it is a file, and OME-Zarr is a folder. Name that."
@@ -70,10 +81,23 @@ class OmeZarrSlide(FileSlide):
         self._metadata = (*files, *(level.file for level in self._stored))
         self.beside = _states([*self._metadata, *(level.folder for level in self._stored)])
         self._levels = tuple(_level(level, self._stored[0]) for level in self._stored)
+        self.bits = self._stored[0].bits
+        self.described = self._pick(multiscale.channel_info(self._stored[0].channels, self.bits))
         self.channels = self._stored[0].channels
         stored, obstacle = multiscale.mpp
         self.mpp = choose_mpp(mpp, stored, path, obstacle=obstacle)
         _warn_of_shifts(multiscale, self.name)
+
+    def _pick(self, known: tuple[Channel, ...] | None) -> tuple[Channel, ...] | None:
+        """Choose the channels that are read, and return what they show."""
+        count = self._stored[0].channels
+        listed = known or plain_channels(count)
+        numbers = chosen_channels(self.planes, listed)
+        if not self.planes.channels:
+            return known
+        for level in self._stored:
+            level.pick(numbers)
+        return tuple(listed[number] for number in numbers)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -99,7 +123,7 @@ class OmeZarrSlide(FileSlide):
         inner = region.intersection(Region.from_edges(0, 0, *stored.size))
         if inner == region:
             return DecodedPixels(stored.read(region))
-        canvas = blank(region.width, region.height, self.channels, background())
+        canvas = blank(region.width, region.height, self.channels, background(), self.bits)
         if inner is not None:
             paste(canvas, stored.read(inner), inner.x - region.x, inner.y - region.y)
         return DecodedPixels(canvas)
@@ -127,9 +151,10 @@ class OmeZarrSlide(FileSlide):
             self._read_level(image, multiscale, number) for number in range(len(multiscale.paths))
         )
         for finer, coarser in pairwise(levels):
-            if coarser.channels != finer.channels:
+            if (coarser.channels, coarser.bits) != (finer.channels, finer.bits):
                 raise FinalRefusalError(
-                    f"its levels have {finer.channels} and {coarser.channels} channels"
+                    f"its levels have {finer.channels} and {coarser.channels} channels, of "
+                    f"{finer.bits} and {coarser.bits} bits"
                 )
             if coarser.size[0] > finer.size[0] or coarser.size[1] > finer.size[1]:
                 raise FinalRefusalError(
@@ -141,7 +166,7 @@ class OmeZarrSlide(FileSlide):
         path = multiscale.paths[number]
         folder = inside(image.folder, *path.split("/"))
         facts = read_array(folder, image.zarr_format)
-        _check_axes(facts.shape, multiscale)
+        places = _places(facts.shape, multiscale, self.planes)
         check_size(facts.shape[multiscale.axes.x], facts.shape[multiscale.axes.y])
         return ZarrLevel(
             facts,
@@ -149,6 +174,7 @@ class OmeZarrSlide(FileSlide):
             root=image.folder,
             name=f"level {number} of {self.name}",
             check_files=self._check_files,
+            places=places,
         )
 
     def _check_files(self) -> None:
@@ -157,35 +183,27 @@ class OmeZarrSlide(FileSlide):
             state.check(path, path)
 
 
-def _check_axes(shape: tuple[int, ...], multiscale: Multiscale) -> None:
-    """Check that an array has the image's axes, and no more than one slide's pixels."""
+def _places(shape: tuple[int, ...], multiscale: Multiscale, planes: PlaneChoice) -> dict[int, int]:
+    """Return the depth and the time that are read, by the axes, of an array of the image's."""
     axes = multiscale.axes
     if len(shape) != len(axes.names):
         raise FinalRefusalError(
             f"an array in it has {len(shape)} axes, but the image {len(axes.names)}: "
             f"{', '.join(axes.names)}"
         )
+    z, t = axes.place("z"), axes.place("t")
     several = [
         f"{length} along {name}"
         for place, (name, length) in enumerate(zip(axes.names, shape, strict=True))
-        if length > 1 and place not in (axes.x, axes.y, axes.channel)
+        if length > 1 and place not in (axes.x, axes.y, axes.channel, z, t)
     ]
     if several:
         raise FinalRefusalError(
-            f"it holds several images ({', '.join(several)}: depths or times), and slidetile reads "
-            "slides of one"
+            f"it holds several images ({', '.join(several)}), and slidetile reads slides of one"
         )
-    channels = 1 if axes.channel is None else shape[axes.channel]
-    if channels not in (1, 3):
-        raise FinalRefusalError(
-            f"it has {channels} channels, and slidetile reads grey (1) and red, green, blue (3)"
-        )
-    if channels == 3 and multiscale.is_drawn_by_channels:
-        colours = ", ".join(str(colour) for colour in multiscale.colours)
-        raise FinalRefusalError(
-            f"its 3 channels are drawn in the colours {colours:.80}, so they are not red, green "
-            "and blue: slidetile reads no channels of fluorescence yet"
-        )
+    counts = [1 if axis is None else shape[axis] for axis in (z, t)]
+    places = zip((z, t), chosen_places(planes, *counts), strict=True)
+    return {axis: place for axis, place in places if axis is not None}
 
 
 def _level(stored: ZarrLevel, finest: ZarrLevel) -> Level:

@@ -11,7 +11,7 @@ from slidetile.errors import SlideReadError
 from slidetile.raster.region import Region
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._encoding import Decode, Encoding
+from slidetile.slides.tiff._encoding import BLACK_IS_ZERO, Decode, Encoding
 from slidetile.slides.tiff.file import Extent, SlideFile
 
 _BEYOND = Damaged("beyond the end of the file")
@@ -82,7 +82,8 @@ class BlockGrid:
                 f"{len(self.offsets)} of them"
             )
         kind = "tiles" if self.is_tiled else "strips"
-        check_block(self.block_width, self.block_height, self.block_samples, kind)
+        sample_bytes = self.encoding.dtype.itemsize
+        check_block(self.block_width, self.block_height, self.block_samples * sample_bytes, kind)
 
     @property
     def columns(self) -> int:
@@ -107,7 +108,8 @@ class BlockGrid:
     @property
     def block_bytes(self) -> int:
         """Bytes of a decoded block."""
-        return self.block_width * self.block_height * self.block_samples
+        samples = self.block_width * self.block_height * self.block_samples
+        return samples * self.encoding.dtype.itemsize
 
     @property
     def stored_limit(self) -> int:
@@ -138,6 +140,18 @@ class BlockGrid:
             for table in (self.offsets, self.counts)
         )
         return replace(self, width=width, height=height, offsets=offsets, counts=counts)
+
+    def by_plane(self) -> "tuple[BlockGrid, ...]":
+        """Return an image of one sample for each of those that have blocks of their own."""
+        shape = self.planes, -1
+        plain = replace(self.encoding, samples=1, planar=False)
+        if plain.is_colour:
+            plain = replace(plain, photometric=BLACK_IS_ZERO)
+        tables = zip(self.offsets.reshape(shape), self.counts.reshape(shape), strict=True)
+        return tuple(
+            replace(self, offsets=offsets, counts=counts, encoding=plain)
+            for offsets, counts in tables
+        )
 
     def lost(self, blocks: NDArray[np.int64], file_bytes: int) -> dict[int, Damaged]:
         """Return which of the blocks cannot be read, by what the file's tables say of them.

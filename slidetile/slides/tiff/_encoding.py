@@ -1,18 +1,21 @@
 """Decode the blocks (tiles or strips) of a TIFF into pixels."""
 
+import sys
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
+from typing import Any
 
 import imagecodecs
 import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
+from slidetile.raster.channels import dtype_of
 from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.jpeg2000 import decode_jpeg2000
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff._loss import check_no_loss
+from slidetile.slides.tiff._loss import check_samples
 from slidetile.slides.tiff.file import Extent
 from slidetile.slides.ycbcr import ycbcr_to_rgb
 
@@ -24,7 +27,8 @@ _APERIO_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB})
 _IMAGE_CODECS = _JPEG2000 | {JPEG, WEBP}
 _NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
+_WHITE_IS_ZERO, BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
+_OWN_ORDER = "<" if sys.byteorder == "little" else ">"
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
 
 
@@ -47,7 +51,7 @@ class Encoding:
     """TIFF tag 262."""
 
     samples: int
-    """Samples per pixel: 1, 3, or 4 with alpha."""
+    """Samples per pixel: 3 of colours, or 4 with alpha; of grey one for each channel."""
 
     planar: bool
     """Whether every sample has its own blocks."""
@@ -76,22 +80,39 @@ class Encoding:
     has_transform: bool = False
     """Whether its JPEG 2000 turns YCbCr into RGB by itself."""
 
+    order: str = "<"
+    """How numbers of several bytes are stored: "<" little-endian, ">" big-endian."""
+
+    picked: tuple[int, ...] | None = None
+    """The samples that are delivered, where these are channels of which some were chosen."""
+
     @property
     def channels(self) -> int:
-        """Channels of the pixels delivered: 1 or 3."""
-        return 1 if self.samples == 1 else 3
+        """Channels of the pixels delivered."""
+        if self.picked is not None:
+            return len(self.picked)
+        return 3 if self.is_colour else self.samples
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether samples are red, green and blue, or become them; channels of their own else."""
+        return self.photometric in (_RGB, _YCBCR)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples in memory."""
+        return dtype_of(self.bits)
 
     def check(self) -> None:
         """Raise UnsupportedSlideError, with the reason, unless it can be decoded.
 
         It is a FinalRefusalError where another reader would open it with a loss.
         """
-        check_no_loss(
+        check_samples(
             bits=self.bits,
             sample_format=self.sample_format,
             samples=self.samples,
-            photometric=self.photometric,
-            has_alpha=self.has_alpha,
+            is_colour=self.is_colour,
         )
         if (reason := self._obstacle()) is not None:
             raise UnsupportedSlideError(reason)
@@ -99,17 +120,26 @@ class Encoding:
     def _obstacle(self) -> str | None:
         if self.compression not in _NAMES:
             return f"its compression {self.compression} is unknown"
-        if self.bits != 8 or self.sample_format != 1:
-            kind = "unsigned " if self.sample_format == 1 else "signed or floating-point "
-            return f"its samples are {self.bits}-bit {kind}numbers, not 8-bit unsigned"
-        if self.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
+        if self.sample_format != 1:
+            return f"its samples are {self.bits}-bit numbers of an undefined kind"
+        if self.photometric not in (_WHITE_IS_ZERO, BLACK_IS_ZERO, _RGB, _YCBCR):
             colours = _PHOTOMETRIC.get(self.photometric, f"colour model {self.photometric}")
             return f"it holds {colours}, not grey, RGB or YCbCr"
-        colour = self.photometric in (_RGB, _YCBCR)
-        if self.samples not in ((3, 4) if colour else (1,)):
-            needed = "3, or 4 with alpha, for colour" if colour else "1 for grey"
-            return f"it has {self.samples} samples a pixel instead of {needed}"
-        return self._odd_combination()
+        if self.is_colour and self.samples not in (3, 4):
+            return (
+                f"it has {self.samples} samples a pixel instead of 3, or 4 with alpha, for colour"
+            )
+        if self.has_alpha and not (self.is_colour and self.bits == 8):
+            return "it has transparency, which is read of 8-bit colour alone"
+        return self._odd_deep() or self._odd_combination()
+
+    def _odd_deep(self) -> str | None:
+        """Return what of more than 8 bits is not decoded."""
+        if self.bits == 8:
+            return None
+        if self.compression in (JPEG, WEBP) or self.photometric == _YCBCR:
+            return f"its {_NAMES[self.compression]} holds {self.bits} bits a sample"
+        return None
 
     def _odd_combination(self) -> str | None:
         known: dict[int, tuple[int, ...]] = {JPEG: (1, 3), WEBP: (3, 4)}
@@ -135,10 +165,13 @@ class Encoding:
             return _jpeg2000_ycbcr if self.is_left_as_ycbcr else _jpeg2000
         if self.compression == WEBP:
             return _webp
+        is_swapped = self.bits > 8 and self.order != _OWN_ORDER
         decode: Decode = _raw
         if self.compression != 1:
             is_lzw = self.compression == _LZW
             decode = _inflating(imagecodecs.lzw_decode if is_lzw else imagecodecs.deflate_decode)
+        if is_swapped:
+            decode = _swapped(decode)
         return _differences(decode) if self.predictor == 2 else decode
 
     @property
@@ -213,20 +246,30 @@ def _webp(extent: Extent, out: Pixels) -> None:
 
 
 def _raw(extent: Extent, out: Pixels) -> None:
-    flat = np.frombuffer(_stored(extent), np.uint8)
-    if flat.size < out.size:
-        raise DamagedBlockError(f"{flat.size} bytes instead of {out.size}")
-    out[:] = flat[: out.size].reshape(out.shape)
+    stored = _stored(extent)
+    if len(stored) < out.nbytes:
+        raise DamagedBlockError(f"{len(stored)} bytes instead of {out.nbytes}")
+    out[:] = np.frombuffer(stored, out.dtype, out.size).reshape(out.shape)
 
 
 def _inflating(inflate: Callable[..., Sized]) -> Decode:
     def decode(extent: Extent, out: Pixels) -> None:
         # With `out` given nothing inflates beyond the block's size, whatever the data claim.
         got = len(inflate(_stored(extent), out=memoryview(out.data).cast("B")))
-        if got != out.size:
-            raise DamagedBlockError(f"it inflates to {got} bytes instead of {out.size}")
+        if got != out.nbytes:
+            raise DamagedBlockError(f"it inflates to {got} bytes instead of {out.nbytes}")
 
     return decode
+
+
+def _swapped(decode: Decode) -> Decode:
+    """Return a decoder of numbers whose bytes are in the other order than this machine's."""
+
+    def swap(extent: Extent, out: Pixels) -> None:
+        decode(extent, out)
+        out.byteswap(inplace=True)
+
+    return swap
 
 
 def _differences(decode: Decode) -> Decode:

@@ -1,14 +1,21 @@
 """The description of a slide in its TIFF: resolution, objective, colour profile, maker."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
 from tifffile import TiffPage
 
+from slidetile.raster.channels import Channel
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.tiff._fields import Described, positive, read_fields
+from slidetile.slides.tiff._ome_planes import (
+    Plane,
+    described_channels,
+    plane_numbers,
+    significant_bits,
+)
 from slidetile.slides.tiff._planes import Planes, stated_planes
 from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
 
@@ -59,6 +66,15 @@ class Metadata:
 
     scenes: tuple[str, ...] = ()
     """Names of all images of an OME-TIFF, the slide's first: scenes, perhaps label and macro."""
+
+    channels: tuple[Channel, ...] = ()
+    """What each channel shows; none where nothing is said of them."""
+
+    planes_at: Mapping[Plane, int] = field(default_factory=dict)
+    """The directory of each channel, depth and time, where OME-XML says it."""
+
+    bits: int | None = None
+    """Bits of a sample that are used; None where nothing is said of them."""
 
 
 def shows_glass(name: str) -> bool:
@@ -115,12 +131,19 @@ def _ome_metadata(
     pixels = images[number].find("{*}Pixels") if images else None
     _check_is_here(root, pixels)
     names = [image.get("Name") or image.get("ID") or "unnamed" for image in images]
+    planes = _ome_planes(pixels, page.samplesperpixel)
+    is_spread = pixels is not None and planes.count > 1
     return Metadata(
         vendor="ome",
         stated=_ome_mpp(pixels, by_tags),
         objective_power=_ome_objective(root),
         icc_profile=icc,
-        planes=_ome_planes(pixels, page.samplesperpixel),
+        planes=planes,
+        planes_at=plane_numbers(pixels, planes.channels, root.get("UUID"))
+        if is_spread and pixels is not None
+        else {},
+        channels=() if pixels is None else described_channels(pixels),
+        bits=None if pixels is None else significant_bits(pixels),
         images_of_its_size=max(1, sizes.count(own)),
         scenes=(*names[number : number + 1], *names[:number], *names[number + 1 :]),
     )

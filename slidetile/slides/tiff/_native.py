@@ -51,6 +51,10 @@ def obstacle(grid: BlockGrid) -> str | None:
 
 
 def _colour_obstacle(encoding: Encoding) -> str | None:
+    if encoding.picked is not None:
+        return "some of its channels were chosen"
+    if encoding.bits != 8:
+        return f"samples of {encoding.bits} bits"
     if encoding.samples != 3 or encoding.photometric not in (_RGB, _YCBCR):
         return "one channel" if encoding.channels == 1 else f"{encoding.samples} samples a pixel"
     if encoding.planar:

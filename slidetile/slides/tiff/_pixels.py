@@ -43,8 +43,11 @@ class TiffPixels:
     background: Colour
     """The colour where nothing is stored, outside the level, and behind transparent pixels."""
 
-    level: int = 0
-    """The level's number."""
+    bits: int = 8
+    """Bits of a sample that are used."""
+
+    image: int = 0
+    """Its number among the slide's images, by which `cut` knows its tiles."""
 
     cut: CutTiles | None = None
     """Decoded tiles that other regions have cut."""
@@ -77,10 +80,11 @@ class TiffPixels:
         """
         grid, region = self.grid, self.region
         shape = region.height, region.width, grid.encoding.channels
-        canvas = np.empty(shape, np.uint8) if out is None else out
+        canvas = np.empty(shape, grid.encoding.dtype) if out is None else out
         if not self.is_covered:
-            fill_colour(canvas, self.background)
-        scratch = np.empty((grid.block_height, grid.block_width, grid.block_samples), np.uint8)
+            fill_colour(canvas, self.background, self.bits)
+        shape = grid.block_height, grid.block_width, grid.block_samples
+        scratch = np.empty(shape, grid.encoding.dtype)
         if grid.planes > 1:
             self._paste_planes(canvas, scratch)
             return canvas
@@ -93,10 +97,10 @@ class TiffPixels:
         cut = self.cut if self.grid.is_tiled and not self.grid.encoding.has_alpha else None
         if cut is None or self.region.contains(self.grid.region(block)):
             return self._finish(self._decode(block, extent, scratch))
-        pixels = cut.get(self.level, block.index)
+        pixels = cut.get(self.image, block.index)
         if pixels is None:
             pixels = self._finish(self._decode(block, extent, np.empty_like(scratch)))
-            cut.put(self.level, block.index, pixels)
+            cut.put(self.image, block.index, pixels)
         return pixels
 
     def _paste_planes(self, canvas: Pixels, scratch: Pixels) -> None:
@@ -122,7 +126,8 @@ class TiffPixels:
         # The last strip is usually stored cut, an edge tile usually whole; both occur.
         sizes = [whole, cut] if grid.is_tiled else [cut, whole]
         if grid.is_tiled and grid.encoding.is_uncompressed:
-            is_cut = extent[2] - extent[1] == cut[0] * cut[1] * grid.block_samples
+            cut_bytes = cut[0] * cut[1] * grid.block_samples * scratch.itemsize
+            is_cut = extent[2] - extent[1] == cut_bytes
             sizes = [cut if is_cut else whole]  # fewer bytes of a whole tile are not a cut one
         failures = []
         for height, width in dict.fromkeys(sizes):
@@ -145,12 +150,17 @@ class TiffPixels:
         return damaged
 
     def _finish(self, pixels: Pixels) -> Pixels:
-        """Convert stored samples to grey or RGB."""
+        """Convert stored samples to channels, grey or RGB."""
         encoding = self.grid.encoding
         if encoding.is_inverted:
             np.invert(pixels, out=pixels)
-        if encoding.samples < 4:
-            return pixels
+        if encoding.is_colour and encoding.samples == 4:
+            pixels = self._opaque(pixels)
+        return pixels if encoding.picked is None else pixels[..., list(encoding.picked)]
+
+    def _opaque(self, pixels: Pixels) -> Pixels:
+        """Return the colours of four samples, laid over the background if the last is alpha."""
+        encoding = self.grid.encoding
         colours, alpha = pixels[..., :3], pixels[..., 3:]
         if not encoding.has_alpha:
             return colours
@@ -164,7 +174,8 @@ def fetch_region(
     *,
     name: str,
     background: Colour,
-    level: int = 0,
+    bits: int = 8,
+    image: int = 0,
     cut: CutTiles | None = None,
 ) -> TiffPixels:
     """Read the blocks that a region, in pixels of the level, needs.
@@ -186,7 +197,8 @@ def fetch_region(
         extents=[],
         is_covered=len(stored) == len(blocks) and grid.bounds.contains(region),
         background=background,
-        level=level,
+        bits=bits,
+        image=image,
         cut=cut,
     )
     where = np.array([block.index for block in stored], np.int64)
@@ -221,21 +233,21 @@ def _columns(
 ) -> TiffPixels:
     """Keep no more of uncompressed strips, which are as wide as the slide, than the region."""
     grid = whole.grid
-    samples = grid.block_samples
+    pixel_bytes = grid.block_samples * grid.encoding.dtype.itemsize
     offsets, counts = grid.offsets[where].tolist(), grid.counts[where].tolist()
-    kept = slice(inside.x * samples, inside.right * samples)
+    kept = slice(inside.x * pixel_bytes, inside.right * pixel_bytes)
     extents: list[Extent] = []
     for block, offset, count in zip(whole.blocks, offsets, counts, strict=True):
         rows = grid.size_inside(block)[0]
         strip = np.frombuffer(file.read(offset, count), np.uint8)
-        if strip.size < rows * grid.width * samples:
+        if strip.size < rows * grid.width * pixel_bytes:
             damaged = DamagedPixelsError(
                 f"{_label(grid, block)} of {whole.name} does not decode: it holds {strip.size} "
-                f"bytes instead of {rows * grid.width * samples}."
+                f"bytes instead of {rows * grid.width * pixel_bytes}."
             )
             damaged.reason = "too few bytes"
             raise damaged
-        part = strip[: rows * grid.width * samples].reshape(rows, -1)[:, kept].tobytes()
+        part = strip[: rows * grid.width * pixel_bytes].reshape(rows, -1)[:, kept].tobytes()
         extents.append((part, 0, len(part)))
     narrow = replace(grid, width=inside.width, block_width=inside.width)
     region = replace(whole.region, x=whole.region.x - inside.x)

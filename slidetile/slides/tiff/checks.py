@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.reader import FinalRefusalError, refusal
@@ -54,11 +55,17 @@ def _check(file: SlideFile) -> str | None:
         _check_counts(directory, file)
     _check_loss(max(chain.directories, key=lambda each: _area(each, file)), file)
     try:
-        return read_contents(file, chain).colour_note
+        contents = read_contents(file, chain)
     except FinalRefusalError:
         raise
     except (SlideReadError, UnsupportedSlideError):
         return None  # OpenSlide may know it
+    if contents.channels is not None:
+        raise FinalRefusalError(
+            f"it has {how_many(len(contents.channels), 'channels')}, of which this reader leaves "
+            "some out: the reader tiff reads all of them"
+        )
+    return contents.colour_note
 
 
 def _area(directory: Directory, file: SlideFile) -> int:

@@ -8,18 +8,23 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.raster.channels import MOST_CHANNELS
 from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._directory import read_contents
+from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
+from slidetile.slides.tiff._stack import StackedPixels, channel_count
 from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
@@ -34,6 +39,8 @@ class TiffSlide(FileSlide):
         The file.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), in place of what the file says.
+    planes
+        Which of its channels, depths and times are read.
 
     Raises
     ------
@@ -45,11 +52,17 @@ class TiffSlide(FileSlide):
 
     reader = "tiff"
 
-    def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
-        super().__init__(path, mpp=mpp)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        mpp: float | tuple[float, float] | None = None,
+        planes: PlaneChoice = EVERYTHING,
+    ) -> None:
+        super().__init__(path, mpp=mpp, planes=planes)
         self._file = SlideFile(path)
         try:
-            contents = read_contents(self._file)
+            contents = read_contents(self._file, planes=planes)
             metadata = contents.metadata
             self.mpp = choose_mpp(
                 mpp,
@@ -61,7 +74,11 @@ class TiffSlide(FileSlide):
         except (SlideReadError, UnsupportedSlideError) as error:
             self._file.close()
             raise refusal(error, path) from error
-        self._grids = contents.grids
+        except UnfitChoiceError:
+            self._file.close()
+            raise
+        self._stacks = contents.stacks
+        self._grids = tuple(stack[0] for stack in self._stacks)
         self._levels = tuple(
             Level.covering(
                 self._grids[0].size,
@@ -77,13 +94,15 @@ class TiffSlide(FileSlide):
         self.colour_note = contents.colour_note
         if self.colour_note is not None:
             _log.warning("%s %s.", self.name, self.colour_note)
-        self.channels = self._grids[0].encoding.channels
+        self.channels = channel_count(self._stacks[0])
+        self.described = contents.channels
+        self.bits = _bits(self._grids[0].encoding, metadata.bits)
         self._canvas = contents.canvas
         self._cut = CutTiles()
         self._native = {
             i: TiffNativeTiles(self._file, grid)
             for i, grid in enumerate(self._grids)
-            if obstacle(grid) is None
+            if self.native_obstacle(i) is None
         }
 
     @property
@@ -98,34 +117,49 @@ class TiffSlide(FileSlide):
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
-    ) -> TiffPixels:
+    ) -> TiffPixels | StackedPixels:
         """Read the bytes of a region; see `slidetile.slides.file_slide.FileSlide.fetch_level`."""
-        grid = self._grids[level]
+        stack = self._stacks[level]
+        first = self._fetch(region, level, 0, background)
+        if len(stack) == 1:
+            return first
+        others = (self._fetch(region, level, n, background) for n in range(1, len(stack)))
+        return StackedPixels(parts=(first, *others))
+
+    def _fetch(
+        self, region: Region, level: int, number: int, background: Callable[[], Colour]
+    ) -> TiffPixels:
+        """Read the bytes of a region of one image of a level."""
+        stack = self._stacks[level]
+        grid = stack[number]
+        channel = f", channel {self.channel_info[number].name}," if len(stack) > 1 else ""
         return fetch_region(
             self._file,
             grid,
             region,
-            name=f"level {level} of {self.path.name}",
+            name=f"level {level}{channel} of {self.path.name}",
             background=background() if _shows_background(region, grid) else WHITE,
-            level=level,
+            bits=self.bits,
+            image=level * MOST_CHANNELS + number,
             cut=self._cut,
         )
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
-        grid = self._grids[level]
-        if not level or grid.is_whole:
+        if not level:
             return ()
-        empty = (block for block in grid.blocks(region) if not grid.counts[block.index])
-        found = dict.fromkeys(grid.region(block) for block in empty)
+        found: dict[Region, None] = {}
+        for grid in self._stacks[level]:
+            if not grid.is_whole:
+                empty = (block for block in grid.blocks(region) if not grid.counts[block.index])
+                found |= dict.fromkeys(grid.region(block) for block in empty)
         return [block for block in found if self._has_finer(block, level)]
 
     def _has_finer(self, block: Region, level: int) -> bool:
         """Return whether the file stores finer pixels under a block of a level."""
         size = self._grids[level].size
-        return any(
-            grid.stores_some(block.rescaled(size, grid.size)) for grid in self._grids[:level]
-        )
+        finer = (grid for stack in self._stacks[:level] for grid in stack)
+        return any(grid.stores_some(block.rescaled(size, grid.size)) for grid in finer)
 
     def native_tiles(self, level: int) -> TiffNativeTiles | None:
         """Return access to a level's compressed tiles, or None where they cannot be copied."""
@@ -133,7 +167,8 @@ class TiffSlide(FileSlide):
 
     def native_obstacle(self, level: int) -> str | None:
         """Return why tiles cannot be copied; see `slidetile.slides.slide.Slide.native_obstacle`."""
-        return obstacle(self._grids[range(len(self.levels))[level]])
+        stack = self._stacks[range(len(self.levels))[level]]
+        return obstacle(stack[0]) if len(stack) == 1 else "an image for each channel"
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
@@ -146,3 +181,10 @@ def _shows_background(region: Region, grid: BlockGrid) -> bool:
         return True
     indices = [block.index for block in grid.blocks(region)]
     return not grid.counts[indices].all()
+
+
+def _bits(encoding: Encoding, stated: int | None) -> int:
+    """Return the bits of a sample that are used: those stated, where they can be true."""
+    if encoding.bits == 8 or encoding.is_inverted:
+        return encoding.bits
+    return stated if stated is not None and 8 < stated <= encoding.bits else encoding.bits
