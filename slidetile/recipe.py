@@ -28,6 +28,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.metadata.level_0 import Level0
+from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.planning.plan import TilePlan, plan_tiles
 from slidetile.planning.tile_spec import TileSpec
@@ -53,7 +54,6 @@ from slidetile.tissue.mask import (
     stored_lengths,
 )
 from slidetile.verify.files import lost_files
-from slidetile.writing._spec import plane_facts
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
 from slidetile.writing.write import write_tiles
@@ -274,7 +274,7 @@ class Recipe:
             store.metadata.source.reader == slide.reader
             and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
             and parameters.mpp == self.mpp
-            and parameters.planes == plane_facts(self._planes)
+            and parameters.planes == PlaneFacts.of(self.channels, self.z, self.t)
             and parameters.window == self._window_of(slide)
             and store.tile_size == self.tile.size
             and parameters.tiles == self.tile.parameters

@@ -217,7 +217,8 @@ STORE_LOADS = {
     *("slidetile.format", "slidetile.raster", "slidetile.runtime", "slidetile.store"),
     # What a level is, and how large an overview; no file's reader.
     *("slidetile.slides", "slidetile.slides.fetched", "slidetile.slides.native"),
-    *("slidetile.slides.overview", "slidetile.slides.slide", "numpy"),
+    *("slidetile.slides.overview", "slidetile.slides.plane_choice"),
+    *("slidetile.slides.slide", "numpy"),
     # The overview's module reads overviews, too.
     *("slidetile.slides.replaced", "slidetile.slides._filled", "slidetile.slides._averaged"),
     "slidetile.slides.level",

@@ -45,7 +45,8 @@ def channel_mean(pixels: Pixels) -> Pixels:
     channels = pixels.shape[2]
     total = pixels.sum(axis=2, dtype=np.uint32)
     total += np.uint32(channels // 2)
-    return (total // np.uint32(channels)).astype(pixels.dtype)
+    mean: Pixels = (total // np.uint32(channels)).astype(pixels.dtype)
+    return mean
 
 
 def laplacian(image: Pixels) -> NDArray[np.signedinteger[Any]]:

@@ -24,7 +24,6 @@ from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.channels import Channel, usual_windows
 from slidetile.raster.resolution import mean_downsample
-from slidetile.slides.plane_choice import PlaneChoice
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
@@ -91,7 +90,7 @@ def store_metadata(
         level_0=Level0.of(slide.mpp, slide.rescaling),
         parameters=Parameters(
             mpp=None if slide.rescaling is None else slide.rescaling.asked_mpp,
-            planes=plane_facts(slide.planes),
+            planes=PlaneFacts.of(slide.planes.channels, slide.planes.z, slide.planes.t),
             window=slide.window,
             codec=CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec")),
             **plan.spec.parameters,
@@ -114,13 +113,6 @@ def _drawn(slide: Slide, plan: TilePlan) -> tuple[Channel, ...]:
     return tuple(
         replace(channel, window=window) for channel, window in zip(channels, windows, strict=True)
     )
-
-
-def plane_facts(planes: PlaneChoice) -> PlaneFacts | None:
-    """Return the record of what was chosen, or None where nothing was."""
-    if not planes:
-        return None
-    return PlaneFacts(channels=tuple(planes.channels) or None, z=planes.z, t=planes.t)
 
 
 def _profile(slide: Slide) -> bytes | None:

@@ -83,4 +83,4 @@ def test_a_batch_keeps_going_after_a_slide_without_the_channel(cli, slide, tmp_p
     ome_tiff(folder / "b.ome.tif", signal(700, 900, 1))
     result = cli("batch", folder, "-o", tmp_path / "out", "--channels", "CD8")
     assert result.exit_code == 1
-    assert st.open_store(tmp_path / "out" / "a.ome.tif.zarr").channels[0].name == "CD8"
+    assert st.open_store(tmp_path / "out" / "a.ome.zarr").channels[0].name == "CD8"

@@ -64,6 +64,8 @@ def test_info_of_a_slide(cli, sample):
         "width_px": 3840,
         "height_px": 2560,
         "channels": 3,
+        "channel_names": ["red", "green", "blue"],
+        "bits": 8,
         "scan_area": {"x_px": 0, "y_px": 0, "width_px": 3840, "height_px": 2560},
         "levels": [
             {

@@ -1,7 +1,8 @@
 """Which of the slide's channels, depths and times were stored: ``parameters.planes``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from slidetile.format.metadata.part import JsonPart
 from slidetile.format.metadata.rules import Absent, Items, Text, Whole
@@ -24,3 +25,10 @@ class PlaneFacts(JsonPart):
 
     t: Annotated[int | None, Absent(_PLACE)] = None
     """The time, from 0; None where the slide has one."""
+
+    @classmethod
+    def of(cls, channels: Sequence[str], z: int | None, t: int | None) -> Self | None:
+        """Return the record of what was chosen, or None where nothing was."""
+        if not channels and z is None and t is None:
+            return None
+        return cls(channels=tuple(channels) or None, z=z, t=t)
