@@ -11,7 +11,7 @@ from slidetile.format.layout import SHARD_PX
 from slidetile.format.metadata.array import LARGEST_CHUNK_BYTES
 
 
-def check_holds(codec: ChunkCodec, *, channels: int, bits: int) -> None:
+def check_holds(codec: ChunkCodec, *, channels: int, bits: int, is_plain: bool = True) -> None:
     """Check that a codec stores so many channels of so many bits.
 
     Raises
@@ -20,7 +20,8 @@ def check_holds(codec: ChunkCodec, *, channels: int, bits: int) -> None:
         It does not, or a chunk of them would be larger than stores have.
     """
     what = f"{how_many(channels, 'channels')} of {bits} bits"
-    if not holds(codec.name, channels=channels, bits=bits):
+    mixes = codec.name == "jpeg" and not is_plain  # it makes luma and chroma of three channels
+    if mixes or not holds(codec.name, channels=channels, bits=bits):
         stored = "grey or colour" if codec.name == "jxl" else "grey or colour of 8 bits"
         raise UnfitChoiceError(
             f"The codec {codec.name} stores {stored}, but the slide has {what}: use the codec zstd."

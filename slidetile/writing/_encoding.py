@@ -59,7 +59,7 @@ class Encoding:
     slide_levels: tuple[int, ...] = ()
 
     def __init__(self, slide: Slide, plan: TilePlan, codec: ChunkCodec, fill: int) -> None:
-        check_holds(codec, channels=slide.channels, bits=slide.bits)
+        check_holds(codec, channels=slide.channels, bits=slide.bits, is_plain=slide.is_plain)
         self.codec = codec
         grid = encoded_grid(slide.levels[0].size, codec)
         if grid.chunk_count > MOST_CHUNKS:

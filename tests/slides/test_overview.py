@@ -11,7 +11,7 @@ from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.level import Level
-from slidetile.slides.overview import Overview, _blocks, overview_mpp, read_overview
+from slidetile.slides.overview import Overview, overview_blocks, overview_mpp, read_overview
 
 
 def random_pixels(height, width, channels=3, seed=0):
@@ -89,7 +89,7 @@ def test_blocks_cover_a_level_once_in_whole_factors_and_little_memory(size, tile
         tile_width_px=tile_width,
         tile_height_px=tile_height,
     )
-    blocks = list(_blocks(level, factor, channels))
+    blocks = list(overview_blocks(level, factor, channels))
     assert sum(block.area for block in blocks) == width * height
     assert len({(block.x, block.y) for block in blocks}) == len(blocks)
     assert all(block.x % factor == 0 and block.y % factor == 0 for block in blocks)

@@ -216,7 +216,8 @@ class StoreMetadata(JsonPart):
         """Check that codec and mapping go with the number of channels and bits."""
         check_drawn(self.channels, self.bits, self.drawn)
         what = f"{self.channels} channels of {self.bits} bits"
-        if not holds(self.codec, channels=self.channels, bits=self.bits):
+        is_colour_only = self.codec in ("native", "jpeg") and not self.is_plain
+        if is_colour_only or not holds(self.codec, channels=self.channels, bits=self.bits):
             raise ValueError(f"codec is {self.codec!r}, but it does not hold {what}")
         if (self.mapping is None) != (self.parameters.window is None):
             raise ValueError("mapping and parameters.window must be there together, or not at all")
