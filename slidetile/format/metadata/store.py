@@ -127,6 +127,8 @@ class StoreMetadata(JsonPart):
             mpp=level_0.mpp,
             bits=values.get("more_bits") or 8,
         )
+        if codec in ("native", "jpeg") and image.bits == 8 and image.channels in (1, 3):
+            attributes["ome"].expect(replace(image, drawn=()).to_node())
         downsamples = _downsamples(codec, image.downsamples)
         if image.downsamples != downsamples:
             attributes["ome"].expect(replace(image, downsamples=downsamples).to_node())
