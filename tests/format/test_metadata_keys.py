@@ -22,6 +22,8 @@ NONSENSE = (
 
 def is_free(path):
     """Whether a value is one in free-form JSON."""
+    if ".omero.channels[" in path and path.endswith(".label"):
+        return True  # a channel's name
     return path.startswith(f"{TISSUE}.") and not path.startswith(ANNOTATIONS)
 
 
