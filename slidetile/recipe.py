@@ -19,12 +19,15 @@ from slidetile.choices import (
     QUICK_STREAMS,
     TISSUE_MARGIN_UM,
     CodecName,
+    ColorName,
     NativeCheck,
+    check_color,
 )
 from slidetile.errors import StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
+from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.planning.plan import TilePlan, plan_tiles
@@ -37,6 +40,7 @@ from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
+from slidetile.slides.srgb import SrgbSlide
 from slidetile.store.location import local_path
 from slidetile.store.marks import ROOT, is_store
 from slidetile.store.store import TileStore, open_store
@@ -50,7 +54,7 @@ from slidetile.tissue.mask import (
 from slidetile.verify.files import lost_files
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
-from slidetile.writing.write import write_tiles
+from slidetile.writing.write import fitting_codec, write_tiles
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
@@ -64,8 +68,8 @@ class Recipe:
     ------
     ValueError
         ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` is out of range, an area or the
-        margin is negative, ``keep_pen`` is set together with a detector, or the name of the codec
-        or reader is unknown.
+        margin is negative, ``keep_pen`` is set together with a detector, or the name of the codec,
+        colour space or reader is unknown.
     TypeError
         ``detector`` is not a detector.
     """
@@ -73,6 +77,10 @@ class Recipe:
     mpp: float | None = None
     """Resolution of the store's level 0, in µm per pixel; None is the slide's own. See
     `rescale_slide`."""
+
+    color: ColorName | None = None
+    """"srgb" converts colours by the slide's ICC profile, for which pixels are decoded; a slide
+    without a profile is taken for sRGB. None stores the slide's own colours."""
 
     tile: TileSpec = field(default_factory=TileSpec)
     """Tile size, how much tissue a tile must hold, edges, and how many tiles are wanted."""
@@ -120,6 +128,7 @@ class Recipe:
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)
+        check_color(self.color)
         if isinstance(self.reader, str):
             named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
@@ -141,12 +150,19 @@ class Recipe:
         return self.annotations is not None and self.annotations.mode == "replace"
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
-        """Open a slide at the recipe's resolution; see `open_slide` and `rescale_slide`."""
+        """Open a slide at the recipe's resolution and in its colours.
+
+        Raises
+        ------
+        SlideError, OSError
+            As in `open_slide` and `rescale_slide`; or its colour profile cannot be applied.
+        """
         with ExitStack() as stack:
             slide = stack.enter_context(open_slide(path, reader=self.reader, mpp=self.slide_mpp))
             chosen = slide if self.mpp is None else rescale_slide(slide, mpp=self.mpp)
+            in_colour = chosen if self.color is None else SrgbSlide(chosen)
             stack.pop_all()
-        return chosen
+        return in_colour
 
     def tissue(self, slide: Slide) -> TissueMask:
         """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
@@ -199,11 +215,12 @@ class Recipe:
         return (
             store.metadata.source.reader == slide.reader
             and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
+            and store.metadata.color == ColorFacts.of(slide.conversion)
             and parameters.mpp == self.mpp
             and store.tile_size == self.tile.size
             and parameters.tiles == self.tile.parameters
             and self._same_tissue(parameters.tissue, slide)
-            and self._same_codec(store.metadata.chunk_codec)
+            and self._same_codec(store.metadata.chunk_codec, slide)
         )
 
     def _same_tissue(self, found: TissueParameters, slide: Slide) -> bool:
@@ -230,11 +247,11 @@ class Recipe:
         detectors = given or default_detectors(keep_pen=self.keep_pen)
         return recorded in map(describe_detector, detectors)
 
-    def _same_codec(self, found: ChunkCodec) -> bool:
+    def _same_codec(self, found: ChunkCodec, slide: Slide) -> bool:
         if self.codec in ("auto", "native") and isinstance(found, NativeCodec):
             is_chosen = self.codec == "native" or found.stream in QUICK_STREAMS
             return found.check_by == self.check and is_chosen
-        if self.codec == "auto":
+        if fitting_codec(slide, self.codec) == "auto":
             return found.name == "zstd"
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
         return (codec.name, codec.parameters) == (found.name, found.parameters)

@@ -32,6 +32,7 @@ from slidetile.choices import (
     AnnotationsMode,
     AnnotationUnit,
     CodecName,
+    ColorName,
     Edge,
     NativeCheck,
 )
@@ -161,6 +162,12 @@ _RECIPE_OPTIONS = [
         "--objective",
         type=Objective(),
         help="Give --mpp as an objective power: 40x is 0.25, 20x is 0.5, 10x is 1.0.",
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(get_args(ColorName)),
+        help="Store colours as sRGB, converted by the slide's ICC profile, for which tiles are "
+        "decoded.  [default: the slide's own colours, and the profile beside them]",
     ),
     click.option(
         "--tile-size",

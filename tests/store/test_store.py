@@ -8,7 +8,7 @@ import pytest
 from tampering import pixels, plan_of, small_slide
 
 import slidetile as st
-from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES
+from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 from slidetile.store.store import seems_store
 
 

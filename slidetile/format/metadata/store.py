@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from slidetile.choices import CodecName
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair
@@ -20,10 +21,6 @@ from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.reason import MOST_CHARACTERS
 
 FORMAT_VERSION: Literal[1] = 1
-
-LARGEST_PROFILE_BYTES = 12_000_000
-"""Longest colour profile that is stored. A scanner's has 1 MB at most; in base64, more than this
-would make a ``zarr.json`` that readers refuse."""
 
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
@@ -84,7 +81,14 @@ class StoreMetadata(JsonPart):
     """How the tile table's quality columns were measured."""
 
     icc_profile: Annotated[bytes | None, Absent(Base64())] = None
-    """The slide's colour profile, which is not applied to the pixels; None where it has none."""
+    """The slide's colour profile, which is not applied to the pixels; None where it has none, or
+    where it was applied."""
+
+    icc_profile_left_out: Annotated[int | None, Absent(Whole(1, (1 << 63) - 1))] = None
+    """Bytes of a colour profile that is too long to be stored; None where it was not."""
+
+    color: Annotated[ColorFacts | None, Absent(Part(ColorFacts))] = None
+    """How the pixels became sRGB; None where their colours are the slide's own."""
 
     damage: Annotated[DamageFacts | None, Absent(Part(DamageFacts))] = None
     """What of the slide was damaged; None where nothing was."""
@@ -155,6 +159,7 @@ class StoreMetadata(JsonPart):
             raise ValueError(f"parameters.codec.{error}") from error
         if self.codec == "native" and self.not_native is not None:
             raise ValueError("not_native is there, but it must be absent where codec is 'native'")
+        self._check_colours()
         known = len(self.source.level_downsamples)
         if self.level_0.slide_level >= known:
             what = f"level_0.slide_level is {self.level_0.slide_level}"
@@ -167,6 +172,20 @@ class StoreMetadata(JsonPart):
             raise ValueError(f"codec is {self.codec}, but the downsamples are {self.downsamples}")
         if self.codec == "native" and self.level_0.is_averaged:
             raise ValueError("codec is 'native', but it must be another where level 0 is averaged")
+
+    def _check_colours(self) -> None:
+        """Check that pixels have one profile at most, and were decoded where it was applied."""
+        of_pixels, left_out = self.icc_profile is not None, self.icc_profile_left_out is not None
+        if of_pixels and left_out:
+            raise ValueError("icc_profile_left_out is there, but it must be absent as icc_profile")
+        if self.color is None:
+            return
+        if of_pixels or left_out:
+            raise ValueError("color is there, but it must be absent where pixels have a profile")
+        if self.codec == "native" and self.color.profile is not None:
+            raise ValueError("codec is 'native', but it must be another where color has a profile")
+        if self.channels != 3:
+            raise ValueError(f"color is there, but it must be absent with {self.channels} channel")
 
 
 def _check_version(root: JsonNode) -> None:
