@@ -94,6 +94,16 @@ def test_pixels_are_averaged_first_and_then_converted(tmp_path):
         )
 
 
+def test_a_slide_in_srgb_stays_so_at_another_resolution():
+    slide = st.ArraySlide(noise(), icc_profile=PROFILE, mpp=0.5)
+    view = st.rescale_slide(SrgbSlide(slide), mpp=1.3)
+    own = st.rescale_slide(slide, mpp=1.3)
+    np.testing.assert_array_equal(
+        view.read_region(view.bounds), by_pillow(own.read_region(own.bounds))
+    )
+    assert view.conversion.profile == PROFILE
+
+
 @pytest.mark.parametrize(
     ("name", "profile"),
     [("dicom-CMU-1-Small-Region", "sRGB built-in"), ("sm_image.dcm", "sRGB IEC61966-2.1")],
