@@ -7,6 +7,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
 from slidetile.slides.container import TIFF, Container, container_of
+from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import (
@@ -150,11 +151,15 @@ def _open_any(path: Path, asked: tuple[Reader, ...], mpp: tuple[float, float] | 
         if reader in strangers:
             continue
         try:
-            return reader.open(path, mpp=mpp)
+            opened = reader.open(path, mpp=mpp)
         except FinalRefusalError:
             raise
         except UnsupportedSlideError as error:
             refusals.append((reader, error))
+            continue
+        if refusals and isinstance(opened, FileSlide):  # a store says why it is not native
+            opened.refusal = _reason(refusals[0][1], path).partition(". ")[0]
+        return opened
     refusal = _no_reader(path, container_of(head, path), refusals, strangers)
     raise refusal from (refusals[0][1] if refusals else None)
 

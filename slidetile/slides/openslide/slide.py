@@ -109,9 +109,12 @@ class VendorSlide(FileSlide):
         return self._scan_area or self.bounds
 
     def native_obstacle(self, level: int) -> str:
-        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        """Return why the reader that copies tiles left the file, or that there are none here.
+
+        See `slidetile.slides.slide.Slide.native_obstacle`.
+        """
         self.levels[level]
-        return "OpenSlide gives out no compressed tiles"
+        return self.refusal or "OpenSlide gives out no compressed tiles"
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
