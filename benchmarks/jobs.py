@@ -295,7 +295,7 @@ def as_jpeg2000(made: Path, slide: Path) -> None:
                 image = Image.fromarray(pixels[: level.height, : level.width]).convert("YCbCr")
                 writer.write(
                     np.asarray(image), tile=(256, 256), compression=33003, photometric="rgb",
-                    compressionargs={"level": 48}, description=text, metadata=None,
+                    compressionargs={"level": 48, "mct": False}, description=text, metadata=None,
                 )  # fmt: skip
 
 
