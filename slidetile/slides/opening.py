@@ -186,7 +186,10 @@ def _no_reader(
     is_told = any(what in str(error) for _, error in refusals)
     reasons = [] if is_tiff or is_told else [what]
     if strangers and not refusals:  # one was asked for by name
-        reasons = [f"{reason}, not a {strangers[0].kind}" for reason in reasons]
+        kind = strangers[0].kind
+        reasons = [f"{reason}, not a {kind}" for reason in reasons]
+        if strangers[0].recognises is None:
+            reasons = [f"it is a file, and {kind} slides are folders"]
     if container is None or container.role == "slide" or own:
         reasons += [_reason(error, path) for _, error in refusals]
     remedy = _REMEDY if container is None or is_tiff else container.remedy

@@ -113,7 +113,7 @@ def test_jpeg_2000_of_aperio_is_converted_as_openslide_converts_it(tmp_path):
         ):
             mine = ours.read_region(ours.bounds)
             np.testing.assert_array_equal(mine, oracle.read_region(ours.bounds))
-            assert ours.native_tiles(0) is None
+            assert (ours.native_tiles(0) is None) == (number == 33003)
 
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
