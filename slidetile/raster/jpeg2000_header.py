@@ -4,6 +4,7 @@ A block is a bare codestream, or a JP2 file, whose codestream lies in a box of i
 like one in another box is not what a decoder reads.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ Extent = tuple[bytes, int, int]
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_SYCC = re.compile(rb"colr\x01..\x00\x00\x00\x12", re.DOTALL)
+"""The box of a JP2 file that calls its colours sYCC."""
+
 _SIZE_END = 45
 """Least bytes of a codestream up to the end of the size segment of one component."""
 
@@ -101,10 +105,24 @@ def stated_samples(extent: Extent) -> tuple[tuple[int, int, int], int] | None:
 
 
 def has_transform(extent: Extent) -> bool:
-    """Return whether decoding turns three components into RGB by itself (SGcod, its third part)."""
+    """Return whether decoding turns three components into RGB by itself.
+
+    A codestream says so (SGcod, its third part); and decoders convert what a JP2 file calls sYCC.
+    """
     at = find_codestream(extent)
-    segments = () if at is None else _segments(extent, at)
+    if at is None:
+        return False
+    data, start, _ = extent
+    if _SYCC.search(data, start, at) is not None:
+        return True
+    segments = _segments(extent, at)
     return any(marker == _COD and body[4:5] == b"\1" for marker, body in segments)
+
+
+def is_readable(extent: Extent) -> bool:
+    """Return whether a block has a codestream whose size can be read."""
+    at = find_codestream(extent)
+    return at is not None and read_size(extent, at) is not None
 
 
 def find_codestream(extent: Extent) -> int | None:
