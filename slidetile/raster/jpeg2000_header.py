@@ -68,14 +68,14 @@ def check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
     at = find_codestream(extent)
     size = None if at is None else read_size(extent, at)
     if at is None or size is None:
-        raise Jpeg2000Error("the stored bytes are not JPEG 2000")
+        raise Jpeg2000Error("the stored bytes are no codestream")
     if size.shape != shape:
-        raise Jpeg2000Error(f"its JPEG 2000 has the shape {size.shape} instead of {shape}")
+        raise Jpeg2000Error(f"its codestream has the shape {size.shape} instead of {shape}")
     if size.is_subsampled:
-        raise Jpeg2000Error("its JPEG 2000 has subsampled components")
+        raise Jpeg2000Error("its codestream has subsampled components")
     height, width, _ = size.shape
     if size.tiles > max(16, height * width // _LEAST_TILE_PX):
-        raise Jpeg2000Error(f"its JPEG 2000 is cut into {size.tiles} tiles")
+        raise Jpeg2000Error(f"its codestream is cut into {size.tiles} tiles")
     for marker, body in _segments(extent, at):
         if marker in (_COD, _COC):
             _check_coding(marker, body, size.shape)
@@ -195,13 +195,13 @@ def _check_coding(marker: int, body: bytes, shape: tuple[int, int, int]) -> None
     coding = body[5:] if marker == _COD else body[skipped + 1 :]
     has_precincts = bool(body[: skipped + 1]) and bool(body[skipped] & 1)
     if len(coding) < 5:
-        raise Jpeg2000Error("its JPEG 2000 has a header that is cut short")
+        raise Jpeg2000Error("its codestream has a header that is cut short")
     if coding[1] + coding[2] + 4 < _LEAST_CODE_BLOCK_BITS:
-        raise Jpeg2000Error("its JPEG 2000 has code blocks of under 256 samples")
+        raise Jpeg2000Error("its codestream has code blocks of under 256 samples")
     sizes = coding[5 : 6 + coding[0]] if has_precincts else b""
     across = min((each & 15 for each in sizes), default=_LARGEST_PRECINCT_BITS)
     down = min((each >> 4 for each in sizes), default=_LARGEST_PRECINCT_BITS)
     precincts = -(-width >> across) * -(-height >> down)
     packets = layers * (coding[0] + 1) * count * max(1, precincts)
     if packets > _PACKET_LIMIT:
-        raise Jpeg2000Error(f"its JPEG 2000 has {packets} packets, more than {_PACKET_LIMIT}")
+        raise Jpeg2000Error(f"its codestream has {packets} packets, more than {_PACKET_LIMIT}")

@@ -185,14 +185,13 @@ def _no_reader(
     what = f"it is {container.name}" if container else _UNKNOWN
     is_told = any(what in str(error) for _, error in refusals)
     reasons = [] if is_tiff or is_told else [what]
+    remedy = _REMEDY if container is None or is_tiff else container.remedy
     if strangers and not refusals:  # one was asked for by name
-        kind = strangers[0].kind
-        reasons = [f"{reason}, not a {kind}" for reason in reasons]
-        if strangers[0].recognises is None:
-            reasons = [f"it is a file, and {kind} slides are folders"]
+        reasons = [_not_its_kind(strangers[0], what)]
+        if container is not None and container.role in ("slide", "picture"):
+            remedy = _OTHER_READER
     if container is None or container.role == "slide" or own:
         reasons += [_reason(error, path) for _, error in refusals]
-    remedy = _REMEDY if container is None or is_tiff else container.remedy
     if any(not isinstance(error, OtherReaderError) for error in own):
         remedy = conversion(path)
     return UnsupportedSlideError(
@@ -201,8 +200,16 @@ def _no_reader(
     )
 
 
+def _not_its_kind(reader: Reader, what: str) -> str:
+    """Return why a reader that was asked for does not take a file."""
+    if reader.recognises is None:
+        return f"it is a file, and {reader.kind} slides are folders"
+    return f"{what}, not a {reader.kind}"
+
+
 _UNKNOWN = "its content is of no kind that slidetile knows"
 _REMEDY = "Is it a whole slide, and complete?"
+_OTHER_READER = "Leave the reader out, and the one that knows it is chosen."
 
 
 def _reason(error: UnsupportedSlideError, path: Path) -> str:
