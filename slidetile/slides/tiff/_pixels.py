@@ -13,7 +13,7 @@ from slidetile.raster.stream import StreamError
 from slidetile.slides._background import composite
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import Block, BlockGrid
-from slidetile.slides.tiff._cut_tiles import CutTiles
+from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.tiff._encoding import DamagedBlockError
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 

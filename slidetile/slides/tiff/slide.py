@@ -16,7 +16,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
-from slidetile.slides.tiff._cut_tiles import CutTiles
+from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region

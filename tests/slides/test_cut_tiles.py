@@ -6,7 +6,7 @@ import tifffile
 
 import slidetile as st
 from slidetile.slides.tiff import _encoding
-from slidetile.slides.tiff._cut_tiles import CutTiles
+from slidetile.slides.cut_tiles import CutTiles
 
 
 @pytest.fixture
