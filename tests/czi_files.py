@@ -86,15 +86,25 @@ def encoded(pixels, compression):
     return turned.tobytes()
 
 
-def described(mpp=0.25, objective=20, extra=""):
-    """Return the metadata of a slide; ``mpp`` is one number, or (x, y), or None."""
+def described(mpp=0.5, objective=20, *, size=None, scenes=1, extra=""):
+    """Return the metadata of a slide; ``mpp`` is one number, or (x, y), or None.
+
+    OpenSlide needs its ``size``.
+    """
     pair = (mpp, mpp) if isinstance(mpp, float) else mpp
-    distances = "" if pair is None else "".join(
-        f'<Distance Id="{axis}"><Value>{value * 1e-6!r}</Value></Distance>'
-        for axis, value in zip("XY", pair, strict=True)
+    distances = (
+        ""
+        if pair is None
+        else "".join(
+            f'<Distance Id="{axis}"><Value>{value * 1e-6!r}</Value></Distance>'
+            for axis, value in zip("XY", pair, strict=True)
+        )
     )
+    stated = f"<SizeS>{scenes}</SizeS>"
+    if size is not None:
+        stated += f"<SizeX>{size[0]}</SizeX><SizeY>{size[1]}</SizeY>"
     return (
-        "<ImageDocument><Metadata><Information><Image><ObjectiveSettings>"
+        f"<ImageDocument><Metadata><Information><Image>{stated}<ObjectiveSettings>"
         '<ObjectiveRef Id="Objective:1"/></ObjectiveSettings></Image><Instrument><Objectives>'
         f'<Objective Id="Objective:0"><NominalMagnification>5</NominalMagnification></Objective>'
         f'<Objective Id="Objective:1"><NominalMagnification>{objective}</NominalMagnification>'
@@ -120,7 +130,6 @@ def subblock(tile, position):
 def write_czi(path, tiles, *, metadata=None, entries=None, attachment=b""):
     """Write a file; ``entries`` replaces the number of tiles that its directory claims."""
     body, at = [], 32 + 512
-    positions = []
 
     def add(part):
         nonlocal at
@@ -128,8 +137,7 @@ def write_czi(path, tiles, *, metadata=None, entries=None, attachment=b""):
         at += len(part)
         return at - len(part)
 
-    for tile in tiles:
-        positions.append(add(subblock(tile, at)))
+    positions = [add(subblock(tile, at)) for tile in tiles]
     xml = described() if metadata is None else metadata
     metadata_at = add(segment(b"ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml))
     if attachment:
@@ -141,8 +149,20 @@ def write_czi(path, tiles, *, metadata=None, entries=None, attachment=b""):
     count = len(tiles) if entries is None else entries
     directory_at = add(segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", count) + listed))
     attachments_at = add(segment(b"ZISRAWATTDIR", struct.pack("<i252x", 0)))
-    head = struct.pack("<iiii16s16siqqiq", 1, 0, 0, 0, b"primary".ljust(16), b"file".ljust(16), 0,
-                       directory_at, metadata_at, 0, attachments_at)
+    head = struct.pack(
+        "<iiii16s16siqqiq",
+        1,
+        0,
+        0,
+        0,
+        b"primary".ljust(16),
+        b"file".ljust(16),
+        0,
+        directory_at,
+        metadata_at,
+        0,
+        attachments_at,
+    )
     path.write_bytes(segment(b"ZISRAWFILE", head.ljust(512, b"\0")) + b"".join(body))
     return path
 
