@@ -128,7 +128,7 @@ class CziSlide(FileSlide):
         return stored
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
-        """Return the blocks of a coarser level that it does not cover, though a finer one does.
+        """Return the parts of a coarser level that it does not cover, though a finer one does.
 
         Scenes have pyramids of their own, some higher than others; see
         `slidetile.slides.slide.Slide.holes`.
@@ -138,15 +138,13 @@ class CziSlide(FileSlide):
         if not level or inside is None:
             return ()
         blocks = (block.intersection(own.bounds) for block in self._levels[level].blocks(inside))
-        return [block for block in blocks if block is not None and self._is_hole(block, level)]
-
-    def _is_hole(self, block: Region, level: int) -> bool:
-        """Return whether a finer level covers whole pixels of a block that its own leaves out."""
-        own = self._tiles[level]
-        left = uncovered(block, own.covers(block))
-        return any(
-            _is_met(part, finer, own.factor) for part in left for finer in self._tiles[:level]
-        )
+        left = (part for block in blocks if block for part in uncovered(block, own.covers(block)))
+        return [
+            part
+            for part in left
+            if part.intersection(inside)
+            and any(_is_met(part, finer, own.factor) for finer in self._tiles[:level])
+        ]
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""
