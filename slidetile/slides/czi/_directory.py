@@ -137,8 +137,8 @@ def _entry(data: bytes, at: int) -> tuple[tuple[int, ...], dict[str, tuple[int, 
     begin, end = at + ENTRY.size, at + ENTRY.size + DIMENSION.size * count
     if not 0 <= count <= MOST_DIMENSIONS or end > len(data):
         raise SlideReadError(
-            f"the list of its tiles has an entry of {count} dimensions: it is damaged, copy the file "
-            "again"
+            f"the list of its tiles has an entry of {count} dimensions: it is damaged, copy "
+            "it again"
         )
     sizes = {
         name.rstrip(b"\0").decode("latin-1"): (start, size, stored)

@@ -275,8 +275,8 @@ def test_one_part_of_several_files_is_refused(tmp_path):
 
 
 def test_metadata_say_nothing_of_people_and_may_be_missing(tmp_path, caplog):
-    secret = "<AttachmentInfos><Label><Barcode>SECRET-17</Barcode></Label></AttachmentInfos>"
-    path = written(tmp_path, [one()], metadata=described(extra=secret), attachment=b"LABEL" * 100)
+    extra = "<AttachmentInfos><Label><Barcode>SECRET-17</Barcode></Label></AttachmentInfos>"
+    path = written(tmp_path, [one()], metadata=described(extra=extra), attachment=b"LABEL" * 100)
     with st.open_slide(path) as slide:
         assert "SECRET" not in repr(vars(slide))
         assert slide.mpp == pytest.approx((0.5, 0.5))

@@ -27,7 +27,7 @@ LEVELS = [pattern(300, 421), pattern(150, 210, seed=1)]
 
 
 class Image:
-    """What the library would read, in memory; it wants one thread at a time, and bytes of a file."""
+    """What the library would read, in memory, by one thread at a time, and bytes of a file."""
 
     mpp = (0.25, 0.25)
 
@@ -188,7 +188,7 @@ def test_a_crash_of_the_library_costs_only_that_slide(tmp_path, cli):
 def test_another_file_is_left_to_others(tmp_path):
     path = tmp_path / "a.isyntax"
     path.write_bytes(b"<other/>")
-    with pytest.raises(st.UnsupportedSlideError, match="not a iSyntax|not an? iSyntax|an XML file"):
+    with pytest.raises(st.UnsupportedSlideError, match="it is an XML file"):
         st.open_slide(path, reader="isyntax")
     with pytest.raises(st.UnsupportedSlideError, match="it is no iSyntax"):
         IsyntaxSlide(path)
