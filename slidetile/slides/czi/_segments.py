@@ -48,7 +48,7 @@ def read_contents(file: SlideFile) -> Contents:
         It is one part of several files, or claims more tiles than any slide has.
     """
     if file.size < HEAD_BYTES + _FILE.size:
-        raise SlideReadError("it is a Zeiss CZI, but cut short: copy it again from its source")
+        raise SlideReadError("it is a Zeiss CZI, but cut short; copy it again from its source")
     fields = _FILE.unpack(file.read(HEAD_BYTES, _FILE.size))
     part, directory_at, metadata_at = fields[6:9]
     if part:

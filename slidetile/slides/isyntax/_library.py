@@ -60,12 +60,12 @@ class _PhilipsImage:
         if not 1 <= count <= _MOST_LEVELS:
             raise FinalRefusalError(f"it has {count} levels, and a slide has 1 to {_MOST_LEVELS}")
         sizes = zip(opened.level_dimensions, opened.level_downsamples, strict=True)
-        self.levels = [
+        self.levels: Sequence[IsyntaxLevel] = [
             IsyntaxLevel(width=width, height=height, downsample=downsample)
             for (width, height), downsample in sizes
         ]
         mpp = float(opened.mpp_x), float(opened.mpp_y)
-        self.mpp = None if mpp == _UNKNOWN_MPP else mpp
+        self.mpp: tuple[float, float] | None = None if mpp == _UNKNOWN_MPP else mpp
 
     def read(self, region: Region, level: int) -> Pixels:
         rgba: Pixels = self._opened.read_region(
@@ -91,7 +91,7 @@ def open_image(source: NotingSource, file_bytes: int) -> IsyntaxImage:
         why = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
         raise FinalRefusalError(
             "it is a Philips iSyntax slide, which slidetile reads with pyisyntax, and that is not "
-            f"installed here{why}: run pip install 'slidetile[isyntax]'"
+            f"installed here{why}; run pip install 'slidetile[isyntax]'"
         ) from error
     sys.stderr.flush()  # the library prints there, past Python
     try:
@@ -101,5 +101,5 @@ def open_image(source: NotingSource, file_bytes: int) -> IsyntaxImage:
     except Exception as error:  # whatever the library raises on damaged input
         raise FinalRefusalError(
             "it is a Philips iSyntax slide that libisyntax does not open "
-            f"({one_line(error)}): is it complete? Copy it again from its source"
+            f"({one_line(error)}); is it complete? Copy it again from its source"
         ) from error
