@@ -35,10 +35,11 @@ def open_slide(
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
         the folder that holds it and no other slide; of OME-Zarr, the folder.
     reader
-        "tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a
-        `Reader` of your own. None is the reader tiff for the TIFF files that it knows (Aperio SVS,
-        OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM, ome-zarr for
-        OME-Zarr folders, picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
+        "tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
+        reader, or a `Reader` of your own. None is the reader tiff for the TIFF files that it knows
+        (Aperio SVS, OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM,
+        ome-zarr for OME-Zarr folders, czi for Zeiss CZI, isyntax for Philips iSyntax (which needs
+        the extra isyntax), picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.

@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from czi_files import JPEG_XR, ZSTD1, mosaic, write_czi
 from ome_zarr import write_image
 from paths import REAL, ROOT
 from pictures import pattern
@@ -70,6 +71,11 @@ def dicom(kind, **options):
 def ome_zarr(zarr_format):
     levels = [stained(), stained()[::2, ::2]]
     return lambda folder: write_image(folder / "a.zarr", levels, zarr_format=zarr_format)
+
+
+def czi(compression):
+    tiles = mosaic([stained(), stained()[::2, ::2]], compression=compression)
+    return lambda folder: write_czi(folder / "a.czi", tiles)
 
 
 def picture(suffix):
@@ -142,6 +148,7 @@ EXAMPLES = {
         Example("dicom", dicom("rle")),
     ],
     "OME-Zarr 0.4 and 0.5": [Example("ome-zarr", ome_zarr(2)), Example("ome-zarr", ome_zarr(3))],
+    "Zeiss CZI": [Example("zeiss", czi(ZSTD1)), Example("zeiss", czi(JPEG_XR))],
     "PNG, JPEG and JPEG 2000 pictures": [
         Example("png", picture(".png")),
         Example("jpeg", picture(".jpg")),

@@ -21,6 +21,7 @@ from slidetile.errors import (
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.czi.checks import check_czi
 from slidetile.slides.dicom.checks import check_dicom
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
@@ -75,6 +76,7 @@ class VendorSlide(FileSlide):
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         note = check_tiff(path)
         check_dicom(path)
+        check_czi(path)
         neighbours = find_neighbours(path)
         self._state = _state(path)
         self._handle = SharedHandle(path)
