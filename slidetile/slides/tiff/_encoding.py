@@ -99,7 +99,7 @@ class Encoding:
 
     def _obstacle(self) -> str | None:
         if self.compression not in _NAMES:
-            return f"its compression {self.compression} is unknown"
+            return _not_decoded(self.compression)
         if self.bits != 8 or self.sample_format != 1:
             kind = "unsigned " if self.sample_format == 1 else "signed or floating-point "
             return f"its samples are {self.bits}-bit {kind}numbers, not 8-bit unsigned"
@@ -181,6 +181,16 @@ class Encoding:
     def is_inverted(self) -> bool:
         """Whether 0 is white."""
         return self.photometric == _WHITE_IS_ZERO
+
+
+def _not_decoded(compression: int) -> str:
+    from tifffile import COMPRESSION
+
+    try:
+        name = COMPRESSION(compression).name
+    except ValueError:
+        return f"its compression {compression} is unknown"
+    return f"its compression {name} ({compression}) is none that the reader tiff decodes"
 
 
 def _stored(extent: Extent) -> bytes:
