@@ -115,7 +115,8 @@ class Recipe:
     """Annotations that replace or cut the detected tissue; None uses none."""
 
     reader: str | Reader | None = None
-    """"tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a `Reader`
+    """"tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
+    reader, or a `Reader`
     of your own; None tries all."""
 
     slide_mpp: float | tuple[float, float] | None = None

@@ -142,7 +142,7 @@ class DetectorName(click.ParamType["AnyDetector"]):
 reader_option = click.option(
     "--reader",
     type=ReaderName(),
-    help="Use only this reader: tiff, dicom, ome-zarr, picture or openslide.",
+    help="Use only this reader: tiff, dicom, ome-zarr, czi, isyntax, picture or openslide.",
 )
 
 isolate_option = click.option(

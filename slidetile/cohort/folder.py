@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 _TIFF_SUFFIXES = {".svs", ".svslide", ".avs", ".scn", ".bif", ".qptiff", ".vsi"}
 _PLAIN_TIFF_SUFFIXES = {".tif", ".tiff", ".btf", ".tf2", ".tf8"}
-_OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}
-_UNREAD_SUFFIXES = {".isyntax", ".i2syntax", ".kfb", ".sdpc", ".tmap", ".mds", ".mdsx"}
+_OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi", ".isyntax", ".i2syntax"}
+_UNREAD_SUFFIXES = {".kfb", ".sdpc", ".tmap", ".mds", ".mdsx"}
 SUFFIXES = frozenset(_TIFF_SUFFIXES | _PLAIN_TIFF_SUFFIXES | _OTHER_SUFFIXES | _UNREAD_SUFFIXES)
 """Suffixes that stand for a slide when a folder is searched, whatever the file's content, so that
 what is wrong with it is said; a file given by name is always tried."""

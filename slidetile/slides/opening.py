@@ -7,6 +7,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
 from slidetile.slides.container import TIFF, Container, container_of
+from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.reader import (
@@ -34,10 +35,11 @@ def open_slide(
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
         the folder that holds it and no other slide; of OME-Zarr, the folder.
     reader
-        "tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a
-        `Reader` of your own. None is the reader tiff for the TIFF files that it knows (Aperio SVS,
-        OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM, ome-zarr for
-        OME-Zarr folders, picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
+        "tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
+        reader, or a `Reader` of your own. None is the reader tiff for the TIFF files that it knows
+        (Aperio SVS, OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM,
+        ome-zarr for OME-Zarr folders, czi for Zeiss CZI, isyntax for Philips iSyntax (which needs
+        the extra isyntax), picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -150,11 +152,15 @@ def _open_any(path: Path, asked: tuple[Reader, ...], mpp: tuple[float, float] | 
         if reader in strangers:
             continue
         try:
-            return reader.open(path, mpp=mpp)
+            opened = reader.open(path, mpp=mpp)
         except FinalRefusalError:
             raise
         except UnsupportedSlideError as error:
             refusals.append((reader, error))
+            continue
+        if refusals and isinstance(opened, FileSlide):  # a store says why it is not native
+            opened.refusal = _reason(refusals[0][1], path).partition(". ")[0]
+        return opened
     refusal = _no_reader(path, container_of(head, path), refusals, strangers)
     raise refusal from (refusals[0][1] if refusals else None)
 
@@ -180,11 +186,13 @@ def _no_reader(
     what = f"it is {container.name}" if container else _UNKNOWN
     is_told = any(what in str(error) for _, error in refusals)
     reasons = [] if is_tiff or is_told else [what]
+    remedy = _REMEDY if container is None or is_tiff else container.remedy
     if strangers and not refusals:  # one was asked for by name
-        reasons = [f"{reason}, not a {strangers[0].kind}" for reason in reasons]
+        reasons = [_not_its_kind(strangers[0], what)]
+        if container is not None and container.role in ("slide", "picture"):
+            remedy = _OTHER_READER
     if container is None or container.role == "slide" or own:
         reasons += [_reason(error, path) for _, error in refusals]
-    remedy = _REMEDY if container is None or is_tiff else container.remedy
     if any(not isinstance(error, OtherReaderError) for error in own):
         remedy = conversion(path)
     return UnsupportedSlideError(
@@ -193,8 +201,16 @@ def _no_reader(
     )
 
 
+def _not_its_kind(reader: Reader, what: str) -> str:
+    """Return why a reader that was asked for does not take a file."""
+    if reader.recognises is None:
+        return f"it is a file, and {reader.kind} slides are folders"
+    return f"{what}, not a {reader.kind}"
+
+
 _UNKNOWN = "its content is of no kind that slidetile knows"
 _REMEDY = "Is it a whole slide, and complete?"
+_OTHER_READER = "Leave the reader out, and the one that knows it is chosen."
 
 
 def _reason(error: UnsupportedSlideError, path: Path) -> str:

@@ -101,17 +101,18 @@ class Encoding:
         decode = {"raw": _planar if self.is_planar else _raw, "rle": _rle, "jpegls": _jpegls}
         return _converted(decode[self.kind]) if self.is_ycbcr else decode[self.kind]
 
-    def is_left_as_ycbcr(self, extent: Extent) -> bool:
-        """Return whether what a JPEG 2000 frame decodes to is YCbCr.
+    @property
+    def states_ycbcr(self) -> bool:
+        """Whether JPEG 2000 frames hold YCbCr, where nothing in them is undone by their decoder.
 
-        It is where the file says so and the decoder undoes nothing. But the reversible transform
-        (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the stream can only be RGB.
+        The reversible transform (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the
+        stream can only be RGB.
         """
-        return self.is_ycbcr and self.photometric != "YBR_RCT" and not has_transform(extent)
+        return self.is_ycbcr and self.photometric != "YBR_RCT"
 
     def _jpeg2000(self, extent: Extent, out: Pixels) -> None:
         decode_jpeg2000(_stored(extent), out)
-        if self.is_left_as_ycbcr(extent):
+        if self.states_ycbcr and not has_transform(extent):
             ycbcr_to_rgb(out)
 
     def contradiction(self, frame: bytes) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 import slidetile as st
+from slidetile.errors import NotNativeError
 from slidetile.slides.native import Damaged
 
 ALL = st.TileSpec(size=256, min_tissue_fraction=0)
@@ -197,3 +198,41 @@ def test_a_slide_of_another_folder_is_not_verified_as_this(pyramid, picture, tmp
         (other / name).unlink()
     store = st.tile_slide(pyramid, tmp_path / "x.zarr", st.Recipe(tile=ALL))
     assert cli("verify", store.path, "--slide", other).exit_code == 1
+
+
+def jpeg2000(tile, *, mct):
+    """Return a frame as a codestream, with a transform of its own or none."""
+    pixels = np.ascontiguousarray(tile)
+    return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", mct=mct))
+
+
+@pytest.mark.parametrize(
+    ("photometric", "mct"), [("YBR_RCT", True), ("YBR_ICT", True), ("RGB", True), ("RGB", False)]
+)
+def test_jpeg_2000_is_copied_when_asked_for(picture, tmp_path, photometric, mct):
+    frames = [jpeg2000(tile, mct=mct) for tile in dicom_files.cut(picture, 256, 256)]
+    path = dicom_files.write(
+        tmp_path / "a.dcm", frames, size=picture.shape[1::-1], frame=(256, 256), kind="jpeg2000",
+        photometric=photometric, fragments=2,
+    )  # fmt: skip
+    recipe = st.Recipe(codec="native", tile=ALL, detector=everything)
+    store = st.tile_slide(path, tmp_path / "x.zarr", recipe)
+    with st.open_slide(path) as slide:
+        assert st.verify_store(store.path, slide=slide, deep=True) == ()
+    whole = st.Region(x=0, y=0, width=picture.shape[1], height=picture.shape[0])
+    np.testing.assert_array_equal(store.read_region(whole), picture)
+    automatic = st.tile_slide(path, tmp_path / "y.zarr", st.Recipe(tile=ALL, detector=everything))
+    assert automatic.codec == "zstd"
+    assert automatic.metadata.not_native == "JPEG 2000 takes ten times as long to read as zstd"
+
+
+def test_jpeg_2000_that_is_still_to_be_converted_is_not_copied(picture, tmp_path):
+    frames = [jpeg2000(tile, mct=False) for tile in dicom_files.cut(picture, 256, 256)]
+    path = dicom_files.write(
+        tmp_path / "a.dcm", frames, size=picture.shape[1::-1], frame=(256, 256), kind="jpeg2000",
+        photometric="YBR_ICT",
+    )  # fmt: skip
+    recipe = st.Recipe(codec="native", tile=ALL, detector=everything)
+    with pytest.raises(NotNativeError, match="holds YCbCr, which its decoder does not convert"):
+        st.tile_slide(path, tmp_path / "x.zarr", recipe)
+    assert not (tmp_path / "x.zarr").exists()

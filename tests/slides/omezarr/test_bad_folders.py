@@ -179,8 +179,9 @@ def test_labels_are_no_slide(folder):
 def test_other_folders_are_no_slides(tmp_path, folder):
     zarr.open_group(tmp_path / "plain.zarr", mode="w")
     for path in (tmp_path / "plain.zarr", folder / "0", tmp_path):
+        what = "is a folder, not a slide" if path == tmp_path else "is a Zarr folder, but not"
         for reader in (None, "ome-zarr", "tiff"):
-            with pytest.raises(SlideReadError, match="is a folder, not a slide"):
+            with pytest.raises(SlideReadError, match=what):
                 st.open_slide(path, reader=reader)
 
 
