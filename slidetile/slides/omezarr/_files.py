@@ -111,15 +111,27 @@ class LevelFiles(Store):
             os.close(file)
 
     def _read_checked(self, key: str, byte_range: ByteRequest | None) -> bytes | None:
-        """Read as `read`, and check what chunks claim; a shard's index claims nothing."""
+        """Read as `read`, and check what chunks claim, and that a shard's index is none."""
         data = self.read(key, byte_range)
         if data is None or key.rpartition("/")[2] in _METADATA:
             return data
-        if byte_range is None:
+        if self._is_index(byte_range):
+            assert self._claims.index is not None, "only shards have one"
+            self._claims.index.entries(data)
+        elif byte_range is None:
             self._claims.check_file(data)
-        elif isinstance(byte_range, RangeByteRequest) and len(data) != self._claims.index_bytes:
+        else:
             self._claims.check_chunk(data)
         return data
+
+    def _is_index(self, byte_range: ByteRequest | None) -> bool:
+        """Return whether zarr-python asks for the index of a shard, and not for a chunk."""
+        index = self._claims.index
+        if index is None:
+            return False
+        if index.is_first:
+            return byte_range == RangeByteRequest(0, index.size_bytes)
+        return byte_range == SuffixByteRequest(index.size_bytes)
 
     async def get(
         self, key: str, prototype: Any = None, byte_range: ByteRequest | None = None

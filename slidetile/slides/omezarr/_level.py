@@ -66,8 +66,13 @@ class ZarrLevel:
         self._axes = axes
         self._name = name
         self._check_files = check_files
-        claims = _claims(facts)
-        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
+        claims = Claims(
+            encoding=facts.encoding,
+            chunk_bytes=math.prod(facts.chunk_shape),
+            index=facts.index,
+        )
+        index_bytes = 0 if facts.index is None else facts.index.size_bytes
+        most = _LEAST_LIMIT + index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
         self._files = LevelFiles(
             facts.folder,
             root=root,
@@ -207,16 +212,6 @@ class ZarrLevel:
                 f"{array.shape}, but its metadata say {self._facts.shape}"
             )
         return array
-
-
-def _claims(facts: ArrayFacts) -> Claims:
-    chunk_bytes = math.prod(facts.chunk_shape)
-    return Claims(
-        codec=facts.codec,
-        chunk_bytes=chunk_bytes,
-        chunks_in_file=math.prod(facts.file_shape) // chunk_bytes,
-        is_sharded=facts.is_sharded,
-    )
 
 
 def _blocks(region: Region, width: int, height: int) -> Iterator[Region]:
