@@ -187,6 +187,28 @@ def test_other_folders_are_no_slides(tmp_path, folder):
                 st.open_slide(path, reader=reader)
 
 
+@pytest.mark.parametrize("reader", [None, "ome-zarr"])
+def test_metadata_that_are_cut_short_are_told(folder, reader):
+    file = folder / "zarr.json"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(SlideReadError, match=r"zarr\.json cannot be read as JSON"):
+        st.open_slide(folder, reader=reader)
+
+
+def test_plates_and_wells_say_how_to_name_an_image(tmp_path):
+    for kind, path in (("plate", "A/1/0"), ("well", "0")):
+        group = zarr.open_group(tmp_path / kind, mode="w")
+        group.attrs["ome"] = {kind: {}}
+        refused(tmp_path / kind, f"is an OME-Zarr {kind}, .* such as {kind}/{path}")
+
+
+def test_another_reader_leaves_a_sound_folder_to_ours(folder):
+    for reader in ("openslide", "tiff"):
+        match = f"an OME-Zarr folder, which the reader ome-zarr reads, and {reader} does not"
+        with pytest.raises(UnsupportedSlideError, match=match):
+            st.open_slide(folder, reader=reader)
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", os.urandom(3000), bytes(20_000)])
 def test_a_damaged_chunk_is_marked(folder, content):
     (folder / "0" / "c" / "0" / "1" / "2").write_bytes(content)
