@@ -90,6 +90,10 @@ class LevelFiles(Store):
         except OSError as error:
             raise unreadable(path, error) from error
 
+    def read_index(self, key: str) -> bytes | None:
+        """Return the index of a shard as it is stored; raises as `read`."""
+        return self.read(key, self._index_range())
+
     def holds(self, key: str) -> bool:
         """Return whether a file is there."""
         return os.path.isfile(self._folder / key)  # noqa: PTH113  never raises
@@ -115,23 +119,22 @@ class LevelFiles(Store):
         data = self.read(key, byte_range)
         if data is None or key.rpartition("/")[2] in _METADATA:
             return data
-        if self._is_index(byte_range):
-            assert self._claims.index is not None, "only shards have one"
-            self._claims.index.entries(data)
-        elif byte_range is None:
+        if byte_range is None:
             self._claims.check_file(data)
+        elif self._claims.index is not None and byte_range == self._index_range():
+            self._claims.index.entries(data)
         else:
             self._claims.check_chunk(data)
         return data
 
-    def _is_index(self, byte_range: ByteRequest | None) -> bool:
-        """Return whether zarr-python asks for the index of a shard, and not for a chunk."""
+    def _index_range(self) -> ByteRequest | None:
+        """Return which bytes of a shard are its index, as zarr-python asks for them, too."""
         index = self._claims.index
         if index is None:
-            return False
+            return None
         if index.is_first:
-            return byte_range == RangeByteRequest(0, index.size_bytes)
-        return byte_range == SuffixByteRequest(index.size_bytes)
+            return RangeByteRequest(0, index.size_bytes)
+        return SuffixByteRequest(index.size_bytes)
 
     async def get(
         self, key: str, prototype: Any = None, byte_range: ByteRequest | None = None
