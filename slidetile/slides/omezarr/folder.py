@@ -123,11 +123,11 @@ def is_ome_zarr(folder: Path) -> bool:
 
 
 def is_slide_folder(folder: Path) -> bool:
-    """Return whether a folder is an OME-Zarr image that slidetile has not made: a slide.
+    """Return whether a folder holds OME-Zarr images that slidetile has not made: slides.
 
     One whose metadata cannot be read is not.
     """
-    return zarr_kind(folder) == "image"
+    return zarr_kind(folder) in ("image", *_PLATES)
 
 
 def read_image(folder: Path) -> tuple[Group, tuple[Path, ...]]:
