@@ -1,6 +1,5 @@
 """One level of an OME-Zarr image: its array as rows, columns and channels, by zarr-python."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from slidetile.slides.omezarr._array import ArrayFacts
 from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._files import LevelFiles
 from slidetile.slides.omezarr._multiscale import Axes
+from slidetile.slides.omezarr._presence import Presence, blocks
 from slidetile.slides.reader import FinalRefusalError
 
 _STORED_LIMIT = 4
@@ -66,8 +66,13 @@ class ZarrLevel:
         self._axes = axes
         self._name = name
         self._check_files = check_files
-        claims = _claims(facts)
-        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
+        claims = Claims(
+            encoding=facts.encoding,
+            chunk_bytes=math.prod(facts.chunk_shape),
+            index=facts.index,
+        )
+        index_bytes = 0 if facts.index is None else facts.index.size_bytes
+        most = _LEAST_LIMIT + index_bytes + _STORED_LIMIT * math.prod(facts.file_shape)
         self._files = LevelFiles(
             facts.folder,
             root=root,
@@ -76,6 +81,10 @@ class ZarrLevel:
             check_missing=check_files,
         )
         self._array = self._opened()
+        self.presence = Presence(
+            facts, axes, files=self._files, encode_key=self._array.metadata.encode_chunk_key
+        )
+        """Which of its chunks are stored."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,46 +130,14 @@ class ZarrLevel:
     def files(self) -> Iterator[Path]:
         """Yield all files that may hold chunks, in the order of the grid."""
         whole = Region.from_edges(0, 0, *self.size)
-        return (self._facts.folder / key for key in self._keys(whole))
-
-    def stores_some(self, region: Region) -> bool:
-        """Return whether any file of a region is there; it may reach beyond the level."""
-        inner = region.intersection(Region.from_edges(0, 0, *self.size))
-        return inner is not None and any(map(self._files.holds, self._keys(inner)))
-
-    def missing(self, region: Region) -> Iterator[Region]:
-        """Yield what of the level the absent files would hold that meet a region."""
-        bounds = Region.from_edges(0, 0, *self.size)
-        inner = region.intersection(bounds)
-        for block in () if inner is None else self._file_blocks(inner):
-            cut = block.intersection(bounds)
-            assert cut is not None, "a file that meets what is inside is inside in part"
-            if not any(map(self._files.holds, self._keys(cut))):
-                yield cut
-
-    def _file_blocks(self, region: Region) -> Iterator[Region]:
-        """Yield what each column and row of files that meet a region would hold."""
-        shape = self._facts.file_shape
-        return _blocks(region, shape[self._axes.x], shape[self._axes.y])
-
-    def _keys(self, region: Region) -> Iterator[str]:
-        """Yield the names of the files that a region within the level needs."""
-        counts = zip(self._facts.shape, self._facts.file_shape, strict=True)
-        where = [range(-(-length // own)) for length, own in counts]
-        for axis, (first, last) in (
-            (self._axes.x, (region.x, region.right)),
-            (self._axes.y, (region.y, region.bottom)),
-        ):
-            length = self._facts.file_shape[axis]
-            where[axis] = range(first // length, -(-last // length))
-        return map(self._array.metadata.encode_chunk_key, itertools.product(*where))
+        return (self._facts.folder / key for key in self.presence.keys(whole))
 
     def _parts(self, region: Region) -> Iterator[Region]:
         """Yield a region whole, or by chunks where several of them take too much memory."""
         if math.prod(self._facts.chunk_shape) <= _AT_ONCE_BYTES:
             yield region
             return
-        for block in _blocks(region, *self.chunk_size):
+        for block in blocks(region, *self.chunk_size):
             part = block.intersection(region)
             assert part is not None, "only chunks that meet the region are read"
             yield part
@@ -207,20 +184,3 @@ class ZarrLevel:
                 f"{array.shape}, but its metadata say {self._facts.shape}"
             )
         return array
-
-
-def _claims(facts: ArrayFacts) -> Claims:
-    chunk_bytes = math.prod(facts.chunk_shape)
-    return Claims(
-        codec=facts.codec,
-        chunk_bytes=chunk_bytes,
-        chunks_in_file=math.prod(facts.file_shape) // chunk_bytes,
-        is_sharded=facts.is_sharded,
-    )
-
-
-def _blocks(region: Region, width: int, height: int) -> Iterator[Region]:
-    """Yield the blocks of a size that meet a region, row by row; they may reach beyond it."""
-    for y in range(region.y // height * height, region.bottom, height):
-        for x in range(region.x // width * width, region.right, width):
-            yield Region(x=x, y=y, width=width, height=height)
