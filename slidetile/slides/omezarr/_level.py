@@ -29,6 +29,14 @@ _AT_ONCE_BYTES = 1 << 22
 otherwise: larger ones are asked for one by one."""
 
 
+_AT_ONCE_CHUNKS = 256
+"""Most chunks that zarr-python is asked for at once: it makes a task of each."""
+
+_LEAST_CHUNK_PX = 1 << 10
+_FEW_CHUNKS = 1 << 12
+"""So many may have fewer pixels: each costs two milliseconds, whatever it holds."""
+
+
 class ZarrLevel:
     """An array of uint8 with the axes x and y, and of channels, where it has any.
 
@@ -50,7 +58,7 @@ class ZarrLevel:
     Raises
     ------
     FinalRefusalError
-        zarr-python cannot open it.
+        zarr-python cannot open it, or it is cut into far more chunks than can be read.
     """
 
     def __init__(
@@ -66,6 +74,7 @@ class ZarrLevel:
         self._axes = axes
         self._name = name
         self._check_files = check_files
+        self._check_chunks()
         claims = Claims(
             encoding=facts.encoding,
             chunk_bytes=math.prod(facts.chunk_shape),
@@ -133,11 +142,12 @@ class ZarrLevel:
         return (self._facts.folder / key for key in self.presence.keys(whole))
 
     def _parts(self, region: Region) -> Iterator[Region]:
-        """Yield a region whole, or by chunks where several of them take too much memory."""
+        """Yield a region in parts of few chunks, one by one where those take much memory."""
+        width, height = self.chunk_size
         if math.prod(self._facts.chunk_shape) <= _AT_ONCE_BYTES:
-            yield region
-            return
-        for block in blocks(region, *self.chunk_size):
+            across = min(_AT_ONCE_CHUNKS, -(-region.width // width) + 1)
+            width, height = width * across, height * max(1, _AT_ONCE_CHUNKS // across)
+        for block in blocks(region, width, height):
             part = block.intersection(region)
             assert part is not None, "only chunks that meet the region are read"
             yield part
@@ -158,6 +168,19 @@ class ZarrLevel:
                 f"{self._name} do not decode: {one_line(error)}."
             ) from error
         return self._turned(found)
+
+    def _check_chunks(self) -> None:
+        """Check that a person would live to see all chunks read."""
+        width, height = self.chunk_size
+        count = math.prod(
+            -(-side // each) for side, each in zip(self.size, (width, height), strict=True)
+        )
+        if count > _FEW_CHUNKS and width * height < _LEAST_CHUNK_PX:
+            raise FinalRefusalError(
+                f"{self._name} is cut into {count} chunks of {width}×{height} pixels, more than "
+                f"{_FEW_CHUNKS} of fewer than {_LEAST_CHUNK_PX}: write it anew with chunks "
+                "of about 512×512"
+            )
 
     def _turned(self, found: Any) -> Pixels:
         """Bring the axes that are left into the order [row, column, channel]."""

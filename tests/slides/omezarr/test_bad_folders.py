@@ -453,3 +453,12 @@ def test_a_folder_that_vanishes_is_no_background(folder, tmp_path):
 def test_a_file_is_no_folder(sample):
     with pytest.raises(UnsupportedSlideError, match="is a file"):
         st.open_slide(sample, reader="ome-zarr")
+
+
+def test_more_chunks_than_can_be_read_are_refused(tmp_path):
+    level = pattern(100, 60)
+    folder = write_image(tmp_path / "a.zarr", [level], chunks=1)
+    refused(folder, "is cut into 6000 chunks of 1×1 pixels")
+    few = write_image(tmp_path / "b.zarr", [level], chunks=7)
+    with st.open_slide(few) as slide:
+        np.testing.assert_array_equal(slide.read_region(slide.bounds), level)
