@@ -1,6 +1,6 @@
 """One file of a DICOM series: what its header says of its image. Knows no other file."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -100,7 +100,11 @@ class Instance:
         """Read so much of a file's header as says what it is; raises as `read` does."""
         file = SlideFile(path)
         try:
-            return cls.of(path, file.state, read_header(HeaderStream(file), last=dicom.SERIES))
+            stream = HeaderStream(file)
+            instance = cls.of(path, file.state, read_header(stream, last=dicom.SERIES))
+            if stream.tell() >= file.size:
+                raise SlideReadError("it ends within its header: it was cut short")
+            return instance
         finally:
             file.close()
 
@@ -263,9 +267,8 @@ class Instance:
             )
 
 
-def counted(instances: Iterable[Instance]) -> str:
+def counted(kinds: Sequence[str]) -> str:
     """Return how many files there are of each kind, in words."""
-    kinds = [instance.kind for instance in instances]
     named = (how_many(kinds.count(kind), f"{kind}s") for kind in dict.fromkeys(kinds))
     return " and ".join(named)
 

@@ -254,6 +254,15 @@ def test_a_copy_of_a_file_beside_it_changes_nothing(picture, tmp_path):
         assert len(slide.levels) == 2
 
 
+def test_two_images_that_say_they_are_one_are_refused(picture, tmp_path):
+    """The one by the first name would have hidden the other, which may be the finest."""
+    series, own = generate_uid(), generate_uid()
+    folder = pyramid(tmp_path / "s", picture, series=series, change=spread(SOPInstanceUID=own))
+    for path in (folder, *folder.glob("?.dcm")):
+        with pytest.raises(SlideReadError, match=r"4\.dcm and 7\.dcm say that they are one image"):
+            st.open_slide(path)
+
+
 def test_metadata_are_the_headers(picture, tmp_path):
     def change(dataset):
         spacing = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
@@ -386,8 +395,12 @@ def test_what_is_stored_in_another_way_is_named(picture, tmp_path, kind):
 def test_a_folder_of_no_slide_is_refused(tmp_path):
     with pytest.raises(SlideReadError, match=r"is a folder, not a slide: .*DICOM"):
         st.open_slide(tmp_path)
-    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "notes.txt").write_text("of the scanner")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(SlideReadError, match="is a folder, not a slide"):
+        st.open_slide(tmp_path)
+    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(SlideReadError, match=r"a\.dcm in its folder cannot be read"):
         st.open_slide(tmp_path)
 
 
