@@ -243,6 +243,10 @@ class Frames:
 
     def _locate_in(self, part: Instance) -> FrameExtents:
         try:
-            return find_frames(self._files.get(part), part.rest, part.frames, self._raw_bytes)
+            return find_frames(
+                *(self._files.get(part), part.rest, part.frames),
+                kind=part.encoding.kind,
+                raw_bytes=self._raw_bytes,
+            )
         except SlideReadError as error:
             raise SlideReadError(f"{part.path.name} cannot be read: {error}.") from error
