@@ -67,14 +67,21 @@ class Jpeg2000Tiles(StreamTiles):
     """What the file says of them."""
 
     def streams(self) -> list[bytes | Damaged | None]:
-        """Return each frame's codestream; see `slidetile.slides.native.FetchedTiles`."""
-        for extent in self.extents:
-            if isinstance(extent, tuple) and self.encoding.is_left_as_ycbcr(extent):
+        """Return each frame's codestream; see `slidetile.slides.native.FetchedTiles`.
+
+        Of a damaged one nobody knows what it holds, so only whole ones are asked for their colours.
+        """
+        streams = StreamTiles.streams(self)
+        for stream in streams:
+            if isinstance(stream, bytes) and self._is_ycbcr(stream):
                 raise NotNativeError(
                     "A frame's JPEG 2000 holds YCbCr, which its decoder does not convert. Use the "
                     'codec "zstd" (or "auto") for this slide.'
                 )
-        return StreamTiles.streams(self)
+        return streams
+
+    def _is_ycbcr(self, stream: bytes) -> bool:
+        return self.encoding.is_left_as_ycbcr((stream, 0, len(stream)))
 
 
 class DicomNativeTiles:
