@@ -23,6 +23,12 @@ _ITEM_BYTES = 8
 _WINDOW_BYTES = 512
 """Read at a time of a row of items: of each only the beginning is of interest."""
 
+_EMPTY_ITEM = 0xE000FFFE
+"""An item without a content, as a number of 8 bytes."""
+
+_HEAD_BYTES = 1 << 16
+"""Of a frame so much is read to see which colours it holds, as of a tile of TIFF."""
+
 _START_BYTES = 8
 _STARTS = {
     **dict.fromkeys(("jpeg", "jpegls"), (b"\xff\xd8\xff",)),
@@ -91,9 +97,24 @@ def find_frames(
     return believed
 
 
-def first_frame(file: SlideFile, pixels: PixelData) -> int:
-    """Return where the first bytes of compressed pixels are, those of the first frame's image."""
-    return _basic_table(file, pixels.start)[0] + _ITEM_BYTES
+def first_image(file: SlideFile, pixels: PixelData) -> bytes:
+    """Return the first bytes of compressed pixels, those of the first frame that is not empty."""
+    at = _basic_table(file, pixels.start)[0]
+    while (skipped := _empty_items(_head(file, at))) == _HEAD_BYTES:
+        at += skipped
+    return _head(file, at + skipped + _ITEM_BYTES)
+
+
+def _head(file: SlideFile, at: int) -> bytes:
+    at = min(at, file.size)
+    return file.read(at, min(_HEAD_BYTES, file.size - at))
+
+
+def _empty_items(data: bytes) -> int:
+    """Return the bytes of the items without a content with which data begin."""
+    words = np.frombuffer(data, "<u8", len(data) // _ITEM_BYTES)
+    others = np.flatnonzero(words != _EMPTY_ITEM)
+    return _ITEM_BYTES * int(others[0] if len(others) else len(words))
 
 
 def payload(extent: Extent) -> Extent | Damaged:
