@@ -365,6 +365,41 @@ def test_frames_at_one_place_are_refused(picture, tmp_path):
         st.open_slide(path)
 
 
+def off_the_grid(dataset):
+    (place,) = dataset.PerFrameFunctionalGroupsSequence[1].PlanePositionSlideSequence
+    place.ColumnPositionInTotalImagePixelMatrix += 9
+
+
+def at_one_place(dataset):
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    groups[1] = groups[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(off_the_grid, "do not lie in a grid"), (at_one_place, "2 frames at one place")],
+)
+def test_only_a_level_off_the_grid_is_left_out(picture, tmp_path, caplog, change, words):
+    folder = pyramid(tmp_path / "s", picture, factors=(1, 5))
+    small = np.ascontiguousarray(picture[::2, ::2])
+    series = str(pydicom.dcmread(folder / "8.dcm").SeriesInstanceUID)
+    tiles = dicom_files.cut(small, 128, 128)
+    dicom_files.write(
+        folder / "7.dcm", [dicom_files.encode(tile, "raw") for tile in tiles],
+        size=(350, 265), frame=(128, 128), kind="raw", photometric="RGB", series=series,
+        cells=[(n % 3, n // 3) for n in range(len(tiles))], change=change,
+    )  # fmt: skip
+    for path in (folder, folder / "7.dcm"):
+        with st.open_slide(path) as slide:
+            assert slide.reader == "dicom"
+            assert [level.size for level in slide.levels] == [(700, 530), (140, 106)]
+            np.testing.assert_array_equal(whole(slide, 1), picture[::5, ::5])
+            assert {path.name for path in slide.beside} == {"4.dcm"}
+        assert "A coarser level is left out: 7.dcm, a file of its series: " in caplog.text
+        assert words in caplog.text
+        caplog.clear()
+
+
 def test_images_of_one_size_are_refused(picture, tmp_path):
     series = generate_uid()
     for name in "abc":
