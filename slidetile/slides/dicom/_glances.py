@@ -154,7 +154,7 @@ def _look(path: Path) -> Glance:
 def _damage(head: bytes) -> str:
     if not head:
         return "is empty (0 bytes)"
-    return "is not DICOM" if head.strip(b"\0") else "begins with zeros, and is not DICOM"
+    return "is not DICOM" if head.strip(b"\0") else "begins with zeros instead of a header"
 
 
 def _look_into(path: Path, stated: str | None) -> Glance:

@@ -8,10 +8,11 @@ from typing import Self
 from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.dicom import _header as dicom
-from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES, Rest, read_rest
+from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._header import Header, read_header
 from slidetile.slides.dicom._offsets import first_image
+from slidetile.slides.dicom._rest import Rest, read_rest
 from slidetile.slides.dicom._stream import HeaderStream
 from slidetile.slides.dicom.file import WHOLE_SLIDE
 from slidetile.slides.dicom.names import class_name

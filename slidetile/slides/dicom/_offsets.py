@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError
 from slidetile.runtime.files import as_text
-from slidetile.slides.dicom._elements import ITEM, SEQUENCE_END, UNDEFINED, PixelData, Rest
+from slidetile.slides.dicom._elements import ITEM, SEQUENCE_END, UNDEFINED
+from slidetile.slides.dicom._rest import PixelData, Rest
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff.file import Extent, SlideFile
 
