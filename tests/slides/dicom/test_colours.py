@@ -1,6 +1,7 @@
 """Files that say two things of their colours: the reading that can be true is taken, and told."""
 
 import json
+import os
 
 import dicom_files
 import imagecodecs
@@ -179,3 +180,10 @@ def test_a_contradiction_is_told_of_the_first_frame_that_has_bytes(
     )
     with st.open_slide(path) as slide:
         assert slide.colour_note == "says RGB, but its JPEG is marked as JFIF: read as YCbCr"
+
+
+def test_a_name_that_is_no_text_is_told_as_text(picture, tmp_path, caplog):
+    encode, photometric, _ = CONTRADICTING["JFIF"]
+    path = write(tmp_path, picture, encode, photometric)
+    st.open_slide(path.rename(tmp_path / os.fsdecode(b"\xffa.dcm"))).close()
+    assert "\N{REPLACEMENT CHARACTER}a.dcm says RGB" in caplog.text
