@@ -12,6 +12,7 @@ from pydicom.uid import generate_uid
 
 import slidetile as st
 from slidetile.errors import SlideReadError
+from slidetile.slides.dicom import _places
 from slidetile.slides.dicom._instance import Instance
 
 PIXELS = b"\xe0\x7f\x10\x00"
@@ -88,16 +89,27 @@ def item(value):
     return struct.pack("<HHI", 0xFFFE, 0xE000, len(value)) + value
 
 
-def frame_item(column, row):
+def undefined(value):
+    return struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + value + item_end(0xE00D)
+
+
+def item_end(number):
+    return struct.pack("<HHI", 0xFFFE, number, 0)
+
+
+def frame_item(column, row, *, has_lengths=True):
     """Return the item of a frame of 8×8 pixels, of 380 bytes, as scanners write them."""
     place = element(0x48, 0x21E, "SL", struct.pack("<i", column * 8 + 1))
     place += element(0x48, 0x21F, "SL", struct.pack("<i", row * 8 + 1))
     remarks = element(0x20, 0x9158, "LT", b"x" * 320)
     content = element(0x20, 0x9111, "SQ", item(remarks))
-    return item(content + element(0x48, 0x21A, "SQ", item(place)))
+    if has_lengths:
+        return item(content + element(0x48, 0x21A, "SQ", item(place)))
+    sequence = struct.pack("<HH2sHI", 0x48, 0x21A, b"SQ", 0, 0xFFFFFFFF)
+    return undefined(content + sequence + undefined(place) + item_end(0xE0DD))
 
 
-def many(path, count, columns):
+def many(path, count, columns, *, has_lengths=True):
     """Write a slide of so many frames that say where they lie."""
     path = dicom_files.write(
         *(path, [bytes(64)]),
@@ -106,7 +118,9 @@ def many(path, count, columns):
         change=lambda dataset: setattr(dataset, "NumberOfFrames", count),
     )  # fmt: skip
     data = path.read_bytes()
-    places = b"".join(frame_item(n % columns, n // columns) for n in range(count))
+    places = b"".join(
+        frame_item(n % columns, n // columns, has_lengths=has_lengths) for n in range(count)
+    )
     with path.open("wb") as file:
         file.write(data[: data.index(PER_FRAME)])
         file.write(element(0x5200, 0x9230, "SQ", places))
@@ -115,6 +129,34 @@ def many(path, count, columns):
         file.write(struct.pack("<I", 64 * count))
         file.truncate(file.tell() + 64 * count)  # black, and a hole on the disk
     return len(places)
+
+
+@pytest.mark.parametrize("has_lengths", [True, False])
+def test_damaged_places_are_read_as_if_each_was_walked(tmp_path, monkeypatch, has_lengths):
+    path, count = tmp_path / "a.dcm", 60
+    many(path, count, 60, has_lengths=has_lengths)
+    data, random = path.read_bytes(), np.random.default_rng(int(has_lengths))
+    first = data.index(PER_FRAME) + 8
+    last = data.index(PIXELS, first)
+    for _ in range(300):
+        broken = bytearray(data)
+        for at in random.integers(first, last, random.integers(1, 4)):
+            broken[at] = random.choice([0, 1, 8, 0x48, 0xFE, 0xFF, random.integers(256)])
+        path.write_bytes(broken)
+        ours = _read(path)
+        with monkeypatch.context() as patch:
+            patch.setattr(_places, "_MOST_LAYOUTS", 0)
+            walked = _read(path)
+        assert ours == walked
+
+
+def _read(path):
+    """Return the places and what follows them, or the error."""
+    try:
+        rest = Instance.read(path).rest
+    except SlideReadError as error:
+        return str(error)
+    return rest.places.corners.tolist(), rest.places.paths, rest.pixels
 
 
 def test_more_places_than_a_header_takes_are_read_in_a_second(tmp_path):
