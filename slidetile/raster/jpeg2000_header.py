@@ -119,12 +119,6 @@ def has_transform(extent: Extent) -> bool:
     return any(marker == _COD and body[4:5] == b"\1" for marker, body in segments)
 
 
-def is_readable(extent: Extent) -> bool:
-    """Return whether a block has a codestream whose size can be read."""
-    at = find_codestream(extent)
-    return at is not None and read_size(extent, at) is not None
-
-
 def find_codestream(extent: Extent) -> int | None:
     """Return where the codestream begins that a decoder would read."""
     data, start, stop = extent

@@ -66,7 +66,7 @@ def open_slide(
     by_folder = _reader_of_folder(path, READERS if chosen is None else (chosen,))
     if by_folder is not None:
         return by_folder.open(path, mpp=mpp)
-    file = _file_of(path)
+    file = _file_of(path, chosen)
     if chosen is None:
         return _open_any(file, READERS, mpp)
     if chosen in READERS:
@@ -95,11 +95,13 @@ def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:
     return None
 
 
-def _file_of(path: Path) -> Path:
+def _file_of(path: Path, chosen: Reader | None) -> Path:
     """Return the file to open of a path: its own, or one of the DICOM series that fills a folder.
 
     Raises
     ------
+    UnsupportedSlideError
+        It is a folder of another reader than the one that was asked for.
     SlideReadError
         It cannot be read, or is a folder of anything else.
     """
@@ -112,7 +114,7 @@ def _file_of(path: Path) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise SlideReadError(f"{path} cannot be read: {reason}.") from error
     if is_folder:
-        return _file_in(path)
+        return _file_in(path, chosen)
     if not path.is_file():
         raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
     if not size:
@@ -120,13 +122,19 @@ def _file_of(path: Path) -> Path:
     return path
 
 
-def _file_in(folder: Path) -> Path:
+def _file_in(folder: Path, chosen: Reader | None) -> Path:
     """Return a file of the one slide in a folder."""
     from slidetile.slides.dicom.folder import slide_in
 
     found = slide_in(folder)
     if found is not None:
         return found
+    able = None if chosen is None else _reader_of_folder(folder, READERS)
+    if chosen is not None and able is not None:
+        raise UnsupportedSlideError(
+            f"{folder.name} cannot be opened: it is an {able.kind} folder, which the reader "
+            f"{able.name} reads, and {chosen.name} does not. Ask for {able.name}, or for no reader."
+        )
     if any((folder / name).exists() for name in _ZARR):
         raise SlideReadError(
             f"{folder} is a Zarr folder, but not an OME-Zarr image: name the folder that holds the "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from slidetile.choices import NativeStream
 from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg2000 import plain_codestream, unlike_pixels
-from slidetile.raster.jpeg2000_header import has_transform, is_readable
+from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.stream import StreamError
 from slidetile.raster.webp import plain_webp, unlike_rgb
 from slidetile.slides.native import Damaged
@@ -47,11 +47,13 @@ class StreamTiles:
         try:
             if self.stream == "webp":
                 return _webp(extent, shape)
-            if self.states_ycbcr and is_readable(extent) and not has_transform(extent):
-                _refuse("JPEG 2000", "holds YCbCr, which its decoder does not convert")
-            return _jpeg2000(extent, shape)
+            stream = _jpeg2000(extent, shape)
         except StreamError as error:
             return Damaged(error.reason)
+        # Of a damaged one nobody knows what it holds: only whole ones are asked.
+        if self.states_ycbcr and not has_transform((stream, 0, len(stream))):
+            _refuse("JPEG 2000", "holds YCbCr, which its decoder does not convert")
+        return stream
 
 
 def _jpeg2000(extent: Extent, shape: tuple[int, int, int]) -> bytes:

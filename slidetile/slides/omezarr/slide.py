@@ -105,11 +105,11 @@ class OmeZarrSlide(FileSlide):
         return DecodedPixels(canvas)
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
-        """Return the empty files of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
+        """Return the chunks that a level lacks; see `slidetile.slides.slide.Slide.holes`."""
         stored = self._stored[level]
         if not level:
             return ()
-        return [block for block in stored.missing(region) if self._has_finer(block, level)]
+        return [block for block in stored.presence.missing(region) if self._has_finer(block, level)]
 
     def _has_finer(self, block: Region, level: int) -> bool:
         """Return whether the folder stores finer pixels under a block of a level."""
@@ -117,7 +117,7 @@ class OmeZarrSlide(FileSlide):
         if key not in self._finer:
             size = self._stored[level].size
             self._finer[key] = any(
-                finer.stores_some(block.rescaled(size, finer.size))
+                finer.presence.stores_some(block.rescaled(size, finer.size))
                 for finer in self._stored[:level]
             )
         return self._finer[key]

@@ -167,8 +167,9 @@ def test_missing_frames_are_absent_chunks(picture, tmp_path):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"kind": "jpeg2000"}, "its frames are JPEG 2000, not JPEG"),
-        ({"kind": "raw"}, "its frames are uncompressed, not JPEG"),
+        ({"kind": "jpeg2000"}, None),
+        ({"kind": "jpegls"}, "its frames are JPEG-LS, not JPEG or JPEG 2000"),
+        ({"kind": "raw"}, "its frames are uncompressed, not JPEG or JPEG 2000"),
         ({"frame": (63, 200)}, "frames of 63×200 px do not fit: sides are 64–4096 px"),
         ({}, None),
     ],
@@ -236,3 +237,34 @@ def test_jpeg_2000_that_is_still_to_be_converted_is_not_copied(picture, tmp_path
     with pytest.raises(NotNativeError, match="holds YCbCr, which its decoder does not convert"):
         st.tile_slide(path, tmp_path / "x.zarr", recipe)
     assert not (tmp_path / "x.zarr").exists()
+
+
+@pytest.mark.parametrize(("photometric", "is_reversible"), [("YBR_RCT", True), ("YBR_ICT", False)])
+@pytest.mark.parametrize("harm", ["zeros", "no header", "a hole"])
+def test_a_damaged_jpeg_2000_frame_is_marked_and_the_others_copied(
+    picture, tmp_path, photometric, is_reversible, harm
+):
+    frames = [
+        bytes(imagecodecs.jpeg2k_encode(
+            np.ascontiguousarray(tile), level=0, codecformat="j2k", mct=True,
+            reversible=is_reversible,
+        ))
+        for tile in dicom_files.cut(picture, 256, 256)
+    ]  # fmt: skip
+    count = len(frames[4])
+    header = frames[4].index(b"\xff\x52")  # the segment that says whether there is a transform
+    frames[4] = {
+        "zeros": bytes(count),
+        "no header": frames[4][:header] + bytes(count - header),
+        "a hole": frames[4][: count // 2] + bytes(count - count // 2),
+    }[harm]
+    path = dicom_files.write(
+        tmp_path / "a.dcm", frames, size=picture.shape[1::-1], frame=(256, 256), kind="jpeg2000",
+        photometric=photometric,
+    )  # fmt: skip
+    recipe = st.Recipe(codec="native", tile=ALL, detector=everything)
+    store = st.tile_slide(path, tmp_path / "x.zarr", recipe)
+    assert store.codec == "native"
+    assert store.tiles["status"].to_pylist() == ["ok"] * 4 + ["unreadable"] + ["ok"] * 4
+    with st.open_slide(path) as slide:
+        assert st.verify_store(store.path, slide=slide, deep=True) == ()
