@@ -32,6 +32,9 @@ what is wrong with it is said; a file given by name is always tried."""
 _SLIDES = ("slide", "unread slide")
 """What a file is by its content, for which it gets a row; slides that no reader reads, too."""
 
+_MOST_KINDS = 30
+"""Kinds of files that are named where they are left out; those of others are counted together."""
+
 MOST_NAMED = 5
 """Files of a kind that are named where they are left out; the others are counted."""
 
@@ -115,10 +118,12 @@ class _Search:
         return list(slides.values())
 
     def told_others(self) -> str:
-        """Return how many files are no slides, and of which kinds most are."""
+        """Return how many files are no slides, and of which kinds; the rarest of many together."""
         found = sorted(self.others.items(), key=lambda item: (-item[1], item[0]))
-        named = ", ".join(f"{kind} {count:,}" for kind, count in found[:MOST_NAMED])
-        return f"{self.others.total():,} ({named}{', …' if len(found) > MOST_NAMED else ''})"
+        named = [f"{kind} {count:,}" for kind, count in found[:_MOST_KINDS]]
+        if rest := found[_MOST_KINDS:]:
+            named.append(f"{len(rest):,} more kinds {sum(count for _, count in rest):,}")
+        return f"{self.others.total():,} ({', '.join(named)})"
 
     def warn(self, *, tells_stores: bool) -> None:
         """Tell what was left out, and how to get it; stores only where the caller does not."""

@@ -199,10 +199,13 @@ def _no_reader(
         reasons = [_not_its_kind(strangers[0], what)]
         if container is not None and container.role in ("slide", "picture"):
             remedy = _OTHER_READER
+    # OpenSlide quotes fields of DICOM, which may be filled with anything; vips asks OpenSlide.
+    is_dicom = bool(own) and refusals[0][0].kind == "DICOM"
     if container is None or container.role == "slide" or own:
-        reasons += [_reason(error, path) for _, error in refusals]
+        told = own if is_dicom else [error for _, error in refusals]
+        reasons += [_reason(error, path) for error in told]
     if any(not isinstance(error, OtherReaderError) for error in own):
-        remedy = conversion(path)
+        remedy = _EXPORT_DICOM if is_dicom else conversion(path)
     return UnsupportedSlideError(
         f"{path.name} cannot be opened: {', and '.join(reasons or ['no reader takes it'])}. "
         f"{remedy}"
@@ -218,6 +221,7 @@ def _not_its_kind(reader: Reader, what: str) -> str:
 
 _UNKNOWN = "its content is of no kind that slidetile knows"
 _REMEDY = "Is it a whole slide, and complete?"
+_EXPORT_DICOM = "Export it anew from the maker's program, as JPEG frames of 8-bit RGB or YCbCr."
 _OTHER_READER = "Leave the reader out, and the one that knows it is chosen."
 
 

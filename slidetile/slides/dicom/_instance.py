@@ -23,7 +23,9 @@ from slidetile.slides.tiff.file import SlideFile
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422")
 _JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")
-_MOST_CHARACTERS = 40
+_FLAVORS = frozenset({"VOLUME", "LABEL", "OVERVIEW", "THUMBNAIL", "LOCALIZER"})
+_CODES = frozenset({*_GREY, *_COLOUR, *_JPEG2000_COLOUR, "PALETTE COLOR", "HSV", "ARGB", "CMYK"})
+"""What may be quoted: a field that is filled with something else may name a patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +126,7 @@ class Instance:
         """What it holds, for people."""
         if not self.is_slide:
             return f"{class_name(self.sop_class)} file"
-        return f"{self.flavor[:_MOST_CHARACTERS] or 'unnamed'} image"
+        return f"{self.flavor if self.flavor in _FLAVORS else 'unnamed'} image"
 
     @property
     def concatenation(self) -> str:
@@ -262,9 +264,10 @@ class Instance:
             raise UnsupportedSlideError(f"its samples have {stored} of {allocated} bits, not 8")
         needed = {1: _GREY, 3: (*_COLOUR, *_JPEG2000_COLOUR)}.get(self.samples, ())
         if self.photometric not in needed:
+            # Only codes that are known are quoted: a field may be filled with anything.
+            held = self.photometric if self.photometric in _CODES else "no known colours"
             raise UnsupportedSlideError(
-                f"it holds {self.photometric[:_MOST_CHARACTERS] or 'no known colours'} in "
-                f"{self.samples} samples a pixel, not grey, RGB or YCbCr"
+                f"it holds {held} in {self.samples} samples a pixel, not grey, RGB or YCbCr"
             )
 
 

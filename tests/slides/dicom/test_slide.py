@@ -446,3 +446,18 @@ def test_a_file_that_changes_while_it_is_read_stops_the_run(picture, tmp_path):
         with pytest.raises(SlideReadError, match=r"7\.dcm changed while it was read"):
             whole(slide, 1)
         np.testing.assert_array_equal(whole(slide), picture)
+
+
+@pytest.mark.parametrize("field", ["ImageType", "PhotometricInterpretation"])
+def test_what_is_no_code_is_not_quoted(picture, tmp_path, field):
+    """A field may be filled with a name."""
+
+    def fill(dataset):
+        setattr(
+            dataset, field, ["ORIGINAL", "PRIMARY", "MUSTER"] if field == "ImageType" else "MUSTER"
+        )
+
+    path, _ = dicom_files.write_picture(tmp_path / "a.dcm", picture, change=fill)
+    with pytest.raises(st.SlideError) as caught:
+        st.open_slide(path)
+    assert "MUSTER" not in str(caught.value)
