@@ -93,6 +93,9 @@ JOBS = {
     "NDPI, native": Job(
         options=("--codec", "native"), codec="native", slide="ndpi", script_at_least=6
     ),
+    "DICOM, native": Job(
+        options=("--codec", "native"), codec="native", slide="dicom", script_at_least=6
+    ),
     "JPEG 2000 slide, zstd": Job(
         options=("--codec", "zstd"), codec="zstd", slide="jp2k",
         script_at_least=1.5, floor_at_least=0.8,
@@ -131,7 +134,8 @@ def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]
     """Run a job's contestants in turns, and return the medians of their seconds, and ratios."""
     slide, out = generated(folder, job.slide), folder / "job.zarr"
     tiles = folder / "tiles.json"
-    tiles.write_text(json.dumps(planned_tiles(slide, job)))
+    planned, copied_bytes = planned_tiles(slide, job)
+    tiles.write_text(json.dumps(planned))
     command = [sys.executable, "-m", "slidetile", "tile", slide, "-o", out, "--json"]
     child = [sys.executable, __file__, "--child"]
     contestants = {
@@ -154,7 +158,7 @@ def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]
     seconds = {name: [each.seconds[name] for each in kept] for name in contestants}
     median = {name: statistics.median(each) for name, each in seconds.items()}
     row = {
-        "tiles": len(json.loads(tiles.read_text())),
+        "tiles": len(planned),
         "seconds": {name: [round(each, 2) for each in times] for name, times in seconds.items()},
         "bytes": told["command"]["tile_bytes"],
         "peak_mb": round(told["command"]["peak_mb"]),
@@ -162,6 +166,8 @@ def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]
         "script_over_command": round(median["script"] / median["command"], 2),
         "script_at_least": job.script_at_least,
     }
+    if copied_bytes is not None:
+        row["bytes_over_copied"] = round(told["command"]["tile_bytes"] / copied_bytes, 4)
     if job.floor_at_least is not None:
         row["floor_over_command"] = round(median["floor"] / median["command"], 2)
         row["floor_at_least"] = job.floor_at_least
@@ -236,6 +242,8 @@ def run(line: list[Any], out: Path) -> tuple[float, dict[str, Any]]:
 def generated(folder: Path, name: str) -> Path:
     if name == "ndpi":
         return of_real_stripes(folder / "slide.ndpi")
+    if name == "dicom":
+        return as_dicom(generated(folder, "40k"), folder / "slide_dicom")
     slide = folder / f"slide_{name}.svs"
     if not slide.exists():
         width, height = map(str, SLIDES[name])
@@ -263,6 +271,15 @@ def of_real_stripes(slide: Path) -> Path:
     return slide
 
 
+def as_dicom(made: Path, series: Path) -> Path:
+    """Return the file of level 0 of a DICOM series of a slide's own tiles."""
+    if not series.exists():
+        subprocess.run([sys.executable, HERE / "dicom_slide.py", made, series], check=True)
+        os.sync()
+        time.sleep(5)  # as above
+    return series / "level-0.dcm"
+
+
 def as_jpeg2000(made: Path, slide: Path) -> None:
     """Write a slide's pixels as Aperio's JPEG 2000 of YCbCr, compression 33003."""
     import tifffile
@@ -278,20 +295,26 @@ def as_jpeg2000(made: Path, slide: Path) -> None:
                 image = Image.fromarray(pixels[: level.height, : level.width]).convert("YCbCr")
                 writer.write(
                     np.asarray(image), tile=(256, 256), compression=33003, photometric="rgb",
-                    compressionargs={"level": 48}, description=text, metadata=None,
+                    compressionargs={"level": 48, "mct": False}, description=text, metadata=None,
                 )  # fmt: skip
 
 
-def planned_tiles(slide: Path, job: Job) -> list[tuple[int, int, int]]:
-    """Return (x, y, side) in level-0 pixels of the tiles that the command will write."""
+def planned_tiles(slide: Path, job: Job) -> tuple[list[tuple[int, int, int]], int | None]:
+    """Return (x, y, side) in level-0 pixels of the tiles that the command will write.
+
+    And the bytes that the slide has for what will be copied; None where nothing is.
+    """
     import slidetile as st
+    from slidetile.writing._copying import Copying
 
     with st.open_slide(slide) as opened:
         view = st.rescale_slide(opened, mpp=job.mpp) if job.mpp != SLIDE_MPP else opened
         plan = st.plan_tiles(view, st.find_tissue(view))
         factor = job.mpp / SLIDE_MPP
         side = round(TILE_PX * factor)
-        return [(round(t.region.x * factor), round(t.region.y * factor), side) for t in plan]
+        places = [(round(t.region.x * factor), round(t.region.y * factor), side) for t in plan]
+        copied = Copying(view, plan).stored_bytes() if job.codec == "native" else None
+        return places, copied
 
 
 def script(slide: str, out: str, threads: int, tiles: list[Any], codec: str, _mpp: float) -> None:

@@ -1,6 +1,7 @@
 from .annotations import *
 from .cohort import *
 from .errors import AnnotationError as AnnotationError
+from .errors import ColourProfileError as ColourProfileError
 from .errors import DamagedPixelsError as DamagedPixelsError
 from .errors import IncompleteStoreError as IncompleteStoreError
 from .errors import MissingResolutionError as MissingResolutionError

@@ -4,7 +4,7 @@ Knows words and numbers. Does not know what is done with them. It imports nothin
 command line can show its options before numpy is loaded.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 TISSUE_MPP = 8.0
 """Resolution at which tissue is detected, in µm per pixel; coarser on large slides."""
@@ -59,6 +59,21 @@ SampleType = Literal["uint8"]
 WINDOW = "percentile:0.1,99.9"
 """Which values of more than 8 bits become 0–255: two percentiles of each channel; or two values, as
 in "200,4000", or "full"."""
+ColorName = Literal["srgb"]
+"""The colour space that pixels are converted to; None, everywhere, leaves them as they are."""
+
+
+def check_color(color: str | None) -> None:
+    """Check the name of a colour space.
+
+    Raises
+    ------
+    ValueError
+        It is unknown.
+    """
+    if color not in (None, *get_args(ColorName)):
+        raise ValueError(f"color must be one of {get_args(ColorName)} or None, not {color!r}.")
+
 
 JPEG_QUALITY = 90
 """Quality of the codec jpeg on libjpeg's scale, 1–100."""

@@ -5,6 +5,7 @@ SlidetileError
 ├── SlideError
 │   ├── UnsupportedSlideError     no reader recognises the file
 │   ├── MissingResolutionError    no mpp in the file and none given, where one is needed
+│   ├── ColourProfileError        the slide's colour profile cannot be applied
 │   ├── SlideReadError            the file could not be read (also OSError)
 │   │   └── DamagedPixelsError    bytes that were read do not decode
 │   └── NotNativeError            the slide's compressed tiles cannot be copied unchanged
@@ -39,6 +40,10 @@ class UnsupportedSlideError(SlideError):
 
 class MissingResolutionError(SlideError):
     """An mpp is needed, but the slide's file has none and none was given."""
+
+
+class ColourProfileError(SlideError):
+    """The slide's colour profile is damaged, or not one of RGB pixels: it cannot be applied."""
 
 
 class SlideReadError(SlideError, OSError):

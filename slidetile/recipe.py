@@ -20,13 +20,16 @@ from slidetile.choices import (
     TISSUE_MARGIN_UM,
     WINDOW,
     CodecName,
+    ColorName,
     NativeCheck,
     SampleType,
+    check_color,
 )
 from slidetile.errors import StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
+from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.tissue import TissueParameters
@@ -42,6 +45,7 @@ from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
+from slidetile.slides.srgb import SrgbSlide
 from slidetile.store.location import local_path
 from slidetile.store.marks import ROOT, is_store
 from slidetile.store.store import TileStore, open_store
@@ -56,7 +60,7 @@ from slidetile.tissue.mask import (
 from slidetile.verify.files import lost_files
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
-from slidetile.writing.write import write_tiles
+from slidetile.writing.write import fitting_codec, write_tiles
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
@@ -70,9 +74,9 @@ class Recipe:
     ------
     ValueError
         ``mpp`` or ``slide_mpp`` is implausible, ``tissue_mpp`` is out of range, an area or the
-        margin is negative, ``keep_pen`` is set together with a detector, the name of the codec or
-        reader is unknown, a window is out of range or given without ``dtype``, or a channel, depth
-        or time cannot be one.
+        margin is negative, ``keep_pen`` is set together with a detector, the name of the codec,
+        colour space or reader is unknown, a window is out of range or given without ``dtype``, or a
+        channel, depth or time cannot be one.
     TypeError
         ``detector`` is not a detector.
     """
@@ -80,6 +84,10 @@ class Recipe:
     mpp: float | None = None
     """Resolution of the store's level 0, in µm per pixel; None is the slide's own. See
     `rescale_slide`."""
+
+    color: ColorName | None = None
+    """"srgb" converts colours by the slide's ICC profile, for which pixels are decoded; a slide
+    without a profile is taken for sRGB. None stores the slide's own colours."""
 
     tile: TileSpec = field(default_factory=TileSpec)
     """Tile size, how much tissue a tile must hold, edges, and how many tiles are wanted."""
@@ -114,7 +122,8 @@ class Recipe:
     """Annotations that replace or cut the detected tissue; None uses none."""
 
     reader: str | Reader | None = None
-    """"tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a `Reader`
+    """"tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
+    reader, or a `Reader`
     of your own; None tries all."""
 
     slide_mpp: float | tuple[float, float] | None = None
@@ -153,6 +162,7 @@ class Recipe:
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)
+        check_color(self.color)
         if isinstance(self.reader, str):
             named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
@@ -193,9 +203,13 @@ class Recipe:
         return self.annotations is not None and self.annotations.mode == "replace"
 
     def open(self, path: str | os.PathLike[str]) -> Slide:
-        """Open a slide at the recipe's resolution, with its channels and its type of samples.
+        """Open a slide at the recipe's resolution, with its channels, colours and type of samples.
 
-        See `open_slide`, `rescale_slide` and `map_slide`.
+        Raises
+        ------
+        SlideError, OSError
+            As in `open_slide`, `rescale_slide` and `map_slide`; or its colour profile cannot be
+            applied.
         """
         with ExitStack() as stack:
             slide = stack.enter_context(self._open_as_it_is(path))
@@ -218,8 +232,9 @@ class Recipe:
                 )
             )
             chosen = slide if self.mpp is None else rescale_slide(slide, mpp=self.mpp)
+            in_colour = chosen if self.color is None else SrgbSlide(chosen)
             stack.pop_all()
-        return chosen
+        return in_colour
 
     def tissue(self, slide: Slide) -> TissueMask:
         """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
@@ -273,13 +288,14 @@ class Recipe:
         return (
             store.metadata.source.reader == slide.reader
             and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
+            and store.metadata.color == ColorFacts.of(slide.conversion)
             and parameters.mpp == self.mpp
             and parameters.planes == PlaneFacts.of(self.channels, self.z, self.t)
             and parameters.window == self._window_of(slide)
             and store.tile_size == self.tile.size
             and parameters.tiles == self.tile.parameters
             and self._same_tissue(parameters.tissue, slide)
-            and self._same_codec(store.metadata.chunk_codec)
+            and self._same_codec(store.metadata.chunk_codec, slide)
         )
 
     def _window_of(self, slide: Slide) -> str | None:
@@ -316,11 +332,11 @@ class Recipe:
         detectors = given or default_detectors(keep_pen=self.keep_pen)
         return recorded in map(describe_detector, detectors)
 
-    def _same_codec(self, found: ChunkCodec) -> bool:
+    def _same_codec(self, found: ChunkCodec, slide: Slide) -> bool:
         if self.codec in ("auto", "native") and isinstance(found, NativeCodec):
             is_chosen = self.codec == "native" or found.stream in QUICK_STREAMS
             return found.check_by == self.check and is_chosen
-        if self.codec == "auto":
+        if fitting_codec(slide, self.codec) == "auto":
             return found.name == "zstd"
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
         return (codec.name, codec.parameters) == (found.name, found.parameters)

@@ -5,17 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from icc_profiles import matrix_profile
 from paths import SAMPLE, SAMPLES
 
 import slidetile as st
 from slidetile.errors import StoreError
 from slidetile.format.codecs.planar import ZstdCodec
+from slidetile.raster.icc import LARGEST_PROFILE_BYTES
+from slidetile.slides.srgb import SrgbSlide
 
 OURS = "attributes.slidetile"
 TISSUE = f"{OURS}.parameters.tissue"
 ANNOTATIONS = f"{TISSUE}.regions"
 
-NAMES = ("native", "level", "averaged", "anonymous", "grey", "jpeg", "jxl", "zstd")
+NAMES = (
+    *("native", "level", "averaged", "anonymous", "grey", "jpeg", "jxl", "zstd"),
+    *("srgb", "taken", "long"),
+)
 
 
 def write_described(folder: Path) -> None:
@@ -41,6 +47,13 @@ def write_described(folder: Path) -> None:
     _write(slide, folder / "jxl", st.JxlCodec(effort=2), st.TileSpec(size=208))
     _write(slide, folder / "jpeg", st.JpegCodec(quality=71), st.TileSpec(size=208))
     _write(slide, folder / "zstd", ZstdCodec(compression_level=-7), st.TileSpec(size=208))
+    st.tile_slide(SAMPLE, folder / "taken", st.Recipe(color="srgb"))
+    few = st.TileSpec(size=512)
+    with st.open_slide(SAMPLE) as sample:
+        sample.icc_profile = matrix_profile(intent=1)
+        _write(SrgbSlide(sample), folder / "srgb", "raw", few)
+        sample.icc_profile = bytes(LARGEST_PROFILE_BYTES + 1)
+        _write(sample, folder / "long", "native", few)
 
 
 def _write(slide, path, codec, spec):

@@ -38,6 +38,7 @@ FACES = {
     ],
     "errors": [
         "AnnotationError",
+        "ColourProfileError",
         "DamagedPixelsError",
         "IncompleteStoreError",
         "MissingResolutionError",

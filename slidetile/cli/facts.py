@@ -136,6 +136,8 @@ class StoreFacts(TypedDict):
     level_0: Level0Facts
     quality: QualityFacts
     colour_note: str | None
+    color: str | None
+    icc_profile_bytes: int | None
 
 
 class LeftOutFacts(TypedDict):
@@ -306,6 +308,8 @@ def slide_facts(slide: Slide, path: Path) -> SlideFacts:
 
 def store_facts(store: TileStore) -> StoreFacts:
     """Return the facts about a store."""
+    colours = store.metadata.color
+    profile = store.icc_profile if colours is None else colours.profile
     quality = QualitySummary.of(store)
     return {
         "kind": "store",
@@ -336,6 +340,8 @@ def store_facts(store: TileStore) -> StoreFacts:
             "tiles_with_pen": quality.tiles_with_pen,
         },
         "colour_note": store.metadata.source.colour_note,
+        "color": store.color,
+        "icc_profile_bytes": None if profile is None else len(profile),
     }
 
 

@@ -34,6 +34,7 @@ from slidetile.choices import (
     AnnotationsMode,
     AnnotationUnit,
     CodecName,
+    ColorName,
     Edge,
     NativeCheck,
     SampleType,
@@ -144,7 +145,7 @@ class DetectorName(click.ParamType["AnyDetector"]):
 reader_option = click.option(
     "--reader",
     type=ReaderName(),
-    help="Use only this reader: tiff, dicom, ome-zarr, picture or openslide.",
+    help="Use only this reader: tiff, dicom, ome-zarr, czi, isyntax, picture or openslide.",
 )
 
 isolate_option = click.option(
@@ -164,6 +165,12 @@ _RECIPE_OPTIONS = [
         "--objective",
         type=Objective(),
         help="Give --mpp as an objective power: 40x is 0.25, 20x is 0.5, 10x is 1.0.",
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(get_args(ColorName)),
+        help="Store colours as sRGB, converted by the slide's ICC profile, for which tiles are "
+        "decoded.  [default: the slide's own colours, and the profile beside them]",
     ),
     click.option(
         "--tile-size",

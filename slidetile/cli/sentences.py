@@ -73,6 +73,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         **_level_0(facts["level_0"]),
         **_quality(facts["quality"], facts["channel_names"]),
         **_colours(facts["colour_note"]),
+        **_color(facts["color"], facts["icc_profile_bytes"]),
     }
 
 
@@ -235,6 +236,15 @@ def _colour(channels: Sequence[float]) -> str:
 def _colours(note: str | None) -> Lines:
     """Return the line about a slide that contradicts itself about its colours, if it does."""
     return {} if note is None else {"colours": note}
+
+
+def _color(name: str | None, profile_bytes: int | None) -> Lines:
+    """Return the line about the colours of a store's pixels, if they are not the slide's own."""
+    if name is None:
+        return {}
+    if profile_bytes is None:
+        return {"colour space": "sRGB, for which the slide, without a colour profile, is taken"}
+    return {"colour space": f"sRGB, by the slide's profile of {size_bytes(profile_bytes)}"}
 
 
 def _fits(*, has_room: bool) -> str:

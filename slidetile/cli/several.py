@@ -40,7 +40,11 @@ class Meant(NamedTuple):
 
 def things_meant(given: Sequence[Path]) -> Meant:
     """Return the slides and stores that paths stand for: a folder for all that it holds."""
-    return _meant(given, lambda folder: [*sorted(stores_in(folder)), *find_slides([folder])])
+    return _meant(given, _things_in)
+
+
+def _things_in(folder: Path) -> list[Path]:
+    return [*sorted(stores_in(folder)), *find_slides([folder], tells_stores=False)]
 
 
 def stores_meant(given: Sequence[Path]) -> Meant:

@@ -10,22 +10,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from slidetile.cohort.folder_kind import FolderRole, folder_role, is_one_slide
 from slidetile.cohort.summary import SUMMARY_NAME
 from slidetile.errors import SlideError, explain
-from slidetile.format.names import OWNER_SUFFIX, PARTIAL_SUFFIX, STORE_SUFFIX
+from slidetile.format.names import OWNER_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text, read_regular
 from slidetile.slides.container import container_of
 from slidetile.slides.dicom.folder import series_of
-from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.slides.reader import HEAD_BYTES
-from slidetile.store.marks import ROOT
 
 _log = logging.getLogger(__name__)
 
 _TIFF_SUFFIXES = {".svs", ".svslide", ".avs", ".scn", ".bif", ".qptiff", ".vsi"}
 _PLAIN_TIFF_SUFFIXES = {".tif", ".tiff", ".btf", ".tf2", ".tf8"}
-_OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi"}
-_UNREAD_SUFFIXES = {".isyntax", ".i2syntax", ".kfb", ".sdpc", ".tmap", ".mds", ".mdsx"}
+_OTHER_SUFFIXES = {".ndpi", ".vms", ".vmu", ".mrxs", ".dcm", ".czi", ".isyntax", ".i2syntax"}
+_UNREAD_SUFFIXES = {".kfb", ".sdpc", ".tmap", ".mds", ".mdsx"}
 SUFFIXES = frozenset(_TIFF_SUFFIXES | _PLAIN_TIFF_SUFFIXES | _OTHER_SUFFIXES | _UNREAD_SUFFIXES)
 """Suffixes that stand for a slide when a folder is searched, whatever the file's content, so that
 what is wrong with it is said; a file given by name is always tried."""
@@ -33,20 +32,26 @@ what is wrong with it is said; a file given by name is always tried."""
 _SLIDES = ("slide", "unread slide")
 """What a file is by its content, for which it gets a row; slides that no reader reads, too."""
 
+_MOST_KINDS = 30
+"""Kinds of files that are named where they are left out; those of others are counted together."""
+
 MOST_NAMED = 5
 """Files of a kind that are named where they are left out; the others are counted."""
 
 
-def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def find_slides(
+    paths: Iterable[str | os.PathLike[str]], *, tells_stores: bool = True
+) -> list[Path]:
     """Return the slides among ``paths`` and in the folders among them, each once.
 
     Folders are searched with all their subfolders, by content, in alphabetical order, and then the
-    folders that they link to, each once; an OME-Zarr folder is a slide, and neither that nor a
-    store is entered. A file whose suffix is a slide's is returned whatever it holds, so that each
-    gets a row in the summary; so are slides of makers whose formats no reader reads. The files of a
-    DICOM series open as one slide, so only its first file is returned. All other files are counted
-    by their kind in a warning, and so are hidden slides, parts of slides, and folders that cannot
-    be read. Files given by name are returned unchanged, whether they exist or not.
+    folders that they link to, each once; an OME-Zarr folder is a slide, also where its metadata
+    cannot be read, and no Zarr folder is entered. A file whose suffix is a slide's is returned
+    whatever it holds, so that each gets a row in the summary; so are slides of makers whose formats
+    no reader reads. The files of a DICOM series open as one slide, so only its first file is
+    returned. All other files are counted by their kind in a warning, and so are other Zarr folders,
+    stores (unless the caller tells of them), hidden slides, parts of slides, and folders that
+    cannot be read. Files given by name are returned unchanged, whether they exist or not.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def find_slides(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         for slide in search.folder(path) if path.is_dir() else [path]:
             slides.setdefault(os.path.abspath(slide), slide)  # noqa: PTH100  links stay
-    search.warn()
+    search.warn(tells_stores=tells_stores)
     return list(slides.values())
 
 
@@ -103,23 +108,25 @@ class _Search:
                 f"{top} is the whole file system, which is not searched: name the folder of the "
                 "slides."
             )
-        if is_slide_folder(top):
+        if is_one_slide(top):
             return [top]
         slides: dict[tuple[Path, str] | Path, Path] = {}
         links = self._walk(top, slides)
         for link in links:  # which grows
-            if self._is_to_follow(link, top):
+            if self._is_to_follow(link, top, slides):
                 links += self._walk(link, slides)
         return list(slides.values())
 
     def told_others(self) -> str:
-        """Return how many files are no slides, and of which kinds most are."""
+        """Return how many files are no slides, and of which kinds; the rarest of many together."""
         found = sorted(self.others.items(), key=lambda item: (-item[1], item[0]))
-        named = ", ".join(f"{kind} {count:,}" for kind, count in found[:MOST_NAMED])
-        return f"{self.others.total():,} ({named}{', …' if len(found) > MOST_NAMED else ''})"
+        named = [f"{kind} {count:,}" for kind, count in found[:_MOST_KINDS]]
+        if rest := found[_MOST_KINDS:]:
+            named.append(f"{len(rest):,} more kinds {sum(count for _, count in rest):,}")
+        return f"{self.others.total():,} ({', '.join(named)})"
 
-    def warn(self) -> None:
-        """Tell what was left out, and how to get it."""
+    def warn(self, *, tells_stores: bool) -> None:
+        """Tell what was left out, and how to get it; stores only where the caller does not."""
         if self.others:
             _log.warning(
                 "files left out, since they are no slides: %s; a file given by its name is tried "
@@ -133,6 +140,8 @@ class _Search:
                 "is tiled.",
                 *(count, names, ", …" if count > MOST_NAMED else ""),
             )
+        if self.stores and tells_stores:
+            _log.warning("stores passed over, since they are made already: %d.", self.stores)
 
     def _walk(self, top: Path, slides: dict[tuple[Path, str] | Path, Path]) -> list[Path]:
         """Collect the slides of a folder; return the folders that it links to."""
@@ -141,28 +150,37 @@ class _Search:
             if not self._is_new(parent):
                 folders.clear()
                 continue
-            self._take_folders(parent, folders, slides)
-            stores = [name for name in folders if _seems_store(f"{parent}/{name}")]
             parts = [name for name in folders if _is_of_vsi(Path(parent, name), files)]
             if parts:
                 self.others["folder of an Olympus VSI"] += len(parts)
-            self.stores += sum(not name.endswith(PARTIAL_SUFFIX) for name in stores)
-            inner = [Path(parent, name) for name in sorted({*folders} - {*stores, *parts})]
+            inner = [Path(parent, name) for name in sorted({*folders} - {*parts})]
+            inner = [path for path in inner if self._is_plain(path, slides)]
             links += [path for path in inner if path.is_symlink()]
             folders[:] = [path.name for path in inner if not path.is_symlink()]
             for path in (Path(parent, name) for name in sorted(files)):
                 self._collect(path, slides)
         return links
 
-    def _take_folders(
-        self, parent: str, folders: list[str], slides: dict[tuple[Path, str] | Path, Path]
+    def _is_plain(self, folder: Path, slides: dict[tuple[Path, str] | Path, Path]) -> bool:
+        """Return whether a folder is searched; collect or count what is a whole itself."""
+        role, kind = folder_role(folder)
+        if role == "plain" or (folder.is_symlink() and role != "slide"):
+            return True  # what it links to is looked at last
+        self._take(folder, role, kind, slides)
+        return False
+
+    def _take(
+        self, folder: Path, role: FolderRole, kind: str, slides: dict[tuple[Path, str] | Path, Path]
     ) -> None:
-        """Collect the folders that are slides themselves, and take them from those to search."""
-        own = [name for name in sorted(folders) if is_slide_folder(Path(parent, name))]
-        folders[:] = [name for name in folders if name not in own]
-        for path in (Path(parent, name) for name in own):
-            if self._is_new(str(path)):
-                slides.setdefault(path, path)
+        """Collect or count a folder that is a whole itself, once."""
+        if not self._is_new(str(folder)):
+            return
+        if role == "slide":
+            slides.setdefault(folder, folder)
+        elif role == "store":
+            self.stores += 1
+        elif role == "other":
+            self.others[kind] += 1
 
     def _collect(self, path: Path, slides: dict[tuple[Path, str] | Path, Path]) -> None:
         is_named = path.suffix.lower() in SUFFIXES
@@ -193,27 +211,19 @@ class _Search:
             _log.info("%s is searched once, under another name.", folder)
         return is_new
 
-    def _is_to_follow(self, link: Path, top: Path) -> bool:
+    def _is_to_follow(
+        self, link: Path, top: Path, slides: dict[tuple[Path, str] | Path, Path]
+    ) -> bool:
         """Return whether a linked folder is searched: not a store's, and not one above."""
         target = Path(os.path.realpath(link))
-        if _seems_store(target):
-            self.stores += 1
+        role, kind = folder_role(target)
+        if role != "plain":
+            self._take(target, role, kind, slides)
             return False
         if target in Path(os.path.realpath(top)).parents:
             _log.warning("%s links to %s, a folder above, and is not searched.", link, target)
             return False
         return True
-
-
-def _seems_store(folder: str | Path) -> bool:
-    """Return whether a folder is a store by its name, finished or not, or by its files.
-
-    Other Zarr folders count, too: they hold as many files as they have chunks, and none is a slide.
-    """
-    name = os.fspath(folder)
-    if name.endswith((STORE_SUFFIX, PARTIAL_SUFFIX)):
-        return True
-    return any(os.path.isfile(f"{name}/{file}") for file in (ROOT, ".zgroup"))  # noqa: PTH113  never raises
 
 
 _OTHER_DICOM = "DICOM file of the class"

@@ -1,4 +1,4 @@
-"""Rectangles, grids, pixel arrays, masks, averaging, drawing.
+"""Rectangles, grids, pixel arrays, masks, averaging, colours, drawing.
 
 Knows pixels and positions. Does not know slides or files.
 """

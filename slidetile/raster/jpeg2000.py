@@ -126,8 +126,8 @@ def plain_codestream(extent: Extent) -> bytes:
     check_codestream(extent, _shape(extent[0][at : extent[2]]))
     data, _, stop = extent
     kept, first_part = _main_header(data, at, stop)
-    end, is_odd = _parts_end(data, first_part, stop)
-    stream = b"".join((*kept, memoryview(data)[first_part:end]))
+    parts, is_odd = _parts(data, first_part, stop)
+    stream = b"".join((*kept, *parts, _EOC))
     if is_odd:
         check_jpeg2000(stream)
     return stream
@@ -168,35 +168,51 @@ def _main_header(data: bytes, at: int, stop: int) -> tuple[list[bytes], int]:
     raise Jpeg2000Error("its header is cut short")
 
 
-def _parts_end(data: bytes, at: int, stop: int) -> tuple[int, bool]:
-    """Return where the codestream ends, and whether its data give cause to decode it."""
+def _parts(data: bytes, at: int, stop: int) -> tuple[list[bytes | memoryview], bool]:
+    """Return the parts of tiles without comments, and whether the data give cause to decode."""
+    parts: list[bytes | memoryview] = []
     is_odd = False
     while not data.startswith(_EOC, at, stop):
         if at + _PART_HEAD_BYTES > stop or int.from_bytes(data[at : at + 2]) != _SOT:
             raise Jpeg2000Error("no end marker")
         length = int.from_bytes(data[at + 6 : at + 10])
         end = at + length if length else data.rfind(_EOC, at, stop)
-        begin = _data_begin(data, at, min(end, stop))
-        if end > stop or begin is None:
+        if end > stop or end < at + _PART_HEAD_BYTES:
             raise Jpeg2000Error("a part of it is cut short")
+        begin, comments = _part_header(data, at, end)
         is_odd = is_odd or data.find(_LONG_ZEROS, begin, end) >= 0
         if _NO_DATA.search(data, begin, end) is not None:
             raise Jpeg2000Error("a marker amid its data")
+        whole = memoryview(data)[at:end]
+        parts.append(_without(data, at, end, comments) if comments else whole)
         at = end
-    return at + len(_EOC), is_odd
+    return parts, is_odd
 
 
-def _data_begin(data: bytes, at: int, end: int) -> int | None:
-    """Return where the data of a part begin, after its header; None where that is damaged.
-
-    A comment in it could hold text: no encoder writes one there.
-    """
+def _part_header(data: bytes, at: int, end: int) -> tuple[int, list[tuple[int, int]]]:
+    """Return where the data of a part begin, after its header, and the comments in that."""
     at += _PART_HEAD_BYTES
+    comments: list[tuple[int, int]] = []
     while at + 2 <= end:
         marker, length = int.from_bytes(data[at : at + 2]), int.from_bytes(data[at + 2 : at + 4])
         if marker == _SOD:
-            return at + 2
-        if marker < _SIZ or marker == _COM or length < 2:
-            return None
+            return at + 2, comments
+        if marker < _SIZ or length < 2:
+            break
+        if marker == _COM:
+            comments.append((at, at + 2 + length))
         at += 2 + length
-    return None
+    raise Jpeg2000Error("a part of it is cut short")
+
+
+def _without(data: bytes, at: int, end: int, comments: list[tuple[int, int]]) -> bytes:
+    """Return a part without the comments in its header, which could hold text."""
+    dropped = sum(after - before for before, after in comments)
+    stated = int.from_bytes(data[at + 6 : at + 10])
+    length = stated and stated - dropped  # 0 is up to the end
+    kept = [data[at : at + 6], length.to_bytes(4)]
+    place = at + 10
+    for before, after in comments:
+        kept.append(data[place:before])
+        place = after
+    return b"".join((*kept, data[place:end]))

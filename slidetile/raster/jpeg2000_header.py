@@ -4,6 +4,7 @@ A block is a bare codestream, or a JP2 file, whose codestream lies in a box of i
 like one in another box is not what a decoder reads.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ Extent = tuple[bytes, int, int]
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_SYCC = re.compile(rb"colr\x01..\x00\x00\x00\x12", re.DOTALL)
+"""The box of a JP2 file that calls its colours sYCC."""
+
 _SIZE_END = 45
 """Least bytes of a codestream up to the end of the size segment of one component."""
 
@@ -64,14 +68,14 @@ def check_codestream(extent: Extent, shape: tuple[int, ...]) -> None:
     at = find_codestream(extent)
     size = None if at is None else read_size(extent, at)
     if at is None or size is None:
-        raise Jpeg2000Error("the stored bytes are not JPEG 2000")
+        raise Jpeg2000Error("the stored bytes are no codestream")
     if size.shape != shape:
-        raise Jpeg2000Error(f"its JPEG 2000 has the shape {size.shape} instead of {shape}")
+        raise Jpeg2000Error(f"its codestream has the shape {size.shape} instead of {shape}")
     if size.is_subsampled:
-        raise Jpeg2000Error("its JPEG 2000 has subsampled components")
+        raise Jpeg2000Error("its codestream has subsampled components")
     height, width, _ = size.shape
     if size.tiles > max(16, height * width // _LEAST_TILE_PX):
-        raise Jpeg2000Error(f"its JPEG 2000 is cut into {size.tiles} tiles")
+        raise Jpeg2000Error(f"its codestream is cut into {size.tiles} tiles")
     for marker, body in _segments(extent, at):
         if marker in (_COD, _COC):
             _check_coding(marker, body, size.shape)
@@ -101,9 +105,17 @@ def stated_samples(extent: Extent) -> tuple[tuple[int, int, int], int] | None:
 
 
 def has_transform(extent: Extent) -> bool:
-    """Return whether decoding turns three components into RGB by itself (SGcod, its third part)."""
+    """Return whether decoding turns three components into RGB by itself.
+
+    A codestream says so (SGcod, its third part); and decoders convert what a JP2 file calls sYCC.
+    """
     at = find_codestream(extent)
-    segments = () if at is None else _segments(extent, at)
+    if at is None:
+        return False
+    data, start, _ = extent
+    if _SYCC.search(data, start, at) is not None:
+        return True
+    segments = _segments(extent, at)
     return any(marker == _COD and body[4:5] == b"\1" for marker, body in segments)
 
 
@@ -177,13 +189,13 @@ def _check_coding(marker: int, body: bytes, shape: tuple[int, int, int]) -> None
     coding = body[5:] if marker == _COD else body[skipped + 1 :]
     has_precincts = bool(body[: skipped + 1]) and bool(body[skipped] & 1)
     if len(coding) < 5:
-        raise Jpeg2000Error("its JPEG 2000 has a header that is cut short")
+        raise Jpeg2000Error("its codestream has a header that is cut short")
     if coding[1] + coding[2] + 4 < _LEAST_CODE_BLOCK_BITS:
-        raise Jpeg2000Error("its JPEG 2000 has code blocks of under 256 samples")
+        raise Jpeg2000Error("its codestream has code blocks of under 256 samples")
     sizes = coding[5 : 6 + coding[0]] if has_precincts else b""
     across = min((each & 15 for each in sizes), default=_LARGEST_PRECINCT_BITS)
     down = min((each >> 4 for each in sizes), default=_LARGEST_PRECINCT_BITS)
     precincts = -(-width >> across) * -(-height >> down)
     packets = layers * (coding[0] + 1) * count * max(1, precincts)
     if packets > _PACKET_LIMIT:
-        raise Jpeg2000Error(f"its JPEG 2000 has {packets} packets, more than {_PACKET_LIMIT}")
+        raise Jpeg2000Error(f"its codestream has {packets} packets, more than {_PACKET_LIMIT}")

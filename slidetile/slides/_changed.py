@@ -65,6 +65,7 @@ class ChangedSlide(Slide):
         self.channels, self.bits = inner.channels, inner.bits
         self.described, self.planes = inner.described, inner.planes
         self.mapping, self.window = inner.mapping, inner.window
+        self.conversion = inner.conversion
 
     @abstractmethod
     def change(self, pixels: Pixels, out: Pixels | None = None) -> Pixels:
@@ -75,7 +76,7 @@ class ChangedSlide(Slide):
         """Return another slide, changed in the same way."""
 
     @abstractmethod
-    def native_obstacle(self, level: int) -> str:
+    def native_obstacle(self, level: int) -> str | None:
         """Return why tiles cannot be copied; see `slidetile.slides.slide.Slide.native_obstacle`."""
 
     @property

@@ -53,6 +53,8 @@ class Container:
 TIFF = "a TIFF"
 """The name of most slides' container."""
 
+ISYNTAX = "a Philips iSyntax slide"
+
 _NAMED = (
     Container(
         name="a MIRAX slide",
@@ -96,7 +98,7 @@ _CONTENTS = (
         role="part",
         remedy=f"It holds the pixels of an Olympus VSI, which slidetile does not read. {_EXPORT}",
     ),
-    Container(name="a Zeiss CZI", marks=((0, b"ZISRAWFILE"),), role="slide", remedy=_EXPORT),
+    Container(name="a Zeiss CZI", marks=((0, b"ZISRAWFILE"),), role="slide"),
     Container(
         name="a Hamamatsu VMS slide",
         marks=((0, b"[Virtual Microscope Specimen]"),),
@@ -119,11 +121,10 @@ _CONTENTS = (
         remedy=_NOT_READ,
     ),
     Container(
-        name="a Philips iSyntax slide",
+        name=ISYNTAX,
         marks=((0, b"<DataObject ObjectType="),),
         suffixes=frozenset({".isyntax", ".i2syntax"}),
-        role="unread slide",
-        remedy=_NOT_READ,
+        role="slide",
     ),
     Container(
         name="an SQLite database",
@@ -216,6 +217,12 @@ def container_of(head: bytes, path: Path) -> Container | None:
         is_sakura = found.name == "an SQLite database" and name.endswith(tuple(_SVSLIDE.suffixes))
         return _SVSLIDE if is_sakura else found
     return _plain(head, text)
+
+
+def is_isyntax(head: bytes) -> bool:
+    """Return whether a file begins as Philips iSyntax files do."""
+    found = container_of(head, Path())
+    return found is not None and found.name == ISYNTAX
 
 
 def is_picture(head: bytes) -> bool:

@@ -85,6 +85,8 @@ class FileSlide(Slide):
         """Size and time stamp of the file when it was opened; None where it was not there."""
         self.beside: Mapping[Path, FileState] = {}
         """The other files of which the slide consists, as they were when it was opened."""
+        self.refusal: str | None = None
+        """Why a reader that was asked before left the file, in a phrase; None if none was."""
         self._given_mpp = mpp
         self._background = background
         self._background_lock = threading.Lock()
@@ -93,7 +95,7 @@ class FileSlide(Slide):
 
     def __reduce__(self) -> tuple[Callable[..., "FileSlide"], tuple[object, ...]]:
         """Pickle the path: a process that receives the slide opens the file itself."""
-        return _reopen, (type(self), self.path, self._given_mpp, self.planes)
+        return _reopen, (type(self), self.path, self._given_mpp, self.planes, self.refusal)
 
     @property
     def source(self) -> Source:
@@ -189,5 +191,8 @@ def _reopen(
     path: Path,
     mpp: float | tuple[float, float] | None,
     planes: PlaneChoice,
+    refusal: str | None,
 ) -> FileSlide:
-    return kind(path, mpp=mpp, planes=planes) if planes else kind(path, mpp=mpp)
+    slide = kind(path, mpp=mpp, planes=planes) if planes else kind(path, mpp=mpp)
+    slide.refusal = refusal
+    return slide

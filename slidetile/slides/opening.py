@@ -9,6 +9,7 @@ from typing import NamedTuple
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
 from slidetile.slides.container import TIFF, Container, container_of
+from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.picked import pick_planes
@@ -41,10 +42,11 @@ def open_slide(
         The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
         the folder that holds it and no other slide; of OME-Zarr, the folder.
     reader
-        "tiff", "dicom", "ome-zarr", "picture" or "openslide" to use only that reader, or a
-        `Reader` of your own. None is the reader tiff for the TIFF files that it knows (Aperio SVS,
-        OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM, ome-zarr for
-        OME-Zarr folders, picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
+        "tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
+        reader, or a `Reader` of your own. None is the reader tiff for the TIFF files that it knows
+        (Aperio SVS, OME-TIFF, generic TIFF, Hamamatsu NDPI, Philips, Leica SCN), dicom for DICOM,
+        ome-zarr for OME-Zarr folders, czi for Zeiss CZI, isyntax for Philips iSyntax (which needs
+        the extra isyntax), picture for PNG, JPEG and JPEG 2000, and OpenSlide for everything else.
     mpp
         Micrometres per level-0 pixel, one number or (x, y), if the file's value is missing or
         wrong.
@@ -78,7 +80,7 @@ def open_slide(
     by_folder = _reader_of_folder(path, READERS if chosen is None else (chosen,))
     if by_folder is not None:
         return asked.open(by_folder, path)
-    file = _file_of(path)
+    file = _file_of(path, chosen)
     if chosen is None:
         return _open_any(file, READERS, asked)
     if chosen in READERS:
@@ -126,11 +128,13 @@ def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:
     return None
 
 
-def _file_of(path: Path) -> Path:
+def _file_of(path: Path, chosen: Reader | None) -> Path:
     """Return the file to open of a path: its own, or one of the DICOM series that fills a folder.
 
     Raises
     ------
+    UnsupportedSlideError
+        It is a folder of another reader than the one that was asked for.
     SlideReadError
         It cannot be read, or is a folder of anything else.
     """
@@ -143,7 +147,7 @@ def _file_of(path: Path) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise SlideReadError(f"{path} cannot be read: {reason}.") from error
     if is_folder:
-        return _file_in(path)
+        return _file_in(path, chosen)
     if not path.is_file():
         raise SlideReadError(f"{path} is not a regular file, so it cannot be read as a slide.")
     if not size:
@@ -151,13 +155,19 @@ def _file_of(path: Path) -> Path:
     return path
 
 
-def _file_in(folder: Path) -> Path:
+def _file_in(folder: Path, chosen: Reader | None) -> Path:
     """Return a file of the one slide in a folder."""
     from slidetile.slides.dicom.folder import slide_in
 
     found = slide_in(folder)
     if found is not None:
         return found
+    able = None if chosen is None else _reader_of_folder(folder, READERS)
+    if chosen is not None and able is not None:
+        raise UnsupportedSlideError(
+            f"{folder.name} cannot be opened: it is an {able.kind} folder, which the reader "
+            f"{able.name} reads, and {chosen.name} does not. Ask for {able.name}, or for no reader."
+        )
     if any((folder / name).exists() for name in _ZARR):
         raise SlideReadError(
             f"{folder} is a Zarr folder, but not an OME-Zarr image: name the folder that holds the "
@@ -183,11 +193,15 @@ def _open_any(path: Path, readers: tuple[Reader, ...], asked: _Asked) -> Slide:
         if reader in strangers:
             continue
         try:
-            return asked.open(reader, path)
+            opened = asked.open(reader, path)
         except FinalRefusalError:
             raise
         except UnsupportedSlideError as error:
             refusals.append((reader, error))
+            continue
+        if refusals and isinstance(opened, FileSlide):  # a store says why it is not native
+            opened.refusal = _reason(refusals[0][1], path).partition(". ")[0]
+        return opened
     refusal = _no_reader(path, container_of(head, path), refusals, strangers)
     raise refusal from (refusals[0][1] if refusals else None)
 
@@ -213,21 +227,35 @@ def _no_reader(
     what = f"it is {container.name}" if container else _UNKNOWN
     is_told = any(what in str(error) for _, error in refusals)
     reasons = [] if is_tiff or is_told else [what]
-    if strangers and not refusals:  # one was asked for by name
-        reasons = [f"{reason}, not a {strangers[0].kind}" for reason in reasons]
-    if container is None or container.role == "slide" or own:
-        reasons += [_reason(error, path) for _, error in refusals]
     remedy = _REMEDY if container is None or is_tiff else container.remedy
+    if strangers and not refusals:  # one was asked for by name
+        reasons = [_not_its_kind(strangers[0], what)]
+        if container is not None and container.role in ("slide", "picture"):
+            remedy = _OTHER_READER
+    # OpenSlide quotes fields of DICOM, which may be filled with anything; vips asks OpenSlide.
+    is_dicom = bool(own) and refusals[0][0].kind == "DICOM"
+    if container is None or container.role == "slide" or own:
+        told = own if is_dicom else [error for _, error in refusals]
+        reasons += [_reason(error, path) for error in told]
     if any(not isinstance(error, OtherReaderError) for error in own):
-        remedy = conversion(path)
+        remedy = _EXPORT_DICOM if is_dicom else conversion(path)
     return UnsupportedSlideError(
         f"{path.name} cannot be opened: {', and '.join(reasons or ['no reader takes it'])}. "
         f"{remedy}"
     )
 
 
+def _not_its_kind(reader: Reader, what: str) -> str:
+    """Return why a reader that was asked for does not take a file."""
+    if reader.recognises is None:
+        return f"it is a file, and {reader.kind} slides are folders"
+    return f"{what}, not a {reader.kind}"
+
+
 _UNKNOWN = "its content is of no kind that slidetile knows"
 _REMEDY = "Is it a whole slide, and complete?"
+_EXPORT_DICOM = "Export it anew from the maker's program, as JPEG frames of 8-bit RGB or YCbCr."
+_OTHER_READER = "Leave the reader out, and the one that knows it is chosen."
 
 
 def _reason(error: UnsupportedSlideError, path: Path) -> str:

@@ -6,7 +6,8 @@ Their libraries are imported when a slide is opened, so that listing the names t
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slidetile.slides.container import is_picture
+from slidetile.slides.container import is_isyntax, is_picture
+from slidetile.slides.czi.file import is_czi
 from slidetile.slides.dicom.file import is_dicom
 from slidetile.slides.omezarr.folder import is_ome_zarr
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
@@ -35,6 +36,18 @@ def _open_ome_zarr(path: Path, *, mpp: Mpp = None, planes: PlaneChoice = EVERYTH
     from slidetile.slides.omezarr.slide import OmeZarrSlide
 
     return OmeZarrSlide(path, mpp=mpp, planes=planes)
+
+
+def _open_czi(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.czi.slide import CziSlide
+
+    return CziSlide(path, mpp=mpp)
+
+
+def _open_isyntax(path: Path, *, mpp: Mpp = None) -> "Slide":
+    from slidetile.slides.isyntax.slide import IsyntaxSlide
+
+    return IsyntaxSlide(path, mpp=mpp)
 
 
 def _open_vendor(path: Path, *, mpp: Mpp = None) -> "Slide":
@@ -70,6 +83,8 @@ READERS: tuple[Reader, ...] = (
         open=_open_ome_zarr,
         open_planes=_open_ome_zarr,
     ),
+    Reader(name="czi", kind="CZI", recognises=is_czi, open=_open_czi),
+    Reader(name="isyntax", kind="iSyntax", recognises=is_isyntax, open=_open_isyntax),
     Reader(name="picture", kind="picture", recognises=is_picture, open=_open_picture),
     Reader(name="openslide", kind="slide", recognises=_is_any_file, open=_open_vendor),
 )

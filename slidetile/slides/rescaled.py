@@ -14,6 +14,7 @@ from slidetile.slides.mpp import check_mpp
 from slidetile.slides.native import NativeTiles
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
+from slidetile.slides.srgb import SrgbSlide
 
 
 class AveragedSlide(SlideView):
@@ -148,7 +149,7 @@ def rescale_slide(slide: Slide, *, mpp: float) -> Slide:
     -------
     Slide
         Its regions are in pixels of its own level 0; `Slide.rescaling` leads back to the file's
-        pixels.
+        pixels. It is in sRGB where the slide is.
 
     Raises
     ------
@@ -173,7 +174,8 @@ def rescale_slide(slide: Slide, *, mpp: float) -> Slide:
             "If you know the scanner's value, give it: slide_mpp of a recipe, --slide-mpp on the "
             "command line."
         )
-    return view_slide(original, mpp=mpp, slide_mpp=original.mpp)
+    view = view_slide(original, mpp=mpp, slide_mpp=original.mpp)
+    return view if slide.conversion is None else SrgbSlide(view)
 
 
 def view_slide(slide: Slide, *, mpp: float, slide_mpp: tuple[float, float]) -> Slide:

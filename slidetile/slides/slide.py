@@ -21,6 +21,7 @@ from slidetile.raster.mapping import Mapping
 from slidetile.raster.pixels import WHITE, Colour, Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import Rescaling, mean_downsample
+from slidetile.raster.srgb import Conversion
 from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import DecodedPixels, FetchedPixels
 from slidetile.slides.level import Level
@@ -95,6 +96,9 @@ class Slide(ABC):
 
     rescaling: Rescaling | None = None
     """How level 0 is made from the file's levels; None if it is the file's level 0."""
+
+    conversion: Conversion | None = None
+    """How the pixels were converted to sRGB; None if their colours are the file's own."""
 
     @property
     @abstractmethod

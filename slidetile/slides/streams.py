@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from slidetile.choices import NativeStream
 from slidetile.errors import NotNativeError
 from slidetile.raster.jpeg2000 import plain_codestream, unlike_pixels
+from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.stream import StreamError
 from slidetile.raster.webp import plain_webp, unlike_rgb
 from slidetile.slides.native import Damaged
@@ -26,6 +27,9 @@ class StreamTiles:
     size: tuple[int, int]
     """(width, height) that each must have."""
 
+    states_ycbcr: bool = False
+    """Whether the file says that they hold YCbCr: what their decoder converts can be copied."""
+
     @property
     def nbytes(self) -> int:
         """The bytes held."""
@@ -40,11 +44,16 @@ class StreamTiles:
 
     def _copied(self, extent: Extent) -> bytes | Damaged:
         shape = self.size[1], self.size[0], 3
-        copied = _webp if self.stream == "webp" else _jpeg2000
         try:
-            return copied(extent, shape)
+            if self.stream == "webp":
+                return _webp(extent, shape)
+            stream = _jpeg2000(extent, shape)
         except StreamError as error:
             return Damaged(error.reason)
+        # Of a damaged one nobody knows what it holds: only whole ones are asked.
+        if self.states_ycbcr and not has_transform((stream, 0, len(stream))):
+            _refuse("JPEG 2000", "holds YCbCr, which its decoder does not convert")
+        return stream
 
 
 def _jpeg2000(extent: Extent, shape: tuple[int, int, int]) -> bytes:

@@ -16,6 +16,7 @@ from slidetile.raster.averaging import Resampling
 from slidetile.raster.pixels import Pixels, fill_samples
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
+from slidetile.raster.srgb import SrgbTransform
 from slidetile.raster.weighted_means import SUBPIXELS
 from slidetile.store._array import ArrayFile, ChunkCache
 
@@ -58,7 +59,11 @@ class ResolutionView:
     """(width, height) of the slide, in level-0 pixels."""
 
     background: tuple[int, ...]
-    """The samples of a pixel outside the slide; more channels have the last one's."""
+    """The samples of a pixel outside the slide, before it is converted; more channels have the
+    last one's."""
+
+    transform: SrgbTransform | None = None
+    """How the view's pixels are converted, last of all; None where they are as they are stored."""
 
     @classmethod
     def at(
@@ -67,6 +72,7 @@ class ResolutionView:
         mpp: tuple[float, float] | None,
         wanted_mpp: float | None,
         background: tuple[int, ...],
+        transform: SrgbTransform | None = None,
     ) -> Self:
         """Return the view at a resolution, from the nearest level that is not coarser.
 
@@ -80,6 +86,8 @@ class ResolutionView:
             Micrometres per pixel of the view, along both axes; None for level 0 unchanged.
         background
             The samples of a pixel outside the slide.
+        transform
+            How its pixels are converted; None leaves them as they are stored.
 
         Raises
         ------
@@ -99,6 +107,7 @@ class ResolutionView:
             step=(level.downsample[0] * across, level.downsample[1] * down),
             slide_size=levels[0].array.grid.size,
             background=background,
+            transform=transform,
         )
 
     @property
@@ -128,6 +137,11 @@ class ResolutionView:
         StoreError
             A chunk is damaged.
         """
+        pixels = self._read(region, cache)
+        return pixels if self.transform is None else self.transform.convert(pixels, pixels)
+
+    def _read(self, region: Region, cache: ChunkCache | None) -> Pixels:
+        """Return a region in the colours that are stored, as an array of its own."""
         if self.resampling is None:
             return self.array.read(region, self.background, cache)
         shape = region.height, region.width, self.array.channels

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.choices import MIN_TISSUE_FRACTION, Edge
+from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.metadata.picture import PictureName
@@ -26,10 +26,12 @@ from slidetile.raster.mapping import Mapping
 from slidetile.raster.pixels import Pixels, sample_of
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
+from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
+from slidetile.store._srgb import srgb_transform
 from slidetile.store._tiles import StoredTiles
 from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.folder import StoreFolder
@@ -151,8 +153,19 @@ class TileStore:
 
     @property
     def icc_profile(self) -> bytes | None:
-        """The slide's colour profile; the stored pixels do not have it applied."""
+        """The slide's colour profile; the stored pixels do not have it applied.
+
+        None where it has none, or where the stored pixels are sRGB: see `color`.
+        """
         return self._metadata.icc_profile
+
+    @property
+    def color(self) -> ColorName | None:
+        """The colour space pixels were converted to, "srgb"; None where they are the slide's own.
+
+        ``metadata.color`` has the profile that was applied.
+        """
+        return None if self._metadata.color is None else self._metadata.color.space
 
     @property
     def tiles(self) -> "pa.Table":
@@ -227,7 +240,9 @@ class TileStore:
         self._folder.check()
         return open_group(self._folder.absolute, self._check_key)
 
-    def read_region(self, region: Region, *, level: int = 0) -> Pixels:
+    def read_region(
+        self, region: Region, *, level: int = 0, color: ColorName | None = None
+    ) -> Pixels:
         """Read any region of a level.
 
         Parameters
@@ -237,6 +252,9 @@ class TileStore:
             has the background's colour.
         level
             The level to read from.
+        color
+            "srgb" converts the pixels by the slide's colour profile, where it has one and they are
+            not converted already; None returns them as they are stored.
 
         Returns
         -------
@@ -248,13 +266,16 @@ class TileStore:
         ------
         StoreError
             A chunk is damaged, or is not there though it was stored; or the store was replaced or
-            deleted since it was opened.
+            deleted since it was opened; or its colour profile cannot be applied.
         IndexError
             The store has no level of this number.
+        ValueError
+            ``color`` is unknown.
         """
-        array = self._arrays[level]
+        array, transform = self._arrays[level], self._transform(color)
         at_level = region.rescaled(self._covered_size(level), array.grid.size)
-        return array.read(at_level, self._outside)
+        pixels: Pixels = array.read(at_level, self._outside)
+        return pixels if transform is None else transform.convert(pixels, pixels)
 
     def windows(
         self,
@@ -264,6 +285,7 @@ class TileStore:
         mpp: float | None = None,
         min_tissue_fraction: float = MIN_TISSUE_FRACTION,
         edge: Edge = "drop",
+        color: ColorName | None = None,
     ) -> Windows:
         """Return windows over the area the tiles cover, whatever their grid.
 
@@ -287,6 +309,8 @@ class TileStore:
             The treatment of windows that reach over the slide's right or bottom edge: "drop"
             leaves them out, "keep" fills what lies outside with the background, "shift" moves
             them inside.
+        color
+            As in `read_region`; windows are averaged first, then converted.
 
         Returns
         -------
@@ -300,12 +324,18 @@ class TileStore:
         ValueError
             The mpp is finer than what is stored, or a value is out of its range.
         StoreError
-            The tile table or the tissue is damaged.
+            The tile table or the tissue is damaged, or the colour profile cannot be applied.
         """
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = ResolutionView.at(self._stored_levels, self.mpp, spec.mpp, self._outside)
+        view = ResolutionView.at(
+            self._stored_levels,
+            self.mpp,
+            spec.mpp,
+            self._outside,
+            self._transform(color),
+        )
         try:
             area = StoredArea.of_tiles(self.tiles)
         except StoreError as error:
@@ -402,6 +432,14 @@ class TileStore:
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self.path.absolute().name, facts, picture)
+
+    def _transform(self, color: ColorName | None) -> SrgbTransform | None:
+        check_color(color)
+        return None if color is None else self._srgb
+
+    @functools.cached_property
+    def _srgb(self) -> SrgbTransform | None:
+        return srgb_transform(self._metadata, self.path)
 
     def _check_key(self, key: str) -> None:
         """Make sure that nothing is missing from a shard of a level, given by its file."""

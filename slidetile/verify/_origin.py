@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from slidetile.annotations.tissue import DETECTOR
 from slidetile.errors import StoreError
+from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
@@ -12,6 +13,7 @@ from slidetile.raster.resolution import Rescaling, choose_rescaling
 from slidetile.slides.mapped import MappedSlide
 from slidetile.slides.rescaled import view_slide
 from slidetile.slides.slide import Slide
+from slidetile.slides.srgb import SrgbSlide
 
 
 def derive_level_0(metadata: StoreMetadata, size: tuple[int, int]) -> Level0:
@@ -96,6 +98,8 @@ def _other_samples(metadata: StoreMetadata, slide: Slide) -> str | None:
 def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
     """Return a slide at the resolution and with the mapping of the store's level 0.
 
+    Its colours are converted where those of the store are.
+
     Raises
     ------
     StoreError
@@ -111,11 +115,30 @@ def as_stored(metadata: StoreMetadata, slide: Slide) -> Slide:
 def _at_resolution(metadata: StoreMetadata, slide: Slide) -> Slide:
     asked, slide_mpp = metadata.parameters.mpp, metadata.source.mpp
     if asked is None or slide_mpp is None:
-        return slide.original
+        return _in_colour(metadata, slide.original)
     try:
-        return view_slide(slide.original, mpp=asked, slide_mpp=slide_mpp)
+        view = view_slide(slide.original, mpp=asked, slide_mpp=slide_mpp)
     except ValueError as error:
         raise StoreError(f"the slide does not give level 0: {error}") from error
+    return _in_colour(metadata, view)
+
+
+def _in_colour(metadata: StoreMetadata, slide: Slide) -> Slide:
+    """Return a slide in the colours of the store's pixels.
+
+    Raises
+    ------
+    StoreError
+        The store names another profile than the slide has.
+    ColourProfileError
+        The slide's profile cannot be applied.
+    """
+    if metadata.color is None:
+        return slide
+    view = SrgbSlide(slide)
+    if metadata.color != ColorFacts.of(view.conversion):
+        raise StoreError("attributes.slidetile.color is not what the slide's profile gives")
+    return view
 
 
 def _rescaling(metadata: StoreMetadata) -> Rescaling | None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters, Parameters
 from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.source import SourceFacts
-from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES, StoreMetadata
+from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.reason import as_reason
@@ -23,6 +24,7 @@ from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.channels import Channel, usual_windows
+from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
 
@@ -74,6 +76,8 @@ def store_metadata(
         The slide or the tissue has values that a store cannot record: a size or a resolution that
         no scanner delivers, or parameters that are not fit for JSON. The message names the key.
     """
+    profile = slide.icc_profile
+    fits = profile is None or _fits(slide, len(profile))
     return StoreMetadata(
         name="slide" if anonymous else Path(slide.name).stem,
         channels=slide.channels,
@@ -100,7 +104,9 @@ def store_metadata(
             ),
         ),
         quality=MeasuredLevel.of(levels, slide.mpp).facts,
-        icc_profile=_profile(slide),
+        icc_profile=profile if fits else None,
+        icc_profile_left_out=None if fits or profile is None else len(profile),
+        color=ColorFacts.of(slide.conversion),
     )
 
 
@@ -115,19 +121,18 @@ def _drawn(slide: Slide, plan: TilePlan) -> tuple[Channel, ...]:
     )
 
 
-def _profile(slide: Slide) -> bytes | None:
-    """Return the colour profile to store, or None where it is too long for a store's metadata."""
-    profile = slide.icc_profile
-    if profile is None or len(profile) <= LARGEST_PROFILE_BYTES:
-        return profile
+def _fits(slide: Slide, profile_bytes: int) -> bool:
+    """Return whether a colour profile fits into a store's metadata."""
+    if profile_bytes <= LARGEST_PROFILE_BYTES:
+        return True
     _log.warning(
         "%s: its colour profile of %.1f MB is left out: a store holds at most %.0f MB. The pixels "
         "are the same; profiles of scanners take about 1 MB",
         slide.name,
-        len(profile) / 1e6,
+        profile_bytes / 1e6,
         LARGEST_PROFILE_BYTES / 1e6,
     )
-    return None
+    return False
 
 
 def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:

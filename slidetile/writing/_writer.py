@@ -299,7 +299,7 @@ class StoreWriter:
             ) from error
         if keys:
             raise StoreMismatchError(
-                f"{self.partial} was begun with another {', '.join(keys)}; use the same slide and "
+                f"{self.partial} was begun otherwise ({', '.join(keys)}); use the same slide and "
                 'settings to continue it, or --restart (existing="restart") to begin anew.'
             )
 

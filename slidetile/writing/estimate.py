@@ -18,7 +18,7 @@ from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
 from slidetile.writing._copying import check_quick
 from slidetile.writing._work import Task, Work
-from slidetile.writing.write import READERS, make_work
+from slidetile.writing.write import READERS, fitting_codec, make_work
 
 SAMPLES = 8
 """Shards that are made in memory, spread over the plan; their mean stands for all others."""
@@ -114,6 +114,7 @@ def _chosen_work(
     slide: Slide, plan: TilePlan, codec: CodecName | ChunkCodec, native: NativeCodec
 ) -> tuple[Work, str | None]:
     """Return how the shards are made, and why "auto" does not copy tiles."""
+    codec = fitting_codec(slide, codec)
     if codec not in ("auto", "native"):
         named = make_codec(codec) if isinstance(codec, str) else codec
         return make_work(slide, plan, named), None

@@ -90,7 +90,8 @@ def write_tiles(
         Path of the store. It is built in ``path.partial`` and renamed when complete; what an
         interrupted run has left there is continued.
     codec
-        "native" copies the slide's compressed tiles, "zstd" is lossless, "jxl" is lossless and
+        "native" copies the slide's compressed tiles, which one in sRGB has none of, so that it is
+        stored as with "auto"; "zstd" is lossless, "jxl" is lossless and
         smaller, "jpeg" is lossy, "raw" is uncompressed; "auto" is native where the slide allows it,
         else zstd. Or a codec object, such as ``JpegCodec(quality=80)``.
     check
@@ -141,6 +142,7 @@ def write_tiles(
         return open_store(destination)
 
     native = NativeCodec(check_by=check)
+    codec = fitting_codec(slide, codec)
     if codec != "auto":
         named = native if codec == "native" else codec
         return write(make_codec(named) if isinstance(named, str) else named)
@@ -154,6 +156,16 @@ def write_tiles(
         _log.info("not native, so zstd: %s", error)
         reason = error.phrase
     return write(make_codec("zstd"), reason)
+
+
+def fitting_codec(slide: Slide, codec: CodecName | ChunkCodec) -> CodecName | ChunkCodec:
+    """Return the codec to write a slide with: "auto" for "native" where colours are converted.
+
+    Whoever asks for sRGB asks for other pixels than the slide's tiles have.
+    """
+    is_converted = slide.conversion is not None and slide.conversion.profile is not None
+    is_native = codec == "native" or isinstance(codec, NativeCodec)
+    return "auto" if is_converted and is_native else codec
 
 
 def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:

@@ -276,7 +276,7 @@ def test_an_unfinished_store_of_other_settings_is_not_continued(command, sample,
     assert command("tile", sample, "-o", path, before=limited).exit_code == 1
     result = cli("tile", sample, "-o", path, "--tile-size", "512")
     assert result.exit_code == 1
-    assert "was begun with another" in result.stderr
+    assert "was begun otherwise (" in result.stderr
     assert "tile_size" in result.stderr
     assert cli("info", path).stderr.count("not finished") == 1
     assert cli("tile", sample, "-o", path, "--tile-size", "512", "--restart").exit_code == 0

@@ -1,5 +1,6 @@
 """Which files of a folder are slides, and what their stores are called."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from ome_zarr import write_image
+from ome_zarr import change, write_image
 from pictures import pattern
 from pydicom.uid import generate_uid
 
@@ -128,14 +129,16 @@ def test_names_that_are_no_text_become_text_and_stay_apart():
 
 
 def test_linked_folders_are_searched_once_and_last(tmp_path, caplog):
-    touch(tmp_path, "raw/x.svs", "raw/deep/y.svs", "top/m.svs", "top/z/n.svs", "a.zarr/q.tif")
+    touch(tmp_path, "raw/x.svs", "raw/deep/y.svs", "top/m.svs", "top/z/n.svs")
+    touch(tmp_path, "a.zarr/tiles/checksums.txt")
     top = tmp_path / "top"
     links = {"b": "../raw", "c": "../raw", "loop": ".", "z/again": "..", "s.zlink": "../a.zarr"}
     for name, target in links.items():
         (top / name).symlink_to(target)
     (tmp_path / "raw" / "back").symlink_to("../raw/deep")
     assert found(top) == ["m.svs", "z/n.svs", "b/x.svs", "b/deep/y.svs"]
-    assert caplog.text == ""
+    (record,) = caplog.records
+    assert record.getMessage() == "stores passed over, since they are made already: 1."
 
 
 def test_a_link_to_a_folder_above_is_told(tmp_path, caplog):
@@ -166,8 +169,8 @@ def test_files_with_other_suffixes_are_counted(tmp_path, caplog):
 
 
 def test_where_all_are_slides_nothing_is_told(tmp_path, caplog):
-    touch(tmp_path, "a.svs", "b.zarr/zarr.json")
-    assert found(tmp_path) == ["a.svs"]
+    touch(tmp_path, "a.svs", "b/c.svs")
+    assert found(tmp_path) == ["a.svs", "b/c.svs"]
     assert not caplog.records
 
 
@@ -187,7 +190,8 @@ def test_a_folder_that_is_gone_or_locked_is_told(tmp_path, caplog):
 
 def test_why_nothing_is_found(tmp_path):
     assert nothing_found([tmp_path]) == f"no slides found in {tmp_path}"
-    touch(tmp_path, "a.txt", "b.PNG", "c.txt", "noname", ".h.svs", "d.zarr/zarr.json")
+    touch(tmp_path, "a.txt", "b.PNG", "c.txt", "noname", ".h.svs")
+    touch(tmp_path, "d.zarr/tiles/checksums.txt")
     assert nothing_found([tmp_path]) == (
         f"no slides found in {tmp_path}: hidden files with a slide's suffix: 1; files that are "
         "no slides: 4 (.txt 2, .png 1, no suffix 1); stores, which are made already: 1. Give a "
@@ -263,9 +267,55 @@ def test_the_pixels_of_an_olympus_vsi_are_no_slides(tmp_path, caplog):
     assert "2 (Olympus ETS file 1, folder of an Olympus VSI 1)" in caplog.text
 
 
-def test_a_zarr_folder_is_not_searched(tmp_path):
-    touch(tmp_path, "image/.zgroup", "image/0/0.tif", "a.svs")
+def zarr_group(folder, **attributes):
+    folder.mkdir(parents=True)
+    (folder / ".zgroup").write_text('{"zarr_format": 2}')
+    (folder / ".zattrs").write_text(json.dumps(attributes))
+    touch(folder, "0/0.tif")
+
+
+def test_a_zarr_folder_without_an_image_is_not_searched_but_counted(tmp_path, caplog):
+    zarr_group(tmp_path / "image")
+    zarr_group(tmp_path / "plate.zarr", plate={"wells": []})
+    touch(tmp_path, "a.svs", "b.zarr/c.tif")
     assert found(tmp_path) == ["a.svs"]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "files left out, since they are no slides: 3 (OME-Zarr plate 1, Zarr folder without an "
+        "image 1, folder named .zarr without Zarr metadata 1); a file given by its name is tried "
+        "all the same."
+    )
+
+
+def test_an_ome_zarr_folder_with_unreadable_metadata_is_a_slide_that_says_so(tmp_path):
+    for name, file in (("a.ome.zarr", "zarr.json"), ("b", ".zattrs"), ("c.zarr", "0/zarr.json")):
+        zarr_format = 2 if file == ".zattrs" else 3
+        folder = write_image(tmp_path / name, [pattern(75, 105)], zarr_format=zarr_format)
+        (folder / file).write_bytes((folder / file).read_bytes()[:-20])
+    assert found(tmp_path) == ["a.ome.zarr", "b", "c.zarr"]
+    assert found(tmp_path / "a.ome.zarr") == ["."]
+    results = st.tile_slides([tmp_path], tmp_path / "out", st.Recipe()).results
+    assert [result.status for result in results] == ["failed"] * 3
+    assert all("cannot be read as JSON" in result.reason for result in results)
+
+
+def test_a_plate_given_by_name_gets_a_row(tmp_path):
+    zarr_group(tmp_path / "plate.zarr", plate={"wells": []})
+    assert find_slides([tmp_path / "plate.zarr"]) == [tmp_path / "plate.zarr"]
+
+
+def test_stores_are_counted_whether_their_metadata_can_be_read_or_not(tmp_path, sample, caplog):
+    recipe = st.Recipe(tile=st.TileSpec(size=512))
+    for name in ("a.zarr", "b.zarr"):
+        st.tile_slide(sample, tmp_path / name, recipe)
+    change(tmp_path / "a.zarr" / "zarr.json", lambda node: node["attributes"].pop("ome"))
+    (tmp_path / "b.zarr" / "zarr.json").write_text("{")
+    caplog.clear()
+    assert found(tmp_path) == []
+    assert "stores passed over, since they are made already: 2." in caplog.text
+    caplog.clear()
+    assert find_slides([tmp_path], tells_stores=False) == []
+    assert caplog.text == ""
 
 
 def test_a_folder_of_a_series_names_its_store(tmp_path):

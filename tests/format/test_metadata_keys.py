@@ -53,6 +53,7 @@ ALLOWED = {
     f"{OURS}.parameters.max_tiles": is_null,
     f"{OURS}.quality.mpp": is_null,
     f"{OURS}.icc_profile": lambda value: value == "9" * 5000,  # the base64 of some bytes
+    f"{OURS}.color.profile": lambda value: value == "9" * 5000,
     TISSUE: lambda value: isinstance(value, dict),
     ANNOTATIONS: lambda value: value == [],
     f"{ANNOTATIONS}[0].classes": lambda value: value == [],
@@ -82,7 +83,7 @@ def nonsense_of(data, parse, allowed):
         holder[key] = before
 
 
-@pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
+@pytest.mark.parametrize("name", ["native", "jpeg", "jxl", "srgb", "long"])
 def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(described, name):
     data = (described / name / "zarr.json").read_bytes()
     others = {
@@ -96,10 +97,11 @@ def test_nonsense_anywhere_in_the_root_is_refused_by_its_key(described, name):
     assert others == {}
 
 
-@pytest.mark.parametrize("name", ["native", "jpeg", "jxl"])
+@pytest.mark.parametrize("name", ["native", "jpeg", "jxl", "srgb", "long"])
 def test_a_key_that_is_missing_or_unknown_is_named(described, name):
     node = json.loads((described / name / "zarr.json").read_bytes())
     optional = {f"{OURS}.icc_profile", f"{OURS}.source.colour_note", ANNOTATIONS}
+    optional |= {f"{OURS}.color", f"{OURS}.icc_profile_left_out"}
     for holder, key, path in list(members(node)):
         if isinstance(holder, dict) and not is_free(path):
             before = dict(holder)

@@ -9,6 +9,7 @@ from pathlib import Path
 import dicom_files
 import numpy as np
 import tifffile
+from ndpi_files import levels_of, write_ndpi
 from paths import SAMPLE, SHARED
 from pydicom.dataset import Dataset
 
@@ -100,6 +101,7 @@ def _write_slides(folder: Path) -> None:
     }.items():
         tifffile.imwrite(folder / name, image, **options)
     _write_dicom(folder, image)
+    write_ndpi(folder / "stripes.ndpi", levels_of(image, TILE))
     grey = {**plain, "photometric": "minisblack", "compression": "jpeg"}
     tifffile.imwrite(folder / "grey.tiff", image[..., 1].copy(), **grey)
 

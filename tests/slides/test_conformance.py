@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from czi_files import JPEG_XR, ZSTD1, mosaic, write_czi
 from ome_zarr import write_image
 
 from slidetile.raster.region import Region
@@ -37,7 +38,14 @@ OME_ZARR = {
 }
 
 
-@pytest.fixture(params=["array", "deflate", "a new reader", *OME_ZARR, *REAL])
+CZI = {
+    "CZI": {"compression": ZSTD1, "overlap": 10},
+    "CZI of JPEG XR, away from 0": {"compression": JPEG_XR, "origin": (-300, 70)},
+}
+"""Made, since no real one could be had; tests/slides/czi has the oracles: libCZI and OpenSlide."""
+
+
+@pytest.fixture(params=["array", "deflate", "a new reader", *OME_ZARR, *CZI, *REAL])
 def slide(request, pyramid):
     path, arrays = pyramid
     if request.param == "array":
@@ -51,6 +59,10 @@ def slide(request, pyramid):
         folder = request.getfixturevalue("tmp_path") / "slide.zarr"
         opened = open_slide(write_image(folder, arrays, **OME_ZARR[request.param]))
         assert opened.reader == "ome-zarr"
+    elif request.param in CZI:
+        path = request.getfixturevalue("tmp_path") / "slide.czi"
+        opened = open_slide(write_czi(path, mosaic(arrays, **CZI[request.param])))
+        assert opened.reader == "czi"
     else:
         name, reader = REAL[request.param]
         opened = open_slide(request.getfixturevalue("shared_slides") / name, reader=reader)

@@ -128,7 +128,8 @@ def test_a_zarr_folder_is_named(shared_slides, tmp_path):
     (tmp_path / "a" / ".zgroup").write_text("{}")
     with pytest.raises(st.SlideReadError, match="is a Zarr folder"):
         st.open_slide(tmp_path / "a")
-    for folder in (shared_slides / "omezarr").iterdir():
-        if folder.is_dir():
-            with pytest.raises(st.SlideReadError, match=r"Zarr folder|is a folder"):
-                st.open_slide(folder)
+    folders = [each for each in (shared_slides / "omezarr").iterdir() if each.is_dir()]
+    assert folders
+    for folder in folders:
+        with pytest.raises(st.UnsupportedSlideError, match=r"has numbers of type (<f8|float64)"):
+            st.open_slide(folder)

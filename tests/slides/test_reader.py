@@ -104,3 +104,17 @@ def test_where_its_refusal_is_final_nobody_else_is_asked(toy, monkeypatch):
     ask(monkeypatch, reader(refuses(FinalRefusalError)), reader(opens))
     with pytest.raises(FinalRefusalError, match="without wheels"):
         st.open_slide(toy)
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "words"),
+    [
+        ("CMU-1-small.tiff", "dicom", "it is a TIFF, not a DICOM"),
+        ("wsic-XYC.png", "dicom", "it is a PNG picture, not a DICOM"),
+        ("sm_image.dcm", "tiff", "it is a DICOM file, not a TIFF"),
+        ("CMU-1-small.tiff", "ome-zarr", "it is a file, and OME-Zarr slides are folders"),
+    ],
+)
+def test_the_wrong_reader_is_told_to_be_left_out(shared_slides, name, reader, words):
+    with pytest.raises(UnsupportedSlideError, match=f"{words}. Leave the reader out"):
+        st.open_slide(shared_slides / name, reader=reader)

@@ -5,10 +5,11 @@ import pickle
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+import zarr
 from tampering import pixels, plan_of, small_slide
 
 import slidetile as st
-from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES
+from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 from slidetile.store.store import seems_store
 
 
@@ -79,6 +80,8 @@ def test_a_name_tells_a_store_from_a_slide(path, tmp_path):
     assert seems_store(path)
     assert seems_store(tmp_path / "no.zarr")
     assert not seems_store(tmp_path / "a.svs")
+    zarr.open_group(tmp_path / "plate.zarr", mode="w").attrs["ome"] = {"plate": {}}
+    assert not seems_store(tmp_path / "plate.zarr")
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 import slidetile as st
-from slidetile.format.metadata.store import LARGEST_PROFILE_BYTES
+from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 
 ALL = ("--min-tissue-fraction", "0")
 

@@ -15,6 +15,7 @@ import slidetile as st
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.raster.block_means import area_average
+from slidetile.raster.jpeg2000 import plain_codestream
 
 SIDE, TILE, COARSE = 1024, 128, 4
 MADE = SHARED / "slides" / "made"
@@ -278,3 +279,17 @@ def test_a_continued_run_writes_what_an_unbroken_one_does(tmp_path, kind):
 
 def files(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_comment_in_the_header_of_a_part_is_left_out():
+    pixels = np.ascontiguousarray(picture()[:TILE, :TILE])
+    stream = lossless(pixels)
+    at = stream.index(b"\xff\x90")
+    length = int.from_bytes(stream[at + 6 : at + 10])
+    note = b"\xff\x64\x00\x0a\x00\x01Muster"
+    told = (length + len(note)).to_bytes(4)
+    noted = stream[: at + 6] + told + stream[at + 10 : at + 12] + note + stream[at + 12 :]
+    np.testing.assert_array_equal(imagecodecs.jpeg2k_decode(noted), pixels)
+    plain = plain_codestream((noted, 0, len(noted)))
+    assert plain == plain_codestream((stream, 0, len(stream)))
+    np.testing.assert_array_equal(imagecodecs.jpeg2k_decode(plain), pixels)

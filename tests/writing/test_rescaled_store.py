@@ -271,14 +271,14 @@ def test_native_cannot_be_averaged(sample, tmp_path):
         st.tile_slide(sample, tmp_path / "s.zarr", at(0.7, codec="native"))
 
 
-def test_a_level_that_is_not_jpeg_is_said_not_to_be(tmp_path):
+def test_a_level_that_cannot_be_copied_is_said_to_be_so(tmp_path):
     image = np.zeros((512, 512, 3), np.uint8)
     path = tmp_path / "plain.tif"
     with tifffile.TiffWriter(path) as file:
         for level in (image, image[::2, ::2]):
             options = {"photometric": "rgb", "metadata": None, "subfiletype": len(level) < 512}
             file.write(level, tile=(64, 64), resolution=(20_000, 20_000), **options)
-    with pytest.raises(st.NotNativeError, match="level 1 of the slide is not made of JPEG"):
+    with pytest.raises(st.NotNativeError, match="level 1 of the slide is not made of tiles"):
         st.tile_slide(path, tmp_path / "s.zarr", st.Recipe(mpp=1, slide_mpp=0.5, codec="native"))
     with pytest.raises(st.NotNativeError, match=r"no compressed tiles to copy; use the codec"):
         st.tile_slide(path, tmp_path / "s.zarr", st.Recipe(mpp=2, slide_mpp=0.5, codec="native"))

@@ -9,7 +9,7 @@ from ndpi_files import levels_of, write_ndpi
 from pictures import pattern
 
 import slidetile as st
-from slidetile.format.codecs.jpeg import is_averaged
+from slidetile.format.codecs.jpeg import is_averaged_jpeg
 from slidetile.format.table import OK
 from slidetile.raster.block_means import area_average
 
@@ -160,4 +160,4 @@ def test_averaged_chunks_are_told_from_copied_ones(tmp_path):
     finest, coarse = levels_of(picture(), STRIPE)
     with st.open_slide(write_ndpi(tmp_path / "a.ndpi", [finest, coarse])) as slide:
         streams = slide.native_tiles(1).fetch([(0, 0), (3, 0)]).streams()
-    assert not any(is_averaged(stream) for stream in streams)
+    assert not any(is_averaged_jpeg(stream) for stream in streams)

@@ -11,6 +11,7 @@ from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import holds
 from slidetile.format.metadata.array import DataType
+from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair, check_drawn
@@ -25,12 +26,9 @@ from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.reason import MOST_CHARACTERS
 from slidetile.raster.channels import Channel, are_plain, plain_channels
 from slidetile.raster.pixels import sample_of
+from slidetile.raster.srgb import unlike_rgb
 
 FORMAT_VERSION: Literal[1] = 1
-
-LARGEST_PROFILE_BYTES = 12_000_000
-"""Longest colour profile that is stored. A scanner's has 1 MB at most; in base64, more than this
-would make a ``zarr.json`` that readers refuse."""
 
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
@@ -100,7 +98,14 @@ class StoreMetadata(JsonPart):
     """How the tile table's quality columns were measured."""
 
     icc_profile: Annotated[bytes | None, Absent(Base64())] = None
-    """The slide's colour profile, which is not applied to the pixels; None where it has none."""
+    """The slide's colour profile, which is not applied to the pixels; None where it has none, or
+    where it was applied."""
+
+    icc_profile_left_out: Annotated[int | None, Absent(Whole(1, (1 << 63) - 1))] = None
+    """Bytes of a colour profile that is too long to be stored; None where it was not."""
+
+    color: Annotated[ColorFacts | None, Absent(Part(ColorFacts))] = None
+    """How the pixels became sRGB; None where their colours are the slide's own."""
 
     damage: Annotated[DamageFacts | None, Absent(Part(DamageFacts))] = None
     """What of the slide was damaged; None where nothing was."""
@@ -200,6 +205,7 @@ class StoreMetadata(JsonPart):
             raise ValueError(f"parameters.codec.{error}") from error
         if self.codec == "native" and self.not_native is not None:
             raise ValueError("not_native is there, but it must be absent where codec is 'native'")
+        self._check_colours()
         known = len(self.source.level_downsamples)
         if self.level_0.slide_level >= known:
             what = f"level_0.slide_level is {self.level_0.slide_level}"
@@ -230,6 +236,22 @@ class StoreMetadata(JsonPart):
     def is_plain(self) -> bool:
         """Whether channels are grey, or red, green and blue, so that pixels are what is seen."""
         return are_plain(self.channel_info)
+
+    def _check_colours(self) -> None:
+        """Check that pixels have one profile at most, and were decoded where it was applied."""
+        of_pixels, left_out = self.icc_profile is not None, self.icc_profile_left_out is not None
+        if of_pixels and left_out:
+            raise ValueError("icc_profile_left_out is there, but it must be absent as icc_profile")
+        if self.color is None:
+            return
+        if of_pixels or left_out:
+            raise ValueError("color is there, but it must be absent where pixels have a profile")
+        if self.codec == "native" and self.color.profile is not None:
+            raise ValueError("codec is 'native', but it must be another where color has a profile")
+        is_mapped = self.mapping is not None
+        unlike = unlike_rgb(self.channel_info, self.bits, is_mapped=is_mapped)
+        if unlike is not None:
+            raise ValueError(f"color is there, but it must be absent with {unlike}")
 
 
 def _check_version(root: JsonNode) -> None:

@@ -1,20 +1,12 @@
-"""What lies behind a DICOM header: where the frames are, in the slide and in the file.
+"""The elements of a DICOM file, one after another (PS3.5, chapter 7).
 
-There may be a million frames, each with some ten elements. pydicom would make objects of them all;
-here three are looked for, and the others passed over.
+pydicom would make objects of all of them; here they are passed over.
 """
 
-from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from struct import unpack_from
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from slidetile.errors import SlideReadError
-from slidetile.slides.dicom._header import PER_FRAME
-from slidetile.slides.dicom._stream import HeaderStream
 from slidetile.slides.dicom.file import LONG_TYPES
 
 MOST_FRAMES = 1 << 24
@@ -26,128 +18,27 @@ LEAST_FRAME_BYTES = 8
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF
 
-_OFFSETS, _LENGTHS, _PIXELS = 0x7FE00001, 0x7FE00002, 0x7FE00010
-_X, _Y, _PATH = 0x0048021E, 0x0048021F, 0x00480106
 _SEQUENCES = frozenset({0x0048021A, 0x00480207, 0x00209111})
 """Sequences of each frame, where elements do not state their types."""
 
-_VALUE_BYTES, _MOST_NAMES = 64, 1000
+
+class ReadsBytes(Protocol):
+    """What elements are read from."""
+
+    def read(self, count: int) -> bytes:
+        """Return so many bytes, fewer at the end."""
+        ...
+
+    def seek(self, offset: int) -> int:
+        """Go to a place, and return it."""
+        ...
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class PixelData:
-    """Where the frames lie in the file."""
-
-    start: int
-    """The first byte of the value."""
-
-    length: int | None
-    """Its bytes; None where it consists of items, up to a delimiter."""
-
-
-@dataclass(slots=True)
-class FramePlaces:
-    """What the file says of each frame's place in the slide."""
-
-    corners: "array[int]" = field(default_factory=lambda: array("q"))
-    """The column and the row of each frame's first pixel, counted from 0; -1 where unknown."""
-
-    paths: set[bytes] = field(default_factory=set)
-    """The names of the different optical paths."""
-
-    def add(self, found: dict[int, bytes]) -> None:
-        """Add a frame."""
-        for tag in (_X, _Y):
-            raw = found.get(tag, b"")
-            self.corners.append(unpack_from("<i", raw)[0] - 1 if len(raw) == 4 else -1)
-        if len(self.paths) < _MOST_NAMES and _PATH in found:
-            self.paths.add(found[_PATH].strip(b" \0"))
-
-    @property
-    def pairs(self) -> NDArray[np.int64]:
-        """The corners, int64 [frame, 2]."""
-        return np.array(self.corners, np.int64).reshape(-1, 2)
-
-
-@dataclass(slots=True)
-class Rest:
-    """The elements behind the header."""
-
-    places: FramePlaces = field(default_factory=FramePlaces)
-    """Each frame's place in the slide, where it is stated."""
-
-    offsets: bytes = b""
-    """The extended offset table."""
-
-    lengths: bytes = b""
-    """The lengths that belong to it."""
-
-    pixels: PixelData | None = None
-    """Where the frames lie; None where the file has none."""
-
-
-def read_rest(stream: HeaderStream, *, is_implicit: bool) -> Rest:
-    """Read the elements from `PER_FRAME` to the pixel data.
-
-    Raises
-    ------
-    SlideReadError
-        The file could not be read, or is damaged.
-    """
-    rest = Rest()
-    while (element := _element(stream, is_implicit=is_implicit)) is not None:
-        tag, _, length = element
-        begin = stream.tell()
-        if tag == _PIXELS:
-            rest.pixels = PixelData(begin, None if length == UNDEFINED else length)
-            break
-        if tag == PER_FRAME:
-            _read_places(stream, length, rest.places, is_implicit=is_implicit)
-        elif tag == _OFFSETS:
-            rest.offsets = _table(stream, length)
-        elif tag == _LENGTHS:
-            rest.lengths = _table(stream, length)
-        elif length == UNDEFINED:
-            for _ in _leaves(stream, None, is_implicit=is_implicit):
-                pass
-        else:
-            stream.seek(begin + length)
-    return rest
-
-
-def _table(stream: HeaderStream, length: int) -> bytes:
-    begin = stream.tell()
-    if length == UNDEFINED:
-        raise SlideReadError("its table of frames has no length: it is damaged, copy it again")
-    data = stream.read(min(length, 8 * MOST_FRAMES))
-    stream.seek(begin + length)
-    return data
-
-
-def _read_places(
-    stream: HeaderStream, length: int, places: FramePlaces, *, is_implicit: bool
-) -> None:
-    end = None if length == UNDEFINED else stream.tell() + length
-    while end is None or stream.tell() < end:
-        element = _element(stream, is_implicit=is_implicit)
-        if element is None or element[0] != ITEM:
-            break
-        own = element[2]
-        stop = None if own == UNDEFINED else stream.tell() + own
-        found = {}
-        for tag, size in _leaves(stream, stop, is_implicit=is_implicit):
-            if tag in (_X, _Y, _PATH):
-                found[tag] = stream.read(min(size, _VALUE_BYTES))
-        places.add(found)
-        if len(places.corners) > 2 * MOST_FRAMES:
-            raise SlideReadError(f"it has more than {MOST_FRAMES} frames: it is damaged")
-    if end is not None:
-        stream.seek(end)
-
-
-def _leaves(
-    stream: HeaderStream, stop: int | None, *, is_implicit: bool
-) -> Iterator[tuple[int, int]]:
+def leaves(stream: ReadsBytes, stop: int | None, *, is_implicit: bool) -> Iterator[tuple[int, int]]:
     """Yield the tag and the length of each element that is no sequence, those in sequences too.
 
     Parameters
@@ -161,7 +52,7 @@ def _leaves(
     """
     depth = 0
     while stop is None or stream.tell() < stop:
-        element = _element(stream, is_implicit=is_implicit)
+        element = read_element(stream, is_implicit=is_implicit)
         if element is None:
             return
         tag, kind, length = element
@@ -177,7 +68,7 @@ def _leaves(
             stream.seek(end)
 
 
-def _element(stream: HeaderStream, *, is_implicit: bool) -> tuple[int, bytes, int] | None:
+def read_element(stream: ReadsBytes, *, is_implicit: bool) -> tuple[int, bytes, int] | None:
     """Read the tag, the type and the length of an element; None at the file's end."""
     head = stream.read(8)
     if len(head) < 8:

@@ -24,6 +24,7 @@ _RGB_TAG, _YCBCR_TAG, _GREY_TAG = 2, 6, 1
 """Values of TIFF's tag 262, in which `JpegTiles` is told what the file says."""
 
 _JPEG_LS_FRAME = b"\xff\xf7"
+_JPEG_LS_SCAN = b"\xff\xda"
 _RLE_HEAD_BYTES = 64
 _PADDING_BYTES = 128
 """What the padding of a segment may decode to."""
@@ -106,17 +107,18 @@ class Encoding:
         decode = {"raw": _planar if self.is_planar else _raw, "rle": _rle, "jpegls": _jpegls}
         return _converted(decode[self.kind]) if self.is_ycbcr else decode[self.kind]
 
-    def is_left_as_ycbcr(self, extent: Extent) -> bool:
-        """Return whether what a JPEG 2000 frame decodes to is YCbCr.
+    @property
+    def states_ycbcr(self) -> bool:
+        """Whether JPEG 2000 frames hold YCbCr, where nothing in them is undone by their decoder.
 
-        It is where the file says so and the decoder undoes nothing. But the reversible transform
-        (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the stream can only be RGB.
+        The reversible transform (YBR_RCT) makes 9 bits of 8, so samples of 8 bits without it in the
+        stream can only be RGB.
         """
-        return self.is_ycbcr and self.photometric != "YBR_RCT" and not has_transform(extent)
+        return self.is_ycbcr and self.photometric != "YBR_RCT"
 
     def _jpeg2000(self, extent: Extent, out: Pixels) -> None:
         decode_jpeg2000(_stored(extent), out)
-        if self.is_left_as_ycbcr(extent):
+        if self.states_ycbcr and not has_transform(extent):
             ycbcr_to_rgb(out)
 
     def contradiction(self, frame: bytes) -> str | None:
@@ -191,7 +193,29 @@ def _jpegls(extent: Extent, out: Pixels) -> None:
     is_of_type = bits == 8 if out.dtype == np.uint8 else 8 < bits <= 16
     if at < 0 or not is_of_type or (height, width, samples) != out.shape:
         raise DamagedFrameError("its JPEG-LS is of another shape, or none")
-    imagecodecs.jpegls_decode(stream, out=_image(out))
+    if samples == 1 or _is_interleaved(stream, at):
+        imagecodecs.jpegls_decode(stream, out=_image(out))
+        return
+    planes = np.empty((samples, height, width), np.uint8)
+    imagecodecs.jpegls_decode(stream, out=planes)
+    out[:] = planes.transpose(1, 2, 0)
+
+
+def _is_interleaved(stream: bytes, at: int) -> bool:
+    """Return whether JPEG-LS has the samples of a pixel or a line together, and no scan for each.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    at
+        Where its frame header is.
+    """
+    while stream[at : at + 1] == b"\xff" and stream[at : at + 2] != _JPEG_LS_SCAN:
+        at += 2 + max(2, int.from_bytes(stream[at + 2 : at + 4]))
+    components = int.from_bytes(stream[at + 4 : at + 5])
+    mode = at + 5 + 2 * components + 1  # behind the components and NEAR (ISO 14495-1, C.2.3)
+    return stream[mode : mode + 1] != b"\0"
 
 
 def _raw(extent: Extent, out: Pixels) -> None:

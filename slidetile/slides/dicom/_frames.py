@@ -63,7 +63,8 @@ class Frames:
     """
 
     def __init__(self, level: LevelParts, files: OpenFiles) -> None:
-        self._level = level
+        self.level = level
+        """The level's files."""
         self._files = files
         self._raw_bytes = level.first.raw_bytes
         self._empty_bytes = LEAST_FRAME_BYTES if self._raw_bytes is None else -1
@@ -90,7 +91,7 @@ class Frames:
     def _limit_bytes(self) -> int:
         """Most stored bytes of a frame; one that claims more is damaged."""
         frame_px = self.frame_width * self.frame_height
-        return 4 * frame_px * self._level.first.pixel_bytes + (1 << 16)
+        return 4 * frame_px * self.level.first.pixel_bytes + (1 << 16)
 
     def cells(self, region: Region) -> Iterator[Cell]:
         """Yield the (column, row) of each frame's place that a region of the image touches."""
@@ -118,7 +119,7 @@ class Frames:
         places = self._located()
         numbers = numbers[numbers >= 0]
         counts, stops = places.counts[numbers], places.stops[numbers]
-        sizes = np.array([part.state.size for part in self._level.parts])
+        sizes = np.array([part.state.size for part in self.level.parts])
         is_sound = (counts <= self._limit_bytes) & (stops <= sizes[places.parts[numbers]])
         return int((counts[is_sound] - LEAST_FRAME_BYTES).sum())
 
@@ -154,7 +155,7 @@ class Frames:
         found: list[Extent | Damaged | None],
     ) -> None:
         """Read the frames that are in one file."""
-        file, places = self._files.get(self._level.parts[part]), self._located()
+        file, places = self._files.get(self.level.parts[part]), self._located()
         starts = places.starts[numbers[own]].tolist()
         counts = places.counts[numbers[own]].tolist()
         sound = []
@@ -181,7 +182,7 @@ class Frames:
 
     def _numbered(self) -> NDArray[np.int32] | None:
         """Return the number of the frame at each place; None where they go row by row."""
-        if self._level.first.is_sparse:
+        if self.level.first.is_sparse:
             return self._sparse()
         self._check_full()
         return None
@@ -189,22 +190,22 @@ class Frames:
     def _check_full(self) -> None:
         """Check that there is a frame for each place."""
         needed = self.columns * self.rows
-        if self._level.frames != needed:
+        if self.level.frames != needed:
             raise SlideReadError(
                 f"its {self.width}×{self.height} image needs {needed} frames of "
                 f"{self.frame_width}×{self.frame_height} pixels, but the file lists "
-                f"{self._level.frames}: it is damaged, copy it again"
+                f"{self.level.frames}: it is damaged, copy it again"
             )
 
     def _sparse(self) -> NDArray[np.int32]:
         """Return the number of the frame at each place, which the frames state."""
-        pairs = np.concatenate([part.rest.places.pairs for part in self._level.parts])
-        if len(pairs) != self._level.frames:
+        pairs = np.concatenate([part.rest.places.pairs for part in self.level.parts])
+        if len(pairs) != self.level.frames:
             raise SlideReadError(
-                f"it lists {self._level.frames} frames, and the places of {len(pairs)}: it is "
+                f"it lists {self.level.frames} frames, and the places of {len(pairs)}: it is "
                 "damaged, copy it again"
             )
-        if (pairs < 0).any() or (pairs >= self._level.size).any():
+        if (pairs < 0).any() or (pairs >= self.level.size).any():
             raise SlideReadError("a frame of it lies outside the image: it is damaged")
         cells, rest = np.divmod(pairs, (self.frame_width, self.frame_height))
         if rest.any():
@@ -228,14 +229,14 @@ class Frames:
             return self._places
 
     def _locate(self) -> _Places:
-        found = [self._locate_in(part) for part in self._level.parts]
+        found = [self._locate_in(part) for part in self.level.parts]
         places = _Places(
             np.repeat(np.arange(len(found), dtype=np.int32), [len(each.starts) for each in found]),
             np.concatenate([each.starts for each in found]),
             np.concatenate([each.stops for each in found]),
         )
         if (places.starts == NOWHERE).all():
-            first = self._level.first
+            first = self.level.first
             raise SlideReadError(
                 f"{first.path} is cut short: all its frames lie behind byte {first.state.size}, "
                 "its end."
@@ -244,6 +245,10 @@ class Frames:
 
     def _locate_in(self, part: Instance) -> FrameExtents:
         try:
-            return find_frames(self._files.get(part), part.rest, part.frames, self._raw_bytes)
+            return find_frames(
+                *(self._files.get(part), part.rest, part.frames),
+                kind=part.encoding.kind,
+                raw_bytes=self._raw_bytes,
+            )
         except SlideReadError as error:
             raise SlideReadError(f"{part.path.name} cannot be read: {error}.") from error

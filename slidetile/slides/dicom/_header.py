@@ -18,7 +18,7 @@ from slidetile.slides.dicom.file import MAGIC_END
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-TRANSFER_SYNTAX = 0x00020010
+TRANSFER_SYNTAX, _META_LAST = 0x00020010, 0x0002FFFF
 IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x00080008, 0x00080016, 0x00080018
 SERIES = 0x0020000E
 CONCATENATION, PART_COUNT, FRAME_OFFSET = 0x00209161, 0x00209163, 0x00209228
@@ -54,8 +54,31 @@ _OTHER_ORDERS = {
 _MOST_CHARACTERS, _MOST_DIGITS = 64, 12
 """What is read of numbers that are written as text."""
 
-_quiet = threading.Lock()
-"""Python's filter of warnings is the process's: no two threads may change it at once."""
+_MOST_TRIES = 3
+
+
+class _Parsing(threading.local):
+    """Whether a thread parses just now."""
+
+    is_on = False
+
+
+_parsing = _Parsing()
+
+
+class _OfParsing(type):
+    """The class of a category to which each warning belongs whose thread parses, and no other."""
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return _parsing.is_on
+
+
+class _ParserWarning(Warning, metaclass=_OfParsing):
+    """A warning of pydicom's.
+
+    Python's filters are the process's: `warnings.catch_warnings` in one thread takes away what
+    another has set, and silences it. So one filter stays, and its category depends on the thread.
+    """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,36 +171,62 @@ def read_header(stream: HeaderStream, *, last: int = PER_FRAME - 1) -> Header:
     """
     from pydicom.filereader import read_dataset
 
-    stream.seek(MAGIC_END)
-    meta = parsed(lambda: read_dataset(stream, False, True, stop_when=_is_behind(0x0002FFFF)))  # type: ignore[arg-type]
+    def read(begin: int, syntax: str, last: int, wanted: list[int] | None) -> "Dataset":
+        stream.seek(begin)
+        return read_dataset(
+            stream,  # type: ignore[arg-type]
+            syntax == IMPLICIT,
+            True,
+            stop_when=_is_behind(last),
+            specific_tags=wanted,
+        )
+
+    meta = parsed(lambda: read(MAGIC_END, EXPLICIT, _META_LAST, None))
+    begin = stream.tell()
     syntax = Header.of(meta, EXPLICIT).text(TRANSFER_SYNTAX)
     if syntax in _OTHER_ORDERS:
         raise UnsupportedSlideError(f"it is {_OTHER_ORDERS[syntax]} DICOM, which is not read")
     if not syntax:
         raise SlideReadError("its header names no transfer syntax: it is damaged, copy it again")
-    elements = parsed(
-        lambda: read_dataset(
-            stream,  # type: ignore[arg-type]
-            syntax == IMPLICIT,
-            True,
-            stop_when=_is_behind(last),
-            specific_tags=list(_WANTED),
-        )
-    )
+    elements = parsed(lambda: read(begin, syntax, last, list(_WANTED)))
     return Header.of(elements, syntax)
 
 
 def parsed(parse: Callable[[], Any]) -> Any:
-    """Return what pydicom parses; it may raise anything on damaged data, and quote the data."""
-    with _quiet, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """Return what pydicom parses; it may raise anything on damaged data, and quote the data.
+
+    Parameters
+    ----------
+    parse
+        Parses, from the beginning however often it is called.
+
+    Raises
+    ------
+    SlideReadError
+        It could not be read, or is damaged.
+    """
+    for _ in range(_MOST_TRIES):
         try:
-            return parse()
+            return _quietly(parse)
         except (SlideError, MemoryError):
             raise
+        except Warning as warning:  # an error by another thread's filters, set in the meantime
+            kind = type(warning).__name__
         except Exception as error:  # noqa: BLE001 - whatever it raises; its words may hold a name
             kind = type(error).__name__
-        raise SlideReadError(f"its DICOM header is damaged ({kind}): copy it again")
+            break
+    raise SlideReadError(f"its DICOM header is damaged ({kind}): copy it again")
+
+
+def _quietly(parse: Callable[[], Any]) -> Any:
+    """Return what is parsed, without this thread's warnings."""
+    before, _parsing.is_on = _parsing.is_on, True
+    try:
+        if not warnings.filters or warnings.filters[0][2] is not _ParserWarning:
+            warnings.simplefilter("ignore", _ParserWarning)
+        return parse()
+    finally:
+        _parsing.is_on = before
 
 
 def _is_behind(last: int) -> Callable[[Any, str | None, int], bool]:

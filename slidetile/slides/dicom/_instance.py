@@ -1,6 +1,6 @@
 """One file of a DICOM series: what its header says of its image. Knows no other file."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -8,10 +8,11 @@ from typing import Self
 from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.dicom import _header as dicom
-from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES, Rest, read_rest
+from slidetile.slides.dicom._elements import LEAST_FRAME_BYTES, MOST_FRAMES
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._header import Header, read_header
-from slidetile.slides.dicom._offsets import first_frame
+from slidetile.slides.dicom._offsets import first_image
+from slidetile.slides.dicom._rest import Rest, read_rest
 from slidetile.slides.dicom._stream import HeaderStream
 from slidetile.slides.dicom.file import WHOLE_SLIDE
 from slidetile.slides.dicom.names import class_name
@@ -23,9 +24,9 @@ from slidetile.slides.tiff.file import SlideFile
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422")
 _JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")
-_MOST_CHARACTERS = 40
-_FRAME_HEAD_BYTES = 1 << 12
-"""Of a frame so much is read to see which colours it holds."""
+_FLAVORS = frozenset({"VOLUME", "LABEL", "OVERVIEW", "THUMBNAIL", "LOCALIZER"})
+_CODES = frozenset({*_GREY, *_COLOUR, *_JPEG2000_COLOUR, "PALETTE COLOR", "HSV", "ARGB", "CMYK"})
+"""What may be quoted: a field that is filled with something else may name a patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,7 +58,8 @@ class Instance:
     """What lies behind the header; empty where it is no level of a slide."""
 
     frame_head: bytes = b""
-    """The first bytes of its first frame, where frames are compressed."""
+    """The first bytes of the first frame that has any, where frames are compressed; of a later part
+    of an image, nothing."""
 
     @classmethod
     def of(cls, path: Path, state: FileState, header: Header) -> Self:
@@ -92,7 +94,8 @@ class Instance:
             if not instance.is_level:
                 return instance
             rest = read_rest(stream, is_implicit=instance.header.is_implicit)
-            return replace(instance, rest=rest, frame_head=_frame_head(file, rest))
+            head = b"" if instance.first_frame else _frame_head(file, rest)
+            return replace(instance, rest=rest, frame_head=head)
         finally:
             file.close()
 
@@ -101,7 +104,11 @@ class Instance:
         """Read so much of a file's header as says what it is; raises as `read` does."""
         file = SlideFile(path)
         try:
-            return cls.of(path, file.state, read_header(HeaderStream(file), last=dicom.SERIES))
+            stream = HeaderStream(file)
+            instance = cls.of(path, file.state, read_header(stream, last=dicom.SERIES))
+            if stream.tell() >= file.size:
+                raise SlideReadError("it ends within its header: it was cut short")
+            return instance
         finally:
             file.close()
 
@@ -120,7 +127,7 @@ class Instance:
         """What it holds, for people."""
         if not self.is_slide:
             return f"{class_name(self.sop_class)} file"
-        return f"{self.flavor[:_MOST_CHARACTERS] or 'unnamed'} image"
+        return f"{self.flavor if self.flavor in _FLAVORS else 'unnamed'} image"
 
     @property
     def concatenation(self) -> str:
@@ -279,15 +286,15 @@ class Instance:
             )
         needed = {1: _GREY, 3: (*_COLOUR, *_JPEG2000_COLOUR)}.get(self.samples, ())
         if self.photometric not in needed:
+            # Only codes that are known are quoted: a field may be filled with anything.
+            held = self.photometric if self.photometric in _CODES else "no known colours"
             raise UnsupportedSlideError(
-                f"it holds {self.photometric[:_MOST_CHARACTERS] or 'no known colours'} in "
-                f"{self.samples} samples a pixel, not grey, RGB or YCbCr"
+                f"it holds {held} in {self.samples} samples a pixel, not grey, RGB or YCbCr"
             )
 
 
-def counted(instances: Iterable[Instance]) -> str:
+def counted(kinds: Sequence[str]) -> str:
     """Return how many files there are of each kind, in words."""
-    kinds = [instance.kind for instance in instances]
     named = (how_many(kinds.count(kind), f"{kind}s") for kind in dict.fromkeys(kinds))
     return " and ".join(named)
 
@@ -295,5 +302,4 @@ def counted(instances: Iterable[Instance]) -> str:
 def _frame_head(file: SlideFile, rest: Rest) -> bytes:
     if rest.pixels is None or rest.pixels.length is not None:
         return b""
-    start = min(first_frame(file, rest.pixels), file.size)
-    return file.read(start, min(_FRAME_HEAD_BYTES, file.size - start))
+    return first_image(file, rest.pixels)

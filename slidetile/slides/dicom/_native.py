@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from slidetile.choices import NativeStream
-from slidetile.errors import NotNativeError
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._frames import Frames
 from slidetile.slides.jpeg.segments import Markers
@@ -59,24 +58,6 @@ class DicomTiles:
         return streams
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Jpeg2000Tiles(StreamTiles):
-    """JPEG 2000 frames whose stored bytes are in memory."""
-
-    encoding: Encoding
-    """What the file says of them."""
-
-    def streams(self) -> list[bytes | Damaged | None]:
-        """Return each frame's codestream; see `slidetile.slides.native.FetchedTiles`."""
-        for extent in self.extents:
-            if isinstance(extent, tuple) and self.encoding.is_left_as_ycbcr(extent):
-                raise NotNativeError(
-                    "A frame's JPEG 2000 holds YCbCr, which its decoder does not convert. Use the "
-                    'codec "zstd" (or "auto") for this slide.'
-                )
-        return StreamTiles.streams(self)
-
-
 class DicomNativeTiles:
     """A level of compressed frames; see `slidetile.slides.native.NativeTiles`."""
 
@@ -90,7 +71,7 @@ class DicomNativeTiles:
         self.tile_width_px = frames.frame_width
         self.tile_height_px = frames.frame_height
 
-    def fetch(self, tiles: Cells) -> DicomTiles | Jpeg2000Tiles:
+    def fetch(self, tiles: Cells) -> DicomTiles | StreamTiles:
         """Read the stored bytes of frames.
 
         Raises
@@ -101,7 +82,8 @@ class DicomNativeTiles:
         size = self.tile_width_px, self.tile_height_px
         extents = self._frames.read(tiles)
         if self.stream == "jpeg2000":
-            return Jpeg2000Tiles(extents, self.stream, size, self._encoding)
+            ycbcr = self._encoding.states_ycbcr
+            return StreamTiles(extents, self.stream, size, states_ycbcr=ycbcr)
         return DicomTiles(extents, self._jpegs, size)
 
     def stored_bytes(self, tiles: Cells) -> int:

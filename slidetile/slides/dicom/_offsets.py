@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError
 from slidetile.runtime.files import as_text
-from slidetile.slides.dicom._elements import ITEM, SEQUENCE_END, UNDEFINED, PixelData, Rest
+from slidetile.slides.dicom._elements import ITEM, SEQUENCE_END, UNDEFINED
+from slidetile.slides.dicom._rest import PixelData, Rest
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff.file import Extent, SlideFile
 
@@ -23,8 +24,19 @@ _ITEM_BYTES = 8
 _WINDOW_BYTES = 512
 """Read at a time of a row of items: of each only the beginning is of interest."""
 
-_STARTS = b"\xff\xd8\xff", b"\xff\x4f\xff"
-"""How images of JPEG and JPEG-LS, and of JPEG 2000, begin."""
+_EMPTY_ITEM = 0xE000FFFE
+"""An item without a content, as a number of 8 bytes."""
+
+_HEAD_BYTES = 1 << 16
+"""Of a frame so much is read to see which colours it holds, as of a tile of TIFF."""
+
+_START_BYTES = 8
+_STARTS = {
+    **dict.fromkeys(("jpeg", "jpegls"), (b"\xff\xd8\xff",)),
+    "jpeg2000": (b"\xff\x4f\xff", b"\0\0\0\x0cjP  "),
+    "rle": tuple(bytes((segments, 0, 0, 0, 64, 0, 0, 0)) for segments in (1, 3)),
+}
+"""How the images of each codec begin, by at most `_START_BYTES`."""
 
 _FRAGMENTS_A_FRAME = 64
 
@@ -50,7 +62,9 @@ class FrameExtents:
         return self.stops - self.starts
 
 
-def find_frames(file: SlideFile, rest: Rest, count: int, raw_bytes: int | None) -> FrameExtents:
+def find_frames(
+    file: SlideFile, rest: Rest, count: int, *, kind: str, raw_bytes: int | None
+) -> FrameExtents:
     """Return where the frames of a file are.
 
     Parameters
@@ -59,6 +73,8 @@ def find_frames(file: SlideFile, rest: Rest, count: int, raw_bytes: int | None) 
         The file, and what lies behind its header.
     count
         How many frames it has.
+    kind
+        Their codec; see `Encoding.kind`.
     raw_bytes
         Bytes of an uncompressed frame; None where frames are compressed.
 
@@ -78,13 +94,28 @@ def find_frames(file: SlideFile, rest: Rest, count: int, raw_bytes: int | None) 
                 "%s: its offset table cannot be true; the frames were found by their items.",
                 as_text(file.path.name),
             )
-        believed = _by_items(file, first, count)
+        believed = _by_items(file, first, count, _STARTS[kind])
     return believed
 
 
-def first_frame(file: SlideFile, pixels: PixelData) -> int:
-    """Return where the first bytes of compressed pixels are, those of the first frame's image."""
-    return _basic_table(file, pixels.start)[0] + _ITEM_BYTES
+def first_image(file: SlideFile, pixels: PixelData) -> bytes:
+    """Return the first bytes of compressed pixels, those of the first frame that is not empty."""
+    at = _basic_table(file, pixels.start)[0]
+    while (skipped := _empty_items(_head(file, at))) == _HEAD_BYTES:
+        at += skipped
+    return _head(file, at + skipped + _ITEM_BYTES)
+
+
+def _head(file: SlideFile, at: int) -> bytes:
+    at = min(at, file.size)
+    return file.read(at, min(_HEAD_BYTES, file.size - at))
+
+
+def _empty_items(data: bytes) -> int:
+    """Return the bytes of the items without a content with which data begin."""
+    words = np.frombuffer(data, "<u8", len(data) // _ITEM_BYTES)
+    others = np.flatnonzero(words != _EMPTY_ITEM)
+    return _ITEM_BYTES * int(others[0] if len(others) else len(words))
 
 
 def payload(extent: Extent) -> Extent | Damaged:
@@ -133,7 +164,7 @@ def _by_basic(file: SlideFile, length: int, first: int, count: int) -> FrameExte
     if not _is_ascending(offsets):
         return None
     starts = first + offsets
-    last = _read_items(file, int(starts[-1]), _FRAGMENTS_A_FRAME)
+    last = _read_items(file, int(starts[-1]), _FRAGMENTS_A_FRAME, ())
     stops = np.append(starts[1:], last.ends[-1] if last.ends else starts[-1])
     return FrameExtents(starts, stops)
 
@@ -173,17 +204,33 @@ class _Items:
     is_broken: bool
     """Whether something else ends them: the last has another length than it says."""
 
+    def are_frames(self, count: int) -> bool:
+        """Return whether each is one of so many frames: an image, or nothing at all.
 
-def _by_items(file: SlideFile, first: int, count: int) -> FrameExtents:
+        A frame may lack only where the file was cut short, at its end: where a delimiter follows,
+        it may be any that lacks. And a piece that is no image's beginning belongs to the one
+        before, so that a frame more lacks than the count tells.
+        """
+        pieces = len(self.starts)
+        filled = sum(
+            end - start > _ITEM_BYTES for start, end in zip(self.starts, self.ends, strict=True)
+        )
+        is_complete = pieces == count or (pieces < count and not self.is_closed)
+        return is_complete and len(self.heads) == filled
+
+
+def _by_items(
+    file: SlideFile, first: int, count: int, beginnings: tuple[bytes, ...]
+) -> FrameExtents:
     """Find frames by the items: each is one, or begins as an image of its kind does.
 
     Which frame is which must be certain: where one of several pieces is missing, none is.
     """
-    found = _read_items(file, first, _FRAGMENTS_A_FRAME * count)
+    found = _read_items(file, first, _FRAGMENTS_A_FRAME * count, beginnings)
     pieces, heads = len(found.starts), found.heads
     if count == 1:
         heads = [0][:pieces]
-    elif pieces <= count and (found.is_closed or len(heads) in (0, pieces)):
+    elif found.are_frames(count):
         heads = list(range(pieces))
     elif len(heads) != count or heads[0] != 0:
         raise SlideReadError(
@@ -200,8 +247,8 @@ def _by_items(file: SlideFile, first: int, count: int) -> FrameExtents:
     return FrameExtents(starts, stops)
 
 
-def _read_items(file: SlideFile, start: int, most: int) -> _Items:
-    """Read the heads of items, up to the delimiter.
+def _read_items(file: SlideFile, start: int, most: int, beginnings: tuple[bytes, ...]) -> _Items:
+    """Read the heads of items, up to the delimiter, and which begin as images do.
 
     Raises
     ------
@@ -212,10 +259,10 @@ def _read_items(file: SlideFile, start: int, most: int) -> _Items:
     heads: list[int] = []
     at, window, begin = start, b"", 0
     while len(items[0]) <= most:
-        if not begin <= at <= at + _ITEM_BYTES + 4 <= begin + len(window):
+        if not begin <= at <= at + _ITEM_BYTES + _START_BYTES <= begin + len(window):
             size = min(_WINDOW_BYTES, max(0, file.size - at))
             window, begin = file.read(at, size), at
-        head = window[at - begin : at - begin + _ITEM_BYTES + 4]
+        head = window[at - begin : at - begin + _ITEM_BYTES + _START_BYTES]
         tag = _tag(head, 0) if len(head) >= _ITEM_BYTES else 0
         if tag != ITEM:
             return _Items(
@@ -224,14 +271,20 @@ def _read_items(file: SlideFile, start: int, most: int) -> _Items:
                 is_closed=tag == SEQUENCE_END,
                 is_broken=tag != SEQUENCE_END and at < file.size,
             )
-        if head.startswith(_STARTS, _ITEM_BYTES):
+        length = int.from_bytes(head[4:_ITEM_BYTES], "little")
+        if length and _is_beginning(head[_ITEM_BYTES:], beginnings):
             heads.append(len(items[0]))
         items[0].append(at)
-        at += _ITEM_BYTES + int.from_bytes(head[4:8], "little")
+        at += _ITEM_BYTES + length
         items[1].append(at)
     raise SlideReadError(
         f"its compressed pixels are cut into more than {most} pieces: it is damaged"
     )
+
+
+def _is_beginning(data: bytes, beginnings: tuple[bytes, ...]) -> bool:
+    """Return whether an image begins so; of one that is cut by the file's end, whether it may."""
+    return any(each.startswith(data[: len(each)]) for each in beginnings)
 
 
 def _tag(data: bytes, at: int) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError
 from slidetile.runtime.files import as_text, read_regular
 from slidetile.slides.dicom import _header as dicom
+from slidetile.slides.dicom._glances import check_known, glances_in
 from slidetile.slides.dicom._instance import Instance, counted
 from slidetile.slides.dicom.file import WHOLE_SLIDE, class_of
-from slidetile.slides.dicom.folder import dicom_files
 from slidetile.slides.dicom.names import class_name
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.limits import check_size
@@ -103,9 +103,10 @@ def read_levels(path: Path) -> tuple[LevelParts, ...]:
     ordered = [instances[each] for each in sorted(instances)]
     found = [instance for instance in ordered if instance.is_level]
     if not found:
+        kinds = counted([each.kind for each in ordered])
         raise FinalRefusalError(
-            f"its series holds no scanned image (VOLUME), but {counted(ordered)}: name a file "
-            "of the slide's own series, and copy all files of that into one folder"
+            f"its series holds no scanned image (VOLUME), but {kinds}: name a file of the slide's "
+            "own series, and copy all files of that into one folder"
         )
     images = sorted(_images(found), key=lambda image: -image.area)
     for image in images:  # or which is the finest is not known
@@ -140,10 +141,31 @@ def _layout(instance: Instance) -> tuple[object, ...]:
 
 def _images(instances: Iterable[Instance]) -> Iterator[LevelParts]:
     """Yield the images, each from its parts; of copies of a file the first counts."""
-    unique = {instance.sop_instance: instance for instance in reversed(list(instances))}
+    unique: dict[str, Instance] = {}
+    for instance in instances:
+        _check_copy(instance, unique.setdefault(instance.sop_instance, instance))
     by_image = sorted(unique.values(), key=lambda each: (each.concatenation, each.first_frame))
     for _, parts in groupby(by_image, key=lambda each: each.concatenation):
         yield LevelParts(parts=tuple(parts))
+
+
+def _check_copy(copy: Instance, first: Instance) -> None:
+    """Check that two files that say they are one object are copies: or one image would be lost."""
+    if _extent(copy) != _extent(first):
+        raise SlideReadError(
+            f"{as_text(first.path.name)} and {as_text(copy.path.name)} say that they are one image "
+            f"(SOP Instance UID), but are {_told_extent(first)} and {_told_extent(copy)}: move the "
+            "one that is not the slide's elsewhere, or export both again"
+        )
+
+
+def _extent(instance: Instance) -> tuple[tuple[int, int], str, int]:
+    return instance.size, instance.header.text(dicom.FRAMES), instance.state.size
+
+
+def _told_extent(instance: Instance) -> str:
+    (width, height), frames, size = _extent(instance)
+    return f"{width}×{height} pixels in {frames or 1} frames ({size:,} bytes)"
 
 
 def _check_sizes(images: list[LevelParts]) -> None:
@@ -194,9 +216,10 @@ def _check_proportions(image: LevelParts, finest: LevelParts) -> None:
 
 def _others(named: Instance) -> Iterator[Instance]:
     """Yield the other files of a file's series in its folder."""
-    own, count = named.series.encode(), 0
-    for path, head in dicom_files(named.path.parent):
-        if path.name == named.path.name or not own or own not in head:
+    glances, count = glances_in(named.path.parent), 0
+    check_known(glances)
+    for path, glance in glances.items():
+        if path.name == named.path.name or not named.series or glance.series != named.series:
             continue
         try:
             other = Instance.read(path)

@@ -5,7 +5,8 @@ from slidetile.slides.tiff.file import SlideFile
 
 _BUFFER_BYTES = 1 << 16
 _LIMIT_BYTES = 1 << 26
-"""Most that is read of a header, colour profile and all; what is passed over does not count."""
+"""Most that is read of a header, colour profile and all. What is passed over does not count, nor
+what `HeaderStream.allow` adds."""
 
 
 class HeaderStream:
@@ -22,7 +23,7 @@ class HeaderStream:
     def __init__(self, file: SlideFile) -> None:
         self._file = file
         self._at = 0
-        self._read = 0
+        self._left = _LIMIT_BYTES
         self._data, self._start = b"", 0
 
     def read(self, count: int = -1) -> bytes:
@@ -31,15 +32,15 @@ class HeaderStream:
         Raises
         ------
         SlideReadError
-            The file could not be read, or its header is longer than any.
+            The file could not be read, or its header is longer than the limit.
         """
         left = max(0, self._file.size - self._at)
         count = left if count < 0 else min(count, left)
-        self._read += count
-        if self._read > _LIMIT_BYTES:
+        self._left -= count
+        if self._left < 0:
             raise SlideReadError(
-                f"its header is longer than {_LIMIT_BYTES >> 20} MiB, more than any slide's: it is "
-                "damaged, copy it again"
+                f"its header is longer than the limit of {_LIMIT_BYTES >> 20} MiB, the places of "
+                "frames not counted: export it without what is long in it, such as private elements"
             )
         first = self._at - self._start
         if first < 0 or first + count > len(self._data):
@@ -47,6 +48,10 @@ class HeaderStream:
             self._data, self._start, first = self._file.read(self._at, size), self._at, 0
         self._at += count
         return self._data[first : first + count]
+
+    def allow(self, count: int) -> None:
+        """Add so many bytes to the most that is read: the number of frames bounds these."""
+        self._left += count
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place, and return it."""

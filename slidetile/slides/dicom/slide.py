@@ -4,12 +4,13 @@ pydicom parses the headers, `os.pread` fetches the frames, imagecodecs decodes t
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
+from slidetile.runtime.files import as_text
 from slidetile.slides.dicom._files import OpenFiles
 from slidetile.slides.dicom._frames import Frames
 from slidetile.slides.dicom._native import DicomNativeTiles, obstacle
@@ -53,7 +54,7 @@ class DicomSlide(FileSlide):
             levels = read_levels(path)
             finest = levels[0].first
             super().__init__(finest.path, mpp=mpp)
-            self._open(levels)
+            levels = self._open(levels)
             self.mpp = choose_mpp(
                 mpp, finest.mpp, finest.path, objective_power=finest.objective_power
             )
@@ -68,10 +69,12 @@ class DicomSlide(FileSlide):
         self.icc_profile = finest.icc_profile
         self.channels, self.bits = finest.samples, finest.bits
 
-    def _open(self, levels: Sequence[LevelParts]) -> None:
+    def _open(self, found: Sequence[LevelParts]) -> tuple[LevelParts, ...]:
+        """Place the frames of levels; return those whose frames lie in a grid."""
+        self._frames = list(self._placed(found))
+        levels = tuple(frames.level for frames in self._frames)
         self._encodings = [level.first.encoding for level in levels]
         self._decoders = [encoding.decoder() for encoding in self._encodings]
-        self._frames = [Frames(level, self._files) for level in levels]
         self._levels = tuple(
             Level.covering(
                 levels[0].size,
@@ -90,7 +93,21 @@ class DicomSlide(FileSlide):
         }
         self.colour_note = self._contradiction(levels)
         if self.colour_note is not None:
-            _log.warning("%s %s.", levels[0].first.path.name, self.colour_note)
+            _log.warning("%s %s.", as_text(levels[0].first.path.name), self.colour_note)
+        return levels
+
+    def _placed(self, found: Sequence[LevelParts]) -> Iterator[Frames]:
+        """Yield the frames of each level; a warning names coarser levels that cannot be read."""
+        for level in found:
+            try:
+                yield Frames(level, self._files)
+            except UnsupportedSlideError as error:
+                if level is found[0]:
+                    raise
+                name = as_text(level.first.path.name)
+                _log.warning(
+                    "A coarser level is left out: %s, a file of its series: %s.", name, error
+                )
 
     def _contradiction(self, levels: Sequence[LevelParts]) -> str | None:
         """Return what of the colours contradicts itself, by the first frame of each level."""

@@ -2,13 +2,19 @@
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from slidetile.slides.omezarr._json import items, member, read_object, shown
+from slidetile.slides.omezarr._codecs import (
+    Codec,
+    Encoding,
+    check_no_objects,
+    v2_chain,
+    v3_chain,
+)
+from slidetile.slides.omezarr._json import member, read_object, shown
+from slidetile.slides.omezarr._shard import ShardIndex, read_index
 from slidetile.slides.omezarr.folder import V3_NODE, ZarrFormat
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.samples import check_kind
@@ -24,10 +30,7 @@ _BLOCK_LIMIT_BYTES = 1 << 28
 _MOST_IN_SHARD = 1 << 20
 """Most chunks of a shard, whose index takes 16 bytes for each: 16 MiB."""
 
-_MOST_NESTED = 3
-
-_OBJECT_CODECS = frozenset({"pickle", "json2", "msgpack2", "categorize"})
-"""numcodecs' codecs that make Python objects of bytes: the first runs any code."""
+_SHARDING = "sharding_indexed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +55,24 @@ class ArrayFacts:
     chunk_shape: tuple[int, ...]
     """Lengths of what is decoded at once."""
 
-    codec: str | None
-    """The codec that made the bytes of a chunk as they are stored; None where there is none."""
+    encoding: Encoding
+    """How chunks are encoded."""
 
-    is_sharded: bool
-    """Whether files are shards."""
+    index: ShardIndex | None
+    """The index of its shards; None where files are chunks."""
 
     bits: int
     """Bits of a number: 8 or 16."""
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of the pixels that are decoded at once."""
+        return math.prod(self.chunk_shape) * self.bits // 8
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the pixels that one file holds."""
+        return math.prod(self.file_shape) * self.bits // 8
 
 
 def read_array(folder: Path, zarr_format: ZarrFormat) -> ArrayFacts:
@@ -77,21 +90,20 @@ def read_array(folder: Path, zarr_format: ZarrFormat) -> ArrayFacts:
     if node is None:
         raise FinalRefusalError(f"its level {folder.name} is missing: {file.name} is not there")
     _check_kind(node, zarr_format, folder.name)
-    _check_codecs(node, folder.name)
-    shape = _lengths(node.get("shape"), folder.name)
-    chunks = list(_chunk_shapes(node, zarr_format, folder.name))
+    check_no_objects(node, folder.name)
+    chunks, chain, sharding = _chunks(node, zarr_format, folder.name)
     facts = ArrayFacts(
         folder=folder,
         file=file,
         zarr_format=zarr_format,
-        shape=shape,
+        shape=_lengths(node.get("shape"), folder.name),
         file_shape=chunks[0],
         chunk_shape=chunks[-1],
-        is_sharded=len(chunks) > 1,
-        codec=_last_codec(node, zarr_format),
+        encoding=Encoding.of(chain, folder.name),
+        index=None if sharding is None else _index(sharding, chunks[0], chunks[1], folder.name),
         bits=_bits(node, zarr_format, folder.name),
     )
-    _check_chunks(facts, chunks)
+    _check_chunks(facts)
     return facts
 
 
@@ -126,71 +138,57 @@ def _bits(node: dict[str, Any], zarr_format: ZarrFormat, name: str) -> int:
     return bits
 
 
-def _check_codecs(node: dict[str, Any], level: str) -> None:
-    """Check that no codec makes objects of bytes, at whatever depth it is named."""
-    for name in _codec_names([node.get(key) for key in ("codecs", "compressor", "filters")]):
-        if name.removeprefix("numcodecs.") in _OBJECT_CODECS or "vlen" in name:
-            raise FinalRefusalError(
-                f"its level {level} is encoded by {shown(name)}, which is for objects and not for "
-                "pixels"
-            )
-
-
-def _codec_names(node: Any) -> Iterator[str]:
-    """Yield all names in a piece of metadata; it may be nested deeper than Python calls."""
-    left = [node]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            left += value.values()  # cname and the like, too, of which none makes objects
-        elif isinstance(value, list):
-            left += value
-        elif isinstance(value, str):
-            yield value
-
-
-def _chunk_shapes(
+def _chunks(
     node: dict[str, Any], zarr_format: ZarrFormat, name: str
-) -> Iterator[tuple[int, ...]]:
-    """Yield the shape of a file's content, and of the chunks within it, outermost first."""
+) -> tuple[list[tuple[int, ...]], list[Codec], Any]:
+    """Return the shapes of a shard, if any, and of a chunk, its codecs, and what cuts shards."""
     if zarr_format == 2:
-        yield _lengths(node.get("chunks"), name)
-        return
+        return [_lengths(node.get("chunks"), name)], v2_chain(node), None
     grid = node.get("chunk_grid")
     if member(grid, "name") != "regular":
         raise FinalRefusalError(
             f"its level {name} is cut into chunks by the rule {shown(member(grid, 'name'))}, and "
             "slidetile reads regular ones"
         )
-    yield _lengths(member(grid, "configuration", "chunk_shape"), name)
-    codecs, depth = items(node, "codecs"), 0
-    while (sharding := _sharding(codecs)) is not None:
-        depth += 1
-        if depth > _MOST_NESTED:
-            raise FinalRefusalError(f"the shards of its level {name} are nested {depth} times")
-        yield _lengths(sharding.get("chunk_shape"), name)
-        codecs = items(sharding, "codecs")
+    shape = _lengths(member(grid, "configuration", "chunk_shape"), name)
+    chain = v3_chain(node)
+    if _SHARDING not in [codec.name for codec in chain]:
+        return [shape], chain, None
+    sharding = chain[0].configuration
+    inner = v3_chain(sharding)
+    _check_sharding(chain, inner, name)
+    return [shape, _lengths(member(sharding, "chunk_shape"), name)], inner, sharding
 
 
-def _sharding(codecs: list[Any]) -> dict[str, Any] | None:
-    for codec in codecs:
-        if member(codec, "name") == "sharding_indexed":
-            found = member(codec, "configuration")
-            return found if isinstance(found, dict) else {}
-    return None
+def _check_sharding(outer: list[Codec], inner: list[Codec], name: str) -> None:
+    """Check that shards hold chunks, and are stored as they are."""
+    if len(outer) > 1:
+        raise FinalRefusalError(
+            f"the shards of its level {name} are encoded once more, by "
+            f"{shown([codec.name for codec in outer])}: slidetile reads shards whose chunks are"
+        )
+    if any(codec.name == _SHARDING for codec in inner):
+        raise FinalRefusalError(
+            f"the shards of its level {name} are nested: slidetile reads shards that hold chunks, "
+            "and no further shards"
+        )
 
 
-def _last_codec(node: dict[str, Any], zarr_format: ZarrFormat) -> str | None:
-    """Return the codec that comes last when a chunk is stored, but for a checksum behind it."""
-    if zarr_format == 2:
-        name = member(node, "compressor", "id")
-    else:
-        codecs = items(node, "codecs")
-        while (sharding := _sharding(codecs)) is not None:
-            codecs = items(sharding, "codecs")
-        names = [codec if isinstance(codec, str) else member(codec, "name") for codec in codecs]
-        name = next((name for name in reversed(names) if name != "crc32c"), None)
-    return name.removeprefix("numcodecs.") if isinstance(name, str) else None
+def _index(sharding: Any, outer: tuple[int, ...], inner: tuple[int, ...], name: str) -> ShardIndex:
+    """Return the index of shards of one shape, which are cut into chunks of another."""
+    if len(outer) != len(inner):
+        raise FinalRefusalError(f"its level {name} has another number of axes than its chunks")
+    if any(a % b for a, b in zip(outer, inner, strict=True)):
+        raise FinalRefusalError(
+            f"the shards of its level {name} are not whole chunks: {outer} of {inner}"
+        )
+    counts = tuple(a // b for a, b in zip(outer, inner, strict=True))
+    if math.prod(counts) > _MOST_IN_SHARD:
+        raise FinalRefusalError(
+            f"the shards of its level {name} have {math.prod(counts)} chunks each, more than "
+            f"{_MOST_IN_SHARD}"
+        )
+    return read_index(sharding, counts, name)
 
 
 def _lengths(value: Any, name: str) -> tuple[int, ...]:
@@ -206,24 +204,12 @@ def _lengths(value: Any, name: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _check_chunks(facts: ArrayFacts, shapes: list[tuple[int, ...]]) -> None:
+def _check_chunks(facts: ArrayFacts) -> None:
     name = facts.folder.name
-    if any(len(shape) != len(facts.shape) for shape in shapes):
+    if len(facts.file_shape) != len(facts.shape):
         raise FinalRefusalError(f"its level {name} has another number of axes than its chunks")
-    size = math.prod(facts.chunk_shape) * facts.bits // 8
-    if size > _BLOCK_LIMIT_BYTES:
+    if facts.chunk_bytes > _BLOCK_LIMIT_BYTES:
         raise FinalRefusalError(
             f"the chunks of its level {name} are {'×'.join(map(str, facts.chunk_shape))}, more "
             f"than {_BLOCK_LIMIT_BYTES >> 20} MiB each"
         )
-    for outer, inner in pairwise(shapes):
-        if any(a % b for a, b in zip(outer, inner, strict=True)):
-            raise FinalRefusalError(
-                f"the shards of its level {name} are not whole chunks: {outer} of {inner}"
-            )
-        count = math.prod(a // b for a, b in zip(outer, inner, strict=True))
-        if count > _MOST_IN_SHARD:
-            raise FinalRefusalError(
-                f"the shards of its level {name} have {count} chunks each, more than "
-                f"{_MOST_IN_SHARD}"
-            )

@@ -90,6 +90,10 @@ class LevelFiles(Store):
         except OSError as error:
             raise unreadable(path, error) from error
 
+    def read_index(self, key: str) -> bytes | None:
+        """Return the index of a shard as it is stored; raises as `read`."""
+        return self.read(key, self._index_range())
+
     def holds(self, key: str) -> bool:
         """Return whether a file is there."""
         return os.path.isfile(self._folder / key)  # noqa: PTH113  never raises
@@ -111,15 +115,26 @@ class LevelFiles(Store):
             os.close(file)
 
     def _read_checked(self, key: str, byte_range: ByteRequest | None) -> bytes | None:
-        """Read as `read`, and check what chunks claim; a shard's index claims nothing."""
+        """Read as `read`, and check what chunks claim, and that a shard's index is none."""
         data = self.read(key, byte_range)
         if data is None or key.rpartition("/")[2] in _METADATA:
             return data
         if byte_range is None:
             self._claims.check_file(data)
-        elif isinstance(byte_range, RangeByteRequest) and len(data) != self._claims.index_bytes:
+        elif self._claims.index is not None and byte_range == self._index_range():
+            self._claims.index.entries(data)
+        else:
             self._claims.check_chunk(data)
         return data
+
+    def _index_range(self) -> ByteRequest | None:
+        """Return which bytes of a shard are its index, as zarr-python asks for them, too."""
+        index = self._claims.index
+        if index is None:
+            return None
+        if index.is_first:
+            return RangeByteRequest(0, index.size_bytes)
+        return SuffixByteRequest(index.size_bytes)
 
     async def get(
         self, key: str, prototype: Any = None, byte_range: ByteRequest | None = None

@@ -1,6 +1,5 @@
 """One level of an OME-Zarr image: its array as rows, columns and channels, by zarr-python."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from slidetile.slides.omezarr._array import ArrayFacts
 from slidetile.slides.omezarr._claims import Claims
 from slidetile.slides.omezarr._files import LevelFiles
 from slidetile.slides.omezarr._multiscale import Axes
+from slidetile.slides.omezarr._presence import Presence, blocks
 from slidetile.slides.reader import FinalRefusalError
 
 _STORED_LIMIT = 4
@@ -29,6 +29,14 @@ _LEAST_LIMIT = 1 << 16
 _AT_ONCE_BYTES = 1 << 22
 """Largest chunk of which zarr-python may decode several at once, which are ten unless it is told
 otherwise: larger ones are asked for one by one."""
+
+
+_AT_ONCE_CHUNKS = 256
+"""Most chunks that zarr-python is asked for at once: it makes a task of each."""
+
+_LEAST_CHUNK_PX = 1 << 10
+_FEW_CHUNKS = 1 << 12
+"""So many may have fewer pixels: each costs two milliseconds, whatever it holds."""
 
 
 class ZarrLevel:
@@ -54,7 +62,7 @@ class ZarrLevel:
     Raises
     ------
     FinalRefusalError
-        zarr-python cannot open it.
+        zarr-python cannot open it, or it is cut into far more chunks than can be read.
     """
 
     def __init__(
@@ -73,9 +81,10 @@ class ZarrLevel:
         self._axes = axes
         self._name = name
         self._check_files = check_files
-        claims = _claims(facts)
-        file_bytes = math.prod(facts.file_shape) * facts.bits // 8
-        most = _LEAST_LIMIT + claims.index_bytes + _STORED_LIMIT * file_bytes
+        self._check_chunks()
+        claims = Claims(encoding=facts.encoding, chunk_bytes=facts.chunk_bytes, index=facts.index)
+        index_bytes = 0 if facts.index is None else facts.index.size_bytes
+        most = _LEAST_LIMIT + index_bytes + _STORED_LIMIT * facts.file_bytes
         self._files = LevelFiles(
             facts.folder,
             root=root,
@@ -84,6 +93,14 @@ class ZarrLevel:
             check_missing=check_files,
         )
         self._array = self._opened()
+        self.presence = Presence(
+            facts,
+            axes,
+            files=self._files,
+            encode_key=self._array.metadata.encode_chunk_key,
+            chosen=self._places,
+        )
+        """Which of its chunks are stored."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -141,49 +158,16 @@ class ZarrLevel:
     def files(self) -> Iterator[Path]:
         """Yield all files that may hold chunks, in the order of the grid."""
         whole = Region.from_edges(0, 0, *self.size)
-        return (self._facts.folder / key for key in self._keys(whole, places={}))
-
-    def stores_some(self, region: Region) -> bool:
-        """Return whether any file of a region is there; it may reach beyond the level."""
-        inner = region.intersection(Region.from_edges(0, 0, *self.size))
-        return inner is not None and any(map(self._files.holds, self._keys(inner)))
-
-    def missing(self, region: Region) -> Iterator[Region]:
-        """Yield what of the level the absent files would hold that meet a region."""
-        bounds = Region.from_edges(0, 0, *self.size)
-        inner = region.intersection(bounds)
-        for block in () if inner is None else self._file_blocks(inner):
-            cut = block.intersection(bounds)
-            assert cut is not None, "a file that meets what is inside is inside in part"
-            if not any(map(self._files.holds, self._keys(cut))):
-                yield cut
-
-    def _file_blocks(self, region: Region) -> Iterator[Region]:
-        """Yield what each column and row of files that meet a region would hold."""
-        shape = self._facts.file_shape
-        return _blocks(region, shape[self._axes.x], shape[self._axes.y])
-
-    def _keys(self, region: Region, places: Mapping[int, int] | None = None) -> Iterator[str]:
-        """Yield the names of the files that a region within the level needs, at some places."""
-        counts = zip(self._facts.shape, self._facts.file_shape, strict=True)
-        where = [range(-(-length // own)) for length, own in counts]
-        for axis, place in (self._places if places is None else places).items():
-            at = place // self._facts.file_shape[axis]
-            where[axis] = range(at, at + 1)
-        for axis, (first, last) in (
-            (self._axes.x, (region.x, region.right)),
-            (self._axes.y, (region.y, region.bottom)),
-        ):
-            length = self._facts.file_shape[axis]
-            where[axis] = range(first // length, -(-last // length))
-        return map(self._array.metadata.encode_chunk_key, itertools.product(*where))
+        return (self._facts.folder / key for key in self.presence.keys(whole))
 
     def _parts(self, region: Region) -> Iterator[Region]:
-        """Yield a region whole, or by chunks where several of them take too much memory."""
-        if math.prod(self._facts.chunk_shape) * self._facts.bits // 8 <= _AT_ONCE_BYTES:
-            yield region
-            return
-        for block in _blocks(region, *self.chunk_size):
+        """Yield a region in parts of few chunks, one by one where those take much memory."""
+        width, height = self.chunk_size
+        if self._facts.chunk_bytes <= _AT_ONCE_BYTES:
+            most = max(1, _AT_ONCE_CHUNKS // self._chunks_deep)
+            across = min(most, -(-region.width // width) + 1)
+            width, height = width * across, height * max(1, most // across)
+        for block in blocks(region, width, height):
             part = block.intersection(region)
             assert part is not None, "only chunks that meet the region are read"
             yield part
@@ -223,6 +207,27 @@ class ZarrLevel:
     def _kept_axes(self) -> tuple[int | None, ...]:
         return self._axes.x, self._axes.y, self._axes.channel
 
+    @property
+    def _chunks_deep(self) -> int:
+        """Chunks that are read at once for each column and row of chunks: of several channels."""
+        channel = self._axes.channel
+        if channel is None or self._picked is not None:
+            return 1
+        return -(-self._facts.shape[channel] // self._facts.chunk_shape[channel])
+
+    def _check_chunks(self) -> None:
+        """Check that a person would live to see all chunks read."""
+        width, height = self.chunk_size
+        count = math.prod(
+            -(-side // each) for side, each in zip(self.size, (width, height), strict=True)
+        )
+        if count > _FEW_CHUNKS and width * height < _LEAST_CHUNK_PX:
+            raise FinalRefusalError(
+                f"{self._name} is cut into {count} chunks of {width}×{height} pixels, more than "
+                f"{_FEW_CHUNKS} of fewer than {_LEAST_CHUNK_PX}: write it anew with chunks "
+                "of about 512×512"
+            )
+
     def _turned(self, found: Any) -> Pixels:
         """Bring the axes that are left into the order [row, column, channel]."""
         axes = self._axes
@@ -249,20 +254,3 @@ class ZarrLevel:
                 f"{array.shape}, but its metadata say {self._facts.shape}"
             )
         return array
-
-
-def _claims(facts: ArrayFacts) -> Claims:
-    samples = math.prod(facts.chunk_shape)
-    return Claims(
-        codec=facts.codec,
-        chunk_bytes=samples * facts.bits // 8,
-        chunks_in_file=math.prod(facts.file_shape) // samples,
-        is_sharded=facts.is_sharded,
-    )
-
-
-def _blocks(region: Region, width: int, height: int) -> Iterator[Region]:
-    """Yield the blocks of a size that meet a region, row by row; they may reach beyond it."""
-    for y in range(region.y // height * height, region.bottom, height):
-        for x in range(region.x // width * width, region.right, width):
-            yield Region(x=x, y=y, width=width, height=height)

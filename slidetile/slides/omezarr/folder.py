@@ -5,6 +5,7 @@ heavy.
 """
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,13 @@ _LAYOUT = "bioformats2raw.layout"
 """The attribute of a folder whose images are its members 0, 1, …"""
 
 _MOST_IMAGES = 1000
+
+_METADATA = (V3_NODE, _V2_GROUP, _V2_ATTRIBUTES, ".zarray")
+"""Files of which each makes its folder one of a Zarr hierarchy."""
+
+ZarrKind = Literal["image", "store", "plate", "well", "unreadable", "other"]
+"""What a folder of a Zarr hierarchy is: a slide, one of slidetile's stores, a plate of many images
+or a well of one, one whose metadata cannot be read, or a group or array of something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,28 +94,40 @@ def read_group(folder: Path) -> Group | None:
     )
 
 
-def is_ome_zarr(folder: Path) -> bool:
-    """Return whether a folder is an OME-Zarr image, or holds images as bioformats2raw has it.
-
-    Stores of slidetile are such images, too; see `is_slide_folder`.
-    """
+def zarr_kind(folder: Path) -> ZarrKind | None:
+    """Return what a folder is by its Zarr metadata; None where it has none."""
     try:
         group = read_group(folder)
     except SlideReadError:
-        return False
-    return group is not None and (group.is_image or group.holds_images)
+        return "unreadable"
+    if group is None:
+        has_any = any(os.path.lexists(folder / name) for name in _METADATA)
+        return "other" if has_any else None
+    if group.is_image or group.holds_images:
+        return "store" if _is_own_store(group) else "image"
+    if _is_own_store(group):
+        return "store"
+    return next((kind for kind in _PLATES if isinstance(group.ome.get(kind), dict)), "other")
+
+
+_PLATES: tuple[ZarrKind, ...] = ("plate", "well")
+
+
+def is_ome_zarr(folder: Path) -> bool:
+    """Return whether a folder is OME-Zarr: an image, or what `read_image` refuses in words.
+
+    So are stores of slidetile, plates, and folders whose metadata cannot be read; see
+    `is_slide_folder`.
+    """
+    return zarr_kind(folder) not in ("other", None)
 
 
 def is_slide_folder(folder: Path) -> bool:
-    """Return whether a folder is an OME-Zarr image that slidetile has not made: a slide.
+    """Return whether a folder holds OME-Zarr images that slidetile has not made: slides.
 
     One whose metadata cannot be read is not.
     """
-    try:
-        group = read_group(folder)
-    except SlideReadError:
-        return False
-    return group is not None and (group.is_image or group.holds_images) and not _is_own_store(group)
+    return zarr_kind(folder) in ("image", *_PLATES)
 
 
 def read_image(folder: Path) -> tuple[Group, tuple[Path, ...]]:
@@ -121,6 +141,8 @@ def read_image(folder: Path) -> tuple[Group, tuple[Path, ...]]:
         Its metadata cannot be read.
     """
     group = read_group(folder)
+    if group is not None and not group.is_image:
+        _check_plate(group)
     if group is None or not (group.is_image or group.holds_images):
         raise FinalRefusalError(
             "it is not an OME-Zarr image, as no zarr.json or .zattrs in it has OME's “multiscales”"
@@ -158,6 +180,16 @@ def _checked(image: Group) -> Group:
     if "image-label" in image.ome:
         raise FinalRefusalError("it holds labels of another image, and no slide")
     return image
+
+
+def _check_plate(group: Group) -> None:
+    """Refuse a plate or a well, which hold images side by side, of which each is a slide."""
+    for kind, image in (("plate", "A/1/0"), ("well", "0")):
+        if isinstance(group.ome.get(kind), dict):
+            raise FinalRefusalError(
+                f"it is an OME-Zarr {kind}, which holds several images: name the folder of one of "
+                f"them, such as {group.folder.name}/{image}"
+            )
 
 
 def _is_own_store(group: Group) -> bool:

@@ -76,13 +76,13 @@ class OmeZarrSlide(FileSlide):
             image, files = read_image(path)
             multiscale = Multiscale.of(image.ome)
             self._stored = self._read_levels(image, multiscale)
+            channels, self.bits = self._stored[0].channels, self._stored[0].bits
+            self.described = self._pick(multiscale.channel_info(channels, self.bits))
         except (SlideReadError, UnsupportedSlideError) as error:
             raise _named(error, path) from error
         self._metadata = (*files, *(level.file for level in self._stored))
         self.beside = _states([*self._metadata, *(level.folder for level in self._stored)])
         self._levels = tuple(_level(level, self._stored[0]) for level in self._stored)
-        self.bits = self._stored[0].bits
-        self.described = self._pick(multiscale.channel_info(self._stored[0].channels, self.bits))
         self.channels = self._stored[0].channels
         stored, obstacle = multiscale.mpp
         self.mpp = choose_mpp(mpp, stored, path, obstacle=obstacle)
@@ -129,11 +129,11 @@ class OmeZarrSlide(FileSlide):
         return DecodedPixels(canvas)
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
-        """Return the empty files of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
+        """Return the chunks that a level lacks; see `slidetile.slides.slide.Slide.holes`."""
         stored = self._stored[level]
         if not level:
             return ()
-        return [block for block in stored.missing(region) if self._has_finer(block, level)]
+        return [block for block in stored.presence.missing(region) if self._has_finer(block, level)]
 
     def _has_finer(self, block: Region, level: int) -> bool:
         """Return whether the folder stores finer pixels under a block of a level."""
@@ -141,7 +141,7 @@ class OmeZarrSlide(FileSlide):
         if key not in self._finer:
             size = self._stored[level].size
             self._finer[key] = any(
-                finer.stores_some(block.rescaled(size, finer.size))
+                finer.presence.stores_some(block.rescaled(size, finer.size))
                 for finer in self._stored[:level]
             )
         return self._finer[key]

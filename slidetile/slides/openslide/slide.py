@@ -21,6 +21,7 @@ from slidetile.errors import (
 from slidetile.raster.pixels import WHITE, Colour, Pixels, blank
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
+from slidetile.slides.czi.checks import check_czi
 from slidetile.slides.dicom.checks import check_dicom
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
@@ -75,6 +76,7 @@ class VendorSlide(FileSlide):
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         note = check_tiff(path)
         check_dicom(path)
+        check_czi(path)
         neighbours = find_neighbours(path)
         self._state = _state(path)
         self._handle = SharedHandle(path)
@@ -109,9 +111,12 @@ class VendorSlide(FileSlide):
         return self._scan_area or self.bounds
 
     def native_obstacle(self, level: int) -> str:
-        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
+        """Return why the reader that copies tiles left the file, or that there are none here.
+
+        See `slidetile.slides.slide.Slide.native_obstacle`.
+        """
         self.levels[level]
-        return "OpenSlide gives out no compressed tiles"
+        return self.refusal or "OpenSlide gives out no compressed tiles"
 
     def close(self) -> None:
         """Release the file. Closing twice is allowed."""

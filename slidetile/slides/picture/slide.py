@@ -97,7 +97,7 @@ class PictureSlide(FileSlide):
         container = container_of(data[:4096], self.path)
         if container is None or container.role != "picture":
             name = "of another kind" if container is None else container.name
-            raise OtherReaderError(f"it is {name}, not a picture")
+            raise OtherReaderError(f"it is {name}, which is left to OpenSlide")
         if len(data) > LARGEST_BYTES:
             raise LargeBlockError(f"its file has more than {LARGEST_BYTES >> 20} MiB")
         check_is_whole(self.path)

@@ -12,6 +12,7 @@ from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.channels import dtype_of
 from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.jpeg2000 import decode_jpeg2000
+from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
@@ -119,7 +120,7 @@ class Encoding:
 
     def _obstacle(self) -> str | None:
         if self.compression not in _NAMES:
-            return f"its compression {self.compression} is unknown"
+            return _not_decoded(self.compression)
         if self.sample_format != 1:
             return f"its samples are {self.bits}-bit numbers of an undefined kind"
         if self.photometric not in (_WHITE_IS_ZERO, BLACK_IS_ZERO, _RGB, _YCBCR):
@@ -162,7 +163,7 @@ class Encoding:
         if self.compression == JPEG:
             return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
         if self.compression in _JPEG2000:
-            return _jpeg2000_ycbcr if self.is_left_as_ycbcr else _jpeg2000
+            return _jpeg2000_ycbcr if self.states_ycbcr else _jpeg2000
         if self.compression == WEBP:
             return _webp
         is_swapped = self.bits > 8 and self.order != _OWN_ORDER
@@ -196,7 +197,7 @@ class Encoding:
 
     @property
     def is_left_as_ycbcr(self) -> bool:
-        """Whether what its JPEG 2000 decodes to is YCbCr, and still to be converted."""
+        """Whether what its JPEG 2000 decodes to is YCbCr, by the first block that is stored."""
         return self.is_jpeg2000 and self.states_ycbcr and not self.has_transform
 
     @property
@@ -213,6 +214,16 @@ class Encoding:
     def is_inverted(self) -> bool:
         """Whether 0 is white."""
         return self.photometric == _WHITE_IS_ZERO
+
+
+def _not_decoded(compression: int) -> str:
+    from tifffile import COMPRESSION
+
+    try:
+        name = COMPRESSION(compression).name
+    except ValueError:
+        return f"its compression {compression} is unknown"
+    return f"its compression {name} ({compression}) is none that the reader tiff decodes"
 
 
 def _stored(extent: Extent) -> bytes:
@@ -237,8 +248,10 @@ def _jpeg2000(extent: Extent, out: Pixels) -> None:
 
 
 def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
+    """Decode what the file calls YCbCr; each block says whether its decoder converts it."""
     _jpeg2000(extent, out)
-    ycbcr_to_rgb(out)
+    if not has_transform(extent):
+        ycbcr_to_rgb(out)
 
 
 def _webp(extent: Extent, out: Pixels) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
+from slidetile.errors import SlideReadError
 from slidetile.raster.resolution import whole_factor
 from slidetile.slides.tiff._fields import image_type
 from slidetile.slides.tiff._metadata import Metadata, shows_glass
@@ -75,6 +76,11 @@ class TiffImage:
         return self.width, self.height
 
     @property
+    def area(self) -> int:
+        """Pixels."""
+        return self.width * self.height
+
+    @property
     def layout(self) -> tuple[bool, int]:
         """What an image has in common with its coarser levels."""
         return self.is_tiled, self.samples
@@ -91,11 +97,22 @@ def choose_slide(
         All images of the file, at least one.
     associated_sizes
         Sizes of images that are known to be a label or macro.
+
+    Raises
+    ------
+    SlideReadError
+        An image has no pixels by its tags: the largest cannot be told.
     """
     scanned = [
         image for image in images if not image.shows_glass and image.size not in associated_sizes
     ]
-    return max(scanned or images, key=lambda image: image.width * image.height)
+    for image in scanned:
+        if 0 in image.size and not (image.is_reduced or image.is_mask):
+            raise SlideReadError(
+                f"its image {image.number} claims {image.width}×{image.height} pixels: it may be "
+                "the slide, and is damaged; copy the file again from its source"
+            )
+    return max(scanned or images, key=lambda image: image.area)
 
 
 def levels(
@@ -146,7 +163,8 @@ def planes_of(images: tuple[TiffImage, ...], slide: TiffImage, metadata: Metadat
 def warn_of_other_images(
     images: tuple[TiffImage, ...], slide: TiffImage, metadata: Metadata, name: str
 ) -> None:
-    """Warn of what is left out: other scenes, and images that are no levels."""
+    """Warn of what is left out: other scenes, images that are no levels, and larger ones."""
+    _warn_of_doubts(images, slide, metadata, name)
     others = [i for i in images if i is not slide and i.is_tiled == slide.is_tiled]
     scenes = [scene for scene in metadata.scenes[1:] if not shows_glass(scene)]
     if scenes:
@@ -156,6 +174,26 @@ def warn_of_other_images(
         )
     elif metadata.vendor == "generic-tiff" and not metadata.has_tiled_levels:
         _warn_of_strangers(others, slide, name)
+
+
+def _warn_of_doubts(
+    images: tuple[TiffImage, ...], slide: TiffImage, metadata: Metadata, name: str
+) -> None:
+    """Warn where another image may be the slide: a larger one, or the first of a pyramid."""
+    for image in images:
+        if image.area > slide.area and not image.is_mask:
+            _log.warning(
+                "%s: its image %d, of %d×%d pixels, is called a label, macro or thumbnail and left "
+                "out, but it is larger than the slide, of %d×%d.",
+                *(name, image.number, *image.size, *slide.size),
+            )
+    tiled = [image for image in images if image.is_tiled and not image.shows_glass]
+    if metadata.has_tiled_levels and tiled and tiled[0].area < slide.area:
+        _log.warning(
+            "%s: its first image has %d×%d pixels, fewer than image %d with %d×%d, which is taken "
+            "for the slide: is the file damaged?",
+            *(name, *tiled[0].size, slide.number, *slide.size),
+        )
 
 
 def _warn_of_strangers(others: list[TiffImage], slide: TiffImage, name: str) -> None:

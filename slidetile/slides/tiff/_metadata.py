@@ -35,8 +35,8 @@ _UM_PER_OME_UNIT = {
 _IMAGE_LIMIT = 1000
 _ONE = Planes()
 
-_ASSOCIATED = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
-"""Names of images that show the whole glass slide, not the scanned tissue."""
+_ASSOCIATED = re.compile(r"(?<![\w-])(label|macro|thumbnail|overview)(?![\w-])", re.IGNORECASE)
+"""Names of images that show the whole glass slide, not the scanned tissue; not "label-free"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,8 @@ class TiffNativeTiles:
             extents[i] = extent
         tile = self.tile_width_px, self.tile_height_px
         if self.stream != "jpeg":
-            return StreamTiles(extents, self.stream, tile)
+            ycbcr = self._grid.encoding.states_ycbcr
+            return StreamTiles(extents, self.stream, tile, states_ycbcr=ycbcr)
         return TiffTiles(extents, self._jpegs, tile)
 
     def stored_bytes(self, tiles: Cells) -> int:

@@ -204,10 +204,13 @@ class _Image:
             starts = starts + (self.directory.table(file, _STARTS_HIGH) << np.uint64(32))
         if len(starts) != columns * rows:
             raise _left("whose restart markers are not listed in whole numbers")
+        starts = starts + np.uint64(self.offset)
+        if start < starts[0] < self.end:  # a list that is shifted has all its markers right
+            raise _left("whose list of restart markers does not begin with the first stripe")
         return Stripes.within(
             columns,
             rows,
-            starts + np.uint64(self.offset),
+            starts,
             span=(start, self.end),
             most_bytes=_STORED_PER_PIXEL * width * STRIPE_ROWS + _HEADER_BYTES,
         )

@@ -11,9 +11,9 @@ from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.raster.stream import StreamError
 from slidetile.slides._background import composite
+from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.native import Damaged
 from slidetile.slides.tiff._blocks import Block, BlockGrid
-from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._encoding import DamagedBlockError
 from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 

@@ -13,13 +13,13 @@ from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.channels import MOST_CHANNELS
 from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
+from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.reader import refusal
 from slidetile.slides.tiff._blocks import BlockGrid
-from slidetile.slides.tiff._cut_tiles import CutTiles
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle

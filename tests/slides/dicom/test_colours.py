@@ -1,6 +1,7 @@
 """Files that say two things of their colours: the reading that can be true is taken, and told."""
 
 import json
+import os
 
 import dicom_files
 import imagecodecs
@@ -160,3 +161,29 @@ def test_each_frame_is_judged_by_itself(picture, tmp_path):
     assert distance(path, picture)[0] < 4
     stream = simplejpeg.encode_jpeg(np.ascontiguousarray(tiles[0]))
     assert dicom_files.bare(stream) != stream
+
+
+@pytest.mark.parametrize("segment", [0, 8000, 60_000])
+@pytest.mark.parametrize("empty", [0, 1, 3])
+def test_a_contradiction_is_told_of_the_first_frame_that_has_bytes(
+    picture, tmp_path, segment, empty
+):
+    def encode(tile):
+        long = b"\xff\xe2" + (segment + 2).to_bytes(2) + bytes(segment)
+        stream = full(tile)
+        return with_jfif(stream[:2] + long * (segment > 0) + stream[2:])
+
+    frames = [encode(tile) for tile in dicom_files.cut(picture, 256, 256)]
+    frames[:empty] = [b""] * empty
+    path = dicom_files.write(
+        *(tmp_path / "a.dcm", frames), size=(700, 530), frame=(256, 256), photometric="RGB"
+    )
+    with st.open_slide(path) as slide:
+        assert slide.colour_note == "says RGB, but its JPEG is marked as JFIF: read as YCbCr"
+
+
+def test_a_name_that_is_no_text_is_told_as_text(picture, tmp_path, caplog):
+    encode, photometric, _ = CONTRADICTING["JFIF"]
+    path = write(tmp_path, picture, encode, photometric)
+    st.open_slide(path.rename(tmp_path / os.fsdecode(b"\xffa.dcm"))).close()
+    assert "\N{REPLACEMENT CHARACTER}a.dcm says RGB" in caplog.text

@@ -166,6 +166,38 @@ def test_fragments_that_cannot_be_told_into_frames_are_refused(make, picture):
         read(path, picture)
 
 
+def without(data, *items):
+    for each in items:
+        assert data.count(each) == 1
+        data = data.replace(each, b"")
+    return data
+
+
+@pytest.mark.parametrize("kind", ["jpeg2000", "jpegls", "rle"])
+def test_a_frame_is_never_taken_for_its_neighbour(picture, tmp_path, kind):
+    """Without a table, which frame an item is follows from those before it."""
+    frames = [dicom_files.encode(tile, kind) for tile in dicom_files.cut(picture, 256, 256)]
+    items = [dicom_files.item(frame) for frame in frames]
+    half = len(frames[0]) // 4 * 2
+    halves = b"".join(dicom_files.item(each) for each in (frames[0][:half], frames[0][half:]))
+    path = dicom_files.write(
+        *(tmp_path / "a.dcm", frames),
+        size=(700, 530), frame=(256, 256), kind=kind, photometric="RGB", table="empty",
+    )  # fmt: skip
+    data = path.read_bytes()
+    for broken in (
+        without(data, items[4]),
+        without(data, items[8]),
+        without(data, items[8]).replace(items[0], halves),
+        data.replace(items[4], dicom_files.item(bytes(len(frames[4])))),
+    ):
+        path.write_bytes(broken)
+        with pytest.raises(SlideReadError, match=r"pieces .* cannot be told into 9 frames"):
+            read(path, picture)
+    path.write_bytes(data.replace(items[0], halves))
+    assert read(path, picture) == (list(range(9)), [])
+
+
 def numbered(**values):
     def change(dataset):
         for name, value in values.items():

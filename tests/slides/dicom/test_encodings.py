@@ -1,6 +1,9 @@
 """Frames of every codec, against the pixels they were made of and what pydicom decodes."""
 
+import struct
+
 import dicom_files
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -54,6 +57,38 @@ def test_lossless_grey_comes_back(picture, tmp_path, kind, photometric):
     np.testing.assert_array_equal(whole(path), expected[..., None])
     if kind != "jpegls":
         np.testing.assert_array_equal(by_pydicom(path), grey)
+
+
+def by_components(tile):
+    """Return a tile as JPEG-LS of a scan for each component (ISO 14495-1, ILV 0)."""
+    height, width, count = tile.shape
+    kinds = b"".join(bytes((number + 1, 0x11, 0)) for number in range(count))
+    frame = struct.pack(">HBHHB", 8 + 3 * count, 8, height, width, count) + kinds
+    scans = []
+    for number in range(count):
+        stream = bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(tile[..., number])))
+        at = stream.index(b"\xff\xda")
+        scans.append(stream[at : at + 5] + bytes([number + 1]) + stream[at + 6 : -2])
+    return b"\xff\xd8\xff\xf7" + frame + b"".join(scans) + b"\xff\xd9"
+
+
+def test_jpegls_component_by_component_comes_back(picture, tmp_path):
+    tiles = dicom_files.cut(picture, 128, 96)
+    frames = [by_components(tile) for tile in tiles]
+    frames[1] = dicom_files.encode(tiles[1], "jpegls")  # pixel by pixel or line by line
+    frames[2] = frames[2][:500]
+    path = dicom_files.write(
+        *(tmp_path / "a.dcm", frames),
+        size=(700, 530), frame=(128, 96), kind="jpegls", photometric="RGB",
+    )  # fmt: skip
+    with st.open_slide(path) as slide:
+        for region in (
+            st.Region(x=0, y=0, width=256, height=96),
+            st.Region(x=0, y=96, width=700, height=434),
+        ):
+            np.testing.assert_array_equal(slide.read_region(region), picture[region.slices])
+        with pytest.raises(st.DamagedPixelsError, match="column 2, row 0"):
+            slide.read_region(st.Region(x=256, y=0, width=9, height=9))
 
 
 def test_raw_frames_as_short_as_the_head_of_an_item_are_no_empty_ones(picture, tmp_path):

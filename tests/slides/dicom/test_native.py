@@ -9,6 +9,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 import slidetile as st
+from slidetile.errors import NotNativeError
 from slidetile.slides.native import Damaged
 
 ALL = st.TileSpec(size=256, min_tissue_fraction=0)
@@ -166,8 +167,9 @@ def test_missing_frames_are_absent_chunks(picture, tmp_path):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"kind": "jpeg2000"}, "its frames are JPEG 2000, not JPEG"),
-        ({"kind": "raw"}, "its frames are uncompressed, not JPEG"),
+        ({"kind": "jpeg2000"}, None),
+        ({"kind": "jpegls"}, "its frames are JPEG-LS, not JPEG or JPEG 2000"),
+        ({"kind": "raw"}, "its frames are uncompressed, not JPEG or JPEG 2000"),
         ({"frame": (63, 200)}, "frames of 63×200 px do not fit: sides are 64–4096 px"),
         ({}, None),
     ],
@@ -197,3 +199,72 @@ def test_a_slide_of_another_folder_is_not_verified_as_this(pyramid, picture, tmp
         (other / name).unlink()
     store = st.tile_slide(pyramid, tmp_path / "x.zarr", st.Recipe(tile=ALL))
     assert cli("verify", store.path, "--slide", other).exit_code == 1
+
+
+def jpeg2000(tile, *, mct):
+    """Return a frame as a codestream, with a transform of its own or none."""
+    pixels = np.ascontiguousarray(tile)
+    return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", mct=mct))
+
+
+@pytest.mark.parametrize(
+    ("photometric", "mct"), [("YBR_RCT", True), ("YBR_ICT", True), ("RGB", True), ("RGB", False)]
+)
+def test_jpeg_2000_is_copied_when_asked_for(picture, tmp_path, photometric, mct):
+    frames = [jpeg2000(tile, mct=mct) for tile in dicom_files.cut(picture, 256, 256)]
+    path = dicom_files.write(
+        tmp_path / "a.dcm", frames, size=picture.shape[1::-1], frame=(256, 256), kind="jpeg2000",
+        photometric=photometric, fragments=2,
+    )  # fmt: skip
+    recipe = st.Recipe(codec="native", tile=ALL, detector=everything)
+    store = st.tile_slide(path, tmp_path / "x.zarr", recipe)
+    with st.open_slide(path) as slide:
+        assert st.verify_store(store.path, slide=slide, deep=True) == ()
+    whole = st.Region(x=0, y=0, width=picture.shape[1], height=picture.shape[0])
+    np.testing.assert_array_equal(store.read_region(whole), picture)
+    automatic = st.tile_slide(path, tmp_path / "y.zarr", st.Recipe(tile=ALL, detector=everything))
+    assert automatic.codec == "zstd"
+    assert automatic.metadata.not_native == "JPEG 2000 takes ten times as long to read as zstd"
+
+
+def test_jpeg_2000_that_is_still_to_be_converted_is_not_copied(picture, tmp_path):
+    frames = [jpeg2000(tile, mct=False) for tile in dicom_files.cut(picture, 256, 256)]
+    path = dicom_files.write(
+        tmp_path / "a.dcm", frames, size=picture.shape[1::-1], frame=(256, 256), kind="jpeg2000",
+        photometric="YBR_ICT",
+    )  # fmt: skip
+    recipe = st.Recipe(codec="native", tile=ALL, detector=everything)
+    with pytest.raises(NotNativeError, match="holds YCbCr, which its decoder does not convert"):
+        st.tile_slide(path, tmp_path / "x.zarr", recipe)
+    assert not (tmp_path / "x.zarr").exists()
+
+
+@pytest.mark.parametrize(("photometric", "is_reversible"), [("YBR_RCT", True), ("YBR_ICT", False)])
+@pytest.mark.parametrize("harm", ["zeros", "no header", "a hole"])
+def test_a_damaged_jpeg_2000_frame_is_marked_and_the_others_copied(
+    picture, tmp_path, photometric, is_reversible, harm
+):
+    frames = [
+        bytes(imagecodecs.jpeg2k_encode(
+            np.ascontiguousarray(tile), level=0, codecformat="j2k", mct=True,
+            reversible=is_reversible,
+        ))
+        for tile in dicom_files.cut(picture, 256, 256)
+    ]  # fmt: skip
+    count = len(frames[4])
+    header = frames[4].index(b"\xff\x52")  # the segment that says whether there is a transform
+    frames[4] = {
+        "zeros": bytes(count),
+        "no header": frames[4][:header] + bytes(count - header),
+        "a hole": frames[4][: count // 2] + bytes(count - count // 2),
+    }[harm]
+    path = dicom_files.write(
+        tmp_path / "a.dcm", frames, size=picture.shape[1::-1], frame=(256, 256), kind="jpeg2000",
+        photometric=photometric,
+    )  # fmt: skip
+    recipe = st.Recipe(codec="native", tile=ALL, detector=everything)
+    store = st.tile_slide(path, tmp_path / "x.zarr", recipe)
+    assert store.codec == "native"
+    assert store.tiles["status"].to_pylist() == ["ok"] * 4 + ["unreadable"] + ["ok"] * 4
+    with st.open_slide(path) as slide:
+        assert st.verify_store(store.path, slide=slide, deep=True) == ()

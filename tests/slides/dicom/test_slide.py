@@ -254,6 +254,15 @@ def test_a_copy_of_a_file_beside_it_changes_nothing(picture, tmp_path):
         assert len(slide.levels) == 2
 
 
+def test_two_images_that_say_they_are_one_are_refused(picture, tmp_path):
+    """The one by the first name would have hidden the other, which may be the finest."""
+    series, own = generate_uid(), generate_uid()
+    folder = pyramid(tmp_path / "s", picture, series=series, change=spread(SOPInstanceUID=own))
+    for path in (folder, *folder.glob("?.dcm")):
+        with pytest.raises(SlideReadError, match=r"4\.dcm and 7\.dcm say that they are one image"):
+            st.open_slide(path)
+
+
 def test_metadata_are_the_headers(picture, tmp_path):
     def change(dataset):
         spacing = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
@@ -356,6 +365,41 @@ def test_frames_at_one_place_are_refused(picture, tmp_path):
         st.open_slide(path)
 
 
+def off_the_grid(dataset):
+    (place,) = dataset.PerFrameFunctionalGroupsSequence[1].PlanePositionSlideSequence
+    place.ColumnPositionInTotalImagePixelMatrix += 9
+
+
+def at_one_place(dataset):
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    groups[1] = groups[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(off_the_grid, "do not lie in a grid"), (at_one_place, "2 frames at one place")],
+)
+def test_only_a_level_off_the_grid_is_left_out(picture, tmp_path, caplog, change, words):
+    folder = pyramid(tmp_path / "s", picture, factors=(1, 5))
+    small = np.ascontiguousarray(picture[::2, ::2])
+    series = str(pydicom.dcmread(folder / "8.dcm").SeriesInstanceUID)
+    tiles = dicom_files.cut(small, 128, 128)
+    dicom_files.write(
+        folder / "7.dcm", [dicom_files.encode(tile, "raw") for tile in tiles],
+        size=(350, 265), frame=(128, 128), kind="raw", photometric="RGB", series=series,
+        cells=[(n % 3, n // 3) for n in range(len(tiles))], change=change,
+    )  # fmt: skip
+    for path in (folder, folder / "7.dcm"):
+        with st.open_slide(path) as slide:
+            assert slide.reader == "dicom"
+            assert [level.size for level in slide.levels] == [(700, 530), (140, 106)]
+            np.testing.assert_array_equal(whole(slide, 1), picture[::5, ::5])
+            assert {path.name for path in slide.beside} == {"4.dcm"}
+        assert "A coarser level is left out: 7.dcm, a file of its series: " in caplog.text
+        assert words in caplog.text
+        caplog.clear()
+
+
 def test_images_of_one_size_are_refused(picture, tmp_path):
     series = generate_uid()
     for name in "abc":
@@ -386,8 +430,12 @@ def test_what_is_stored_in_another_way_is_named(picture, tmp_path, kind):
 def test_a_folder_of_no_slide_is_refused(tmp_path):
     with pytest.raises(SlideReadError, match=r"is a folder, not a slide: .*DICOM"):
         st.open_slide(tmp_path)
-    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "notes.txt").write_text("of the scanner")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with pytest.raises(SlideReadError, match="is a folder, not a slide"):
+        st.open_slide(tmp_path)
+    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(SlideReadError, match=r"a\.dcm in its folder cannot be read"):
         st.open_slide(tmp_path)
 
 
@@ -398,3 +446,18 @@ def test_a_file_that_changes_while_it_is_read_stops_the_run(picture, tmp_path):
         with pytest.raises(SlideReadError, match=r"7\.dcm changed while it was read"):
             whole(slide, 1)
         np.testing.assert_array_equal(whole(slide), picture)
+
+
+@pytest.mark.parametrize("field", ["ImageType", "PhotometricInterpretation"])
+def test_what_is_no_code_is_not_quoted(picture, tmp_path, field):
+    """A field may be filled with a name."""
+
+    def fill(dataset):
+        setattr(
+            dataset, field, ["ORIGINAL", "PRIMARY", "MUSTER"] if field == "ImageType" else "MUSTER"
+        )
+
+    path, _ = dicom_files.write_picture(tmp_path / "a.dcm", picture, change=fill)
+    with pytest.raises(st.SlideError) as caught:
+        st.open_slide(path)
+    assert "MUSTER" not in str(caught.value)

@@ -162,6 +162,46 @@ def test_a_coarse_chunk_that_is_missing_hides_no_finer_one(tmp_path):
         assert slide.replaced.counts == {1: 1}
 
 
+LAYOUTS = {
+    "files": {},
+    "shards": {"shards": 128},
+    "shards of planes": {"shards": 128, "planes": 1},
+    "shards, xcy": {"shards": 128, "axes": "xcy"},
+    "shards, yxc": {"shards": 192, "axes": "yxc"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_chunk_that_is_missing_in_a_shard_hides_no_finer_one_either(tmp_path, layout):
+    fine = np.full((500, 620, 3), 90, np.uint8)
+    fine[:, 384:] = 0  # nothing is stored there
+    coarse = np.full((250, 310, 3), 90, np.uint8)
+    coarse[:, 192:] = 0
+    lost = Region(x=64, y=128, width=64, height=64)
+    coarse[lost.slices] = 0
+    folder = write_image(tmp_path / "a.zarr", [fine, coarse], fill_value=0, **LAYOUTS[layout])
+    with st.open_slide(folder) as slide:
+        whole = Region(x=0, y=0, width=310, height=250)
+        assert slide.holes(whole, level=1) == [lost]
+        found = slide.read_region(slide.bounds, level=1)
+        assert (found[:, :192] == 90).all()
+        assert (found[:, 192:] == 0).all()
+        assert slide.replaced.counts == {1: 1}
+        part = Region(x=100, y=150, width=3, height=2)
+        assert slide.holes(part, level=1) == [lost]
+        assert slide.holes(Region(x=0, y=0, width=64, height=250), level=1) == []
+
+
+def test_where_the_index_of_a_shard_is_damaged_its_chunks_are_averaged(tmp_path):
+    levels = [np.full((512, 512, 3), 90, np.uint8), np.full((256, 256, 3), 90, np.uint8)]
+    folder = write_image(tmp_path / "a.zarr", levels, shards=128)
+    for place, content in (("0/0", b""), ("0/1", b"short"), ("1/1", bytes(5000))):
+        (folder / "1" / "c" / "0" / place).write_bytes(content)
+    with st.open_slide(folder) as slide:
+        assert (slide.read_region(slide.bounds, level=1) == 90).all()
+        assert slide.replaced.counts == {1: 12}
+
+
 def test_a_copy_has_the_same_fingerprint_and_another_slide_has_not(tmp_path):
     folder = write_image(tmp_path / "a.zarr", LEVELS)
     (tmp_path / "other").mkdir()

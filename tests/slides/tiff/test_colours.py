@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import tifffile
 from pictures import pattern
+from PIL import Image
 
+from slidetile.errors import NotNativeError
+from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
 
 PICTURE = np.stack([pattern(256, 256, 1)[..., 0] // 2 + 60] * 3, axis=2) // (1, 2, 3)
@@ -136,3 +139,76 @@ def test_a_number_against_jpeg_2000(tmp_path, tag, number, transforms, is_ycbcr,
         expected = np.clip(np.rint(np.stack(rgb, axis=2)), 0, 255)
     assert np.abs(read.astype(int) - expected).max() <= 1
     assert ("has a transform of its own: read as RGB" in caplog.text) == is_told
+
+
+def tiles_of_jpeg2000(path, number, streams):
+    """Write four tiles of 128 px under a number of Aperio's, or tag 262 that says YCbCr."""
+    tifffile.imwrite(
+        path, iter(streams), shape=PICTURE.shape, dtype="uint8", tile=(128, 128),
+        photometric="rgb", compression=34712, metadata=None,
+    )  # fmt: skip
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags[259].overwrite(number)
+    return retagged(path, 6 if number == 34712 else 2)
+
+
+def encoded(pixels, *, mct):
+    return bytes(
+        imagecodecs.jpeg2k_encode(pixels, level=0, reversible=True, codecformat="J2K", mct=mct)
+    )
+
+
+def quarters(picture):
+    halves = [half for row in np.split(picture, 2) for half in np.split(row, 2, axis=1)]
+    return [np.ascontiguousarray(each) for each in halves]
+
+
+def as_ycbcr(picture):
+    with Image.fromarray(picture) as image:
+        return np.asarray(image.convert("YCbCr"))
+
+
+def jp2(codestream, colours):
+    """Return a codestream as a JP2 file whose box names its colours by a number."""
+
+    def box(kind, body):
+        return (8 + len(body)).to_bytes(4) + kind + body
+
+    head = box(b"ihdr", (128).to_bytes(4) * 2 + (3).to_bytes(2) + b"\7\7\0\0")
+    head += box(b"colr", b"\1\0\0" + colours.to_bytes(4))
+    start = b"\0\0\0\x0cjP  \r\n\x87\n" + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+    return start + box(b"jp2h", head) + box(b"jp2c", codestream)
+
+
+@pytest.mark.parametrize("number", [33003, 34712])
+@pytest.mark.parametrize("first", ["transformed", "not transformed", "damaged"])
+def test_each_tile_of_jpeg_2000_says_whether_it_is_converted(tmp_path, number, first):
+    """The first one says nothing of the others, and damage nothing of any."""
+    cells = quarters(PICTURE)
+    streams = [encoded(as_ycbcr(cell), mct=False) for cell in cells[:3]]
+    streams.append(encoded(cells[3], mct=True))
+    if first == "transformed":
+        streams[0] = encoded(cells[0], mct=True)
+    if first == "damaged":
+        streams[0] = bytes(len(streams[0]))
+    path = tiles_of_jpeg2000(tmp_path / "a.svs", number, streams)
+    with open_slide(path, reader="tiff") as slide:
+        read = slide.read_region(Region(x=128, y=0, width=128, height=256))
+        assert np.abs(read.astype(int) - PICTURE[:, 128:]).max() <= 3
+        if first == "transformed":
+            native = slide.native_tiles(0)
+            assert len(native.fetch([(0, 0), (1, 1)]).streams()) == 2
+            with pytest.raises(NotNativeError, match="YCbCr, which its decoder does not convert"):
+                native.fetch([(1, 0)]).streams()
+        else:
+            assert slide.native_tiles(0) is None
+
+
+@pytest.mark.parametrize("number", [33003, 34712])
+@pytest.mark.parametrize("colours", [16, 18])
+def test_what_jp2_calls_its_colours_is_not_converted_twice(tmp_path, number, colours):
+    streams = [jp2(encoded(as_ycbcr(cell), mct=False), colours) for cell in quarters(PICTURE)]
+    path = tiles_of_jpeg2000(tmp_path / "a.svs", number, streams)
+    with open_slide(path, reader="tiff") as slide:
+        read = slide.read_region(slide.bounds)
+    assert np.abs(read.astype(int) - PICTURE).max() <= 3

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-import tifffile
 from pictures import pattern
+from vendor_files import write_ventana
 
 import slidetile as st
 from slidetile.errors import UnsupportedSlideError
@@ -14,8 +14,6 @@ from slidetile.raster.region import Region
 from slidetile.slides.reader import FinalRefusalError
 
 PHILIPS, LEICA = "made/philips.tiff", "made/leica.scn"
-ISCAN = '<?xml version="1.0"?><Metadata><iScan Magnification="20" ScanRes="0.465"/></Metadata>'
-PACKET = 700
 
 
 def stained(height, width):
@@ -23,28 +21,8 @@ def stained(height, width):
     return (pattern(height, width) % 20 + np.array([150, 80, 140])).astype(np.uint8)
 
 
-def write_ventana(path, *, packet=None, names=("level=0 mag=20 quality=90", "level=1 mag=10")):
-    """Write what OpenSlide takes for a Ventana TIFF: a macro with XML, and numbered levels."""
-    pages = [np.full((64, 64, 3), 200, np.uint8), stained(1500, 1100), stained(750, 550)]
-    xml = [(PACKET, 1, len(ISCAN), ISCAN.encode(), True)]
-    with tifffile.TiffWriter(path, bigtiff=True) as writer:
-        for number, page in enumerate(pages):
-            extra = xml if not number else []
-            if number == 1 and packet:
-                extra = [(PACKET, 1, len(packet), packet.encode(), True)]
-            writer.write(
-                page,
-                tile=(256, 256) if number else None,
-                photometric="ycbcr" if number else "rgb",
-                compression="jpeg" if number else None,
-                compressionargs={"level": 90},
-                subsampling=(1, 1),
-                description="Label Image" if not number else names[number - 1],
-                software="ScanOutputManager 1.1",
-                metadata=None,
-                extratags=extra,
-            )
-    return path
+def ventana(path, **options):
+    return write_ventana(path, stained(1500, 1100), **options)
 
 
 def compare(path, *, corner=(0, 0)):
@@ -177,7 +155,7 @@ def test_a_description_with_a_document_type_is_left(shared_slides, tmp_path):
 
 
 def test_stitched_ventana_is_openslides_and_copied(tmp_path):
-    path = write_ventana(tmp_path / "a.tif")
+    path = ventana(tmp_path / "a.tif")
     compare(path)
     with st.open_slide(path) as slide:
         assert slide.vendor == "ventana"
@@ -186,13 +164,13 @@ def test_stitched_ventana_is_openslides_and_copied(tmp_path):
 
 
 def test_ventana_with_overlaps_is_left(tmp_path):
-    path = write_ventana(tmp_path / "a.tif", packet="<EncodeInfo/>")
+    path = ventana(tmp_path / "a.tif", packet="<EncodeInfo/>")
     with pytest.raises(UnsupportedSlideError, match="whose tiles overlap"):
         st.open_slide(path, reader="tiff")
 
 
 def test_ventana_whose_levels_are_not_numbered_is_left(tmp_path):
-    path = write_ventana(tmp_path / "a.tif", names=("level=1 mag=20", "level=2 mag=10"))
+    path = ventana(tmp_path / "a.tif", names=("level=1 mag=20", "level=2 mag=10"))
     with pytest.raises(UnsupportedSlideError, match="not numbered"):
         st.open_slide(path, reader="tiff")
 

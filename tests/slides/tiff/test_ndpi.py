@@ -333,6 +333,14 @@ def test_a_first_stripe_that_does_not_follow_the_header_is_damaged(tmp_path, mad
         assert isinstance(second, bytes)
 
 
+def test_a_list_that_is_shifted_is_not_trusted(tmp_path, made):
+    """Markers repeat after eight: each stripe of such a list has its own, and is another's."""
+    starts = made[0].starts
+    made[0].starts = starts[8:] + starts[-8:]
+    with pytest.raises(UnsupportedSlideError, match="does not begin with the first stripe"):
+        st.open_slide(write_ndpi(tmp_path / "a.ndpi", made), reader="tiff")
+
+
 def test_a_file_that_was_cut_within_its_last_level(tmp_path, made):
     """Directories that lie behind are lost; where they are before, what is there is read."""
     path = write_ndpi(tmp_path / "a.ndpi", made)

@@ -5,8 +5,8 @@ import pytest
 import tifffile
 
 import slidetile as st
+from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.tiff import _encoding
-from slidetile.slides.tiff._cut_tiles import CutTiles
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Decoded native tiles that a region has cut, kept for its neighbours."""
+"""Decoded native tiles that a region has cut, kept for its neighbours. Knows no format."""
 
 import threading
 from collections import OrderedDict

@@ -1,0 +1,1 @@
+"""Slides in Zeiss CZI files."""

@@ -1,0 +1,175 @@
+"""What each file of a folder is, by its beginning; each is looked at once while it stays as it is.
+
+pydicom is loaded only where there are DICOM files.
+"""
+
+import os
+import re
+import stat
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidetile.errors import SlideError, SlideReadError
+from slidetile.runtime.files import as_text, read_regular
+from slidetile.slides.dicom.file import WHOLE_SLIDE, class_of, is_dicom
+from slidetile.slides.file_state import unreadable
+from slidetile.slides.reader import HEAD_BYTES
+
+_DICOM_NAME = re.compile(r".*\.(dcm|dicom)|[0-9.]{16,}", re.IGNORECASE | re.DOTALL)
+"""The suffixes, and identifiers as names. Others may be DICOM, too: their content shows it."""
+
+_MOST_KNOWN = 1 << 16
+"""Files that are remembered: some 30 MB."""
+
+_SETTLED_NS = 2 * 10**9
+"""A file that is younger may change once more without another time stamp."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What a file beside a slide is."""
+
+    series: str = ""
+    """Which series it is of; empty where it does not say."""
+
+    is_slide: bool = False
+    """Whether it is of a whole slide, be it a level, a label or an overview."""
+
+    is_level: bool = False
+    """Whether its image is scanned tissue."""
+
+    kind: str = ""
+    """What it holds, for people; empty where it is not DICOM."""
+
+    trouble: str | None = None
+    """Why nobody knows what it is, to follow its name; None where it is known."""
+
+
+Glances = dict[Path, Glance]
+"""The files of a folder that are DICOM or may be, by their paths, in the order of their names."""
+
+_STRANGER = Glance()
+_DAMAGED = "damaged file"
+
+
+def is_named_as_dicom(name: str) -> bool:
+    """Return whether a file's name says that it is DICOM."""
+    return _DICOM_NAME.fullmatch(name) is not None
+
+
+def glances_in(folder: Path) -> Glances:
+    """Return the DICOM files of a folder, and what may be such; nothing is waited for.
+
+    Raises
+    ------
+    SlideReadError
+        The folder cannot be read.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name[:1] != ".")
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    found = {folder / name: glance_at(folder / name) for name in names}
+    return {path: glance for path, glance in found.items() if glance is not _STRANGER}
+
+
+def check_known(glances: Glances) -> None:
+    """Check of all files beside a slide that it is known whether they are of its series.
+
+    Raises
+    ------
+    SlideReadError
+        One may be the finest level, and without it the slide would be its coarser one.
+    """
+    slides = [path for path, glance in glances.items() if glance.is_slide]
+    for path, glance in glances.items():
+        trouble = glance.trouble
+        if glance.is_slide and not glance.series and len(slides) > 1:
+            trouble = "does not say which series it is of"
+        if trouble is not None:
+            raise SlideReadError(
+                f"{as_text(path.name)} in its folder {trouble}, and may be the slide's finest "
+                "level: copy it again, or move it to another folder"
+            )
+
+
+def glance_at(path: Path) -> Glance:
+    """Return what a file is; what is no regular file, such as a folder or a pipe, is a stranger."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _STRANGER
+        return _known.get(path, status)
+    except OSError as error:
+        return Glance(trouble=f"cannot be read ({error.strerror or error})")
+
+
+class _Known:
+    """Files that were looked at, for all threads; the longest unused are forgotten."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[Path, tuple[tuple[int, ...], Glance]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, path: Path, status: os.stat_result) -> Glance:
+        """Return what a file of this state is; raises OSError."""
+        times = status.st_mtime_ns, status.st_ctime_ns
+        state = status.st_dev, status.st_ino, status.st_size, *times
+        with self._lock:
+            if path in self._files and self._files[path][0] == state:
+                self._files.move_to_end(path)
+                return self._files[path][1]
+        looked_ns = time.time_ns()
+        glance = _look(path)
+        if 0 <= status.st_mtime_ns < looked_ns - _SETTLED_NS:
+            self._put(path, state, glance)
+        return glance
+
+    def _put(self, path: Path, state: tuple[int, ...], glance: Glance) -> None:
+        with self._lock:
+            self._files[path] = state, glance
+            self._files.move_to_end(path)
+            while len(self._files) > _MOST_KNOWN:
+                self._files.popitem(last=False)
+
+
+_known = _Known()
+
+
+def _look(path: Path) -> Glance:
+    head = read_regular(path, HEAD_BYTES)
+    if not is_dicom(head):
+        return Glance(trouble=_damage(head)) if is_named_as_dicom(path.name) else _STRANGER
+    from slidetile.slides.dicom.names import class_name
+
+    stated = class_of(head)
+    if stated is not None and stated != WHOLE_SLIDE:
+        return Glance(kind=f"{class_name(stated)} file")
+    return _look_into(path, stated)
+
+
+def _damage(head: bytes) -> str:
+    if not head:
+        return "is empty (0 bytes)"
+    return "is not DICOM" if head.strip(b"\0") else "begins with zeros instead of a header"
+
+
+def _look_into(path: Path, stated: str | None) -> Glance:
+    """Parse so much of a header as says what it is; its beginning may have stated its class."""
+    from slidetile.slides.dicom._instance import Instance
+
+    try:
+        instance = Instance.glance(path)
+    except SlideError as error:
+        return Glance(kind=_DAMAGED, trouble=f"cannot be read ({str(error).rstrip('.')})")
+    if not instance.sop_class or instance.sop_class != (stated or instance.sop_class):
+        return Glance(kind=_DAMAGED, trouble="does not say what it holds")
+    return Glance(
+        series=instance.series,
+        is_slide=instance.is_slide,
+        is_level=instance.is_level,
+        kind=instance.kind,
+    )

@@ -1,0 +1,1 @@
+"""Slides in Philips iSyntax files."""
