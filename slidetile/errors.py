@@ -43,7 +43,7 @@ class MissingResolutionError(SlideError):
 
 
 class ColourProfileError(SlideError):
-    """The slide's colour profile is damaged, or not one of RGB pixels: it cannot be applied."""
+    """The slide's colour profile cannot be applied: it, or its pixels, are not of 8-bit RGB."""
 
 
 class SlideReadError(SlideError, OSError):

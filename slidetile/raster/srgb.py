@@ -107,7 +107,7 @@ def unlike_rgb(channels: Sequence[Channel], bits: int, *, is_mapped: bool) -> st
         Whether samples of more bits were mapped onto these, which no profile knows.
     """
     if len(channels) != 3:
-        return f"{how_many(len(channels), 'channel')}, and sRGB has three"
+        return f"{how_many(len(channels), 'channels')}, and sRGB has three"
     if not are_plain(channels):
         names = ", ".join(channel.name for channel in channels)
         return f"the channels {names}, which are not red, green and blue"

@@ -5,10 +5,12 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import tifffile
 from icc_profiles import matrix_profile, table_profile
 from PIL import Image, ImageCms
 
 import slidetile as st
+from slidetile.raster.channels import Channel
 from slidetile.slides.srgb import SrgbSlide
 
 PROFILE = table_profile()
@@ -133,7 +135,48 @@ def test_a_profile_that_cannot_be_applied_is_an_error_with_a_way_out(profile, me
         SrgbSlide(slide)
 
 
-def test_grey_has_no_colours_to_convert():
-    slide = st.ArraySlide(noise(channels=1), name="grey")
-    with pytest.raises(st.ColourProfileError, match=r"^grey has 1 channel, and sRGB has three"):
+DEEP = noise().astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize(
+    ("slide", "message"),
+    [
+        (st.ArraySlide(noise(channels=1), name="odd"), "1 channel, and sRGB has three"),
+        (st.ArraySlide(noise(channels=5), name="odd"), "5 channels, and sRGB has three"),
+        (
+            st.ArraySlide(
+                noise(),
+                name="odd",
+                channels=[Channel(name=name, colour=(0, 0, 255)) for name in ("DAPI", "CD3", "AF")],
+            ),
+            "the channels DAPI, CD3, AF, which are not red, green and blue",
+        ),
+        (st.ArraySlide(DEEP, name="odd"), "samples of 16 bits, and only those of 8 are converted"),
+        (
+            st.map_slide(st.ArraySlide(DEEP, name="odd"), window="full"),
+            "samples that a window mapped onto 8 bits, which no profile knows",
+        ),
+    ],
+)
+def test_what_is_no_colour_of_8_bits_is_refused(slide, message):
+    with pytest.raises(st.ColourProfileError, match=f"^odd has {message}.*leave color"):
         SrgbSlide(slide)
+
+
+def test_nothing_is_mapped_and_converted_at_once(tmp_path, cli):
+    path, out = tmp_path / "deep.tif", tmp_path / "out.zarr"
+    options = {"tile": (64, 64), "photometric": "rgb", "metadata": None}
+    tifffile.imwrite(path, DEEP, iccprofile=PROFILE, **options)
+    for more in ([], ["--dtype", "uint8"]):
+        result = cli("tile", path, "-o", out, "--color", "srgb", *more)
+        assert result.exit_code == 1
+        assert "error: deep.tif has samples of 16 bits, and only those of 8" in result.output
+    assert not out.exists()
+
+
+def test_channels_that_are_colours_still_are_converted(tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(noise()).save(path, icc_profile=PROFILE)
+    picked = st.Recipe(color="srgb", channels=["red", "green", "blue"])
+    with picked.open(path) as slide:
+        np.testing.assert_array_equal(slide.read_region(slide.bounds), by_pillow(noise()))

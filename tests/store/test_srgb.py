@@ -160,6 +160,32 @@ def test_what_cannot_be_converted_is_an_error_and_reads_as_it_is(
     assert store[0].shape == (64, 64, channels)
 
 
+DEEP = np.random.default_rng(3).integers(0, 1 << 16, (200, 300, 3), np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("slide", "message"),
+    [
+        (st.ArraySlide(DEEP, mpp=0.5, icc_profile=PROFILE), "samples of 16 bits"),
+        (
+            st.map_slide(st.ArraySlide(DEEP, mpp=0.5, icc_profile=PROFILE), window="full"),
+            "samples that a window mapped onto 8 bits",
+        ),
+        (
+            st.ArraySlide(DEEP[..., [0, 1, 2, 0]], mpp=0.5, icc_profile=PROFILE),
+            "4 channels, and sRGB has three",
+        ),
+    ],
+)
+def test_a_store_of_other_samples_than_8_bit_colours_is_an_error(tmp_path, slide, message):
+    tissue = st.find_tissue(slide, detector=everything)
+    plan = st.plan_tiles(slide, tissue, st.TileSpec(size=64, min_tissue_fraction=0))
+    store = st.write_tiles(slide, plan, tmp_path / "x.zarr")
+    assert store.icc_profile == PROFILE
+    with pytest.raises(st.StoreError, match=f"have {message}"):
+        store.read_region(store.tile_region(0), color="srgb")
+
+
 def test_an_unknown_colour_space_is_a_wrong_value(stores):
     message = r"color must be one of \('srgb',\) or None, not 'cmyk'"
     for call in (

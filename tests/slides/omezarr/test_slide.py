@@ -192,6 +192,41 @@ def test_a_chunk_that_is_missing_in_a_shard_hides_no_finer_one_either(tmp_path, 
         assert slide.holes(Region(x=0, y=0, width=64, height=250), level=1) == []
 
 
+def write_depths(folder, levels, **options):
+    """Write levels, arrays [depth, row, column], as an image; return its folder."""
+    group = zarr.open_group(folder, mode="w")
+    for number, level in enumerate(levels):
+        shape = {"shape": level.shape, "chunks": (1, 64, 64), "dtype": level.dtype}
+        group.create_array(str(number), **shape, fill_value=0, **options)[...] = level
+    group.attrs["ome"] = {"version": "0.5"} | image_metadata(len(levels), "zyx")
+    return folder
+
+
+@pytest.mark.parametrize("options", [{}, {"shards": (3, 128, 128)}, {"shards": (2, 128, 128)}])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_depth_is_read_and_what_it_lacks_is_averaged_from_its_own_finer_level(
+    tmp_path, options, dtype
+):
+    values = 201 * np.arange(1, 4) * (dtype == np.uint16) + np.arange(20, 23)
+    fine, coarse = (
+        np.broadcast_to(values[:, None, None], (3, side, side)).astype(dtype) for side in (256, 128)
+    )
+    lost = Region(x=64, y=0, width=64, height=64)
+    coarse[(2, *lost.slices)] = 0  # nothing is stored there
+    folder = write_depths(tmp_path / "a.zarr", [fine, coarse], **options)
+    fingerprints = set()
+    for depth, value in enumerate(values):
+        with st.open_slide(folder, z=depth) as slide:
+            assert slide.dtype == dtype
+            assert (slide.read_region(slide.bounds) == value).all()
+            assert (slide.read_region(slide.bounds, level=1) == value).all()
+            assert slide.replaced.counts == ({1: 1} if depth == 2 else {})
+            fingerprints.add(slide.source.fingerprint)
+    assert len(fingerprints) == 1
+    with pytest.raises(st.UnsupportedSlideError, match="3 depths"):
+        st.open_slide(folder)
+
+
 def test_where_the_index_of_a_shard_is_damaged_its_chunks_are_averaged(tmp_path):
     levels = [np.full((512, 512, 3), 90, np.uint8), np.full((256, 256, 3), 90, np.uint8)]
     folder = write_image(tmp_path / "a.zarr", levels, shards=128)
