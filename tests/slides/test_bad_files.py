@@ -334,10 +334,10 @@ def test_vendors_tiffs_are_left_to_openslide(scanned_slide):
 
 
 def test_an_image_spread_over_planes_is_refused(tmp_path):
-    path = tmp_path / "channels.ome.tif"
+    path = tmp_path / "times.ome.tif"
     stack = np.zeros((4, 128, 128), np.uint8)
-    tifffile.imwrite(path, stack, ome=True, tile=(64, 64), metadata={"axes": "CYX"})
-    refused(path, FinalRefusalError, "spread over 4 channels")
+    tifffile.imwrite(path, stack, ome=True, tile=(64, 64), metadata={"axes": "TYX"})
+    refused(path, FinalRefusalError, "spread over 4 times")
 
 
 def test_a_directory_behind_the_end(tiled):

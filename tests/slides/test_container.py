@@ -131,5 +131,5 @@ def test_a_zarr_folder_is_named(shared_slides, tmp_path):
     folders = [each for each in (shared_slides / "omezarr").iterdir() if each.is_dir()]
     assert folders
     for folder in folders:
-        with pytest.raises(st.UnsupportedSlideError, match=r"has numbers of type (<f8|float64)"):
+        with pytest.raises(st.UnsupportedSlideError, match="64-bit floating-point numbers"):
             st.open_slide(folder)

@@ -324,7 +324,11 @@ REFUSED = {
     "depths": (spread(TotalPixelMatrixFocalPlanes=7), "spread over 7 focal planes"),
     "channels": (spread(NumberOfOpticalPaths=4), "spread over 4 optical paths"),
     "paths": (two_paths, "spread over 2 optical paths"),
-    "bits": (spread(BitsAllocated=16, BitsStored=12), "12-bit unsigned numbers"),
+    "bits": (spread(BitsAllocated=32, BitsStored=32), "32-bit unsigned numbers"),
+    "deep colours": (
+        spread(BitsAllocated=16, BitsStored=12, HighBit=11),
+        "its colours have 12 bits",
+    ),
     "signed": (spread(PixelRepresentation=1), "8-bit signed numbers"),
     "CT": (spread(SOPClassUID="1.2.840.10008.5.1.4.1.1.2"), "a DICOM file of the class CT Image"),
     "label": (spread(ImageType=["ORIGINAL", "PRIMARY", "LABEL", "NONE"]), "1 LABEL image"),
@@ -343,9 +347,9 @@ def test_what_would_be_lost_is_refused_with_its_number(picture, tmp_path, kind, 
         st.open_slide(path, reader=reader)
 
 
-def test_real_files_that_are_no_slides_of_8_bits_are_refused(shared_slides):
-    with pytest.raises(FinalRefusalError, match=r"16-bit unsigned numbers"):
-        st.open_slide(shared_slides / "sm_image_grayscale.dcm")
+def test_real_files_that_would_be_lost_are_refused(shared_slides):
+    with pytest.raises(FinalRefusalError, match=r"16 bits, of which this reader leaves 8"):
+        st.open_slide(shared_slides / "sm_image_grayscale.dcm", reader="openslide")
     with pytest.raises(FinalRefusalError, match=r"of the class Segmentation, .*name a file of"):
         st.open_slide(shared_slides / "seg_image_sm_dots_tiled_full.dcm")
 
