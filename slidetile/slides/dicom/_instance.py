@@ -19,7 +19,7 @@ from slidetile.slides.dicom.names import class_name
 from slidetile.slides.file_state import FileState
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422")
 _JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")

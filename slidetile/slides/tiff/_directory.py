@@ -18,6 +18,7 @@ from slidetile.raster.jpeg2000_header import is_subsampled
 from slidetile.raster.region import Region
 from slidetile.slides.limits import check_size
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import Chain, read_chain
 from slidetile.slides.tiff._colours import colour_note, first_block, with_own_transform
@@ -35,7 +36,7 @@ from slidetile.slides.tiff._ndpi import read_ndpi
 from slidetile.slides.tiff._planes import Planes, lsm_planes, ndpi_planes, scn_planes
 from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._strips import Strips
-from slidetile.slides.tiff.file import SlideFile, is_tiff
+from slidetile.slides.tiff.file import is_tiff
 
 _log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Self
 
 from slidetile.errors import SlideReadError
 from slidetile.raster.resolution import whole_factor
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._fields import image_type
 from slidetile.slides.tiff._metadata import Metadata, shows_glass
 from slidetile.slides.tiff._planes import Planes
 from slidetile.slides.tiff._tags import DESCRIPTION, Directory
-from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
-from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
 
