@@ -181,7 +181,8 @@ def _warn_of_doubts(
 ) -> None:
     """Warn where another image may be the slide: a larger one, or the first of a pyramid."""
     for image in images:
-        if image.area > slide.area and not image.is_mask:
+        is_like = image.is_tiled or not slide.is_tiled  # photographs of the glass are in strips
+        if image.area > slide.area and is_like and not image.is_mask:
             _log.warning(
                 "%s: its image %d, of %d×%d pixels, is called a label, macro or thumbnail and left "
                 "out, but it is larger than the slide, of %d×%d.",
