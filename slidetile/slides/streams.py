@@ -1,4 +1,4 @@
-"""Native tiles that are streams of their own, whatever file they lie in: JPEG 2000 and WebP."""
+"""Native tiles whose stored bytes are in memory, whatever file they lie in."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,49 @@ from slidetile.raster.jpeg2000 import plain_codestream, unlike_pixels
 from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.stream import StreamError
 from slidetile.raster.webp import plain_webp, unlike_rgb
+from slidetile.slides.jpeg.segments import Markers
+from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
+from slidetile.slides.slide_file import Extent, held_bytes
 
-Extent = tuple[bytes, int, int]
-"""The bytes that hold a tile, its start and its stop within them."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JpegStreams:
+    """Tiles of JPEG, which need tables or a marker of their colours to stand alone."""
+
+    extents: list[Extent | Damaged | None]
+    """Where each tile lies; None if the file stores nothing for it."""
+
+    jpegs: JpegTiles
+    """What they share."""
+
+    size: tuple[int, int]
+    """(width, height) that each must have."""
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes held."""
+        return held_bytes([each for each in self.extents if isinstance(each, tuple)])
+
+    def streams(self) -> list[bytes | Damaged | None]:
+        """Return each tile as a stream; see `slidetile.slides.native.FetchedTiles`."""
+        streams: list[bytes | Damaged | None] = []
+        native, size = self.jpegs.native, self.size
+        held, markers = None, None
+        for extent in self.extents:
+            if not isinstance(extent, tuple):
+                streams.append(extent)
+                continue
+            data, start, stop = extent
+            if data is not held:  # neighbouring tiles are read together, and looked at together
+                held, markers = data, Markers(data)
+            streams.append(native(data, size, start, stop, markers))
+        return streams
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamTiles:
-    """Native tiles whose stored bytes are in memory."""
+    """Tiles of JPEG 2000 or WebP, which are streams of their own."""
 
     extents: list[Extent | Damaged | None]
     """Where each tile lies; None if the file stores nothing for it."""
@@ -33,8 +67,7 @@ class StreamTiles:
     @property
     def nbytes(self) -> int:
         """The bytes held."""
-        held = [each[0] for each in self.extents if isinstance(each, tuple)]
-        return sum({id(data): len(data) for data in held}.values())
+        return held_bytes([each for each in self.extents if isinstance(each, tuple)])
 
     def streams(self) -> list[bytes | Damaged | None]:
         """Return each tile as a stream; see `slidetile.slides.native.FetchedTiles`."""

@@ -204,7 +204,7 @@ def _read(terminal):
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
         (
             "--reader bioformats",
-            'one of "tiff", "dicom", "ome-zarr", "picture", "openslide", but not',
+            '"ome-zarr", "czi", "isyntax", "picture", "openslide", but not',
         ),
         ("--codec gif", "'gif' is not one of"),
         ("--edge pad", "'pad' is not one of 'keep', 'drop', 'shift'"),

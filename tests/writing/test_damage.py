@@ -192,7 +192,7 @@ def test_the_two_checks_are_not_mixed(tmp_path):
     with st.open_slide(slide) as opened:
         for check in ("scan", "decode"):
             recipe = st.Recipe(tile=st.TileSpec(size=256), check=check)
-            assert recipe._same_codec(store.metadata.chunk_codec) == (check == "decode")
+            assert recipe._same_codec(store.metadata.chunk_codec, opened) == (check == "decode")
         assert opened.reader == "tiff"
     shutil.move(store.path, tmp_path / "a.zarr.partial")
     with pytest.raises(StoreMismatchError, match="parameters"):

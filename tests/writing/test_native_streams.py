@@ -153,8 +153,9 @@ def test_auto_copies_what_decodes_about_as_fast_as_jpeg(tmp_path, caplog, kind, 
     assert store.codec == codec
     assert ("the codec native copies them all the same" in caplog.text) == (codec == "zstd")
     native = tile(slide, tmp_path / "n.zarr", codec="native").metadata.chunk_codec
-    assert st.Recipe()._same_codec(native) == (codec == "native")
-    assert st.Recipe(codec="native")._same_codec(native)
+    with st.open_slide(slide) as opened:
+        assert st.Recipe()._same_codec(native, opened) == (codec == "native")
+        assert st.Recipe(codec="native")._same_codec(native, opened)
 
 
 def cut(stream):

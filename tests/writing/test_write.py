@@ -320,7 +320,7 @@ def test_other_settings_or_another_slide_are_refused_by_name(tmp_path):
         with pytest.raises(Interrupted):
             st.write_tiles(slide, plan, path, on_progress=stop_after(1))
         with pytest.raises(
-            st.StoreMismatchError, match="another parameters, tile_count, tile_size"
+            st.StoreMismatchError, match=r"otherwise \(parameters, tile_count, tile_size"
         ):
             st.write_tiles(slide, plan_of(slide, 1024), path)
         twin = st.ArraySlide(slide.read_region(slide.bounds), mpp=slide.mpp)

@@ -11,7 +11,7 @@ from slidetile.raster.region import Region
 from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.czi._decoding import DamagedTileError, decode
 from slidetile.slides.czi._levels import TileLevel
-from slidetile.slides.tiff.file import Extent, held_bytes
+from slidetile.slides.slide_file import Extent, held_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

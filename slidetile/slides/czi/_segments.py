@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from slidetile.errors import SlideReadError
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 _SEGMENT = struct.Struct("<16sqq")
 HEAD_BYTES = _SEGMENT.size

@@ -7,7 +7,7 @@ from slidetile.slides.czi._decoding import CHANNELS
 from slidetile.slides.czi._directory import DIMENSION, ENTRY, MOST_DIMENSIONS, Subblock
 from slidetile.slides.czi._segments import HEAD_BYTES
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff.file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, SlideFile
 
 _NAME = b"ZISRAWSUBBLOCK"
 _SIZES = struct.Struct("<iiq")

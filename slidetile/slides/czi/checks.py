@@ -5,7 +5,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.czi.file import is_czi
 from slidetile.slides.reader import refusal
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 
 def check_czi(path: Path) -> None:

@@ -26,7 +26,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import OtherReaderError, refusal
-from slidetile.slides.tiff.file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, SlideFile
 
 _KEPT_BYTES = 64 << 20
 """Decoded tiles that are kept: four or five of a scanner's, which several regions share."""

@@ -17,7 +17,7 @@ from slidetile.slides.jpeg.colour import Model, contradiction
 from slidetile.slides.jpeg.segments import parse_header
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff.file import Extent
+from slidetile.slides.slide_file import Extent
 from slidetile.slides.ycbcr import ycbcr_to_rgb
 
 _RGB_TAG, _YCBCR_TAG, _GREY_TAG = 2, 6, 1

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from slidetile.slides.dicom._instance import Instance
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 _MOST_OPEN = 32
 """A process may have some hundreds of files open, and a batch reads several slides."""

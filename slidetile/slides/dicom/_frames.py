@@ -19,7 +19,7 @@ from slidetile.slides.dicom._offsets import NOWHERE, FrameExtents, find_frames, 
 from slidetile.slides.dicom._series import LevelParts
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.tiff.file import Extent
+from slidetile.slides.slide_file import Extent
 
 _BEYOND = Damaged("beyond the end of the file")
 _TOO_LONG = Damaged("too many bytes")

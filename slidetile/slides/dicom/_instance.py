@@ -20,7 +20,7 @@ from slidetile.slides.file_state import FileState
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.samples import check_kind
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 _GREY, _COLOUR = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422")
 _JPEG2000_COLOUR = ("YBR_ICT", "YBR_RCT")

@@ -1,15 +1,10 @@
 """The compressed frames of a DICOM level, JPEG or JPEG 2000, to be copied without decoding them."""
 
-from dataclasses import dataclass
-
 from slidetile.choices import NativeStream
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._frames import Frames
-from slidetile.slides.jpeg.segments import Markers
-from slidetile.slides.jpeg.tiles import JpegTiles
-from slidetile.slides.native import Cells, Damaged
-from slidetile.slides.streams import StreamTiles
-from slidetile.slides.tiff.file import Extent, held_bytes
+from slidetile.slides.native import Cells
+from slidetile.slides.streams import JpegStreams, StreamTiles
 
 _SIDES_PX = range(64, 4097)
 _NAMES = {"raw": "uncompressed", "jpegls": "JPEG-LS", "rle": "RLE"}
@@ -30,34 +25,6 @@ def obstacle(frames: Frames, encoding: Encoding) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DicomTiles:
-    """JPEG frames whose stored bytes are in memory."""
-
-    extents: list[Extent | Damaged | None]
-    jpegs: JpegTiles
-    size: tuple[int, int]
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held."""
-        return held_bytes([each for each in self.extents if isinstance(each, tuple)])
-
-    def streams(self) -> list[bytes | Damaged | None]:
-        """Return each frame as a JPEG stream; see `slidetile.slides.native.FetchedTiles`."""
-        streams: list[bytes | Damaged | None] = []
-        held, markers = None, None
-        for extent in self.extents:
-            if not isinstance(extent, tuple):
-                streams.append(extent)
-                continue
-            data, start, stop = extent
-            if data is not held:  # neighbouring frames are read together, and looked at together
-                held, markers = data, Markers(data)
-            streams.append(self.jpegs.native(data, self.size, start, stop, markers))
-        return streams
-
-
 class DicomNativeTiles:
     """A level of compressed frames; see `slidetile.slides.native.NativeTiles`."""
 
@@ -71,7 +38,7 @@ class DicomNativeTiles:
         self.tile_width_px = frames.frame_width
         self.tile_height_px = frames.frame_height
 
-    def fetch(self, tiles: Cells) -> DicomTiles | StreamTiles:
+    def fetch(self, tiles: Cells) -> JpegStreams | StreamTiles:
         """Read the stored bytes of frames.
 
         Raises
@@ -84,7 +51,7 @@ class DicomNativeTiles:
         if self.stream == "jpeg2000":
             ycbcr = self._encoding.states_ycbcr
             return StreamTiles(extents, self.stream, size, states_ycbcr=ycbcr)
-        return DicomTiles(extents, self._jpegs, size)
+        return JpegStreams(extents, self._jpegs, size)
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the files store for frames, without reading them."""

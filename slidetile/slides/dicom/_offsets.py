@@ -16,7 +16,7 @@ from slidetile.runtime.files import as_text
 from slidetile.slides.dicom._elements import ITEM, SEQUENCE_END, UNDEFINED
 from slidetile.slides.dicom._rest import PixelData, Rest
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff.file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, SlideFile
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from slidetile.raster.region import Region
 from slidetile.slides.dicom._encoding import DamagedFrameError, Decode
 from slidetile.slides.dicom._frames import Cell, Frames
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff.file import Extent, held_bytes
+from slidetile.slides.slide_file import Extent, held_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

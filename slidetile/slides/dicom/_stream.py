@@ -1,7 +1,7 @@
 """A file as what pydicom reads from: no more than it has, and no more than a header takes."""
 
 from slidetile.errors import SlideReadError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 _BUFFER_BYTES = 1 << 16
 _LIMIT_BYTES = 1 << 26

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from slidetile.errors import SlideReadError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

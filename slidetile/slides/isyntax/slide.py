@@ -20,7 +20,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.limits import check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, refusal
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 
 class IsyntaxSlide(FileSlide):

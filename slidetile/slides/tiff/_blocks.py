@@ -11,8 +11,8 @@ from slidetile.errors import SlideReadError
 from slidetile.raster.region import Region
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.native import Damaged
+from slidetile.slides.slide_file import Extent, SlideFile
 from slidetile.slides.tiff._encoding import BLACK_IS_ZERO, Decode, Encoding
-from slidetile.slides.tiff.file import Extent, SlideFile
 
 _BEYOND = Damaged("beyond the end of the file")
 _TOO_LONG = Damaged("too many bytes")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from slidetile.errors import SlideReadError
 from slidetile.slides.reader import FinalRefusalError
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._tags import DESCRIPTION, Directory, Entry
-from slidetile.slides.tiff.file import SlideFile
 
 SUB_DIRECTORIES = 330
 _TABLES = (273, 279, 324, 325, 65426, 65432)

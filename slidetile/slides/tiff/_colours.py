@@ -12,9 +12,9 @@ from slidetile.slides.jpeg.colour import contradiction
 from slidetile.slides.jpeg.segments import Header, parse_header, shared_tables
 from slidetile.slides.jpeg.tiles import MODELS
 from slidetile.slides.native import Damaged
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import JPEG, Encoding
-from slidetile.slides.tiff.file import SlideFile
 
 _HEADER_BYTES = 1 << 16
 

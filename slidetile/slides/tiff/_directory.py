@@ -22,6 +22,7 @@ from slidetile.slides.limits import check_size
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.planes import chosen_channels, chosen_places
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._arrangement import Arrangement, arrange, band_channels
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import Chain, read_chain
@@ -41,7 +42,7 @@ from slidetile.slides.tiff._planes import Planes, lsm_planes, ndpi_planes, scn_p
 from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._stack import Stack, fit_together, stacked
 from slidetile.slides.tiff._strips import Strips
-from slidetile.slides.tiff.file import SlideFile, is_tiff
+from slidetile.slides.tiff.file import is_tiff
 
 _log = logging.getLogger(__name__)
 

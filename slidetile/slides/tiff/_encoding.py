@@ -16,8 +16,8 @@ from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
+from slidetile.slides.slide_file import Extent
 from slidetile.slides.tiff._loss import check_samples
-from slidetile.slides.tiff.file import Extent
 from slidetile.slides.ycbcr import ycbcr_to_rgb
 
 JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000, WEBP = 7, 33003, 33005, 34712, 50001

@@ -11,11 +11,11 @@ from typing import Self
 
 from slidetile.errors import SlideReadError
 from slidetile.raster.resolution import whole_factor
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._fields import image_type
 from slidetile.slides.tiff._metadata import Metadata, shows_glass
 from slidetile.slides.tiff._planes import Planes
 from slidetile.slides.tiff._tags import DESCRIPTION, Directory
-from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
 
@@ -181,7 +181,8 @@ def _warn_of_doubts(
 ) -> None:
     """Warn where another image may be the slide: a larger one, or the first of a pyramid."""
     for image in images:
-        if image.area > slide.area and not image.is_mask:
+        is_like = image.is_tiled or not slide.is_tiled  # photographs of the glass are in strips
+        if image.area > slide.area and is_like and not image.is_mask:
             _log.warning(
                 "%s: its image %d, of %d×%d pixels, is called a label, macro or thumbnail and left "
                 "out, but it is larger than the slide, of %d×%d.",

@@ -1,15 +1,13 @@
 """The compressed tiles of a TIFF level, to be copied without decoding them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import NativeStream
-from slidetile.slides.jpeg.segments import Markers
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Cells, Damaged
-from slidetile.slides.streams import StreamTiles
+from slidetile.slides.slide_file import Extent, SlideFile
+from slidetile.slides.streams import JpegStreams, StreamTiles
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import (
     APERIO_RGB,
@@ -19,7 +17,6 @@ from slidetile.slides.tiff._encoding import (
     WEBP,
     Encoding,
 )
-from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 _SIDES_PX = range(64, 4097, 8)
 _RGB, _YCBCR = 2, 6
@@ -64,35 +61,6 @@ def _colour_obstacle(encoding: Encoding) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TiffTiles:
-    """Native tiles whose stored bytes are in memory."""
-
-    extents: list[Extent | Damaged | None]
-    jpegs: JpegTiles
-    size: tuple[int, int]
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes held."""
-        return held_bytes([each for each in self.extents if isinstance(each, tuple)])
-
-    def streams(self) -> list[bytes | Damaged | None]:
-        """Return each tile as a JPEG stream; see `slidetile.slides.native.FetchedTiles`."""
-        streams: list[bytes | Damaged | None] = []
-        native, size = self.jpegs.native, self.size
-        held, markers = None, None
-        for extent in self.extents:
-            if not isinstance(extent, tuple):
-                streams.append(extent)
-                continue
-            data, start, stop = extent
-            if data is not held:  # neighbouring tiles are read together, and looked at together
-                held, markers = data, Markers(data)
-            streams.append(native(data, size, start, stop, markers))
-        return streams
-
-
 class TiffNativeTiles:
     """A level of compressed tiles; see `slidetile.slides.native.NativeTiles`."""
 
@@ -106,7 +74,7 @@ class TiffNativeTiles:
         self.tile_width_px = grid.block_width
         self.tile_height_px = grid.block_height
 
-    def fetch(self, tiles: Cells) -> TiffTiles | StreamTiles:
+    def fetch(self, tiles: Cells) -> JpegStreams | StreamTiles:
         """Read the stored bytes of tiles.
 
         A tile beyond the end of the file as it was opened is damaged, and the others are read. If
@@ -130,7 +98,7 @@ class TiffNativeTiles:
         if self.stream != "jpeg":
             ycbcr = self._grid.encoding.states_ycbcr
             return StreamTiles(extents, self.stream, tile, states_ycbcr=ycbcr)
-        return TiffTiles(extents, self._jpegs, tile)
+        return JpegStreams(extents, self._jpegs, tile)
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for tiles, without reading them.

@@ -15,6 +15,7 @@ from slidetile.slides.jpeg.segments import Frame, Header, parse_header
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import OtherReaderError
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._chain import Chain
 from slidetile.slides.tiff._encoding import JPEG, Encoding
@@ -30,7 +31,6 @@ from slidetile.slides.tiff._resolution import (
 from slidetile.slides.tiff._striped import StripedGrid, tile_height
 from slidetile.slides.tiff._stripes import STRIPE_ROWS, Stripes
 from slidetile.slides.tiff._tags import Directory
-from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
 

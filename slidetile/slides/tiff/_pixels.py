@@ -13,9 +13,9 @@ from slidetile.raster.stream import StreamError
 from slidetile.slides._background import composite
 from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.native import Damaged
+from slidetile.slides.slide_file import Extent, SlideFile, held_bytes
 from slidetile.slides.tiff._blocks import Block, BlockGrid
 from slidetile.slides.tiff._encoding import DamagedBlockError
-from slidetile.slides.tiff.file import Extent, SlideFile, held_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from tifffile import TiffPage
 
 from slidetile.counts import how_many
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._chain import Chain
-from slidetile.slides.tiff.file import SlideFile
 
 _LSM, _METAMORPH_PLANES = 34412, 33629
 _WIDTH, _NDPI_FOCUS = 256, 65424

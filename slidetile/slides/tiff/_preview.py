@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slidetile.runtime.files import read_regular
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 _VSI_MARK, _VSI_AT = b"\x18\0IS", 8
 """Behind the TIFF's header, Olympus's own begins."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from slidetile.slides.jpeg.segments import EOI
 from slidetile.slides.native import Damaged
+from slidetile.slides.slide_file import Extent, SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._stripes import RESTARTS, STRIPE_ROWS, Stripes
-from slidetile.slides.tiff.file import Extent, SlideFile
 
 _HIGHEST_PX, _LOWEST_PX = 512, 64
 _ABOUT_PX = 3 << 19

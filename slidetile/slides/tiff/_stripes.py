@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from slidetile.runtime.reads import joined_reads
 from slidetile.slides.jpeg.segments import EOI
 from slidetile.slides.native import Damaged
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 STRIPE_ROWS = 8
 RESTARTS = tuple(bytes((0xFF, 0xD0 + number)) for number in range(8))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 DESCRIPTION = 270
 

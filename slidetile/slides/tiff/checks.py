@@ -6,12 +6,13 @@ from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.reader import FinalRefusalError, refusal
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._chain import read_chain
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._loss import check_no_loss
 from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._tags import Directory
-from slidetile.slides.tiff.file import SlideFile, is_tiff
+from slidetile.slides.tiff.file import is_tiff
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323
 _COUNTS = 279, 325

@@ -19,13 +19,13 @@ from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.reader import refusal
+from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff._stack import StackedPixels, channel_count
-from slidetile.slides.tiff.file import SlideFile
 
 _log = logging.getLogger(__name__)
 

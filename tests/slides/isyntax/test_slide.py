@@ -12,7 +12,7 @@ from slidetile.slides.isyntax._library import IsyntaxLevel
 from slidetile.slides.isyntax._source import NotingSource
 from slidetile.slides.isyntax.slide import IsyntaxSlide
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 HEAD = b'<?xml version="1.0" encoding="utf-8"?>\n<DataObject ObjectType="DPUfsImport">'
 CRASHES = HEAD + (

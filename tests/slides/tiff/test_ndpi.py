@@ -16,7 +16,7 @@ from slidetile.errors import DamagedPixelsError, UnsupportedSlideError
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.tiff.file import SlideFile
+from slidetile.slides.slide_file import SlideFile
 
 REAL = ["made/brightfield.ndpi", "test3-DAPI.ndpi"]
 STRIPE = 256
