@@ -7,6 +7,7 @@ import shutil
 import statistics
 
 import pytest
+from channel_files import ome_tiff, signal
 from paths import ROOT
 
 from slidetile.choices import NATIVE_CHECK
@@ -70,6 +71,7 @@ def workplace(sample, first_store, tmp_path, monkeypatch):
     (tmp_path / "slides").mkdir()
     for slide in ("slide.svs", "slides/one.svs"):
         (tmp_path / slide).symlink_to(sample)
+    ome_tiff(tmp_path / "slide.ome.tif", signal(600, 800, 3))
     (tmp_path / "drawn").mkdir()
     (tmp_path / "drawn" / "one.geojson").symlink_to(sample.parent / "sample.geojson")
     shutil.copytree(first_store, tmp_path / "sample.zarr")
