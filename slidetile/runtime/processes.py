@@ -5,11 +5,13 @@ import logging
 import math
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -170,10 +172,25 @@ def _start_method() -> str | None:
     return multiprocessing.get_start_method(allow_none=True)
 
 
+def _begin_tracker() -> None:
+    """Begin Python's process that removes what an ended one has left, and have it do so quietly.
+
+    A run that is stopped and has no time to tidy up would else be followed by a warning of its
+    semaphores, behind its own last words.
+    """
+    quiet = f"ignore:resource_tracker:{UserWarning.__name__}"
+    sys.warnoptions.append(quiet)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(quiet)
+
+
 class _Child:
     """One process of its own, so that a crash shows which call caused it."""
 
     def __init__(self) -> None:
+        _begin_tracker()
         context = multiprocessing.get_context("spawn")
         log_levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
         self._listen, self._tell = context.Pipe(duplex=False)

@@ -6,6 +6,8 @@ import multiprocessing
 import operator
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -191,3 +193,20 @@ def test_an_interrupt_between_two_calls_leaves_no_process_behind(monkeypatch):
         if child not in before:
             child.join(PATIENCE_S)
             assert not child.is_alive()
+
+
+ENDS_UNTIDIED = """
+import os
+from slidetile.runtime.processes import in_processes
+
+if __name__ == "__main__":
+    for ended in in_processes([int, int], 2):
+        os._exit(3)
+"""
+
+
+def test_what_an_untidied_end_leaves_is_removed_without_a_word(tmp_path):
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS_UNTIDIED)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
