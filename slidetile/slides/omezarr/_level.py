@@ -175,13 +175,14 @@ class ZarrLevel:
     def _read(self, part: Region) -> Pixels:
         try:
             found = self._channels_of(part)
-        except (SlideReadError, MemoryError):
-            raise  # of which the files tell themselves
         except Exception as error:  # whatever a codec raises on damaged data
+            cause = _cause(error)
+            if isinstance(cause, SlideReadError | MemoryError):
+                raise cause from None  # of which the files tell themselves
             self._check_files()
             raise DamagedPixelsError(
                 f"{part.width}×{part.height} pixels at column {part.x}, row {part.y} of "
-                f"{self._name} do not decode: {one_line(error)}."
+                f"{self._name} do not decode: {one_line(cause)}."
             ) from error
         return self._turned(found)
 
@@ -241,11 +242,12 @@ class ZarrLevel:
         """Open the array, and make sure that zarr-python understands it as it was checked."""
         try:
             array = zarr.open_array(self._files, mode="r", zarr_format=self._facts.zarr_format)
-        except (SlideReadError, MemoryError):
-            raise
         except Exception as error:
+            cause = _cause(error)
+            if isinstance(cause, SlideReadError | MemoryError):
+                raise cause from None
             raise FinalRefusalError(
-                f"zarr-python does not open {self._name}: {one_line(error)}"
+                f"zarr-python does not open {self._name}: {one_line(cause)}"
             ) from error
         is_right = array.dtype.newbyteorder("=") == dtype_of(self._facts.bits)
         if array.shape != self._facts.shape or not is_right:
@@ -254,3 +256,15 @@ class ZarrLevel:
                 f"{array.shape}, but its metadata say {self._facts.shape}"
             )
         return array
+
+
+def _cause(error: Exception) -> Exception:
+    """Return an error itself; of a group, as newer zarr-python raises, one that says why.
+
+    What is no damage comes first: several chunks may have failed, each in its way.
+    """
+    if not isinstance(error, ExceptionGroup):
+        return error
+    causes = [_cause(each) for each in error.exceptions]
+    told = (each for each in causes if isinstance(each, SlideReadError | MemoryError))
+    return next(told, causes[0])
