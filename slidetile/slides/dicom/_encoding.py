@@ -1,16 +1,21 @@
 """How the frames of a DICOM image are stored, and what decodes one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
-from slidetile.raster.jpeg import decode_jpeg
-from slidetile.raster.jpeg2000 import decode_jpeg2000
 from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.blocks import (
+    DamagedBlockError,
+    Decode,
+    jpeg2000_decoder,
+    jpeg_decoder,
+    raw_samples,
+    stored_bytes,
+)
 from slidetile.slides.dicom._header import EXPLICIT, IMPLICIT
 from slidetile.slides.dicom.names import uid_name
 from slidetile.slides.jpeg.colour import Model, contradiction
@@ -28,13 +33,6 @@ _JPEG_LS_SCAN = b"\xff\xda"
 _RLE_HEAD_BYTES = 64
 _PADDING_BYTES = 128
 """What the padding of a segment may decode to."""
-
-Decode = Callable[[Extent, Pixels], None]
-"""Decodes a frame into an array of exactly its shape; raises its library's errors."""
-
-
-class DamagedFrameError(ValueError):
-    """A frame is not what the header says; the message is a few words, to be counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +94,9 @@ class Encoding:
         """Return the function that decodes one frame to grey or RGB."""
         match self.kind:
             case "jpeg":
-                return _jpeg(self.jpegs())
+                return jpeg_decoder(self.jpegs())
             case "jpeg2000":
-                return self._jpeg2000
+                return jpeg2000_decoder(states_ycbcr=self.states_ycbcr)
         decode = {"raw": _planar if self.is_planar else _raw, "rle": _rle, "jpegls": _jpegls}
         return _converted(decode[self.kind]) if self.is_ycbcr else decode[self.kind]
 
@@ -110,11 +108,6 @@ class Encoding:
         stream can only be RGB.
         """
         return self.is_ycbcr and self.photometric != "YBR_RCT"
-
-    def _jpeg2000(self, extent: Extent, out: Pixels) -> None:
-        decode_jpeg2000(_stored(extent), out)
-        if self.states_ycbcr and not has_transform(extent):
-            ycbcr_to_rgb(out)
 
     def contradiction(self, frame: bytes) -> str | None:
         """Return what of a frame's colours contradicts the file, and how they are read.
@@ -151,23 +144,6 @@ def _image(out: Pixels) -> Pixels:
     return out[..., 0] if out.shape[2] == 1 else out
 
 
-def _stored(extent: Extent) -> bytes:
-    data, start, stop = extent
-    return data[start:stop]
-
-
-def _jpeg(tiles: JpegTiles) -> Decode:
-    """Decode the same stream that `native` copies, so that both give the same pixels."""
-
-    def decode(extent: Extent, out: Pixels) -> None:
-        stream = tiles.standalone(*extent)
-        if isinstance(stream, Damaged):
-            raise DamagedFrameError(stream.reason)
-        decode_jpeg(stream, out)
-
-    return decode
-
-
 def _jpeg2000_contradiction(photometric: str, frame: bytes) -> str | None:
     transformed = has_transform((frame, 0, len(frame)))
     if photometric in ("YBR_ICT", "YBR_RCT") and not transformed:
@@ -179,14 +155,14 @@ def _jpeg2000_contradiction(photometric: str, frame: bytes) -> str | None:
 
 
 def _jpegls(extent: Extent, out: Pixels) -> None:
-    stream = _stored(extent)
+    stream = stored_bytes(extent)
     at = stream.find(_JPEG_LS_FRAME, 0, 1 << 16)
     bits, height, width, samples = (
         int.from_bytes(stream[at + first : at + last])
         for first, last in ((4, 5), (5, 7), (7, 9), (9, 10))
     )
     if at < 0 or (bits, (height, width, samples)) != (8, out.shape):
-        raise DamagedFrameError("its JPEG-LS is of another shape, or none")
+        raise DamagedBlockError("its JPEG-LS is of another shape, or none")
     if samples == 1 or _is_interleaved(stream, at):
         imagecodecs.jpegls_decode(stream, out=_image(out))
         return
@@ -213,35 +189,28 @@ def _is_interleaved(stream: bytes, at: int) -> bool:
 
 
 def _raw(extent: Extent, out: Pixels) -> None:
-    out[:] = _samples(extent, out.size).reshape(out.shape)
+    out[:] = raw_samples(stored_bytes(extent), out.size).reshape(out.shape)
 
 
 def _planar(extent: Extent, out: Pixels) -> None:
     height, width, samples = out.shape
-    planes = _samples(extent, out.size).reshape(samples, height, width)
+    planes = raw_samples(stored_bytes(extent), out.size).reshape(samples, height, width)
     out[:] = planes.transpose(1, 2, 0)
-
-
-def _samples(extent: Extent, count: int) -> Pixels:
-    flat = np.frombuffer(_stored(extent), np.uint8)
-    if flat.size < count:
-        raise DamagedFrameError(f"{flat.size} bytes instead of {count}")
-    return flat[:count]
 
 
 def _rle(extent: Extent, out: Pixels) -> None:
     """Decode run lengths (PS3.5, annex G): a segment for each sample."""
-    stream = _stored(extent)
+    stream = stored_bytes(extent)
     numbers = np.frombuffer(stream[:_RLE_HEAD_BYTES].ljust(_RLE_HEAD_BYTES, b"\0"), "<u4").tolist()
     count = out.shape[2]
     begins = numbers[1 : 1 + count]
     if numbers[0] != count or begins != sorted(begins) or begins[0] < _RLE_HEAD_BYTES:
-        raise DamagedFrameError("its run lengths have another number of segments")
+        raise DamagedBlockError("its run lengths have another number of segments")
     for sample, (begin, end) in enumerate(zip(begins, [*begins[1:], len(stream)], strict=True)):
         plane = bytearray(out[..., sample].size + _PADDING_BYTES)
         got = len(imagecodecs.packbits_decode(stream[begin:end], out=plane))
         if got < len(plane) - _PADDING_BYTES:
-            raise DamagedFrameError("too few samples")
+            raise DamagedBlockError("too few samples")
         out[..., sample] = np.frombuffer(plane, np.uint8)[:-_PADDING_BYTES].reshape(out.shape[:2])
 
 
