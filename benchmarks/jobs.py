@@ -134,7 +134,7 @@ def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]
     """Run a job's contestants in turns, and return the medians of their seconds, and ratios."""
     slide, out = generated(folder, job.slide), folder / "job.zarr"
     tiles = folder / "tiles.json"
-    planned, copied_bytes = planned_tiles(slide, job)
+    planned, copied = planned_tiles(slide, job)
     tiles.write_text(json.dumps(planned))
     command = [sys.executable, "-m", "slidetile", "tile", slide, "-o", out, "--json"]
     child = [sys.executable, __file__, "--child"]
@@ -166,8 +166,8 @@ def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]
         "script_over_command": round(median["script"] / median["command"], 2),
         "script_at_least": job.script_at_least,
     }
-    if copied_bytes is not None:
-        row["bytes_over_copied"] = round(told["command"]["tile_bytes"] / copied_bytes, 4)
+    if copied is not None:
+        row["bytes_over_copied"] = round(told["command"]["finest_bytes"] / copied, 4)
     if job.floor_at_least is not None:
         row["floor_over_command"] = round(median["floor"] / median["command"], 2)
         row["floor_at_least"] = job.floor_at_least
@@ -236,7 +236,12 @@ def run(line: list[Any], out: Path) -> tuple[float, dict[str, Any]]:
         raise SystemExit(f"{line} failed: {process.stderr.read().decode()}")  # type: ignore[union-attr]
     facts = json.loads(output) if output.strip() else {}
     store = facts.get("store", {})
-    return took, {"peak_mb": usage.ru_maxrss / 1e3, "tile_bytes": store.get("tile_bytes")}
+    finest = sum(file.stat().st_size for file in (out / "0").rglob("*") if file.is_file())
+    return took, {
+        "peak_mb": usage.ru_maxrss / 1e3,
+        "tile_bytes": store.get("tile_bytes"),
+        "finest_bytes": finest,
+    }
 
 
 def generated(folder: Path, name: str) -> Path:
@@ -302,10 +307,9 @@ def as_jpeg2000(made: Path, slide: Path) -> None:
 def planned_tiles(slide: Path, job: Job) -> tuple[list[tuple[int, int, int]], int | None]:
     """Return (x, y, side) in level-0 pixels of the tiles that the command will write.
 
-    And the bytes that the slide has for what will be copied; None where nothing is.
+    And the bytes that the slide has for those of level 0 that will be copied; None where none is.
     """
     import slidetile as st
-    from slidetile.writing._copying import Copying
 
     with st.open_slide(slide) as opened:
         view = st.rescale_slide(opened, mpp=job.mpp) if job.mpp != SLIDE_MPP else opened
@@ -313,8 +317,15 @@ def planned_tiles(slide: Path, job: Job) -> tuple[list[tuple[int, int, int]], in
         factor = job.mpp / SLIDE_MPP
         side = round(TILE_PX * factor)
         places = [(round(t.region.x * factor), round(t.region.y * factor), side) for t in plan]
-        copied = Copying(view, plan).stored_bytes() if job.codec == "native" else None
-        return places, copied
+        return places, copied_bytes(view, plan) if job.codec == "native" else None
+
+
+def copied_bytes(slide: Any, plan: Any) -> int:
+    """Return the bytes that a slide's file has for the tiles of level 0 that are copied."""
+    from slidetile.writing._copying import Copying
+
+    finest, tiles = Copying(slide, plan).levels[0], slide.native_tiles(0)
+    return sum(tiles.stored_bytes(finest.grid.chunk_cells(shard)) for shard in finest.shards)
 
 
 def script(slide: str, out: str, threads: int, tiles: list[Any], codec: str, _mpp: float) -> None:

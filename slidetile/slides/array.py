@@ -51,6 +51,7 @@ class ArraySlide(Slide):
 
     reader = "array"
     vendor = "array"
+    why_decoded = "its pixels lie in memory"
 
     def __init__(  # noqa: PLR0913  each says one thing about the slide
         self,
@@ -107,11 +108,6 @@ class ArraySlide(Slide):
     def name(self) -> str:
         """The name given."""
         return self._name
-
-    def native_obstacle(self, level: int) -> str:
-        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
-        self.levels[level]
-        return "its pixels lie in memory"
 
     def fetch(self, region: Region, *, level: int = 0) -> DecodedPixels:
         """Copy a region out of its array; see `Slide.read_region`."""

@@ -94,6 +94,9 @@ class Slide(ABC):
     """Where two statements of the file about its colours contradict each other: what they say, and
     which is believed, to follow the slide's name. None where they agree."""
 
+    why_decoded: str | None = None
+    """Why the tiles of no level can be copied, in one short phrase; None where some can."""
+
     rescaling: Rescaling | None = None
     """How level 0 is made from the file's levels; None if it is the file's level 0."""
 
@@ -198,7 +201,7 @@ class Slide(ABC):
         """
         if self.native_tiles(level) is not None:
             return None
-        return f"the reader {self.reader} gives out no compressed tiles"
+        return self.why_decoded or f"the reader {self.reader} gives out no compressed tiles"
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the blocks of a coarser level that the file leaves out of it.

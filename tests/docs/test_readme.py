@@ -155,6 +155,7 @@ def rows_of(path):
 JOBS = {
     "`native`, 100,000×80,000": "native, 100k",
     "`native`, Hamamatsu NDPI, 49,152×36,864": "NDPI, native",
+    "`native`, DICOM": "DICOM, native",
     "`jxl`": "jxl",
     "`zstd`, JPEG 2000, 8,192×6,144": "JPEG 2000 slide, zstd",
     "`zstd`, `--mpp 0.5`": "--mpp 0.5, zstd",

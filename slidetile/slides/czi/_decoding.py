@@ -4,6 +4,7 @@ import imagecodecs
 import numpy as np
 
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.blocks import DamagedBlockError
 from slidetile.slides.czi._directory import Subblock
 from slidetile.slides.czi._jpegxr import is_jpegxr, read_jpegxr_header
 from slidetile.slides.reader import FinalRefusalError
@@ -18,10 +19,6 @@ _DECODED = frozenset({_RAW, _JPEG_XR, _ZSTD, _ZSTD_WITH_HEADER})
 _BITS = {1: "16-bit", 2: "32-bit floating-point", 4: "16-bit", 8: "32-bit floating-point"}
 _BITS |= {10: "complex", 11: "complex", 12: "32-bit", 13: "64-bit floating-point"}
 _SHUFFLED = 1
-
-
-class DamagedTileError(ValueError):
-    """A tile is not what the directory says; the message is a few words, to be counted."""
 
 
 def check_encoding(subblock: Subblock) -> None:
@@ -58,7 +55,7 @@ def decode(subblock: Subblock, stored: bytes) -> Pixels:
 
     Raises
     ------
-    DamagedTileError
+    DamagedBlockError
         It is not what the directory says.
     """
     height, width = subblock.stored_height, subblock.stored_width
@@ -80,10 +77,10 @@ def _completed(pixels: Pixels, shape: tuple[int, int, int]) -> Pixels:
 def _jpegxr(subblock: Subblock, stored: bytes, shape: tuple[int, int, int]) -> Pixels:
     header = read_jpegxr_header(stored)
     if header is None or header.stop > len(stored):
-        raise DamagedTileError("its JPEG XR is cut short, or has no header")
+        raise DamagedBlockError("its JPEG XR is cut short, or has no header")
     own = header.height, header.width, header.channels
     if own not in _shapes(subblock, shape):
-        raise DamagedTileError(f"its JPEG XR is of another shape {own} than {shape}")
+        raise DamagedBlockError(f"its JPEG XR is of another shape {own} than {shape}")
     pixels = np.empty(own, np.uint8)
     imagecodecs.jpegxr_decode(stored, out=pixels if own[2] > 1 else pixels[..., 0])
     return pixels
@@ -94,9 +91,9 @@ def _inflated(stored: bytes, shape: tuple[int, int, int], *, has_header: bool) -
     if has_header:
         size = stored[0] if stored else 0
         if size not in (1, 3) or (size == 3 and stored[1:2] != b"\1"):
-            raise DamagedTileError("its Zstandard has an unknown header")
+            raise DamagedBlockError("its Zstandard has an unknown header")
         if size == 3 and stored[2] & _SHUFFLED:
-            raise DamagedTileError("its 8-bit samples are shuffled as if they had 16")
+            raise DamagedBlockError("its 8-bit samples are shuffled as if they had 16")
         stored = stored[size:]
     room = bytearray(int(np.prod(shape)))
     count = len(imagecodecs.zstd_decode(stored, out=memoryview(room)))
@@ -107,7 +104,7 @@ def _raw(subblock: Subblock, stored: bytes, shape: tuple[int, int, int]) -> Pixe
     flat = np.frombuffer(stored, np.uint8)
     found = [own for own in _shapes(subblock, shape) if flat.size == own[0] * own[1] * own[2]]
     if len(found) != 1:  # of two that have as many pixels, one is sheared
-        raise DamagedTileError(f"{flat.size} bytes instead of {int(np.prod(shape))}")
+        raise DamagedBlockError(f"{flat.size} bytes instead of {int(np.prod(shape))}")
     return flat.reshape(found[0])[..., ::-1]
 
 

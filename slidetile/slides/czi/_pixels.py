@@ -8,8 +8,9 @@ import numpy as np
 from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
+from slidetile.slides.blocks import DamagedBlockError, stored_bytes
 from slidetile.slides.cut_tiles import CutTiles
-from slidetile.slides.czi._decoding import DamagedTileError, decode
+from slidetile.slides.czi._decoding import decode
 from slidetile.slides.czi._levels import TileLevel
 from slidetile.slides.slide_file import Extent, held_bytes
 
@@ -82,13 +83,12 @@ class CziPixels:
         return pixels
 
     def _decode(self, number: int, extent: Extent) -> Pixels:
-        data, start, stop = extent
         try:
-            return decode(self.level.tiles[number], data[start:stop])
+            return decode(self.level.tiles[number], stored_bytes(extent))
         except MemoryError:
             raise  # the tile may be sound
         except Exception as error:  # whatever a decoder raises on damaged data
-            reason = str(error) if isinstance(error, DamagedTileError) else "does not decode"
+            reason = str(error) if isinstance(error, DamagedBlockError) else "does not decode"
             raise damaged(self.level.place(number), self.name, one_line(error), reason) from error
 
 

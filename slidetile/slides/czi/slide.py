@@ -53,6 +53,7 @@ class CziSlide(FileSlide):
     reader = "czi"
     vendor = "zeiss"
     """OpenSlide's name."""
+    why_decoded = "tiles that overlap and lie in no grid"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         super().__init__(path, mpp=mpp)
@@ -87,11 +88,6 @@ class CziSlide(FileSlide):
     def levels(self) -> tuple[Level, ...]:
         """The levels of which the file holds tiles, finest first."""
         return self._levels
-
-    def native_obstacle(self, level: int) -> str:
-        """Return why there is nothing to copy; see `slidetile.slides.slide.Slide`."""
-        self.levels[level]
-        return "tiles that overlap and lie in no grid"
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]

@@ -1,16 +1,21 @@
 """How the frames of a DICOM image are stored, and what decodes one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
-from slidetile.raster.jpeg import decode_jpeg
-from slidetile.raster.jpeg2000 import decode_jpeg2000
 from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.blocks import (
+    DamagedBlockError,
+    Decode,
+    jpeg2000_decoder,
+    jpeg_decoder,
+    raw_samples,
+    stored_bytes,
+)
 from slidetile.slides.dicom._header import EXPLICIT, IMPLICIT
 from slidetile.slides.dicom.names import uid_name
 from slidetile.slides.jpeg.colour import Model, contradiction
@@ -28,13 +33,6 @@ _JPEG_LS_SCAN = b"\xff\xda"
 _RLE_HEAD_BYTES = 64
 _PADDING_BYTES = 128
 """What the padding of a segment may decode to."""
-
-Decode = Callable[[Extent, Pixels], None]
-"""Decodes a frame into an array of exactly its shape; raises its library's errors."""
-
-
-class DamagedFrameError(ValueError):
-    """A frame is not what the header says; the message is a few words, to be counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +99,9 @@ class Encoding:
         """Return the function that decodes one frame to grey or RGB."""
         match self.kind:
             case "jpeg":
-                return _jpeg(self.jpegs())
+                return jpeg_decoder(self.jpegs())
             case "jpeg2000":
-                return self._jpeg2000
+                return jpeg2000_decoder(states_ycbcr=self.states_ycbcr)
         decode = {"raw": _planar if self.is_planar else _raw, "rle": _rle, "jpegls": _jpegls}
         return _converted(decode[self.kind]) if self.is_ycbcr else decode[self.kind]
 
@@ -115,11 +113,6 @@ class Encoding:
         stream can only be RGB.
         """
         return self.is_ycbcr and self.photometric != "YBR_RCT"
-
-    def _jpeg2000(self, extent: Extent, out: Pixels) -> None:
-        decode_jpeg2000(_stored(extent), out)
-        if self.states_ycbcr and not has_transform(extent):
-            ycbcr_to_rgb(out)
 
     def contradiction(self, frame: bytes) -> str | None:
         """Return what of a frame's colours contradicts the file, and how they are read.
@@ -156,23 +149,6 @@ def _image(out: Pixels) -> Pixels:
     return out[..., 0] if out.shape[2] == 1 else out
 
 
-def _stored(extent: Extent) -> bytes:
-    data, start, stop = extent
-    return data[start:stop]
-
-
-def _jpeg(tiles: JpegTiles) -> Decode:
-    """Decode the same stream that `native` copies, so that both give the same pixels."""
-
-    def decode(extent: Extent, out: Pixels) -> None:
-        stream = tiles.standalone(*extent)
-        if isinstance(stream, Damaged):
-            raise DamagedFrameError(stream.reason)
-        decode_jpeg(stream, out)
-
-    return decode
-
-
 def _jpeg2000_contradiction(photometric: str, frame: bytes) -> str | None:
     transformed = has_transform((frame, 0, len(frame)))
     if photometric in ("YBR_ICT", "YBR_RCT") and not transformed:
@@ -184,7 +160,7 @@ def _jpeg2000_contradiction(photometric: str, frame: bytes) -> str | None:
 
 
 def _jpegls(extent: Extent, out: Pixels) -> None:
-    stream = _stored(extent)
+    stream = stored_bytes(extent)
     at = stream.find(_JPEG_LS_FRAME, 0, 1 << 16)
     bits, height, width, samples = (
         int.from_bytes(stream[at + first : at + last])
@@ -192,7 +168,7 @@ def _jpegls(extent: Extent, out: Pixels) -> None:
     )
     is_of_type = bits == 8 if out.dtype == np.uint8 else 8 < bits <= 16
     if at < 0 or not is_of_type or (height, width, samples) != out.shape:
-        raise DamagedFrameError("its JPEG-LS is of another shape, or none")
+        raise DamagedBlockError("its JPEG-LS is of another shape, or none")
     if samples == 1 or _is_interleaved(stream, at):
         imagecodecs.jpegls_decode(stream, out=_image(out))
         return
@@ -229,27 +205,23 @@ def _planar(extent: Extent, out: Pixels) -> None:
 
 
 def _samples(extent: Extent, out: Pixels) -> Pixels:
-    """Return the samples of an uncompressed frame, as many as an array has, and of its type."""
-    stored = _stored(extent)
-    if len(stored) < out.nbytes:
-        raise DamagedFrameError(f"{len(stored)} bytes instead of {out.nbytes}")
-    return np.frombuffer(stored, out.dtype.newbyteorder("<"), out.size)
+    return raw_samples(stored_bytes(extent), out.size, out.dtype.newbyteorder("<"))
 
 
 def _rle(extent: Extent, out: Pixels) -> None:
     """Decode run lengths (PS3.5, annex G): a segment for each byte of a sample, high first."""
-    stream = _stored(extent)
+    stream = stored_bytes(extent)
     numbers = np.frombuffer(stream[:_RLE_HEAD_BYTES].ljust(_RLE_HEAD_BYTES, b"\0"), "<u4").tolist()
     size = out.itemsize
     count = out.shape[2] * size
     begins = numbers[1 : 1 + count]
     if numbers[0] != count or begins != sorted(begins) or begins[0] < _RLE_HEAD_BYTES:
-        raise DamagedFrameError("its run lengths have another number of segments")
+        raise DamagedBlockError("its run lengths have another number of segments")
     for segment, (begin, end) in enumerate(zip(begins, [*begins[1:], len(stream)], strict=True)):
         plane = bytearray(out[..., 0].size + _PADDING_BYTES)
         got = len(imagecodecs.packbits_decode(stream[begin:end], out=plane))
         if got < len(plane) - _PADDING_BYTES:
-            raise DamagedFrameError("too few samples")
+            raise DamagedBlockError("too few samples")
         part = np.frombuffer(plane, np.uint8)[:-_PADDING_BYTES].reshape(out.shape[:2])
         sample, lower = divmod(segment, size)
         if size == 1:

@@ -9,7 +9,7 @@ from slidetile.raster.channels import dtype_of, largest_sample
 from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
-from slidetile.slides.dicom._encoding import DamagedFrameError, Decode
+from slidetile.slides.blocks import DamagedBlockError, Decode
 from slidetile.slides.dicom._frames import Cell, Frames
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent, held_bytes
@@ -118,7 +118,7 @@ def damaged(cell: Cell, name: str, why: str, reason: str) -> DamagedPixelsError:
 def _reason(error: Exception) -> str:
     if isinstance(error, JpegError):
         return error.reason
-    return str(error) if isinstance(error, DamagedFrameError) else "does not decode"
+    return str(error) if isinstance(error, DamagedBlockError) else "does not decode"
 
 
 def sound(cells: list[Cell], read: list[Extent | Damaged | None], name: str) -> dict[Cell, Extent]:

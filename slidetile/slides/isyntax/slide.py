@@ -43,6 +43,7 @@ class IsyntaxSlide(FileSlide):
 
     reader = "isyntax"
     vendor = "philips"
+    why_decoded = "wavelets, which Philips alone stores"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         super().__init__(path, mpp=mpp, background=WHITE)  # it is brightfield alone
@@ -77,11 +78,6 @@ class IsyntaxSlide(FileSlide):
     def levels(self) -> tuple[Level, ...]:
         """The levels of the scanned image, finest first."""
         return self._levels
-
-    def native_obstacle(self, level: int) -> str:
-        """Return why there is nothing to copy; see `slidetile.slides.slide.Slide`."""
-        self.levels[level]
-        return "wavelets, which Philips alone stores"
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]

@@ -44,6 +44,7 @@ class PictureSlide(FileSlide):
     """
 
     reader = "picture"
+    why_decoded = "one picture, not tiles"
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         super().__init__(path, mpp=mpp)
@@ -69,11 +70,6 @@ class PictureSlide(FileSlide):
     def levels(self) -> tuple[Level, ...]:
         """The one level."""
         return self._levels
-
-    def native_obstacle(self, level: int) -> str:
-        """Return that there are no tiles; see `slidetile.slides.slide.Slide.native_obstacle`."""
-        self.levels[level]
-        return "one picture, not tiles"
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]

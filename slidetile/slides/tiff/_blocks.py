@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError
 from slidetile.raster.region import Region
+from slidetile.slides.blocks import Decode
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent, SlideFile
-from slidetile.slides.tiff._encoding import BLACK_IS_ZERO, Decode, Encoding
+from slidetile.slides.tiff._encoding import BLACK_IS_ZERO, Encoding
 
 _BEYOND = Damaged("beyond the end of the file")
 _TOO_LONG = Damaged("too many bytes")

@@ -10,15 +10,18 @@ import numpy as np
 
 from slidetile.errors import UnsupportedSlideError
 from slidetile.raster.channels import dtype_of
-from slidetile.raster.jpeg import decode_jpeg
-from slidetile.raster.jpeg2000 import decode_jpeg2000
-from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
+from slidetile.slides.blocks import (
+    DamagedBlockError,
+    Decode,
+    jpeg2000_decoder,
+    jpeg_decoder,
+    raw_samples,
+    stored_bytes,
+)
 from slidetile.slides.jpeg.tiles import JpegTiles
-from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent
 from slidetile.slides.tiff._loss import check_samples
-from slidetile.slides.ycbcr import ycbcr_to_rgb
 
 JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000, WEBP = 7, 33003, 33005, 34712, 50001
 _LZW = 5
@@ -31,14 +34,6 @@ _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 20
 _WHITE_IS_ZERO, BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _OWN_ORDER = "<" if sys.byteorder == "little" else ">"
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
-
-
-class DamagedBlockError(ValueError):
-    """A block is not what its directory says; the message is a few words, to be counted."""
-
-
-Decode = Callable[[Extent, Pixels], None]
-"""Decodes a block into an array of exactly its shape; raises its library's errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +156,9 @@ class Encoding:
     def decoder(self) -> Decode:
         """Return the function that decodes one block."""
         if self.compression == JPEG:
-            return _jpeg(JpegTiles(tables=self.tables, photometric=self.photometric))
+            return jpeg_decoder(JpegTiles(tables=self.tables, photometric=self.photometric))
         if self.compression in _JPEG2000:
-            return _jpeg2000_ycbcr if self.states_ycbcr else _jpeg2000
+            return jpeg2000_decoder(states_ycbcr=self.states_ycbcr)
         if self.compression == WEBP:
             return _webp
         is_swapped = self.bits > 8 and self.order != _OWN_ORDER
@@ -226,49 +221,18 @@ def _not_decoded(compression: int) -> str:
     return f"its compression {name} ({compression}) is none that the reader tiff decodes"
 
 
-def _stored(extent: Extent) -> bytes:
-    data, start, stop = extent
-    return data[start:stop]
-
-
-def _jpeg(tiles: JpegTiles) -> Decode:
-    """Decode the same stream that `native` copies, so that both give the same pixels."""
-
-    def decode(extent: Extent, out: Pixels) -> None:
-        stream = tiles.standalone(*extent)
-        if isinstance(stream, Damaged):
-            raise DamagedBlockError(stream.reason)
-        decode_jpeg(stream, out)
-
-    return decode
-
-
-def _jpeg2000(extent: Extent, out: Pixels) -> None:
-    decode_jpeg2000(_stored(extent), out)
-
-
-def _jpeg2000_ycbcr(extent: Extent, out: Pixels) -> None:
-    """Decode what the file calls YCbCr; each block says whether its decoder converts it."""
-    _jpeg2000(extent, out)
-    if not has_transform(extent):
-        ycbcr_to_rgb(out)
-
-
 def _webp(extent: Extent, out: Pixels) -> None:
-    imagecodecs.webp_decode(_stored(extent), hasalpha=out.shape[2] == 4, out=out)
+    imagecodecs.webp_decode(stored_bytes(extent), hasalpha=out.shape[2] == 4, out=out)
 
 
 def _raw(extent: Extent, out: Pixels) -> None:
-    stored = _stored(extent)
-    if len(stored) < out.nbytes:
-        raise DamagedBlockError(f"{len(stored)} bytes instead of {out.nbytes}")
-    out[:] = np.frombuffer(stored, out.dtype, out.size).reshape(out.shape)
+    out[:] = raw_samples(stored_bytes(extent), out.size, out.dtype).reshape(out.shape)
 
 
 def _inflating(inflate: Callable[..., Sized]) -> Decode:
     def decode(extent: Extent, out: Pixels) -> None:
         # With `out` given nothing inflates beyond the block's size, whatever the data claim.
-        got = len(inflate(_stored(extent), out=memoryview(out.data).cast("B")))
+        got = len(inflate(stored_bytes(extent), out=memoryview(out.data).cast("B")))
         if got != out.nbytes:
             raise DamagedBlockError(f"it inflates to {got} bytes instead of {out.nbytes}")
 

@@ -11,11 +11,11 @@ from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.raster.stream import StreamError
 from slidetile.slides._background import composite
+from slidetile.slides.blocks import DamagedBlockError
 from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent, SlideFile, held_bytes
 from slidetile.slides.tiff._blocks import Block, BlockGrid
-from slidetile.slides.tiff._encoding import DamagedBlockError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
