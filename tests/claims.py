@@ -1,21 +1,12 @@
-"""Claims that others seem to hold, and patience with them."""
+"""Claims that others seem to hold."""
 
 import os
-import time
 from dataclasses import replace
 
 from slidetile.runtime._holder import Holder
 from slidetile.runtime.claim import ClaimTimes
 
 QUICK = ClaimTimes(heartbeat_s=0.05, dead_after_s=0.2)
-PATIENCE_S = 20  # for what takes a fraction of a second on a machine with nothing else to do
-
-
-def wait_until(condition):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def seem_elsewhere(path, silent_s=0.0):

@@ -61,8 +61,12 @@ def working_image(image: Pixels, mpp: float | None) -> WorkingImage:
     if seen is not None and seen[0]() is image and seen[1] == mpp:
         return seen[2]
     factor, pixel_um = working_resolution(image, mpp)
-    working = WorkingImage(area_average(image, factor), factor, pixel_um)
+    pixels = area_average(image, factor)
     if not image.flags.writeable:
+        if pixels is image:  # else what is remembered of it would keep it alive, for ever
+            pixels = image.copy()
+        working = WorkingImage(pixels, factor, pixel_um)
         forget = _remembered.pop  # bound here: at exit the module's names go first
         _remembered[number] = weakref.ref(image, lambda _: forget(number, None)), mpp, working
-    return working
+        return working
+    return WorkingImage(pixels, factor, pixel_um)

@@ -14,9 +14,9 @@ import time
 
 import psutil
 import pytest
+from patience import PATIENCE_S, wait_until
 
 STOPPED_S = 5.0
-PATIENCE_S = 60
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
@@ -32,13 +32,6 @@ def _heard_by_children():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-def wait_until(condition):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.fixture

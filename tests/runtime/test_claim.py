@@ -11,7 +11,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from claims import PATIENCE_S, QUICK, hold_elsewhere, seem_elsewhere, wait_until
+from claims import QUICK, hold_elsewhere, seem_elsewhere
+from patience import PATIENCE_S, wait_until
 
 import slidetile as st
 from slidetile.runtime._holder import Holder

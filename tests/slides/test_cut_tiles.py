@@ -5,8 +5,8 @@ import pytest
 import tifffile
 
 import slidetile as st
+from slidetile.slides import blocks
 from slidetile.slides.cut_tiles import CutTiles
-from slidetile.slides.tiff import _encoding
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def slide(tmp_path):
 
 def test_neighbours_share_the_tiles_they_cut(slide, monkeypatch):
     decoded = []
-    decode = _encoding.decode_jpeg
-    monkeypatch.setattr(_encoding, "decode_jpeg", lambda *args: decoded.append(1) or decode(*args))
+    decode = blocks.decode_jpeg
+    monkeypatch.setattr(blocks, "decode_jpeg", lambda *args: decoded.append(1) or decode(*args))
     whole = slide.read_region(slide.bounds)
     once = len(decoded)
     assert once == 12

@@ -3,6 +3,7 @@
 import gc
 
 import numpy as np
+import pytest
 
 from slidetile.raster.block_means import area_average
 from slidetile.tissue import working
@@ -40,10 +41,11 @@ def test_an_image_that_can_change_is_not_remembered():
     assert not (dark.pixels == 255).all()
 
 
-def test_nothing_is_kept_of_an_image_that_is_gone():
+@pytest.mark.parametrize(("mpp", "factor"), [(8.0, 2), (16.0, 1)])
+def test_nothing_is_kept_of_an_image_that_is_gone(mpp, factor):
     image = overview()
     number = id(image)
-    working_image(image, 8.0)
+    assert working_image(image, mpp).factor == factor
     assert number in working._remembered
     del image
     gc.collect()

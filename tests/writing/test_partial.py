@@ -7,7 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-from claims import QUICK, hold_elsewhere, wait_until
+from claims import QUICK, hold_elsewhere
+from patience import wait_until
 
 import slidetile as st
 from slidetile.writing.partial import PartialFolder
