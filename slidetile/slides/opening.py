@@ -6,9 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.addresses import address_in
+from slidetile.runtime.files import as_text, read_regular
 from slidetile.slides.container import TIFF, Container, container_of
+from slidetile.slides.dicom.file import is_dicom
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
@@ -161,6 +164,7 @@ def _file_in(folder: Path, chosen: Reader | None) -> Path:
 
     found = slide_in(folder)
     if found is not None:
+        _check_alone(folder)
         return found
     able = None if chosen is None else _reader_of_folder(folder, READERS)
     if chosen is not None and able is not None:
@@ -179,6 +183,30 @@ def _file_in(folder: Path, chosen: Reader | None) -> Path:
     )
 
 
+def _check_alone(folder: Path) -> None:
+    """Refuse a folder in which there are other slides than those of DICOM."""
+    others = [name for name in sorted(os.listdir(folder)) if _is_other_slide(folder / name)]  # noqa: PTH208
+    if others:
+        more = ", …" if len(others) > _MOST_NAMED else ""
+        raise FinalRefusalError(
+            f"{folder} holds a DICOM slide and {how_many(len(others), 'other slides')} "
+            f"({', '.join(map(as_text, others[:_MOST_NAMED]))}{more}). Name a file of the one you "
+            "mean, or tile all with the command batch."
+        )
+
+
+def _is_other_slide(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    try:
+        head = read_regular(path, HEAD_BYTES)
+    except OSError:  # where it may be a part of this slide, that was refused already
+        return False
+    container = None if is_dicom(head) else container_of(head, path)
+    return container is not None and container.role in ("slide", "unread slide")
+
+
+_MOST_NAMED = 5
 _ZARR = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zarray"})
 
 

@@ -194,6 +194,17 @@ def test_series_in_a_folder_are_told_apart(picture, tmp_path):
     assert "Name a file of the one you mean" in message
 
 
+def test_a_folder_with_a_slide_that_is_no_dicom_is_not_one_slide(picture, sample, tmp_path):
+    folder = pyramid(tmp_path / "s", picture, factors=(1,))
+    (folder / "notes.txt").write_text("nothing of a slide")
+    with st.open_slide(folder) as slide:
+        assert len(slide.levels) == 1
+    shutil.copy(sample, folder / "b.svs")
+    told = r"a DICOM slide and 1 other slide \(b\.svs\)\. Name"
+    with pytest.raises(FinalRefusalError, match=told):
+        st.open_slide(folder)
+
+
 def test_a_series_of_labels_alone_is_refused_and_passed_over(picture, tmp_path):
     folder = pyramid(tmp_path / "s", picture, factors=(1,))
     label, _ = dicom_files.write_picture(folder / "l.dcm", picture[:90, :80], flavor="LABEL")
