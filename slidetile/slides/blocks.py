@@ -9,6 +9,7 @@ from slidetile.raster.jpeg import decode_jpeg
 from slidetile.raster.jpeg2000 import decode_jpeg2000
 from slidetile.raster.jpeg2000_header import has_transform
 from slidetile.raster.pixels import Pixels
+from slidetile.raster.stream import StreamError
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent
@@ -20,6 +21,13 @@ Decode = Callable[[Extent, Pixels], None]
 
 class DamagedBlockError(ValueError):
     """A block is not what its file says of it; the message is a few words, to be counted."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return what is wrong with a block, in the same words for all blocks so damaged."""
+    if isinstance(error, StreamError):
+        return error.reason
+    return str(error) if isinstance(error, DamagedBlockError) else "does not decode"
 
 
 def stored_bytes(extent: Extent) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
-from slidetile.slides.blocks import DamagedBlockError, stored_bytes
+from slidetile.slides.blocks import reason_of, stored_bytes
 from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.czi._decoding import decode
 from slidetile.slides.czi._levels import TileLevel
@@ -88,8 +88,9 @@ class CziPixels:
         except MemoryError:
             raise  # the tile may be sound
         except Exception as error:  # whatever a decoder raises on damaged data
-            reason = str(error) if isinstance(error, DamagedBlockError) else "does not decode"
-            raise damaged(self.level.place(number), self.name, one_line(error), reason) from error
+            raise damaged(
+                self.level.place(number), self.name, one_line(error), reason_of(error)
+            ) from error
 
 
 def damaged(place: Region, name: str, why: str, reason: str) -> DamagedPixelsError:

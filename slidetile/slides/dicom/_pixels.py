@@ -6,10 +6,9 @@ import numpy as np
 
 from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.channels import dtype_of, largest_sample
-from slidetile.raster.jpeg import JpegError
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
-from slidetile.slides.blocks import DamagedBlockError, Decode
+from slidetile.slides.blocks import Decode, reason_of
 from slidetile.slides.dicom._frames import Cell, Frames
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent, held_bytes
@@ -91,7 +90,7 @@ class DicomPixels:
         except MemoryError:
             raise  # the frame may be sound
         except Exception as error:  # whatever a decoder raises on damaged data
-            raise damaged(cell, self.name, one_line(error), _reason(error)) from error
+            raise damaged(cell, self.name, one_line(error), reason_of(error)) from error
         if self.is_inverted:
             np.bitwise_xor(scratch, scratch.dtype.type(largest_sample(self.bits)), out=scratch)
 
@@ -113,12 +112,6 @@ def damaged(cell: Cell, name: str, why: str, reason: str) -> DamagedPixelsError:
     )
     error.reason = reason
     return error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, JpegError):
-        return error.reason
-    return str(error) if isinstance(error, DamagedBlockError) else "does not decode"
 
 
 def sound(cells: list[Cell], read: list[Extent | Damaged | None], name: str) -> dict[Cell, Extent]:

@@ -20,6 +20,7 @@ from slidetile.slides.blocks import (
     stored_bytes,
 )
 from slidetile.slides.jpeg.tiles import JpegTiles
+from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.slide_file import Extent
 from slidetile.slides.tiff._loss import check_samples
 
@@ -28,6 +29,9 @@ _LZW = 5
 _DEFLATE = frozenset({8, 32946})
 _JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB, JPEG2000})
 _APERIO_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB})
+_COLOUR_CODECS = _APERIO_JPEG2000 | {JPEG, WEBP}
+"""Of several samples they make colours, whatever these are said to be."""
+
 _IMAGE_CODECS = _JPEG2000 | {JPEG, WEBP}
 _NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", WEBP: "WebP"}
 _NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
@@ -110,8 +114,20 @@ class Encoding:
             samples=self.samples,
             is_colour=self.is_colour,
         )
+        self._check_channels()
         if (reason := self._obstacle()) is not None:
             raise UnsupportedSlideError(reason)
+
+    def _check_channels(self) -> None:
+        """Refuse channels of grey that are said to be something else, too; see readers.md."""
+        if self.is_colour or self.samples == 1:
+            return
+        many = f"it says that its {self.samples} samples a pixel are grey"
+        if self.photometric == _WHITE_IS_ZERO:
+            raise FinalRefusalError(f"{many} of which 0 is white, which holds of one sample alone")
+        if self.photometric == BLACK_IS_ZERO and self.compression in _COLOUR_CODECS:
+            name = _NAMES[self.compression]
+            raise FinalRefusalError(f"{many}, but its {name} holds colours: one of both is wrong")
 
     def _obstacle(self) -> str | None:
         if self.compression not in _NAMES:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
-from slidetile.raster.stream import StreamError
 from slidetile.slides._background import composite
-from slidetile.slides.blocks import DamagedBlockError
+from slidetile.slides.blocks import reason_of
 from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent, SlideFile, held_bytes
@@ -146,7 +145,7 @@ class TiffPixels:
     def _damaged(self, block: Block, error: Exception) -> DamagedPixelsError:
         label = _label(self.grid, block)
         damaged = DamagedPixelsError(f"{label} of {self.name} does not decode: {one_line(error)}.")
-        damaged.reason = _reason(error)
+        damaged.reason = reason_of(error)
         return damaged
 
     def _finish(self, pixels: Pixels) -> Pixels:
@@ -252,15 +251,6 @@ def _columns(
     narrow = replace(grid, width=inside.width, block_width=inside.width)
     region = replace(whole.region, x=whole.region.x - inside.x)
     return replace(whole, grid=narrow, region=region, extents=extents)
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong with a block, in the same words for all blocks so damaged."""
-    if isinstance(error, StreamError):
-        return error.reason
-    if isinstance(error, DamagedBlockError):
-        return str(error)
-    return "does not decode"
 
 
 def _label(grid: BlockGrid, block: Block) -> str:

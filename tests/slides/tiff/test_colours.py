@@ -10,6 +10,7 @@ from PIL import Image
 from slidetile.errors import NotNativeError
 from slidetile.raster.region import Region
 from slidetile.slides.opening import open_slide
+from slidetile.slides.reader import FinalRefusalError
 
 PICTURE = np.stack([pattern(256, 256, 1)[..., 0] // 2 + 60] * 3, axis=2) // (1, 2, 3)
 PICTURE = PICTURE.astype(np.uint8)
@@ -212,3 +213,29 @@ def test_what_jp2_calls_its_colours_is_not_converted_twice(tmp_path, number, col
     with open_slide(path, reader="tiff") as slide:
         read = slide.read_region(slide.bounds)
     assert np.abs(read.astype(int) - PICTURE).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("compression", "photometric", "match"),
+    [
+        ("jpeg", 0, "3 samples a pixel are grey of which 0 is white, which holds of one"),
+        ("deflate", 0, "3 samples a pixel are grey of which 0 is white, which holds of one"),
+        ("jpeg", 1, "3 samples a pixel are grey, but its JPEG holds colours"),
+        ("webp", 1, "3 samples a pixel are grey, but its WebP holds colours"),
+    ],
+)
+@pytest.mark.parametrize("reader", [None, "openslide"])
+def test_colours_called_grey_are_refused(tmp_path, compression, photometric, match, reader):
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(
+        path,
+        pattern(128, 128),
+        tile=(64, 64),
+        compression=compression,
+        metadata=None,
+        photometric="rgb",
+    )
+    retagged(path, photometric)
+    told = match if reader is None else "3 samples"
+    with pytest.raises(FinalRefusalError, match=told):
+        open_slide(path, reader=reader)
