@@ -95,8 +95,21 @@ class LevelFiles(Store):
         return self.read(key, self._index_range())
 
     def holds(self, key: str) -> bool:
-        """Return whether a file is there."""
-        return os.path.isfile(self._folder / key)  # noqa: PTH113  never raises
+        """Return whether a file is there; what is wrong with one is told where it is read.
+
+        Raises
+        ------
+        SlideReadError
+            It is missing, and so is what every image has.
+        """
+        try:
+            os.stat(self._folder / key)  # noqa: PTH116  a chunk costs no path objects
+        except (FileNotFoundError, NotADirectoryError):
+            self._check_missing()
+            return False
+        except OSError:
+            return True
+        return True
 
     def _read(self, path: Path, byte_range: ByteRequest | None) -> bytes:
         file = open_regular(os.path.realpath(path), follows_links=False)
