@@ -1,4 +1,4 @@
-"""The notebook as a page: run once for each state of the code, and kept in .cache/ meanwhile."""
+"""The notebooks as pages: run once for each state of the code, and kept in .cache/ meanwhile."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,47 +10,54 @@ from mkdocs.structure.files import File, Files
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
-NOTEBOOK = "notebooks/01_explore_a_slide.ipynb"
-PAGE = "tutorial/explore-a-slide.md"
+PAGES = {
+    "01_explore_a_slide": "tutorial/explore-a-slide.md",
+    "03_fluorescence_and_colour": "tutorial/fluorescence-and-colour.md",
+}
+"""Each notebook's name, and its page."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the page and its pictures."""
+    """Add the pages and their pictures."""
     root = Path(config.config_file_path).parent
-    notebook = nbformat.read(_executed(root), as_version=4)
-    text, resources = MarkdownExporter().from_notebook_node(notebook)
-    files.append(File.generated(config, PAGE, content=text))
-    for name, data in resources["outputs"].items():
-        files.append(File.generated(config, str(Path(PAGE).with_name(name)), content=data))
+    for name, page in PAGES.items():
+        notebook = nbformat.read(_executed(root, name), as_version=4)
+        about = {"unique_key": Path(page).stem, "output_files_dir": "."}
+        text, resources = MarkdownExporter().from_notebook_node(notebook, resources=about)
+        files.append(File.generated(config, page, content=text))
+        for picture, data in resources["outputs"].items():
+            path = str(Path(page).with_name(Path(picture).name))
+            files.append(File.generated(config, path, content=data))
     return files
 
 
-def _executed(root: Path) -> Path:
-    """Return where the notebook lies with its outputs, and run it unless that is up to date."""
-    kept = root / ".cache" / f"notebook-{_digest(root)}.ipynb"
+def _executed(root: Path, name: str) -> Path:
+    """Return where a notebook lies with its outputs, and run it unless that is up to date."""
+    source = root / "notebooks" / f"{name}.ipynb"
+    kept = root / ".cache" / f"{name}-{_digest(root, source)}.ipynb"
     if not kept.exists():
-        notebook = nbformat.read(root / NOTEBOOK, as_version=4)
-        at = {"metadata": {"path": str((root / NOTEBOOK).parent)}}
+        notebook = nbformat.read(source, as_version=4)
+        at = {"metadata": {"path": str(source.parent)}}
         quiet = ["--log-level=ERROR"]  # of the kernel; what cells print is in the notebook
         NotebookClient(
             notebook, timeout=120, kernel_name="python3", resources=at, extra_arguments=quiet
         ).execute()
         kept.parent.mkdir(exist_ok=True)
-        for old in kept.parent.glob("notebook-*.ipynb"):
+        for old in kept.parent.glob(f"{name}-*.ipynb"):
             old.unlink()
         nbformat.write(notebook, kept)
     return kept
 
 
-def _digest(root: Path) -> str:
-    """Return a digest of all that the outputs follow from."""
+def _digest(root: Path, notebook: Path) -> str:
+    """Return a digest of all that a notebook's outputs follow from."""
     digest = hashlib.sha256()
-    for path in _sources(root):
+    for path in _sources(root, notebook):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 
-def _sources(root: Path) -> Iterator[Path]:
-    yield root / NOTEBOOK
+def _sources(root: Path, notebook: Path) -> Iterator[Path]:
+    yield notebook
     yield root / "data_samples" / "sample.svs"
     yield from sorted((root / "slidetile").rglob("*.py"))

@@ -91,6 +91,23 @@ class TilePlan:
         """(width, height) of the slide, in level-0 pixels."""
         return self.tissue.overview.slide_width, self.tissue.overview.slide_height
 
+    def check_slide(self, slide: Slide) -> None:
+        """Check that a slide can be the one that was planned, or it in other colours.
+
+        Raises
+        ------
+        ValueError
+            It has another size, or other channels or bits.
+        """
+        overview = self.tissue.overview
+        planned = *self.slide_size, overview.image.shape[2], overview.sample_bits
+        given = slide.width, slide.height, slide.channels, slide.bits
+        if planned != given:
+            raise ValueError(
+                f"The plan is of a slide of {_described(*planned)}, but {slide.name} has "
+                f"{_described(*given)}: plan the slide that is to be written."
+            )
+
     @property
     def grid(self) -> TileGrid:
         """The tile grid of the whole slide: all cells, chosen or not."""
@@ -195,6 +212,10 @@ class TilePlan:
             tissue_fraction=float(self.tissue_fractions[index]),
             tissue_piece=int(self.tissue_pieces[index]),
         )
+
+
+def _described(width: int, height: int, channels: int, bits: int) -> str:
+    return f"{width}×{height} pixels and {how_many(channels, 'channels')} of {bits} bits"
 
 
 def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -> TilePlan:

@@ -368,7 +368,7 @@ def measure_quality(
         A chunk is damaged, and there is no ``damaged``.
     """
     overview, regions = plan.tissue.overview, plan.regions
-    bits = overview.bits or 8 * overview.image.dtype.itemsize
+    bits = overview.sample_bits
     samples = Samples(channels=overview.channel_info, bits=bits)
     measure = TileMeasure(regions, level, codec, samples)
     measure.add(shards, read, workers=workers, damaged=damaged)

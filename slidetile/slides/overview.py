@@ -101,8 +101,12 @@ class Overview:
     @property
     def seen(self) -> NDArray[np.uint8]:
         """The image as people see it: uint8 [row, column, 1 or 3]; see `channels.shown`."""
-        bits = self.bits or 8 * self.image.dtype.itemsize
-        return shown(self.image, self.channel_info, bits)
+        return shown(self.image, self.channel_info, self.sample_bits)
+
+    @property
+    def sample_bits(self) -> int:
+        """Bits of a sample that are used."""
+        return self.bits or 8 * self.image.dtype.itemsize
 
     @property
     def height(self) -> int:

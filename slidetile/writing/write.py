@@ -126,7 +126,7 @@ def write_tiles(
     OSError
         The folder cannot be written, or the disk is full; the next run continues the store.
     ValueError
-        ``workers`` is less than 1, or ``check`` is unknown.
+        ``workers`` is less than 1, ``check`` is unknown, or the plan is of another slide.
     """
     options = options or WriteOptions()
     destination = local_path(path)
@@ -175,7 +175,10 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     ------
     NotNativeError
         The codec is native and the slide's tiles cannot be copied.
+    ValueError
+        The plan is of another slide.
     """
+    plan.check_slide(slide)
     if isinstance(codec, NativeCodec):
         return Copying(slide, plan, codec)
     return Encoding(slide, plan, codec, fill_value(slide.background, slide.bits))

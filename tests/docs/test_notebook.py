@@ -1,6 +1,7 @@
-"""The notebook runs from top to bottom, and what it shows are pictures."""
+"""The notebooks run from top to bottom, and what they show are pictures."""
 
 import base64
+import functools
 import io
 import re
 import warnings
@@ -12,16 +13,23 @@ import pytest
 from paths import ROOT
 from PIL import Image
 
-NOTEBOOK = ROOT / "notebooks" / "01_explore_a_slide.ipynb"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EXPLORE, COLOUR = (
+    ROOT / "notebooks" / f"{name}.ipynb"
+    for name in (
+        "01_explore_a_slide",
+        "03_fluorescence_and_colour",
+    )
+)
 
 # In the kernel, too, warnings about what we or the notebook do are errors; those of the kernel
 # and its event loop about each other are theirs.
 STRICT = "import warnings; warnings.filterwarnings('error', module='slidetile|__main__|zarr')"
 
 
-@pytest.fixture(scope="module")
-def executed():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@functools.cache
+def executed(path):
+    notebook = nbformat.read(path, as_version=4)
     with warnings.catch_warnings():
         # jupyter-client and its event loop deprecate one another; our code runs in the kernel.
         warnings.simplefilter("ignore")
@@ -31,7 +39,7 @@ def executed():
             notebook,
             timeout=120,
             kernel_name="python3",
-            resources={"metadata": {"path": str(NOTEBOOK.parent)}},
+            resources={"metadata": {"path": str(path.parent)}},
             extra_arguments=[f"--InteractiveShellApp.exec_lines={STRICT}"],
         )
         client.execute()
@@ -42,40 +50,68 @@ def outputs(notebook):
     return [out for cell in notebook.cells for out in cell.get("outputs", [])]
 
 
-def test_it_is_stored_clean():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def cards(notebook):
+    return [
+        out.data["text/html"] for out in outputs(notebook) if "text/html" in out.get("data", {})
+    ]
+
+
+def titles(notebook):
+    return [re.search("<strong>(.*?)</strong>", card)[1] for card in cards(notebook)]
+
+
+def said(notebook):
+    return "".join(out.text for out in outputs(notebook) if out.get("name") == "stdout")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_stored_clean(path):
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert outputs(notebook) == []
     assert all(cell.get("execution_count") is None for cell in notebook.cells)
-    assert str(Path.home()) not in NOTEBOOK.read_text()
+    assert str(Path.home()) not in path.read_text()
 
 
-def test_it_runs_in_order_and_complains_of_nothing(executed):
-    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs_in_order_and_complains_of_nothing(path):
+    notebook = executed(path)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    assert [out for out in outputs(executed) if out.get("name") == "stderr"] == []
-    said = "".join(out.text for out in outputs(executed) if out.get("name") == "stdout")
-    assert "zarr and slidetile read the same pixels: True" in said
-    assert re.search(r"(?m)^[1-9]\d* tiles; the first one is \(512, 512, 3\) uint8$", said)
+    assert [out for out in outputs(notebook) if out.get("name") == "stderr"] == []
 
 
-def test_it_shows_the_slide_the_tissue_the_plan_and_the_store(executed):
-    cards = [
-        out.data["text/html"] for out in outputs(executed) if "text/html" in out.get("data", {})
-    ]
-    titles = [re.search("<strong>(.*?)</strong>", card)[1] for card in cards]
-    assert titles == ["sample.svs", "Tissue", "Tile plan", "sample.zarr"]
-    for card in cards:
-        data = re.search("base64,([^']+)'", card)[1]
-        assert is_a_picture(data)
-
-
-def test_it_shows_tiles_and_regions(executed):
+@pytest.mark.parametrize(("path", "pictures"), [(EXPLORE, 4), (COLOUR, 2)])
+def test_what_it_shows_are_pictures(path, pictures):
+    for card in cards(executed(path)):
+        assert is_a_picture(re.search("base64,([^']+)'", card)[1])
     shown = [
-        out.data["image/png"] for out in outputs(executed) if "image/png" in out.get("data", {})
+        out.data["image/png"]
+        for out in outputs(executed(path))
+        if "image/png" in out.get("data", {})
     ]
-    assert len(shown) == 4
+    assert len(shown) == pictures
     assert all(map(is_a_picture, shown))
+
+
+def test_it_shows_the_slide_the_tissue_the_plan_and_the_store():
+    notebook = executed(EXPLORE)
+    assert titles(notebook) == ["sample.svs", "Tissue", "Tile plan", "sample.zarr"]
+    assert "zarr and slidetile read the same pixels: True" in said(notebook)
+    assert re.search(
+        r"(?m)^[1-9]\d* tiles; the first one is \(512, 512, 3\) uint8$", said(notebook)
+    )
+
+
+def test_it_shows_channels_and_colours_as_they_were_meant():
+    notebook = executed(COLOUR)
+    names = ["fluorescence.ome.tif", "Tissue", "Tile plan", "deep.zarr", "eight_bits.zarr"]
+    assert titles(notebook) == names
+    assert "bytes in memory: 1/2\n" in said(notebook)
+    assert "Pillow gives the same colours: True" in said(notebook)
+    off = re.findall(r"at most (\d+) off, one step is ([\d.]+)", said(notebook))
+    assert len(off) == 2
+    assert all(int(wrong) <= float(step) for wrong, step in off)
 
 
 def is_a_picture(data):

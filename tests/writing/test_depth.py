@@ -11,6 +11,7 @@ import slidetile as st
 from slidetile.choices import UnfitChoiceError
 from slidetile.raster.channels import Channel
 from slidetile.recipe import done_before
+from slidetile.writing.estimate import estimate
 
 TILES = st.TileSpec(size=256, min_tissue_fraction=0)
 
@@ -254,3 +255,18 @@ def test_a_slide_of_8_bits_is_stored_as_it_is(tmp_path, sample):
     assert store.mapping is None
     assert "window" not in store.attributes["parameters"]
     assert done_before(sample, store.path, recipe) is not None
+
+
+def test_a_plan_of_another_slide_is_refused_before_anything_is_written(tmp_path):
+    slide, pixels = slide_of(2, 16)
+    plan = st.plan_tiles(slide, st.find_tissue(slide), TILES)
+    others = {
+        "900×700 pixels and 2 channels of 8 bits": st.map_slide(slide, window="full"),
+        "900×700 pixels and 1 channel of 16 bits": st.ArraySlide(pixels[..., :1]),
+        "900×600 pixels and 2 channels of 16 bits": st.ArraySlide(pixels[:600]),
+    }
+    for told, other in others.items():
+        for act in (st.write_tiles, estimate):
+            with pytest.raises(ValueError, match=f"of 16 bits, but .* has {told}: plan the slide"):
+                act(other, plan, tmp_path / "a.zarr")
+    assert not list(tmp_path.iterdir())
