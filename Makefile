@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VIEWERS := .venv-viewers
 SAMPLE := data_samples/sample.svs
 
 # Tests run in so many processes. Two suit a laptop and a small container; elsewhere give more, as
@@ -24,7 +25,7 @@ demo: $(VENV)/.core
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow and not torture"
 
-test-all: $(VENV)/.test
+test-all: $(VENV)/.test $(VIEWERS)/.napari
 	$(PYTEST)
 
 # Public reports recreated, judged as they should come out; test-all runs them too.
@@ -80,6 +81,13 @@ $(VENV)/.test: $(VENV)/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
+# napari's reader says how stores are drawn. Its packages add to every pytest beside which they lie,
+# so they get an environment of their own.
+$(VIEWERS)/.napari: $(VENV)/.python
+	$(PYTHON) -m venv $(VIEWERS)
+	$(VIEWERS)/bin/python -m pip install --quiet --disable-pip-version-check 'napari-ome-zarr>=0.10'
+	touch $@
+
 $(VENV)/.bench: $(VENV)/.python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
@@ -93,4 +101,4 @@ $(VENV)/.docs: $(VENV)/.python pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo site .cache
+	rm -rf $(VENV) $(VIEWERS) demo site .cache

@@ -39,7 +39,8 @@ class ArraySlide(Slide):
         An array is neither uint8 nor uint16.
     ValueError
         An array does not have this shape, a level is larger than the one before it or has other
-        channels, or channels or bits do not fit the arrays.
+        channels, channels or bits do not fit the arrays, or the background is not three values
+        of 0–255.
 
     Examples
     --------
@@ -68,6 +69,7 @@ class ArraySlide(Slide):
     ) -> None:
         arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
         _check_arrays(arrays)
+        _check_background(background)
         self.bits = _checked_bits(arrays[0], bits)
         self.described = None if channels is None else _checked(channels, arrays[0].shape[2])
         self._arrays = arrays
@@ -116,6 +118,14 @@ class ArraySlide(Slide):
         canvas = blank(asked.width, asked.height, self.channels, self._background, self.bits)
         paste(canvas, array, -asked.x, -asked.y)
         return DecodedPixels(canvas)
+
+
+def _check_background(background: Colour) -> None:
+    if len(background) != 3 or not all(0 <= value <= 255 for value in background):
+        raise ValueError(
+            "A background is (red, green, blue) of 0–255, also where there are other channels, but "
+            f"this one is {background}."
+        )
 
 
 def _check_arrays(arrays: tuple[Pixels, ...]) -> None:

@@ -1,5 +1,7 @@
 """Samples mapped onto 8 bits: monotone, within bounds, undone to within one step."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,6 +68,36 @@ def test_each_channel_has_its_own_window_and_half_the_bytes():
     out = np.empty((2, 40, 30), np.uint8).transpose(1, 2, 0)
     assert mapping.apply(pixels, out) is out
     np.testing.assert_array_equal(out, mapped)
+
+
+def peak_bytes(act, *arguments):
+    tracemalloc.start()
+    try:
+        result = act(*arguments)
+        return result, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def by_floats(pixels, low, high):
+    """As a user's script does it."""
+    scaled = pixels.astype(np.float32)
+    scaled -= low
+    scaled *= np.float32(255 / (high - low))
+    scaled += 0.5
+    np.clip(scaled, 0, 255, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def test_it_takes_half_the_bytes_of_the_samples_and_a_quarter_of_those_of_floats():
+    pixels = np.random.default_rng(0).integers(0, 5000, (1024, 1024, 3)).astype(np.uint16)
+    mapping = Mapping(bits=16, windows=((200, 4000),) * 3)
+    mapping.apply(pixels[:1])  # makes its tables
+    mapped, ours = peak_bytes(mapping.apply, pixels)
+    floats, theirs = peak_bytes(by_floats, pixels, 200, 4000)
+    assert np.abs(mapped.astype(int) - floats).max() <= 1
+    assert ours < 1.1 * mapped.nbytes == 1.1 * pixels.nbytes / 2
+    assert ours < 1.1 * (theirs - floats.nbytes) / 4
 
 
 @pytest.mark.parametrize("window", [(5, 5), (9, 3), (0, 4096), (-1, 7)])

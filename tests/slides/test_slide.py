@@ -178,3 +178,9 @@ def test_the_new_reader_reads_what_is_in_the_file(new_reader):
     kind, path = new_reader
     with kind(path) as slide:
         np.testing.assert_array_equal(slide.read_region(slide.bounds), pattern(300, 421))
+
+
+@pytest.mark.parametrize("background", [(0, 0), (0, 0, 0, 0), (255, 256, 255), (-1, 0, 0)])
+def test_an_array_has_a_background_of_three_values_whatever_its_channels(background):
+    with pytest.raises(ValueError, match=r"A background is \(red, green, blue\) of 0–255"):
+        ArraySlide(np.zeros((9, 9, 2), np.uint16), background=background)
