@@ -16,13 +16,13 @@ def private_map(file: int) -> mmap.mmap | None:
     """Return the content of an open file as memory of the caller's own.
 
     What is written into it stays in memory, and the file as it is. It outlives the descriptor, and
-    goes with the last array that is made of it. A file that is cut short, or whose disk fails, while
-    it is in use ends the process by the signal SIGBUS.
+    goes with the last array that is made of it. A file that is cut short while it is in use, or
+    whose disk fails, ends the process by the signal SIGBUS.
 
     Parameters
     ----------
     file
-        The file's descriptor; it should be the one opened last.
+        The file's descriptor.
 
     Returns
     -------
@@ -30,12 +30,17 @@ def private_map(file: int) -> mmap.mmap | None:
         None where it cannot be mapped, or half of the descriptors that the process may have are
         taken: each map keeps one.
     """
-    # The system gives out the lowest descriptor that is free, so all below this one are taken.
-    if file >= _most_descriptors():
-        return None
     with contextlib.suppress(OSError, ValueError):  # no maps here, no address space; it is empty
-        return mmap.mmap(file, os.fstat(file).st_size, access=mmap.ACCESS_COPY)
+        if _next_descriptor(file) < _most_descriptors():
+            return mmap.mmap(file, os.fstat(file).st_size, access=mmap.ACCESS_COPY)
     return None
+
+
+def _next_descriptor(file: int) -> int:
+    """Return the lowest number that is free: all below it are taken, and a map gets it."""
+    descriptor = os.dup(file)
+    os.close(descriptor)
+    return descriptor
 
 
 def _most_descriptors() -> int:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
