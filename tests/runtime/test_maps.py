@@ -1,6 +1,9 @@
 """A file as memory of one's own."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -44,3 +47,24 @@ def test_what_cannot_be_mapped_is_none(path):
     finally:
         for end in ends:
             os.close(end)
+
+
+CUT = """
+import os, sys
+from slidetile.runtime.maps import private_map
+
+file = os.open(sys.argv[1], os.O_RDWR)
+held = private_map(file)
+os.truncate(file, 0)
+print("cut", flush=True)
+held[0]
+print("never")
+"""
+
+
+def test_a_file_that_is_cut_under_it_ends_the_process(path):
+    """The reason why nothing maps a slide: no Python code hears of it."""
+    line = [sys.executable, "-c", CUT, str(path)]
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
+    assert done.stdout == "cut\n"
+    assert -done.returncode in (signal.SIGBUS, signal.SIGSEGV)
