@@ -1,4 +1,7 @@
-"""One array of a store, read chunk by chunk."""
+"""One array of a store, read chunk by chunk.
+
+Knows arrays whose chunks are gathered in shards; those of one chunk a file are `RawArrayFile`s.
+"""
 
 import os
 from collections import OrderedDict
@@ -10,10 +13,9 @@ from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import is_sharded
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
-from slidetile.raster.pixels import Pixels, fill_samples
+from slidetile.raster.pixels import Pixels, copy_pixels, fill_samples
 from slidetile.raster.region import Region
 from slidetile.store._absence import Absence, AbsentShard, Cell
 from slidetile.store._metadata import read_array
@@ -99,11 +101,11 @@ class ArrayFile:
         self.metadata = read_array(folder, name, codec)
         self.grid, self.channels = self.metadata.grid, self.metadata.channels
         self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
-        self._chunk_bytes = self.metadata.chunk_bytes
         self._shape = self.grid.chunk_height, self.grid.chunk_width, self.channels
         self._whole: set[Cell] = set()
         self._indexes = IndexCache(
-            self.grid.chunks_per_shard, longest_bytes=4 * self._chunk_bytes + LARGEST_EXTRA_BYTES
+            self.grid.chunks_per_shard,
+            longest_bytes=4 * self.metadata.chunk_bytes + LARGEST_EXTRA_BYTES,
         )
 
     def read(
@@ -128,10 +130,18 @@ class ArrayFile:
             fill_samples(canvas, outside)
         if inside is None:
             return canvas
-        within = canvas[inside.relative_to(region).slices]
-        for cell, pixels in self._decoded(self.grid.chunk_span(inside), cache):
-            self._lay(within, (inside.x, inside.y), cell, pixels)
+        self._fill(canvas[inside.relative_to(region).slices], inside, cache)
         return canvas
+
+    def mapped(self, region: Region) -> Pixels | None:  # noqa: ARG002
+        """Return a region as a map of a file; None where it has to be read and decoded.
+
+        Raises
+        ------
+        StoreError
+            As in `read`.
+        """
+        return None
 
     def __reduce__(self) -> tuple[type[Self], tuple[StoreFolder, str, ChunkCodec, Absence]]:
         return type(self), (self._folder, self._name, self._codec, self._absence)
@@ -165,7 +175,7 @@ class ArrayFile:
         ((shard, places),) = self._shards(span)
         file = self._open(shard)
         try:
-            if file is not None and (shard in self._whole or not is_sharded(self._codec)):
+            if file is not None and shard in self._whole:
                 return
             if file is not None:
                 places = places[self._index(file, shard)[places, 1] == 0]
@@ -192,34 +202,26 @@ class ArrayFile:
             if file is None:
                 continue
             try:
-                if is_sharded(self._codec):
-                    total += int(self._index(file, shard)[places, 1].sum())
-                else:
-                    total += os.fstat(file).st_size
+                total += int(self._index(file, shard)[places, 1].sum())
             finally:
                 os.close(file)
         return total
 
-    def _lay(
-        self,
-        canvas: NDArray[Any],
-        corner: tuple[int, int],
-        cell: Cell,
-        pixels: NDArray[Any] | None,
-    ) -> None:
-        """Lay a chunk into a canvas that begins at ``corner`` of the array and ends inside it."""
-        height, width = canvas.shape[:2]
-        left = cell[0] * self.grid.chunk_width - corner[0]
-        top = cell[1] * self.grid.chunk_height - corner[1]
-        rows = slice(max(0, top), min(height, top + self.grid.chunk_height))
-        columns = slice(max(0, left), min(width, left + self.grid.chunk_width))
-        target = canvas[rows, columns]
-        if pixels is None:
-            target[:] = self.fill
-            return
-        target[:] = pixels[rows.start - top : rows.stop - top, columns.start - left :][
-            :, : columns.stop - columns.start
-        ]
+    def _fill(self, canvas: Pixels, region: Region, cache: ChunkCache | None) -> None:
+        """Fill a canvas with a region, which lies inside the array."""
+        for cell, pixels in self._decoded(self.grid.chunk_span(region), cache):
+            target, part = self._overlap(canvas, region, cell)
+            if pixels is None:
+                target[:] = self.fill
+            else:
+                copy_pixels(pixels[part.slices], target)
+
+    def _overlap(self, canvas: Pixels, region: Region, cell: Cell) -> tuple[Pixels, Region]:
+        """Return the part of a region's canvas that a chunk fills, and which part of the chunk."""
+        chunk = self.grid.chunk_region(*cell)
+        shared = chunk.intersection(region)
+        assert shared is not None, "only the chunks that meet a region are read"
+        return canvas[shared.relative_to(region).slices], shared.relative_to(chunk)
 
     def _decoded(
         self, span: Region, cache: ChunkCache | None
@@ -283,7 +285,7 @@ class ArrayFile:
         file = self._open(shard)
         if file is not None:
             try:
-                for place, stored in self._chunks(file, shard, places):
+                for place, stored in read_chunks(file, self._index(file, shard), places):
                     absent.remove(place)
                     yield self._cell(shard, place), stored
             except OSError as error:
@@ -314,15 +316,6 @@ class ArrayFile:
             return None
         except OSError as error:
             raise self._folder.unread(key, error) from error
-
-    def _chunks(
-        self, file: int, shard: Cell, places: NDArray[np.intp]
-    ) -> Iterator[tuple[int, bytes]]:
-        """Yield the stored chunks among ``places`` of an open shard."""
-        if not is_sharded(self._codec):  # one byte more shows what is too long
-            yield 0, os.pread(file, self._chunk_bytes + 1, 0)
-            return
-        yield from read_chunks(file, self._index(file, shard), places)
 
     def _cell(self, shard: Cell, place: int) -> Cell:
         """Return the chunk at a place of a shard."""

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
-from slidetile.format.layout import ChunkGrid
+from slidetile.format.layout import ChunkGrid, is_sharded
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.pyramid import halvings
 from slidetile.raster.resolution import covered_size
 from slidetile.store._absence import LevelAbsence
 from slidetile.store._array import ArrayFile
+from slidetile.store._raw_array import RawArrayFile
 from slidetile.store._tiles import StoredTiles
 from slidetile.store.folder import StoreFolder
 
@@ -27,8 +28,10 @@ def open_levels(folder: StoreFolder, tiles: StoredTiles) -> list[ArrayFile]:
         One is missing, damaged, or contradicts the root.
     """
     metadata = tiles.metadata
+    codec = metadata.chunk_codec
+    kind = ArrayFile if is_sharded(codec) else RawArrayFile
     levels = [
-        ArrayFile(folder, str(level), metadata.chunk_codec, LevelAbsence(folder, level, tiles))
+        kind(folder, str(level), codec, LevelAbsence(folder, level, tiles))
         for level in range(len(metadata.downsamples))
     ]
     for level in levels:

@@ -397,8 +397,24 @@ class TileStore:
         return self._metadata.tile_count
 
     def __getitem__(self, index: int) -> Pixels:
-        """Return a tile: [row, column, channel], always of the full size."""
-        return self.read_region(self.tile_region(index))
+        """Return a tile: [row, column, channel], always of the full size.
+
+        The array is the caller's own and may be written to. With the codec raw, a tile that lies
+        in one chunk inside the slide is not read but mapped: each part comes from the file when it
+        is first looked at, and what is written stays in the array. While it is in use the file must
+        stay whole, and its disk at work: the system answers what it cannot read with a signal that
+        ends the process, SIGBUS. ``read_region(tile_region(index))`` reads at once, and raises.
+
+        Raises
+        ------
+        IndexError
+            The store has no tile of this id.
+        StoreError
+            As in `read_region`.
+        """
+        region = self.tile_region(index)
+        mapped = self._arrays[0].mapped(region)
+        return self.read_region(region) if mapped is None else mapped
 
     def __iter__(self) -> Iterator[Pixels]:
         return (self[index] for index in range(len(self)))

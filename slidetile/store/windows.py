@@ -21,7 +21,8 @@ class Windows(Sequence[Pixels]):
     An index gives the window's pixels, uint8 [row, column, channel], always of the full size; a
     slice gives fewer windows, without copying. Iterating decodes each chunk about once: windows
     are ordered in stripes from top to bottom, and the chunks decoded last are kept, in 64 MiB at
-    most. Access by index keeps nothing, so any number of threads may use it, in any order.
+    most; those of a raw store need not be. Access by index keeps nothing, so any number of threads
+    may use it, in any order.
     Picklable, so that worker processes, spawned ones too, can have one each.
 
     PyTorch's DataLoader takes it as a dataset, and fetches batch by batch (``__getitems__``).

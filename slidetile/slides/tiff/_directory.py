@@ -41,7 +41,7 @@ from slidetile.slides.tiff._ndpi import read_ndpi
 from slidetile.slides.tiff._planes import Planes, lsm_planes, ndpi_planes, scn_planes
 from slidetile.slides.tiff._preview import check_is_slide
 from slidetile.slides.tiff._stack import Stack, fit_together, stacked
-from slidetile.slides.tiff._strips import Strips
+from slidetile.slides.tiff._strips import Strips, Tiles
 from slidetile.slides.tiff.file import is_tiff
 
 _log = logging.getLogger(__name__)
@@ -323,23 +323,16 @@ def _grid(page: TiffPage, file: SlideFile) -> BlockGrid:
     else:
         block = page.imagewidth, min(page.rowsperstrip or page.imagelength, page.imagelength)
     check_size(page.imagewidth, page.imagelength)
-    strips = Strips(
-        height=page.imagelength,
-        rows=block[1],
-        offsets=_table(page.dataoffsets),
-        counts=_table(page.databytecounts),
-    )
     encoding = _encoding(page)
-    if not page.is_tiled and encoding.is_raw:
-        strips = strips.cut(page.imagewidth * encoding.samples * encoding.dtype.itemsize)
+    bands = _bands(page, block, encoding)
     grid = BlockGrid(
         width=page.imagewidth,
         height=page.imagelength,
         block_width=block[0],
-        block_height=strips.rows,
+        block_height=bands.rows,
         is_tiled=page.is_tiled,
-        offsets=strips.offsets,
-        counts=strips.counts,
+        offsets=bands.offsets,
+        counts=bands.counts,
         encoding=encoding,
     )
     if grid.counts.any() and not (grid.offsets < file.size).any():
@@ -347,6 +340,25 @@ def _grid(page: TiffPage, file: SlideFile) -> BlockGrid:
             f"it is cut short: all its pixels lie behind byte {file.size}, its end"
         )
     return grid
+
+
+def _bands(page: TiffPage, block: tuple[int, int], encoding: Encoding) -> Strips | Tiles:
+    """Return where strips or tiles lie, large uncompressed ones in parts."""
+    width, rows = block
+    offsets, counts = _table(page.dataoffsets), _table(page.databytecounts)
+    bands: Strips | Tiles = Strips(
+        height=page.imagelength, rows=rows, offsets=offsets, counts=counts
+    )
+    if page.is_tiled and width:
+        bands = Tiles(
+            height=page.imagelength,
+            rows=rows,
+            columns=-(-page.imagewidth // width),
+            offsets=offsets,
+            counts=counts,
+        )
+    row_bytes = width * encoding.samples * encoding.dtype.itemsize
+    return bands.cut(row_bytes) if encoding.is_raw and min(row_bytes, rows) > 0 else bands
 
 
 def _table(numbers: tuple[int, ...]) -> NDArray[np.uint64]:

@@ -10,7 +10,7 @@ from slidetile.errors import DamagedPixelsError, one_line
 from slidetile.raster.pixels import Colour, Pixels, fill_colour, paste
 from slidetile.raster.region import Region
 from slidetile.slides._background import composite
-from slidetile.slides.blocks import reason_of
+from slidetile.slides.blocks import reason_of, stored_bytes
 from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import Extent, SlideFile, held_bytes
@@ -230,23 +230,25 @@ def _unread(whole: TiffPixels, block: Block, lost: Damaged, *, of: str = "") -> 
 def _columns(
     file: SlideFile, whole: TiffPixels, inside: Region, where: NDArray[np.int64]
 ) -> TiffPixels:
-    """Keep no more of uncompressed strips, which are as wide as the slide, than the region."""
+    """Read no more of uncompressed strips, which are as wide as the slide, than the region."""
     grid = whole.grid
     pixel_bytes = grid.block_samples * grid.encoding.dtype.itemsize
+    row_bytes, kept_bytes = grid.width * pixel_bytes, inside.width * pixel_bytes
     offsets, counts = grid.offsets[where].tolist(), grid.counts[where].tolist()
-    kept = slice(inside.x * pixel_bytes, inside.right * pixel_bytes)
     extents: list[Extent] = []
     for block, offset, count in zip(whole.blocks, offsets, counts, strict=True):
         rows = grid.size_inside(block)[0]
-        strip = np.frombuffer(file.read(offset, count), np.uint8)
-        if strip.size < rows * grid.width * pixel_bytes:
+        if count < rows * row_bytes:
             damaged = DamagedPixelsError(
-                f"{_label(grid, block)} of {whole.name} does not decode: it holds {strip.size} "
-                f"bytes instead of {rows * grid.width * pixel_bytes}."
+                f"{_label(grid, block)} of {whole.name} does not decode: it holds {count} "
+                f"bytes instead of {rows * row_bytes}."
             )
             damaged.reason = "too few bytes"
             raise damaged
-        part = strip[: rows * grid.width * pixel_bytes].reshape(rows, -1)[:, kept].tobytes()
+        first = offset + inside.x * pixel_bytes
+        starts = range(first, first + rows * row_bytes, row_bytes)
+        # Rows far longer than what is kept of them are read one by one, others many at once.
+        part = b"".join(map(stored_bytes, file.read_extents(starts, [kept_bytes] * rows)))
         extents.append((part, 0, len(part)))
     narrow = replace(grid, width=inside.width, block_width=inside.width)
     region = replace(whole.region, x=whole.region.x - inside.x)

@@ -1,4 +1,4 @@
-"""Strips of uncompressed rows, cut into lower ones: any row of them can be read by itself."""
+"""Strips and tiles of uncompressed rows, cut into lower ones: any row can be read by itself."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LARGEST_BYTES = 8 << 20
-"""Strips up to this size are left as they are."""
+"""Strips and tiles up to this size are left as they are."""
 
 _CUT_BYTES = 1 << 20
 """About the size of what larger ones are cut into."""
@@ -60,3 +60,52 @@ class Strips:
 
 def _largest_divisor(number: int, most: int) -> int:
     return next(each for each in range(min(number, most), 0, -1) if number % each == 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tiles:
+    """The tiles of one image, in rows of tiles; those at its edges are stored whole."""
+
+    height: int
+    """Rows of the image, pixels."""
+
+    rows: int
+    """Rows of a tile, pixels."""
+
+    columns: int
+    """Tiles side by side."""
+
+    offsets: NDArray[np.uint64]
+    """Where each begins in the file, row by row."""
+
+    counts: NDArray[np.uint64]
+    """Bytes of each in the file; 0 where it is not stored."""
+
+    def cut(self, row_bytes: int) -> "Tiles":
+        """Return the same pixels in lower tiles, where these are large and stored whole.
+
+        Parameters
+        ----------
+        row_bytes
+            Bytes of a row of a tile's pixels.
+        """
+        tile_bytes = self.rows * row_bytes
+        stored = self.counts > 0
+        if tile_bytes <= _LARGEST_BYTES or (self.counts[stored] < tile_bytes).any():
+            return self
+        if len(self.counts) != self.columns * -(-self.height // self.rows):
+            return self  # the tables are wrong: for the grid to refuse
+        rows = _largest_divisor(self.rows, max(1, _CUT_BYTES // row_bytes))
+        tops = np.arange(0, self.height, rows, dtype=np.int64)
+        whole, inside = np.divmod(tops, self.rows)
+        offsets, is_stored = (
+            each.reshape(-1, self.columns)[whole] for each in (self.offsets, stored)
+        )
+        offsets = offsets + (inside * row_bytes).astype(np.uint64)[:, np.newaxis]
+        return Tiles(
+            height=self.height,
+            rows=rows,
+            columns=self.columns,
+            offsets=offsets.reshape(-1),
+            counts=np.where(is_stored, rows * row_bytes, 0).astype(np.uint64).reshape(-1),
+        )

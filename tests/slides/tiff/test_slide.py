@@ -1,6 +1,10 @@
 """Every way of storing pixels in a TIFF, against the array it was written from."""
 
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -10,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pictures import pattern
 
-from slidetile.errors import SlideReadError, UnsupportedSlideError
+from slidetile.errors import DamagedPixelsError, SlideReadError, UnsupportedSlideError
 from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
@@ -220,6 +224,76 @@ def test_large_uncompressed_strips_are_read_in_parts(tmp_path, rows, channels):
         np.testing.assert_array_equal(slide.read_region(region), pixels[region.slices])
         last = Region(x=0, y=3990, width=slide.width, height=11)
         np.testing.assert_array_equal(slide.read_region(last), pixels[last.slices])
+
+
+def bytes_read():
+    """What this process has asked the system to read, from whatever file."""
+    found = Path("/proc/self/io").read_text().splitlines()[0]
+    return int(found.removeprefix("rchar: "))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has read")
+@pytest.mark.parametrize(
+    "layout", [{"rowsperstrip": 600}, {"tile": (2304, 2304)}, {"tile": (256, 256)}], ids=str
+)
+@pytest.mark.parametrize(("channels", "order"), [(3, "<"), (1, ">")])
+def test_of_uncompressed_blocks_no_more_is_read_than_a_region_needs(
+    tmp_path, layout, channels, order
+):
+    kind = np.uint8 if order == "<" else np.uint16
+    largest = np.iinfo(kind).max
+    pixels = np.random.default_rng(3).integers(0, largest, (600, 50_000, channels), kind)
+    path = write(tmp_path / "slide.tiff", pixels, byteorder=order, bigtiff=True, **layout)
+    region = Region(x=30_011, y=101, width=300, height=290)
+    with open_slide(path) as slide:
+        assert slide.fetch(region).nbytes < 4 << 20
+        before = bytes_read()
+        np.testing.assert_array_equal(slide.read_region(region), pixels[region.slices])
+        assert bytes_read() - before < 4 << 20 < path.stat().st_size / 10
+        wide = Region(x=0, y=550, width=50_000, height=50)
+        np.testing.assert_array_equal(slide.read_region(wide), pixels[wide.slices])
+        edge = Region(x=49_900, y=500, width=100, height=100)
+        np.testing.assert_array_equal(slide.read_region(edge), pixels[edge.slices])
+
+
+RESIDENT = """
+import re, sys
+from pathlib import Path
+import slidetile as st
+
+def kilobytes(key):  # of this very program: what else tells a peak counts its parent's, too
+    return int(re.search(key + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+with st.open_slide(sys.argv[1]) as slide:
+    region = st.Region(x=1500, y=2000, width=1024, height=1024)
+    slide.read_region(st.Region(x=0, y=0, width=1024, height=1024))
+    before = kilobytes("VmRSS")
+    held = [slide.read_region(region) for _ in range(2)]
+    print(kilobytes("VmRSS") - before, kilobytes("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the resident memory")
+def test_of_one_huge_strip_only_the_region_is_in_memory(tmp_path):
+    pixels = np.resize(pattern(64, 64), (5000, 8000, 3))  # 120 MB
+    path = write(tmp_path / "slide.tiff", pixels, rowsperstrip=5000)
+    line = [sys.executable, "-c", RESIDENT, str(path)]
+    done = subprocess.run(line, check=True, capture_output=True, text=True)
+    grown, peak = (1024 * int(number) for number in done.stdout.split())
+    region_bytes = 1024 * 1024 * 3
+    assert region_bytes < grown < 5 * region_bytes
+    assert peak < 10 * region_bytes < pixels.nbytes / 3
+
+
+def test_a_large_tile_that_is_cut_short_is_damage(tmp_path):
+    pixels = np.resize(pattern(64, 64), (2048, 4096, 3))
+    path = write(tmp_path / "slide.tiff", pixels, tile=(2048, 2048))
+    os.truncate(path, path.stat().st_size - (1 << 20))
+    with open_slide(path) as slide:
+        sound = Region(x=0, y=0, width=4096, height=1024)
+        np.testing.assert_array_equal(slide.read_region(sound), pixels[sound.slices])
+        with pytest.raises(DamagedPixelsError, match="beyond the end of the file"):
+            slide.read_region(Region(x=4000, y=2000, width=9, height=9))
 
 
 def test_a_large_compressed_strip_is_refused_with_what_converts_it(tmp_path):
