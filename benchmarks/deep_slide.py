@@ -49,6 +49,7 @@ def tiles(slide: st.Slide, shape: tuple[int, int, int], factor: int) -> Iterator
         for y in range(0, shape[1], TILE_PX):
             for x in range(0, shape[2], TILE_PX):
                 at = st.Region(x=x, y=y, width=TILE_PX, height=TILE_PX)
+                at = at.rescaled((1, 1), (factor, factor))
                 light = 255 - slide.read_region(at, level=level)[..., channel].astype(np.int32)
                 noise = random.normal(DARK, NOISE, light.shape).astype(np.int32)
                 yield (light * GAIN + noise).clip(0, 4095).astype(np.uint16)

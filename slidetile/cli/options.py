@@ -401,7 +401,10 @@ def _channel_names(text: str | None) -> tuple[str, ...]:
     """Return the names of channels that are separated by commas; those in quotes may hold some."""
     if text is None:
         return ()
-    return tuple(next(csv.reader([text], skipinitialspace=True), ()))
+    names = tuple(next(csv.reader([text], skipinitialspace=True), ()))
+    if not any(names):
+        raise click.UsageError("--channels names none: leave it out to store all channels.")
+    return names
 
 
 def _choose_codec(codec: str, *, jpeg_quality: int | None, effort: int | None) -> Any:

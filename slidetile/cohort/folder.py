@@ -16,7 +16,7 @@ from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text, read_regular
 from slidetile.slides.container import container_of
-from slidetile.slides.dicom.folder import series_of
+from slidetile.slides.dicom.folder import is_finer, series_of
 from slidetile.slides.reader import HEAD_BYTES
 
 _log = logging.getLogger(__name__)
@@ -48,10 +48,10 @@ def find_slides(
     folders that they link to, each once; an OME-Zarr folder is a slide, also where its metadata
     cannot be read, and no Zarr folder is entered. A file whose suffix is a slide's is returned
     whatever it holds, so that each gets a row in the summary; so are slides of makers whose formats
-    no reader reads. The files of a DICOM series open as one slide, so only its first file is
-    returned. All other files are counted by their kind in a warning, and so are other Zarr folders,
-    stores (unless the caller tells of them), hidden slides, parts of slides, and folders that
-    cannot be read. Files given by name are returned unchanged, whether they exist or not.
+    no reader reads. The files of a DICOM series open as one slide, so only that of its level 0
+    is returned. All other files are counted by their kind in a warning, and so are other Zarr
+    folders, stores (unless the caller tells of them), hidden slides, parts of slides, and folders
+    that cannot be read. Files given by name are returned unchanged, whether they exist or not.
 
     Raises
     ------
@@ -195,7 +195,10 @@ class _Search:
             self.others[kind] += 1
             return
         series = series_of(path)
-        slides.setdefault(path if series is None else (path.parent, series), path)
+        key = path if series is None else (path.parent, series)
+        known = slides.setdefault(key, path)
+        if series is not None and is_finer(path, known):
+            slides[key] = path
 
     def _is_new(self, folder: str) -> bool:
         """Return whether a folder has not been searched, under this or another name."""

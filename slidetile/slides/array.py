@@ -39,8 +39,8 @@ class ArraySlide(Slide):
         An array is neither uint8 nor uint16.
     ValueError
         An array does not have this shape, a level is larger than the one before it or has other
-        channels, channels or bits do not fit the arrays, or the background is not three values
-        of 0–255.
+        channels, channels or bits do not fit the arrays, a sample needs more bits, or the
+        background is not three values of 0–255.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class ArraySlide(Slide):
         arrays = (pixels,) if isinstance(pixels, np.ndarray) else tuple(pixels)
         _check_arrays(arrays)
         _check_background(background)
-        self.bits = _checked_bits(arrays[0], bits)
+        self.bits = _checked_bits(arrays, bits)
         self.described = None if channels is None else _checked(channels, arrays[0].shape[2])
         self._arrays = arrays
         sizes = [(array.shape[1], array.shape[0]) for array in arrays]
@@ -154,12 +154,20 @@ def _check_arrays(arrays: tuple[Pixels, ...]) -> None:
             )
 
 
-def _checked_bits(array: Pixels, bits: int | None) -> int:
+def _checked_bits(arrays: tuple[Pixels, ...], bits: int | None) -> int:
+    array = arrays[0]
     whole = 8 * array.dtype.itemsize
     least = 8 if whole == 8 else 9
     if bits is not None and not least <= bits <= whole:
         raise ValueError(f"Samples of {array.dtype} have {least} to {whole} bits, not {bits}.")
-    return whole if bits is None else bits
+    if bits is None or bits == whole:
+        return whole
+    most = max(int(each.max(initial=0)) for each in arrays)
+    if most >> bits:
+        raise ValueError(
+            f"Samples of {bits} bits are at most {(1 << bits) - 1}, but one is {most}."
+        )
+    return bits
 
 
 def _checked(channels: Sequence[Channel], count: int) -> tuple[Channel, ...]:

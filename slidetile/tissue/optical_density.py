@@ -24,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import UnfitChoiceError
+from slidetile.counts import how_many
 from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask
 from slidetile.raster.neighbourhood import all_around, window_mean
@@ -101,13 +103,14 @@ class OpticalDensityDetector:
 
         Raises
         ------
-        ValueError
+        UnfitChoiceError
             The image does not have three channels.
         """
         if image.shape[2] != 3:
-            raise ValueError(
-                f"Stains are recognised by colour, but this image has {image.shape[2]} channel(s): "
-                "use OtsuDetector or DarkBackgroundDetector."
+            raise UnfitChoiceError(
+                "The detector density recognises stains by red, green and blue, but this image has "
+                f"{how_many(image.shape[2], 'channels')}: choose dark (DarkBackgroundDetector) "
+                "for fluorescence, or otsu (OtsuDetector)."
             )
         working = working_image(image, mpp)
         small, shades, pixel_um = working.pixels, working.shades, working.pixel_um

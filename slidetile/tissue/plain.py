@@ -23,6 +23,10 @@ from slidetile.tissue.imaging import (
 
 _NINE = 9  # pixels of the window that smoothes light
 
+_BRIGHTEST_BACKGROUND = 64
+"""In grey values. Where all else is brighter, pixels of 0 are the background of a program or a
+camera that has taken it away, and not what was left out by the scanner."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtsuDetector:
@@ -58,7 +62,8 @@ class DarkBackgroundDetector:
 
     Nuclei are specks with dark cytoplasm between them, so tissue is where the mean light of a
     whole window exceeds the background's, even thinly spread. The background is the darkest
-    twentieth of the image; pixels of exactly 0 were not scanned and do not count.
+    twentieth of the image; pixels of exactly 0 were not scanned and do not count, unless all others
+    are so bright that those of 0 must be the background.
 
     Raises
     ------
@@ -104,7 +109,10 @@ def _light(brightest: NDArray[np.uint8]) -> Signal | None:
         counts += np.bincount(scanned, minlength=len(counts))
     if not counts.any():
         return None
-    light -= np.int16(np.argmax(counts.cumsum() >= 0.05 * counts.sum()))
+    background = int(np.argmax(counts.cumsum() >= 0.05 * counts.sum()))
+    if background > _BRIGHTEST_BACKGROUND * _NINE and counts.sum() < 0.95 * light.size:
+        background = 0  # no camera's darkness: what is 0 was scanned, and is the background
+    light -= np.int16(background)
     return light
 
 

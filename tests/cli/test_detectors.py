@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as hs
 
@@ -162,3 +163,16 @@ def test_margins_widen_after_specks_are_dropped_and_before_holes_are_filled():
     assert not tissue.mask[:50].any()
     assert tissue.mask[56:144, 60:140].all()
     assert not tissue.mask[55].any()
+
+
+def test_stains_are_not_looked_for_in_grey(cli, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((64, 64), np.uint16), tile=(64, 64))
+    result = cli("plan", tmp_path / "a.tif", "--detector", "density")
+    assert result.exit_code == 2
+    assert "has 1 channel: choose dark (DarkBackgroundDetector) for fluorescence" in result.stderr
+
+
+def test_channels_without_a_name_are_wrong_usage(cli, sample):
+    result = cli("plan", sample, "--channels", "")
+    assert result.exit_code == 2
+    assert "--channels names none" in result.stderr

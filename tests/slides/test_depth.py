@@ -169,12 +169,33 @@ def test_a_depth_of_a_slide_of_one_is_its_own(tmp_path):
         open_slide(path, z=1)
 
 
-def test_twelve_bits_in_sixteen_are_known(tmp_path):
+def test_stated_significant_bits_are_no_promise(tmp_path):
     pixels = signal(HEIGHT, WIDTH, 2, bits=12)
+    pixels[3, 5] = 65_535
     path = ome_tiff(tmp_path / "slide.ome.tif", pixels, significant=12)
     with open_slide(path) as slide:
-        assert (slide.bits, slide.dtype) == (12, np.uint16)
+        assert (slide.bits, slide.dtype) == (16, np.uint16)
         np.testing.assert_array_equal(read(slide), pixels)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lzw", "zlib"])
+@pytest.mark.parametrize("predictor", [False, True])
+def test_grey_of_16_bits_in_every_lossless_compression(tmp_path, compression, predictor):
+    pixels = signal(HEIGHT, WIDTH, 1)[..., 0]
+    path = tmp_path / "slide.tif"
+    options = {"compression": compression, "predictor": predictor, "metadata": None}
+    tifffile.imwrite(path, pixels, tile=(64, 64), **options)
+    with open_slide(path) as slide:
+        assert slide.reader == "tiff"
+        np.testing.assert_array_equal(read(slide)[..., 0], pixels)
+
+
+def test_the_reason_why_16_bits_are_not_read_is_the_true_one(tmp_path):
+    path = tmp_path / "slide.tif"
+    rgba = signal(HEIGHT, WIDTH, 4)
+    tifffile.imwrite(path, rgba, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
+    with pytest.raises(FinalRefusalError, match=r"16 bits, which .* but it has transparency"):
+        open_slide(path)
 
 
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
@@ -316,11 +337,30 @@ def test_a_grey_dicom_has_the_pixels_that_pydicom_reads(tmp_path, kind, bits, ph
         read_by = pydicom.dcmread(path).pixel_array
         assert (read_by[0] == pixels[:64, :64]).all()
     expected = pixels if photometric == "MONOCHROME2" else (1 << bits) - 1 - pixels
+    assert expected.max() < 1 << bits
     with open_slide(path) as slide:
         assert (slide.reader, slide.channels, slide.bits) == ("dicom", 1, bits)
         np.testing.assert_array_equal(read(slide)[..., 0], expected)
     with pytest.raises(FinalRefusalError, match=f"samples have {bits} bits"):
         open_slide(path, reader="openslide")
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_bits_above_those_of_a_sample_are_none_of_it(tmp_path, photometric):
+    pixels = signal(64, 64, 1, bits=12)[..., 0]
+    stored = pixels | (np.arange(64, dtype=np.uint16) % 16 << 12)  # as overlays were stored
+    path = write(
+        tmp_path / "slide.dcm",
+        [stored.tobytes()],
+        size=(64, 64),
+        frame=(64, 64),
+        kind="raw",
+        photometric=photometric,
+        change=sixteen_bits(12),
+    )
+    expected = pixels if photometric == "MONOCHROME2" else 4095 - pixels
+    with open_slide(path) as slide:
+        np.testing.assert_array_equal(read(slide)[..., 0], expected)
 
 
 def test_a_real_grey_dicom(shared_slides):
@@ -375,5 +415,5 @@ def test_other_numbers_of_a_tiff_are_refused(tmp_path, pixels, words, reader):
 @pytest.mark.parametrize("bits", [8, 16])
 def test_openslide_is_not_given_channels_that_it_leaves_out(tmp_path, bits):
     path = ome_tiff(tmp_path / "slide.ome.tif", signal(HEIGHT, WIDTH, 3, bits=bits))
-    with pytest.raises(FinalRefusalError, match=r"3 channels|16-bit unsigned"):
+    with pytest.raises(FinalRefusalError, match=r"3 channels|have 16 bits, of which"):
         open_slide(path, reader="openslide")

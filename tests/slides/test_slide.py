@@ -184,3 +184,10 @@ def test_the_new_reader_reads_what_is_in_the_file(new_reader):
 def test_an_array_has_a_background_of_three_values_whatever_its_channels(background):
     with pytest.raises(ValueError, match=r"A background is \(red, green, blue\) of 0–255"):
         ArraySlide(np.zeros((9, 9, 2), np.uint16), background=background)
+
+
+def test_an_array_keeps_to_its_bits():
+    pixels = np.full((9, 9, 1), 4095, np.uint16)
+    assert ArraySlide(pixels, bits=12).bits == 12
+    with pytest.raises(ValueError, match="Samples of 11 bits are at most 2047, but one is 4095"):
+        ArraySlide(pixels, bits=11)

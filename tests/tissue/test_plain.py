@@ -33,10 +33,19 @@ def test_grey_brightfield_falls_back_to_otsu():
     tissue = find_tissue(ArraySlide(grey, mpp=8.0))
     assert tissue.parameters["detector"] == {"name": "OtsuDetector"}
     assert tissue.mask[BODY].mean() > 0.9
-    with pytest.raises(ValueError, match=r"1 channel\(s\): use OtsuDetector"):
+    with pytest.raises(ValueError, match=r"1 channel: choose .* or otsu \(OtsuDetector\)"):
         OpticalDensityDetector()(grey)
 
 
 def test_dark_mirrored_images_give_mirrored_masks():
     detector, image = DarkBackgroundDetector(), glowing()
     assert np.array_equal(detector(image[::-1, ::-1]), detector(image)[::-1, ::-1])
+
+
+def test_bright_discs_on_nothing_are_tissue():
+    rows, columns = np.mgrid[:300, :300]
+    image = np.zeros((300, 300, 1), np.uint8)
+    image[(rows - 150) ** 2 + (columns - 150) ** 2 < 60**2] = 200
+    found = DarkBackgroundDetector().detect(image, mpp=8.0)
+    assert found[image[..., 0] > 0].all()
+    assert found.mean() < 0.3

@@ -231,9 +231,9 @@ def test_what_no_slide_could_have_is_refused_at_birth(choices, words):
 
 def test_a_window_beyond_the_slides_bits_or_of_one_value_is_refused(tmp_path):
     pixels = signal(300, 400, 2, bits=12)
-    path = ome_tiff(tmp_path / "a.ome.tif", pixels, significant=12)
     with pytest.raises(UnfitChoiceError, match="12 bits go from 0 to 4095"):
-        st.tile_slide(path, tmp_path / "a.zarr", st.Recipe(dtype="uint8", window="0,5000"))
+        st.map_slide(st.ArraySlide(pixels, bits=12), window="0,5000")
+    path = tmp_path / "a.ome.tif"
     pixels[..., 1] = 0
     ome_tiff(path, pixels)
     with pytest.raises(UnfitChoiceError, match="channel CD3 is 0 everywhere, so there is no win"):

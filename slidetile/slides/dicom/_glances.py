@@ -41,6 +41,9 @@ class Glance:
     is_level: bool = False
     """Whether its image is scanned tissue."""
 
+    width: int = 0
+    """Columns of its whole image."""
+
     kind: str = ""
     """What it holds, for people; empty where it is not DICOM."""
 
@@ -171,5 +174,6 @@ def _look_into(path: Path, stated: str | None) -> Glance:
         series=instance.series,
         is_slide=instance.is_slide,
         is_level=instance.is_level,
+        width=instance.size[0],
         kind=instance.kind,
     )

@@ -105,7 +105,7 @@ class Instance:
         file = SlideFile(path)
         try:
             stream = HeaderStream(file)
-            instance = cls.of(path, file.state, read_header(stream, last=dicom.SERIES))
+            instance = cls.of(path, file.state, read_header(stream, last=dicom.TOTAL_ROWS))
             if stream.tell() >= file.size:
                 raise SlideReadError("it ends within its header: it was cut short")
             return instance

@@ -91,6 +91,9 @@ class DicomPixels:
             raise  # the frame may be sound
         except Exception as error:  # whatever a decoder raises on damaged data
             raise damaged(cell, self.name, one_line(error), reason_of(error)) from error
+        if self.bits < 8 * scratch.itemsize:
+            # What lies above them, such as an overlay, is no part of a sample (PS3.5, 8.1.1).
+            np.bitwise_and(scratch, scratch.dtype.type(largest_sample(self.bits)), out=scratch)
         if self.is_inverted:
             np.bitwise_xor(scratch, scratch.dtype.type(largest_sample(self.bits)), out=scratch)
 

@@ -28,8 +28,14 @@ def series_of(path: Path) -> str | None:
     return glance_at(path).series or None
 
 
+def is_finer(path: Path, other: Path) -> bool:
+    """Return whether a file of a series holds a finer level than another of them."""
+    mine, its = glance_at(path), glance_at(other)
+    return (mine.is_level, mine.width) > (its.is_level, its.width)
+
+
 def slide_in(folder: Path) -> Path | None:
-    """Return a file of the only slide in a folder; None if there are no DICOM files.
+    """Return the file of level 0 of the only slide in a folder; None if there are no DICOM files.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def _only_slide(glances: Glances, folder: Path) -> Path:
             series.setdefault(glance.series, []).append(path)
     slides = [found for found in series.values() if any(glances[each].is_level for each in found)]
     if len(slides) == 1:
-        return next(each for each in slides[0] if glances[each].is_level)
+        return max(slides[0], key=lambda each: (glances[each].is_level, glances[each].width))
     if not slides:
         raise FinalRefusalError(
             f"{folder} holds no whole slide: its DICOM files are "

@@ -132,6 +132,6 @@ def _channels(count: int) -> int:
 
 def _loss(bits: int) -> FinalRefusalError:
     return FinalRefusalError(
-        f"its samples are {bits}-bit numbers, not 8-bit, and their finest steps would be lost: "
-        "convert it to 8 bits, on a scale that you choose"
+        f"its samples are {bits}-bit numbers, and pictures are read in 8 bits: save it as TIFF, of "
+        "which all 16 bits are read"
     )

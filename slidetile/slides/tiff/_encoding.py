@@ -26,6 +26,7 @@ from slidetile.slides.tiff._loss import check_samples
 
 JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000, WEBP = 7, 33003, 33005, 34712, 50001
 _LZW = 5
+_ZSTD = 50000
 _DEFLATE = frozenset({8, 32946})
 _JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB, JPEG2000})
 _APERIO_JPEG2000 = frozenset({APERIO_YCBCR, APERIO_RGB})
@@ -34,7 +35,11 @@ _COLOUR_CODECS = _APERIO_JPEG2000 | {JPEG, WEBP}
 
 _IMAGE_CODECS = _JPEG2000 | {JPEG, WEBP}
 _NAMES = {1: "no compression", _LZW: "LZW", JPEG: "JPEG", WEBP: "WebP"}
-_NAMES |= dict.fromkeys(_DEFLATE, "deflate") | dict.fromkeys(_JPEG2000, "JPEG 2000")
+_NAMES |= (
+    {_ZSTD: "Zstandard"}
+    | dict.fromkeys(_DEFLATE, "deflate")
+    | dict.fromkeys(_JPEG2000, "JPEG 2000")
+)
 _WHITE_IS_ZERO, BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _OWN_ORDER = "<" if sys.byteorder == "little" else ">"
 _PHOTOMETRIC = {3: "palette colours", 4: "a mask", 5: "CMYK", 8: "CIE Lab"}
@@ -180,8 +185,8 @@ class Encoding:
         is_swapped = self.bits > 8 and self.order != _OWN_ORDER
         decode: Decode = _raw
         if self.compression != 1:
-            is_lzw = self.compression == _LZW
-            decode = _inflating(imagecodecs.lzw_decode if is_lzw else imagecodecs.deflate_decode)
+            known = {_LZW: imagecodecs.lzw_decode, _ZSTD: imagecodecs.zstd_decode}
+            decode = _inflating(known.get(self.compression, imagecodecs.deflate_decode))
         if is_swapped:
             decode = _swapped(decode)
         return _differences(decode) if self.predictor == 2 else decode

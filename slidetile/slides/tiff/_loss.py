@@ -45,7 +45,13 @@ def check_samples(*, bits: int, sample_format: int, samples: int, is_colour: boo
 
 
 def check_no_loss(
-    *, bits: int, sample_format: int, samples: int, photometric: int, has_alpha: bool
+    *,
+    bits: int,
+    sample_format: int,
+    samples: int,
+    photometric: int,
+    has_alpha: bool,
+    obstacle: str | None = None,
 ) -> None:
     """Check that 8-bit grey or RGB, as other libraries give it, holds what the image holds.
 
@@ -59,6 +65,8 @@ def check_no_loss(
         Samples of a pixel.
     has_alpha
         Whether the one behind the colours is transparency.
+    obstacle
+        Why the reader tiff, which keeps all bits and channels, does not read it; None if it does.
 
     Raises
     ------
@@ -66,11 +74,11 @@ def check_no_loss(
         It does not.
     """
     if bits > 8 or sample_format not in (_UNSIGNED, _UNDEFINED):
-        plain = sample_format in (_UNSIGNED, _UNDEFINED)
-        kind = "unsigned" if plain else "signed or floating-point"
         raise FinalRefusalError(
-            f"its samples are {bits}-bit {kind} numbers, not 8-bit unsigned, and their finest "
-            "steps would be lost: convert it to 8 bits, on a scale that you choose"
+            f"its samples have {bits} bits, of which this reader keeps 8: the reader tiff reads all"
+            if obstacle is None
+            else f"its samples have {bits} bits, which the reader tiff alone keeps, but "
+            f"{obstacle}: save it anew as TIFF with deflate or LZW, without transparency"
         )
     name, most = ("colour", 4) if photometric in _COLOURS else ("grey", 1 + has_alpha)
     if samples > most:

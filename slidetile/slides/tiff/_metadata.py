@@ -14,7 +14,6 @@ from slidetile.slides.tiff._ome_planes import (
     Plane,
     described_channels,
     plane_numbers,
-    significant_bits,
 )
 from slidetile.slides.tiff._planes import Planes, stated_planes
 from slidetile.slides.tiff._resolution import StatedMpp, read_resolution
@@ -72,9 +71,6 @@ class Metadata:
 
     planes_at: Mapping[Plane, int] = field(default_factory=dict)
     """The directory of each channel, depth and time, where OME-XML says it."""
-
-    bits: int | None = None
-    """Bits of a sample that are used; None where nothing is said of them."""
 
 
 def shows_glass(name: str) -> bool:
@@ -143,7 +139,6 @@ def _ome_metadata(
         if is_spread and pixels is not None
         else {},
         channels=() if pixels is None else described_channels(pixels),
-        bits=None if pixels is None else significant_bits(pixels),
         images_of_its_size=max(1, sizes.count(own)),
         scenes=(*names[number : number + 1], *names[:number], *names[number + 1 :]),
     )

@@ -55,12 +55,6 @@ def described_channels(pixels: ET.Element) -> tuple[Channel, ...]:
     return named_channels(names, [_colour(each.get("Color")) for each in listed])
 
 
-def significant_bits(pixels: ET.Element) -> int | None:
-    """Return how many bits of a sample are used, if that is stated."""
-    number = _number(pixels, "SignificantBits", 0)
-    return number or None
-
-
 def _stain(channel: ET.Element) -> str | None:
     return channel.get("Fluor")
 

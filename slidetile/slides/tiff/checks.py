@@ -54,13 +54,15 @@ def _check(file: SlideFile) -> str | None:
     for directory in chain.directories:
         _check_sizes(directory, file)
         _check_counts(directory, file)
-    _check_loss(max(chain.directories, key=lambda each: _area(each, file)), file)
+    largest = max(chain.directories, key=lambda each: _area(each, file))
     try:
         contents = read_contents(file, chain)
     except FinalRefusalError:
         raise
-    except (SlideReadError, UnsupportedSlideError):
+    except (SlideReadError, UnsupportedSlideError) as error:
+        _check_loss(largest, file, str(error))
         return None  # OpenSlide may know it
+    _check_loss(largest, file)
     if contents.channels is not None:
         raise FinalRefusalError(
             f"it has {how_many(len(contents.channels), 'channels')}, of which this reader leaves "
@@ -90,8 +92,10 @@ def _check_counts(directory: Directory, file: SlideFile) -> None:
             )
 
 
-def _check_loss(directory: Directory, file: SlideFile) -> None:
+def _check_loss(directory: Directory, file: SlideFile, obstacle: str | None = None) -> None:
+    """Check that 8 bits hold what a file holds, whose own reader has this obstacle, or none."""
     check_no_loss(
+        obstacle=obstacle,
         bits=max(directory.numbers(file, _BITS), default=1),
         sample_format=max(directory.numbers(file, _SAMPLE_FORMAT), default=1),
         samples=directory.number(file, _SAMPLES, 1),

@@ -22,7 +22,6 @@ from slidetile.slides.reader import refusal
 from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
-from slidetile.slides.tiff._encoding import Encoding
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
 from slidetile.slides.tiff._pixels import TiffPixels, fetch_region
 from slidetile.slides.tiff._stack import StackedPixels, channel_count
@@ -96,7 +95,7 @@ class TiffSlide(FileSlide):
             _log.warning("%s %s.", self.name, self.colour_note)
         self.channels = channel_count(self._stacks[0])
         self.described = contents.channels
-        self.bits = _bits(self._grids[0].encoding, metadata.bits)
+        self.bits = self._grids[0].encoding.bits
         self._canvas = contents.canvas
         self._cut = CutTiles()
         self._native = {
@@ -181,10 +180,3 @@ def _shows_background(region: Region, grid: BlockGrid) -> bool:
         return True
     indices = [block.index for block in grid.blocks(region)]
     return not grid.counts[indices].all()
-
-
-def _bits(encoding: Encoding, stated: int | None) -> int:
-    """Return the bits of a sample that are used: those stated, where they can be true."""
-    if encoding.bits == 8 or encoding.is_inverted:
-        return encoding.bits
-    return stated if stated is not None and 8 < stated <= encoding.bits else encoding.bits

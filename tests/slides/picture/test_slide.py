@@ -201,3 +201,10 @@ def test_damage_raises_nothing_else(tmp_path, seed):
             slide.read_region(st.Region(x=0, y=0, width=64, height=64))
     except st.SlideError:
         pass
+
+
+def test_16_bits_of_a_png_have_a_way_in(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.zeros((64, 64), np.uint16)).save(path)
+    with pytest.raises(FinalRefusalError, match="save it as TIFF, of which all 16 bits are read"):
+        st.open_slide(path)
