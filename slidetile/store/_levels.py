@@ -1,25 +1,34 @@
 """The arrays of a store's levels, which must agree with its root and with each other."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
+from slidetile.format.codecs.named import has_own_levels
 from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.pyramid import halvings
 from slidetile.raster.resolution import covered_size
 from slidetile.store._absence import LevelAbsence
 from slidetile.store._array import ArrayFile
+from slidetile.store._chunked import ChunkedArray
+from slidetile.store._slide_array import SlideArray
 from slidetile.store._tiles import StoredTiles
 from slidetile.store.folder import StoreFolder
+from slidetile.store.referred import ReferredSlide
 
 _TOLERANCE = 1e-6
 """Relative difference of a downsample from that of the root, where it is rounded."""
 
 
-def open_levels(folder: StoreFolder, tiles: StoredTiles) -> list[ArrayFile]:
+def open_levels(
+    folder: StoreFolder, tiles: StoredTiles, referred: ReferredSlide | None = None
+) -> Sequence[ChunkedArray[Any]]:
     """Open the arrays of all levels of a store, finest first.
+
+    ``referred`` is the slide of a store without pixels.
 
     Raises
     ------
@@ -27,8 +36,11 @@ def open_levels(folder: StoreFolder, tiles: StoredTiles) -> list[ArrayFile]:
         One is missing, damaged, or contradicts the root.
     """
     metadata = tiles.metadata
-    levels = [
-        ArrayFile(folder, str(level), metadata.chunk_codec, LevelAbsence(folder, level, tiles))
+    codec = metadata.chunk_codec
+    levels: list[ChunkedArray[Any]] = [
+        ArrayFile(folder, str(level), codec, LevelAbsence(folder, level, tiles))
+        if referred is None
+        else SlideArray(folder, level, codec, tiles, referred)
         for level in range(len(metadata.downsamples))
     ]
     for level in levels:
@@ -52,12 +64,13 @@ def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator
         yield f"level 0 has {width}×{height} px, the slide {source.width}×{source.height}"
     if metadata.tile_count > -(-width // 16) * -(-height // 16):
         yield f"it has {how_many(metadata.tile_count, 'tiles')} on {width}×{height} px"
-    if metadata.codec != "native" and list(halvings(finest)) != grids:
+    is_own = has_own_levels(metadata.codec)
+    if not is_own and list(halvings(finest)) != grids:
         yield f"not all are halvings of {width}×{height} px, down to one shard"
     for number, (grid, (x, y)) in enumerate(zip(grids, metadata.downsamples, strict=True)):
         # Early stores have the ratio of the sides, others what they were rounded from.
         reaches = (width, height), covered_size((width, height), grid.size)
-        if metadata.codec == "native" and not any(
+        if is_own and not any(
             _is_one(x * grid.width / reach[0]) and _is_one(y * grid.height / reach[1])
             for reach in reaches
         ):

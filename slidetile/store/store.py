@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
+from slidetile.format.codecs.named import has_own_levels
 from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import STORE_SUFFIX, shard_of
@@ -37,6 +38,7 @@ from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.folder import StoreFolder
 from slidetile.store.location import check_finished, local_path
 from slidetile.store.picture import PICTURES, PictureFile
+from slidetile.store.referred import ReferredSlide
 from slidetile.store.selection import TileSelection
 from slidetile.store.windows import Windows
 
@@ -59,28 +61,32 @@ class TileStore:
 
     Parameters
     ----------
-    path
-        The store's folder, as `open_store` takes it.
+    path, slide
+        As `open_store` takes them.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+    ) -> None:
         found = local_path(path)
         check_finished(found)
-        self._open(StoreFolder(found))
+        self._open(StoreFolder(found), None if slide is None else Path(slide))
 
     @classmethod
-    def _of(cls, folder: StoreFolder) -> Self:
+    def _of(cls, folder: StoreFolder, slide: Path | None) -> Self:
         """Return the store in a folder, which another process had open; for pickle."""
         store = cls.__new__(cls)
-        store._open(folder)  # noqa: SLF001  of this very class
+        store._open(folder, slide)  # noqa: SLF001  of this very class
         return store
 
-    def _open(self, folder: StoreFolder) -> None:
+    def _open(self, folder: StoreFolder, slide: Path | None) -> None:
         self.path = folder.path
         self._folder = folder
         self._tiles = StoredTiles(folder)
         self._metadata = self._tiles.metadata
-        self._arrays = open_levels(folder, self._tiles)
+        is_reference = self._metadata.codec == "reference"
+        self._referred = ReferredSlide(folder, self._metadata, slide) if is_reference else None
+        self._arrays = open_levels(folder, self._tiles, self._referred)
         self._table = self._tiles.table
 
     @property
@@ -108,8 +114,13 @@ class TileStore:
 
     @property
     def codec(self) -> str:
-        """How chunks are stored: "native", "zstd", "jxl", "jpeg" or "raw"."""
+        """How chunks are stored: "native", "zstd", "jxl", "jpeg" or "raw"; "reference" if not."""
         return self._metadata.codec
+
+    @property
+    def slide_path(self) -> Path | None:
+        """Where the slide is that a store of the codec "reference" reads; None of all others."""
+        return None if self._referred is None else self._referred.path
 
     @property
     def mpp(self) -> tuple[float, float] | None:
@@ -403,8 +414,10 @@ class TileStore:
     def __iter__(self) -> Iterator[Pixels]:
         return (self[index] for index in range(len(self)))
 
-    def __reduce__(self) -> tuple[Callable[[StoreFolder], Self], tuple[StoreFolder]]:
-        return self._of, (self._folder,)
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[[StoreFolder, Path | None], Self], tuple[StoreFolder, Path | None]]:
+        return self._of, (self._folder, self.slide_path)
 
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
@@ -465,7 +478,7 @@ class TileStore:
     def _covered_size(self, level: int) -> tuple[int, int]:
         """Return the (width, height) in level-0 pixels that a level covers."""
         width, height = self._arrays[level].grid.size
-        if self.codec == "native":
+        if has_own_levels(self._metadata.codec):
             return covered_size(self._arrays[0].grid.size, (width, height))
         return width << level, height << level
 
@@ -478,22 +491,28 @@ class TileStore:
         ]
 
 
-def open_store(path: str | os.PathLike[str]) -> TileStore:
+def open_store(
+    path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+) -> TileStore:
     """Open a finished store.
 
     Parameters
     ----------
     path
         The store's folder.
+    slide
+        Where the slide of a store of the codec "reference" is, if it is not where the store says.
+        All others hold their pixels, and do not look at it.
 
     Raises
     ------
     IncompleteStoreError
         There is an unfinished store of that name, or the folder has no root metadata.
     StoreError
-        It is not a store, is damaged, or is of a later version.
+        It is not a store, is damaged, or is of a later version; or it refers to a slide that is
+        not there, has changed, or cannot be opened.
     """
-    return TileStore(path)
+    return TileStore(path, slide=slide)
 
 
 def seems_store(path: Path) -> bool:
