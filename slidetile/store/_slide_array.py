@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.errors import SlideReadError, StoreError
+from slidetile.errors import SlideReadError, StoreError, explain
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
@@ -15,13 +15,8 @@ from slidetile.store._absence import Cell
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._tiles import StoredTiles
 from slidetile.store.folder import StoreFolder
-from slidetile.store.referred import (
-    ReferredSlide,
-    needed_chunks,
-    read_chunk,
-    referred_grid,
-    unread_chunk,
-)
+from slidetile.store.referred import ReferredSlide
+from slidetile.store.referred_level import ReferredLevel
 
 
 class SlideArray(ChunkedArray[Cell]):
@@ -53,10 +48,11 @@ class SlideArray(ChunkedArray[Cell]):
         referred: ReferredSlide,
     ) -> None:
         super().__init__(folder, str(level), codec)
-        self._level, self._codec = level, codec
+        self._number, self._codec = level, codec
         self._tiles = tiles
         self._referred = referred
-        if self.grid != referred_grid(referred.slide, level):
+        self._level = ReferredLevel.of(referred.slide, level)
+        if self.grid != self._level.grid:
             raise StoreError(
                 f"{self.path / 'zarr.json'} contradicts the slide: it is not cut into the blocks "
                 f"of level {level} of {referred.path}."
@@ -65,7 +61,7 @@ class SlideArray(ChunkedArray[Cell]):
     def __reduce__(
         self,
     ) -> tuple[type[Self], tuple[StoreFolder, int, ChunkCodec, StoredTiles, ReferredSlide]]:
-        return type(self), (self._folder, self._level, self._codec, self._tiles, self._referred)
+        return type(self), (self._folder, self._number, self._codec, self._tiles, self._referred)
 
     def check_shard(self, column: int, row: int) -> None:
         """Refuse: the chunks are in no file, so whoever looks for one would find background."""
@@ -91,11 +87,14 @@ class SlideArray(ChunkedArray[Cell]):
         scratch: Pixels | None = None,  # noqa: ARG002  the slide's reader has its own
     ) -> NDArray[Any]:
         try:
-            return read_chunk(self._referred.slide, self._level, self.grid, stored)
+            return self._level.read(stored)
         except SlideReadError as error:
-            raise unread_chunk(self.path, cell, error) from error
+            column, row = cell
+            raise StoreError(
+                f"The chunk at column {column}, row {row} of {self.path} could not be read from "
+                f"the slide: {explain(error)}"
+            ) from error
 
     @functools.cached_property
     def _needed(self) -> NDArray[np.bool_]:
-        regions = self._tiles.regions
-        return needed_chunks(self._referred.slide, self._level, self.grid, regions)
+        return self._level.needed(self._tiles.regions)

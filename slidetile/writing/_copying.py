@@ -20,7 +20,7 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles, checked
 from slidetile.slides.slide import Slide
-from slidetile.store.referred import needed_chunks
+from slidetile.store.referred_level import needed_chunks
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from slidetile.choices import UnfitChoiceError
-from slidetile.errors import DamagedPixelsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.fit import check_holds
@@ -16,11 +13,10 @@ from slidetile.format.ledger import ShardRecord
 from slidetile.format.metadata.reference import ReferenceFacts
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
-from slidetile.runtime.threads import map_in_order
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.readers import READERS
 from slidetile.slides.slide import Slide
-from slidetile.store.referred import needed_chunks, read_chunk, referred_grid
+from slidetile.store.referred_level import ReferredLevel
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
 
 
@@ -47,7 +43,9 @@ class Referring:
         self.codec: ChunkCodec = ReferenceCodec()
         check_holds(self.codec, channels=slide.channels, bits=slide.bits)
         self.slide_levels = tuple(range(len(slide.levels)))
-        self.levels = tuple(_level(slide, number) for number in self.slide_levels)
+        self.referred = tuple(ReferredLevel.of(slide, number) for number in self.slide_levels)
+        """The slide's levels."""
+        self.levels = tuple(map(_level, self.referred))
         self.unreadable: list[ShardRecord] = []
         """The chunks of level 0 that proved damaged while tiles were measured."""
         self._slide = slide
@@ -81,12 +79,9 @@ class Referring:
 
     def shards(self, level: int) -> list[Shard]:
         """Return the chunks of a level that tiles need."""
-        grid = self.levels[level].grid
-        return grid.shards_for(needed_chunks(self._slide, level, grid, self._plan.regions))
+        return self.referred[level].shards(self._plan.regions)
 
-    def payloads(
-        self, level: int, shards: list[Shard], workers: int
-    ) -> Iterator[dict[int, bytes]]:
+    def payloads(self, level: int, shards: list[Shard], workers: int) -> Iterator[dict[int, bytes]]:
         """Yield the pixels of chunks, read from the slide by several threads; none of damaged ones.
 
         Raises
@@ -94,38 +89,26 @@ class Referring:
         SlideReadError
             The slide's file could not be read.
         """
-        grid = self.levels[level].grid
-
-        def read(shard: Shard) -> dict[int, bytes] | str:
-            try:
-                pixels = read_chunk(self._slide, level, grid, (shard.column, shard.row))
-            except DamagedPixelsError as error:
-                return error.reason
-            whole = grid.chunk_height, grid.chunk_width, self._slide.channels
-            padded = np.zeros(whole, pixels.dtype)  # what lies outside is not measured
-            padded[: pixels.shape[0], : pixels.shape[1]] = pixels
-            return {0: self.codec.encode(padded)}
-
-        results = map_in_order(read, shards, workers=workers)
-        for shard, found in zip(shards, results, strict=True):
-            if isinstance(found, str):
-                self._note(level, shard, found)
-            yield {} if isinstance(found, str) else found
-
-    def _note(self, level: int, shard: Shard, reason: str) -> None:
-        if not level:
-            record = ShardRecord(level=0, shard=shard, chunks={}, unreadable={0: reason})
-            self.unreadable.append(record)
+        found = self.referred[level].payloads(shards, workers=workers)
+        for shard, payload in zip(shards, found, strict=True):
+            if isinstance(payload, bytes):
+                yield {0: payload}
+                continue
+            if not level:
+                unreadable = {0: payload.reason}
+                record = ShardRecord(level=0, shard=shard, chunks={}, unreadable=unreadable)
+                self.unreadable.append(record)
+            yield {}
 
 
-def _level(slide: Slide, number: int) -> PyramidLevel:
-    level, grid = slide.levels[number], referred_grid(slide, number)
-    if grid.chunk_count > MOST_CHUNKS:
+def _level(level: ReferredLevel) -> PyramidLevel:
+    if level.grid.chunk_count > MOST_CHUNKS:
         raise UnfitChoiceError(
-            f"{slide.name}: level {number} has {grid.chunk_count} blocks, more than the "
-            f"{MOST_CHUNKS} chunks that a level of a store may have: use another codec."
+            f"{level.slide.name}: level {level.number} has {level.grid.chunk_count} blocks, more "
+            f"than the {MOST_CHUNKS} chunks that a level of a store may have: use another codec."
         )
-    return PyramidLevel(grid=grid, shards=(), downsample=level.downsample)
+    downsample = level.slide.levels[level.number].downsample
+    return PyramidLevel(grid=level.grid, shards=(), downsample=downsample)
 
 
 def _check_referable(slide: Slide) -> None:

@@ -34,6 +34,7 @@ from slidetile.runtime.pipeline import Limits, Stages, stream
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.location import local_path
+from slidetile.store.references import references_file
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._copying import Copying, check_quick
 from slidetile.writing._encoding import Encoding
@@ -228,6 +229,7 @@ class _Run:
             try:
                 self._write_shards(writer)
                 table, damage = self._table(writer)
+                self._write_references(writer)
                 self._source.check()
                 self._work.tell()
                 self._tell_replaced()
@@ -337,6 +339,13 @@ class _Run:
         if not isinstance(self._work, Referring):
             return None
         return reference_facts(self._slide, path, anonymous=self._options.anonymous)
+
+    def _write_references(self, writer: StoreWriter) -> None:
+        """Write where chunks lie that other programs can decode, if the store has no pixels."""
+        if isinstance(self._work, Referring):
+            found = references_file(self._slide, writer.spec.metadata, self._plan.regions)
+            if found is not None:
+                writer.write_references(found)
 
     def _referred_quality(self, work: Referring) -> Quality:
         """Measure tiles whose pixels stay in the slide; what proves damaged is noted."""
