@@ -29,6 +29,7 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
 from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
+from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
@@ -118,8 +119,13 @@ class TileStore:
         return self._metadata.codec
 
     @property
+    def slide(self) -> Slide | None:
+        """The slide that a store of the codec "reference" reads; None of all others."""
+        return None if self._referred is None else self._referred.slide
+
+    @property
     def slide_path(self) -> Path | None:
-        """Where the slide is that a store of the codec "reference" reads; None of all others."""
+        """Where that slide is."""
         return None if self._referred is None else self._referred.path
 
     @property
