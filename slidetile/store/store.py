@@ -19,7 +19,7 @@ from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
 from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import STORE_SUFFIX, shard_of
+from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.channels import Channel, channel_facts, shown
@@ -127,6 +127,15 @@ class TileStore:
     def slide_path(self) -> Path | None:
         """Where that slide is."""
         return None if self._referred is None else self._referred.path
+
+    @property
+    def references(self) -> Path | None:
+        """Where the store says, for other programs, at which bytes of the slide its tiles lie.
+
+        None where it does not: it holds them, or they do not decode from their bytes alone.
+        """
+        path = self.path / REFERENCES
+        return path if self.slide is not None and path.is_file() else None
 
     @property
     def mpp(self) -> tuple[float, float] | None:

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +92,7 @@ class ReferredCheck:
         elif expected is not None:
             yield Finding(REFERENCES, MISSING)
 
-    def decode(self, status: NDArray[Any]) -> Iterator[Finding]:
+    def decode(self, status: Sequence[str]) -> Iterator[Finding]:
         """Read every chunk that a tile needs.
 
         A chunk is no finding where each tile over it is known to be unreadable: ``status`` has the
