@@ -6,6 +6,7 @@ A store may come from anywhere, and names a path: so nothing at that path is rea
 its fingerprint is that of the store's slide, and where blocks lie in it only its reader says.
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -93,17 +94,8 @@ class ReferredSlide:
         )
 
     def _opened(self) -> Slide:
-        source = self._metadata.source
-        planes = self._metadata.parameters.planes or PlaneFacts()
         try:
-            slide = open_slide(
-                self.path,
-                reader=source.reader,
-                mpp=source.mpp,
-                channels=planes.channels or (),
-                z=planes.z,
-                t=planes.t,
-            )
+            slide = self._read_as_before()
             other = self._other(self.path, slide.source.fingerprint)  # as it was opened
         except (SlideError, OSError, ValueError) as error:
             raise self._refusal(f"it cannot be opened: {explain(error)}") from error
@@ -112,6 +104,31 @@ class ReferredSlide:
                 slide.close()
                 raise self._refusal(what)
         return slide
+
+    def _read_as_before(self) -> Slide:
+        """Open the slide by the reader that the store was made with.
+
+        If that is the one which is chosen for it, let it be chosen: a slide knows then, and a store
+        records, why others left it.
+        """
+        wanted = self._metadata.source.reader
+        with contextlib.suppress(SlideError):
+            slide = self._read_by(None)
+            if slide.reader == wanted:
+                return slide
+            slide.close()
+        return self._read_by(wanted)
+
+    def _read_by(self, reader: str | None) -> Slide:
+        planes = self._metadata.parameters.planes or PlaneFacts()
+        return open_slide(
+            self.path,
+            reader=reader,
+            mpp=self._metadata.source.mpp,
+            channels=planes.channels or (),
+            z=planes.z,
+            t=planes.t,
+        )
 
     def _otherwise(self, slide: Slide) -> str | None:
         """Return how the right slide is not read as it was when the store was made."""

@@ -76,7 +76,7 @@ def test_it_reads_as_the_stores_that_hold_pixels_and_becomes_one(slide_path, tmp
 
 def test_a_slide_that_openslide_alone_opens(tmp_path, tree):
     path = tmp_path / "a.mrxs"
-    write_mirax(path)
+    write_mirax(path, signal(700, 900, 3, bits=8))
     recipe = st.Recipe(codec="reference", tile=ALL)
     store = st.tile_slide(path, tmp_path / "a.zarr", recipe)
     assert store.slide.reader == "openslide"
