@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
@@ -14,17 +14,18 @@ from slidetile.raster.resolution import covered_size
 from slidetile.store._absence import LevelAbsence
 from slidetile.store._array import ArrayFile
 from slidetile.store._chunked import ChunkedArray
-from slidetile.store._slide_array import SlideArray
 from slidetile.store._tiles import StoredTiles
 from slidetile.store.folder import StoreFolder
-from slidetile.store.referred import ReferredSlide
+
+if TYPE_CHECKING:
+    from slidetile.store.referred import ReferredSlide
 
 _TOLERANCE = 1e-6
 """Relative difference of a downsample from that of the root, where it is rounded."""
 
 
 def open_levels(
-    folder: StoreFolder, tiles: StoredTiles, referred: ReferredSlide | None = None
+    folder: StoreFolder, tiles: StoredTiles, referred: "ReferredSlide | None" = None
 ) -> Sequence[ChunkedArray[Any]]:
     """Open the arrays of all levels of a store, finest first.
 
@@ -36,13 +37,8 @@ def open_levels(
         One is missing, damaged, or contradicts the root.
     """
     metadata = tiles.metadata
-    codec = metadata.chunk_codec
-    levels: list[ChunkedArray[Any]] = [
-        ArrayFile(folder, str(level), codec, LevelAbsence(folder, level, tiles))
-        if referred is None
-        else SlideArray(folder, level, codec, tiles, referred)
-        for level in range(len(metadata.downsamples))
-    ]
+    numbers = range(len(metadata.downsamples))
+    levels = [_open_level(folder, number, tiles, referred) for number in numbers]
     for level in levels:
         found = (level.metadata.data_type, level.channels, level.fill)
         expected = (metadata.data_type, metadata.channels, metadata.fill)
@@ -54,6 +50,17 @@ def open_levels(
     for what in _contradictions(metadata, [level.grid for level in levels]):
         raise StoreError(f"The levels of {folder.path} contradict its zarr.json: {what}.")
     return levels
+
+
+def _open_level(
+    folder: StoreFolder, level: int, tiles: StoredTiles, referred: "ReferredSlide | None"
+) -> ChunkedArray[Any]:
+    codec = tiles.metadata.chunk_codec
+    if referred is None:
+        return ArrayFile(folder, str(level), codec, LevelAbsence(folder, level, tiles))
+    from slidetile.store._slide_array import SlideArray  # other stores load no reader of slides
+
+    return SlideArray(folder, level, codec, tiles, referred)
 
 
 def _contradictions(metadata: StoreMetadata, grids: list[ChunkGrid]) -> Iterator[str]:

@@ -39,7 +39,6 @@ from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.folder import StoreFolder
 from slidetile.store.location import check_finished, local_path
 from slidetile.store.picture import PICTURES, PictureFile
-from slidetile.store.referred import ReferredSlide
 from slidetile.store.selection import TileSelection
 from slidetile.store.windows import Windows
 
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.compute as pc
     import zarr
+
+    from slidetile.store.referred import ReferredSlide
 
 
 MOST_DRAWN = 1 << 14
@@ -85,8 +86,7 @@ class TileStore:
         self._folder = folder
         self._tiles = StoredTiles(folder)
         self._metadata = self._tiles.metadata
-        is_reference = self._metadata.codec == "reference"
-        self._referred = ReferredSlide(folder, self._metadata, slide) if is_reference else None
+        self._referred = _referred_slide(folder, self._metadata, slide)
         self._arrays = open_levels(folder, self._tiles, self._referred)
         self._table = self._tiles.table
 
@@ -504,6 +504,17 @@ class TileStore:
             for number, array in enumerate(self._arrays)
             for (x, y), (width, height) in [(self._covered_size(number), array.grid.size)]
         ]
+
+
+def _referred_slide(
+    folder: StoreFolder, metadata: StoreMetadata, slide: Path | None
+) -> "ReferredSlide | None":
+    """Return the slide that a store refers to; None where it holds its pixels."""
+    if metadata.reference is None:
+        return None
+    from slidetile.store.referred import ReferredSlide  # other stores load no reader of slides
+
+    return ReferredSlide(folder, metadata, slide)
 
 
 def open_store(
