@@ -17,6 +17,7 @@ from slidetile.errors import SlideError, StoreError, explain
 from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.slides.file_slide import read_source
+from slidetile.slides.omezarr.folder import is_slide_folder
 from slidetile.slides.opening import open_slide
 from slidetile.slides.slide import Slide
 from slidetile.store.folder import StoreFolder
@@ -64,17 +65,21 @@ class ReferredSlide:
         paths = known if given is None else (Path(os.path.abspath(given)),)  # noqa: PTH100
         reasons = []
         for path in paths:
-            reason = self._unlike(path)
+            reason = self._unlike(path, is_told=given is not None)
             if reason is None:
                 return path
             reasons.append(reason)
         raise self._refusal(", and ".join(reasons))
 
-    def _unlike(self, path: Path) -> str | None:
-        """Return why a path does not lead to the slide, in words that follow "refers to"."""
+    def _unlike(self, path: Path, *, is_told: bool) -> str | None:
+        """Return why a path does not lead to the slide.
+
+        Only folders of OME-Zarr are slides; whoever tells where the slide is may name that of a
+        DICOM series, too.
+        """
         try:
             kind = path.stat().st_mode
-            if stat.S_ISDIR(kind):
+            if stat.S_ISDIR(kind) and (is_told or is_slide_folder(path)):
                 return None  # its reader knows which of its files make the fingerprint
             if not stat.S_ISREG(kind):
                 return f"{path} is not a regular file"

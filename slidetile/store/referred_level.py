@@ -3,6 +3,7 @@
 Knows slides and grids. Does not know files.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from slidetile.format.metadata.array import LARGEST_CHUNK_BYTES
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.runtime.threads import map_in_order
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 
 _SQUARE_PX = 512
@@ -61,11 +63,11 @@ class ReferredLevel:
         """Return the needed chunks, each as the shard that it would be."""
         return self.grid.shards_for(self.needed(regions))
 
-    def read(self, cell: tuple[int, int]) -> Pixels:
+    def read(self, cell: tuple[int, int], replaced: Replaced | None = None) -> Pixels:
         """Return the pixels of a chunk that lie inside the level, [row, column, channel].
 
         Blocks of a coarser level that are empty or damaged are averaged from the finer level, as in
-        a `native` store.
+        a `native` store, and noted in ``replaced``, or else in the slide's own.
 
         Raises
         ------
@@ -78,11 +80,11 @@ class ReferredLevel:
         part = self.grid.chunk_region(*cell).intersection(frame)
         assert part is not None, "a chunk meets its level"
         if self.number:
-            return self.slide.fetch_shown(part, level=self.number).pixels()
+            return self.slide.fetch_shown(part, level=self.number, replaced=replaced).pixels()
         return self.slide.read_region(part)
 
     def payloads(
-        self, shards: Sequence[Shard], *, workers: int
+        self, shards: Sequence[Shard], *, workers: int, replaced: Replaced | None = None
     ) -> Iterator[bytes | DamagedPixelsError]:
         """Yield the pixels of chunks as payloads, read by several threads; of damaged ones errors.
 
@@ -93,11 +95,12 @@ class ReferredLevel:
         SlideReadError
             The slide's file could not be read.
         """
-        yield from map_in_order(self._payload, shards, workers=workers)
+        read = functools.partial(self._payload, replaced)
+        yield from map_in_order(read, shards, workers=workers)
 
-    def _payload(self, shard: Shard) -> bytes | DamagedPixelsError:
+    def _payload(self, replaced: Replaced | None, shard: Shard) -> bytes | DamagedPixelsError:
         try:
-            pixels = self.read((shard.column, shard.row))
+            pixels = self.read((shard.column, shard.row), replaced)
         except DamagedPixelsError as error:
             return error
         height, width, channels = pixels.shape

@@ -15,6 +15,7 @@ from slidetile.format.pyramid import PyramidLevel
 from slidetile.planning.plan import TilePlan
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.readers import READERS
+from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.referred_level import ReferredLevel
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
@@ -48,6 +49,8 @@ class Referring:
         self.levels = tuple(map(_level, self.referred))
         self.unreadable: list[ShardRecord] = []
         """The chunks of level 0 that proved damaged while tiles were measured."""
+        self.replaced = Replaced()
+        """The blocks of coarser levels that were averaged meanwhile."""
         self._slide = slide
         self._plan = plan
 
@@ -89,7 +92,7 @@ class Referring:
         SlideReadError
             The slide's file could not be read.
         """
-        found = self.referred[level].payloads(shards, workers=workers)
+        found = self.referred[level].payloads(shards, workers=workers, replaced=self.replaced)
         for shard, payload in zip(shards, found, strict=True):
             if isinstance(payload, bytes):
                 yield {0: payload}

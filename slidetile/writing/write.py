@@ -362,6 +362,7 @@ class _Run:
         )
         for record in work.unreadable:
             self._note(record)
+        self._replaced.update(work.replaced)
         return quality
 
     def _measured(self, writer: StoreWriter, damaged: set[Cell] | None) -> Quality:

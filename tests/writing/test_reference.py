@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from channel_files import NAMES, ome_tiff, signal
+from ome_zarr import write_image
 from vendor_files import write_mirax
 
 import slidetile as st
@@ -99,6 +100,18 @@ def test_channels_and_sixteen_bits(tmp_path, tree):
         path, tmp_path / "c.zarr", st.Recipe(tile=ALL, codec="raw", channels=("2", "0"))
     )
     assert tree(tmp_path / "whole.zarr") == tree(raw.path)
+
+
+def test_a_slide_that_is_a_folder(tmp_path, tree):
+    pixels = signal(700, 900, 3, bits=8)
+    write_image(tmp_path / "slide.zarr", [pixels, pixels[::2, ::2]])
+    recipe = st.Recipe(codec="reference", tile=ALL)
+    store = st.tile_slide(tmp_path / "slide.zarr", tmp_path / "a.zarr", recipe)
+    direct = st.tile_slide(tmp_path / "slide.zarr", tmp_path / "b.zarr", st.Recipe(tile=ALL))
+    assert_same_pixels(store, direct)
+    st.write_whole_store(store, tmp_path / "whole.zarr")
+    assert tree(tmp_path / "whole.zarr") == tree(direct.path)
+    assert st.verify_store(store.path, deep=True) == ()
 
 
 def test_windows_views_and_cards_work_as_of_any_store(sample, tmp_path):
