@@ -37,7 +37,7 @@ EDGE: Edge = "keep"
 SEED = 0
 """Seed of the random sample of tiles."""
 
-CodecName = Literal["auto", "native", "zstd", "jxl", "jpeg", "raw"]
+CodecName = Literal["auto", "native", "zstd", "jxl", "jpeg", "raw", "reference"]
 """How pixels are stored; see `write_tiles`."""
 
 CODEC: CodecName = "auto"

@@ -20,7 +20,7 @@ ANNOTATIONS = f"{TISSUE}.regions"
 
 NAMES = (
     *("native", "level", "averaged", "anonymous", "grey", "jpeg", "jxl", "zstd"),
-    *("srgb", "taken", "long"),
+    *("srgb", "taken", "long", "reference"),
 )
 
 
@@ -48,6 +48,7 @@ def write_described(folder: Path) -> None:
     _write(slide, folder / "jpeg", st.JpegCodec(quality=71), st.TileSpec(size=208))
     _write(slide, folder / "zstd", ZstdCodec(compression_level=-7), st.TileSpec(size=208))
     st.tile_slide(SAMPLE, folder / "taken", st.Recipe(color="srgb"))
+    st.tile_slide(SAMPLE, folder / "reference", st.Recipe(codec="reference"))
     few = st.TileSpec(size=512)
     with st.open_slide(SAMPLE) as sample:
         sample.icc_profile = matrix_profile(intent=1)

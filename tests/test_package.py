@@ -115,6 +115,7 @@ FACES = {
         "Progress",
         "WriteOptions",
         "write_tiles",
+        "write_whole_store",
     ],
 }
 """The public names, by the package or module they belong to."""

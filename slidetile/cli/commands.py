@@ -22,14 +22,18 @@ from slidetile.cli.limits import (
     tune_process,
 )
 from slidetile.cli.options import (
+    EXPORTS,
     PATH,
     isolate_option,
     json_option,
     make_recipe,
     reader_option,
     recipe_options,
+    referred_option,
+    refuse_given,
     take_writing_options,
     usage_errors,
+    whole_options,
     writing_options,
 )
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
@@ -54,7 +58,8 @@ from slidetile.cli.show import (
 from slidetile.cli.streams import documents_only, prepare_streams
 
 if TYPE_CHECKING:
-    from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, VerifyFacts
+    from slidetile.choices import CodecName, NativeCheck
+    from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, TileFacts, VerifyFacts
     from slidetile.tissue.left_out import LeftOut
 
 _LAST_WORDS = "slidetile.last_words"
@@ -126,6 +131,7 @@ def main(*, verbose: int) -> None:
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH...")
 @reader_option
 @click.option("--slide-mpp", type=float, help="µm per pixel of the slide's level 0.")
+@referred_option
 @isolate_option
 @json_option
 def info(
@@ -133,6 +139,7 @@ def info(
     paths: tuple[Path, ...],
     reader: str | None,
     slide_mpp: float | None,
+    slide: Path | None,
     isolate: bool,
     as_json: bool,
 ) -> None:
@@ -145,7 +152,9 @@ def info(
         with usage_errors():
             check_mpp(slide_mpp)
     meant = things_meant(paths)
-    call = functools.partial(_facts_about, reader=reader, slide_mpp=slide_mpp)
+    if slide is not None and len(meant.paths) > 1:
+        raise click.UsageError(f"--slide is of one store, but {len(meant.paths)} paths are given.")
+    call = functools.partial(_facts_about, reader=reader, slide_mpp=slide_mpp, slide=slide)
     show = functools.partial(_show_thing, is_one=meant.is_one)
     outcomes = each_outcome(call, meant, _show_nothing if as_json else show, isolate=isolate)
     if as_json:
@@ -160,16 +169,16 @@ def _show_nothing(_: object) -> None:
 
 
 def _facts_about(
-    path: Path, *, reader: str | None, slide_mpp: float | None
+    path: Path, *, reader: str | None, slide_mpp: float | None, slide: Path | None
 ) -> "SlideFacts | StoreFacts":
     from slidetile.cli.facts import slide_facts, store_facts
     from slidetile.slides.opening import open_slide
     from slidetile.store.store import open_store, seems_store
 
     if seems_store(path):
-        return store_facts(open_store(path))
-    with open_slide(path, reader=reader, mpp=slide_mpp) as slide:
-        return slide_facts(slide, path)
+        return store_facts(open_store(path, slide=slide))
+    with open_slide(path, reader=reader, mpp=slide_mpp) as opened:
+        return slide_facts(opened, path)
 
 
 def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool) -> None:
@@ -279,7 +288,7 @@ def tile(
     tune_process()
     from slidetile.cli.facts import tile_facts
     from slidetile.cli.progress import show_progress
-    from slidetile.cli.sentences import tile_lines, unreadable_tiles
+    from slidetile.cli.sentences import tile_lines
     from slidetile.cli.several import told, told_apart
     from slidetile.cohort.folder import store_name
     from slidetile.cohort.no_tiles import store_note
@@ -299,7 +308,14 @@ def tile(
     show_facts(facts, tile_lines(facts), as_json=as_json)
     if (note := store_note(store)) is not None:
         warn(note)
-    if store.unreadable:
+    _tell_unreadable(facts)
+
+
+def _tell_unreadable(facts: "TileFacts") -> None:
+    """Warn of unreadable tiles, and exit, if a store has some."""
+    from slidetile.cli.sentences import unreadable_tiles
+
+    if facts["store"]["unreadable"]:
         again = "; --retry-unreadable tries them again" if facts["already_done"] else ""
         warn(
             f"unreadable tiles: {unreadable_tiles(facts['store'])}; "
@@ -355,7 +371,7 @@ def _verified(
         if slide is not None:
             opened = stack.enter_context(open_original(slide, store, reader=reader))
         findings = verify_store(store, slide=opened, deep=deep, workers=workers)
-    unreadable = None if findings else open_store(store).unreadable
+    unreadable = None if findings else open_store(store, slide=slide).unreadable
     return verify_facts(store, slide, findings, unreadable)
 
 
@@ -385,19 +401,81 @@ def _warn_of_unreadable(outcomes: "Sequence[VerifyFacts | Exception]") -> None:
 
 @main.command()
 @click.argument("store", type=PATH)
-@click.option("-o", "--output", required=True, type=PATH, help="The GeoJSON file.")
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(EXPORTS),
+    default=EXPORTS[0],
+    show_default=True,
+    help="What to write: a GeoJSON file, or with zarr a whole store of a reference store.",
+)
+@click.option(
+    "-o", "--output", required=True, type=PATH, help="The GeoJSON file, or the whole store."
+)
+@referred_option
+@whole_options
+@writing_options
 @json_option
-def export(*, store: Path, output: Path, as_json: bool) -> None:
-    """Write a store's tissue outlines and tiles for QuPath, as GeoJSON."""
+def export(
+    *,
+    store: Path,
+    output: Path,
+    kind: str,
+    slide: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write a store's tissue outlines and tiles for QuPath, as GeoJSON; or a whole store.
+
+    With --to zarr, a store of the codec reference becomes one that holds its pixels: the one that
+    tile would have written with the same settings.
+    """
+    if kind == "zarr":
+        _export_whole(store, output, slide, as_json=as_json, **options)
+        return
+    refuse_given(options, "only --to zarr has them")
     from slidetile.annotations.export import export_store
     from slidetile.cli.facts import export_facts
     from slidetile.cli.sentences import export_lines
     from slidetile.store.store import open_store
 
-    opened = open_store(store)
+    opened = open_store(store, slide=slide)
     export_store(opened, output)
     facts = export_facts(opened, output)
     show_facts(facts, export_lines(facts), as_json=as_json)
+
+
+def _export_whole(
+    store: Path,
+    output: Path,
+    slide: Path | None,
+    *,
+    as_json: bool,
+    codec: "CodecName",
+    check: "NativeCheck",
+    **options: Any,
+) -> None:
+    check_address_space()
+    tune_process()
+    from slidetile.cli.facts import tile_facts
+    from slidetile.cli.progress import show_progress
+    from slidetile.cli.sentences import tile_lines
+    from slidetile.store.store import open_store
+    from slidetile.writing.whole import write_whole_store
+
+    _set_last_words(f"{output} continues where it stopped", restart=options["restart"])
+    if options["retry_unreadable"]:
+        raise click.UsageError("--retry-unreadable is of tile and batch: the whole store is new.")
+    writing = take_writing_options(options)
+    begin = time.perf_counter()
+    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
+        opened = open_store(store, slide=slide)
+        whole = write_whole_store(
+            opened, output, codec=codec, check=check, on_progress=progress, **writing
+        )
+    facts = tile_facts(whole, time.perf_counter() - begin, progress.memory, ())
+    show_facts(facts, tile_lines(facts), as_json=as_json)
+    _tell_unreadable(facts)
 
 
 @main.command()

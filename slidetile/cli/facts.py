@@ -138,6 +138,8 @@ class StoreFacts(TypedDict):
     colour_note: str | None
     color: str | None
     icc_profile_bytes: int | None
+    referred_slide_path: str | None
+    references_path: str | None
 
 
 class LeftOutFacts(TypedDict):
@@ -342,6 +344,8 @@ def store_facts(store: TileStore) -> StoreFacts:
         "colour_note": store.metadata.source.colour_note,
         "color": store.color,
         "icc_profile_bytes": None if profile is None else len(profile),
+        "referred_slide_path": None if store.slide_path is None else str(store.slide_path),
+        "references_path": None if store.references is None else str(store.references),
     }
 
 

@@ -67,6 +67,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         **_samples(facts["channel_names"], facts["bits"]),
         **_mapping(facts),
         "codec": _codec(facts["codec"], facts["not_native"]),
+        **_referred(facts),
         "tiles take": size_bytes(facts["tile_bytes"]),
         "levels": _levels(facts["levels"]),
         "resolution": resolution(facts["mpp_um"]),
@@ -75,6 +76,14 @@ def store_lines(facts: StoreFacts) -> Lines:
         **_colours(facts["colour_note"]),
         **_color(facts["color"], facts["icc_profile_bytes"]),
     }
+
+
+def _referred(facts: StoreFacts) -> Lines:
+    """Return the lines about where the pixels are, if they are not in the store."""
+    if facts["referred_slide_path"] is None:
+        return {}
+    others = facts["references_path"] or "none: its tiles do not decode from their bytes alone"
+    return {"pixels are in": facts["referred_slide_path"], "for other programs": others}
 
 
 def unreadable_tiles(facts: StoreFacts) -> str:

@@ -224,8 +224,11 @@ SHARDED_CHUNK_PX = 512
 
 
 def is_sharded(codec: ChunkCodec) -> bool:
-    """Return whether the codec's chunks are gathered in shards; raw ones are not, to be mapped."""
-    return codec.name != "raw"
+    """Return whether the codec's chunks are gathered in shards.
+
+    Raw ones are not, to be mapped; those of a reference store are in no file.
+    """
+    return codec.name not in ("raw", "reference")
 
 
 def encoded_grid(size: tuple[int, int], codec: ChunkCodec) -> ChunkGrid:

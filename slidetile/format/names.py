@@ -45,3 +45,6 @@ PARTIAL_BLOCKS = "unfinished.blocks"
 """The blocks of the slide that were replaced in an unfinished store's shards."""
 
 TABLE = "tiles/tiles.parquet"
+
+REFERENCES = "tiles/references.json"
+"""Where the chunks of a reference store lie in the slide, for other programs."""

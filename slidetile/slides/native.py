@@ -5,7 +5,8 @@ How a file holds them is its reader's own: a tile may be one range of bytes, or 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,4 +96,41 @@ class NativeTiles(Protocol):
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for ``tiles``, without reading them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRange:
+    """Where a tile lies, as one range of bytes."""
+
+    path: Path
+    """The file."""
+
+    offset: int
+    """Its first byte."""
+
+    length: int
+    """How many there are."""
+
+
+@runtime_checkable
+class PlainTiles(Protocol):
+    """A level whose tiles may be streams as the file has them, which other programs can read."""
+
+    def ranges(self, tiles: Cells) -> list[FileRange | None] | None:
+        """Return where each tile lies; None for one of which the file stores nothing.
+
+        Of a tile that lies beyond the end of the file that is said, too: whoever reads it has an
+        error, and not the background.
+
+        Returns
+        -------
+        list or None
+            None where tiles are made of several ranges, or of tables besides their own bytes.
+
+        Raises
+        ------
+        SlideReadError
+            The file could not be read.
+        """
         ...

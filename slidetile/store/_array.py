@@ -4,7 +4,6 @@ Knows arrays whose chunks are gathered in shards; those of one chunk a file are 
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from typing import Any, Self
 
@@ -15,62 +14,18 @@ from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
-from slidetile.raster.pixels import Pixels, copy_pixels, fill_samples
+from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._absence import Absence, AbsentShard, Cell
-from slidetile.store._metadata import read_array
+from slidetile.store._chunked import ChunkedArray
 from slidetile.store._shard_file import IndexCache, read_chunks
 from slidetile.store.folder import StoreFolder
-
-LARGEST_CACHE_BYTES = 1 << 26
-"""64 MiB: three rows of chunks across `STRIPE_PX`, with every codec's own chunks."""
-
-FEWEST_CHUNKS = 4
-"""Fewest chunks that are kept: a window that lies on a corner touches four."""
-
-_ENTRY_BYTES = 256
-"""Memory that a chunk takes besides its pixels, even one that is not stored."""
-
-
-class ChunkCache:
-    """The chunks of one array decoded last, for one thread.
-
-    Parameters
-    ----------
-    largest_bytes
-        The most memory for all of them; four are kept in any case.
-    """
-
-    def __init__(self, largest_bytes: int = LARGEST_CACHE_BYTES) -> None:
-        self.nbytes = 0
-        self._largest_bytes = largest_bytes
-        self._chunks: OrderedDict[Cell, NDArray[Any] | None] = OrderedDict()
-
-    def __contains__(self, cell: Cell) -> bool:
-        return cell in self._chunks
-
-    def __getitem__(self, cell: Cell) -> NDArray[Any] | None:
-        """Return the pixels of a chunk that is kept, None for one that is not stored."""
-        self._chunks.move_to_end(cell)
-        return self._chunks[cell]
-
-    def keep(self, cell: Cell, pixels: NDArray[Any] | None) -> None:
-        """Keep a chunk, and forget those used longest ago."""
-        self._chunks[cell] = pixels
-        self.nbytes += _nbytes(pixels)
-        while self.nbytes > self._largest_bytes and len(self._chunks) > FEWEST_CHUNKS:
-            self.nbytes -= _nbytes(self._chunks.popitem(last=False)[1])
-
-
-def _nbytes(pixels: NDArray[Any] | None) -> int:
-    return _ENTRY_BYTES + (0 if pixels is None else pixels.nbytes)
-
 
 LARGEST_EXTRA_BYTES = 1 << 17
 """Most bytes of a stored chunk beyond four times its pixels: room for 64 KiB of tables."""
 
 
-class ArrayFile:
+class ArrayFile(ChunkedArray[bytes]):
     """A (c, y, x) array on disk, as its `ArrayMetadata` describes it.
 
     Its files are not trusted: every size is checked before memory is allocated. Several threads
@@ -94,69 +49,18 @@ class ArrayFile:
     """
 
     def __init__(self, folder: StoreFolder, name: str, codec: ChunkCodec, absence: Absence) -> None:
-        self.path = folder.path / name
-        self._folder, self._name = folder, name
+        super().__init__(folder, name, codec)
         self._codec = codec
         self._absence = absence
-        self.metadata = read_array(folder, name, codec)
-        self.grid, self.channels = self.metadata.grid, self.metadata.channels
-        self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
-        self._shape = self.grid.chunk_height, self.grid.chunk_width, self.channels
+        self._chunk_bytes = self.metadata.chunk_bytes
         self._whole: set[Cell] = set()
         self._indexes = IndexCache(
             self.grid.chunks_per_shard,
             longest_bytes=4 * self.metadata.chunk_bytes + LARGEST_EXTRA_BYTES,
         )
 
-    def read(
-        self, region: Region, outside: tuple[int, ...], cache: ChunkCache | None = None
-    ) -> NDArray[Any]:
-        """Return a region, in pixels of this array, as [row, column, channel].
-
-        Pixels outside all tiles have the array's fill value, and so have those that were absent or
-        unreadable in the slide; those outside the array have the samples ``outside``, the last of
-        them in all further channels. Only the chunks that the region touches and that are not in
-        the ``cache`` are decoded; the cache then keeps them.
-
-        Raises
-        ------
-        StoreError
-            A chunk is damaged, or is not there though it was stored; or the store was replaced.
-        """
-        canvas = np.empty((region.height, region.width, self.channels), self.dtype)
-        frame = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
-        inside = region.intersection(frame)
-        if inside != region:
-            fill_samples(canvas, outside)
-        if inside is None:
-            return canvas
-        self._fill(canvas[inside.relative_to(region).slices], inside, cache)
-        return canvas
-
-    def mapped(self, region: Region) -> Pixels | None:  # noqa: ARG002
-        """Return a region as a map of a file; None where it has to be read and decoded.
-
-        Raises
-        ------
-        StoreError
-            As in `read`.
-        """
-        return None
-
     def __reduce__(self) -> tuple[type[Self], tuple[StoreFolder, str, ChunkCodec, Absence]]:
         return type(self), (self._folder, self._name, self._codec, self._absence)
-
-    def chunk(self, column: int, row: int) -> NDArray[Any] | None:
-        """Return the pixels of one chunk, or None where it is not stored and need not be.
-
-        Raises
-        ------
-        StoreError
-            As in `read`.
-        """
-        span = Region(x=column, y=row, width=1, height=1)
-        ((_, stored),) = self._stored(span)
-        return None if stored is None else self._decode(stored, (column, row))
 
     def check_shard(self, column: int, row: int) -> None:
         """Make sure that a shard holds all chunks that were stored.
@@ -206,40 +110,6 @@ class ArrayFile:
             finally:
                 os.close(file)
         return total
-
-    def _fill(self, canvas: Pixels, region: Region, cache: ChunkCache | None) -> None:
-        """Fill a canvas with a region, which lies inside the array."""
-        for cell, pixels in self._decoded(self.grid.chunk_span(region), cache):
-            target, part = self._overlap(canvas, region, cell)
-            if pixels is None:
-                target[:] = self.fill
-            else:
-                copy_pixels(pixels[part.slices], target)
-
-    def _overlap(self, canvas: Pixels, region: Region, cell: Cell) -> tuple[Pixels, Region]:
-        """Return the part of a region's canvas that a chunk fills, and which part of the chunk."""
-        chunk = self.grid.chunk_region(*cell)
-        shared = chunk.intersection(region)
-        assert shared is not None, "only the chunks that meet a region are read"
-        return canvas[shared.relative_to(region).slices], shared.relative_to(chunk)
-
-    def _decoded(
-        self, span: Region, cache: ChunkCache | None
-    ) -> Iterator[tuple[Cell, NDArray[Any] | None]]:
-        """Yield each chunk of a span with its pixels, which without a cache last until the next."""
-        if cache is None:
-            scratch = np.empty(self._shape, self.dtype)
-            for cell, stored in self._stored(span):
-                yield cell, None if stored is None else self._decode(stored, cell, scratch)
-            return
-        rows, columns = range(span.y, span.bottom), range(span.x, span.right)
-        known = {cell for row in rows for column in columns if (cell := (column, row)) in cache}
-        for cell in known:
-            yield cell, cache[cell]
-        for cell, stored in self._stored(span, known):
-            pixels = None if stored is None else self._decode(stored, cell)
-            cache.keep(cell, pixels)
-            yield cell, pixels
 
     def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
         try:

@@ -16,7 +16,8 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.runtime.maps import private_map
 from slidetile.store._absence import AbsentShard, Cell
-from slidetile.store._array import ArrayFile, ChunkCache
+from slidetile.store._array import ArrayFile
+from slidetile.store._chunked import ChunkCache
 
 
 class RawArrayFile(ArrayFile):

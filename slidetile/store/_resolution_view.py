@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
 from slidetile.raster.srgb import SrgbTransform
 from slidetile.raster.weighted_means import SUBPIXELS
-from slidetile.store._array import ArrayFile, ChunkCache
+from slidetile.store._chunked import ChunkCache, ChunkedArray
 
 STRIP_BYTES = 1 << 25
 """Bytes of source pixels averaged at once, so that memory stays flat whatever the factor."""
@@ -31,7 +31,7 @@ SLACK = Fraction(1, 2 * SUBPIXELS)
 class StoredLevel:
     """One level of a store."""
 
-    array: ArrayFile
+    array: ChunkedArray[Any]
     """Its pixels."""
 
     downsample: tuple[Fraction, Fraction]
@@ -46,7 +46,7 @@ class ResolutionView:
     otherwise. Picklable, and safe to use from several threads.
     """
 
-    array: ArrayFile
+    array: ChunkedArray[Any]
     """The level that is read."""
 
     resampling: Resampling | None

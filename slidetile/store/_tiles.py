@@ -66,6 +66,13 @@ class StoredTiles:
             raise _damaged(self._folder, error) from error
         return table
 
+    @property
+    def regions(self) -> list[Region]:
+        """The part of each tile inside the slide, in level-0 pixels."""
+        x, y, width, height = map(self._numbers, ("x", "y", "width", "height"))
+        edges = (edge.tolist() for edge in (x, y, x + width, y + height))
+        return [Region.from_edges(*box) for box in zip(*edges, strict=True)]
+
     def needed(self) -> NDArray[np.bool_]:
         """Return which chunks of level 0 meet a tile, as bool [chunk row, chunk column]."""
         grid = self.grid

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
+from slidetile.format.codecs.named import has_own_levels
 from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import STORE_SUFFIX, shard_of
+from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.channels import Channel, channel_facts, shown
@@ -28,6 +29,7 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
 from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
+from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import zarr
 
+    from slidetile.store.referred import ReferredSlide
+
 
 MOST_DRAWN = 1 << 14
 """Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
@@ -59,28 +63,31 @@ class TileStore:
 
     Parameters
     ----------
-    path
-        The store's folder, as `open_store` takes it.
+    path, slide
+        As `open_store` takes them.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+    ) -> None:
         found = local_path(path)
         check_finished(found)
-        self._open(StoreFolder(found))
+        self._open(StoreFolder(found), None if slide is None else Path(slide))
 
     @classmethod
-    def _of(cls, folder: StoreFolder) -> Self:
+    def _of(cls, folder: StoreFolder, slide: Path | None) -> Self:
         """Return the store in a folder, which another process had open; for pickle."""
         store = cls.__new__(cls)
-        store._open(folder)  # noqa: SLF001  of this very class
+        store._open(folder, slide)  # noqa: SLF001  of this very class
         return store
 
-    def _open(self, folder: StoreFolder) -> None:
+    def _open(self, folder: StoreFolder, slide: Path | None) -> None:
         self.path = folder.path
         self._folder = folder
         self._tiles = StoredTiles(folder)
         self._metadata = self._tiles.metadata
-        self._arrays = open_levels(folder, self._tiles)
+        self._referred = _referred_slide(folder, self._metadata, slide)
+        self._arrays = open_levels(folder, self._tiles, self._referred)
         self._table = self._tiles.table
 
     @property
@@ -108,8 +115,27 @@ class TileStore:
 
     @property
     def codec(self) -> str:
-        """How chunks are stored: "native", "zstd", "jxl", "jpeg" or "raw"."""
+        """How chunks are stored: "native", "zstd", "jxl", "jpeg" or "raw"; "reference" if not."""
         return self._metadata.codec
+
+    @property
+    def slide(self) -> Slide | None:
+        """The slide that a store of the codec "reference" reads; None of all others."""
+        return None if self._referred is None else self._referred.slide
+
+    @property
+    def slide_path(self) -> Path | None:
+        """Where that slide is."""
+        return None if self._referred is None else self._referred.path
+
+    @property
+    def references(self) -> Path | None:
+        """Where the store says, for other programs, at which bytes of the slide its tiles lie.
+
+        None where it does not: it holds them, or they do not decode from their bytes alone.
+        """
+        path = self.path / REFERENCES
+        return path if self.slide is not None and path.is_file() else None
 
     @property
     def mpp(self) -> tuple[float, float] | None:
@@ -419,8 +445,10 @@ class TileStore:
     def __iter__(self) -> Iterator[Pixels]:
         return (self[index] for index in range(len(self)))
 
-    def __reduce__(self) -> tuple[Callable[[StoreFolder], Self], tuple[StoreFolder]]:
-        return self._of, (self._folder,)
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[[StoreFolder, Path | None], Self], tuple[StoreFolder, Path | None]]:
+        return self._of, (self._folder, self.slide_path)
 
     def __repr__(self) -> str:
         width, height = self._arrays[0].grid.size
@@ -481,7 +509,7 @@ class TileStore:
     def _covered_size(self, level: int) -> tuple[int, int]:
         """Return the (width, height) in level-0 pixels that a level covers."""
         width, height = self._arrays[level].grid.size
-        if self.codec == "native":
+        if has_own_levels(self._metadata.codec):
             return covered_size(self._arrays[0].grid.size, (width, height))
         return width << level, height << level
 
@@ -494,22 +522,39 @@ class TileStore:
         ]
 
 
-def open_store(path: str | os.PathLike[str]) -> TileStore:
+def _referred_slide(
+    folder: StoreFolder, metadata: StoreMetadata, slide: Path | None
+) -> "ReferredSlide | None":
+    """Return the slide that a store refers to; None where it holds its pixels."""
+    if metadata.reference is None:
+        return None
+    from slidetile.store.referred import ReferredSlide  # other stores load no reader of slides
+
+    return ReferredSlide(folder, metadata, slide)
+
+
+def open_store(
+    path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+) -> TileStore:
     """Open a finished store.
 
     Parameters
     ----------
     path
         The store's folder.
+    slide
+        Where the slide of a store of the codec "reference" is, if it is not where the store says.
+        All others hold their pixels, and do not look at it.
 
     Raises
     ------
     IncompleteStoreError
         There is an unfinished store of that name, or the folder has no root metadata.
     StoreError
-        It is not a store, is damaged, or is of a later version.
+        It is not a store, is damaged, or is of a later version; or it refers to a slide that is
+        not there, has changed, or cannot be opened.
     """
-    return TileStore(path)
+    return TileStore(path, slide=slide)
 
 
 def seems_store(path: Path) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slidetile.counts import how_many
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.store._array import ChunkCache
+from slidetile.store._chunked import ChunkCache
 from slidetile.store._resolution_view import ResolutionView
 from slidetile.store._window_plan import WindowPlan, WindowSpec
 

@@ -55,7 +55,7 @@ class PixelCheck:
         """
         for level, grid in enumerate(self._shape.grids):
             of_slide = None if slide is None else self._level_of(slide, level)
-            if slide is not None and of_slide is None and self._shape.is_native:
+            if slide is not None and of_slide is None and self._shape.has_own_levels:
                 yield Finding(f"{level}/zarr.json", "the slide has no level of this size")
             if of_slide is None and not deep:
                 continue
@@ -215,7 +215,7 @@ class PixelCheck:
 
     def _level_of(self, slide: Slide, level: int) -> int | None:
         """Return the slide's level whose pixels a level of the store holds, or None."""
-        if not self._shape.is_native:
+        if not self._shape.has_own_levels:
             return 0 if level == 0 else None
         sizes = [known.size for known in slide.levels]
         size = self._shape.grids[level].size

@@ -14,6 +14,7 @@ from slidetile.quality.measure import Samples, TileMeasure
 from slidetile.quality.pen import PEN_METHOD, pen_fractions
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.verify._referred import ReferredCheck
 from slidetile.verify._shape import StoreShape
 from slidetile.verify._shards import StoredChunks, shard_chunks
 from slidetile.verify._tree import StoreTree
@@ -40,11 +41,20 @@ class QualityCheck:
         The chunks that were found.
     workers
         Threads that decode.
+    referred
+        The blocks of the slide, of a store without pixels.
     """
 
     def __init__(
-        self, tree: StoreTree, shape: StoreShape, stored: StoredChunks, *, workers: int
+        self,
+        tree: StoreTree,
+        shape: StoreShape,
+        stored: StoredChunks,
+        *,
+        workers: int,
+        referred: ReferredCheck | None = None,
     ) -> None:
+        self._referred = referred
         self._tree = tree
         self._shape = shape
         self._stored = stored
@@ -75,6 +85,8 @@ class QualityCheck:
                 yield Finding(TABLE, what, tile=tile)
 
     def _measured(self, regions: Sequence[Region]) -> Quality:
+        if self._referred is not None:
+            return self._referred.measured()
         shape, level = self._shape, self._shape.quality
         samples = Samples(channels=shape.metadata.channel_info, bits=shape.metadata.bits)
         measure = TileMeasure(regions, level, shape.codec, samples)

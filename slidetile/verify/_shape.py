@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, encoded_grid
+from slidetile.format.codecs.named import has_own_levels
+from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, encoded_grid, is_sharded
 from slidetile.format.metadata.array import ArrayMetadata
 from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import to_json
@@ -65,14 +66,19 @@ class StoreShape:
         )
 
     @property
-    def is_native(self) -> bool:
+    def has_own_levels(self) -> bool:
         """Whether the levels are the slide's own."""
-        return self.metadata.codec == "native"
+        return has_own_levels(self.metadata.codec)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether its pixels are in the slide alone."""
+        return self.metadata.codec == "reference"
 
     def shard(self, name: str) -> tuple[int, int, int] | None:
         """Return the (level, column, row) of the shard in a file; None if it is not a shard."""
         place = shard_of(name)
-        if place is None or place[0] >= len(self.grids):
+        if place is None or place[0] >= len(self.grids) or self.is_reference:
             return None
         level, column, row = place
         grid = self.grids[level]
@@ -116,7 +122,7 @@ class StoreShape:
     @property
     def downsamples(self) -> tuple[tuple[float, float], ...]:
         """Level-0 pixels per pixel of each level, as (x, y)."""
-        if not self.is_native:
+        if not self.has_own_levels:
             return self.metadata.downsamples
         known = self.metadata.downsamples
         return tuple(
@@ -184,14 +190,15 @@ def _tile_spec(metadata: StoreMetadata) -> TileSpec:
 
 
 def _check_grids(codec: ChunkCodec, grids: tuple[ChunkGrid, ...]) -> None:
-    if codec.name == "native":
+    if has_own_levels(codec.name):
+        shard_px = COPIED_SHARD_PX if is_sharded(codec) else 1
         expected = [
-            ChunkGrid.about(grid.size, (grid.chunk_width, grid.chunk_height), COPIED_SHARD_PX)
+            ChunkGrid.about(grid.size, (grid.chunk_width, grid.chunk_height), shard_px)
             for grid in grids
         ]
         sides = [side for grid in grids for side in (grid.chunk_width, grid.chunk_height)]
         if any(not 64 <= side <= 4096 for side in sides):
-            raise StoreError(f"native chunks have sides of {sorted(set(sides))}")
+            raise StoreError(f"{codec.name} chunks have sides of {sorted(set(sides))}")
     else:
         expected = list(halvings(encoded_grid(grids[0].size, codec)))
     if list(grids) != expected:

@@ -53,6 +53,11 @@ class TableCheck:
         self._shape, self._stored, self._labels = shape, stored, labels
 
     @property
+    def status(self) -> list[str]:
+        """The status of every tile whose cell belongs to the grid."""
+        return [self._status[tile] for tile in self._regions]
+
+    @property
     def regions(self) -> list[Region]:
         """The part inside the slide of every tile whose cell belongs to the grid."""
         return list(self._regions.values())
@@ -121,7 +126,7 @@ class TableCheck:
             yield _tile(tile, f"its status is {status!r:.80}")
         elif is_whole and status == UNREADABLE:
             yield _tile(tile, "it is unreadable, but all its chunks are stored")
-        elif not is_whole and status == OK and not self._shape.is_native:
+        elif not is_whole and status == OK and not self._shape.has_own_levels:
             yield _tile(tile, "it is ok, but not all its chunks are stored")
 
     def _of_levels(self) -> Iterator[Finding]:
@@ -132,7 +137,7 @@ class TableCheck:
         for level, wanted in enumerate(self._wanted()):
             grid, stored = self._shape.grids[level], self._stored.by_level[level]
             masks = {"no tile needs its chunks": stored & ~wanted}
-            if level and not self._shape.is_native:
+            if level and not self._shape.has_own_levels:
                 masks["it lacks the chunks"] = wanted & ~stored
             for what, mask in masks.items():
                 for shard in grid.shards_for(mask):
@@ -157,7 +162,7 @@ class TableCheck:
 
     def _wanted(self) -> list[NDArray[np.bool_]]:
         grids, regions = self._shape.grids, self.regions
-        if self._shape.is_native:
+        if self._shape.has_own_levels:
             size = grids[0].size
             return [g.chunks_for(r.rescaled(size, g.size) for r in regions) for g in grids]
         levels = halved_levels(grids[0], grids[0].chunks_for(regions))

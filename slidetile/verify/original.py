@@ -10,7 +10,7 @@ from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.slides.opening import open_slide
 from slidetile.slides.reader import Reader
 from slidetile.slides.slide import Slide
-from slidetile.store.store import open_store
+from slidetile.store.recorded import recorded_metadata
 
 
 def open_original(
@@ -36,7 +36,7 @@ def open_original(
         As in `open_slide`.
     """
     try:
-        planes = open_store(store).metadata.parameters.planes
+        planes = recorded_metadata(store).parameters.planes
     except StoreError:  # which `verify_store` tells
         planes = None
     planes = planes or PlaneFacts()

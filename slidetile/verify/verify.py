@@ -18,7 +18,7 @@ from slidetile.format.manifest import FileSum
 from slidetile.format.metadata.node import parse_json
 from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import MANIFEST, PARTIAL_NOTE, TABLE
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, REFERENCES, TABLE
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.format.table import mean_columns, read_parquet
 from slidetile.runtime import memory
@@ -31,6 +31,7 @@ from slidetile.store.picture import PictureFile
 from slidetile.verify._origin import as_stored, other_slide
 from slidetile.verify._pixels import PixelCheck
 from slidetile.verify._quality import QualityCheck
+from slidetile.verify._referred import ROOT, ReferredCheck, referred_slide
 from slidetile.verify._shape import StoreShape, read_shape
 from slidetile.verify._shards import ExaminedShard, StoredChunks, split_checked
 from slidetile.verify._table import TableCheck
@@ -66,7 +67,8 @@ def verify_store(
     changed file are found, whichever bit it is; and what the metadata, the tile table, the
     tissue and the chunks say with each other, so that a store that was written wrongly is found
     too. The tiles' quality is measured once more, on one coarse level. Memory holds a few files at
-    a time. The store is not trusted.
+    a time. The store is not trusted. Of a store of the codec "reference", the slide it refers to
+    must be there, and have the fingerprint that it had.
 
     Parameters
     ----------
@@ -77,8 +79,8 @@ def verify_store(
         all levels of a `native` store. A `jpeg` store is compared with the slide's pixels
         encoded again, within 16 of 255, since another libjpeg rounds differently.
     deep
-        Decode every chunk of every level, and compare the levels of a lossless store with the
-        halvings of the finer ones.
+        Decode every chunk of every level (of a "reference" store, in the slide), and compare the
+        levels of a lossless store with the halvings of the finer ones.
     workers
         Threads that read and decode; None is one for each core of this process. Fewer are used
         if memory is short. The findings do not depend on it.
@@ -114,6 +116,7 @@ def verify_store(
     check = _Check(tree, workers=_affordable(tree, threads))
     findings = dict.fromkeys(check.as_written())  # each finding once, even if found twice
     findings |= dict.fromkeys(check.agreement())
+    findings |= dict.fromkeys(check.references(slide, deep=deep))
     if deep or slide is not None:
         findings |= dict.fromkeys(check.pixels(slide, deep=deep))
     if not findings:
@@ -145,6 +148,7 @@ class _Check:
         except FORESEEN as error:
             self._damage = (_damage("zarr.json", error),)
         self._stored = None if self._shape is None else StoredChunks(self._shape)
+        self._referred: ReferredCheck | None = None
         self._expected = {} if self._shape is None else self._shape.metadata_files()
 
     def as_written(self) -> Iterator[Finding]:
@@ -168,6 +172,26 @@ class _Check:
             yield from _foreseen(name, self._metadata(name, expected))
         yield from _foreseen(TABLE, self._rows())
 
+    def references(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        """Look at the slide of a store without pixels; ``deep`` reads all that tiles need of it."""
+        if self._shape is not None and self._shape.is_reference:
+            yield from _foreseen(ROOT, self._of_slide(self._shape, slide, deep=deep))
+
+    def _of_slide(self, shape: StoreShape, given: Slide | None, *, deep: bool) -> Iterator[Finding]:
+        table = self._table()
+        if table is None or (given is not None and other_slide(shape.metadata, given)):
+            return  # which is told elsewhere
+        slide = referred_slide(self._tree, shape, given)
+        check = ReferredCheck(shape, slide, table.regions, workers=self._workers)
+        unlike = list(check.shape_findings())
+        yield from unlike
+        if unlike:
+            return
+        yield from check.references(self._tree)
+        if deep:
+            yield from check.decode(table.status)
+        self._referred = check
+
     def quality(self) -> Iterator[Finding]:
         """Measure the quality of the tiles again, if the store has no flaw so far."""
         yield from _foreseen(TABLE, self._quality())
@@ -176,7 +200,11 @@ class _Check:
         table = self._table()
         if table is not None and self._shape is not None and self._stored is not None:
             overview = self._picture("overview")
-            check = QualityCheck(self._tree, self._shape, self._stored, workers=self._workers)
+            check = QualityCheck(
+                *(self._tree, self._shape, self._stored),
+                workers=self._workers,
+                referred=self._referred,
+            )
             yield from check.findings(table.table, overview, table.regions)
 
     def pixels(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
@@ -224,6 +252,8 @@ class _Check:
             return self._stored.examine(name, data)
         elif name in PICTURES:
             what = _picture_flaw(data, self._shape.picture)
+        elif name == REFERENCES and self._shape.is_reference:
+            pass  # which is compared with the slide
         elif name not in self._expected and name not in (MANIFEST, TABLE):
             what = FOREIGN
         return ExaminedShard(findings=() if what is None else (Finding(name, what),))

@@ -1,3 +1,4 @@
 from .options import Progress as Progress
 from .options import WriteOptions as WriteOptions
+from .whole import write_whole_store as write_whole_store
 from .write import write_tiles as write_tiles

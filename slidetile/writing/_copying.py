@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slidetile.choices import QUICK_STREAMS, NativeStream
 from slidetile.errors import DamagedPixelsError, NotNativeError
@@ -21,6 +20,7 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles, checked
 from slidetile.slides.slide import Slide
+from slidetile.store.referred_level import needed_chunks
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
 
 TASK_BYTES = 1 << 21
@@ -270,29 +270,9 @@ def _native_tiles(
             f"{slide.name}: level {number} has {grid.chunk_count} tiles, more than the "
             f"{MOST_CHUNKS} chunks that a level of a store may have; use the codec zstd or jpeg.",
         )
-    needed = _needed(slide, number, grid, regions)
+    needed = needed_chunks(slide, number, grid, regions)
     return PyramidLevel(
         grid=grid,
         shards=tuple(grid.shards_for(needed)),
         downsample=level.downsample,
     )
-
-
-def _needed(
-    slide: Slide, number: int, grid: ChunkGrid, regions: Sequence[Region]
-) -> NDArray[np.bool_]:
-    """Return which chunks of a level hold part of any region, bool [chunk row, chunk column].
-
-    Regions are tiles, of which a few rows and columns make many: their edges are carried over to
-    the level once, for the first tile that has them.
-    """
-    rows: dict[tuple[int, int], slice] = {}
-    columns: dict[tuple[int, int], slice] = {}
-    needed = np.zeros((grid.chunk_rows, grid.chunk_columns), np.bool_)
-    for region in regions:
-        row, column = (region.y, region.height), (region.x, region.width)
-        if row not in rows or column not in columns:
-            span = grid.chunk_span(slide.level_region(region, number))
-            rows[row], columns[column] = span.slices
-        needed[rows[row], columns[column]] = True
-    return needed

@@ -15,6 +15,7 @@ from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters, Parameters
 from slidetile.format.metadata.planes import PlaneFacts
+from slidetile.format.metadata.reference import ReferenceFacts
 from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.tissue import TissueParameters
@@ -56,6 +57,7 @@ def store_metadata(
     *,
     anonymous: bool,
     not_native: str | None = None,
+    reference: ReferenceFacts | None = None,
 ) -> StoreMetadata:
     """Return the metadata that a store records about its slide and how it was made.
 
@@ -69,6 +71,8 @@ def store_metadata(
         Leave out the file name and the vendor's free text.
     not_native
         Why the codec is not native, if that was tried first.
+    reference
+        Where the slide lies, for a store without pixels.
 
     Raises
     ------
@@ -107,6 +111,7 @@ def store_metadata(
         icc_profile=profile if fits else None,
         icc_profile_left_out=None if fits or profile is None else len(profile),
         color=ColorFacts.of(slide.conversion),
+        reference=reference,
     )
 
 

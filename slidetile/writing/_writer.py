@@ -25,6 +25,7 @@ from slidetile.format.names import (
     PARTIAL_BLOCKS,
     PARTIAL_NOTE,
     PARTIAL_SUMS,
+    REFERENCES,
     partial_path,
     shard_key,
 )
@@ -210,6 +211,10 @@ class StoreWriter:
             path.unlink(missing_ok=True)  # one that was damaged may have been left there
             self._files.pop(self._name(path), None)
         return record
+
+    def write_references(self, data: bytes) -> None:
+        """Write where the chunks of a store without pixels lie, for other programs."""
+        self._put(self.partial / REFERENCES, data)
 
     def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
         """Write the tile table and the root's metadata, and rename the store to its final name.

@@ -28,7 +28,12 @@ class Progress:
 
     @property
     def tiles_done(self) -> int:
-        """Number of tiles in proportion to the shards written, of all shards."""
+        """Number of tiles in proportion to the shards written, of all shards.
+
+        All of them where there are no shards to write: their pixels stay in the slide.
+        """
+        if not self.shards_total:
+            return self.tiles_total
         return self.tiles_total * self.shards_done // max(1, self.shards_total)
 
 

@@ -15,9 +15,11 @@ from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
+from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
 from slidetile.format.metadata.damage import DamageFacts
+from slidetile.format.metadata.reference import ReferenceFacts
 from slidetile.format.metadata.store import fill_value
 from slidetile.format.table import Quality
 from slidetile.planning.plan import TilePlan
@@ -32,9 +34,11 @@ from slidetile.runtime.pipeline import Limits, Stages, stream
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.location import local_path
+from slidetile.store.references import references_file
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._copying import Copying, check_quick
 from slidetile.writing._encoding import Encoding
+from slidetile.writing._referring import Referring, reference_facts
 from slidetile.writing._source_watch import SourceWatch
 from slidetile.writing._spec import StoreSpec, store_metadata
 from slidetile.writing._table import tile_table
@@ -92,7 +96,8 @@ def write_tiles(
     codec
         "native" copies the slide's compressed tiles, which one in sRGB has none of, so that it is
         stored as with "auto"; "zstd" is lossless, "jxl" is lossless and
-        smaller, "jpeg" is lossy, "raw" is uncompressed; "auto" is native where the slide allows it,
+        smaller, "jpeg" is lossy, "raw" is uncompressed; "reference" stores no pixels at all, only
+        where the slide is; "auto" is native where the slide allows it,
         else zstd. Or a codec object, such as ``JpegCodec(quality=80)``.
     check
         How "native" and "auto" check the tiles that they copy: "scan" looks at their markers and
@@ -181,6 +186,8 @@ def make_work(slide: Slide, plan: TilePlan, codec: ChunkCodec) -> Work:
     plan.check_slide(slide)
     if isinstance(codec, NativeCodec):
         return Copying(slide, plan, codec)
+    if isinstance(codec, ReferenceCodec):
+        return Referring(slide, plan)
     return Encoding(slide, plan, codec, fill_value(slide.background, slide.bits))
 
 
@@ -217,7 +224,7 @@ class _Run:
         existing = self._options.existing
         with StoreWriter(
             path,
-            self._spec(),
+            self._spec(path),
             overwrite=existing == "overwrite",
             restart=existing == "restart",
             durable=self._options.durable,
@@ -225,6 +232,7 @@ class _Run:
             try:
                 self._write_shards(writer)
                 table, damage = self._table(writer)
+                self._write_references(writer)
                 self._source.check()
                 self._work.tell()
                 self._tell_replaced()
@@ -329,7 +337,40 @@ class _Run:
             quality = self._measured(writer, None)
         return quality
 
+    def _reference(self, path: Path) -> ReferenceFacts | None:
+        """Return where the slide of a store of this path is, if the store has no pixels."""
+        if not isinstance(self._work, Referring):
+            return None
+        return reference_facts(self._slide, path, anonymous=self._options.anonymous)
+
+    def _write_references(self, writer: StoreWriter) -> None:
+        """Write where chunks lie that other programs can decode, if the store has no pixels."""
+        if isinstance(self._work, Referring):
+            found = references_file(self._slide, writer.spec.metadata, self._plan.regions)
+            if found is not None:
+                writer.write_references(found)
+
+    def _referred_quality(self, work: Referring) -> Quality:
+        """Measure tiles whose pixels stay in the slide; what proves damaged is noted."""
+        number = self._level.number
+        shards = work.shards(number)
+        payloads = work.payloads(number, shards, self._workers)
+        quality = measure_quality(
+            self._plan,
+            self._level,
+            work.codec,
+            shards=shards,
+            read=lambda _: next(payloads),
+            workers=self._workers,
+        )
+        for record in work.unreadable:
+            self._note(record)
+        self._replaced.update(work.replaced)
+        return quality
+
     def _measured(self, writer: StoreWriter, damaged: set[Cell] | None) -> Quality:
+        if isinstance(self._work, Referring):
+            return self._referred_quality(self._work)
         number = self._level.number
         return measure_quality(
             self._plan,
@@ -373,7 +414,7 @@ class _Run:
         )
         return Governor(budget, gauge)
 
-    def _spec(self) -> StoreSpec:
+    def _spec(self, path: Path) -> StoreSpec:
         work, anonymous = self._work, self._options.anonymous
         metadata = store_metadata(
             self._slide,
@@ -382,6 +423,7 @@ class _Run:
             work.levels,
             anonymous=anonymous,
             not_native=self._not_native,
+            reference=self._reference(path),
         )
         return StoreSpec(plan=self._plan, codec=work.codec, levels=work.levels, metadata=metadata)
 

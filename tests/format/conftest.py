@@ -11,7 +11,7 @@ import slidetile as st
 @pytest.fixture(scope="session")
 def stores(made_once):
     def write(folder):
-        for codec in CODECS:
+        for codec in (*CODECS, "reference"):
             write_sample(folder / f"{codec}.zarr", codec)
         interrupt(folder / "unfinished.zarr", "native")
         (folder / "unfinished.zarr.partial").rename(folder / "unfinished.zarr")

@@ -92,7 +92,7 @@ def test_jxl_takes_16_bits(shape):
 def test_codecs_have_names_and_bounds():
     names = ["native", "zstd", "jxl", "jpeg", "raw"]
     assert [make_codec(name).name for name in names] == names
-    with pytest.raises(ValueError, match="native, zstd, jxl, jpeg or raw, but this one is 'webp'"):
+    with pytest.raises(ValueError, match="native, zstd, jxl, jpeg, raw or reference"):
         make_codec("webp")
     with pytest.raises(ValueError, match="1–100, but this one is 0"):
         JpegCodec(quality=0)

@@ -11,7 +11,8 @@ from known_tissue import drawn
 import slidetile as st
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.raster.region import Region
-from slidetile.store._array import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ArrayFile, ChunkCache
+from slidetile.store._array import ArrayFile
+from slidetile.store._chunked import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ChunkCache
 
 
 class CountingCodec(ZstdCodec):

@@ -6,6 +6,7 @@ from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import JxlCodec
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.planar import RawCodec, ZstdCodec
+from slidetile.format.codecs.reference import ReferenceCodec
 
 
 def make_codec(name: CodecName) -> ChunkCodec:
@@ -27,7 +28,16 @@ def make_codec(name: CodecName) -> ChunkCodec:
             return JpegCodec()
         case "raw":
             return RawCodec()
-    raise ValueError(f"A codec is native, zstd, jxl, jpeg or raw, but this one is {name!r}.")
+        case "reference":
+            return ReferenceCodec()
+    raise ValueError(
+        f"A codec is native, zstd, jxl, jpeg, raw or reference, but this one is {name!r}."
+    )
+
+
+def has_own_levels(name: CodecName) -> bool:
+    """Return whether the levels of such stores are the slide's own, and not halvings."""
+    return name in ("native", "reference")
 
 
 def holds(name: CodecName, *, channels: int, bits: int) -> bool:

@@ -14,6 +14,7 @@ from slidetile.format.codecs.planar import (
     RawCodec,
     ZstdCodec,
 )
+from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Text, Whole
@@ -68,7 +69,7 @@ class CodecParameters(JsonPart):
         if self.quality is not None:
             return JpegCodec(quality=self.quality)
         if name != "native":
-            return RawCodec()
+            return ReferenceCodec() if name == "reference" else RawCodec()
         return NativeCodec(check_by=self.check_by or "scan", stream=self.stream or "jpeg")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from slidetile.choices import CodecName
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.named import holds
+from slidetile.format.codecs.named import has_own_levels, holds
 from slidetile.format.metadata.array import DataType
 from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.damage import DamageFacts
@@ -21,6 +21,7 @@ from slidetile.format.metadata.node import JsonNode, parse_json, shown, to_json
 from slidetile.format.metadata.parameters import Parameters
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.quality import QualityFacts
+from slidetile.format.metadata.reference import ReferenceFacts
 from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Text, Whole
 from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.reason import MOST_CHARACTERS
@@ -70,7 +71,7 @@ class StoreMetadata(JsonPart):
     tile_count: Annotated[int, Whole(0, (1 << 31) - 1)]
     """Rows of the tile table."""
 
-    codec: Annotated[CodecName, OneOf("native", "zstd", "jxl", "jpeg", "raw")]
+    codec: Annotated[CodecName, OneOf("native", "zstd", "jxl", "jpeg", "raw", "reference")]
     """How chunks are stored, at every level; see `chunk_codec`."""
 
     not_native: Annotated[str | None, Absent(Text(1, MOST_CHARACTERS))] = None
@@ -109,6 +110,9 @@ class StoreMetadata(JsonPart):
 
     damage: Annotated[DamageFacts | None, Absent(Part(DamageFacts))] = None
     """What of the slide was damaged; None where nothing was."""
+
+    reference: Annotated[ReferenceFacts | None, Absent(Part(ReferenceFacts))] = None
+    """Where the slide lies, for the codec reference only."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
@@ -219,6 +223,24 @@ class StoreMetadata(JsonPart):
         if self.codec == "native" and self.level_0.is_averaged:
             raise ValueError("codec is 'native', but it must be another where level 0 is averaged")
         self._check_samples()
+        self._check_reference()
+
+    def _check_reference(self) -> None:
+        """Check that a store without pixels says where they are, and that they are the slide's."""
+        if (self.reference is not None) != (self.codec == "reference"):
+            raise ValueError("reference and the codec 'reference' must be there together")
+        if self.reference is None:
+            return
+        changed = {
+            "parameters.mpp": self.parameters.mpp is not None,
+            "mapping": self.mapping is not None,
+            "color": self.color is not None,
+            "not_native": self.not_native is not None,
+        }
+        for key in (key for key, is_there in changed.items() if is_there):
+            raise ValueError(f"{key} is there, but a reference store has the slide's own pixels")
+        if self.source.is_anonymous:
+            raise ValueError("source.name is missing, but a reference store leads to the slide")
 
     def _check_samples(self) -> None:
         """Check that codec and mapping go with the number of channels and bits."""
@@ -269,11 +291,11 @@ def _check_version(root: JsonNode) -> None:
 
 
 def _kind(codec: CodecName) -> str:
-    return OWN_LEVELS if codec == "native" else HALVED
+    return OWN_LEVELS if has_own_levels(codec) else HALVED
 
 
 def _downsamples(codec: CodecName, found: tuple[Pair, ...]) -> tuple[Pair, ...]:
     """Return the downsamples of that many levels: the slide's own, or halvings."""
-    if codec == "native":
+    if has_own_levels(codec):
         return (1.0, 1.0), *found[1:]
     return tuple((float(1 << level), float(1 << level)) for level in range(len(found)))

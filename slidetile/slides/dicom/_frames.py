@@ -17,7 +17,7 @@ from slidetile.slides.dicom._files import OpenFiles
 from slidetile.slides.dicom._instance import Instance
 from slidetile.slides.dicom._offsets import NOWHERE, FrameExtents, find_frames, payload
 from slidetile.slides.dicom._series import LevelParts
-from slidetile.slides.native import Damaged
+from slidetile.slides.native import Damaged, FileRange
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.slide_file import Extent
 
@@ -122,6 +122,32 @@ class Frames:
         sizes = np.array([part.state.size for part in self.level.parts])
         is_sound = (counts <= self._limit_bytes) & (stops <= sizes[places.parts[numbers]])
         return int((counts[is_sound] - LEAST_FRAME_BYTES).sum())
+
+    def ranges(self, cells: Sequence[Cell] | NDArray[np.int64]) -> list[FileRange | None] | None:
+        """Return where compressed frames lie; None where one of them is in several fragments.
+
+        Raises
+        ------
+        SlideReadError
+            A file could not be read.
+        """
+        found: list[FileRange | None] = []
+        places = self._located()
+        for number in self._numbers_of(cells).tolist():
+            count = int(places.counts[number]) if number >= 0 else self._empty_bytes
+            if count == self._empty_bytes:
+                found.append(None)
+                continue
+            part, start = self.level.parts[places.parts[number]], int(places.starts[number])
+            length = count - LEAST_FRAME_BYTES
+            if start + count <= part.state.size and not self._is_one_item(part, start, length):
+                return None
+            found.append(FileRange(path=part.path, offset=start + LEAST_FRAME_BYTES, length=length))
+        return found
+
+    def _is_one_item(self, part: Instance, start: int, length: int) -> bool:
+        head = self._files.get(part).read(start, LEAST_FRAME_BYTES)
+        return int.from_bytes(head[4:], "little") == length
 
     def read(self, cells: Sequence[Cell] | NDArray[np.int64]) -> list[Extent | Damaged | None]:
         """Read the stored bytes of frames, without what DICOM puts around them.

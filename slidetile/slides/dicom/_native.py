@@ -3,7 +3,7 @@
 from slidetile.choices import NativeStream
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._frames import Frames
-from slidetile.slides.native import Cells
+from slidetile.slides.native import Cells, FileRange
 from slidetile.slides.streams import JpegStreams, StreamTiles
 
 _SIDES_PX = range(64, 4097)
@@ -52,6 +52,10 @@ class DicomNativeTiles:
             ycbcr = self._encoding.states_ycbcr
             return StreamTiles(extents, self.stream, size, states_ycbcr=ycbcr)
         return JpegStreams(extents, self._jpegs, size)
+
+    def ranges(self, tiles: Cells) -> list[FileRange | None] | None:
+        """Return where frames lie; None where one of them is in several fragments."""
+        return self._frames.ranges(tiles)
 
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the files store for frames, without reading them."""

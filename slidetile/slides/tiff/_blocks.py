@@ -72,6 +72,11 @@ class BlockGrid:
     encoding: Encoding
     """How the blocks are stored."""
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether each block is made of several ranges of the file."""
+        return False
+
     def __post_init__(self) -> None:
         if min(self.width, self.height, self.block_width, self.block_height) < 1:
             raise SlideReadError("an image or a tile in it has no pixels")

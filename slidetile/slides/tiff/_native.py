@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from slidetile.choices import NativeStream
 from slidetile.slides.jpeg.tiles import JpegTiles
-from slidetile.slides.native import Cells, Damaged
+from slidetile.slides.native import Cells, Damaged, FileRange
 from slidetile.slides.slide_file import Extent, SlideFile
 from slidetile.slides.streams import JpegStreams, StreamTiles
 from slidetile.slides.tiff._blocks import BlockGrid
@@ -109,6 +109,18 @@ class TiffNativeTiles:
         counts = self._grid.counts[where]
         counts[list(self._grid.lost(where, self._file.size))] = 0
         return int(counts.sum())
+
+    def ranges(self, tiles: Cells) -> list[FileRange | None] | None:
+        """Return where tiles lie; None where they are joined, or need tables of the directory."""
+        grid = self._grid
+        if grid.is_joined or grid.encoding.tables:
+            return None
+        where = self._indices(tiles)
+        places = zip(grid.offsets[where].tolist(), grid.counts[where].tolist(), strict=True)
+        return [
+            FileRange(path=self._file.path, offset=offset, length=count) if count else None
+            for offset, count in places
+        ]
 
     def _indices(self, tiles: Cells) -> NDArray[np.int64]:
         where = np.asarray(tiles, np.int64).reshape(-1, 2)

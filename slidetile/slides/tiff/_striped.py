@@ -42,6 +42,11 @@ class StripedGrid(BlockGrid):
     filler: bytes
     """A flat stripe, which stands below the last row of the image."""
 
+    @property
+    def is_joined(self) -> bool:
+        """True: each is made of stripes."""
+        return True
+
     def lost(self, blocks: NDArray[np.int64], file_bytes: int) -> dict[int, Damaged]:
         """Return which tiles have a stripe that the file puts where none can be."""
         del file_bytes  # the stripes were compared with it

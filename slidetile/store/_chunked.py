@@ -1,0 +1,193 @@
+"""An array of a store, read chunk by chunk, wherever its chunks come from."""
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.raster.pixels import Pixels, copy_pixels, fill_samples
+from slidetile.raster.region import Region
+from slidetile.store._absence import Cell
+from slidetile.store._metadata import read_array
+from slidetile.store.folder import StoreFolder
+
+LARGEST_CACHE_BYTES = 1 << 26
+"""64 MiB: three rows of chunks across `STRIPE_PX`, with every codec's own chunks."""
+
+FEWEST_CHUNKS = 4
+"""Fewest chunks that are kept: a window that lies on a corner touches four."""
+
+_ENTRY_BYTES = 256
+"""Memory that a chunk takes besides its pixels, even one that is not stored."""
+
+
+class ChunkCache:
+    """The chunks of one array decoded last, for one thread.
+
+    Parameters
+    ----------
+    largest_bytes
+        The most memory for all of them; four are kept in any case.
+    """
+
+    def __init__(self, largest_bytes: int = LARGEST_CACHE_BYTES) -> None:
+        self.nbytes = 0
+        self._largest_bytes = largest_bytes
+        self._chunks: OrderedDict[Cell, NDArray[Any] | None] = OrderedDict()
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self._chunks
+
+    def __getitem__(self, cell: Cell) -> NDArray[Any] | None:
+        """Return the pixels of a chunk that is kept, None for one that is not stored."""
+        self._chunks.move_to_end(cell)
+        return self._chunks[cell]
+
+    def keep(self, cell: Cell, pixels: NDArray[Any] | None) -> None:
+        """Keep a chunk, and forget those used longest ago."""
+        self._chunks[cell] = pixels
+        self.nbytes += _nbytes(pixels)
+        while self.nbytes > self._largest_bytes and len(self._chunks) > FEWEST_CHUNKS:
+            self.nbytes -= _nbytes(self._chunks.popitem(last=False)[1])
+
+
+def _nbytes(pixels: NDArray[Any] | None) -> int:
+    return _ENTRY_BYTES + (0 if pixels is None else pixels.nbytes)
+
+
+Stored = TypeVar("Stored")
+"""What a chunk is before it is decoded."""
+
+
+class ChunkedArray(ABC, Generic[Stored]):
+    """A (c, y, x) array, as its `ArrayMetadata` describes it.
+
+    A subclass finds chunks and decodes them. Several threads may read at once.
+
+    Parameters
+    ----------
+    folder
+        The store's folder.
+    name
+        The array's path in it.
+    codec
+        The codec of its chunks.
+
+    Raises
+    ------
+    StoreError
+        The folder does not hold an array of a store.
+    """
+
+    def __init__(self, folder: StoreFolder, name: str, codec: ChunkCodec) -> None:
+        self.path = folder.path / name
+        self._folder, self._name = folder, name
+        self.metadata = read_array(folder, name, codec)
+        self.grid, self.channels = self.metadata.grid, self.metadata.channels
+        self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
+        self._shape = self.grid.chunk_height, self.grid.chunk_width, self.channels
+
+    @abstractmethod
+    def _stored(
+        self, span: Region, known: Collection[Cell] = ()
+    ) -> Iterator[tuple[Cell, Stored | None]]:
+        """Yield each chunk of a span but those known; None for one that is not stored."""
+
+    @abstractmethod
+    def _decode(self, stored: Stored, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
+        """Return a chunk's pixels, which may lie in ``scratch``."""
+
+    @abstractmethod
+    def check_shard(self, column: int, row: int) -> None:
+        """Make sure that a shard holds all chunks that were stored.
+
+        Raises
+        ------
+        StoreError
+            It does not, or is damaged.
+        """
+
+    def read(
+        self, region: Region, outside: tuple[int, ...], cache: ChunkCache | None = None
+    ) -> NDArray[Any]:
+        """Return a region, in pixels of this array, as [row, column, channel].
+
+        Pixels outside all tiles have the array's fill value, and so have those that were absent or
+        unreadable in the slide; those outside the array have the samples ``outside``, the last of
+        them in all further channels. Only the chunks that the region touches and that are not in
+        the ``cache`` are decoded; the cache then keeps them.
+
+        Raises
+        ------
+        StoreError
+            A chunk is damaged, or is not there though it was stored; or the store was replaced.
+        """
+        canvas = np.empty((region.height, region.width, self.channels), self.dtype)
+        frame = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
+        inside = region.intersection(frame)
+        if inside != region:
+            fill_samples(canvas, outside)
+        if inside is None:
+            return canvas
+        self._fill(canvas[inside.relative_to(region).slices], inside, cache)
+        return canvas
+
+    def mapped(self, region: Region) -> Pixels | None:  # noqa: ARG002
+        """Return a region as a map of a file; None where it has to be read and decoded.
+
+        Raises
+        ------
+        StoreError
+            As in `read`.
+        """
+        return None
+
+    def chunk(self, column: int, row: int) -> NDArray[Any] | None:
+        """Return the pixels of one chunk, or None where it is not stored and need not be.
+
+        Raises
+        ------
+        StoreError
+            As in `read`.
+        """
+        span = Region(x=column, y=row, width=1, height=1)
+        ((_, stored),) = self._stored(span)
+        return None if stored is None else self._decode(stored, (column, row))
+
+    def _fill(self, canvas: Pixels, region: Region, cache: ChunkCache | None) -> None:
+        """Fill a canvas with a region, which lies inside the array."""
+        for cell, pixels in self._decoded(self.grid.chunk_span(region), cache):
+            target, part = self._overlap(canvas, region, cell)
+            if pixels is None:
+                target[:] = self.fill
+            else:
+                copy_pixels(pixels[part.slices], target)
+
+    def _overlap(self, canvas: Pixels, region: Region, cell: Cell) -> tuple[Pixels, Region]:
+        """Return the part of a region's canvas that a chunk fills, and which part of the chunk."""
+        chunk = self.grid.chunk_region(*cell)
+        shared = chunk.intersection(region)
+        assert shared is not None, "only the chunks that meet a region are read"
+        return canvas[shared.relative_to(region).slices], shared.relative_to(chunk)
+
+    def _decoded(
+        self, span: Region, cache: ChunkCache | None
+    ) -> Iterator[tuple[Cell, NDArray[Any] | None]]:
+        """Yield each chunk of a span with its pixels, which without a cache last until the next."""
+        if cache is None:
+            scratch = np.empty(self._shape, self.dtype)
+            for cell, stored in self._stored(span):
+                yield cell, None if stored is None else self._decode(stored, cell, scratch)
+            return
+        rows, columns = range(span.y, span.bottom), range(span.x, span.right)
+        known = {cell for row in rows for column in columns if (cell := (column, row)) in cache}
+        for cell in known:
+            yield cell, cache[cell]
+        for cell, stored in self._stored(span, known):
+            pixels = None if stored is None else self._decode(stored, cell)
+            cache.keep(cell, pixels)
+            yield cell, pixels

@@ -1,0 +1,133 @@
+"""A whole store of one that left its pixels in the slide.
+
+Knows stores and plans. Does not know how a plan was made: the store has it.
+"""
+
+import os
+
+import numpy as np
+
+from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.errors import StoreError
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.planning.digest import plan_digest
+from slidetile.planning.plan import TilePlan
+from slidetile.planning.tile_spec import TileSpec
+from slidetile.slides.overview import Overview, read_overview
+from slidetile.slides.slide import Slide
+from slidetile.store.store import TileStore
+from slidetile.tissue.mask import TissueMask
+from slidetile.writing.options import OnProgress, WriteOptions
+from slidetile.writing.write import write_tiles
+
+
+def write_whole_store(
+    store: TileStore,
+    path: str | os.PathLike[str],
+    *,
+    codec: CodecName | ChunkCodec = CODEC,
+    check: NativeCheck = NATIVE_CHECK,
+    workers: int | None = None,
+    options: WriteOptions | None = None,
+    on_progress: OnProgress | None = None,
+) -> TileStore:
+    """Write the store that tiling the slide would have made, of one of the codec "reference".
+
+    It has the same tiles, byte for byte what `tile_slide` writes with the same settings and this
+    codec, and needs the slide no more. An interrupted run is continued.
+
+    Parameters
+    ----------
+    store
+        A store of the codec "reference", whose slide is there.
+    path
+        Path of the whole store.
+    codec, check, workers, options, on_progress
+        As in `write_tiles`.
+
+    Raises
+    ------
+    StoreError
+        The store holds its pixels already, or its tiles are not those that it records.
+    ValueError
+        ``codec`` is "reference".
+    SlideError, OSError
+        As in `write_tiles`.
+
+    Examples
+    --------
+    >>> import slidetile as st
+    >>> recipe = st.Recipe(codec="reference")
+    >>> quick = st.tile_slide("data_samples/sample.svs", "quick.zarr", recipe)
+    >>> write_whole_store(quick, "whole.zarr").codec
+    'native'
+    """
+    slide = store.slide
+    if slide is None:
+        raise StoreError(
+            f"{store.path} holds its pixels already (codec {store.codec}): it is a whole store, so "
+            "copy its folder."
+        )
+    if codec == "reference":
+        raise ValueError(
+            "A whole store has pixels, so its codec is not reference: choose another one."
+        )
+    return write_tiles(
+        slide,
+        _plan(store, slide),
+        path,
+        codec=codec,
+        check=check,
+        workers=workers,
+        options=options,
+        on_progress=on_progress,
+    )
+
+
+def _plan(store: TileStore, slide: Slide) -> TilePlan:
+    """Return the plan that a store records.
+
+    Raises
+    ------
+    StoreError
+        Its tiles or its tissue are not those of the digest that it records.
+    """
+    parameters, table = store.metadata.parameters, store.tiles
+    tissue = TissueMask.from_mask(
+        store.tissue > 0, _overview(store, slide), parameters=parameters.tissue.values
+    )
+    plan = TilePlan(
+        tissue=tissue,
+        spec=TileSpec(size=store.tile_size, **parameters.tiles),
+        columns=table["column"].to_numpy().astype(np.int32),
+        rows=table["row"].to_numpy().astype(np.int32),
+        tissue_fractions=table["tissue_fraction"].to_numpy().astype(np.float32),
+        tissue_pieces=table["region"].to_numpy().astype(np.int32),
+    )
+    digest = plan_digest(plan.columns, plan.rows, plan.tissue_fractions, tissue.labels)
+    if digest != parameters.plan_sha256:
+        raise StoreError(
+            f"{store.path} is damaged: its tiles or its tissue are not those of its plan_sha256. "
+            "Tile the slide again."
+        )
+    return plan
+
+
+def _overview(store: TileStore, slide: Slide) -> Overview:
+    """Return a store's overview; as read from the slide, it knows what of the slide is damaged."""
+    across, down = store.overview_scale
+    own = Overview(
+        image=store.overview,
+        slide_width=slide.width,
+        slide_height=slide.height,
+        downsample=(across, down),
+        mpp=None if slide.mpp is None else (slide.mpp[0] * across, slide.mpp[1] * down),
+        channels=slide.described,
+        bits=slide.bits,
+    )
+    mpp = store.metadata.parameters.tissue.values.get("mpp")
+    try:
+        read = read_overview(slide, mpp=mpp if isinstance(mpp, float) else None)
+    except ValueError:  # no such overview can be read: somebody made one
+        return own
+    return read if read == own else own
