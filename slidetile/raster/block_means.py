@@ -88,13 +88,21 @@ def _halve_wide(planes: Pixels, out: Pixels) -> None:
     """Halve [channel, row, column] of 16 bits, in sums of 32."""
     for plane, halved in zip(planes, out, strict=True):
         for top in range(0, len(plane), _HALVED_ROWS):
-            slab = plane[top : top + _HALVED_ROWS]
-            sums = slab[0::2, 0::2].astype(np.uint32)
-            for quarter in (slab[0::2, 1::2], slab[1::2, 0::2], slab[1::2, 1::2]):
-                np.add(sums, quarter, out=sums)
+            across = _neighbours_added(plane[top : top + _HALVED_ROWS])
+            sums = across[0::2] + across[1::2]
             sums += 2
             sums >>= 2
             halved[top // 2 : (top + _HALVED_ROWS) // 2] = sums
+
+
+def _neighbours_added(plane: Pixels) -> NDArray[np.uint32]:
+    """Return the sum of each two neighbours in a row of 16 bits."""
+    if plane.strides[1] != plane.itemsize:
+        return np.add(plane[:, 0::2], plane[:, 1::2], dtype=np.uint32)
+    pairs = plane.view(np.uint32)  # several times as quick as steps of two
+    sums: NDArray[np.uint32] = pairs & np.uint32(0xFFFF)
+    sums += pairs >> np.uint32(16)
+    return sums
 
 
 def _halve_planes(planes: Pixels, out: Pixels) -> None:

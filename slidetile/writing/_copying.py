@@ -84,8 +84,8 @@ class Copying:
             raise _refusal(
                 "its tiles are too large for a file of a store",
                 f"{self._slide.name}: {tiles} of its tiles, which would share a file, take {whole} "
-                f"bytes, more than the {LARGEST_SHARD_BYTES} that a file of a store may have; use "
-                "the codec zstd or jpeg.",
+                f"bytes, more than the {LARGEST_SHARD_BYTES} that a file of a store may have; "
+                f"{_remedy(self._slide)}.",
             )
 
     @property
@@ -216,15 +216,14 @@ def _common_stream(slide: Slide, natives: Sequence[tuple[int, NativeTiles]]) -> 
             raise _refusal(
                 "levels encoded in different ways",
                 f"{slide.name}: the tiles of level 0 are {first}, those of level {number} "
-                f"{native.stream}, and all levels of a store have one codec; use the codec zstd or "
-                "jpeg.",
+                f"{native.stream}, and all levels of a store have one codec; {_remedy(slide)}.",
             )
     return first
 
 
 def _not_native(slide: Slide) -> NotNativeError:
     """Return the error of a slide whose level 0 cannot be copied."""
-    rescaling, remedy = slide.rescaling, "use the codec zstd or jpeg"
+    rescaling, remedy = slide.rescaling, _remedy(slide)
     if rescaling is None:
         why = "level 0 is not made of tiles that can be copied"
     elif rescaling.resampling is None:
@@ -239,6 +238,11 @@ def _not_native(slide: Slide) -> NotNativeError:
     if phrase is not None and (rescaling is None or rescaling.resampling is None):
         why += f" ({phrase})"
     return _refusal(phrase, f"{slide.name}: {why}; {remedy}.")
+
+
+def _remedy(slide: Slide) -> str:
+    """Return which codecs hold what a slide has."""
+    return f"use the codec zstd{' or jpeg' if slide.bits == 8 and slide.is_plain else ''}"
 
 
 def _refusal(phrase: str | None, message: str) -> NotNativeError:
@@ -268,7 +272,7 @@ def _native_tiles(
         raise _refusal(
             "more tiles than a level of a store may have",
             f"{slide.name}: level {number} has {grid.chunk_count} tiles, more than the "
-            f"{MOST_CHUNKS} chunks that a level of a store may have; use the codec zstd or jpeg.",
+            f"{MOST_CHUNKS} chunks that a level of a store may have; {_remedy(slide)}.",
         )
     needed = needed_chunks(slide, number, grid, regions)
     return PyramidLevel(

@@ -54,9 +54,10 @@ class LostPixels:
             chunks = how_many(self._chunks, "chunks")
             _log.warning(
                 "%s: %s px of level 0 are damaged, and %s good px beside them are left out, too: "
-                "the codec %s stores a chunk whole or not at all, and %s could not be read whole. "
-                "Where the slide's tiles can be copied, --codec native leaves out less.",
+                "the codec %s stores a chunk whole or not at all, and %s could not be read "
+                "whole.%s",
                 *(self._slide.name, f"{self._damaged_px:,}", f"{good_px:,}", codec, chunks),
+                " --codec native leaves out less." if self._slide.native_tiles(0) else "",
             )
 
     def _damaged(self, region: Region) -> int:

@@ -185,7 +185,10 @@ def read_header(stream: HeaderStream, *, last: int = PER_FRAME - 1) -> Header:
     begin = stream.tell()
     syntax = Header.of(meta, EXPLICIT).text(TRANSFER_SYNTAX)
     if syntax in _OTHER_ORDERS:
-        raise UnsupportedSlideError(f"it is {_OTHER_ORDERS[syntax]} DICOM, which is not read")
+        raise UnsupportedSlideError(
+            f"it is {_OTHER_ORDERS[syntax]} DICOM, which is not read: convert it to explicit "
+            "little endian"
+        )
     if not syntax:
         raise SlideReadError("its header names no transfer syntax: it is damaged, copy it again")
     elements = parsed(lambda: read(begin, syntax, last, list(_WANTED)))

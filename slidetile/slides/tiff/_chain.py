@@ -152,9 +152,12 @@ def _walk(file: SlideFile, form: _Form) -> Iterator[Directory]:
     (offset,) = struct.unpack(form.order + form.offset, file.read(at, size))
     seen: set[int] = set()
     while offset:
-        if offset in seen or len(seen) >= _DIRECTORY_LIMIT:
-            raise SlideReadError(
-                f"its TIFF directories form a loop, or there are over {_DIRECTORY_LIMIT}"
+        if offset in seen:
+            raise SlideReadError("its TIFF directories form a loop: it is damaged, copy it again")
+        if len(seen) >= _DIRECTORY_LIMIT:
+            raise FinalRefusalError(
+                f"it has over {_DIRECTORY_LIMIT} TIFF directories: save the channels you need, or "
+                "its levels as SubIFDs"
             )
         seen.add(offset)
         directory, offset = _directory(file, form, offset)
