@@ -426,6 +426,11 @@ def make_recipe(
     if objective is not None:
         mpp = UM_AT_1X / objective
     chosen = _choose_codec(codec, jpeg_quality=jpeg_quality, effort=effort)
+    if chosen == "reference" and others["check"] != NATIVE_CHECK:
+        raise click.UsageError(
+            f"--check {others['check']} is of tiles that are copied, and --codec reference copies "
+            "none: slidetile verify --deep decodes them."
+        )
     annotations = _take_annotations(others)
     with usage_errors():
         choices = {name: others.pop(name) for name in _SPEC_OPTIONS}
@@ -438,7 +443,10 @@ def _channel_names(text: str | None) -> tuple[str, ...]:
     """Return the names of channels that are separated by commas; those in quotes may hold some."""
     if text is None:
         return ()
-    names = tuple(next(csv.reader([text], skipinitialspace=True), ()))
+    try:
+        names = tuple(next(csv.reader([text], skipinitialspace=True, strict=True), ()))
+    except csv.Error as error:
+        raise click.UsageError(f"--channels is {text}: a quotation mark is left open.") from error
     if not any(names):
         raise click.UsageError("--channels names none: leave it out to store all channels.")
     return names

@@ -103,6 +103,9 @@ class WindowChoice:
                 )
             return (window,) * slide.channels
         counts = count_values(slide, mpp=mpp)
+        if slide.is_plain and slide.channels > 1:
+            # Colours share one window, or white would become another colour.
+            return (self._of_channel(counts.sum(axis=0), slide, 0),) * slide.channels
         return tuple(
             self._of_channel(counts[number], slide, number) for number in range(slide.channels)
         )

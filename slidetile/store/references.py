@@ -6,6 +6,7 @@ slide's reader to say.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,5 +147,5 @@ def _packed(metadata: StoreMetadata, levels: Sequence[_PlainLevel]) -> bytes:
 
 
 def _address(path: Path) -> str:
-    """Return how fsspec calls a local file."""
-    return f"file://{path}"
+    """Return how fsspec calls a local file, from wherever it is read."""
+    return f"file://{os.path.abspath(path)}"  # noqa: PTH100  links stay

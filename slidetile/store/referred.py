@@ -83,25 +83,28 @@ class ReferredSlide:
                 return None  # its reader knows which of its files make the fingerprint
             if not stat.S_ISREG(kind):
                 return f"{path} is not a regular file"
-            return self._other(path, read_source(path).fingerprint)
+            return self._other(path, read_source(path).fingerprint, is_told=is_told)
         except FileNotFoundError:
             return f"{path} does not exist"
         except (OSError, ValueError) as error:
             return f"{path} cannot be read ({explain(error)})"
 
-    def _other(self, path: Path, found: str) -> str | None:
+    def _other(self, path: Path, found: str, *, is_told: bool) -> str | None:
+        """Return why a file is not the slide; of one that the store alone names nothing is told."""
         wanted = self._metadata.source.fingerprint
         if found == wanted:
             return None
-        return (
-            f"{path} is another one or has changed: its fingerprint is {found:.12}…, that of the "
-            f"store's slide {wanted:.12}…"
+        own = (
+            f"its fingerprint is {found:.12}…, that of the store's slide "
+            if is_told
+            else ("its fingerprint is not that of the store's slide, ")
         )
+        return f"{path} is another one or has changed: {own}{wanted:.12}…"
 
     def _opened(self) -> Slide:
         try:
             slide = self._read_as_before()
-            other = self._other(self.path, slide.source.fingerprint)  # as it was opened
+            other = self._other(self.path, slide.source.fingerprint, is_told=False)  # as opened
         except (SlideError, OSError, ValueError) as error:
             raise self._refusal(f"it cannot be opened: {explain(error)}") from error
         for what in (other, self._otherwise(slide)):

@@ -176,3 +176,13 @@ def test_channels_without_a_name_are_wrong_usage(cli, sample):
     result = cli("plan", sample, "--channels", "")
     assert result.exit_code == 2
     assert "--channels names none" in result.stderr
+    result = cli("plan", sample, "--channels", '"DA,PI')
+    assert result.exit_code == 2
+    assert "a quotation mark is left open" in result.stderr
+
+
+def test_tiles_that_are_not_copied_are_not_checked(cli, sample, tmp_path):
+    line = ("tile", sample, "-o", tmp_path / "a.zarr", "--codec", "reference")
+    result = cli(*line, "--check", "decode")
+    assert result.exit_code == 2
+    assert "slidetile verify --deep decodes them" in result.stderr

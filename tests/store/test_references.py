@@ -90,6 +90,25 @@ def test_only_what_tiles_need_is_listed_and_the_path_is_given_anew(shared_slides
     np.testing.assert_array_equal(group["0"][:].transpose(1, 2, 0), whole(again, 0))
 
 
+def test_they_are_read_from_wherever_one_is(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(60, 200, (512, 512, 3), np.uint8)
+    (tmp_path / "there").mkdir()
+    slide = tmp_path / "there" / "a.tif"
+    tifffile.imwrite(slide, pixels, compression="jpeg2000", photometric="rgb", tile=(256, 256))
+    monkeypatch.chdir(tmp_path)
+    typed = st.tile_slide("there/a.tif", "typed.zarr", RECIPE)
+    whole_path = st.tile_slide(slide, "whole.zarr", RECIPE)
+    assert typed.references.read_bytes() == whole_path.references.read_bytes()
+    monkeypatch.chdir("there")
+    theirs = read_by_others(tmp_path / "typed.zarr" / REFERENCES)["0"][:]
+    np.testing.assert_array_equal(theirs.transpose(1, 2, 0), pixels)
+    document = json.loads((tmp_path / "typed.zarr" / REFERENCES).read_bytes())
+    document["templates"]["slide"] = "file://there/a.tif"
+    (tmp_path / "typed.zarr" / REFERENCES).write_text(json.dumps(document))
+    found = [finding.path for finding in st.verify_store(tmp_path / "typed.zarr")]
+    assert REFERENCES in found
+
+
 def test_verify_compares_them_with_the_slide(shared_slides, tmp_path):
     store = st.tile_slide(shared_slides / "made/philips.tiff", tmp_path / "a.zarr", RECIPE)
     assert st.verify_store(store.path) == ()

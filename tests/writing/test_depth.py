@@ -156,6 +156,16 @@ def test_a_percentile_is_that_of_the_overviews_level():
             assert window == tuple(expected)
 
 
+def test_colours_share_a_window_so_that_white_stays_white():
+    white = np.full((300, 300, 3), 60_000, np.uint16)
+    white[100:200, 100:200] = (20_000, 9_000, 30_000)
+    with st.map_slide(st.ArraySlide(white, mpp=0.5)) as mapped:
+        assert mapped.mapping.windows == ((9_000, 60_000),) * 3
+        pixels = mapped.read_region(mapped.bounds)
+    assert (pixels[0, 0] == 255).all()
+    assert pixels[150, 150].tolist() == [55, 0, 105]
+
+
 def test_mapping_and_resampling_go_together(tmp_path):
     pixels = signal(700, 900, 2)
     path = ome_tiff(tmp_path / "a.ome.tif", pixels)
