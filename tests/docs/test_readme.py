@@ -158,6 +158,8 @@ JOBS = {
     "`native`, DICOM": "DICOM, native",
     "`jxl`": "jxl",
     "`zstd`, JPEG 2000, 8,192×6,144": "JPEG 2000 slide, zstd",
+    "`zstd`, 16 bits, 3 channels, 16,384×12,288": "uint16, zstd",
+    "`zstd`, the same onto 8 bits": "uint16 onto uint8, zstd",
     "`zstd`, `--mpp 0.5`": "--mpp 0.5, zstd",
     "`jpeg`, `--mpp 0.5`": "--mpp 0.5, jpeg",
     "`zstd`, `--mpp 0.47`": "--mpp 0.47, zstd",
