@@ -107,6 +107,14 @@ class Frames:
         width, height = self.frame_width, self.frame_height
         return Region(x=cell[0] * width, y=cell[1] * height, width=width, height=height)
 
+    def held(self, cell: Cell, region: Region) -> Region:
+        """Return what of a frame is read for a region that it meets: some rows, or all of it."""
+        place = self.region(cell)
+        if not self.level.first.is_rows:
+            return place
+        top, bottom = max(place.y, region.y), min(place.bottom, region.bottom, self.height)
+        return Region.from_edges(place.x, top, place.right, bottom)
+
     def stores(self, cells: Sequence[Cell] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each place whether the file stores a frame there, damaged or not."""
         numbers = self._numbers_of(cells)
@@ -149,8 +157,17 @@ class Frames:
         head = self._files.get(part).read(start, LEAST_FRAME_BYTES)
         return int.from_bytes(head[4:], "little") == length
 
-    def read(self, cells: Sequence[Cell] | NDArray[np.int64]) -> list[Extent | Damaged | None]:
+    def read(
+        self, cells: Sequence[Cell] | NDArray[np.int64], region: Region | None = None
+    ) -> list[Extent | Damaged | None]:
         """Read the stored bytes of frames, without what DICOM puts around them.
+
+        Parameters
+        ----------
+        cells
+            The places of the frames.
+        region
+            For which they are read, see `held`; None reads them whole.
 
         Returns
         -------
@@ -170,28 +187,40 @@ class Frames:
             if number >= 0 and places.counts[number] != self._empty_bytes:
                 wanted.setdefault(int(places.parts[number]), []).append(place)
         for part, own in wanted.items():
-            self._read_part(part, own, numbers, found)
+            rows = None if region is None else [self._rows(cells[place], region) for place in own]
+            self._read_part(part, own, numbers, rows, found)
         return found
+
+    def _rows(self, cell: Cell, region: Region) -> tuple[int, int] | None:
+        """Return where in a frame the rows begin that are read, and their bytes; None for all."""
+        place, held = self.region(cell), self.held(cell, region)
+        if held == place:
+            return None
+        row_bytes = self.frame_width * self.level.first.pixel_bytes
+        return (held.y - place.y) * row_bytes, held.height * row_bytes
 
     def _read_part(
         self,
         part: int,
         own: list[int],
         numbers: NDArray[np.int64],
+        rows: list[tuple[int, int] | None] | None,
         found: list[Extent | Damaged | None],
     ) -> None:
-        """Read the frames that are in one file."""
+        """Read the frames that are in one file, or rows of them."""
         file, places = self._files.get(self.level.parts[part]), self._located()
         starts = places.starts[numbers[own]].tolist()
         counts = places.counts[numbers[own]].tolist()
         sound = []
-        for place, start, count in zip(own, starts, counts, strict=True):
+        cuts = rows or [None] * len(own)
+        for place, start, count, cut in zip(own, starts, counts, cuts, strict=True):
             if start + count > file.size:
                 found[place] = _BEYOND
             elif count > self._limit_bytes:
                 found[place] = _TOO_LONG
             else:
-                sound.append((place, start, count))
+                skipped, kept = cut or (0, count)
+                sound.append((place, start + skipped, kept))
         read = file.read_extents([each[1] for each in sound], [each[2] for each in sound])
         for (place, _, _), extent in zip(sound, read, strict=True):
             found[place] = extent if self._raw_bytes is not None else payload(extent)

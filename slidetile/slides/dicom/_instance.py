@@ -198,6 +198,11 @@ class Instance:
         return width * height * self.pixel_bytes if self.encoding.is_raw else None
 
     @property
+    def is_rows(self) -> bool:
+        """Whether a frame is rows of whole pixels, of which some can be read alone."""
+        return self.encoding.is_raw and (self.samples == 1 or not self.encoding.is_planar)
+
+    @property
     def pixel_bytes(self) -> int:
         """Bytes of a decoded pixel."""
         return self.samples * self._sample_bytes

@@ -36,8 +36,11 @@ class DicomPixels:
     region: Region
     """In pixels of the level."""
 
+    fetched: Region
+    """The region for which frames were read."""
+
     stored: dict[Cell, Extent]
-    """The bytes of each frame that is stored."""
+    """The bytes that were read of each frame that is stored; see `Frames.held`."""
 
     is_covered: bool
     """Whether the frames cover the region wholly."""
@@ -74,14 +77,15 @@ class DicomPixels:
         if not self.is_covered:
             fill_colour(canvas, self.background, self.bits)
         frame = frames.frame_height, frames.frame_width, self.channels
-        scratch = np.empty(frame, dtype_of(self.bits))
+        whole = np.empty(frame, dtype_of(self.bits))
         for cell, extent in self.stored.items():
+            held = frames.held(cell, self.fetched)
+            scratch = whole[: held.height]
             self._decode(cell, extent, scratch)
-            place = frames.region(cell)
-            inside = place.intersection(frames.bounds)
+            inside = held.intersection(frames.bounds)
             assert inside is not None, "a frame's place begins inside the image"
-            pixels = scratch[inside.relative_to(place).slices]
-            paste(canvas, pixels, place.x - region.x, place.y - region.y)
+            pixels = scratch[inside.relative_to(held).slices]
+            paste(canvas, pixels, held.x - region.x, held.y - region.y)
         return canvas
 
     def _decode(self, cell: Cell, extent: Extent, scratch: Pixels) -> None:

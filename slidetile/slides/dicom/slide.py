@@ -129,7 +129,7 @@ class DicomSlide(FileSlide):
         frames, encoding = self._frames[level], self._encodings[level]
         name = f"level {level} of {self.path.name}"
         cells = list(frames.cells(region))
-        stored = sound(cells, frames.read(cells), name)
+        stored = sound(cells, frames.read(cells, region), name)
         is_covered = len(stored) == len(cells) and frames.bounds.contains(region)
         return DicomPixels(
             name=name,
@@ -138,6 +138,7 @@ class DicomSlide(FileSlide):
             channels=self.channels,
             is_inverted=encoding.is_inverted,
             region=region,
+            fetched=region,
             stored=stored,
             is_covered=is_covered,
             background=WHITE if is_covered else background(),

@@ -1,6 +1,8 @@
 """Frames of every codec, against the pixels they were made of and what pydicom decodes."""
 
 import struct
+import sys
+from pathlib import Path
 
 import dicom_files
 import imagecodecs
@@ -164,3 +166,41 @@ def test_uncompressed_ycbcr_of_lower_resolution_is_refused(picture, tmp_path):
     )
     with pytest.raises(st.UnsupportedSlideError, match="colours have a lower resolution"):
         st.open_slide(path)
+
+
+def bytes_read():
+    """What this process has asked the system to read, from whatever file."""
+    found = Path("/proc/self/io").read_text().splitlines()[0]
+    return int(found.removeprefix("rchar: "))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has read")
+@pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
+def test_of_uncompressed_frames_the_rows_are_read_that_a_region_needs(tmp_path, photometric):
+    stored = np.random.default_rng(5).integers(0, 256, (1500, 2100, 3), np.uint8)
+    path, _ = dicom_files.write_picture(
+        tmp_path / "a.dcm", stored, frame=(1024, 1024), kind="raw", photometric=photometric
+    )
+    pixels = whole(path)
+    if photometric == "RGB":
+        np.testing.assert_array_equal(pixels, stored)
+    with st.open_slide(path) as slide:
+        assert slide.background  # which is looked for once, in a coarse level
+        for x, y, width, height in (
+            (1000, 700, 64, 8),
+            (0, 1020, 2100, 9),
+            (2000, 1490, 100, 10),
+            (-5, -5, 2200, 20),
+            (1900, 1400, 300, 300),
+        ):
+            region = st.Region(x=x, y=y, width=width, height=height)
+            inside = region.intersection(slide.bounds)
+            before = bytes_read()
+            fetched = slide.fetch(region)
+            assert bytes_read() - before < 3 * 1024 * (inside.height + 2) * 3 + 10_000
+            shown = fetched.pixels()[inside.relative_to(region).slices]
+            np.testing.assert_array_equal(shown, pixels[inside.slices])
+            part = st.Region(x=20, y=6, width=40, height=2)
+            np.testing.assert_array_equal(
+                fetched.crop(part).pixels(), fetched.pixels()[part.slices]
+            )
