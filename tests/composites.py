@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter
+from scipy.ndimage import affine_transform, binary_dilation, binary_erosion, gaussian_filter
 from skimage.draw import polygon2mask
 
 from slidetile.slides.opening import open_slide
@@ -362,11 +362,137 @@ CHALLENGES = {
 UNDER_PEN = {f"under {ink} pen": _with(_pen(ink, over_tissue=True)) for ink in INKS}
 
 
+# --- other colours, and what looks like tissue and is none -------------------------------------
+
+HAEMATOXYLIN_AND_EOSIN = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
+"""Densities in red, green and blue, as in Ruifrok & Johnston (2001)."""
+
+OTHER_STAINS = {
+    "weak DAB, blue nuclei": [[0.75, 0.62, 0.42], [0.30, 0.36, 0.42]],
+    "methyl green": [[0.90, 0.50, 0.40], [0.25, 0.14, 0.12]],
+    "silver": [[0.62, 0.62, 0.62], [0.25, 0.29, 0.33]],
+    "trichrome": [[0.55, 0.65, 0.60], [0.75, 0.50, 0.20]],
+    "blood": [[0.65, 0.75, 0.45], [0.10, 1.10, 0.68]],
+}
+"""What stands for haematoxylin and for eosin, as densities in red, green and blue."""
+
+
+def restained(pieces, stains):
+    """Return the pieces as if they had been stained with others than haematoxylin and eosin."""
+    change = np.linalg.pinv(HAEMATOXYLIN_AND_EOSIN) @ np.array(stains)
+    return {
+        name: [
+            Piece(p.density @ change + 0.1 * p.density, p.tissue, p.faint, p.support) for p in some
+        ]
+        for name, some in pieces.items()
+    }
+
+
+def _restained(stains, **options):
+    def make(pieces, rng):
+        made = scene(restained(pieces, stains), rng, **options)
+        dust(made)
+        return made, shot(made)
+
+    return make
+
+
+def tints(made):
+    """Smooth, pale colours on glass: what a bubble or dried liquid leaves, bands at an edge."""
+    rng = made.rng
+    for _ in range(rng.integers(1, 4)):
+        row, column = rng.uniform(0, SIDES[0]), rng.uniform(0, SIDES[1])
+        away = np.hypot((ROWS - row) * rng.uniform(0.6, 1.4), COLUMNS - column)
+        soft = 1 / (1 + np.exp((away - rng.uniform(30, 110)) / rng.uniform(2, 12)))
+        colour = rng.uniform(0.02, 0.12) * np.array([rng.uniform(0, 0.5), 1, rng.uniform(0.4, 1.5)])
+        made.image *= np.exp(-soft[..., None] * colour)
+    at, width = rng.uniform(0, SIDES[0]), rng.uniform(10, 40)
+    band = np.exp(-(((ROWS - at) / width) ** 2))
+    made.image *= np.exp(-band[..., None] * rng.uniform(0.03, 0.12) * np.array([0.3, 0.6, 1]))
+
+
+def dry_brush(made):
+    """Strokes of a pen that is nearly dry: streaks along them."""
+    rng = made.rng
+    keep_off = gaussian_filter(made.support.astype(float), 4) > 0.02
+    for ink in rng.choice(["black", "blue", "green", "red"], 2, replace=False):
+        density = -np.log(np.array(INKS[ink]) / 243)
+        width = rng.uniform(14, 30)
+        angle, at = rng.uniform(0, np.pi), rng.uniform(-0.4, 0.4)
+        down, right = ROWS - SIDES[0] / 2, COLUMNS - SIDES[1] / 2
+        across = np.cos(angle) * down + np.sin(angle) * right - at * SIDES[0]
+        along = -np.sin(angle) * down + np.cos(angle) * right
+        streaks = gaussian_filter(rng.standard_normal((200, 60)), (0.8, 6))
+        streaks = np.clip(0.6 + 0.9 * streaks / streaks.std(), 0, 1.6)
+        place = (
+            np.clip(((across / width + 0.5) * 199), 0, 199).astype(int),
+            np.clip(((along + 500) / 1000 * 59), 0, 59).astype(int),
+        )
+        stroke = (np.abs(across) < width / 2) & (np.abs(along) < rng.uniform(80, 300)) & ~keep_off
+        alpha = gaussian_filter(stroke * streaks[place], 0.7)
+        made.image *= np.exp(-alpha[..., None] * density)
+        made.under_pen |= alpha > 0.02
+
+
+def fiducials(made):
+    """A frame of small rings at equal distances, as on the slides of spatial transcriptomics."""
+    rng = made.rng
+    pitch, radius = rng.uniform(10, 16), rng.uniform(2.2, 3.4)
+    left, top = rng.uniform(10, 60, 2)
+    right, bottom = SIDES[1] - rng.uniform(10, 60), SIDES[0] - rng.uniform(10, 60)
+    strength = rng.uniform(0.2, 0.6)
+    for row in np.arange(top, bottom, pitch):
+        for column in np.arange(left, right, pitch):
+            depth = min(row - top, bottom - row, column - left, right - column)
+            if depth >= 3 * pitch or rng.random() < 0.08:
+                continue
+            box = _box(row, column, radius + 3)
+            away = np.hypot(ROWS[box] - row, COLUMNS[box] - column)
+            if made.support[box].any():
+                continue
+            ring = np.exp(-(((away - radius) / 1.0) ** 2))
+            made.image[box] *= np.exp(-strength * ring[..., None])
+
+
+def cores(pieces, rng):
+    """A microarray: discs of tissue with 150 µm of glass between them."""
+    made = Scene(rng, _glass(rng, None))
+    every = [p for name in CMU for p in pieces[name]]
+    side, gap = 20, 5  # pixels of 30 µm
+    for row in range(20, SIDES[0] - side - 10, side + gap):
+        for column in range(20, SIDES[1] - side - 10, side + gap):
+            if rng.random() < 0.1:
+                continue
+            piece = every[rng.integers(len(every))]
+            rows, columns = np.nonzero(binary_erosion(piece.tissue, iterations=side // 2))
+            k = rng.integers(len(rows))
+            cut = (
+                slice(rows[k] - side // 2, rows[k] + side // 2),
+                slice(columns[k] - side // 2, columns[k] + side // 2),
+            )
+            disc = np.hypot(*(np.mgrid[:side, :side] - (side - 1) / 2)) < side / 2 - 0.5
+            place = (slice(row, row + side), slice(column, column + side))
+            made.image[place] *= np.exp(-piece.density[cut] * disc[..., None])
+            made.tissue[place] |= disc
+            made.support[place] |= disc
+    return made, shot(made)
+
+
+OTHERS = {
+    **{name: _restained(stains) for name, stains in OTHER_STAINS.items()},
+    "tints": _with(tints, dust),
+    "dry brush": _with(dry_brush, dust),
+    "fiducials": _with(fiducials, dust),
+    "cores": cores,
+}
+"""Of a later time than `CHALLENGES`, whose numbers must not change."""
+
+
 def compose(challenge, seed, pieces):
     """Return a challenge's scene, for its truth, and its picture, uint8 [row, column, 3]."""
-    number = [*CHALLENGES, *UNDER_PEN].index(challenge)
-    rng = np.random.default_rng([number, seed])
-    return {**CHALLENGES, **UNDER_PEN}[challenge](pieces, rng)
+    every = {**CHALLENGES, **UNDER_PEN, **OTHERS}
+    rng = np.random.default_rng([[*every].index(challenge), seed])
+    return every[challenge](pieces, rng)
 
 
 def scores(made, mask):

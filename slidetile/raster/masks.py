@@ -102,6 +102,16 @@ def count_pixels(labels: Labels, where: Mask | None = None) -> NDArray[np.int64]
     return counts
 
 
+def sum_pixels(labels: Labels, values: NDArray[np.int16], *, most: int) -> NDArray[np.int64]:
+    """Return the sums of the pixels numbered 0, 1, 2 and so on, each clipped to 0 and ``most``."""
+    sums = np.zeros(int(labels.max(initial=0)) + 1, np.float64)
+    for band in bands(labels.shape):
+        clipped = np.clip(values[band.rows], 0, most).ravel()
+        # Sums of integers below 2⁵³ are exact.
+        sums += np.bincount(labels[band.rows].ravel(), clipped, minlength=len(sums))
+    return sums.astype(np.int64)
+
+
 def without_small_pieces(mask: Mask, smallest_px: float, *, corners: bool) -> Mask:
     """Drop connected pieces of fewer pixels; `number_pieces` explains ``corners``."""
     if smallest_px <= 1:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from slidetile.choices import UnfitChoiceError
 from slidetile.raster.averaging import Resampling
 
-FINEST_MPP, COARSEST_MPP = 0.05, 50.0
+FINEST_MPP, COARSEST_MPP = 0.05, 200.0
 """The range of micrometres per pixel that slide scanners deliver."""
 
 TOLERANCE = Fraction(2, 100)

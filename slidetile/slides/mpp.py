@@ -15,7 +15,7 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        A value lies outside 0.05–50 µm, which no slide scanner delivers.
+        A value lies outside 0.05–200 µm, which no slide scanner delivers.
     """
     x, y = (float(mpp), float(mpp)) if isinstance(mpp, int | float) else map(float, mpp)
     if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
@@ -83,7 +83,7 @@ def choose_mpp(
         return None
     if not all(map(is_plausible_mpp, stored)):
         _log.warning(
-            "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–50: ignored. %s",
+            "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–200: ignored. %s",
             *(path.name, *stored, _REMEDY),
         )
         return None

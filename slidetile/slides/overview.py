@@ -24,6 +24,7 @@ from slidetile.slides.slide import Slide
 LARGEST_MPP = 500.0
 LARGEST_OVERVIEW_PX = 64_000_000
 USUAL_OVERVIEW_PX = 2_000_000
+LEAST_OVERVIEW_SIDE_PX = 512
 ASSUMED_LENGTH_UM = 32_000.0
 BLOCK_BYTES = 16 * 2**20
 BLOCK_SIDE_PX = 1024
@@ -150,9 +151,9 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     slide
         The slide to read.
     mpp
-        Micrometres per pixel to aim at; None is 8, or coarser if that would be more than 2
-        megapixels, see `overview_mpp`. A slide of unknown resolution is assumed to be 32 mm
-        long.
+        Micrometres per pixel to aim at; None is 8, coarser if that would be more than 2
+        megapixels, or finer if it would be fewer than 512 pixels across, see `overview_mpp`. A
+        slide of unknown resolution is assumed to be 32 mm long.
 
     Raises
     ------
@@ -226,7 +227,8 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
         The slide to be read.
     mpp
         The requested resolution. None is 8 µm, or the least whole multiple of it at which the
-        overview has at most 2 megapixels, so that the cost does not grow with the slide.
+        overview has at most 2 megapixels, so that the cost does not grow with the slide; or finer,
+        where its longest side would have fewer than 512 pixels, as that of a single field.
 
     Raises
     ------
@@ -237,6 +239,9 @@ def overview_mpp(slide: Slide, mpp: float | None = None) -> float:
         check_overview_mpp(mpp)
         return float(mpp)
     finest, multiple = _wanted_downsample(slide, TISSUE_MPP), 1
+    most_downsampled = max(1.0, max(slide.width, slide.height) / LEAST_OVERVIEW_SIDE_PX)
+    if finest > most_downsampled:
+        return TISSUE_MPP * most_downsampled / finest
     most = min(USUAL_OVERVIEW_PX, most_overview_px(2 * slide.channels))  # whatever the bits
     while _overview_px(slide.levels, multiple * finest) > most:
         multiple += 1

@@ -166,6 +166,30 @@ class ShadeMap(NamedTuple):
             prevailing[band.rows] = best
         return cls(shown, prevailing)
 
+    def rows(self, rows: slice) -> "ShadeMap":
+        """Return the map of some rows."""
+        return ShadeMap(self.shown[rows], self.prevailing[rows])
+
+    def chosen(self, values: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return each pixel's value for the shade it shows, else for the one prevailing around it.
+
+        Parameters
+        ----------
+        values
+            For each shade, float32 [row, column]. Of several shades that a pixel shows, and where
+            none prevails, the least value counts.
+        """
+        least = np.minimum.reduce(values)
+        prevailing = np.choose(self.prevailing, [*values, least])
+        infinite = np.float32(np.inf)
+        own = np.minimum.reduce(
+            [
+                np.where(self.shown >> number & 1, value, infinite)
+                for number, value in enumerate(values)
+            ]
+        )
+        return np.asarray(np.where(np.isfinite(own), own, prevailing), np.float32)
+
 
 def near_shade(image: Pixels, shade: Shade) -> Mask:
     """Return the pixels within 4 grey values of a colour in every channel."""

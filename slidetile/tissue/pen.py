@@ -1,6 +1,10 @@
 """Marker pen on a slide.
 
 Knows optical densities. Does not know files or how tissue is found.
+
+An ink has one colour, which few stains have, and lies on the glass as a stroke of even density; or
+in streaks, where the pen was nearly dry. Tissue of such a colour varies from cell to cell, and is
+paler.
 """
 
 from typing import NamedTuple
@@ -11,6 +15,7 @@ from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask, count_pixels, number_pieces, without_small_pieces
 from slidetile.raster.neighbourhood import all_around, any_around, window_mean
 from slidetile.raster.pixels import Pixels, planes
+from slidetile.tissue.density import Densities, density_tables
 from slidetile.tissue.glass import Shade
 from slidetile.tissue.imaging import Plane, window_px
 
@@ -22,44 +27,78 @@ DARK = 30
 SMALLEST_UM2 = 250_000.0
 
 _LEAST_OF_PEN = 0.35, 0.5, 0.7
-"""A pen's colour is denser than this in red, in green or in blue; see `_pen_coloured`."""
+"""A pen's colour is denser than this in red, in green or in blue; see `_Inks`."""
 
-# 0 has no logarithm: the darkest grey, 1, stands in.
-_DENSITY = -np.log(np.maximum(np.arange(256), 1) / 255).astype(np.float32)
+_LEAST_SMOOTH, _VERY_SMOOTH = 0.35, 0.75
+"""So much of a wet stroke is smooth; of one that may be pale, so much."""
+
+_DENSE, _DENSE_BLACK = 1.0, 1.2
+"""In the colour it absorbs most, half of a stroke is denser than this; tissue rarely is."""
+
+_MOST_OF_GLASS = 0.1
+"""Bare glass is less dense than this."""
+
+_PURE = 0.8
+"""So much of a dry stroke has the pure colour of one ink."""
 
 
-class Densities(NamedTuple):
-    """Optical densities of an image's three channels, relative to bare glass."""
+class _Inks(NamedTuple):
+    """Which pixels have the colour of which inks."""
 
-    red: Plane
-    green: Plane
-    blue: Plane
+    blue_or_green: Mask
+    red: Mask
+    black: Mask
 
     @classmethod
-    def of(cls, image: Pixels, glass: Shade) -> "Densities":
-        """Apply the Beer–Lambert law to an image, uint8 [row, column, 3]."""
+    def of(cls, densities: Densities, *, least: float) -> "_Inks":
+        """Compare colours, with at least a share ``least`` of a pen's density.
+
+        Haematoxylin's ratio of red to green is 0.93, and up to 1.1 with a brown stain; that of
+        green pens is above 1.35, and blue pens absorb hardly any blue. A red pen absorbs almost no
+        red, and at least 0.7 times as much blue as green; blood and eosin do 0.6 times at most. A
+        black pen absorbs all three about equally.
+        """
+        red, green, blue = densities
+        green_pen = red > 1.35 * green
+        blue_pen = (red > 0.9 * green) & (blue < 0.35 * red)
+        grey = densities.grey
         return cls(
-            *(
-                # Not checked: no value is beyond a table of 256.
-                table.take(plane, mode="clip")
-                for table, plane in zip(_densities(glass), planes(image), strict=True)
-            )
+            (green_pen | blue_pen) & (red > 0.35 * least) & (red > blue),
+            (red < 0.25 * green) & (blue > 0.68 * green) & (green > 0.5 * least),
+            (grey > 0.7 * least) & (densities.most - densities.least < 0.55 * grey),
         )
 
+    @property
+    def any(self) -> Mask:
+        """Which have the colour of any."""
+        return self.blue_or_green | self.red | self.black
 
-def _densities(glass: Shade) -> Plane:
-    """Return the density of each value of each channel, float32 [channel, value]."""
-    offsets = np.log(glass / np.float32(255))
-    return np.asarray(_DENSITY + offsets[:, np.newaxis])
+
+class _Facts(NamedTuple):
+    """What is looked at of pixels that have a pen's colour, each bool [row, column]."""
+
+    smooth: Mask
+    """Whether the ink is even, in grey or in the colour it absorbs least."""
+
+    even: Mask
+    """Whether nothing shows through the ink: of red ink in red, of others in grey."""
+
+    dense: Mask
+    very_dense: Mask
+    blue_or_green: Mask
+    pure_red: Mask
+    pure_black: Mask
+    black_only: Mask
 
 
 def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
-    """Return pen strokes: wide, smooth areas of a colour that stains rarely have.
+    """Return pen strokes: wide areas of a colour that stains rarely have, smooth or dense.
 
     A pen wets the glass evenly, while tissue varies from cell to cell. So a connected area of a
-    pen's colour is a stroke where more than 35 % of its inside is smooth. Rough pixels within a
-    stroke are tissue under it and do not count as pen; nor do pixels beside it that have the
-    colour of stains.
+    pen's colour is a stroke where more than 35 % of its inside is smooth and half of it is dense,
+    or 75 % is smooth. A nearly dry pen leaves streaks: these are dense, and of one pure colour.
+    Rough pixels within a wet stroke are tissue under it and do not count as pen; nor do pixels
+    beside it that have the colour of stains.
 
     Parameters
     ----------
@@ -83,64 +122,74 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
     wide = _wide_areas(coloured, side, smallest_px)
     if not wide.any():  # as on most slides
         return wide
-    smooth = np.zeros_like(wide)
-    for band in bands(image.shape, 2):
-        if wide[band.rows].any():
-            densities = Densities.of(image[band.seen], glass)
-            smooth[band.rows] = _smooth(densities, image[band.seen])[band.within]
-    core = _smooth_areas(wide, smooth)
+    facts = _facts(image, glass, wide)
+    wet, dry = _strokes(wide, facts)
+    rim = window_px(RIM_UM, pixel_um, image.shape, per_side=64)
+    dry = _on_glass(dry, image, glass, side + rim)
+    core = wet | dry
     if not core.any():
         return core
-    return _whole_strokes(
-        image, glass, core, smooth, side, window_px(RIM_UM, pixel_um, image.shape, per_side=64)
-    )
-
-
-def _pen_coloured(densities: Densities, *, least: float) -> Mask:
-    """Return the pixels of a pen's colour, with at least a share ``least`` of its density.
-
-    Haematoxylin's ratio of red to green is 0.93 and rarely reaches that in a section; that of
-    blue and green pens does. Eosin and DAB together absorb some red; a red pen absorbs almost
-    none, and half as much blue as green. A black pen absorbs all three about equally.
-    """
-    red, green, blue = densities
-    blue_or_green = (red > 0.9 * green) & (red > 0.35 * least) & (red > blue)
-    red_pen = (red < 0.25 * green) & (blue > 0.5 * green) & (green > 0.5 * least)
-    grey = (red + green + blue) / 3
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    black = (grey > 0.7 * least) & (spread < 0.55 * grey)
-    return np.asarray(blue_or_green | red_pen | black)
+    return _whole_strokes(image, glass, core, wet & ~facts.even, side, rim)
 
 
 def _densely_pen_coloured(image: Pixels, glass: Shade) -> Mask:
     """Return the pixels of a pen's colour and density; only those dense enough are looked at."""
     channels = planes(image)
     dense = np.zeros(channels.shape[1:], np.bool_)
-    for plane, table, least in zip(channels, _densities(glass), _LEAST_OF_PEN, strict=True):
+    for plane, table, least in zip(channels, density_tables(glass), _LEAST_OF_PEN, strict=True):
         dense |= plane < np.count_nonzero(table > least)  # the darker, the denser
     places = np.flatnonzero(dense)
     colours = channels.reshape(3, -1).take(places, axis=1).T[np.newaxis]
     coloured = np.zeros(dense.shape, np.bool_)
-    coloured.ravel()[places] = _pen_coloured(Densities.of(colours, glass), least=1.0)[0]
+    coloured.ravel()[places] = _Inks.of(Densities.of(colours, glass), least=1.0).any[0]
     return coloured
 
 
-def _smooth(densities: Densities, image: Pixels) -> Mask:
+def _facts(image: Pixels, glass: Shade, wide: Mask) -> _Facts:
+    """Return what is looked at, where there may be pen."""
+    facts = _Facts(*(np.zeros_like(wide) for _ in _Facts._fields))
+    for band in bands(image.shape, 2):
+        if wide[band.rows].any():
+            there = _facts_there(image[band.seen], Densities.of(image[band.seen], glass))
+            for fact, found in zip(facts, there, strict=True):
+                fact[band.rows] = found[band.within]
+    return facts
+
+
+def _facts_there(image: Pixels, densities: Densities) -> _Facts:
+    inks = _Inks.of(densities, least=1.0)
+    most, least, grey = densities.most, densities.least, densities.grey
+    channels = planes(image)
+    # `mean` and `max` of interleaved pixels take ten times as long
+    in_grey = _smooth(grey, channels.sum(axis=0, dtype=np.uint16).astype(np.float32) / 3)
+    in_clear = _smooth(least, np.maximum.reduce(channels).astype(np.float32))
+    black_only = inks.black & ~inks.blue_or_green & ~inks.red
+    return _Facts(
+        smooth=in_grey | (in_clear & ~black_only),
+        even=np.where(inks.red, in_clear, in_grey),
+        dense=most > _DENSE,
+        very_dense=most > _DENSE_BLACK,
+        blue_or_green=inks.blue_or_green,
+        pure_red=inks.red & (densities.blue > 0.75 * densities.green),
+        pure_black=most - least < 0.3 * grey,
+        black_only=black_only,
+    )
+
+
+def _smooth(density: Plane, brightness: Plane) -> Mask:
     """Return the pixels around which the density varies by noise at most.
 
     The edge of a stroke varies across but not along it, so the smallest of the second differences
     in four directions counts.
     """
-    grey = (densities.red + densities.green + densities.blue) / 3
-    framed = np.pad(grey, 1, mode="symmetric")
-    height, width = grey.shape
-    least = np.full(grey.shape, np.float32(np.inf))
+    framed = np.pad(density, 1, mode="symmetric")
+    height, width = density.shape
+    least = np.full(density.shape, np.float32(np.inf))
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
         one = framed[1 + down : 1 + down + height, 1 + right : 1 + right + width]
         other = framed[1 - down : 1 - down + height, 1 - right : 1 - right + width]
-        np.minimum(least, np.abs(grey - (one + other) / 2), out=least)
-    light = planes(image).sum(axis=0, dtype=np.uint16)  # `mean` takes ten times as long
-    brightness = np.maximum(light.astype(np.float32) / 3, 1)
+        np.minimum(least, np.abs(density - (one + other) / 2), out=least)
+    brightness = np.maximum(brightness, 1)
     is_even = window_mean(least, 3) < SMOOTH_DENSITY + SMOOTH_GREY_VALUES / brightness
     return np.asarray(is_even | (brightness < DARK))
 
@@ -153,25 +202,45 @@ def _wide_areas(coloured: Mask, side: int, smallest_px: float) -> Mask:
     return without_small_pieces(inside, smallest_px, corners=True)
 
 
-def _smooth_areas(wide: Mask, smooth: Mask) -> Mask:
-    """Return the areas that are as smooth as a stroke."""
+def _strokes(wide: Mask, facts: _Facts) -> tuple[Mask, Mask]:
+    """Return which areas are strokes of a wet pen, and which of a nearly dry one."""
     labels = number_pieces(wide)
-    is_pen = count_pixels(labels, smooth) > 0.35 * count_pixels(labels)
-    is_pen[0] = False
-    return is_pen[labels]
+    count = count_pixels(labels)
+    share = {name: count_pixels(labels, fact) / count for name, fact in facts._asdict().items()}
+    is_dense = share["dense"] >= 0.5
+    wet = (share["smooth"] > _LEAST_SMOOTH) & is_dense
+    wet |= (share["smooth"] > _VERY_SMOOTH) & (share["black_only"] < 0.5)
+    dry = is_dense & ((share["blue_or_green"] > _PURE) | (share["pure_red"] > _PURE))
+    dry |= (share["very_dense"] >= 0.5) & (share["pure_black"] > _PURE)
+    dry &= ~wet
+    wet[0] = dry[0] = False
+    return wet[labels], dry[labels]
+
+
+def _on_glass(strokes: Mask, image: Pixels, glass: Shade, around: int) -> Mask:
+    """Return the strokes around which most is bare glass; tissue of such a colour is in tissue."""
+    if not strokes.any():
+        return strokes
+    near, bare = np.zeros_like(strokes), np.zeros_like(strokes)
+    for band in bands(strokes.shape, around // 2):
+        near[band.rows] = any_around(strokes[band.seen], around)[band.within]
+        bare[band.rows] = Densities.of(image[band.rows], glass).most < _MOST_OF_GLASS
+    labels = number_pieces(near)
+    beside = count_pixels(labels, ~strokes)
+    is_bare = count_pixels(labels, bare & ~strokes) > 0.5 * beside
+    return strokes & is_bare[labels]
 
 
 def _whole_strokes(
-    image: Pixels, glass: Shade, core: Mask, smooth: Mask, side: int, rim: int
+    image: Pixels, glass: Shade, core: Mask, rough: Mask, side: int, rim: int
 ) -> Mask:
     """Return strokes out to their rims, without the tissue under and beside them."""
     strokes = np.empty_like(core)
     for band in bands(core.shape, side // 2 + rim):
         densities = Densities.of(image[band.seen], glass)
         near = any_around(core[band.seen], 2 * (side // 2 + rim // 2) + 1)
-        stained = (densities.green > 0.3) & ~_pen_coloured(densities, least=0.2)
-        rough = ~smooth[band.seen] & core[band.seen]
-        tissue = _mostly(stained, rim) | _mostly(rough, rim)
+        stained = (densities.green > 0.3) & ~_Inks.of(densities, least=0.2).any
+        tissue = _mostly(stained, rim) | _mostly(rough[band.seen], rim)
         strokes[band.rows] = (near & ~tissue)[band.within]
     return strokes
 

@@ -199,8 +199,8 @@ def _read(terminal):
         ("--effort 3", "--effort needs --codec jxl, but the codec is auto"),
         ("--codec zstd --effort 3", "--effort needs --codec jxl, but the codec is zstd"),
         ("--jpeg-quality 80", "--jpeg-quality needs --codec jpeg, but the codec is auto"),
-        ("--mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
-        ("--slide-mpp 0.005", "between 0.05 and 50 µm per pixel, but this one is 0.005"),
+        ("--mpp 0.005", "between 0.05 and 200 µm per pixel, but this one is 0.005"),
+        ("--slide-mpp 0.005", "between 0.05 and 200 µm per pixel, but this one is 0.005"),
         ("--tissue-mpp 0", "more than 0 and up to 500 µm per pixel, not 0"),
         (
             "--reader bioformats",

@@ -303,7 +303,7 @@ def test_callers_mistakes(sample, tmp_path):
         st.tile_slides([sample], tmp_path, processes=-1)
     for wrong, message in [
         ({"codec": "gif"}, "gif"),
-        ({"slide_mpp": 264}, "between 0.05 and 50"),
+        ({"slide_mpp": 264}, "between 0.05 and 200"),
         ({"tissue_mpp": 0}, "more than 0 and up to 500"),
     ]:
         with pytest.raises(ValueError, match=message):
