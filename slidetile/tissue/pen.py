@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from slidetile.raster.bands import bands
-from slidetile.raster.masks import Mask, count_pixels, number_pieces, without_small_pieces
+from slidetile.raster.masks import (
+    Mask,
+    count_pixels,
+    measure_pieces,
+    number_pieces,
+    without_small_pieces,
+)
 from slidetile.raster.neighbourhood import all_around, any_around, window_mean
 from slidetile.raster.pixels import Pixels, planes
 from slidetile.tissue.density import Densities, density_tables
@@ -29,14 +35,17 @@ SMALLEST_UM2 = 250_000.0
 _LEAST_OF_PEN = 0.35, 0.5, 0.7
 """A pen's colour is denser than this in red, in green or in blue; see `_Inks`."""
 
-_LEAST_SMOOTH, _VERY_SMOOTH = 0.35, 0.75
+_LEAST_SMOOTH, _VERY_SMOOTH = 0.35, 0.85
 """So much of a wet stroke is smooth; of one that may be pale, so much."""
+
+_LEAST_LENGTH = 6
+"""A pale stroke is longer than so many times its width; pale tissue of such a colour is not."""
 
 _DENSE, _DENSE_BLACK = 1.0, 1.2
 """In the colour it absorbs most, half of a stroke is denser than this; tissue rarely is."""
 
-_MOST_OF_GLASS = 0.1
-"""Bare glass is less dense than this."""
+_MOST_OF_GLASS, _LEAST_BARE = 0.1, 0.25
+"""Bare glass is less dense than this, and so much lies around strokes, which may cross."""
 
 _PURE = 0.8
 """So much of a dry stroke has the pure colour of one ink."""
@@ -95,10 +104,10 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
     """Return pen strokes: wide areas of a colour that stains rarely have, smooth or dense.
 
     A pen wets the glass evenly, while tissue varies from cell to cell. So a connected area of a
-    pen's colour is a stroke where more than 35 % of its inside is smooth and half of it is dense,
-    or 75 % is smooth. A nearly dry pen leaves streaks: these are dense, and of one pure colour.
-    Rough pixels within a wet stroke are tissue under it and do not count as pen; nor do pixels
-    beside it that have the colour of stains.
+    pen's colour is a stroke where more than 35 % of its inside is smooth and half of it is dense;
+    or where it is paler, if 85 % is smooth and it is long. A nearly dry pen leaves streaks: these
+    are dense, of one pure colour, and lie on glass. Rough pixels within a wet stroke are tissue
+    under it and do not count as pen; nor do pixels beside it that have the colour of stains.
 
     Parameters
     ----------
@@ -125,7 +134,7 @@ def pen_strokes(image: Pixels, glass: Shade, pixel_um: float) -> Mask:
     facts = _facts(image, glass, wide)
     wet, dry = _strokes(wide, facts)
     rim = window_px(RIM_UM, pixel_um, image.shape, per_side=64)
-    dry = _on_glass(dry, image, glass, side + rim)
+    dry = _on_glass(dry, image, glass, 2 * (side // 2 + rim // 2) + 1)
     core = wet | dry
     if not core.any():
         return core
@@ -204,12 +213,15 @@ def _wide_areas(coloured: Mask, side: int, smallest_px: float) -> Mask:
 
 def _strokes(wide: Mask, facts: _Facts) -> tuple[Mask, Mask]:
     """Return which areas are strokes of a wet pen, and which of a nearly dry one."""
-    labels = number_pieces(wide)
-    count = count_pixels(labels)
+    labels, pixels, boxes = measure_pieces(wide)
+    count = np.concatenate([[max(1, wide.size - pixels.sum())], pixels])
     share = {name: count_pixels(labels, fact) / count for name, fact in facts._asdict().items()}
     is_dense = share["dense"] >= 0.5
     wet = (share["smooth"] > _LEAST_SMOOTH) & is_dense
-    wet |= (share["smooth"] > _VERY_SMOOTH) & (share["black_only"] < 0.5)
+    pale = (share["smooth"] > _VERY_SMOOTH) & (share["black_only"] < 0.5) & ~wet
+    for number in np.flatnonzero(pale[1:]) + 1:
+        pale[number] = _is_long(labels[boxes[number - 1].slices] == number)
+    wet |= pale
     dry = is_dense & ((share["blue_or_green"] > _PURE) | (share["pure_red"] > _PURE))
     dry |= (share["very_dense"] >= 0.5) & (share["pure_black"] > _PURE)
     dry &= ~wet
@@ -217,8 +229,14 @@ def _strokes(wide: Mask, facts: _Facts) -> tuple[Mask, Mask]:
     return wet[labels], dry[labels]
 
 
+def _is_long(stroke: Mask) -> bool:
+    """Return whether an area is many times as long as it is wide, as strokes and rings are."""
+    side = 2 * int(np.sqrt(np.count_nonzero(stroke) / _LEAST_LENGTH) / 2) + 1
+    return not (window_mean(stroke.view(np.uint8), side) > 0.75).any()
+
+
 def _on_glass(strokes: Mask, image: Pixels, glass: Shade, around: int) -> Mask:
-    """Return the strokes around which most is bare glass; tissue of such a colour is in tissue."""
+    """Return the strokes with bare glass around them; tissue of such a colour lies in tissue."""
     if not strokes.any():
         return strokes
     near, bare = np.zeros_like(strokes), np.zeros_like(strokes)
@@ -227,7 +245,7 @@ def _on_glass(strokes: Mask, image: Pixels, glass: Shade, around: int) -> Mask:
         bare[band.rows] = Densities.of(image[band.rows], glass).most < _MOST_OF_GLASS
     labels = number_pieces(near)
     beside = count_pixels(labels, ~strokes)
-    is_bare = count_pixels(labels, bare & ~strokes) > 0.5 * beside
+    is_bare = count_pixels(labels, bare & ~strokes) > _LEAST_BARE * beside
     return strokes & is_bare[labels]
 
 

@@ -50,6 +50,7 @@ def test_parameters_tell_the_options_and_survive_json():
     assert parameters["detector"] == {
         "name": "OpticalDensityDetector",
         "min_density": 0.05,
+        "min_grey_density": 0.05,
         "min_spread_density": 0.005,
         "min_texture": 0.25,
         "window_um": 500.0,
