@@ -13,8 +13,8 @@ from slidetile.tissue.plain import DarkBackgroundDetector
 
 pytestmark = pytest.mark.slow  # each by itself takes a second or two, all of them a minute
 
-# What other colours and artefacts ask for; blood and silver hide some of the fat itself.
-OTHERS_FAINT_AT_LEAST = {"silver": 0.5}
+# Fat without any colour is mostly missed; cores of 5 pixels' distance are partly joined.
+OTHERS_FAINT_AT_LEAST = {"silver": 0.35}
 OTHERS_BACKGROUND_AT_MOST = {"cores": 0.2}
 
 # Where heavy compression, noise or blur has taken most of the fat itself, this much is found.
