@@ -48,7 +48,11 @@ def save_address_space() -> None:
 
 
 def tune_process() -> None:
-    """Set up a process that will read many pixels; see `tune_heap`."""
+    """Set up a process that will read many pixels, before it loads what reads them.
+
+    See `tune_heap`. Nothing here uses linear algebra, whose threads spin before they sleep.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from slidetile.runtime.heap import tune_heap
 
     tune_heap()

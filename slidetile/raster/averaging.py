@@ -85,7 +85,9 @@ class Resampling:
         (across, down), (width, height) = self.factor, self.source_size
         left, right = (_edge(number, across, width) for number in (region.x, region.right))
         top, bottom = (_edge(number, down, height) for number in (region.y, region.bottom))
-        return Region.from_edges(left, top, right, bottom).rescaled((SUBPIXELS, SUBPIXELS), (1, 1))
+        return Region.from_edges(
+            left // SUBPIXELS, top // SUBPIXELS, -(-right // SUBPIXELS), -(-bottom // SUBPIXELS)
+        )
 
     def rows_above(self, source_row: int) -> int:
         """Return how many output rows, from the top, cover nothing from ``source_row`` on."""

@@ -89,7 +89,8 @@ class Region:
 
     def contains(self, other: "Region") -> bool:
         """Return whether every pixel of ``other`` lies inside."""
-        return self.intersection(other) == other
+        is_within = self.x <= other.x and other.right <= self.right
+        return is_within and self.y <= other.y and other.bottom <= self.bottom
 
     def relative_to(self, other: "Region") -> "Region":
         """Return this region in coordinates that begin at the top left corner of ``other``."""

@@ -76,6 +76,7 @@ class FineMeans:
         self._slab = _slab_rows(4 * width * channels, self._heights)
         # Zeros, since the columns of rows that a slab lacks are averaged with the others.
         self._turned = np.zeros((width * channels, self._slab))
+        self._scaled = np.empty((self._slab, width * channels))
 
     def average(self, pixels: Pixels, top: int, rows: slice, out: Pixels) -> None:
         """See `Means`."""
@@ -85,7 +86,9 @@ class FineMeans:
             source = flat[begin - top : end - top].astype(np.float32)
             sums = self._down.matrix(slab, end - begin) @ source
             count = len(sums)
-            np.multiply(sums.T, 1 / self._heights[slab], out=self._turned[:, :count])
+            # In two steps: to turn numbers while they are made takes half as long again.
+            shares = 1 / self._heights[slab][:, np.newaxis]
+            self._turned[:, :count] = np.multiply(sums, shares, out=self._scaled[:count]).T
             means = self._along @ self._turned.reshape(self._along.shape[1], -1)
             means += _ROUND_UP
             found = means.astype(np.uint8).reshape(-1, self._channels, self._slab)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels
+from slidetile.raster.pixels import BLACK, WHITE, Colour, Pixels, brightest_channel
 from slidetile.raster.region import Region
 
 _DARK = 48
@@ -17,7 +17,7 @@ _SAMPLE_SIDE_PX = 512
 def find_background(
     size: tuple[int, int], read: Callable[[Region], Pixels], bits: int = 8
 ) -> Colour:
-    """Return black if the median pixel of a level is dark, otherwise white.
+    """Return black if most pixels of a level are dark, otherwise white.
 
     Parameters
     ----------
@@ -33,10 +33,11 @@ def find_background(
     SlideReadError
         The file could not be read.
     """
-    found = [read(region).max(axis=2).ravel() for region in _samples(*size)]
+    found = [brightest_channel(read(region)).ravel() for region in _samples(*size)]
     brightest = np.concatenate(found)
     if bits == 8:
-        return BLACK if np.median(brightest) < _DARK else WHITE
+        dark = np.count_nonzero(brightest < _DARK)
+        return BLACK if 2 * dark > brightest.size else WHITE
     return WHITE if _is_bright(brightest, bits) else BLACK
 
 

@@ -1,6 +1,7 @@
 import functools
 import io
 import os
+import time
 import tracemalloc
 
 import imagecodecs
@@ -105,6 +106,44 @@ def test_thousands_of_scans_are_not_decoded():
     for decode in (check_jpeg, lambda data: decode_jpeg(data, np.empty(PICTURE.shape, np.uint8))):
         with pytest.raises(JpegError, match=f"more than {MOST_SCANS} scans"):
             decode(many)
+
+
+WHOLE_SCAN = [name for name in STREAMS if name != "progressive"]
+
+
+@pytest.mark.parametrize("name", WHOLE_SCAN)
+def test_where_the_first_scan_holds_everything_more_of_them_are_not_decoded(name):
+    stream = STREAMS[name]
+    scan = stream.rindex(b"\xff\xda")
+    many = stream[:scan] + stream[scan:-2] * 3000 + b"\xff\xd9"
+    for decode in (check_jpeg, lambda data: decode_jpeg(data, np.empty(shape(stream), np.uint8))):
+        begin = time.thread_time()
+        decode(stream)
+        middle = time.thread_time()
+        with pytest.raises(JpegError):
+            decode(many)
+        assert time.thread_time() - middle < 100 * (middle - begin) + 0.1
+
+
+def test_thousands_of_scans_of_a_component_each_are_not_decoded():
+    stream = STREAMS["YCbCr 444"]
+    scan = stream.rindex(b"\xff\xda")
+    of_one = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + stream[scan + 14 : -2]
+    many = stream[:scan] + of_one * 3000 + b"\xff\xd9"
+    for decode in (check_jpeg, lambda data: decode_jpeg(data, np.empty(PICTURE.shape, np.uint8))):
+        with pytest.raises(JpegError, match=f"more than {MOST_SCANS} scans"):
+            decode(many)
+
+
+@pytest.mark.parametrize("name", WHOLE_SCAN)
+def test_a_header_that_libjpeg_reads_otherwise_does_not_hide_scans(name):
+    stream = STREAMS[name]
+    scan = stream.rindex(b"\xff\xda")
+    fill = stream[:2] + b"\xff" + stream[2:scan]  # decoders pass over fill bytes
+    for head in (fill, stream[:2] + b"\xff\xfe\x00\x06" + stream[scan:][:4] + stream[2:scan]):
+        many = head + stream[scan:-2] * 3000 + b"\xff\xd9"
+        with pytest.raises(JpegError):
+            decode_jpeg(many, np.empty(shape(stream), np.uint8))
 
 
 def test_reasons_do_not_differ_by_their_numbers():
