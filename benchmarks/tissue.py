@@ -26,7 +26,7 @@ from scipy.ndimage import binary_dilation, binary_erosion, median_filter
 
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
-from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.finding import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import OtsuDetector
 

@@ -123,6 +123,13 @@ class OpticalDensityDetector:
         tissue = self._gathered(stain, _percent(texture, side), side)
         return enlarge(tissue, working.factor, image.shape)
 
+    def left_out(self, image: Pixels, *, mpp: float | None) -> dict[str, Mask]:
+        """Return the pen that was left out; see `ExplainingDetector.left_out`."""
+        if self.keep_pen:
+            return {}
+        working = working_image(image, mpp)
+        return {"pen": enlarge(working.strokes, working.factor, image.shape)}
+
     def _gathered(self, stain: Signal, texture: NDArray[np.uint8], side: int) -> Mask:
         """Return the densely stained pixels, and the areas that are stained and textured enough."""
         # A window reaches over the edge of the tissue in it; 0.6 of its half is taken off again.
