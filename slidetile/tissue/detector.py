@@ -171,7 +171,7 @@ def _mean_mpp(overview: Overview) -> float | None:
     return None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
 
 
-def areas_left_out(detector: AnyDetector, overview: Overview, image: Pixels) -> dict[str, Mask]:
+def areas_left_out(detector: object, overview: Overview, image: Pixels) -> dict[str, Mask]:
     """Return what a detector left out by itself, by reason; nothing of one that does not say it.
 
     Parameters
@@ -190,13 +190,13 @@ def areas_left_out(detector: AnyDetector, overview: Overview, image: Pixels) -> 
         return {}
     name = _name(detector)
     with foreign(f"The detector {name}"):
-        areas = dict(detector.left_out(image, mpp=_mean_mpp(overview)))
+        areas: dict[Any, Any] = dict(detector.left_out(image, mpp=_mean_mpp(overview)))
     if len(areas) > MOST_REASONS:
         raise ValueError(
             f"{name}.left_out must give at most {MOST_REASONS} reasons, but it gives {len(areas)}."
         )
     for reason, mask in areas.items():
-        if not isinstance(reason, str):
+        if not (isinstance(reason, str) and reason):
             raise TypeError(f"{name}.left_out must give reasons as text, but one is {reason!r}.")
         checked_mask(mask, overview, f"The mask of {reason!r} returned by {name}.left_out")
     return areas
