@@ -6,5 +6,6 @@ from .mask import TissueMask as TissueMask
 from .mask import TissuePiece as TissuePiece
 from .onnx import OnnxDetector as OnnxDetector
 from .optical_density import OpticalDensityDetector as OpticalDensityDetector
+from .picture import tissue_picture as tissue_picture
 from .plain import DarkBackgroundDetector as DarkBackgroundDetector
 from .plain import OtsuDetector as OtsuDetector

@@ -59,14 +59,18 @@ class LeftOut:
         return None if self.option is None else f"--{self.option.replace('_', '-')}"
 
     @property
+    def large(self) -> str | None:
+        """Their area in words; None where they have none."""
+        return how_large(self.area_um2, self.area_px)
+
+    @property
     def in_numbers(self) -> "LeftOut":
         """The same without its pixels."""
         return replace(self, where=None)
 
     def __str__(self) -> str:
         of = "" if self.of is None else f" of {self.of:,}"
-        large = how_large(self.area_um2, self.area_px)
-        area = "" if large is None else f" ({large} together)"
+        area = "" if self.large is None else f" ({self.large} together)"
         remedy = self.keeps.format(option=f"{self.flag} ({self.option})")
         return f"{self.what} that {self.why}: {self.count:,}{of}{area}; {remedy}"
 

@@ -28,7 +28,7 @@ from slidetile.raster.channels import Channel, usual_windows
 from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
-from slidetile.writing._selection import selection_of
+from slidetile.writing.selection import selection_of
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from slidetile.slides.overview import Overview, read_overview
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.mask import TissueMask
-from slidetile.writing._selection import found_again, left_out_again
 from slidetile.writing.options import OnProgress, WriteOptions
+from slidetile.writing.selection import found_again, left_out_again
 from slidetile.writing.write import write_tiles
 
 
