@@ -16,7 +16,7 @@ from slidetile.raster.masks import Mask, count_pixels
 from slidetile.raster.packed import PackedMask
 from slidetile.slides.overview import overview_mpp, read_overview
 from slidetile.slides.slide import Slide
-from slidetile.tissue.found import Area
+from slidetile.tissue.found import TissueArea
 from slidetile.tissue.left_out import LeftOut, tell
 from slidetile.tissue.mask import TissueMask
 
@@ -145,7 +145,7 @@ def _cut(tissue: TissueMask, dropped: Mask, mode: str) -> tuple[LeftOut, ...]:
         return ()
     reason = f"{'outside' if mode == 'intersect' else 'inside'} the annotations"
     touched = np.count_nonzero(count_pixels(tissue.labels, dropped)[1:])
-    area = Area.of(int(np.count_nonzero(dropped)), tissue.overview)
+    area = TissueArea.of(int(np.count_nonzero(dropped)), tissue.overview)
     cut = LeftOut(
         what="pieces of tissue",
         reason=reason,

@@ -209,7 +209,8 @@ def _dropped(facts: LeftOutFacts) -> str:
     large = how_large(facts["area_um2"], facts["area_px"])
     because = [facts["reason"]] if facts["reason"] not in facts["what"] else []
     because += [] if facts["option"] is None else [facts["option"]]
-    return f"{what}{'' if large is None else f', {large}'} ({', '.join(because)})"
+    told = what if large is None else f"{what}, {large}"
+    return f"{told} ({', '.join(because)})" if because else told
 
 
 def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:

@@ -13,7 +13,7 @@ from slidetile.raster.grid import TileGrid
 from slidetile.raster.masks import Mask, count_pixels
 from slidetile.raster.packed import PackedMask
 from slidetile.raster.rings import winding_numbers
-from slidetile.tissue.found import Area
+from slidetile.tissue.found import TissueArea
 from slidetile.tissue.left_out import LeftOut
 from slidetile.tissue.mask import DrawnArea, TissueMask, pixel_centres
 
@@ -140,7 +140,7 @@ def _pieces(tissue: TissueMask, grid: TileGrid, kept: Mask, spec: TileSpec) -> L
     is_left = (count_pixels(tissue.labels, _kept_pixels(tissue, grid, kept)) == 0) & (in_grid > 0)
     is_left[0] = False
     pixels = int(counts[is_left].sum())
-    area = Area.of(pixels, tissue.overview)
+    area = TissueArea.of(pixels, tissue.overview)
     return LeftOut(
         what="pieces of tissue",
         reason=_TOO_LITTLE,
@@ -163,7 +163,7 @@ def _beyond(tissue: TissueMask, grid: TileGrid) -> LeftOut:
     beyond[y > grid.rows * grid.size] = True
     beyond[:, x > grid.columns * grid.size] = True
     counts = count_pixels(tissue.labels, beyond)[1:]
-    area = Area.of(int(counts.sum()), tissue.overview)
+    area = TissueArea.of(int(counts.sum()), tissue.overview)
     return LeftOut(
         what="pieces of tissue",
         reason=_BEYOND,

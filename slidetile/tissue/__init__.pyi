@@ -1,6 +1,6 @@
 from .finding import find_tissue as find_tissue
-from .found import Area as Area
 from .found import FoundTissue as FoundTissue
+from .found import TissueArea as TissueArea
 from .left_out import LeftOut as LeftOut
 from .mask import TissueMask as TissueMask
 from .mask import TissuePiece as TissuePiece

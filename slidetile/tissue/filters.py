@@ -12,7 +12,7 @@ import numpy as np
 from slidetile.raster.masks import Mask, count_pieces, with_margin, without_small_pieces
 from slidetile.raster.packed import PackedMask
 from slidetile.slides.overview import Overview
-from slidetile.tissue.found import Area, FoundTissue
+from slidetile.tissue.found import FoundTissue, TissueArea
 from slidetile.tissue.imaging import ASSUMED_MPP
 from slidetile.tissue.left_out import LeftOut
 
@@ -61,10 +61,10 @@ def clean(
     whole: Mask = ~without_small_pieces(~wide, hole_px, corners=False)
     numbers = FoundTissue(
         pieces=pieces,
-        area=Area.of(_count(found), overview),
-        widened=Area.of(_count(wide) - _count(kept), overview),
+        area=TissueArea.of(_count(found), overview),
+        widened=TissueArea.of(_count(wide) - _count(kept), overview),
         holes=count_pieces(whole & ~wide, corners=False),
-        filled=Area.of(_count(whole) - _count(wide), overview),
+        filled=TissueArea.of(_count(whole) - _count(wide), overview),
     )
     return Cleaned(whole, numbers, dropped)
 
@@ -77,7 +77,7 @@ def _too_small(
     pixels = _count(small)
     if not pixels:
         return ()
-    area = Area.of(pixels, overview)
+    area = TissueArea.of(pixels, overview)
     assumed = "" if overview.mpp else f", if a pixel of the overview is {ASSUMED_MPP:g} µm wide"
     dropped = LeftOut(
         what="pieces of tissue",
@@ -120,7 +120,7 @@ def not_tissue(
         if dropped.any():
             is_option = reason == PEN and is_chosen
             keeps = _KEEP_PEN if is_option else _OTHERWISE.format(detector)
-            area = Area.of(_count(dropped), overview)
+            area = TissueArea.of(_count(dropped), overview)
             left_out.append(
                 LeftOut(
                     what=f"areas of {reason}",

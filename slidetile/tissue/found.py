@@ -12,7 +12,7 @@ from slidetile.slides.overview import Overview
 
 
 @dataclass(frozen=True, slots=True)
-class Area:
+class TissueArea:
     """How large a part of a slide is; as text it is in µm², mm² or pixels."""
 
     px: int
@@ -38,14 +38,14 @@ class FoundTissue:
     pieces: int
     """How many connected pieces the detector found."""
 
-    area: Area
+    area: TissueArea
     """Their area together."""
 
-    widened: Area
+    widened: TissueArea
     """What ``tissue_margin_um`` added, which may join pieces."""
 
     holes: int
     """How many holes were filled, by ``min_hole_area_um2``."""
 
-    filled: Area
+    filled: TissueArea
     """Their area together."""

@@ -15,7 +15,7 @@ from slidetile.raster.masks import Labels, Mask, measure_pieces
 from slidetile.raster.region import Region
 from slidetile.slides.overview import Overview
 from slidetile.tissue.detector import checked_mask
-from slidetile.tissue.found import Area, FoundTissue
+from slidetile.tissue.found import FoundTissue, TissueArea
 from slidetile.tissue.left_out import LeftOut
 
 DrawnArea = tuple[NDArray[np.float64], ...]
@@ -130,9 +130,9 @@ class TissueMask:
         return self.overview.mpp
 
     @property
-    def area(self) -> Area:
+    def area(self) -> TissueArea:
         """How much tissue there is."""
-        return Area.of(int(np.count_nonzero(self.labels)), self.overview)
+        return TissueArea.of(int(np.count_nonzero(self.labels)), self.overview)
 
     @property
     def tissue_fraction(self) -> float:

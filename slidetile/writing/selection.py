@@ -11,7 +11,7 @@ from slidetile.format.metadata.selection import (
 )
 from slidetile.format.reason import as_reason
 from slidetile.planning.plan import TilePlan
-from slidetile.tissue.found import Area, FoundTissue
+from slidetile.tissue.found import FoundTissue, TissueArea
 from slidetile.tissue.left_out import LeftOut
 
 
@@ -62,10 +62,10 @@ def found_again(facts: SelectionFacts | None) -> FoundTissue | None:
         return None
     return FoundTissue(
         pieces=found.pieces,
-        area=Area(found.area_px, found.area_um2),
-        widened=Area(found.widened_px, found.widened_um2),
+        area=TissueArea(found.area_px, found.area_um2),
+        widened=TissueArea(found.widened_px, found.widened_um2),
         holes=found.holes,
-        filled=Area(found.filled_px, found.filled_um2),
+        filled=TissueArea(found.filled_px, found.filled_um2),
     )
 
 
