@@ -32,11 +32,11 @@ def _in_a_folder_with_a_detector(tmp_path, monkeypatch):
 
 @pytest.fixture
 def clumps(tmp_path):
-    """A slide of 12.8×12.8 mm with a piece of 16 mm² and 50 clumps of 10,000 µm²."""
-    pixels = np.full((1600, 1600), 255, np.uint8)
+    """A slide of 11.2×11.2 mm with a piece of 16 mm² and 50 clumps of 10,000 µm²."""
+    pixels = np.full((1400, 1400), 255, np.uint8)
     pixels[100:600, 100:600] = 0
     for number in range(50):
-        top, left = 700 + 80 * (number // 10), 100 + 150 * (number % 10)
+        top, left = 700 + 80 * (number // 10), 100 + 120 * (number % 10)
         pixels[top : top + 12, left : left + 13] = 0
     path = tmp_path / "clumps.tiff"
     size = {"resolution": (1250, 1250), "resolutionunit": "CENTIMETER"}
@@ -88,9 +88,7 @@ def test_small_clumps_are_dropped_with_a_word_and_kept_by_zero(cli, clumps):
 def test_no_tissue_is_told_with_what_to_do(cli, clumps):
     result = cli("tissue", clumps, "--min-piece-area-um2", "20000000")
     assert result.exit_code == 0
-    assert "default: 51 pieces of tissue were found (16.50 mm²), but all are smaller" not in (
-        result.stdout
-    )
+    assert "warning" not in result.stderr  # the limit is at most a 1000th of the overview
     white = np.full((256, 256, 3), 255, np.uint8)
     tifffile.imwrite("white.tiff", white, tile=(64, 64), photometric="rgb")
     result = cli("tissue", "white.tiff", "--compare", "careful:Careful")
