@@ -57,6 +57,7 @@ from slidetile.cli.show import (
     show_findings,
     show_results,
     tell_failure,
+    tell_left_out,
     warn,
 )
 from slidetile.cli.streams import documents_only, prepare_streams
@@ -594,6 +595,7 @@ def batch(
         show_document(batch_facts(report.results, summary))
     else:
         show_results(report.results)
+        tell_left_out(report.results)
         say(f"summary: {summary}")
     sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
 
