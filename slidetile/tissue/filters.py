@@ -5,7 +5,7 @@ Knows masks and overviews. Does not know slides, nor how a detector works.
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,6 @@ TOO_SMALL = "too small"
 
 PEN = "pen"
 """The reason of strokes of marker pen, by which detectors of one's own may name them, too."""
-
-_KEEP_PEN = "if they are tissue, {option} keeps them"
-_OTHERWISE = "other options of {}, or another detector, may keep them"
 
 
 class Cleaned(NamedTuple):
@@ -96,7 +93,12 @@ def _too_small(
 
 
 def not_tissue(
-    areas: Mapping[str, Mask], found: Mask, overview: Overview, detector: str, *, is_chosen: bool
+    areas: Mapping[str, Mask],
+    found: Mask,
+    overview: Overview,
+    detector: Mapping[str, Any],
+    *,
+    is_chosen: bool,
 ) -> tuple[LeftOut, ...]:
     """Return what a detector left out by itself, by reason.
 
@@ -109,7 +111,7 @@ def not_tissue(
     overview
         The overview of both.
     detector
-        The detector's name.
+        The detector's name and options, as `describe_detector` returns them.
     is_chosen
         Whether the overview has chosen the detector, so that ``keep_pen`` is an option of
         `find_tissue`, not of the detector.
@@ -118,8 +120,6 @@ def not_tissue(
     for reason, mask in areas.items():
         dropped: Mask = mask & ~found
         if dropped.any():
-            is_option = reason == PEN and is_chosen
-            keeps = _KEEP_PEN if is_option else _OTHERWISE.format(detector)
             area = TissueArea.of(_count(dropped), overview)
             left_out.append(
                 LeftOut(
@@ -128,15 +128,24 @@ def not_tissue(
                     count=count_pieces(dropped),
                     area_um2=area.um2,
                     area_px=area.px,
-                    why=f"are no tissue to {detector}",
-                    option="keep_pen" if is_option else None,
-                    keeps=keeps,
+                    why=f"are no tissue to {detector['name']}",
+                    option="keep_pen" if reason == PEN and is_chosen else None,
+                    keeps=_remedy(reason, detector, is_chosen=is_chosen),
                     # Ink that covers more than the tissue may be tissue of its colour.
                     is_notable=_count(dropped) > _count(found),
                     where=PackedMask.of(dropped),
                 )
             )
     return tuple(left_out)
+
+
+def _remedy(reason: str, detector: Mapping[str, Any], *, is_chosen: bool) -> str:
+    """Return what keeps what a detector left out by itself."""
+    if reason == PEN and is_chosen:
+        return "if they are tissue, {option} keeps them"
+    if reason == PEN and "keep_pen" in detector:
+        return f"if they are tissue, {detector['name']}(keep_pen=True) keeps them"
+    return f"other options of {detector['name']}, or another detector, may keep them"
 
 
 def _count(mask: Mask) -> int:

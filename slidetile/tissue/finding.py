@@ -78,7 +78,8 @@ def find_tissue(
     Returns
     -------
     TissueMask
-        Without pieces where there is no tissue; that is not an error.
+        Without pieces where there is no tissue; that is not an error. Its ``found`` and
+        ``left_out`` say what the detector found, and what was dropped.
 
     Raises
     ------
@@ -107,13 +108,8 @@ def find_tissue(
         chosen = choose_detector(image, keep_pen=keep_pen, is_dark=_has_dark_background(slide))
     found = run_detector(chosen, slide, overview, image)
     described = describe_detector(chosen)
-    by_itself = not_tissue(
-        areas_left_out(chosen, overview, image),
-        found,
-        overview,
-        described["name"],
-        is_chosen=detector is None,
-    )
+    areas = areas_left_out(chosen, overview, image)
+    by_itself = not_tissue(areas, found, overview, described, is_chosen=detector is None)
     cleaned = clean(found, overview, **lengths)
     parameters = {
         "detector": described,

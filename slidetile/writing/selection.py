@@ -23,7 +23,7 @@ def selection_of(plan: TilePlan) -> SelectionFacts:
             pieces=len(tissue.pieces), area_px=tissue.area.px, area_um2=tissue.area.um2
         ),
         found=None if tissue.found is None else _found_facts(tissue.found),
-        left_out=tuple(map(_left_out_facts, plan.left_out)),
+        left_out=tuple(_left_out_facts(each) for each in plan.left_out if each.count),
     )
 
 
