@@ -277,7 +277,6 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
 @click.option(
     "--compare",
     type=DetectorNames(),
-    default="",
     help="Other detectors, separated by commas: otsu,density,MODULE:OBJECT; default is the one "
     "that is chosen by the slide's overview.",
 )
@@ -286,7 +285,7 @@ def tissue(
     *,
     slide: Path,
     preview: Path | None,
-    compare: "dict[str, AnyDetector | None]",
+    compare: "dict[str, AnyDetector | None] | None",
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -299,7 +298,7 @@ def tissue(
     tune_process()
     if preview is not None:
         check_output(preview, PNG)
-    recipes = compared_recipes(make_tissue_recipe(**options), compare)
+    recipes = compared_recipes(make_tissue_recipe(**options), compare or {})
     first = next(iter(recipes.values()))
     with usage_errors(UnfitChoiceError), first.open(slide) as opened:
         tissues = {name: recipe.tissue(opened) for name, recipe in recipes.items()}

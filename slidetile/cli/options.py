@@ -152,15 +152,20 @@ class DetectorNames(click.ParamType["dict[str, AnyDetector | None]"]):
         """Convert the typed text to detectors by their names, each once."""
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # converted before
-        names = [name.strip() for name in value.split(",")] if value else []
+        names = [name.strip() for name in value.split(",")]
         if not all(names):
             self.fail(f"{value!r} names no detector beside a comma: give NAME,NAME.", param, ctx)
+        if len(names) > MOST_COMPARED:
+            self.fail(f"{len(names)} are more than {MOST_COMPARED}: give fewer.", param, ctx)
         one = DetectorName()
         return {
             name: None if name == DEFAULT_DETECTOR else one.convert(name, param, ctx)
             for name in names
         }
 
+
+MOST_COMPARED = 15
+"""So many detectors fit into a picture beside the one that is chosen."""
 
 DEFAULT_DETECTOR = "default"
 """What the detector that is chosen by the overview is called where several are compared."""

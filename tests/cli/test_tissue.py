@@ -116,6 +116,8 @@ def test_annotations_cut_what_each_detector_finds(cli, sample):
     [
         (("--compare", "nope"), "'nope' is not a detector"),
         (("--compare", "otsu,,density"), "names no detector beside a comma"),
+        (("--compare", ""), "names no detector beside a comma"),
+        (("--compare", ",".join(["otsu"] * 16)), "16 are more than 15"),
         (("--detector", "otsu", "--keep-pen"), "keep_pen applies to the detector that is chosen"),
         (("--tissue-mpp", "-1"), "-1"),
         (("--min-piece-area-um2", "-1"), "min_piece_area_um2 must be 0 or more"),
