@@ -32,7 +32,7 @@ from skimage.morphology import disk
 
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
-from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.finding import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import OtsuDetector
 

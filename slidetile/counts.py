@@ -1,4 +1,4 @@
-"""How a number of things is put into words: 1 tile, 2,989 tiles.
+"""How numbers and areas are put into words: 1 tile, 2,989 tiles, 1.25 mm².
 
 Knows how English makes one of several. Does not know what is counted.
 """
@@ -25,3 +25,16 @@ def how_many(count: int, things: str) -> str:
     """
     name = _PLURAL.sub(r"\1", things, count=1) if count == 1 else things
     return f"{count:,} {name}"
+
+
+def how_large(area_um2: float | None, area_px: int | None = None) -> str | None:
+    """Return an area in words, in pixels where its µm² are unknown; None where both are.
+
+    Examples
+    --------
+    >>> how_large(3008.0), how_large(12_345_678.0), how_large(None, 1200)
+    ('3,008 µm²', '12.35 mm²', '1,200 px')
+    """
+    if area_um2 is not None:
+        return f"{area_um2:,.0f} µm²" if area_um2 < 1e6 else f"{area_um2 / 1e6:,.2f} mm²"
+    return None if area_px is None else f"{area_px:,} px"

@@ -50,13 +50,13 @@ from slidetile.store.location import local_path
 from slidetile.store.marks import ROOT, is_store
 from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
-from slidetile.tissue.mask import (
-    TissueMask,
+from slidetile.tissue.finding import (
     check_tissue_options,
     find_tissue,
     stored_channel,
     stored_lengths,
 )
+from slidetile.tissue.mask import TissueMask
 from slidetile.verify.files import lost_files
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up

@@ -99,13 +99,16 @@ FACES = {
     ],
     "tissue": [
         "DarkBackgroundDetector",
+        "FoundTissue",
         "LeftOut",
         "OnnxDetector",
         "OpticalDensityDetector",
         "OtsuDetector",
+        "TissueArea",
         "TissueMask",
         "TissuePiece",
         "find_tissue",
+        "tissue_picture",
     ],
     "verify": [
         "Finding",

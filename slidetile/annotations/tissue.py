@@ -6,20 +6,26 @@ Knows annotations and tissue masks. Does not know files.
 import logging
 from typing import Any, Literal
 
+import numpy as np
+
 from slidetile.annotations.annotations import Annotations
 from slidetile.annotations.reading import check_choice, counted
 from slidetile.choices import AnnotationsMode
 from slidetile.errors import AnnotationError
-from slidetile.raster.masks import Mask
+from slidetile.raster.masks import Mask, count_pixels
+from slidetile.raster.packed import PackedMask
 from slidetile.slides.overview import overview_mpp, read_overview
 from slidetile.slides.slide import Slide
+from slidetile.tissue.found import TissueArea
 from slidetile.tissue.left_out import LeftOut, tell
 from slidetile.tissue.mask import TissueMask
 
 _log = logging.getLogger(__name__)
 
-_KEEPS = "{option}, by its name, uses it"
 _INSTEAD = "{option} replace takes them for tissue"
+_UNCUT = "without annotations, or with another {option}, they are kept"
+_NO_TISSUE = "without tissue"
+_OF_CLASS = "areas of the class "
 
 DETECTOR = {"name": "regions"}
 """The recorded detector where annotations replace it, in the words of format version 1."""
@@ -118,48 +124,79 @@ def cut_tissue(
         )
     recorded = [*tissue.parameters.get("regions", ()), _recorded(annotations, mode)]
     parameters = {**tissue.parameters, "regions": recorded}
-    left_out = _left_out(annotations, mode, len(cover.areas))
+    left_out = (
+        *_cut(tissue, before & ~mask, mode),
+        *_left_out(annotations, mode, len(cover.areas)),
+    )
     tell(left_out, annotations.name)
     return TissueMask.from_mask(
         mask,
         tissue.overview,
         parameters=parameters,
         left_out=(*tissue.left_out, *left_out),
+        found=tissue.found,
         areas=tuple(area.rings for area in cover.areas) if is_inside else tissue.areas,
     )
+
+
+def _cut(tissue: TissueMask, dropped: Mask, mode: str) -> tuple[LeftOut, ...]:
+    """Return what is cut off the tissue; nothing where all of it is kept."""
+    if not dropped.any():
+        return ()
+    reason = f"{'outside' if mode == 'intersect' else 'inside'} the annotations"
+    touched = np.count_nonzero(count_pixels(tissue.labels, dropped)[1:])
+    area = TissueArea.of(int(np.count_nonzero(dropped)), tissue.overview)
+    cut = LeftOut(
+        what="pieces of tissue",
+        reason=reason,
+        count=int(touched),
+        of=len(tissue.pieces),
+        area_um2=area.um2,
+        area_px=area.px,
+        why=f"lie {reason}, wholly or in part",
+        option="annotations_mode",
+        limit=mode,
+        keeps=_UNCUT,
+        where=PackedMask.of(dropped),
+    )
+    return (cut,)
 
 
 def _left_out(annotations: Annotations, mode: AnnotationsMode, holding: int) -> tuple[LeftOut, ...]:
     """Return what of a file is not used; ``holding`` areas hold tissue."""
     name, total = annotations.name, len(annotations.areas)
-    objects = [
-        LeftOut(
-            what=kind,
-            count=count,
-            why=f"lie in {name} and are not used",
-            option="annotations_class" if kind.startswith("areas of") else None,
-            keeps=_KEEPS if kind.startswith("areas of") else "only drawn areas are",
-        )
-        for kind, count in sorted(annotations.left_out.items())
-    ]
+    objects = [_unused(kind, count, name) for kind, count in sorted(annotations.left_out.items())]
     if mode != "exclude" and holding < total:
         reasons = {
             "replace": ("cover no pixel of the tissue mask", "tissue_mpp", "a finer {option} does"),
             "intersect": ("hold no tissue that was found", "annotations_mode", _INSTEAD),
         }
         why, option, keeps = reasons[mode]
-        areas = f"annotated areas of {name}"
         missing = LeftOut(
-            what=areas,
+            what="annotated areas",
+            reason=_NO_TISSUE,
             count=total - holding,
             of=total,
-            why=why,
+            why=f"lie in {name} and {why}",
             option=option,
             keeps=keeps,
             is_notable=mode == "intersect",  # in the place of tissue, another warning says it
         )
         return (*objects, missing)
     return tuple(objects)
+
+
+def _unused(kind: str, count: int, name: str) -> LeftOut:
+    """Return that objects of a file are not used; their class stays out of what stores record."""
+    _, is_class, class_name = kind.partition(_OF_CLASS)
+    return LeftOut(
+        what="annotated areas" if is_class else kind,
+        reason="class that is not used" if is_class else "no areas",
+        count=count,
+        why=f"{f'have the class {class_name}, ' if is_class else ''}lie in {name} and are not used",
+        option="annotations_class" if is_class else None,
+        keeps="{option}, by its name, uses it" if is_class else "only drawn areas are",
+    )
 
 
 def _recorded(annotations: Annotations, mode: AnnotationsMode) -> dict[str, Any]:

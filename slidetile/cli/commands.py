@@ -24,14 +24,18 @@ from slidetile.cli.limits import (
 from slidetile.cli.options import (
     EXPORTS,
     PATH,
+    DetectorNames,
+    compared_recipes,
     isolate_option,
     json_option,
     make_recipe,
+    make_tissue_recipe,
     reader_option,
     recipe_options,
     referred_option,
     refuse_given,
     take_writing_options,
+    tissue_options,
     usage_errors,
     whole_options,
     writing_options,
@@ -53,6 +57,7 @@ from slidetile.cli.show import (
     show_findings,
     show_results,
     tell_failure,
+    tell_left_out,
     warn,
 )
 from slidetile.cli.streams import documents_only, prepare_streams
@@ -60,6 +65,8 @@ from slidetile.cli.streams import documents_only, prepare_streams
 if TYPE_CHECKING:
     from slidetile.choices import CodecName, NativeCheck
     from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, TileFacts, VerifyFacts
+    from slidetile.cli.tissue_facts import TissueFacts
+    from slidetile.tissue.detector import AnyDetector
     from slidetile.tissue.left_out import LeftOut
 
 _LAST_WORDS = "slidetile.last_words"
@@ -246,21 +253,70 @@ def plan(
     paths |= {"preview_path": preview, "geojson_path": geojson}
     facts = plan_facts(opened, tiles, cost, **paths)
     show_facts(facts, plan_lines(facts), as_json=as_json)
-    _warn_of_plan(facts, has_annotations=recipe.annotations is not None)
+    _warn_of_plan(facts, tiles.left_out)
 
 
-def _warn_of_plan(facts: "PlanFacts", *, has_annotations: bool) -> None:
+def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     from slidetile.cohort.no_tiles import why_no_tiles
 
     if not facts["tiles"]:
-        has_tissue = bool(facts["tissue_pieces"])
-        warn(why_no_tiles(has_tissue=has_tissue, is_annotated=has_annotations))
+        has_tissue, is_drawn = bool(facts["tissue_pieces"]), facts["found_tissue"] is None
+        warn(why_no_tiles(left_out, has_tissue=has_tissue, is_drawn=is_drawn))
     if not facts["fits"]:
         warn(
             f"the store takes {size_bytes(facts['store_bytes'])}, but only "
             f"{size_bytes(facts['free_bytes'])} are free where it would be written; choose another "
             "output"
         )
+
+
+@main.command()
+@click.argument("slide", type=PATH)
+@tissue_options
+@click.option("--preview", type=PATH, help="Draw the masks side by side into this PNG.")
+@click.option(
+    "--compare",
+    type=DetectorNames(),
+    help="Other detectors, separated by commas: otsu,density,MODULE:OBJECT; default is the one "
+    "that is chosen by the slide's overview.",
+)
+@json_option
+def tissue(
+    *,
+    slide: Path,
+    preview: Path | None,
+    compare: "dict[str, AnyDetector | None] | None",
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Show where tissue is found on a slide, what is dropped and why; compare detectors."""
+    from slidetile.cli.tissue_facts import tissue_facts
+    from slidetile.raster.drawing import png
+    from slidetile.store.output_file import PNG, check_output, write_output
+    from slidetile.tissue.picture import tissue_picture
+
+    tune_process()
+    if preview is not None:
+        check_output(preview, PNG)
+    recipes = compared_recipes(make_tissue_recipe(**options), compare or {})
+    first = next(iter(recipes.values()))
+    with usage_errors(UnfitChoiceError), first.open(slide) as opened:
+        tissues = {name: recipe.tissue(opened) for name, recipe in recipes.items()}
+    if preview is not None:
+        write_output(preview, [png(tissue_picture(tissues))], PNG)
+    _show_tissue(tissue_facts(opened, slide, tissues, preview), as_json=as_json)
+
+
+def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
+    from slidetile.cli.sentences import outcome_lines, tissue_lines
+
+    show_facts(facts, tissue_lines(facts), as_json=as_json)
+    for outcome in facts["tissue"]:
+        if not as_json:
+            say("")
+            show_facts(outcome, outcome_lines(outcome), as_json=False)
+        if outcome["note"] is not None:
+            warn(f"{outcome['detector']}: {outcome['note']}")
 
 
 @main.command()
@@ -538,6 +594,7 @@ def batch(
         show_document(batch_facts(report.results, summary))
     else:
         show_results(report.results)
+        tell_left_out(report.results)
         say(f"summary: {summary}")
     sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from slidetile.cli.tissue_facts import FoundFacts, LeftOutFacts, found_facts, left_out_facts
 from slidetile.errors import explain
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.quality.summary import QualitySummary
@@ -18,6 +19,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
+from slidetile.writing.selection import found_again, left_out_again
 
 if TYPE_CHECKING:  # what one command alone needs, another need not load
     from slidetile.cohort.batch import SlideResult
@@ -134,24 +136,17 @@ class StoreFacts(TypedDict):
     levels: list[LevelFacts]
     mpp_um: list[float] | None
     level_0: Level0Facts
+    tissue_pieces: int | None
+    tissue_area_px: int | None
+    tissue_area_um2: float | None
+    found_tissue: FoundFacts | None
+    left_out: list[LeftOutFacts]
     quality: QualityFacts
     colour_note: str | None
     color: str | None
     icc_profile_bytes: int | None
     referred_slide_path: str | None
     references_path: str | None
-
-
-class LeftOutFacts(TypedDict):
-    """What one filter dropped."""
-
-    what: str
-    count: int
-    of: int | None
-    area_um2: float | None
-    option: str | None
-    limit: float | str | None
-    message: str
 
 
 class PlanFacts(TypedDict):
@@ -168,6 +163,9 @@ class PlanFacts(TypedDict):
     grid_tiles: int
     tissue_pieces: int
     tissue_fraction: float
+    tissue_area_px: int
+    tissue_area_um2: float | None
+    found_tissue: FoundFacts | None
     left_out: list[LeftOutFacts]
     codec: str
     not_native: str | None
@@ -264,6 +262,8 @@ class ResultFacts(TypedDict):
     unreadable: int
     tile_bytes: int
     seconds: float
+    tissue_pieces: int | None
+    tissue_area_um2: float | None
     left_out: str | None
     error: ErrorFacts | None
     note: str | None
@@ -313,6 +313,8 @@ def store_facts(store: TileStore) -> StoreFacts:
     colours = store.metadata.color
     profile = store.icc_profile if colours is None else colours.profile
     quality = QualitySummary.of(store)
+    selection = store.metadata.selection
+    tissue = None if selection is None else selection.tissue
     return {
         "kind": "store",
         "store_path": str(store.path),
@@ -335,6 +337,11 @@ def store_facts(store: TileStore) -> StoreFacts:
         "levels": [_level(level) for level in store.levels],
         "mpp_um": _pair(store.mpp),
         "level_0": _level_0(store.metadata.level_0),
+        "tissue_pieces": None if tissue is None else tissue.pieces,
+        "tissue_area_px": None if tissue is None else tissue.area_px,
+        "tissue_area_um2": None if tissue is None else tissue.area_um2,
+        "found_tissue": found_facts(found_again(selection)),
+        "left_out": left_out_facts(left_out_again(selection)),
         "quality": {
             "mpp_um": _pair(store.metadata.quality.mpp),
             "medians": quality.medians,
@@ -385,7 +392,10 @@ def plan_facts(
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
         "tissue_fraction": plan.tissue.tissue_fraction,
-        "left_out": [_left_out(each) for each in plan.left_out],
+        "tissue_area_px": plan.tissue.area.px,
+        "tissue_area_um2": plan.tissue.area.um2,
+        "found_tissue": found_facts(plan.tissue.found),
+        "left_out": left_out_facts(plan.left_out),
         "codec": cost.codec,
         "not_native": cost.not_native,
         "store_bytes": cost.bytes,
@@ -407,7 +417,7 @@ def tile_facts(
     return {
         "store": store_facts(store),
         "already_done": memory is None,
-        "left_out": [_left_out(each) for each in left_out],
+        "left_out": left_out_facts(left_out),
         "seconds": round(seconds, 3),
         "memory": None
         if memory is None
@@ -482,18 +492,6 @@ def batch_facts(results: "Sequence[SlideResult]", summary_path: Path) -> BatchFa
     }
 
 
-def _left_out(left_out: LeftOut) -> LeftOutFacts:
-    return {
-        "what": left_out.what,
-        "count": left_out.count,
-        "of": left_out.of,
-        "area_um2": left_out.area_um2,
-        "option": left_out.flag,
-        "limit": left_out.limit,
-        "message": str(left_out),
-    }
-
-
 def _result(result: "SlideResult") -> ResultFacts:
     return {
         "slide_path": result.slide,
@@ -505,6 +503,8 @@ def _result(result: "SlideResult") -> ResultFacts:
         "unreadable": result.unreadable,
         "tile_bytes": result.tile_bytes,
         "seconds": result.seconds,
+        "tissue_pieces": result.tissue_pieces,
+        "tissue_area_um2": result.tissue_area_um2,
         "left_out": result.left_out,
         "error": None
         if result.error_type is None

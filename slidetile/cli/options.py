@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -142,6 +143,33 @@ class DetectorName(click.ParamType["AnyDetector"]):
         return detector
 
 
+class DetectorNames(click.ParamType["dict[str, AnyDetector | None]"]):
+    """Several detectors, separated by commas; "default" is the one that the overview chooses."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> "dict[str, AnyDetector | None]":
+        """Convert the typed text to detectors by their names, each once."""
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        names = [name.strip() for name in value.split(",")]
+        if not all(names):
+            self.fail(f"{value!r} names no detector beside a comma: give NAME,NAME.", param, ctx)
+        if len(names) > MOST_COMPARED:
+            self.fail(f"{len(names)} are more than {MOST_COMPARED}: give fewer.", param, ctx)
+        one = DetectorName()
+        return {
+            name: None if name == DEFAULT_DETECTOR else one.convert(name, param, ctx)
+            for name in names
+        }
+
+
+MOST_COMPARED = 15
+"""So many detectors fit into a picture beside the one that is chosen."""
+
+DEFAULT_DETECTOR = "default"
+"""What the detector that is chosen by the overview is called where several are compared."""
+
 reader_option = click.option(
     "--reader",
     type=ReaderName(),
@@ -183,7 +211,7 @@ _WHOLE_OPTIONS = [
     _CHECK_OPTION,
 ]
 
-_RECIPE_OPTIONS = [
+_TILE_OPTIONS = [
     click.option(
         "--mpp",
         type=float,
@@ -251,6 +279,9 @@ _RECIPE_OPTIONS = [
         help="Effort of the codec jxl; above 3 it takes seconds for a megapixel.  "
         f"[default: {JXL_EFFORT}]",
     ),
+]
+
+_TISSUE_OPTIONS = [
     click.option(
         "--tissue-mpp",
         type=float,
@@ -270,7 +301,7 @@ _RECIPE_OPTIONS = [
         "--min-piece-area-um2",
         default=MIN_PIECE_AREA_UM2,
         show_default=True,
-        help="Drop pieces of tissue smaller than this, in µm².",
+        help="Drop pieces of tissue smaller than this, in µm²; 0 keeps all.",
     ),
     click.option(
         "--min-hole-area-um2",
@@ -347,6 +378,8 @@ _RECIPE_OPTIONS = [
     ),
 ]
 
+_RECIPE_OPTIONS = [*_TILE_OPTIONS, *_TISSUE_OPTIONS]
+
 _WRITING_OPTIONS = [
     click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
     click.option("--overwrite", is_flag=True, help="Replace a finished store."),
@@ -375,6 +408,11 @@ _WRITING_OPTIONS = [
 def recipe_options(command: Command) -> Command:
     """Add the options that make a `Recipe`, with its names and defaults."""
     return _with_options(command, _RECIPE_OPTIONS)
+
+
+def tissue_options(command: Command) -> Command:
+    """Add the options of a `Recipe` that say where tissue is."""
+    return _with_options(command, _TISSUE_OPTIONS)
 
 
 def whole_options(command: Command) -> Command:
@@ -437,6 +475,39 @@ def make_recipe(
         spec = TileSpec(size=tile_size, **choices)
         others |= {"annotations": annotations, "channels": _channel_names(channels)}
         return Recipe(mpp=mpp, tile=spec, codec=chosen, **others)
+
+
+def make_tissue_recipe(*, channels: str | None, **others: Any) -> "Recipe":
+    """Make a `Recipe` from the values of the options that say where tissue is."""
+    from slidetile.recipe import Recipe
+
+    annotations = _take_annotations(others)
+    with usage_errors():
+        return Recipe(annotations=annotations, channels=_channel_names(channels), **others)
+
+
+def compared_recipes(
+    recipe: "Recipe", others: "dict[str, AnyDetector | None]"
+) -> "dict[str, Recipe]":
+    """Return a recipe, and the same with other detectors, by the names of the detectors."""
+    from slidetile.tissue.detector import describe_detector
+
+    spec = recipe.annotations
+    if others and spec is not None and spec.mode == "replace":
+        raise click.UsageError(
+            "--compare is of detectors, but the annotations replace them: give --annotations-mode "
+            "intersect or exclude, or leave --annotations out."
+        )
+    own = DEFAULT_DETECTOR
+    if recipe.detector is not None:
+        own = describe_detector(recipe.detector)["name"]
+    elif spec is not None and spec.mode == "replace":
+        own = "annotations"
+    recipes = {own: recipe}
+    for name, detector in others.items():
+        keep_pen = recipe.keep_pen and detector is None
+        recipes.setdefault(name, replace(recipe, detector=detector, keep_pen=keep_pen))
+    return recipes
 
 
 def _channel_names(text: str | None) -> tuple[str, ...]:

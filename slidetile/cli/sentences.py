@@ -9,7 +9,6 @@ from statistics import fmean
 from slidetile.cli.facts import (
     AreaFacts,
     ExportFacts,
-    LeftOutFacts,
     Level0Facts,
     LevelFacts,
     PlanFacts,
@@ -28,7 +27,8 @@ from slidetile.cli.quantities import (
     share,
     size_bytes,
 )
-from slidetile.counts import how_many
+from slidetile.cli.tissue_facts import FoundFacts, LeftOutFacts, OutcomeFacts, TissueFacts
+from slidetile.counts import how_large, how_many
 
 Lines = dict[str, str]
 """The text of each line, by its name, in reading order."""
@@ -72,6 +72,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "levels": _levels(facts["levels"]),
         "resolution": resolution(facts["mpp_um"]),
         **_level_0(facts["level_0"]),
+        **_tissue(facts),
         **_quality(facts["quality"], facts["channel_names"]),
         **_colours(facts["colour_note"]),
         **_color(facts["color"], facts["icc_profile_bytes"]),
@@ -102,12 +103,14 @@ def _replaced(facts: StoreFacts) -> Lines:
 def plan_lines(facts: PlanFacts) -> Lines:
     """Return the lines of `plan`."""
     grid, pieces = how_many(facts["grid_tiles"], "tiles"), counted(facts["tissue_pieces"])
+    area = how_large(facts["tissue_area_um2"], facts["tissue_area_px"])
     written = {"preview": facts["preview_path"], "geojson": facts["geojson_path"]}
     return {
         **_level_0(facts["level_0"]),
         "tiles": counted(facts["tiles"]),
         "grid": f"{grid} of {facts['tile_size_px']} px",
-        "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        "tissue": f"{area}, {share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        **_found(facts["found_tissue"]),
         **_left_out(facts["left_out"]),
         "codec": _codec(facts["codec"], facts["not_native"]),
         "store takes": size_bytes(facts["store_bytes"]),
@@ -125,7 +128,6 @@ def tile_lines(facts: TileFacts) -> Lines:
         return {"already done": "this slide with these settings; nothing was written", **lines}
     return {
         **lines,
-        **_left_out(facts["left_out"]),
         "time": duration(facts["seconds"]),
         "memory": f"{size_bytes(memory['peak_bytes'])} at most",
         "budget": f"{size_bytes(memory['budget_bytes'])}, "
@@ -142,17 +144,73 @@ def export_lines(facts: ExportFacts) -> Lines:
     }
 
 
+def tissue_lines(facts: TissueFacts) -> Lines:
+    """Return the lines of `tissue` about the slide."""
+    width, height = facts["overview_width_px"], facts["overview_height_px"]
+    mpp = facts["overview_mpp_um"]
+    preview = facts["preview_path"]
+    return {
+        "slide": facts["slide_path"],
+        "overview": f"{extent(width, height)} px; {resolution(mpp)}",
+        **({} if preview is None else {"preview": preview}),
+    }
+
+
+def outcome_lines(facts: OutcomeFacts) -> Lines:
+    """Return the lines of `tissue` about what one detector makes of the slide."""
+    area = how_large(facts["tissue_area_um2"], facts["tissue_area_px"])
+    pieces = counted(facts["tissue_pieces"])
+    return {
+        "detector": facts["detector"],
+        "found by": facts["found_by"],
+        "tissue": f"{area}, {share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        **_found(facts["found_tissue"]),
+        **_left_out(facts["left_out"]),
+    }
+
+
+def _tissue(facts: StoreFacts) -> Lines:
+    """Return the lines about a store's tissue, where it records them."""
+    if facts["tissue_pieces"] is None:
+        return {}
+    area = how_large(facts["tissue_area_um2"], facts["tissue_area_px"])
+    return {
+        "tissue": f"{area}; pieces: {counted(facts['tissue_pieces'])}",
+        **_found(facts["found_tissue"]),
+        **_left_out(facts["left_out"]),
+    }
+
+
+def _found(facts: FoundFacts | None) -> Lines:
+    """Return the line about what the detector found, and what was added to it."""
+    if facts is None:
+        return {}
+    pieces = how_many(facts["pieces"], "pieces")
+    told = [f"{pieces}, {how_large(facts['area_um2'], facts['area_px'])}"]
+    if facts["widened_px"]:
+        margin = how_large(facts["widened_um2"], facts["widened_px"])
+        told.append(f"the margin adds {margin}")
+    if facts["holes"]:
+        filled = how_large(facts["filled_um2"], facts["filled_px"])
+        told.append(f"{how_many(facts['holes'], 'holes')} filled, {filled}")
+    return {"found": "; ".join(told)}
+
+
 def _left_out(facts: Sequence[LeftOutFacts]) -> Lines:
     """Return the line about what filters dropped, if they dropped anything.
 
-    What is notable has had a warning of its own, with the reason; the log has all of them.
+    What is notable has had a warning of its own, with what to do; the log has all of them.
     """
-    return {"left out": ", ".join(map(_dropped, facts))} if facts else {}
+    return {"left out": "; ".join(map(_dropped, facts))} if facts else {}
 
 
 def _dropped(facts: LeftOutFacts) -> str:
     what = how_many(facts["count"], facts["what"])
-    return what if facts["option"] is None else f"{what} ({facts['option']})"
+    large = how_large(facts["area_um2"], facts["area_px"])
+    because = [facts["reason"]] if facts["reason"] not in facts["what"] else []
+    because += [] if facts["option"] is None else [facts["option"]]
+    told = what if large is None else f"{what}, {large}"
+    return f"{told} ({', '.join(because)})" if because else told
 
 
 def _scan_area(area: AreaFacts, size: tuple[int, int]) -> Lines:

@@ -19,7 +19,8 @@ from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
 from slidetile.writing.options import OnProgress, Progress
 
-if TYPE_CHECKING:  # loaded where processes are asked for
+if TYPE_CHECKING:  # loaded where they are asked for
+    from slidetile.planning.plan import TilePlan
     from slidetile.runtime.processes import ProcessDiedError
 
 Result = TypeVar("Result")
@@ -126,7 +127,11 @@ def told(
     call: Callable[..., TileStore], on_progress: OnProgress, on_left_out: OnLeftOut
 ) -> TileStore:
     """Make a call of `tile_slide` that tells its progress, and what no tile will hold."""
-    return call(on_progress=on_progress, on_plan=lambda plan: on_left_out(plan.left_out))
+
+    def on_plan(plan: "TilePlan") -> None:
+        on_left_out([each.in_numbers for each in plan.left_out])
+
+    return call(on_progress=on_progress, on_plan=on_plan)
 
 
 def told_apart(

@@ -11,7 +11,7 @@ import click
 from slidetile.cli.plain import printable
 from slidetile.cli.quantities import counted, duration, size_bytes
 from slidetile.cli.streams import document_stream
-from slidetile.counts import how_many
+from slidetile.counts import how_large, how_many
 
 if TYPE_CHECKING:
     from slidetile.cohort.batch import SlideResult
@@ -120,10 +120,20 @@ def result_line(result: "SlideResult") -> str:
     details = result.reason
     if details is None:
         size = size_bytes(result.tile_bytes)
-        details = f"{how_many(result.tiles, 'tiles')}, {result.codec}, {size}"
+        tiles = how_many(result.tiles, "tiles")
+        details = ", ".join(filter(None, (tiles, _tissue(result), result.codec, size)))
     # What was left out of a slide that has tiles is logged, and in the table.
     note = "" if result.tiles or result.note is None else f": {result.note}"
     return f"{result.slide}: {result.status}: {details} ({duration(result.seconds)}){note}"
+
+
+def _tissue(result: "SlideResult") -> str:
+    """Return how much tissue a slide has, where that is known."""
+    if result.tissue_pieces is None:
+        return ""
+    pieces = f"{how_many(result.tissue_pieces, 'pieces')} of tissue"
+    area = how_large(result.tissue_area_um2)
+    return pieces if area is None else f"{pieces} ({area})"
 
 
 def show_results(results: Sequence["SlideResult"]) -> None:
@@ -133,11 +143,12 @@ def show_results(results: Sequence["SlideResult"]) -> None:
     from rich.text import Text
 
     slide, reason = (Column(name, overflow="fold") for name in ("slide", "reason or note"))
-    table = Table(slide, "status", "tiles", "unreadable", "size", "time", reason)
+    table = Table(slide, "status", "tissue", "tiles", "unreadable", "size", "time", reason)
     for result in results:
         numbers = counted(result.tiles), counted(result.unreadable), size_bytes(result.tile_bytes)
         why = result.reason or result.note or ""
-        cells = result.slide, result.status, *numbers, duration(result.seconds), why
+        tissue = how_large(result.tissue_area_um2) or ""
+        cells = result.slide, result.status, tissue, *numbers, duration(result.seconds), why
         table.add_row(*(Text(printable(text)) for text in cells))
     console = Console()
     if not console.is_terminal:
@@ -145,3 +156,13 @@ def show_results(results: Sequence["SlideResult"]) -> None:
     with _to_standard_output():
         console.print(table)
         sys.stdout.flush()
+
+
+def tell_left_out(results: Sequence["SlideResult"]) -> None:
+    """Say on how many slides of a batch filters dropped something, and where it is told."""
+    dropped = sum(result.left_out is not None for result in results)
+    if dropped:
+        say(
+            f"left out: something on {how_many(dropped, 'slides')}; the summary's column left_out "
+            "says what, how much, and which option keeps it"
+        )

@@ -29,6 +29,7 @@ from slidetile.store.location import local_path
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
 from slidetile.writing.partial import check_place
+from slidetile.writing.selection import left_out_again
 
 _log = logging.getLogger(__name__)
 
@@ -86,9 +87,15 @@ class SlideResult:
     """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
     where there is nothing."""
 
+    tissue_pieces: int | None = None
+    """Connected pieces of tissue; None where the slide failed."""
+
+    tissue_area_um2: float | None = None
+    """How much tissue there is, in µm²; None where the slide failed, or its mpp is unknown."""
+
     left_out: str | None = None
-    """What no tile holds, and which option keeps it, in one line; None where nothing was left out,
-    or where the store was there before."""
+    """What no tile holds, and which option keeps it, in one line; None where nothing was left
+    out. Of a store that was there before it is what the store records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +269,8 @@ class _Job(NamedTuple):
     def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
         plans: list[TilePlan] = []  # none where the store was made before
         store = self._tiled(on_progress, plans.append)
-        unreadable = store.unreadable
+        unreadable, selection = store.unreadable, store.metadata.selection
+        left_out = plans[0].left_out if plans else left_out_again(selection)
         status: Status = "unreadable tiles" if unreadable else "ok"
         return SlideResult(
             slide=str(self.slide),
@@ -275,7 +283,9 @@ class _Job(NamedTuple):
             tile_bytes=store.tile_bytes,
             seconds=round(time.perf_counter() - begin, 2),
             note=store_note(store),
-            left_out=". ".join(str(each) for plan in plans for each in plan.left_out) or None,
+            tissue_pieces=None if selection is None else selection.tissue.pieces,
+            tissue_area_um2=None if selection is None else selection.tissue.area_um2,
+            left_out=". ".join(map(str, left_out)) or None,
         )
 
     def _tiled(

@@ -1,36 +1,45 @@
-"""Why a slide has no tiles, in a sentence that says what to try.
+"""Why a slide has no tissue or no tiles, in a sentence that says what to try.
 
-Knows the filters between a slide and its tiles. Does not know which of them dropped what.
+Knows the filters between a slide and its tiles, and what they dropped. Does not know how.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from slidetile.counts import how_large, how_many
 from slidetile.store.store import TileStore
+from slidetile.tissue.filters import PEN, TOO_SMALL
+from slidetile.tissue.left_out import LeftOut
+from slidetile.writing.selection import left_out_again
 
 
-def why_no_tiles(*, has_tissue: bool, is_annotated: bool) -> str:
+class _Why(NamedTuple):
+    """Why there is none, and what to do."""
+
+    why: str
+    remedy: str
+
+
+def why_no_tissue(left_out: Sequence[LeftOut], *, is_drawn: bool) -> str:
+    """Return the sentence for a slide without tissue; see `why_no_tiles`."""
+    found = _no_tissue(left_out, is_drawn=is_drawn)
+    return f"{found.why}: {found.remedy}"
+
+
+def why_no_tiles(left_out: Sequence[LeftOut], *, has_tissue: bool, is_drawn: bool) -> str:
     """Return the sentence for a slide of which no tile is stored.
 
     Parameters
     ----------
+    left_out
+        What every filter dropped, as far as it is known.
     has_tissue
         Whether the tissue mask has any tissue.
-    is_annotated
-        Whether annotations have replaced or cut the tissue.
+    is_drawn
+        Whether annotations have replaced the tissue.
     """
-    if has_tissue:
-        return (
-            "there is tissue, but no tile holds enough of it, so there are 0 tiles: try a smaller "
-            "--min-tissue-fraction (min_tissue_fraction) or --tile-size (size of a TileSpec)"
-        )
-    if is_annotated:
-        return (
-            "no tissue is left by the annotations, so there are 0 tiles: see --annotations-class, "
-            "--annotations-mode and --annotations-origin (AnnotationsSpec), or a finer "
-            "--tissue-mpp (tissue_mpp)"
-        )
-    return (
-        "no tissue was found, so there are 0 tiles: try another --detector (detector), a smaller "
-        "--min-piece-area-um2 (min_piece_area_um2), or draw it (--annotations, annotations)"
-    )
+    found = _no_tile(left_out) if has_tissue else _no_tissue(left_out, is_drawn=is_drawn)
+    return f"{found.why}, so there are 0 tiles: {found.remedy}"
 
 
 def store_note(store: TileStore) -> str | None:
@@ -43,5 +52,61 @@ def store_note(store: TileStore) -> str | None:
     """
     if len(store):
         return None
-    is_annotated = bool(store.metadata.parameters.tissue.annotations)
-    return why_no_tiles(has_tissue=bool(store.tissue.any()), is_annotated=is_annotated)
+    return why_no_tiles(
+        left_out_again(store.metadata.selection),
+        has_tissue=bool(store.tissue.any()),
+        is_drawn=any(
+            each.mode == "replace" for each in store.metadata.parameters.tissue.annotations
+        ),
+    )
+
+
+def _no_tile(left_out: Sequence[LeftOut]) -> _Why:
+    options = {each.option for each in left_out}
+    if "edge" in options and "min_tissue_fraction" not in options:
+        return _Why(
+            "there is tissue, but all of it lies behind the last whole tile",
+            "try --edge keep or shift (edge of a TileSpec), or a smaller --tile-size (size)",
+        )
+    return _Why(
+        "there is tissue, but no tile holds enough of it",
+        "try a smaller --min-tissue-fraction (min_tissue_fraction) or --tile-size (size of a "
+        "TileSpec)",
+    )
+
+
+def _no_tissue(left_out: Sequence[LeftOut], *, is_drawn: bool) -> _Why:
+    is_cut = any(each.reason.endswith("side the annotations") for each in left_out)
+    if is_drawn or is_cut:
+        return _Why(
+            "no tissue is left by the annotations",
+            "see --annotations-class, --annotations-mode and --annotations-origin "
+            "(AnnotationsSpec), or a finer --tissue-mpp (tissue_mpp)",
+        )
+    by_reason = {each.reason: each for each in left_out}
+    if TOO_SMALL in by_reason:
+        return _all_small(by_reason[TOO_SMALL])
+    if PEN in by_reason:
+        pen = how_large(by_reason[PEN].area_um2, by_reason[PEN].area_px)
+        return _Why(
+            f"no tissue was found but what was taken for pen ({pen})",
+            "if that is tissue, --keep-pen (keep_pen) keeps it; else try another --detector "
+            "(detector), or draw the tissue (--annotations, annotations)",
+        )
+    return _Why(
+        "no tissue was found",
+        "try another --detector (detector), a smaller --min-piece-area-um2 (min_piece_area_um2), "
+        "or draw it (--annotations, annotations)",
+    )
+
+
+def _all_small(dropped: LeftOut) -> _Why:
+    pieces = how_many(dropped.count, "pieces of tissue")
+    area = how_large(dropped.area_um2, dropped.area_px)
+    limit = f"{dropped.limit:,.0f}" if isinstance(dropped.limit, float | int) else "the least"
+    are = "is" if dropped.count == 1 else "all are"
+    was = "was" if dropped.count == 1 else "were"
+    return _Why(
+        f"{pieces} {was} found ({area}), but {are} smaller than {limit} µm²",
+        "--min-piece-area-um2 0 (min_piece_area_um2=0) keeps every piece",
+    )

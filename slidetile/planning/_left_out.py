@@ -3,7 +3,7 @@
 Knows tissue masks and the cells that are kept. Does not know slides.
 """
 
-import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.masks import Mask, count_pixels
+from slidetile.raster.packed import PackedMask
 from slidetile.raster.rings import winding_numbers
+from slidetile.tissue.found import TissueArea
 from slidetile.tissue.left_out import LeftOut
 from slidetile.tissue.mask import DrawnArea, TissueMask, pixel_centres
 
@@ -21,11 +23,19 @@ _BAND_PX = 1 << 21
 _NOTABLE_SHARE = 0.01
 """A warning tells of tissue without a tile from this share of all tissue on."""
 
+_TOO_LITTLE, _BEYOND, _NOT_ASKED = "too little tissue", "behind the last tile", "not asked for"
+
+_OTHER_EDGE = "{option} keep or shift keeps them whole"
+
 
 def left_out_of(
-    tissue: TissueMask, grid: TileGrid, fractions: NDArray[np.float64], spec: TileSpec, tiles: int
+    tissue: TissueMask,
+    grid: TileGrid,
+    fractions: NDArray[np.float64],
+    spec: TileSpec,
+    chosen: Mask,
 ) -> tuple[LeftOut, ...]:
-    """Return what is left out where the cells with enough tissue are chosen.
+    """Return what is left out where some of the cells with enough tissue are chosen.
 
     Parameters
     ----------
@@ -37,36 +47,59 @@ def left_out_of(
         The share of tissue in each cell, [grid row, grid column].
     spec
         How tiles are chosen.
-    tiles
-        How many tiles are planned.
+    chosen
+        The cells of which a tile is planned, bool [grid row, grid column].
     """
     kept = fractions >= spec.min_tissue_fraction
     found = [_cells(fractions, kept, spec)]
     if grid.edge == "drop":
         found.append(_beyond(tissue, grid))
-    if found[0].count:
-        here = _kept_pixels(tissue, grid, kept)
-        found.append(_areas(tissue, here, spec) if tissue.areas else _pieces(tissue, here, spec))
-    found.append(_unwanted(int(kept.sum()), tiles, spec))
+    if tissue.areas:
+        found += _areas(tissue, grid, kept, chosen, spec)
+    elif found[0].count:
+        found.append(_pieces(tissue, grid, kept, spec))
+    found.append(_unwanted(int(kept.sum()), int(chosen.sum()), spec))
     return tuple(each for each in found if each.count)
 
 
 def _cells(fractions: NDArray[np.float64], kept: Mask, spec: TileSpec) -> LeftOut:
     return LeftOut(
         what="tiles with tissue",
+        reason=_TOO_LITTLE,
         count=int(((fractions > 0) & ~kept).sum()),
+        of=int((fractions > 0).sum()),
         why=f"hold less of it than {spec.min_tissue_fraction:g} of their area",
         option="min_tissue_fraction",
         limit=spec.min_tissue_fraction,
     )
 
 
-def _areas(tissue: TissueMask, kept: Mask, spec: TileSpec) -> LeftOut:
-    count = sum(not _is_kept(area, tissue, kept) for area in tissue.areas)
+def _areas(
+    tissue: TissueMask, grid: TileGrid, kept: Mask, chosen: Mask, spec: TileSpec
+) -> list[LeftOut]:
+    """Return the drawn areas without a tile, by the first filter that left none of theirs."""
+    anywhere = np.ones_like(kept)
+    stages = (
+        (_beyond_areas(), anywhere, grid.edge == "drop"),
+        (_thin_areas(spec), kept, not kept.all()),
+        (_unwanted_areas(spec), chosen, not np.array_equal(kept, chosen)),
+    )
+    found, left = [], list(tissue.areas)
+    for filtered, cells, drops_any in stages:
+        if drops_any:
+            here = _kept_pixels(tissue, grid, cells)
+            held = [area for area in left if _is_kept(area, tissue, here)]
+            lost = len(left) - len(held)
+            found.append(replace(filtered, count=lost, of=len(tissue.areas)))
+            left = held
+    return found
+
+
+def _thin_areas(spec: TileSpec) -> LeftOut:
     return LeftOut(
         what="annotated areas",
-        count=count,
-        of=len(tissue.areas),
+        reason=_TOO_LITTLE,
+        count=0,
         why=f"got no tile, as theirs hold less tissue than {spec.min_tissue_fraction:g} of a tile",
         option="min_tissue_fraction",
         limit=spec.min_tissue_fraction,
@@ -74,21 +107,52 @@ def _areas(tissue: TissueMask, kept: Mask, spec: TileSpec) -> LeftOut:
     )
 
 
-def _pieces(tissue: TissueMask, kept: Mask, spec: TileSpec) -> LeftOut:
+def _beyond_areas() -> LeftOut:
+    return LeftOut(
+        what="annotated areas",
+        reason=_BEYOND,
+        count=0,
+        why="got no tile, as they lie behind the last whole one",
+        option="edge",
+        limit="drop",
+        keeps=_OTHER_EDGE,
+        is_notable=True,
+    )
+
+
+def _unwanted_areas(spec: TileSpec) -> LeftOut:
+    option = _limiting(spec)
+    return LeftOut(
+        what="annotated areas",
+        reason=_NOT_ASKED,
+        count=0,
+        why="got no tile, as theirs are not among those asked for",
+        option=option,
+        limit=getattr(spec, option),
+        keeps="a larger {option} keeps more",
+    )
+
+
+def _pieces(tissue: TissueMask, grid: TileGrid, kept: Mask, spec: TileSpec) -> LeftOut:
     counts = count_pixels(tissue.labels)
-    with_tile = count_pixels(tissue.labels, kept)
-    is_left = with_tile == 0
+    within = _kept_pixels(tissue, grid, np.ones_like(kept))
+    in_grid = count_pixels(tissue.labels, within)  # what is behind it is told as such
+    is_left = (count_pixels(tissue.labels, _kept_pixels(tissue, grid, kept)) == 0) & (in_grid > 0)
     is_left[0] = False
     pixels = int(counts[is_left].sum())
+    area = TissueArea.of(pixels, tissue.overview)
     return LeftOut(
         what="pieces of tissue",
+        reason=_TOO_LITTLE,
         count=int(is_left.sum()),
         of=len(tissue.pieces),
-        area_um2=_area_um2(pixels, tissue),
+        area_um2=area.um2,
+        area_px=area.px,
         why=f"got no tile, as theirs hold less tissue than {spec.min_tissue_fraction:g} of a tile",
         option="min_tissue_fraction",
         limit=spec.min_tissue_fraction,
         is_notable=pixels > _NOTABLE_SHARE * int(counts[1:].sum()),
+        where=PackedMask.of(is_left[tissue.labels]),
     )
 
 
@@ -99,26 +163,32 @@ def _beyond(tissue: TissueMask, grid: TileGrid) -> LeftOut:
     beyond[y > grid.rows * grid.size] = True
     beyond[:, x > grid.columns * grid.size] = True
     counts = count_pixels(tissue.labels, beyond)[1:]
+    area = TissueArea.of(int(counts.sum()), tissue.overview)
     return LeftOut(
         what="pieces of tissue",
+        reason=_BEYOND,
         count=int((counts > 0).sum()),
         of=len(tissue.pieces),
-        area_um2=_area_um2(int(counts.sum()), tissue),
+        area_um2=area.um2,
+        area_px=area.px,
         why="are cut off behind the last whole tile",
         option="edge",
         limit="drop",
-        keeps="{option} keep or shift keeps them whole",
+        keeps=_OTHER_EDGE,
+        where=PackedMask.of(beyond & (tissue.labels > 0)),
     )
 
 
-def _area_um2(pixels: int, tissue: TissueMask) -> float | None:
-    return None if tissue.mpp is None else pixels * math.prod(tissue.mpp)
+def _limiting(spec: TileSpec) -> str:
+    """Return the option that says how many tiles are wanted."""
+    return "sample" if spec.sample is not None else "max_tiles"
 
 
 def _unwanted(candidates: int, tiles: int, spec: TileSpec) -> LeftOut:
-    option = "sample" if spec.sample is not None else "max_tiles"
+    option = _limiting(spec)
     return LeftOut(
         what="tiles with enough tissue",
+        reason=_NOT_ASKED,
         count=candidates - tiles,
         of=candidates,
         why="are not among those asked for",

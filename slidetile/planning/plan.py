@@ -258,7 +258,9 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
     elif spec.max_tiles is not None:
         chosen = fullest(columns, rows, fractions[rows, columns], spec.max_tiles)
         rows, columns = rows[chosen], columns[chosen]
-    left_out = left_out_of(tissue, grid, fractions, spec, len(rows))
+    chosen_cells = np.zeros(fractions.shape, np.bool_)
+    chosen_cells[rows, columns] = True
+    left_out = left_out_of(tissue, grid, fractions, spec, chosen_cells)
     tell(left_out, slide.name)
     return TilePlan(
         tissue=tissue,

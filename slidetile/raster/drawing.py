@@ -11,17 +11,23 @@ from numpy.typing import NDArray
 
 from slidetile.raster.region import Region
 
-OUTLINE_COLOUR = (0, 160, 70)
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0–255."""
+
+OUTLINE_COLOUR: Colour = (0, 160, 70)
 GRID_COLOUR = (30, 90, 255)
 NOTEBOOK_SIDE_PX = 480
 LARGEST_SIDE_PX = 2000
 LARGEST_ENLARGEMENT = 8.0
+TINT = 0.4
+"""How much of a mask's colour is mixed with what lies under it."""
 
 
 def draw(
     image: NDArray[np.uint8],
     *,
     mask: NDArray[np.bool_] | None = None,
+    others: Sequence[tuple[NDArray[np.bool_], Colour]] = (),
     cells: Sequence[Region] = (),
     downsample: tuple[float, float] = (1.0, 1.0),
     longest_side_px: int = LARGEST_SIDE_PX,
@@ -34,6 +40,9 @@ def draw(
         uint8 [row, column, channel], 1 or 3 channels.
     mask
         bool [row, column] of the image's height and width; its outline is drawn in green.
+    others
+        Further masks, each with the colour it is filled and outlined in; of small ones, too, some
+        pixels show.
     cells
         Rectangles, drawn in blue.
     downsample
@@ -56,6 +65,8 @@ def draw(
         smooth = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
         picture = picture.resize(size, smooth)
     canvas = np.array(picture)
+    for other, colour in others:
+        _fill(canvas, _fit_any(other, size), colour)
     if mask is not None:
         canvas[_outline(_fit(mask, size))] = OUTLINE_COLOUR
     picture = Image.fromarray(canvas)
@@ -104,6 +115,23 @@ def card(title: str, facts: Mapping[str, Any], picture: NDArray[np.uint8] | None
 def _inline(picture: NDArray[np.uint8]) -> str:
     data = base64.b64encode(png(picture)).decode()
     return f"<img src='data:image/png;base64,{data}' alt='preview'/>"
+
+
+def _fill(canvas: NDArray[np.uint8], mask: NDArray[np.bool_], colour: Colour) -> None:
+    """Tint what is in a mask, and draw its outline."""
+    pixels = canvas[mask].astype(np.float32)
+    canvas[mask] = np.rint(pixels * (1 - TINT) + np.array(colour) * TINT).astype(np.uint8)
+    canvas[_outline(mask)] = colour
+
+
+def _fit_any(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Scale a mask so that what is smaller than a pixel stays one."""
+    from PIL import Image
+
+    if mask.shape == (size[1], size[0]):
+        return mask
+    share = Image.fromarray(mask.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    return np.asarray(np.asarray(share) > 0)
 
 
 def _fit(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -46,6 +46,16 @@ def number_pieces(mask: Mask, *, corners: bool = True) -> Labels:
     return runs.painted(np.arange(1, count + 1, dtype=np.min_scalar_type(count)))
 
 
+def count_pieces(mask: Mask, *, corners: bool = True) -> int:
+    """Return how many connected pieces a mask has; `number_pieces` explains ``corners``."""
+    if not mask.any():
+        return 0
+    runs = _runs(mask, corners=corners)
+    if runs is None:
+        return int(_numbered_by_scan(mask, corners=corners).max())
+    return len(runs.sizes)
+
+
 def measure_pieces(mask: Mask) -> tuple[Labels, NDArray[np.int64], list[Region]]:
     """Number the pieces of a mask as `number_pieces` does, and measure each.
 

@@ -58,8 +58,11 @@ class Bodies(NamedTuple):
     tissue: Mask
     """bool [row, column]."""
 
+    dropped: Mask
+    """bool [row, column]: dense, but too thin, too long or too grey for tissue."""
+
     dirt: Mask
-    """bool [row, column]: dense, but too grey, too thin or too long for tissue."""
+    """bool [row, column]: what of that is no tissue however thin it is spread, either."""
 
 
 def find_bodies(
@@ -91,7 +94,7 @@ def find_bodies(
     dropped, dirt = _dropped(found, dense, seen, pixel_um)
     tissue = found & ~dropped
     thin = _thin_and_grey(tissue, dense, seen, pixel_um)
-    return Bodies(tissue & ~thin, dirt | thin)
+    return Bodies(tissue & ~thin, dropped | thin, dirt | thin)
 
 
 def _of_any_hue(grey: Signal, texture: Mask, pixel_um: float, least: float) -> Mask:

@@ -5,7 +5,7 @@ Knows detectors and overviews. Does not know what their masks are used for.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +20,9 @@ from slidetile.tissue.channels import detection_image
 from slidetile.tissue.imaging import is_dark as looks_dark
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
+
+MOST_REASONS = 16
+"""Most reasons that a detector may give for what it left out."""
 
 Detector = Callable[[Pixels], Mask]
 """Any function that takes an image, uint8 [row, column, channel], and returns a mask of its
@@ -66,6 +69,27 @@ class SlideDetector(Protocol):
         -------
         bool array [row, column]
             As high and as wide as the overview.
+        """
+        ...
+
+
+@runtime_checkable
+class ExplainingDetector(Protocol):
+    """A detector, of any kind, that also says what it left out by itself, and why."""
+
+    def left_out(self, image: Pixels, *, mpp: float | None) -> Mapping[str, Mask]:
+        """Return where something is that the detector recognised as no tissue, by reason.
+
+        Parameters
+        ----------
+        image, mpp
+            As for `ScaledDetector.detect`, which was called with the same before.
+
+        Returns
+        -------
+        mapping of str to bool arrays [row, column]
+            At most 16 reasons in a word or two, such as "pen", and for each a mask as high and as
+            wide as the image. Bare glass needs no reason.
         """
         ...
 
@@ -137,11 +161,45 @@ def run_detector(
         if isinstance(detector, SlideDetector):
             mask = detector.detect_slide(slide, overview)
         elif isinstance(detector, ScaledDetector):
-            mpp = None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
-            mask = detector.detect(image, mpp=mpp)
+            mask = detector.detect(image, mpp=_mean_mpp(overview))
         else:
             mask = detector(image)
     return checked_mask(mask, overview, f"The mask returned by {_name(detector)}")
+
+
+def _mean_mpp(overview: Overview) -> float | None:
+    return None if overview.mpp is None else math.sqrt(math.prod(overview.mpp))
+
+
+def areas_left_out(detector: object, overview: Overview, image: Pixels) -> dict[str, Mask]:
+    """Return what a detector left out by itself, by reason; nothing of one that does not say it.
+
+    Parameters
+    ----------
+    detector, overview, image
+        As in `run_detector`, which was called with them before.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A reason is no text, there are more than 16, or a mask does not fit.
+    ForeignExitError
+        The detector wanted to end the process.
+    """
+    if not isinstance(detector, ExplainingDetector):
+        return {}
+    name = _name(detector)
+    with foreign(f"The detector {name}"):
+        areas: dict[Any, Any] = dict(detector.left_out(image, mpp=_mean_mpp(overview)))
+    if len(areas) > MOST_REASONS:
+        raise ValueError(
+            f"{name}.left_out must give at most {MOST_REASONS} reasons, but it gives {len(areas)}."
+        )
+    for reason, mask in areas.items():
+        if not (isinstance(reason, str) and reason):
+            raise TypeError(f"{name}.left_out must give reasons as text, but one is {reason!r}.")
+        checked_mask(mask, overview, f"The mask of {reason!r} returned by {name}.left_out")
+    return areas
 
 
 def checked_mask(mask: Any, overview: Overview, what: str) -> Mask:

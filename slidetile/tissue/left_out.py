@@ -5,9 +5,15 @@ Knows counts and the names of options. Does not know what was filtered, or how.
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from slidetile.counts import how_large
+from slidetile.raster.packed import PackedMask
 
 _log = logging.getLogger(__name__)
+
+PEN = "pen"
+"""The reason of strokes of marker pen, by which detectors of one's own may name them, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +23,9 @@ class LeftOut:
     what: str
     """What was dropped, in the plural, such as "pieces of tissue"."""
 
+    reason: str
+    """Why, in a word or a few, such as "too small": what stores, lines and pictures say."""
+
     count: int
     """How many."""
 
@@ -25,6 +34,9 @@ class LeftOut:
 
     area_um2: float | None = None
     """Their area together, in µm²; None where they have none, or the slide's mpp is unknown."""
+
+    area_px: int | None = None
+    """The same area in level-0 pixels; None where they have none."""
 
     why: str
     """Why, as what follows "that" behind them, such as "are smaller than 16,777 µm²"."""
@@ -41,14 +53,27 @@ class LeftOut:
     is_notable: bool = False
     """Whether so much was dropped that a warning says so."""
 
+    where: PackedMask | None = field(default=None, repr=False, compare=False)
+    """The pixels of the overview that were dropped; None where they are not told."""
+
     @property
     def flag(self) -> str | None:
         """The option as the command line names it."""
         return None if self.option is None else f"--{self.option.replace('_', '-')}"
 
+    @property
+    def large(self) -> str | None:
+        """Their area in words; None where they have none."""
+        return how_large(self.area_um2, self.area_px)
+
+    @property
+    def in_numbers(self) -> "LeftOut":
+        """The same without its pixels."""
+        return replace(self, where=None)
+
     def __str__(self) -> str:
         of = "" if self.of is None else f" of {self.of:,}"
-        area = "" if self.area_um2 is None else f" ({self.area_um2:,.0f} µm² together)"
+        area = "" if self.large is None else f" ({self.large} together)"
         remedy = self.keeps.format(option=f"{self.flag} ({self.option})")
         return f"{self.what} that {self.why}: {self.count:,}{of}{area}; {remedy}"
 

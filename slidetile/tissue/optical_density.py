@@ -7,6 +7,7 @@ What is dense is found pixel by pixel, of whatever hue (`bodies`); what is pale,
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
@@ -16,6 +17,7 @@ from slidetile.tissue.absorption import Absorption
 from slidetile.tissue.bodies import find_bodies, widened
 from slidetile.tissue.fiducials import fiducial_marks
 from slidetile.tissue.imaging import enlarge, require_positive, window_px
+from slidetile.tissue.left_out import PEN
 from slidetile.tissue.scattered import Scattered
 from slidetile.tissue.texture import of_glass, percent_around, textured
 from slidetile.tissue.working import WorkingImage, working_image
@@ -86,23 +88,33 @@ class OpticalDensityDetector:
                 "for fluorescence, or otsu (OtsuDetector)."
             )
         working = working_image(image, mpp)
-        tissue = self._found(working)
+        tissue = working.once(self, self._found).tissue
         return enlarge(tissue, working.factor, image.shape)
 
-    def _found(self, working: WorkingImage) -> Mask:
-        """Return the tissue of an image at the working resolution."""
+    def left_out(self, image: Pixels, *, mpp: float | None) -> dict[str, Mask]:
+        """Return pen, printed marks and dirt; see `ExplainingDetector.left_out`."""
+        working = working_image(image, mpp)
+        left_out = working.once(self, self._found).left_out
+        return {
+            reason: enlarge(mask, working.factor, image.shape) for reason, mask in left_out.items()
+        }
+
+    def _found(self, working: WorkingImage) -> "_Found":
+        """Return the tissue of an image at the working resolution, and what was left out."""
         seen = Absorption.of(working.pixels, working.shades, working.pixel_um)
         texture = textured(working.pixels, working.shades)
+        left_out: dict[str, Mask] = {}
 
-        def forget(where: Mask) -> None:
+        def leave_out(reason: str, where: Mask) -> None:
             seen.forget(where)
             texture[where] = False
+            left_out[reason] = where
 
         if not self.keep_pen:
-            forget(working.strokes)
+            leave_out(PEN, working.strokes)
         marks = fiducial_marks(seen, working.pixel_um)
         if marks is not None:
-            forget(marks)
+            leave_out("printed marks", marks)
         side = window_px(self.window_um, working.pixel_um, texture.shape)
         percent = percent_around(texture, side)
         glass = of_glass(percent)
@@ -115,7 +127,7 @@ class OpticalDensityDetector:
             min_grey_density=self.min_grey_density,
         )
         if bodies.dirt.any():
-            forget(widened(bodies.dirt, 3) & ~bodies.tissue)
+            leave_out("dirt", widened(bodies.dirt, 3) & ~bodies.tissue)
             percent = percent_around(texture, side)
         scattered = Scattered(
             window_px=side,
@@ -124,4 +136,12 @@ class OpticalDensityDetector:
             min_texture=self.min_texture,
             min_density=self.min_spread_density,
         )
-        return bodies.tissue | scattered.found(seen, texture, percent, bodies.tissue)
+        tissue = bodies.tissue | scattered.found(seen, texture, percent, bodies.tissue)
+        return _Found(tissue, {**left_out, "dirt": bodies.dropped})
+
+
+class _Found(NamedTuple):
+    """What a detector made of an image."""
+
+    tissue: Mask
+    left_out: dict[str, Mask]

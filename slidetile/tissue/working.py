@@ -4,8 +4,10 @@ Knows images. Does not know slides.
 """
 
 import weakref
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
@@ -13,6 +15,9 @@ from slidetile.raster.pixels import Pixels
 from slidetile.tissue.glass import Shade, glass_shades
 from slidetile.tissue.imaging import working_resolution
 from slidetile.tissue.pen import pen_strokes
+
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +32,15 @@ class WorkingImage:
 
     pixel_um: float
     """Micrometres per averaged pixel."""
+
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, key: Hashable, make: Callable[["WorkingImage"], _Made]) -> _Made:
+        """Return what is made of this image, such as a detector's outcome; made once for a key."""
+        if key not in self._made:
+            self._made[key] = make(self)
+        made: _Made = self._made[key]
+        return made
 
     @cached_property
     def shades(self) -> list[Shade]:

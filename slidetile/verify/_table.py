@@ -13,6 +13,7 @@ from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import FACTS, OK, UNREADABLE
 from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
+from slidetile.store.marks import ROOT
 from slidetile.verify._choice import ChoiceCheck
 from slidetile.verify._shape import StoreShape
 from slidetile.verify._shards import StoredChunks, shard_name
@@ -70,6 +71,7 @@ class TableCheck:
             yield from self._of_chunks(tile, region)
         yield from self._of_levels()
         yield from self._of_damage()
+        yield from self._of_selection()
         yield from self._of_choice()
         if self._digest() != self._shape.metadata.parameters.plan_sha256:
             yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
@@ -151,6 +153,14 @@ class TableCheck:
         if damage is not None and told != unreadable:
             found = how_many(unreadable, "unreadable tiles")
             yield Finding(TABLE, f"it has {found}, but damage has {told}")
+
+    def _of_selection(self) -> Iterator[Finding]:
+        """Compare the tissue with what is recorded of it, where it is."""
+        selection = self._shape.metadata.selection
+        pieces = int(self._labels.max(initial=0))
+        if selection is not None and selection.tissue.pieces != pieces:
+            found, told = how_many(pieces, "pieces"), selection.tissue.pieces
+            yield Finding(ROOT, f"selection has {told} pieces of tissue, but tissue has {found}")
 
     def _of_choice(self) -> Iterator[Finding]:
         """Compare the tiles with those that the parameters choose, if all rows are in place."""

@@ -28,6 +28,7 @@ from slidetile.raster.channels import Channel, usual_windows
 from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
+from slidetile.writing.selection import selection_of
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ def store_metadata(
                 plan.columns, plan.rows, plan.tissue_fractions, plan.tissue.labels
             ),
         ),
+        selection=selection_of(plan),
         quality=MeasuredLevel.of(levels, slide.mpp).facts,
         icc_profile=profile if fits else None,
         icc_profile_left_out=None if fits or profile is None else len(profile),

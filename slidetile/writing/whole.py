@@ -18,6 +18,7 @@ from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.mask import TissueMask
 from slidetile.writing.options import OnProgress, WriteOptions
+from slidetile.writing.selection import found_again, left_out_again
 from slidetile.writing.write import write_tiles
 
 
@@ -93,8 +94,12 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
         Its tiles or its tissue are not those of the digest that it records.
     """
     parameters, table = store.metadata.parameters, store.tiles
+    selection = store.metadata.selection
     tissue = TissueMask.from_mask(
-        store.tissue > 0, _overview(store, slide), parameters=parameters.tissue.values
+        store.tissue > 0,
+        _overview(store, slide),
+        parameters=parameters.tissue.values,
+        found=found_again(selection),
     )
     plan = TilePlan(
         tissue=tissue,
@@ -103,6 +108,7 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
         rows=table["row"].to_numpy().astype(np.int32),
         tissue_fractions=table["tissue_fraction"].to_numpy().astype(np.float32),
         tissue_pieces=table["region"].to_numpy().astype(np.int32),
+        left_out=left_out_again(selection),
     )
     digest = plan_digest(plan.columns, plan.rows, plan.tissue_fractions, tissue.labels)
     if digest != parameters.plan_sha256:

@@ -97,7 +97,8 @@ def test_plan_tells_and_writes_nothing(cli, sample, store, tmp_path):
     told = facts(cli("plan", sample, "--tile-size", "512").stdout)
     assert told["tiles"] == str(len(store))
     assert told["grid"] == "40 tiles of 512 px"
-    assert re.fullmatch(r"[\d.]+ % of the slide; pieces: \d+", told["tissue"])
+    assert re.fullmatch(r"[\d.,]+ [µm]m², [\d.]+ % of the slide; pieces: \d+", told["tissue"])
+    assert re.match(r"\d+ pieces, [\d.,]+ [µm]m²", told["found"])
     assert re.fullmatch(r"less than 0.1 s|[\d.]+ s", told["time"])
     assert told["disk"].endswith("GB free, it fits")
     assert list((tmp_path / "cwd").iterdir()) == []
@@ -355,7 +356,11 @@ def test_verbose_tells_why_it_is_not_native(cli, sample):
 def test_what_is_left_out_of_a_normal_slide_is_one_short_line(cli, sample):
     (line,) = [each for each in cli("plan", sample).stdout.splitlines() if "left out" in each]
     assert line.split(maxsplit=2)[2] == (
-        "2 pieces of tissue (--min-piece-area-um2), 1 tile with tissue (--min-tissue-fraction)"
+        "2 pieces of tissue, 3,008 µm² (too small, --min-piece-area-um2); "
+        "1 tile with tissue (too little tissue, --min-tissue-fraction)"
     )
     told = cli("-v", "plan", sample).stderr
-    assert "pieces of tissue that are smaller than 2,458 µm²: 2 (3,008 µm² together); a sm" in told
+    assert (
+        "pieces of tissue that are smaller than 2,458 µm²: 2 of 4 (3,008 µm² together); a sm"
+        in told
+    )

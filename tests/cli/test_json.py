@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 
 import slidetile as st
 from slidetile.cli import facts
+from slidetile.cli.tissue_facts import TissueFacts
 
 SCHEMAS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
@@ -157,6 +158,16 @@ def test_plan(cli, sample):
 
 def test_a_plan_of_no_tiles(cli, glass):
     assert document(cli("plan", glass, "--json"), "plan")["tiles"] == 0
+
+
+def test_tissue(cli, sample, glass):
+    line = ("tissue", sample, "--compare", "otsu", "--json")
+    told = document(cli(*line, "--preview", "p.png"), "tissue")
+    assert [each["detector"] for each in told["tissue"]] == ["default", "otsu"]
+    assert (told["overview_width_px"], told["preview_path"]) == (240, "p.png")
+    (told,) = document(cli("tissue", glass, "--json"), "tissue")["tissue"]
+    assert "no tissue was found" in told["note"]
+    assert (told["tissue_area_px"], told["tissue_area_um2"]) == (0, None)
 
 
 def test_tile_of_a_damaged_slide(cli, damaged_sample):
@@ -313,6 +324,7 @@ DOCUMENTS = {
     "info-store": facts.StoreFacts,
     "info-several": facts.SeveralFacts,
     "plan": facts.PlanFacts,
+    "tissue": TissueFacts,
     "tile": facts.TileFacts,
     "verify": facts.VerifyFacts,
     "verify-several": facts.SeveralVerifiedFacts,

@@ -92,6 +92,8 @@ def test_one_bad_slide_of_each_kind_never_ends_the_run(
         assert row["status"] in line
         assert row["reason"] in line
     assert done.stdout.endswith(f"summary: {out / 'summary.csv'}\n")
+    dropped = sum(bool(row["left_out"]) for row in told.values())
+    assert f"left out: something on {dropped} slides; the summary's column" in done.stdout
 
 
 @pytest.mark.slow
@@ -419,6 +421,21 @@ def test_a_row_says_what_was_left_out(sample, tmp_path):
     (row,) = rows(tmp_path)
     assert (row["status"], row["reason"]) == ("ok", "")
     assert "--min-tissue-fraction (min_tissue_fraction)" in row["left_out"]
+    tissue = st.open_store(row["store"]).metadata.selection.tissue
+    assert int(row["tissue_pieces"]) == tissue.pieces
+    assert float(row["tissue_area_um2"]) == tissue.area_um2
+    st.tile_slides([sample], tmp_path, whole)
+    (again,) = rows(tmp_path)
+    assert again["status"] == "already done"
+    assert again["tissue_area_um2"] == row["tissue_area_um2"]
+    assert "tiles with tissue that were left out (too little tissue): " in again["left_out"]
+    assert "see --min-tissue-fraction (min_tissue_fraction)" in again["left_out"]
+
+
+def test_a_failed_slide_has_no_tissue(tmp_path):
+    st.tile_slides([tmp_path / "none.svs"], tmp_path)
+    (row,) = rows(tmp_path)
+    assert (row["status"], row["tissue_pieces"], row["tissue_area_um2"]) == ("failed", "", "")
 
 
 def test_a_time_limit_needs_a_process_to_end(sample, tmp_path):

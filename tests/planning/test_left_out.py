@@ -53,7 +53,7 @@ def test_all_that_has_a_tile_is_told_of_by_nobody(slide, caplog):
 
 def test_pieces_and_cells_under_the_minimum(slide, caplog):
     assert told(slide, tissue_of(LARGE, SMALL, (62, 62, 64, 64))) == {
-        "tiles with tissue": (2, None, "--min-tissue-fraction"),
+        "tiles with tissue": (2, 3, "--min-tissue-fraction"),
         "pieces of tissue": (2, 3, "--min-tissue-fraction"),
     }
     (message,) = caplog.messages
@@ -68,21 +68,21 @@ def test_little_tissue_without_a_tile_is_no_warning(slide, caplog):
     caplog.set_level(logging.INFO, logger="slidetile")
     spec = st.TileSpec(size=160, min_tissue_fraction=0.01)
     assert told(slide, tissue_of((0, 0, 32, 32), (62, 62, 63, 63)), spec) == {
-        "tiles with tissue": (1, None, "--min-tissue-fraction"),
+        "tiles with tissue": (1, 5, "--min-tissue-fraction"),
         "pieces of tissue": (1, 2, "--min-tissue-fraction"),
     }
     assert {record.levelname for record in caplog.records} == {"INFO"}
 
 
 def test_a_piece_of_which_a_part_has_a_tile_is_not_counted(slide):
-    cells = {"tiles with tissue": (1, None, "--min-tissue-fraction")}
+    cells = {"tiles with tissue": (1, 2, "--min-tissue-fraction")}
     assert told(slide, tissue_of(LARGE, (16, 0, 17, 6))) == cells
 
 
 def test_drawn_areas_are_counted_not_pieces(slide, caplog):
     areas = [ring(0, 0, 160, 160), ring(400, 400, 420, 420), ring(410, 410, 420, 420)]
     assert told(slide, tissue_of(LARGE, SMALL, areas=areas)) == {
-        "tiles with tissue": (1, None, "--min-tissue-fraction"),
+        "tiles with tissue": (1, 2, "--min-tissue-fraction"),
         "annotated areas": (2, 3, "--min-tissue-fraction"),
     }
     assert caplog.messages[0].startswith("slide.svs: annotated areas that got no tile")
@@ -98,6 +98,44 @@ def test_an_area_around_a_kept_cell_has_a_tile(slide):
         tissue.mask, tissue.overview, areas=((frame, ring(150, 150, 350, 350)),)
     )
     assert told(slide, tissue)["annotated areas"] == (1, 1, "--min-tissue-fraction")
+
+
+def reasons(slide, tissue, spec):
+    plan = st.plan_tiles(slide, tissue, spec)
+    return [
+        (each.reason, each.count, each.of)
+        for each in plan.left_out
+        if each.what == "annotated areas"
+    ]
+
+
+def test_an_area_is_counted_where_the_first_filter_left_it_none(slide):
+    areas = [ring(0, 0, 160, 160), ring(320, 320, 480, 480), ring(520, 0, 560, 40)]
+    tissue = tissue_of(LARGE, (32, 32, 48, 48), (52, 0, 56, 4), (32, 0, 33, 1), areas=areas)
+    assert reasons(slide, tissue, SPEC) == []
+    thin = st.TileSpec(size=160, min_tissue_fraction=0.5)
+    assert reasons(slide, tissue, thin) == [("too little tissue", 1, 3)]
+    one = st.TileSpec(size=160, min_tissue_fraction=0.5, max_tiles=1)
+    told = [("too little tissue", 1, 3), ("not asked for", 1, 3)]
+    assert reasons(slide, tissue, one) == told
+    whole = st.TileSpec(size=256, edge="drop", min_tissue_fraction=0.9)
+    told = [("behind the last tile", 1, 3), ("too little tissue", 2, 3)]
+    assert reasons(slide, tissue, whole) == told
+
+
+def test_a_piece_is_told_of_by_one_filter(slide):
+    """What lies behind the last whole tile is not what holds too little tissue."""
+    tissue = tissue_of((0, 0, 25, 25), (60, 60, 62, 62), (40, 0, 41, 1))
+    spec = st.TileSpec(size=256, edge="drop")
+    told = [
+        (each.what, each.reason, each.count, each.of)
+        for each in (st.plan_tiles(slide, tissue, spec).left_out)
+    ]
+    assert told == [
+        ("tiles with tissue", "too little tissue", 1, 2),
+        ("pieces of tissue", "behind the last tile", 1, 3),
+        ("pieces of tissue", "too little tissue", 1, 3),
+    ]
 
 
 def test_what_was_asked_to_be_left_out(slide):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidetile.slides.array import ArraySlide
-from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.finding import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector
 

@@ -9,7 +9,7 @@ from stained import BODY, draw, glass
 
 from slidetile.slides.array import ArraySlide
 from slidetile.tissue.detector import ScaledDetector
-from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.finding import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
 

@@ -30,13 +30,16 @@ def test_pieces_under_the_least_area_are_counted(caplog):
     caplog.set_level(logging.INFO, logger="slidetile")
     tissue = found(BIG, *SMALL, min_piece_area_um2=900)
     (dropped,) = tissue.left_out
-    assert (dropped.what, dropped.count, dropped.of) == ("pieces of tissue", 1, None)
-    assert (dropped.area_um2, dropped.limit) == (6 * 100, 900)
+    assert (dropped.what, dropped.count, dropped.of) == ("pieces of tissue", 1, 3)
+    assert (dropped.area_um2, dropped.area_px, dropped.limit) == (6 * 100, 6, 900)
+    assert dropped.reason == "too small"
+    np.testing.assert_array_equal(np.argwhere(dropped.where.mask)[[0, -1]], [(10, 90), (11, 92)])
+    assert dropped.in_numbers.where is None
     assert dropped.flag == "--min-piece-area-um2"
     (record,) = caplog.records
     assert record.levelname == "INFO"
     assert record.getMessage() == (
-        "slide.svs: pieces of tissue that are smaller than 900 µm²: 1 (600 µm² together); a "
+        "slide.svs: pieces of tissue that are smaller than 900 µm²: 1 of 3 (600 µm² together); a "
         "smaller --min-piece-area-um2 (min_piece_area_um2) keeps them."
     )
 
@@ -71,12 +74,21 @@ def test_a_cut_mask_remembers_what_was_left_out_before(tmp_path):
     tissue = st.find_tissue(here, mpp=10.0, detector=dark, min_piece_area_um2=900)
     drawn = st.read_annotations(path, here)
     cut = st.cut_tissue(tissue, drawn)
-    assert [(each.what, each.count, each.flag) for each in cut.left_out] == [
-        ("pieces of tissue", 1, "--min-piece-area-um2"),
-        ("points", 1, None),
-        ("annotated areas of drawn.geojson", 1, "--annotations-mode"),
+    assert [(each.what, each.reason, each.count, each.flag) for each in cut.left_out] == [
+        ("pieces of tissue", "too small", 1, "--min-piece-area-um2"),
+        ("pieces of tissue", "outside the annotations", 2, "--annotations-mode"),
+        ("points", "no areas", 1, None),
+        ("annotated areas", "without tissue", 1, "--annotations-mode"),
     ]
+    outside = cut.left_out[1]
+    np.testing.assert_array_equal(outside.where.mask, tissue.mask & ~cut.mask)
+    assert outside.area_um2 == tissue.area.um2 - cut.area.um2
+    assert cut.found == tissue.found
     assert len(cut.areas) == 1
     without = st.cut_tissue(tissue, drawn, mode="exclude")
-    assert [each.what for each in without.left_out] == ["pieces of tissue", "points"]
-    assert st.plan_tiles(here, cut, st.TileSpec(size=16)).left_out[:3] == cut.left_out
+    assert [each.reason for each in without.left_out] == [
+        "too small",
+        "inside the annotations",
+        "no areas",
+    ]
+    assert st.plan_tiles(here, cut, st.TileSpec(size=16)).left_out[:4] == cut.left_out

@@ -11,7 +11,8 @@ from slidetile.raster.region import Region
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
 from slidetile.slides.overview import Overview
-from slidetile.tissue.mask import TissueMask, find_tissue
+from slidetile.tissue.finding import find_tissue
+from slidetile.tissue.mask import TissueMask
 
 
 def overview_of(shape, scale=(4.0, 4.0), mpp=(8.0, 8.0)):

@@ -6,7 +6,7 @@ from scipy.ndimage import binary_dilation
 from stained import BODY, SHAPE, draw, glowing
 
 from slidetile.slides.array import ArraySlide
-from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.finding import find_tissue
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector
 

@@ -84,6 +84,17 @@ def test_a_row_left_out_everywhere_is_found(copied):
     assert "plan_sha256" in told(st.verify_store(path))
 
 
+def test_other_pieces_of_tissue_than_there_are_are_found(copied):
+    path = copied("zstd")
+
+    def change(node):
+        node["attributes"]["slidetile"]["selection"]["tissue"]["pieces"] += 1
+
+    edit_json(path, "zarr.json", change)
+    what = "zarr.json: selection has 3 pieces of tissue, but tissue has 2 pieces"
+    assert told(st.verify_store(path)) == what
+
+
 def test_reasons_for_other_tiles_than_there_are_are_found(copied):
     path = copied("zstd")
     damage = {"unreadable": [{"reason": "no end marker", "tiles": 2}], "replaced": []}

@@ -23,6 +23,7 @@ from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.quality import QualityFacts
 from slidetile.format.metadata.reference import ReferenceFacts
 from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Text, Whole
+from slidetile.format.metadata.selection import SelectionFacts
 from slidetile.format.metadata.source import SourceFacts
 from slidetile.format.reason import MOST_CHARACTERS
 from slidetile.raster.channels import Channel, are_plain, plain_channels
@@ -94,6 +95,9 @@ class StoreMetadata(JsonPart):
 
     parameters: Annotated[Parameters, Part(Parameters)]
     """The settings that shaped the content."""
+
+    selection: Annotated[SelectionFacts | None, Absent(Part(SelectionFacts))] = None
+    """How much tissue there is, and what filters dropped; None in stores of before it was told."""
 
     quality: Annotated[QualityFacts, Part(QualityFacts)]
     """How the tile table's quality columns were measured."""

@@ -16,8 +16,12 @@ class UnfinishedNote:
 
     @classmethod
     def of(cls, metadata: StoreMetadata) -> Self:
-        """Return the note of a store to be, without the damage that only a finished run knows."""
-        return cls(attributes=replace(metadata, damage=None).attributes)
+        """Return the note of a store to be.
+
+        It is without the damage that only a finished run knows, and without the numbers of what
+        filters dropped, which follow from the rest.
+        """
+        return cls(attributes=replace(metadata, damage=None, selection=None).attributes)
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
