@@ -21,7 +21,9 @@ from slidetile.tissue.left_out import LeftOut
 
 if TYPE_CHECKING:  # what one command alone needs, another need not load
     from slidetile.cohort.batch import SlideResult
+    from slidetile.format.metadata.cores import CoreGridFacts
     from slidetile.planning.plan import TilePlan
+    from slidetile.tissue.cores import CoreGrid
     from slidetile.verify.finding import Finding
     from slidetile.writing.estimate import Estimate
 
@@ -112,6 +114,15 @@ class ReplacedFacts(TypedDict):
     blocks: int
 
 
+class CoresFacts(TypedDict):
+    """The cores of a microarray that tiles are named by."""
+
+    rows: int
+    columns: int
+    cores: int
+    missing: int
+
+
 class StoreFacts(TypedDict):
     """What `info` reports about a store."""
 
@@ -127,6 +138,7 @@ class StoreFacts(TypedDict):
     tiles: int
     unreadable: int
     unreadable_reasons: list[ReasonFacts]
+    cores: CoresFacts | None
     replaced_blocks: list[ReplacedFacts]
     codec: str
     not_native: str | None
@@ -168,6 +180,7 @@ class PlanFacts(TypedDict):
     grid_tiles: int
     tissue_pieces: int
     tissue_fraction: float
+    cores: CoresFacts | None
     left_out: list[LeftOutFacts]
     codec: str
     not_native: str | None
@@ -328,6 +341,7 @@ def store_facts(store: TileStore) -> StoreFacts:
         "unreadable_reasons": [
             {"reason": reason, "tiles": tiles} for reason, tiles in store.unreadable_reasons.items()
         ],
+        "cores": None if store.cores is None else _cores(store.cores, store.cores.missing),
         "replaced_blocks": _replaced(store),
         "codec": store.codec,
         "not_native": store.metadata.not_native,
@@ -346,6 +360,15 @@ def store_facts(store: TileStore) -> StoreFacts:
         "icc_profile_bytes": None if profile is None else len(profile),
         "referred_slide_path": None if store.slide_path is None else str(store.slide_path),
         "references_path": None if store.references is None else str(store.references),
+    }
+
+
+def _cores(grid: "CoreGrid | CoreGridFacts", missing: int) -> CoresFacts:
+    return {
+        "rows": grid.rows,
+        "columns": grid.columns,
+        "cores": len(grid.cores),
+        "missing": missing,
     }
 
 
@@ -385,6 +408,7 @@ def plan_facts(
         "grid_tiles": plan.grid_size[0] * plan.grid_size[1],
         "tissue_pieces": len(plan.tissue.pieces),
         "tissue_fraction": plan.tissue.tissue_fraction,
+        "cores": None if plan.cores is None else _cores(plan.cores, len(plan.cores.missing)),
         "left_out": [_left_out(each) for each in plan.left_out],
         "codec": cost.codec,
         "not_native": cost.not_native,

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from slidetile.cli.facts import (
     AreaFacts,
+    CoresFacts,
     ExportFacts,
     LeftOutFacts,
     Level0Facts,
@@ -62,6 +63,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "slide": facts["slide_name"] or "left out",
         "tiles": counted(facts["tiles"]),
         "unreadable": unreadable_tiles(facts),
+        **_cores(facts["cores"]),
         **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
         **_samples(facts["channel_names"], facts["bits"]),
@@ -108,6 +110,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "grid": f"{grid} of {facts['tile_size_px']} px",
         "tissue": f"{share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
+        **_cores(facts["cores"]),
         **_left_out(facts["left_out"]),
         "codec": _codec(facts["codec"], facts["not_native"]),
         "store takes": size_bytes(facts["store_bytes"]),
@@ -140,6 +143,15 @@ def export_lines(facts: ExportFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "file": size_bytes(facts["file_bytes"]),
     }
+
+
+def _cores(facts: CoresFacts | None) -> Lines:
+    """Return the line about the cores of a microarray, if tiles are named by them."""
+    if facts is None:
+        return {}
+    grid = f"{how_many(facts['rows'], 'rows')} and {how_many(facts['columns'], 'columns')}"
+    found = counted(facts["cores"] - facts["missing"])
+    return {"cores": f"{found} in {grid}; missing: {counted(facts['missing'])}"}
 
 
 def _left_out(facts: Sequence[LeftOutFacts]) -> Lines:

@@ -23,7 +23,6 @@ from slidetile.raster.masks import (
     without_small_pieces,
 )
 from slidetile.raster.pixels import BLACK
-from slidetile.raster.region import Region
 from slidetile.slides.overview import Overview, overview_mpp, read_overview
 from slidetile.slides.slide import Slide
 from slidetile.tissue.channels import detection_image, tissue_channel_name
@@ -38,6 +37,7 @@ from slidetile.tissue.detector import (
 )
 from slidetile.tissue.imaging import ASSUMED_MPP
 from slidetile.tissue.left_out import LeftOut, tell
+from slidetile.tissue.piece import TissuePiece, measured
 
 _STORED_NAMES = {
     "min_piece_area_um2": "min_region_area_um2",
@@ -51,23 +51,6 @@ _NOTABLE_SHARE = 0.01
 
 DrawnArea = tuple[NDArray[np.float64], ...]
 """What somebody drew: its outline, then its holes, float64 [corner, (x, y)] in level-0 pixels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TissuePiece:
-    """One connected piece of tissue."""
-
-    label: int
-    """Its number in `TissueMask.labels`, from 1."""
-
-    bounds: Region
-    """The smallest rectangle around it, in level-0 pixels, within the slide."""
-
-    area_px: int
-    """Its area in level-0 pixels; overview pixels that reach beyond the slide count as whole."""
-
-    area_um2: float | None
-    """Its area in µm², or None where the slide's mpp is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,7 +116,7 @@ class TissueMask:
         return cls(
             labels=labels,
             overview=overview,
-            pieces=_pieces(pixels, boxes, overview),
+            pieces=measured(labels, pixels, boxes, overview),
             parameters=dict(parameters or {}),
             left_out=left_out,
             areas=areas,
@@ -371,20 +354,3 @@ def check_tissue_options(
             "keep_pen applies to the detector that is chosen by the overview. Leave out the "
             "detector, or set the option on it: OpticalDensityDetector(keep_pen=True)."
         )
-
-
-def _pieces(
-    pixels: NDArray[np.int64], boxes: list[Region], overview: Overview
-) -> tuple[TissuePiece, ...]:
-    """Return the pieces, each of so many pixels of the overview, within a rectangle of them."""
-    pixel_px = math.prod(overview.downsample)
-    pixel_um2 = None if overview.mpp is None else math.prod(overview.mpp)
-    return tuple(
-        TissuePiece(
-            label=number,
-            bounds=overview.to_slide(box),
-            area_px=round(count * pixel_px),
-            area_um2=None if pixel_um2 is None else count * pixel_um2,
-        )
-        for number, (count, box) in enumerate(zip(pixels.tolist(), boxes, strict=True), start=1)
-    )
