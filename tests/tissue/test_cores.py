@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.ndimage import binary_closing, binary_opening
 
-import slidetile
+from slidetile.choices import UnfitChoiceError
 from slidetile.raster.grid import cell_name
-from slidetile.raster.region import Region
+from slidetile.slides.array import ArraySlide
 from slidetile.slides.overview import Overview
-from slidetile.tissue.cores import Core, CoreGrid, find_cores
-from slidetile.tissue.mask import TissueMask
+from slidetile.tissue.cores import CoreGrid, find_cores
+from slidetile.tissue.mask import TissueMask, find_tissue
 
 
 def tissue_of(mask, scale=4.0, mpp=None):
@@ -140,6 +141,164 @@ def check(array, grid):
 
 
 @given(arrays())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_core_has_its_name_on_any_grid(array):
     check(array, find_cores(tissue_of(array.draw())))
+
+
+@pytest.mark.parametrize("degrees", [-20, -7, 0, 7, 20])
+def test_turned_grids(degrees):
+    array = Array(degrees=degrees, missing=frozenset({(2, 3)}))
+    check(array, find_cores(tissue_of(array.draw())))
+
+
+def test_resolution_does_not_matter():
+    mask = Array(jitter=0.05, missing=frozenset({(0, 0)})).draw()
+    grids = [find_cores(tissue_of(mask, mpp=mpp)) for mpp in (None, (0.01, 0.01), (500.0, 500.0))]
+    assert grids[0] == grids[1] == grids[2]
+
+
+def test_an_overview_of_any_size_gives_the_same_names():
+    """The grid is looked for on an averaged mask; pixels are counted on the whole one."""
+    array = Array(pitch_px=60, missing=frozenset({(3, 1)}), degrees=3, joined=frozenset({(0, 0)}))
+    grid = find_cores(tissue_of(array.draw()))
+    large = replace(array, pitch_px=60 * 5.0)
+    check(large, find_cores(tissue_of(large.draw())))
+    assert [core.name for core in grid.missing] == ["D-2"]
+
+
+def test_a_piece_over_several_cells_is_split_and_a_broken_core_is_whole():
+    array = Array(joined=frozenset({(1, 1), (1, 2)}), broken=frozenset({(3, 3)}))
+    tissue = tissue_of(array.draw())
+    grid = find_cores(tissue)
+    shared = set(grid["B-2"].pieces) & set(grid["B-3"].pieces) & set(grid["B-4"].pieces)
+    assert len(shared) == 1
+    assert len(grid["D-4"].pieces) == 2
+    assert grid["B-2"].bounds.intersection(grid["B-4"].bounds) is None
+    for core in grid:
+        number = core.row * grid.columns + core.column + 1
+        rows, columns = np.nonzero(grid.labels == number)
+        assert (core.bounds.x, core.bounds.y) == (columns.min() * 4, rows.min() * 4)
+        assert (core.bounds.right, core.bounds.bottom) == (
+            (columns.max() + 1) * 4,
+            (rows.max() + 1) * 4,
+        )
+        assert set(np.unique(tissue.labels[rows, columns])) == set(core.pieces)
+
+
+def test_what_lies_between_cores_is_no_cores():
+    array = Array(debris=frozenset({(0, 0), (2, 2), (3, 4)}))
+    tissue, without = tissue_of(array.draw()), Array().draw()
+    grid = find_cores(tissue)
+    assert len(tissue.pieces) == 33
+    assert not grid.labels[tissue.mask & ~without].any()
+    assert grid.labels[without].all()
+
+
+def test_blocks_with_gaps_between_them_are_one_grid():
+    """Rows and columns without any core are gaps: nothing could tell."""
+    empty = {(row, column) for row, column in np.ndindex(7, 9) if row == 3 or column == 4}
+    grid = find_cores(tissue_of(Array(rows=7, columns=9, missing=frozenset(empty)).draw()))
+    assert (grid.rows, grid.columns, len(grid.missing)) == (6, 8, 0)
+
+
+def test_a_large_grid_has_rows_beyond_z():
+    array = Array(rows=28, columns=3, pitch_px=30)
+    grid = find_cores(tissue_of(array.draw()))
+    assert [grid.cores[-1].name, grid["Z-1"].row, grid["AA-2"].column] == ["AB-3", 25, 1]
+    with pytest.raises(KeyError, match="28 rows and 3 columns, but no AC-1"):
+        grid["AC-1"]
+
+
+def test_no_tissue_is_an_empty_grid():
+    grid = find_cores(tissue_of(np.zeros((40, 50), bool)))
+    assert (len(grid), grid.rows, grid.missing) == (0, 0, ())
+    assert not grid.labels.any()
+
+
+def scattered(seed):
+    """Pieces of biopsies: anywhere, of any size."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:300, :400]
+    mask = np.zeros(y.shape, bool)
+    for _ in range(9):
+        row, column = random.uniform(20, 280), random.uniform(20, 380)
+        mask |= np.hypot((y - row) / random.uniform(5, 40), (x - column) / 12) < 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.ones((200, 300), bool),
+        np.hypot(*(np.mgrid[:300, :300] - 150)) < 100,
+        np.hypot(*(np.mgrid[:300, :600] % 300 - 150)) < 100,
+        np.mgrid[:200, :300][0] % 40 < 20,
+        *map(scattered, range(12)),
+    ],
+)
+def test_what_is_no_grid_is_refused_with_the_reason(mask):
+    with pytest.raises(UnfitChoiceError, match=r"regular grid, as cores do: .+Leave out --cores"):
+        find_cores(tissue_of(mask))
+
+
+def test_values_are_checked():
+    core = find_cores(tissue_of(Array().draw())).cores[0]
+    with pytest.raises(ValueError, match="row 0 and column 0 is A-1, not 'B-1'"):
+        replace(core, name="B-1")
+    with pytest.raises(ValueError, match="A-1 is missing, but has pieces"):
+        replace(core, is_missing=True)
+    with pytest.raises(ValueError, match="row by row, but there are 1"):
+        CoreGrid(rows=1, columns=2, cores=(core,), labels=np.zeros((2, 2), np.uint8))
+
+
+SPOTS_MISSING = """B-9 E-1 F-1 G-1 H-1 H-7 I-1 I-6 I-7 I-8 I-9 J-1 K-1 L-1"""
+"""Counted on the picture, block by block: a column of 4 cores; then blocks of 4×4, of which the
+second lacks one, the fourth one, and the last a whole row. Beside the rest of the column of 4 there
+is nothing. So 94 cores lie in 100 places of the blocks, and the grid of all has 108 cells."""
+
+SPOTS_PLACES = {
+    "A-1": (106, 1266),
+    "D-1": (111, 1569),
+    "A-2": (292, 1266),
+    "D-5": (591, 1563),
+    "A-6": (767, 1257),
+    "A-9": (1062, 1254),
+    "C-9": (1065, 1442),
+    "D-9": (1068, 1550),
+    "E-2": (305, 1743),
+    "H-5": (612, 2035),
+    "E-6": (782, 1737),
+    "H-6": (799, 2037),
+    "I-2": (328, 2216),
+    "L-5": (626, 2501),
+    "J-6": (803, 2297),
+    "L-9": (1097, 2477),
+}
+"""The middles of some cores, in pixels of the picture, read off it by eye."""
+
+
+@pytest.fixture(scope="module")
+def spots(shared_truth):
+    """The picture of a microarray."""
+    return np.asarray(Image.open(shared_truth / "tma-spots.png").convert("RGB"))
+
+
+def check_spots(grid):
+    assert (grid.rows, grid.columns, len(grid)) == (12, 9, 108)
+    assert " ".join(core.name for core in grid.missing) == SPOTS_MISSING
+    for name, place in SPOTS_PLACES.items():
+        assert math.dist(grid[name].centre, place) < 25, name
+
+
+def test_cores_of_a_real_microarray(spots):
+    dark = binary_closing(spots.min(axis=2) < 225, iterations=4)
+    mask = binary_opening(dark, iterations=3)
+    overview = Overview(
+        image=spots, slide_width=spots.shape[1], slide_height=spots.shape[0], downsample=(1, 1)
+    )
+    check_spots(find_cores(TissueMask.from_mask(mask, overview)))
+
+
+def test_cores_of_a_real_microarray_by_the_default_detector(spots):
+    check_spots(find_cores(find_tissue(ArraySlide(spots, mpp=12.0), mpp=12.0)))
