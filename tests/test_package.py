@@ -98,6 +98,8 @@ FACES = {
         "open_store",
     ],
     "tissue": [
+        "Core",
+        "CoreGrid",
         "DarkBackgroundDetector",
         "LeftOut",
         "OnnxDetector",
@@ -105,6 +107,7 @@ FACES = {
         "OtsuDetector",
         "TissueMask",
         "TissuePiece",
+        "find_cores",
         "find_tissue",
     ],
     "verify": [
