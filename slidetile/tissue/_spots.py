@@ -22,7 +22,7 @@ Points = NDArray[np.float64]
 
 Values = NDArray[np.float64]
 
-MOST_SPOTS = 4096
+MOST_SPOTS = 2048
 """More than any microarray has: the largest hold about a thousand."""
 
 _STEEPEST = math.tan(math.radians(30))

@@ -27,7 +27,7 @@ from slidetile.raster.masks import Labels
 from slidetile.raster.region import Region
 from slidetile.slides.overview import Overview
 from slidetile.tissue._cells import Cells, Fragments
-from slidetile.tissue._lattice import Lattice, find_lattice
+from slidetile.tissue._lattice import LEAST_FILLED, Lattice, find_lattice
 from slidetile.tissue._spots import NoLatticeError
 from slidetile.tissue.mask import TissueMask
 
@@ -38,7 +38,6 @@ MOST_CELLS = 10_000
 """More than any microarray has."""
 
 _FEWEST_CORES = 6
-_LEAST_FILLED = 1 / 3
 _FULLEST_CELL = 0.87
 """Round cores that touch cover 0.79 of the grid."""
 
@@ -235,7 +234,7 @@ def _check_regular(lattice: Lattice, is_missing: NDArray[np.bool_], usual_px: fl
             f"of the {there} cores that were found, in {cells}, no grid can be made, which takes "
             f"{_FEWEST_CORES} in at least 2 rows and 2 columns"
         )
-    if there < _LEAST_FILLED * is_missing.size:
+    if there < LEAST_FILLED * is_missing.size:
         raise NoLatticeError(f"of {cells} only {there} cells hold tissue")
     if usual_px > _FULLEST_CELL * lattice.cell_px:
         raise NoLatticeError("there is no glass between its parts")

@@ -9,7 +9,9 @@ import slidetile as st
 PAGE = ROOT / "docs" / "how-to" / "detectors.md"
 
 
-@pytest.mark.filterwarnings("default::FutureWarning", "default::DeprecationWarning")  # PyTorch's own
+@pytest.mark.filterwarnings(
+    "default::FutureWarning", "default::DeprecationWarning"
+)  # PyTorch's own
 @pytest.mark.parametrize("gives", ["logits", "a dictionary"])
 def test_the_shown_export_gives_a_network_that_finds_tissue(gives, tmp_path, monkeypatch):
     torch = pytest.importorskip("torch", reason="exporting needs PyTorch, which is no dependency")

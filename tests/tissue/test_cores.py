@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy.ndimage import binary_closing, binary_opening
+from scipy.ndimage import binary_closing, binary_opening, gaussian_filter
 
 from slidetile.choices import UnfitChoiceError
 from slidetile.raster.grid import cell_name
@@ -227,6 +227,20 @@ def scattered(seed):
     return mask
 
 
+def blots(seed):
+    """Smooth noise: pieces of one size, as far apart as cores, at random."""
+    noise = gaussian_filter(np.random.default_rng(seed).standard_normal((600, 600)), 12)
+    return noise > np.quantile(noise, 0.8)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_thousands_of_pieces_are_refused_soon(side):
+    """Noise has as many pieces as it likes; the grid of many cores is still found."""
+    noise = np.random.default_rng(0).random((900 // side, 900 // side)) < 0.2
+    with pytest.raises(UnfitChoiceError):
+        find_cores(tissue_of(noise.repeat(side, axis=0).repeat(side, axis=1)))
+
+
 @pytest.mark.parametrize(
     "mask",
     [
@@ -235,6 +249,7 @@ def scattered(seed):
         np.hypot(*(np.mgrid[:300, :600] % 300 - 150)) < 100,
         np.mgrid[:200, :300][0] % 40 < 20,
         *map(scattered, range(12)),
+        *map(blots, (0, 1, 2)),
     ],
 )
 def test_what_is_no_grid_is_refused_with_the_reason(mask):
