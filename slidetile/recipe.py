@@ -49,6 +49,7 @@ from slidetile.slides.srgb import SrgbSlide
 from slidetile.store.location import local_path
 from slidetile.store.marks import ROOT, is_store
 from slidetile.store.store import TileStore, open_store
+from slidetile.tissue.cores import find_cores
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
 from slidetile.tissue.finding import (
     check_tissue_options,
@@ -120,6 +121,10 @@ class Recipe:
 
     annotations: "AnnotationsSpec | None" = None
     """Annotations that replace or cut the detected tissue; None uses none."""
+
+    cores: bool = False
+    """Whether tiles are named by the core of a microarray that they lie in; see `find_cores`. A
+    slide whose tissue lies in no grid is refused."""
 
     reader: str | Reader | None = None
     """"tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
@@ -258,8 +263,10 @@ class Recipe:
         )
 
     def plan(self, slide: Slide) -> TilePlan:
-        """Find a slide's tissue and choose its tiles; see `plan_tiles`."""
-        return plan_tiles(slide, self.tissue(slide), self.tile)
+        """Find a slide's tissue and choose its tiles; see `plan_tiles` and `find_cores`."""
+        tissue = self.tissue(slide)
+        cores = find_cores(tissue) if self.cores else None
+        return plan_tiles(slide, tissue, self.tile, cores=cores)
 
     def matches(self, store: TileStore, slide: Slide) -> bool:
         """Return whether a store records this slide and the settings of this recipe.
@@ -294,6 +301,7 @@ class Recipe:
             and parameters.window == self._window_of(slide)
             and store.tile_size == self.tile.size
             and parameters.tiles == self.tile.parameters
+            and (store.metadata.cores is not None) == self.cores
             and self._same_tissue(parameters.tissue, slide)
             and self._same_codec(store.metadata.chunk_codec, slide)
         )

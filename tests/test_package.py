@@ -98,6 +98,8 @@ FACES = {
         "open_store",
     ],
     "tissue": [
+        "Core",
+        "CoreGrid",
         "DarkBackgroundDetector",
         "FoundTissue",
         "LeftOut",
@@ -107,6 +109,7 @@ FACES = {
         "TissueArea",
         "TissueMask",
         "TissuePiece",
+        "find_cores",
         "find_tissue",
         "tissue_picture",
     ],

@@ -17,6 +17,9 @@ from slidetile.errors import AnnotationError
 FOREIGN_MEMBER = "slidetile"
 """Member of a FeatureCollection that says where coordinates begin; see annotation-files.md."""
 
+FOUND_CORE = {"foundBy": "slidetile"}
+"""What marks the cores that slidetile has written beside the outlines of their tissue."""
+
 _NOT_DRAWN = {
     "cell": "cells",
     "detection": "detections",
@@ -275,6 +278,8 @@ def _list(value: Any, where: str) -> list[Any]:
 def _kind_left_out(feature: dict[str, Any], properties: dict[str, Any]) -> str | None:
     """Return the kind of an object that is no drawn area, or None if it is one."""
     kinds = (properties.get("objectType"), properties.get("object_type"), feature.get("id"))
+    if FOUND_CORE.items() <= properties.items():
+        return "cores that were found, not drawn"
     if "tma_core" in kinds and properties.get("isMissing") is True:
         return "missing cores"
     for kind in kinds:

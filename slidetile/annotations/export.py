@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.annotations._geojson import FOREIGN_MEMBER
+from slidetile.annotations._geojson import FOREIGN_MEMBER, FOUND_CORE
 from slidetile.annotations._placing import original_scale
 from slidetile.errors import StoreError
+from slidetile.format.metadata.cores import CoreFacts
+from slidetile.format.table import CORE
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.raster.rings import Ring, trace_outlines
 from slidetile.slides.slide import Slide
 from slidetile.store.output_file import OutputKind, check_output, write_output
 from slidetile.store.store import TileStore
+from slidetile.tissue.cores import Core
 
 TISSUE_CLASS = {"name": "Tissue", "color": [0, 160, 70]}
 UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
@@ -51,27 +54,56 @@ class _Sheet:
     step: tuple[float, float]
     """Level-0 pixels of the file per pixel of the store's level 0, as (x, y)."""
 
-    def features(self, tiles: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield a feature for each piece of tissue, then for each tile."""
+    def features(
+        self, tiles: Iterable[dict[str, Any]], cores: Iterable[CoreFacts | Core] = ()
+    ) -> Iterator[dict[str, Any]]:
+        """Yield a feature for each piece of tissue, then for each core, then for each tile."""
         from scipy.ndimage import find_objects
 
         for label, place in enumerate(find_objects(self.labels), start=1):
             if place is not None:
                 yield self._tissue(label, place)
+        for core in cores:
+            yield self.core(core.name, core.bounds, is_missing=core.is_missing)
         yield from tiles
 
     def tile(
-        self, region: Region, measurements: dict[str, float], *, is_readable: bool = True
+        self,
+        region: Region,
+        measurements: dict[str, float],
+        *,
+        core: str | None = None,
+        is_readable: bool = True,
     ) -> dict[str, Any]:
-        """Return the feature of a tile."""
-        edges = [(region.x, region.y), (region.right, region.bottom)]
-        (left, top), (right, bottom) = self._placed(np.array(edges) * self.step)
-        ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+        """Return the feature of a tile; it has the name of the core that it lies in."""
+        named = {} if core is None else {"name": core}
+        edges = np.array([(region.x, region.y), (region.right, region.bottom)])
+        ring = _rectangle(*self._placed(edges * self.step))
         unreadable = {} if is_readable else {"classification": UNREADABLE_CLASS}
         return {
             "type": "Feature",
             "geometry": {"type": "Polygon", "coordinates": [ring]},
-            "properties": {"objectType": "tile", **unreadable, "measurements": measurements},
+            "properties": {
+                "objectType": "tile",
+                **named,
+                **unreadable,
+                "measurements": measurements,
+            },
+        }
+
+    def core(self, name: str, region: Region, *, is_missing: bool) -> dict[str, Any]:
+        """Return the feature of a core, as QuPath writes those of a tissue microarray."""
+        edges = np.array([(region.x, region.y), (region.right, region.bottom)])
+        corners = _listed(edges * self.step - self.origin)  # a missing one may lie off the slide
+        return {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [_rectangle(*corners)]},
+            "properties": {
+                "objectType": "tma_core",
+                "name": name,
+                "isMissing": is_missing,
+                **FOUND_CORE,
+            },
         }
 
     def _tissue(self, label: int, place: tuple[slice, slice]) -> dict[str, Any]:
@@ -100,15 +132,26 @@ class _Sheet:
 
     def _placed(self, corners: NDArray[np.float64]) -> list[list[float]]:
         """Return corners as they are written: relative to the origin, and within the slide."""
-        placed = np.minimum(corners, self.size) - self.origin
-        return [[_number(x), _number(y)] for x, y in placed.tolist()]
+        return _listed(np.minimum(corners, self.size) - self.origin)
+
+
+def _rectangle(corner: list[float], opposite: list[float]) -> list[list[float]]:
+    """Return the closed ring between two corners."""
+    (left, top), (right, bottom) = corner, opposite
+    return [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+
+
+def _listed(corners: NDArray[np.float64]) -> list[list[float]]:
+    return [[_number(x), _number(y)] for x, y in corners.tolist()]
 
 
 def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> None:
-    """Write a plan's tissue outlines and tiles as GeoJSON.
+    """Write a plan's tissue outlines, cores and tiles as GeoJSON.
 
     QuPath opens it as annotations of the class Tissue and tiles with the measurements
-    ``tile id``, ``column``, ``row``, ``tissue fraction`` and ``tissue piece``. Coordinates begin
+    ``tile id``, ``column``, ``row``, ``tissue fraction`` and ``tissue piece``; tiles that are named
+    by the cores of a microarray have the core's name, and each core is a ``tma_core`` with its
+    rectangle, missing ones included. Coordinates begin
     at the corner of `Slide.scan_area`, as QuPath's do, and the file says so; `read_annotations`
     brings the outlines back to the same pixels of the mask.
 
@@ -160,10 +203,11 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
             _measurements(
                 tile.tile_id, tile.column, tile.row, tile.tissue_fraction, tile.tissue_piece
             ),
+            core=tile.core,
         )
         for tile in plan
     )
-    _write(Path(path), sheet, sheet.features(tiles))
+    _write(Path(path), sheet, sheet.features(tiles, plan.cores or ()))
 
 
 def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
@@ -203,7 +247,8 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
         origin=(0, 0) if source.scan_area is None else (source.scan_area.x, source.scan_area.y),
         step=(across, down),
     )
-    _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet)))
+    cores = () if store.cores is None else store.cores.cores
+    _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet), cores))
 
 
 def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
@@ -212,7 +257,9 @@ def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
         for row in batch.to_pylist():
             region = Region(x=row["x"], y=row["y"], width=row["width"], height=row["height"])
             measurements = _measurements(*(row[name] for name in names))
-            yield sheet.tile(region, measurements, is_readable=row["status"] == "ok")
+            yield sheet.tile(
+                region, measurements, core=row.get(CORE), is_readable=row["status"] == "ok"
+            )
 
 
 def _measurements(

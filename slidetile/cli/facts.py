@@ -23,7 +23,9 @@ from slidetile.writing.selection import found_again, left_out_again
 
 if TYPE_CHECKING:  # what one command alone needs, another need not load
     from slidetile.cohort.batch import SlideResult
+    from slidetile.format.metadata.cores import CoreGridFacts
     from slidetile.planning.plan import TilePlan
+    from slidetile.tissue.cores import CoreGrid
     from slidetile.verify.finding import Finding
     from slidetile.writing.estimate import Estimate
 
@@ -114,6 +116,15 @@ class ReplacedFacts(TypedDict):
     blocks: int
 
 
+class CoresFacts(TypedDict):
+    """The cores of a microarray that tiles are named by."""
+
+    rows: int
+    columns: int
+    cores: int
+    missing: int
+
+
 class StoreFacts(TypedDict):
     """What `info` reports about a store."""
 
@@ -129,6 +140,7 @@ class StoreFacts(TypedDict):
     tiles: int
     unreadable: int
     unreadable_reasons: list[ReasonFacts]
+    cores: CoresFacts | None
     replaced_blocks: list[ReplacedFacts]
     codec: str
     not_native: str | None
@@ -166,6 +178,7 @@ class PlanFacts(TypedDict):
     tissue_area_px: int
     tissue_area_um2: float | None
     found_tissue: FoundFacts | None
+    cores: CoresFacts | None
     left_out: list[LeftOutFacts]
     codec: str
     not_native: str | None
@@ -330,6 +343,7 @@ def store_facts(store: TileStore) -> StoreFacts:
         "unreadable_reasons": [
             {"reason": reason, "tiles": tiles} for reason, tiles in store.unreadable_reasons.items()
         ],
+        "cores": None if store.cores is None else _cores(store.cores, store.cores.missing),
         "replaced_blocks": _replaced(store),
         "codec": store.codec,
         "not_native": store.metadata.not_native,
@@ -353,6 +367,15 @@ def store_facts(store: TileStore) -> StoreFacts:
         "icc_profile_bytes": None if profile is None else len(profile),
         "referred_slide_path": None if store.slide_path is None else str(store.slide_path),
         "references_path": None if store.references is None else str(store.references),
+    }
+
+
+def _cores(grid: "CoreGrid | CoreGridFacts", missing: int) -> CoresFacts:
+    return {
+        "rows": grid.rows,
+        "columns": grid.columns,
+        "cores": len(grid.cores),
+        "missing": missing,
     }
 
 
@@ -395,6 +418,7 @@ def plan_facts(
         "tissue_area_px": plan.tissue.area.px,
         "tissue_area_um2": plan.tissue.area.um2,
         "found_tissue": found_facts(plan.tissue.found),
+        "cores": None if plan.cores is None else _cores(plan.cores, len(plan.cores.missing)),
         "left_out": left_out_facts(plan.left_out),
         "codec": cost.codec,
         "not_native": cost.not_native,

@@ -316,6 +316,11 @@ _TISSUE_OPTIONS = [
         help="Widen tissue by this much on all sides, in µm.",
     ),
     click.option(
+        "--cores",
+        is_flag=True,
+        help="Name tiles by the core of a tissue microarray that they lie in: A-1, A-2, …",
+    ),
+    click.option(
         "--slide-mpp",
         type=float,
         help="µm per pixel of the slide's level 0, where the file's value is missing or wrong.",

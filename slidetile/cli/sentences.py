@@ -8,6 +8,7 @@ from statistics import fmean
 
 from slidetile.cli.facts import (
     AreaFacts,
+    CoresFacts,
     ExportFacts,
     Level0Facts,
     LevelFacts,
@@ -62,6 +63,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "slide": facts["slide_name"] or "left out",
         "tiles": counted(facts["tiles"]),
         "unreadable": unreadable_tiles(facts),
+        **_cores(facts["cores"]),
         **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
         **_samples(facts["channel_names"], facts["bits"]),
@@ -111,6 +113,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "grid": f"{grid} of {facts['tile_size_px']} px",
         "tissue": f"{area}, {share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
         **_found(facts["found_tissue"]),
+        **_cores(facts["cores"]),
         **_left_out(facts["left_out"]),
         "codec": _codec(facts["codec"], facts["not_native"]),
         "store takes": size_bytes(facts["store_bytes"]),
@@ -194,6 +197,15 @@ def _found(facts: FoundFacts | None) -> Lines:
         filled = how_large(facts["filled_um2"], facts["filled_px"])
         told.append(f"{how_many(facts['holes'], 'holes')} filled, {filled}")
     return {"found": "; ".join(told)}
+
+
+def _cores(facts: CoresFacts | None) -> Lines:
+    """Return the line about the cores of a microarray, if tiles are named by them."""
+    if facts is None:
+        return {}
+    grid = f"{how_many(facts['rows'], 'rows')} and {how_many(facts['columns'], 'columns')}"
+    found = counted(facts["cores"] - facts["missing"])
+    return {"cores": f"{found} in {grid}; missing: {counted(facts['missing'])}"}
 
 
 def _left_out(facts: Sequence[LeftOutFacts]) -> Lines:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from slidetile.counts import how_large, how_many
 from slidetile.store.store import TileStore
-from slidetile.tissue.filters import PEN, TOO_SMALL
-from slidetile.tissue.left_out import LeftOut
+from slidetile.tissue.filters import TOO_SMALL
+from slidetile.tissue.left_out import PEN, LeftOut
 from slidetile.writing.selection import left_out_again
 
 

@@ -5,7 +5,7 @@ the columns mean.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -44,8 +44,8 @@ class ParquetTable:
     ----------
     file
         The open file.
-    text
-        The name of the column of text, which is read as a dictionary: a long text that all rows
+    texts
+        The names of columns of text, which are read as dictionaries: a long text that all rows
         share is in memory once.
 
     Raises
@@ -54,12 +54,13 @@ class ParquetTable:
         It is no Parquet file.
     """
 
-    def __init__(self, file: BinaryIO, *, text: str) -> None:
+    def __init__(self, file: BinaryIO, *, texts: Sequence[str]) -> None:
         with _foreign():
             self._file = _opened(file)
             record = self._file.metadata
-            if text in self._file.schema_arrow.names:
-                self._file = _opened(file, read_dictionary=[text], metadata=record)
+            there = [name for name in texts if name in self._file.schema_arrow.names]
+            if there:
+                self._file = _opened(file, read_dictionary=there, metadata=record)
             self.rows: int = record.num_rows
             self.schema: pa.Schema = self._file.schema_arrow
             groups = [record.row_group(number) for number in range(record.num_row_groups)]
@@ -69,7 +70,7 @@ class ParquetTable:
             )
 
     def read(self, group: int) -> "pa.Table":
-        """Return the rows of one row group, its text as a dictionary.
+        """Return the rows of one row group, its texts as dictionaries.
 
         Raises
         ------

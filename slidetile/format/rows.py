@@ -1,13 +1,13 @@
 """Whether each row of a tile table can be a tile of its store."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
-from slidetile.format.table import OK, UNREADABLE, quality_names
+from slidetile.format.table import CORE, OK, UNREADABLE, quality_names
 from slidetile.raster.grid import TileGrid
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ LARGEST_TILE_BYTES = 1 << 40
 """More than the chunks of any tile take; sums of a billion such numbers stay exact."""
 
 
-def check_rows(table: "pa.Table", grid: TileGrid) -> None:
+def check_rows(table: "pa.Table", grid: TileGrid, cores: Collection[str] = ()) -> None:
     """Check that every row is a tile of the grid, and that each of its values is possible.
 
     Whether the values are true is not checked: `slidetile.verify` compares them with the chunks.
@@ -28,20 +28,24 @@ def check_rows(table: "pa.Table", grid: TileGrid) -> None:
         The table, as `read_parquet` returns it.
     grid
         Where tiles lie.
+    cores
+        The names of the cores, where tiles are named by them.
 
     Raises
     ------
     StoreError
         One is not. The message is about "its tile N".
     """
-    for name, is_right, wanted in _rules(table, grid):
+    for name, is_right, wanted in _rules(table, grid, frozenset(cores)):
         if not is_right.all():
             tile = int(np.argmin(is_right))
             found = table[name][tile].as_py()
             raise StoreError(f"its tile {tile} has the {name} {found!r:.40}, but {wanted}")
 
 
-def _rules(table: "pa.Table", grid: TileGrid) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
+def _rules(
+    table: "pa.Table", grid: TileGrid, cores: frozenset[str]
+) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
     """Yield, for each column, which rows are right and what the others should be."""
     whole = {
         name: table[name].to_numpy().astype(np.int64)
@@ -68,6 +72,9 @@ def _rules(table: "pa.Table", grid: TileGrid) -> Iterator[tuple[str, NDArray[np.
     statuses = table["status"].to_pylist()
     known = np.fromiter((each in (OK, UNREADABLE) for each in statuses), np.bool_, len(statuses))
     yield "status", known, f"a status is {OK!r} or {UNREADABLE!r}"
+    if CORE in table.column_names:
+        names = [name is None or name in cores for name in table[CORE].to_pylist()]
+        yield CORE, np.array(names, np.bool_), "the store's cores have other names"
     for name in quality_names(table):
         values = table[name].to_numpy()
         is_nan = np.isnan(values)  # as nulls are, too

@@ -34,7 +34,13 @@ FACTS = (
     *("tile_id", "column", "row", "x", "y", "width", "height", "region"),
     *("tissue_fraction", "status", "bytes", "crc32c"),
 )
-"""The other columns."""
+"""The other columns, but for `CORE`."""
+
+CORE = "core"
+"""The column of a store whose tiles are named by the cores of a microarray; null where a tile lies
+in none."""
+
+TEXTS = ("status", CORE)
 
 Quality = dict[str, NDArray[np.float32]]
 """One value per tile, by column; NaN where there is nothing to measure."""
@@ -68,14 +74,16 @@ def mean_columns(channels: Sequence[Channel]) -> tuple[str, ...]:
 
 def quality_names(table: "pa.Table") -> list[str]:
     """Return the names of a table's quality columns, in their order."""
-    return [name for name in table.column_names if name not in FACTS]
+    return [name for name in table.column_names if name not in (*FACTS, CORE)]
 
 
-def schema(mpp: Mpp = None, means: Sequence[str] = COLOUR_MEANS) -> "pa.Schema":
+def schema(
+    mpp: Mpp = None, means: Sequence[str] = COLOUR_MEANS, *, has_cores: bool = False
+) -> "pa.Schema":
     """Return the names and types of the table's columns, in their order.
 
     ``mpp`` is the resolution at which quality was measured; the quality columns record it.
-    ``means`` are the names of the channels' means.
+    ``means`` are the names of the channels' means, and ``has_cores`` says whether there is `CORE`.
     """
     import pyarrow as pa
 
@@ -86,6 +94,7 @@ def schema(mpp: Mpp = None, means: Sequence[str] = COLOUR_MEANS) -> "pa.Schema":
         "status": pa.string(),
         "bytes": pa.int64(),
         "crc32c": pa.uint32(),
+        **({CORE: pa.string()} if has_cores else {}),
     }
     measured_at = {"mpp": json.dumps(mpp)}
     fields = [pa.field(name, kind) for name, kind in types.items()]
@@ -104,7 +113,13 @@ def write_parquet(table: "pa.Table") -> bytes:
     return bytes(sink.getvalue())
 
 
-def read_parquet(file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_MEANS) -> "pa.Table":
+def read_parquet(
+    file: BinaryIO,
+    row_count: int,
+    means: Sequence[str] = COLOUR_MEANS,
+    *,
+    has_cores: bool = False,
+) -> "pa.Table":
     """Read the table from its file, which is not trusted.
 
     What the file says of its columns and rows is compared with what they must be before any value
@@ -119,6 +134,8 @@ def read_parquet(file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_M
         The rows that the store says it has.
     means
         The names of the means of its channels, by `mean_columns`.
+    has_cores
+        Whether its tiles are named by cores.
 
     Raises
     ------
@@ -130,8 +147,8 @@ def read_parquet(file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_M
 
     from slidetile.format._parquet import ParquetTable
 
-    parquet = ParquetTable(file, text="status")
-    fields = _checked_fields(parquet.schema, means)
+    parquet = ParquetTable(file, texts=TEXTS)
+    fields = _checked_fields(parquet.schema, schema(means=means, has_cores=has_cores))
     if parquet.rows != row_count:
         tiles = how_many(row_count, "tiles")
         raise StoreError(f"it has {how_many(parquet.rows, 'rows')}, the store {tiles}")
@@ -140,14 +157,16 @@ def read_parquet(file: BinaryIO, row_count: int, means: Sequence[str] = COLOUR_M
     return pa.concat_tables(groups) if groups else fields.empty_table()
 
 
-def _checked_fields(found: "pa.Schema", means: Sequence[str]) -> "pa.Schema":
-    """Return the columns of a file whose status was read as a dictionary, as `schema` has them."""
+def _checked_fields(found: "pa.Schema", wanted: "pa.Schema") -> "pa.Schema":
+    """Return the columns of a file whose texts were read as dictionaries, as `schema` has them."""
     import pyarrow as pa
 
-    place, fields = found.get_field_index("status"), found
-    if place >= 0 and found.field(place).type == pa.dictionary(pa.int32(), pa.string()):
-        fields = found.set(place, found.field(place).with_type(pa.string()))
-    if fields.remove_metadata() != schema(means=means):
+    fields = found
+    for name in TEXTS:
+        place = found.get_field_index(name)
+        if place >= 0 and found.field(place).type == pa.dictionary(pa.int32(), pa.string()):
+            fields = fields.set(place, found.field(place).with_type(pa.string()))
+    if fields.remove_metadata() != wanted:
         raise StoreError(f"its columns are {', '.join(found.names):.200}")
     return fields
 
@@ -175,18 +194,23 @@ def _texts(part: "pa.DictionaryArray") -> list[str | None]:
     return [None if place is None else texts[place] for place in part.indices.to_pylist()]
 
 
+def _words(column: "pa.ChunkedArray", name: str) -> list[str | None]:
+    """Return the texts of a column."""
+    texts = [text for part in column.chunks for text in part.dictionary.to_pylist()]
+    if any(text is None or len(text) > LONGEST_STATUS for text in texts):
+        raise StoreError(f"a {name} in it is no word")
+    return [text for part in column.chunks for text in _texts(part)]
+
+
 def _typed(group: "pa.Table", fields: "pa.Schema") -> "pa.Table":
-    """Return a row group with its statuses as text, if no value is missing."""
+    """Return a row group with its texts as such, if no value is missing that must be there."""
     import pyarrow as pa
 
-    place = fields.get_field_index("status")
-    statuses = group.column(place)
-    texts = [text for part in statuses.chunks for text in part.dictionary.to_pylist()]
-    if any(text is None or len(text) > LONGEST_STATUS for text in texts):
-        raise StoreError("a status in it is no word")
-    # Not by `cast`: it loads all of Arrow's functions, which takes as long as opening a store.
-    words = [text for part in statuses.chunks for text in _texts(part)]
-    group = group.set_column(place, fields.field(place), pa.array(words, pa.string()))
+    for name in (name for name in TEXTS if name in fields.names):
+        place = fields.get_field_index(name)
+        words = _words(group.column(place), name)
+        # Not by `cast`: it loads all of Arrow's functions, which takes as long as opening a store.
+        group = group.set_column(place, fields.field(place), pa.array(words, pa.string()))
     facts = group.select(list(FACTS))
     empty = [name for name in facts.column_names if facts[name].null_count]
     if empty:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slidetile.choices import EDGE, Edge
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.grid import TileGrid
+from slidetile.raster.masks import Labels
 from slidetile.slides.overview import Overview
 from slidetile.tissue.mask import TissueMask
 
@@ -56,9 +57,22 @@ def main_pieces(
     tissue: TissueMask, grid: TileGrid, columns: NDArray[np.intp], rows: NDArray[np.intp]
 ) -> NDArray[np.int32]:
     """Return the label of the tissue piece that covers most of each cell, 0 where none does."""
+    return main_labels(tissue.labels, tissue.downsample, grid, columns, rows)
+
+
+def main_labels(
+    labels: Labels,
+    scale: tuple[float, float],
+    grid: TileGrid,
+    columns: NDArray[np.intp],
+    rows: NDArray[np.intp],
+) -> NDArray[np.int32]:
+    """Return the label that covers most of each cell, 0 where none does.
+
+    ``scale`` are the level-0 pixels per label, as (x, y).
+    """
     if not len(columns):
         return np.zeros(0, np.int32)
-    labels, scale = tissue.labels, tissue.overview.downsample
     across = _spans(grid.lefts(np.arange(grid.columns)), grid.size, scale[0], labels.shape[1])
     down = _spans(grid.tops(np.arange(grid.rows)), grid.size, scale[1], labels.shape[0])
     greatest = _reduced(np.maximum, labels, down, across)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.counts import how_many
-from slidetile.planning._cells import main_pieces, slide_grid, tissue_fractions
+from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._left_out import left_out_of
 from slidetile.planning.subset import fullest, sampled
 from slidetile.planning.tile_spec import TileSpec
@@ -20,6 +20,7 @@ from slidetile.raster.grid import TileGrid
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.slide import Slide
+from slidetile.tissue.cores import CoreGrid
 from slidetile.tissue.left_out import LeftOut, tell
 from slidetile.tissue.mask import TissueMask
 
@@ -52,6 +53,10 @@ class Tile:
     tissue_piece: int
     """Label of the tissue piece that covers most of the tile; 0 where there is no tissue."""
 
+    core: str | None = None
+    """Name of the microarray's core that most of its tissue lies in, such as "A-1"; None where it
+    lies in none, and where cores were not looked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TilePlan:
@@ -78,6 +83,13 @@ class TilePlan:
     tissue_pieces: NDArray[np.int32]
     """Label of the tissue piece that covers most of each tile."""
 
+    cores: CoreGrid | None = None
+    """The cores of the microarray that tiles are named by; None where they are not."""
+
+    tile_cores: NDArray[np.int32] | None = None
+    """For each tile the number, from 1, of the core that most of its tissue lies in; 0 where it
+    lies in none. None without cores."""
+
     left_out: tuple[LeftOut, ...] = ()
     """What every filter dropped on the way from the slide to these tiles; plans are compared
     without it."""
@@ -85,6 +97,8 @@ class TilePlan:
     def __post_init__(self) -> None:
         for name in ("columns", "rows", "tissue_fractions", "tissue_pieces"):
             getattr(self, name).setflags(write=False)
+        if (self.cores is None) != (self.tile_cores is None):
+            raise ValueError("cores and tile_cores belong together: give both, or neither.")
 
     @property
     def slide_size(self) -> tuple[int, int]:
@@ -165,6 +179,7 @@ class TilePlan:
             and np.array_equal(self.rows, other.rows)
             and np.array_equal(self.tissue_fractions, other.tissue_fractions)
             and np.array_equal(self.tissue_pieces, other.tissue_pieces)
+            and self.cores == other.cores
             and self.tissue == other.tissue
         )
 
@@ -176,6 +191,14 @@ class TilePlan:
             f"TilePlan({len(self)} of {how_many(columns * rows, 'tiles')} of {self.spec.size} px, "
             f"slide {self.slide_size[0]}×{self.slide_size[1]} px)"
         )
+
+    @property
+    def core_names(self) -> list[str | None] | None:
+        """The name of each tile's core, None for a tile that lies in none; None without cores."""
+        if self.cores is None or self.tile_cores is None:
+            return None
+        names = (None, *(core.name for core in self.cores))
+        return [names[number] for number in self.tile_cores.tolist()]
 
     def picture(self, *, longest_side_px: int = preview.LARGEST_SIDE_PX) -> Pixels:
         """Draw the tissue's outline and the tiles over the overview: uint8 [row, column, 3]."""
@@ -195,6 +218,7 @@ class TilePlan:
             "tile size": f"{self.spec.size} px",
             "at least": f"{self.spec.min_tissue_fraction:.0%} tissue",
             "tissue pieces": len(self.tissue.pieces),
+            **({} if self.cores is None else {"cores": repr(self.cores)}),
             **({"left out": "; ".join(map(str, self.left_out))} if self.left_out else {}),
         }
         picture = self.picture(longest_side_px=preview.NOTEBOOK_SIDE_PX)
@@ -211,14 +235,27 @@ class TilePlan:
             inside=grid.inside(region),
             tissue_fraction=float(self.tissue_fractions[index]),
             tissue_piece=int(self.tissue_pieces[index]),
+            core=self._core(index),
         )
+
+    def _core(self, index: int) -> str | None:
+        if self.cores is None or self.tile_cores is None:
+            return None
+        number = int(self.tile_cores[index])
+        return self.cores.cores[number - 1].name if number else None
 
 
 def _described(width: int, height: int, channels: int, bits: int) -> str:
     return f"{width}×{height} pixels and {how_many(channels, 'channels')} of {bits} bits"
 
 
-def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -> TilePlan:
+def plan_tiles(
+    slide: Slide,
+    tissue: TissueMask,
+    spec: TileSpec | None = None,
+    *,
+    cores: CoreGrid | None = None,
+) -> TilePlan:
     """Choose the tiles that hold enough tissue.
 
     Parameters
@@ -230,6 +267,8 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
     spec
         Tile size, least tissue fraction, what happens at the slide's edges, and how many tiles
         are wanted. None is `TileSpec()`: 1024 px and 5 %.
+    cores
+        The cores by which tiles are to be named, of the same tissue; see `find_cores`.
 
     Returns
     -------
@@ -240,7 +279,7 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
     Raises
     ------
     ValueError
-        The tissue mask was made from a slide of another size.
+        The tissue mask was made from a slide of another size, or the cores from another mask.
     """
     spec = spec or TileSpec()
     overview = tissue.overview
@@ -248,6 +287,11 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
         raise ValueError(
             f"The tissue mask belongs to a slide of {overview.slide_width}×"
             f"{overview.slide_height} px, but this slide has {slide.width}×{slide.height} px."
+        )
+    if cores is not None and cores.labels.shape != tissue.labels.shape:
+        raise ValueError(
+            f"The cores belong to a mask of {cores.labels.shape[::-1]} pixels, but this one has "
+            f"{tissue.labels.shape[::-1]}: give those of find_cores(tissue)."
         )
     grid = slide_grid(overview, spec.size, spec.edge)
     fractions = tissue_fractions(tissue, spec.size, spec.edge)
@@ -269,5 +313,9 @@ def plan_tiles(slide: Slide, tissue: TissueMask, spec: TileSpec | None = None) -
         rows=rows.astype(np.int32),
         tissue_fractions=fractions[rows, columns].astype(np.float32),
         tissue_pieces=main_pieces(tissue, grid, columns, rows),
+        cores=cores,
+        tile_cores=None
+        if cores is None
+        else main_labels(cores.labels, tissue.downsample, grid, columns, rows),
         left_out=(*tissue.left_out, *left_out),
     )

@@ -107,3 +107,18 @@ def check_fraction(fraction: float) -> None:
             f"A minimum tissue fraction lies between 0 and 1, but this one is {fraction}. "
             "Is it given in percent?"
         )
+
+
+def cell_name(row: int, column: int) -> str:
+    """Return what people call a cell of a grid: its row in letters, its column from 1.
+
+    Examples
+    --------
+    >>> cell_name(0, 0), cell_name(25, 11), cell_name(26, 0)
+    ('A-1', 'Z-12', 'AA-1')
+    """
+    letters, rest = "", row + 1
+    while rest:
+        rest, letter = divmod(rest - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"{letters}-{column + 1}"

@@ -61,7 +61,8 @@ class StoredTiles:
         grid = TileGrid(width=width, height=height, size=size, stride=size, edge=edge)
         table = read_table(self._folder, self.metadata)
         try:
-            check_rows(table, grid)
+            cores = self.metadata.cores
+            check_rows(table, grid, () if cores is None else cores.names)
         except StoreError as error:
             raise _damaged(self._folder, error) from error
         return table
@@ -121,7 +122,9 @@ def read_table(folder: StoreFolder, metadata: StoreMetadata) -> "pa.Table":
         try:
             _check_on_disk(file)
             means = mean_columns(metadata.channel_info)
-            return read_parquet(stream, metadata.tile_count, means)
+            return read_parquet(
+                stream, metadata.tile_count, means, has_cores=metadata.cores is not None
+            )
         except StoreError as error:
             raise _damaged(folder, error) from error
 

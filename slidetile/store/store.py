@@ -17,6 +17,7 @@ from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
+from slidetile.format.metadata.cores import CoreGridFacts
 from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
@@ -192,6 +193,15 @@ class TileStore:
         ``metadata.color`` has the profile that was applied.
         """
         return None if self._metadata.color is None else self._metadata.color.space
+
+    @property
+    def cores(self) -> CoreGridFacts | None:
+        """The cores of a microarray that tiles are named by, missing ones included.
+
+        None where tiles are not named by cores. The column ``core`` of the tile table has the name
+        of each tile's.
+        """
+        return self._metadata.cores
 
     @property
     def tiles(self) -> "pa.Table":

@@ -1,11 +1,14 @@
+from .cores import Core as Core
+from .cores import CoreGrid as CoreGrid
+from .cores import find_cores as find_cores
 from .finding import find_tissue as find_tissue
 from .found import FoundTissue as FoundTissue
 from .found import TissueArea as TissueArea
 from .left_out import LeftOut as LeftOut
 from .mask import TissueMask as TissueMask
-from .mask import TissuePiece as TissuePiece
 from .onnx import OnnxDetector as OnnxDetector
 from .optical_density import OpticalDensityDetector as OpticalDensityDetector
 from .picture import tissue_picture as tissue_picture
+from .piece import TissuePiece as TissuePiece
 from .plain import DarkBackgroundDetector as DarkBackgroundDetector
 from .plain import OtsuDetector as OtsuDetector

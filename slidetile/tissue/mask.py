@@ -3,7 +3,6 @@
 Knows overviews and masks. Does not know files, tiles or how a detector works.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,31 +11,14 @@ from numpy.typing import NDArray
 
 from slidetile.raster import drawing as preview
 from slidetile.raster.masks import Labels, Mask, measure_pieces
-from slidetile.raster.region import Region
 from slidetile.slides.overview import Overview
 from slidetile.tissue.detector import checked_mask
 from slidetile.tissue.found import FoundTissue, TissueArea
 from slidetile.tissue.left_out import LeftOut
+from slidetile.tissue.piece import TissuePiece, measured
 
 DrawnArea = tuple[NDArray[np.float64], ...]
 """What somebody drew: its outline, then its holes, float64 [corner, (x, y)] in level-0 pixels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TissuePiece:
-    """One connected piece of tissue."""
-
-    label: int
-    """Its number in `TissueMask.labels`, from 1."""
-
-    bounds: Region
-    """The smallest rectangle around it, in level-0 pixels, within the slide."""
-
-    area_px: int
-    """Its area in level-0 pixels; overview pixels that reach beyond the slide count as whole."""
-
-    area_um2: float | None
-    """Its area in µm², or None where the slide's mpp is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -107,7 +89,7 @@ class TissueMask:
         return cls(
             labels=labels,
             overview=overview,
-            pieces=_pieces(pixels, boxes, overview),
+            pieces=measured(labels, pixels, boxes, overview),
             parameters=dict(parameters or {}),
             left_out=left_out,
             found=found,
@@ -179,20 +161,3 @@ def pixel_centres(overview: Overview) -> tuple[NDArray[np.float64], NDArray[np.f
         edges = np.minimum(np.arange(count + 1) * scale, size)
         centres.append((edges[:-1] + edges[1:]) / 2)
     return centres[0], centres[1]
-
-
-def _pieces(
-    pixels: NDArray[np.int64], boxes: list[Region], overview: Overview
-) -> tuple[TissuePiece, ...]:
-    """Return the pieces, each of so many pixels of the overview, within a rectangle of them."""
-    pixel_px = math.prod(overview.downsample)
-    pixel_um2 = None if overview.mpp is None else math.prod(overview.mpp)
-    return tuple(
-        TissuePiece(
-            label=number,
-            bounds=overview.to_slide(box),
-            area_px=round(count * pixel_px),
-            area_um2=None if pixel_um2 is None else count * pixel_um2,
-        )
-        for number, (count, box) in enumerate(zip(pixels.tolist(), boxes, strict=True), start=1)
-    )

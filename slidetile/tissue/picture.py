@@ -11,8 +11,8 @@ from slidetile.raster import drawing
 from slidetile.raster.drawing import Colour
 from slidetile.raster.panels import Panel, side_by_side
 from slidetile.raster.pixels import Pixels
-from slidetile.tissue.filters import PEN, TOO_SMALL
-from slidetile.tissue.left_out import LeftOut
+from slidetile.tissue.filters import TOO_SMALL
+from slidetile.tissue.left_out import PEN, LeftOut
 from slidetile.tissue.mask import TissueMask
 
 MOST_PANELS = 16

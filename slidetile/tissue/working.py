@@ -16,7 +16,6 @@ from slidetile.tissue.glass import Shade, glass_shades
 from slidetile.tissue.imaging import working_resolution
 from slidetile.tissue.pen import pen_strokes
 
-
 _Made = TypeVar("_Made")
 
 

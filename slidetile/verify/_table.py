@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slidetile.counts import how_many
 from slidetile.format.names import TABLE
 from slidetile.format.pyramid import halved_levels
-from slidetile.format.table import FACTS, OK, UNREADABLE
+from slidetile.format.table import CORE, FACTS, OK, UNREADABLE
 from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
 from slidetile.store.marks import ROOT
@@ -67,6 +67,7 @@ class TableCheck:
         """Yield what is wrong, from the grid to the pixels."""
         yield from self._in_place()
         yield from self._in_tissue()
+        yield from self._in_cores()
         for tile, region in self._regions.items():
             yield from self._of_chunks(tile, region)
         yield from self._of_levels()
@@ -108,6 +109,19 @@ class TableCheck:
             label = labels[tile]
             if label not in around if label else within.any():
                 yield _tile(tile, f"its region is {label}, but the tissue there is another")
+
+    def _in_cores(self) -> Iterator[Finding]:
+        """Compare the cores of tiles with where the store says that these lie."""
+        grid = self._shape.metadata.cores
+        if grid is None:
+            return
+        there = {core.name: core.bounds for core in grid.cores if not core.is_missing}
+        names = self.table[CORE].to_pylist()
+        for tile, region in self._regions.items():
+            if (name := names[tile]) is None:
+                continue
+            if name not in there or there[name].intersection(region) is None:
+                yield _tile(tile, f"its core is {name!r:.40}, which does not lie there")
 
     def _under(self, region: Region, margin: int) -> NDArray[np.uint32]:
         """Return the tissue labels under a region, and ``margin`` more on every side."""

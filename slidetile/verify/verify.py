@@ -278,7 +278,7 @@ class _Check:
         file = io.BytesIO(self._tree.read(TABLE))
         metadata = self._shape.metadata
         means = mean_columns(metadata.channel_info)
-        table = read_parquet(file, metadata.tile_count, means)
+        table = read_parquet(file, metadata.tile_count, means, has_cores=metadata.cores is not None)
         return TableCheck(table, self._shape, self._stored, self._picture("tissue")[..., 0])
 
     def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.metadata.color import ColorFacts
+from slidetile.format.metadata.cores import CoreFacts, CoreGridFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode
@@ -28,6 +29,7 @@ from slidetile.raster.channels import Channel, usual_windows
 from slidetile.raster.icc import LARGEST_PROFILE_BYTES
 from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.slide import Slide
+from slidetile.tissue.cores import CoreGrid
 from slidetile.writing.selection import selection_of
 
 _log = logging.getLogger(__name__)
@@ -113,8 +115,20 @@ def store_metadata(
         icc_profile=profile if fits else None,
         icc_profile_left_out=None if fits or profile is None else len(profile),
         color=ColorFacts.of(slide.conversion),
+        cores=None if plan.cores is None else core_facts(plan.cores),
         reference=reference,
     )
+
+
+def core_facts(grid: CoreGrid) -> CoreGridFacts:
+    """Return the cores that tiles are named by, as a store records them."""
+    cores = tuple(
+        CoreFacts(
+            name=core.name, centre=core.centre, bounds=core.bounds, is_missing=core.is_missing
+        )
+        for core in grid
+    )
+    return CoreGridFacts(rows=grid.rows, columns=grid.columns, cores=cores)
 
 
 def _drawn(slide: Slide, plan: TilePlan) -> tuple[Channel, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.format.ledger import Ledger
-from slidetile.format.table import UNREADABLE, Mpp, Quality, mean_columns, schema
+from slidetile.format.table import CORE, UNREADABLE, Mpp, Quality, mean_columns, schema
 from slidetile.planning.plan import TilePlan
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
     """
     import pyarrow as pa
 
-    fields = schema(mpp, mean_columns(plan.tissue.overview.channel_info))
+    names = plan.core_names
+    means = mean_columns(plan.tissue.overview.channel_info)
+    fields = schema(mpp, means, has_cores=names is not None)
     left, top, right, bottom = (edge.astype(np.int32) for edge in plan.edges)
     spans = [ledger.grid.chunk_span(region).slices for region in plan.regions]
     status = [ledger.status_of(span) for span in spans]
@@ -39,6 +41,8 @@ def tile_table(ledger: Ledger, plan: TilePlan, quality: Quality, mpp: Mpp) -> "p
     }
     columns = {name: _column(values) for name, values in numbers.items()}
     columns["status"] = pa.array(status, pa.string())
+    if names is not None:
+        columns[CORE] = pa.array(names, pa.string())
     unreadable = np.array([each == UNREADABLE for each in status], np.bool_)
     for name in fields.names[len(columns) :]:
         columns[name] = _column(quality[name], unknown=np.isnan(quality[name]) | unreadable)

@@ -6,17 +6,21 @@ Knows stores and plans. Does not know how a plan was made: the store has it.
 import os
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.table import CORE
 from slidetile.planning.digest import plan_digest
 from slidetile.planning.plan import TilePlan
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.slides.overview import Overview, read_overview
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
+from slidetile.tissue.cores import CoreGrid, find_cores
 from slidetile.tissue.mask import TissueMask
+from slidetile.writing._spec import core_facts
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.selection import found_again, left_out_again
 from slidetile.writing.write import write_tiles
@@ -101,6 +105,7 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
         parameters=parameters.tissue.values,
         found=found_again(selection),
     )
+    grid = _cores(store, tissue)
     plan = TilePlan(
         tissue=tissue,
         spec=TileSpec(size=store.tile_size, **parameters.tiles),
@@ -109,6 +114,8 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
         tissue_fractions=table["tissue_fraction"].to_numpy().astype(np.float32),
         tissue_pieces=table["region"].to_numpy().astype(np.int32),
         left_out=left_out_again(selection),
+        cores=grid,
+        tile_cores=None if grid is None else _numbers(store, grid),
     )
     digest = plan_digest(plan.columns, plan.rows, plan.tissue_fractions, tissue.labels)
     if digest != parameters.plan_sha256:
@@ -117,6 +124,29 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
             "Tile the slide again."
         )
     return plan
+
+
+def _cores(store: TileStore, tissue: TissueMask) -> CoreGrid | None:
+    """Return the cores that a store records, found again in its tissue.
+
+    Raises
+    ------
+    StoreError
+        They are others: another version of slidetile found them.
+    """
+    found, grid = store.cores, None if store.cores is None else find_cores(tissue)
+    if grid is not None and core_facts(grid) != found:
+        raise StoreError(
+            f"{store.path} names its tiles by cores that are not found again in its tissue. Tile "
+            "the slide again."
+        )
+    return grid
+
+
+def _numbers(store: TileStore, grid: CoreGrid) -> NDArray[np.int32]:
+    """Return the number of each tile's core, from 1; 0 where it lies in none."""
+    numbers = {core.name: number for number, core in enumerate(grid, start=1)}
+    return np.array([numbers.get(name, 0) for name in store.tiles[CORE].to_pylist()], np.int32)
 
 
 def _overview(store: TileStore, slide: Slide) -> Overview:

@@ -225,6 +225,13 @@ def test_41_a_missing_core_is_left_out_and_told(made, plan):
     sentence(planned.stderr, r"tma\.geojson", r"\b1\b.*missing|missing.*\b1\b")
 
 
+def test_41_two_pieces_are_no_microarray(made, run, tmp_path):
+    slide = made("41-tma-cores") / "s.svs"
+    ended = run("tile", slide, "--cores", "-o", tmp_path / "a.zarr", "--tile-size", 512)
+    assert ended.exit_code == 2
+    sentence(ended.stderr, "regular grid", "--cores")
+
+
 def test_41_an_ignored_class_is_told(made, plan):
     planned = planned_with(plan, made("41-tma-cores"), "classes.geojson", "--tile-size", 512)
     assert planned.exit_code == 0, planned.stderr

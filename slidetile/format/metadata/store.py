@@ -12,6 +12,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import has_own_levels, holds
 from slidetile.format.metadata.array import DataType
 from slidetile.format.metadata.color import ColorFacts
+from slidetile.format.metadata.cores import CoreGridFacts
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair, check_drawn
@@ -114,6 +115,9 @@ class StoreMetadata(JsonPart):
 
     damage: Annotated[DamageFacts | None, Absent(Part(DamageFacts))] = None
     """What of the slide was damaged; None where nothing was."""
+
+    cores: Annotated[CoreGridFacts | None, Absent(Part(CoreGridFacts))] = None
+    """The cores of a microarray that tiles are named by; None where they are not."""
 
     reference: Annotated[ReferenceFacts | None, Absent(Part(ReferenceFacts))] = None
     """Where the slide lies, for the codec reference only."""
