@@ -8,6 +8,8 @@ from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
 _log = logging.getLogger(__name__)
 
+_COARSEST_OF_SCANNERS = 50.0
+
 
 def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
     """Return micrometres per pixel as (x, y).
@@ -15,7 +17,8 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        A value lies outside 0.05–200 µm, which no slide scanner delivers.
+        A value lies outside 0.05–200 µm: finer than any microscope, coarser than any photograph
+        of a slide.
     """
     x, y = (float(mpp), float(mpp)) if isinstance(mpp, int | float) else map(float, mpp)
     if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
@@ -30,8 +33,16 @@ def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
 
 
 def is_plausible_mpp(mpp: float) -> bool:
-    """Return whether a slide scanner could have delivered this many micrometres per pixel."""
+    """Return whether an image of a slide can have this many micrometres per pixel."""
     return FINEST_MPP <= mpp <= COARSEST_MPP
+
+
+def _is_believed(mpp: float) -> bool:
+    """Return whether a slide scanner could have delivered what a file says.
+
+    300 dots per inch, which programs write that know nothing of micrometres, are 85 µm.
+    """
+    return FINEST_MPP <= mpp <= _COARSEST_OF_SCANNERS
 
 
 _REMEDY = (
@@ -81,9 +92,9 @@ def choose_mpp(
         if obstacle:
             _log.warning("The mpp of %s is unknown: %s. %s", path.name, obstacle, _REMEDY)
         return None
-    if not all(map(is_plausible_mpp, stored)):
+    if not all(map(_is_believed, stored)):
         _log.warning(
-            "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–200: ignored. %s",
+            "%s says it has %.4g×%.4g µm per pixel, outside the plausible 0.05–50: ignored. %s",
             *(path.name, *stored, _REMEDY),
         )
         return None

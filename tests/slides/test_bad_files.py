@@ -140,7 +140,7 @@ def test_a_pipe_beside_the_slide_is_not_waited_for(tmp_path, shared_slides, kind
 def test_callers_mistakes(tiled):
     with pytest.raises(ValueError, match="reader is"):
         open_slide(tiled, reader="bioformats")
-    with pytest.raises(ValueError, match=r"0\.05 and 50"):
+    with pytest.raises(ValueError, match=r"0\.05 and 200"):
         open_slide(tiled, mpp=264)
 
 
