@@ -70,6 +70,7 @@ def find_bodies(
     texture: Mask,
     *,
     glass_percent: int,
+    has_glass: bool,
     pixel_um: float,
     min_density: float,
     min_grey_density: float,
@@ -82,6 +83,8 @@ def find_bodies(
         What pixels absorb, and which of them are textured; none where there is pen.
     glass_percent
         How much of bare glass looks textured, in percent.
+    has_glass
+        Whether there is glass that may have a tint; and whose noise tells what is smooth.
     pixel_um
         Micrometres per pixel.
     min_density, min_grey_density
@@ -89,7 +92,9 @@ def find_bodies(
     """
     around = percent_around(texture, window_px(_TINTED_UM, pixel_um, texture.shape))
     is_textured = around > glass_percent + _LEAST_TEXTURE_OF_STAIN
-    dense = (seen.stain > min_density * UNIT) & (is_textured | (seen.stain > _CERTAIN_STAIN * UNIT))
+    dense = seen.stain > min_density * UNIT
+    if has_glass:
+        dense &= is_textured | (seen.stain > _CERTAIN_STAIN * UNIT)
     found = dense | _of_any_hue(seen.grey, texture, pixel_um, min_grey_density)
     dropped, dirt = _dropped(found, dense, seen, pixel_um)
     tissue = found & ~dropped

@@ -16,6 +16,9 @@ from slidetile.tissue.imaging import BRIGHT
 
 SHADES = 3
 GREYEST = 32
+_PERCENT = 94
+"""Of the lesser of red and blue, glass has at least so much green, in percent."""
+
 WHITE = np.full(3, 255, np.float32)
 _LEANINGS = 2 * GREYEST + 1
 
@@ -23,8 +26,18 @@ Shade = NDArray[np.float32]
 """Red, green and blue, 0–255."""
 
 
-def glass_shades(image: Pixels) -> list[Shade]:
-    """Return the colours of bare glass, darkest first: at least one, at most three.
+class Glass(NamedTuple):
+    """The glass of an image."""
+
+    shades: list[Shade]
+    """Its colours, darkest first, each float32 [3]: at least one, at most three."""
+
+    is_seen: bool
+    """Whether any is there to be seen; if not, its colour is a guess."""
+
+
+def find_glass(image: Pixels) -> Glass:
+    """Return the colours of bare glass.
 
     Glass is bright, nearly grey, and smooth where tissue is textured. So the commonest colour
     among smooth pixels is that of glass, even if tissue covers most of the slide. Scanners that
@@ -37,15 +50,12 @@ def glass_shades(image: Pixels) -> list[Shade]:
     image
         uint8 [row, column, 3].
 
-    Returns
-    -------
-    list of float32 [3]
-        Red, green and blue, 0–255.
     """
     pixels = image.shape[0] * image.shape[1]
     colours = _smooth_colours(image)
     if colours.counts.sum() < 0.002 * pixels:
-        return [np.maximum(_brightest_hundredth(image), 200).astype(np.float32)]
+        guess = np.maximum(_brightest_hundredth(image), 200).astype(np.float32)
+        return Glass([guess], is_seen=False)
     shades: list[Shade] = []
     while len(colours.counts) and len(shades) < SHADES:
         corner = colours.commonest_bin()
@@ -56,7 +66,7 @@ def glass_shades(image: Pixels) -> list[Shade]:
         if not shades or any(_hue_distance(shade, other) <= 0.04 for other in (*shades, WHITE)):
             shades.append(shade)
         colours = colours.only(~colours.within(corner, 6))
-    return sorted(shades, key=lambda shade: float(shade.sum()))
+    return Glass(sorted(shades, key=lambda shade: float(shade.sum())), is_seen=True)
 
 
 class _Colours(NamedTuple):
@@ -97,6 +107,7 @@ def _smooth_colours(image: Pixels) -> _Colours:
             brightest_channel(own.transpose(1, 2, 0)),
         )
         chosen = _is_smooth(channels)[band.within] & (low >= BRIGHT) & (high - low <= GREYEST)
+        chosen &= ~_is_stained(own)
         places = np.flatnonzero(chosen)
         red, middle, blue = (plane.ravel().take(places).astype(np.int32) for plane in own)
         red_over, blue_over = red - middle + GREYEST, blue - middle + GREYEST
@@ -107,6 +118,12 @@ def _smooth_colours(image: Pixels) -> _Colours:
     values = np.stack([red_over - GREYEST, np.zeros_like(above), blue_over - GREYEST], axis=1)
     values += (above + BRIGHT)[:, np.newaxis]
     return _Colours(values.astype(np.int32), counts[present])
+
+
+def _is_stained(channels: NDArray[np.uint8]) -> Mask:
+    """Return the pixels that absorb more green than red and blue, as smooth tissue does."""
+    red, green, blue = channels.astype(np.uint16)
+    return np.asarray(_PERCENT * np.minimum(red, blue) > 100 * green)
 
 
 def _is_smooth(channels: NDArray[np.uint8]) -> Mask:

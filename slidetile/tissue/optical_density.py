@@ -122,6 +122,7 @@ class OpticalDensityDetector:
             seen,
             texture,
             glass_percent=glass,
+            has_glass=working.glass.is_seen,
             pixel_um=working.pixel_um,
             min_density=self.min_density,
             min_grey_density=self.min_grey_density,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from slidetile.raster.block_means import area_average
 from slidetile.raster.masks import Mask
 from slidetile.raster.pixels import Pixels
-from slidetile.tissue.glass import Shade, glass_shades
+from slidetile.tissue.glass import Glass, Shade, find_glass
 from slidetile.tissue.imaging import working_resolution
 from slidetile.tissue.pen import pen_strokes
 
@@ -42,9 +42,14 @@ class WorkingImage:
         return made
 
     @cached_property
+    def glass(self) -> Glass:
+        """The bare glass that is seen."""
+        return find_glass(self.pixels)
+
+    @property
     def shades(self) -> list[Shade]:
-        """The colours of bare glass, the commonest first."""
-        return glass_shades(self.pixels)
+        """The colours of bare glass, the darkest first."""
+        return self.glass.shades
 
     @cached_property
     def strokes(self) -> Mask:

@@ -397,14 +397,14 @@ def test_a_self_crossing_ring_is_told_with_numbers(tmp_path, slide, caplog):
     path = tmp_path / "crossed.geojson"
     path.write_text(json.dumps([polygon([[0, 0], [200, 100], [200, 0], [0, 100]]), polygon()]))
     st.draw_tissue(slide, st.read_annotations(path, slide))
-    assert "crossed.geojson: 1 of 2 outlines cross themselves, over 313 pixels" in caplog.text
+    assert "crossed.geojson: 1 of 2 outlines cross themselves, over 5000 pixels" in caplog.text
 
 
 def test_nothing_is_never_silent(tmp_path, slide, caplog):
     path = tmp_path / "empty.geojson"
     path.write_text('{"type": "FeatureCollection", "features": []}')
     empty = st.read_annotations(path, slide)
-    tissue = st.TissueMask.from_mask(np.ones((25, 50), bool), st.read_overview(slide))
+    tissue = st.TissueMask.from_mask(np.ones((25, 50), bool), st.read_overview(slide, mpp=8))
     with pytest.raises(st.AnnotationError, match=r"empty.geojson holds no areas"):
         st.draw_tissue(slide, empty)
     with pytest.raises(st.AnnotationError, match=r"empty.geojson holds no areas"):
@@ -417,5 +417,5 @@ def test_nothing_is_never_silent(tmp_path, slide, caplog):
     told = "the tissue has 1250 pixels of the mask and the annotations 1250, but none"
     assert told in caplog.text
     path.write_text(json.dumps(box(10.1, 10.1, 11.6, 11.6)))
-    assert not st.draw_tissue(slide, st.read_annotations(path, slide)).mask.any()
+    assert not st.draw_tissue(slide, st.read_annotations(path, slide), mpp=8).mask.any()
     assert "cover no pixel of the mask, each of which is 4×4 level-0 pixels" in caplog.text

@@ -356,11 +356,11 @@ def test_verbose_tells_why_it_is_not_native(cli, sample):
 def test_what_is_left_out_of_a_normal_slide_is_one_short_line(cli, sample):
     (line,) = [each for each in cli("plan", sample).stdout.splitlines() if "left out" in each]
     assert line.split(maxsplit=2)[2] == (
-        "2 pieces of tissue, 3,008 µm² (too small, --min-piece-area-um2); "
+        "4 pieces of tissue, 2,864 µm² (too small, --min-piece-area-um2); "
         "1 tile with tissue (too little tissue, --min-tissue-fraction)"
     )
     told = cli("-v", "plan", sample).stderr
     assert (
-        "pieces of tissue that are smaller than 2,458 µm²: 2 of 4 (3,008 µm² together); a sm"
+        "pieces of tissue that are smaller than 2,458 µm²: 4 of 6 (2,864 µm² together); a sm"
         in told
     )

@@ -3,24 +3,32 @@
 import numpy as np
 from stained import LILAC, WHITE, draw
 
-from slidetile.tissue.glass import ShadeMap, glass_shades, near_shade
+from slidetile.tissue.glass import ShadeMap, find_glass, near_shade
 
 
 def test_shades_of_glass_are_found_darkest_first():
-    white, lilac = glass_shades(draw("white padding"))[::-1]
+    white, lilac = find_glass(draw("white padding")).shades[::-1]
     assert np.abs(white - 255).max() < 1.5
     assert np.abs(lilac - LILAC).max() < 1.5
 
 
 def test_the_commonest_shade_wins_even_where_tissue_covers_most():
-    (shade,) = glass_shades(draw("mostly tissue"))
+    (shade,) = find_glass(draw("mostly tissue")).shades
     assert np.abs(shade - WHITE).max() < 1.5
 
 
 def test_without_glass_the_brightest_pixels_stand_in():
     dark = np.random.default_rng(0).integers(0, 140, (100, 100, 3), np.uint8)
-    (shade,) = glass_shades(dark)
+    glass = find_glass(dark)
+    assert not glass.is_seen
+    (shade,) = glass.shades
     assert shade.tolist() == [200, 200, 200]  # and never darker than glass can be
+
+
+def test_smooth_tissue_is_no_glass():
+    """A field of it, at full magnification: bright, nearly grey, but greens are missing."""
+    assert not find_glass(np.full((100, 100, 3), (226, 203, 222), np.uint8)).is_seen
+    assert find_glass(np.full((100, 100, 3), (238, 228, 240), np.uint8)).is_seen
 
 
 def test_a_pixel_is_near_a_shade_in_every_channel_or_not_at_all():
