@@ -15,7 +15,8 @@ from slidetile.raster.grid import cell_name
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.overview import Overview
 from slidetile.tissue.cores import CoreGrid, find_cores
-from slidetile.tissue.mask import TissueMask, find_tissue
+from slidetile.tissue.finding import find_tissue
+from slidetile.tissue.mask import TissueMask
 
 
 def tissue_of(mask, scale=4.0, mpp=None):
@@ -231,6 +232,15 @@ def blots(seed):
     """Smooth noise: pieces of one size, as far apart as cores, at random."""
     noise = gaussian_filter(np.random.default_rng(seed).standard_normal((600, 600)), 12)
     return noise > np.quantile(noise, 0.8)
+
+
+def test_cores_of_crumbs_are_cores():
+    """On a mask that is averaged, nothing of them fills even half a pixel."""
+    rows, columns = np.mgrid[:1200, :1600]
+    cores = np.hypot(rows % 400 - 200, columns % 400 - 200) < 140
+    grid = find_cores(tissue_of(cores & (rows % 4 == 0) & (columns % 4 == 0)))
+    assert (grid.rows, grid.columns, grid.missing) == (3, 4, ())
+    assert len({piece for core in grid for piece in core.pieces}) > 1000
 
 
 @pytest.mark.parametrize("side", [1, 2, 3])
