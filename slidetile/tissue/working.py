@@ -43,7 +43,7 @@ class WorkingImage:
 
     @cached_property
     def shades(self) -> list[Shade]:
-        """The colours of bare glass, the commonest first."""
+        """The colours of bare glass, the darkest first."""
         return glass_shades(self.pixels)
 
     @cached_property
