@@ -279,6 +279,11 @@ _TILE_OPTIONS = [
         help="Effort of the codec jxl; above 3 it takes seconds for a megapixel.  "
         f"[default: {JXL_EFFORT}]",
     ),
+    click.option(
+        "--cores",
+        is_flag=True,
+        help="Name tiles by the core of a tissue microarray that they lie in: A-1, A-2, …",
+    ),
 ]
 
 _TISSUE_OPTIONS = [
@@ -314,11 +319,6 @@ _TISSUE_OPTIONS = [
         default=TISSUE_MARGIN_UM,
         show_default=True,
         help="Widen tissue by this much on all sides, in µm.",
-    ),
-    click.option(
-        "--cores",
-        is_flag=True,
-        help="Name tiles by the core of a tissue microarray that they lie in: A-1, A-2, …",
     ),
     click.option(
         "--slide-mpp",

@@ -86,17 +86,25 @@ def _no_tissue(left_out: Sequence[LeftOut], *, is_drawn: bool) -> _Why:
     by_reason = {each.reason: each for each in left_out}
     if TOO_SMALL in by_reason:
         return _all_small(by_reason[TOO_SMALL])
-    if PEN in by_reason:
-        pen = how_large(by_reason[PEN].area_um2, by_reason[PEN].area_px)
-        return _Why(
-            f"no tissue was found but what was taken for pen ({pen})",
-            "if that is tissue, --keep-pen (keep_pen) keeps it; else try another --detector "
-            "(detector), or draw the tissue (--annotations, annotations)",
-        )
+    if by_reason:
+        return _all_taken_for(list(by_reason.values()))
     return _Why(
         "no tissue was found",
         "try another --detector (detector), a smaller --min-piece-area-um2 (min_piece_area_um2), "
         "or draw it (--annotations, annotations)",
+    )
+
+
+def _all_taken_for(left_out: Sequence[LeftOut]) -> _Why:
+    """Return the sentence for a detector that took all for something else than tissue."""
+    taken = ", ".join(
+        f"{each.reason} ({how_large(each.area_um2, each.area_px)})" for each in left_out
+    )
+    keeps_pen = any(each.reason == PEN and each.option == "keep_pen" for each in left_out)
+    keep = "if pen is tissue, --keep-pen (keep_pen) keeps it; else " if keeps_pen else ""
+    return _Why(
+        f"no tissue was found but what was taken for {taken}",
+        f"{keep}try another --detector (detector), or draw the tissue (--annotations, annotations)",
     )
 
 

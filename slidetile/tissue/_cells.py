@@ -141,8 +141,12 @@ class _Seen(NamedTuple):
 def _usual_radius(
     weights: Weights, nearest: NDArray[np.int32], distances: NDArray[np.float32]
 ) -> float:
-    """Return the median, over cells, of the radius that holds nearly all of a cell's tissue."""
-    covered = (weights >= 128) & (nearest > 0)
+    """Return the median, over cells, of the radius that holds nearly all of a cell's tissue.
+
+    Its tissue are the pixels covered at least half as much as the fullest one: crumbs fill none.
+    """
+    within = nearest > 0
+    covered = within & (weights > int(weights[within].max()) // 2)
     cells, apart = nearest[covered], distances[covered]
     order = np.lexsort((apart, cells))
     counts = np.bincount(cells)[np.unique(cells)]

@@ -179,7 +179,7 @@ def opened(mask: Mask, side: int, further: int = 0) -> Mask:
     """Return the windows that a mask fills, widened by some pixels, an even number."""
     result = np.zeros_like(mask)
     for band in bands(mask.shape, side + further):
-        if mask[band.rows].any():
+        if mask[band.seen].any():  # a window may widen into a band that it does not touch
             inner = all_around(mask[band.seen], side)
             result[band.rows] = any_around(inner, side + further)[band.within]
     return result

@@ -14,6 +14,7 @@ its column, fitted to all others. All is measured in steps, so that no resolutio
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,9 +34,6 @@ from slidetile.tissue.mask import TissueMask
 
 LONGEST_SIDE_PX = 1024
 """The grid is looked for on a mask averaged to at most this: a core of 50 rows has 20 pixels."""
-
-MOST_CELLS = 10_000
-"""More than any microarray has."""
 
 _FEWEST_CORES = 6
 _FULLEST_CELL = 0.87
@@ -227,8 +225,6 @@ def _check_regular(lattice: Lattice, is_missing: NDArray[np.bool_], usual_px: fl
     rows, columns = lattice.is_filled.shape
     there = int((~is_missing).sum())
     cells = f"{rows} rows and {columns} columns"
-    if is_missing.size > MOST_CELLS:
-        raise NoLatticeError(f"{cells} are more than the {MOST_CELLS:,} cells of any microarray")
     if min(rows, columns) < 2 or there < _FEWEST_CORES:
         raise NoLatticeError(
             f"of the {there} cores that were found, in {cells}, no grid can be made, which takes "
@@ -236,6 +232,9 @@ def _check_regular(lattice: Lattice, is_missing: NDArray[np.bool_], usual_px: fl
         )
     if there < LEAST_FILLED * is_missing.size:
         raise NoLatticeError(f"of {cells} only {there} cells hold tissue")
+    across, down = lattice.centres.reshape(rows, columns, 2).transpose(2, 0, 1)
+    if min(np.diff(down, axis=0).min(), np.diff(across, axis=1).min()) < lattice.step / 2:
+        raise NoLatticeError("two of its rows or columns lie in the same place")
     if usual_px > _FULLEST_CELL * lattice.cell_px:
         raise NoLatticeError("there is no glass between its parts")
 
@@ -254,10 +253,10 @@ def _own_pieces(
     pixel_px = math.prod(tissue.downsample)
     wholes = np.array([0, *(piece.area_px / pixel_px for piece in tissue.pieces)])
     is_own = (fragments.pixels >= _PART * usual) | (fragments.pixels > wholes[fragments.pieces] / 2)
-    own: dict[int, tuple[int, ...]] = {}
+    own: defaultdict[int, list[int]] = defaultdict(list)
     for cell, piece, _ in zip(*(each.tolist() for each in fragments.only(is_own)), strict=True):
-        own[cell] = (*own.get(cell, ()), piece)
-    return own
+        own[cell].append(piece)
+    return {cell: tuple(pieces) for cell, pieces in own.items()}
 
 
 def _cores(

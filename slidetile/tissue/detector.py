@@ -24,6 +24,12 @@ from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
 MOST_REASONS = 16
 """Most reasons that a detector may give for what it left out."""
 
+LONGEST_REASON = 60
+"""Most letters of such a reason."""
+
+RESERVED_REASONS = frozenset({"too small", "outside the annotations", "inside the annotations"})
+"""What filters of slidetile call theirs; see `LeftOut.reason`."""
+
 Detector = Callable[[Pixels], Mask]
 """Any function that takes an image, uint8 [row, column, channel], and returns a mask of its
 tissue, bool [row, column]."""
@@ -182,7 +188,8 @@ def areas_left_out(detector: object, overview: Overview, image: Pixels) -> dict[
     Raises
     ------
     TypeError, ValueError
-        A reason is no text, there are more than 16, or a mask does not fit.
+        A reason is no text of 1 to 60 letters or is one of slidetile's own, there are more than
+        16, or a mask does not fit.
     ForeignExitError
         The detector wanted to end the process.
     """
@@ -192,14 +199,28 @@ def areas_left_out(detector: object, overview: Overview, image: Pixels) -> dict[
     with foreign(f"The detector {name}"):
         areas: dict[Any, Any] = dict(detector.left_out(image, mpp=_mean_mpp(overview)))
     if len(areas) > MOST_REASONS:
-        raise ValueError(
+        raise UnfitChoiceError(
             f"{name}.left_out must give at most {MOST_REASONS} reasons, but it gives {len(areas)}."
         )
     for reason, mask in areas.items():
-        if not (isinstance(reason, str) and reason):
+        if not isinstance(reason, str):
             raise TypeError(f"{name}.left_out must give reasons as text, but one is {reason!r}.")
+        _check_reason(reason, name)
         checked_mask(mask, overview, f"The mask of {reason!r} returned by {name}.left_out")
     return areas
+
+
+def _check_reason(reason: str, name: str) -> None:
+    if reason != reason.strip() or not 0 < len(reason) <= LONGEST_REASON:
+        raise UnfitChoiceError(
+            f"{name}.left_out must give reasons of 1 to {LONGEST_REASON} letters without blanks "
+            f"around them, but one has {len(reason)}: {reason[:LONGEST_REASON]!r}."
+        )
+    if reason in RESERVED_REASONS:
+        raise UnfitChoiceError(
+            f"{name}.left_out gives the reason {reason!r}, which is what slidetile calls a filter "
+            "of its own: choose other words."
+        )
 
 
 def checked_mask(mask: Any, overview: Overview, what: str) -> Mask:

@@ -2,8 +2,8 @@
 
 Knows what pixels absorb. Does not know tissue.
 
-The marks are grey, alike in size and as far from each other all along. What is scattered in tissue
-or dust is neither.
+The marks are grey, alike in size, and as far from each other all along, in few directions. What is
+scattered in tissue, in smears or as dust is not.
 """
 
 import numpy as np
@@ -25,6 +25,9 @@ _FEWEST, _MOST_MARKS, _MOST_PIECES = 20, 5_000, 100_000
 _ALIKE = 0.8, 1.25
 _LEAST_REGULAR = 0.6
 """So many marks of a size are as far from the next as they usually are."""
+
+_LEAST_IN_LINE = 0.4
+"""How much their steps share the directions of a grid; 0.1 is usual of what is scattered."""
 
 _NEAR = 2.2
 """Marks of other sizes, as rings that touch, lie so many distances from regular ones at most."""
@@ -102,13 +105,24 @@ def _regular(
     alike = _alike(sizes, _commonest(sizes))
     if np.count_nonzero(alike) < _FEWEST:
         return np.zeros_like(alike), 0.0
-    nearest = _distances(middles, middles)
+    steps = _steps(middles, middles)
+    nearest = np.abs(steps)
     usual = float(np.median(nearest[alike]))
     regular = alike & _alike(nearest, usual)
     count = np.count_nonzero(regular)
     if count < _FEWEST or count < _LEAST_REGULAR * np.count_nonzero(alike):
         return np.zeros_like(regular), usual
-    return regular | (_distances(middles, middles[regular]) < _NEAR * usual), usual
+    if _in_line(steps[regular]) < _LEAST_IN_LINE:
+        return np.zeros_like(regular), usual
+    return regular | (np.abs(_steps(middles, middles[regular])) < _NEAR * usual), usual
+
+
+def _in_line(steps: NDArray[np.complex128]) -> float:
+    """Return how much steps lie in the directions of a square or hexagonal grid, 0–1.
+
+    These are multiples of 90° or 60°, so angles are compared within twelfths of a turn.
+    """
+    return float(np.abs(np.mean((steps / np.abs(steps)) ** 12)))
 
 
 def _commonest(sizes: NDArray[np.float64]) -> float:
@@ -123,12 +137,13 @@ def _alike(values: NDArray[np.float64], value: float) -> NDArray[np.bool_]:
     return np.asarray((values > low * value) & (values < high * value))
 
 
-def _distances(from_: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far each point is from the nearest other one, in pixels."""
-    nearest = np.empty(len(from_))
-    for first in range(0, len(from_), 256):
-        apart = from_[first : first + 256, np.newaxis] - to[np.newaxis]
-        squares = (apart**2).sum(axis=2)
-        squares[squares == 0] = np.inf  # itself
-        nearest[first : first + 256] = np.sqrt(squares.min(axis=1))
-    return nearest
+def _steps(from_: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Return the step from each point to the nearest other one: x, and y as the imaginary part."""
+    places, others = (points[:, 0] + 1j * points[:, 1] for points in (from_, to))
+    steps = np.empty(len(places), np.complex128)
+    for first in range(0, len(places), 256):
+        apart = others[np.newaxis] - places[first : first + 256, np.newaxis]
+        apart[apart == 0] = np.inf  # itself
+        nearest = np.abs(apart).argmin(axis=1)
+        steps[first : first + 256] = apart[np.arange(len(apart)), nearest]
+    return steps

@@ -74,7 +74,7 @@ class LeftOut:
     def __str__(self) -> str:
         of = "" if self.of is None else f" of {self.of:,}"
         area = "" if self.large is None else f" ({self.large} together)"
-        remedy = self.keeps.format(option=f"{self.flag} ({self.option})")
+        remedy = self.keeps.replace("{option}", f"{self.flag} ({self.option})")
         return f"{self.what} that {self.why}: {self.count:,}{of}{area}; {remedy}"
 
 

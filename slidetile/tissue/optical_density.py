@@ -89,56 +89,76 @@ class OpticalDensityDetector:
             )
         working = working_image(image, mpp)
         tissue = working.once(self, self._found).tissue
-        return enlarge(tissue, working.factor, image.shape)
+        return enlarge(tissue, working.factor, image.shape).copy()  # what is remembered stays
 
     def left_out(self, image: Pixels, *, mpp: float | None) -> dict[str, Mask]:
         """Return pen, printed marks and dirt; see `ExplainingDetector.left_out`."""
         working = working_image(image, mpp)
         left_out = working.once(self, self._found).left_out
         return {
-            reason: enlarge(mask, working.factor, image.shape) for reason, mask in left_out.items()
+            reason: enlarge(mask, working.factor, image.shape).copy()
+            for reason, mask in left_out.items()
         }
 
     def _found(self, working: WorkingImage) -> "_Found":
         """Return the tissue of an image at the working resolution, and what was left out."""
-        seen = Absorption.of(working.pixels, working.shades, working.pixel_um)
-        texture = textured(working.pixels, working.shades)
+        seen = _Seen.of(working)
         left_out: dict[str, Mask] = {}
-
-        def leave_out(reason: str, where: Mask) -> None:
-            seen.forget(where)
-            texture[where] = False
-            left_out[reason] = where
-
         if not self.keep_pen:
-            leave_out(PEN, working.strokes)
-        marks = fiducial_marks(seen, working.pixel_um)
+            left_out[PEN] = working.strokes
+            seen.forget(working.strokes)
+        marks = fiducial_marks(seen.absorption, working.pixel_um)
         if marks is not None:
-            leave_out("printed marks", marks)
-        side = window_px(self.window_um, working.pixel_um, texture.shape)
-        percent = percent_around(texture, side)
+            left_out["printed marks"] = marks
+            seen.forget(marks)
+        tissue, left_out["dirt"] = self._sorted(seen)
+        return _Found(tissue, left_out)
+
+    def _sorted(self, seen: "_Seen") -> tuple[Mask, Mask]:
+        """Return tissue, and what is dense but dirt."""
+        side = window_px(self.window_um, seen.pixel_um, seen.texture.shape)
+        percent = percent_around(seen.texture, side)
         glass = of_glass(percent)
         bodies = find_bodies(
-            seen,
-            texture,
+            seen.absorption,
+            seen.texture,
             glass_percent=glass,
-            has_glass=working.glass.is_seen,
-            pixel_um=working.pixel_um,
+            has_glass=seen.has_glass,
+            pixel_um=seen.pixel_um,
             min_density=self.min_density,
             min_grey_density=self.min_grey_density,
         )
         if bodies.dirt.any():
-            leave_out("dirt", widened(bodies.dirt, 3) & ~bodies.tissue)
-            percent = percent_around(texture, side)
+            seen.forget(widened(bodies.dirt, 3) & ~bodies.tissue)
+            percent = percent_around(seen.texture, side)
         scattered = Scattered(
             window_px=side,
-            pixel_um=working.pixel_um,
+            pixel_um=seen.pixel_um,
             glass_percent=glass,
             min_texture=self.min_texture,
             min_density=self.min_spread_density,
-        )
-        tissue = bodies.tissue | scattered.found(seen, texture, percent, bodies.tissue)
-        return _Found(tissue, {**left_out, "dirt": bodies.dropped})
+        ).found(seen.absorption, seen.texture, percent, bodies.tissue)
+        return bodies.tissue | scattered, bodies.dropped
+
+
+class _Seen(NamedTuple):
+    """What is seen of an image, without what was left out."""
+
+    absorption: Absorption
+    texture: Mask
+    pixel_um: float
+    has_glass: bool
+
+    @classmethod
+    def of(cls, working: WorkingImage) -> "_Seen":
+        absorption = Absorption.of(working.pixels, working.shades, working.pixel_um)
+        texture = textured(working.pixels, working.shades)
+        return cls(absorption, texture, working.pixel_um, working.glass.is_seen)
+
+    def forget(self, where: Mask) -> None:
+        """Take pixels for glass."""
+        self.absorption.forget(where)
+        self.texture[where] = False
 
 
 class _Found(NamedTuple):

@@ -72,7 +72,8 @@ class Scattered:
         """
         solid, rest = self._solid(bodies)
         spread, gaps = np.zeros_like(bodies), np.zeros_like(bodies)
-        for band in bands(bodies.shape, self.window_px):
+        gap_px = window_px(_GAP_UM, self.pixel_um, bodies.shape)
+        for band in bands(bodies.shape, max(self.window_px, gap_px // 2)):
             part = _Part(
                 stain=seen.stain[band.seen],
                 grey=seen.grey[band.seen],
@@ -81,7 +82,7 @@ class Scattered:
                 rows=band.within,
             )
             spread[band.rows], among = self._spread(part, percent[band.rows])
-            gaps[band.rows] = ~among & self._is_clear(part, bodies.shape)
+            gaps[band.rows] = ~among & self._is_clear(part, gap_px)
         gaps &= ~solid
         gaps |= widened(gaps, 3) & ~rest & ~bodies
         return self._inner(spread | solid) & ~gaps
@@ -110,9 +111,9 @@ class Scattered:
             spread |= is_half & (grey > _LEAST_GREY * UNIT * rest)
         return spread, tells & (among | (spread & is_half))
 
-    def _is_clear(self, part: "_Part", shape: tuple[int, ...]) -> Mask:
-        """Return where little is textured close by, bodies and their rims aside."""
-        share, tells = part.textured_share(window_px(_GAP_UM, self.pixel_um, shape))
+    def _is_clear(self, part: "_Part", side: int) -> Mask:
+        """Return where little of a window is textured, bodies and their rims aside."""
+        share, tells = part.textured_share(side)
         return np.asarray((share <= self._above_glass(_MOST_TEXTURE_OF_GAP)) | ~tells)
 
     def _above_glass(self, share: float) -> float:

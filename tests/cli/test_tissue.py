@@ -49,7 +49,7 @@ def test_what_detectors_make_of_a_slide(cli, sample):
     result = cli(*line)
     assert result.exit_code == 0, result.stderr
     slide, *outcomes = result.stdout.split("\n\n")
-    assert "overview  240×160 px; 8 µm per pixel" in slide
+    assert "overview  480×320 px; 4 µm per pixel" in slide
     assert "preview   mask.png" in slide
     names = [text.splitlines()[0].split()[-1] for text in outcomes]
     assert names == ["default", "otsu", "careful:Careful"]

@@ -15,7 +15,8 @@ from slidetile.raster.grid import cell_name
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.overview import Overview
 from slidetile.tissue.cores import CoreGrid, find_cores
-from slidetile.tissue.mask import TissueMask, find_tissue
+from slidetile.tissue.finding import find_tissue
+from slidetile.tissue.mask import TissueMask
 
 
 def tissue_of(mask, scale=4.0, mpp=None):
@@ -233,6 +234,15 @@ def blots(seed):
     return noise > np.quantile(noise, 0.8)
 
 
+def test_cores_of_crumbs_are_cores():
+    """On a mask that is averaged, nothing of them fills even half a pixel."""
+    rows, columns = np.mgrid[:1200, :1600]
+    cores = np.hypot(rows % 400 - 200, columns % 400 - 200) < 140
+    grid = find_cores(tissue_of(cores & (rows % 4 == 0) & (columns % 4 == 0)))
+    assert (grid.rows, grid.columns, grid.missing) == (3, 4, ())
+    assert len({piece for core in grid for piece in core.pieces}) > 1000
+
+
 @pytest.mark.parametrize("side", [1, 2, 3])
 def test_thousands_of_pieces_are_refused_soon(side):
     """Noise has as many pieces as it likes; the grid of many cores is still found."""
@@ -255,6 +265,15 @@ def test_thousands_of_pieces_are_refused_soon(side):
 def test_what_is_no_grid_is_refused_with_the_reason(mask):
     with pytest.raises(UnfitChoiceError, match=r"regular grid, as cores do: .+Leave out --cores"):
         find_cores(tissue_of(mask))
+
+
+def test_two_blocks_shifted_by_half_a_step_are_no_grid():
+    """Their rows would lie in the same place: every core would be in two of them."""
+    rows, columns = np.mgrid[:300, :360]
+    block = np.hypot(rows % 60 - 30, columns % 60 - 30) < 20
+    both = np.hstack([block, np.zeros((300, 60), bool), np.roll(block, 30, axis=0)])
+    with pytest.raises(UnfitChoiceError, match=r"lie in the same place|regular grid"):
+        find_cores(tissue_of(both))
 
 
 def test_values_are_checked():

@@ -9,7 +9,8 @@ from stained import glass
 from slidetile.raster.channels import Channel
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.overview import Overview
-from slidetile.tissue.mask import TissueMask, find_tissue
+from slidetile.tissue.finding import find_tissue
+from slidetile.tissue.mask import TissueMask
 
 
 def pieces_of(image, mask, **more):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from slidetile.slides.array import ArraySlide
 from slidetile.slides.opening import open_slide
-from slidetile.tissue.mask import find_tissue
+from slidetile.tissue.finding import find_tissue
 
 SLIDES = {
     "CMU-1-small": "CMU-1-small.tiff",
