@@ -113,12 +113,17 @@ def count_pixels(labels: Labels, where: Mask | None = None) -> NDArray[np.int64]
 
 
 def sum_pixels(labels: Labels, values: NDArray[np.int16], *, most: int) -> NDArray[np.int64]:
-    """Return the sums of the pixels numbered 0, 1, 2 and so on, each clipped to 0 and ``most``."""
+    """Return the sums of the pixels numbered 1, 2 and so on, each clipped to 0 and ``most``.
+
+    The first, of what has no number, is 0.
+    """
     sums = np.zeros(int(labels.max(initial=0)) + 1, np.float64)
     for band in bands(labels.shape):
-        clipped = np.clip(values[band.rows], 0, most).ravel()
+        numbers = labels[band.rows].ravel()
+        places = np.flatnonzero(numbers)  # few: most of a slide is in no piece
+        clipped = np.clip(values[band.rows].ravel().take(places), 0, most)
         # Sums of integers below 2⁵³ are exact.
-        sums += np.bincount(labels[band.rows].ravel(), clipped, minlength=len(sums))
+        sums += np.bincount(numbers.take(places), clipped, minlength=len(sums))
     return sums.astype(np.int64)
 
 
