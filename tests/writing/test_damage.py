@@ -74,6 +74,8 @@ def tile(slide, out, *, side=SIDE, **choices):
     shape = {"type": "Polygon", "coordinates": [ring]}
     feature = {"type": "Feature", "geometry": shape, "properties": {}}
     everything.path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    # Of 8 µm, as of larger slides: so the overview is made of the coarser level.
+    choices = {"tissue_mpp": 8.0, **choices}
     recipe = st.Recipe(tile=st.TileSpec(size=256), annotations=everything, **choices)
     return st.tile_slide(slide, out, recipe)
 
