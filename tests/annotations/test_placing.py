@@ -59,11 +59,11 @@ def test_info_tells_the_scan_area(cli, scanned_slide, sample):
 def test_regions_begin_where_qupath_begins(slide, tmp_path):
     path = tmp_path / "drawn.geojson"
     path.write_text(json.dumps(boxes(AREAS, -BOUNDS.x, -BOUNDS.y)))
-    tissue = st.draw_tissue(slide, st.read_annotations(path, slide))
+    tissue = st.draw_tissue(slide, st.read_annotations(path, slide), mpp=8)
     np.testing.assert_array_equal(tissue.mask, scanned((100, 125), 8))
     whole = tmp_path / "whole.geojson"
     whole.write_text(json.dumps(boxes(AREAS)))
-    at_corner = st.draw_tissue(slide, st.read_annotations(whole, slide, origin="slide"))
+    at_corner = st.draw_tissue(slide, st.read_annotations(whole, slide, origin="slide"), mpp=8)
     np.testing.assert_array_equal(at_corner.mask, tissue.mask)
 
 

@@ -35,7 +35,7 @@ def found(sample):
 
 def test_modes_are_what_they_say(sample, left, found):
     half = np.zeros(found.mask.shape, bool)
-    half[:, :120] = True
+    half[:, :240] = True
     expected = {"replace": half, "intersect": found.mask & half, "exclude": found.mask & ~half}
     with st.open_slide(sample) as slide:
         for mode, mask in expected.items():
@@ -62,8 +62,8 @@ def test_regions_follow_each_other(sample, left, tmp_path):
         regions = [st.read_annotations(path, slide) for path in (left, tmp_path / "upper.json")]
         tissue = st.cut_tissue(st.draw_tissue(slide, regions[0]), regions[1], mode="exclude")
         store = st.write_tiles(slide, st.plan_tiles(slide, tissue), tmp_path / "both.zarr")
-    assert tissue.mask[80:, :120].all()
-    assert tissue.mask.sum() == 80 * 120
+    assert tissue.mask[160:, :240].all()
+    assert tissue.mask.sum() == 160 * 240
     assert [told["mode"] for told in tissue.parameters["regions"]] == ["replace", "exclude"]
     assert st.verify_store(store.path) == ()
 

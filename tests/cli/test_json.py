@@ -164,7 +164,7 @@ def test_tissue(cli, sample, glass):
     line = ("tissue", sample, "--compare", "otsu", "--json")
     told = document(cli(*line, "--preview", "p.png"), "tissue")
     assert [each["detector"] for each in told["tissue"]] == ["default", "otsu"]
-    assert (told["overview_width_px"], told["preview_path"]) == (240, "p.png")
+    assert (told["overview_width_px"], told["preview_path"]) == (480, "p.png")
     (told,) = document(cli("tissue", glass, "--json"), "tissue")["tissue"]
     assert "no tissue was found" in told["note"]
     assert (told["tissue_area_px"], told["tissue_area_um2"]) == (0, None)

@@ -147,7 +147,7 @@ def test_notebook_pictures_decode_and_text_is_escaped(shown):
     ("name", "facts"),
     [
         ("slide", ["3840×2560 px", "1/1 → 1/4", "0.5 µm", "20×", "aperio"]),
-        ("tissue", ["% of the slide", "OpticalDensityDetector", "8 µm per pixel"]),
+        ("tissue", ["% of the slide", "OpticalDensityDetector", "4 µm per pixel"]),
         ("plan", ["of 12", "1024 px", "5% tissue"]),
         ("store", ["native", "3840×2560 → 960×640", "0.5 µm", "MB"]),
     ],

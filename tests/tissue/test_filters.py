@@ -164,7 +164,7 @@ def test_ink_that_covers_more_than_the_tissue_is_a_warning(white, caplog):
         ({"pen": np.zeros((64, 63), np.bool_)}, ValueError, r"mask of 'pen' .* \(64, 63\)"),
         ({"pen": np.zeros((64, 64))}, TypeError, "mask of 'pen' .* float64"),
         ({3: np.zeros((64, 64), np.bool_)}, TypeError, "reasons as text, but one is 3"),
-        ({"": np.zeros((64, 64), np.bool_)}, TypeError, "reasons as text, but one is ''"),
+        ({"": np.zeros((64, 64), np.bool_)}, ValueError, "reasons of 1 to 60 letters"),
         ({str(n): half(slice(0, 1)) for n in range(17)}, ValueError, "at most 16 reasons"),
     ],
 )
