@@ -127,6 +127,15 @@ def sum_pixels(labels: Labels, values: NDArray[np.int16], *, most: int) -> NDArr
     return sums.astype(np.int64)
 
 
+def painted(labels: Labels, chosen: NDArray[np.bool_]) -> Mask:
+    """Return the pixels of the chosen pieces; ``chosen`` begins with piece 1."""
+    table = np.concatenate([[False], chosen])
+    result = np.empty(labels.shape, np.bool_)
+    for band in bands(labels.shape):
+        result[band.rows] = table[labels[band.rows]]
+    return result
+
+
 def without_small_pieces(mask: Mask, smallest_px: float, *, corners: bool) -> Mask:
     """Drop connected pieces of fewer pixels; `number_pieces` explains ``corners``."""
     if smallest_px <= 1:
@@ -135,12 +144,7 @@ def without_small_pieces(mask: Mask, smallest_px: float, *, corners: bool) -> Ma
     if runs is not None:
         return runs.painted(runs.sizes >= smallest_px)
     labels = _numbered_by_scan(mask, corners=corners)
-    large = count_pixels(labels) >= smallest_px
-    large[0] = False
-    result = np.empty(mask.shape, np.bool_)
-    for band in bands(mask.shape):
-        result[band.rows] = large[labels[band.rows]]
-    return result
+    return painted(labels, count_pixels(labels)[1:] >= smallest_px)
 
 
 def with_margin(mask: Mask, margin: float, pixel: tuple[float, float]) -> Mask:

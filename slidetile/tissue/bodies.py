@@ -19,9 +19,11 @@ from slidetile.raster.masks import (
     count_pixels,
     measure_pieces,
     number_pieces,
+    painted,
     sum_pixels,
 )
-from slidetile.raster.neighbourhood import all_around, any_around, window_mean
+from slidetile.raster.morphology import narrowed, opened
+from slidetile.raster.neighbourhood import window_mean
 from slidetile.raster.region import Region
 from slidetile.tissue.absorption import UNIT, Absorption
 from slidetile.tissue.imaging import Signal, window_px
@@ -127,14 +129,14 @@ def _dropped(bodies: Mask, dense: Mask, seen: Absorption, pixel_um: float) -> tu
     kept = (stained > _LEAST_STAINED) | (thick & (colour > _LEAST_COLOUR)) | huge
     kept &= ~is_edge
     dirt = ~kept & ((colour < _MOST_COLOUR_OF_DIRT) | is_edge)
-    return _painted(labels, ~kept), _painted(labels, dirt)
+    return painted(labels, ~kept), painted(labels, dirt)
 
 
 def _thin_and_grey(tissue: Mask, dense: Mask, seen: Absorption, pixel_um: float) -> Mask:
     """Return what juts out of tissue as lines without colour: rims of bubbles, edges of glass."""
     thin = tissue & ~dense & ~opened(tissue, window_px(_THICK_UM, pixel_um, tissue.shape))
     labels = number_pieces(thin)
-    return _painted(labels, _colour(labels, seen) < _MOST_COLOUR_OF_DIRT)
+    return painted(labels, _colour(labels, seen) < _MOST_COLOUR_OF_DIRT)
 
 
 def _colour(labels: Labels, seen: Absorption) -> NDArray[np.float64]:
@@ -146,10 +148,7 @@ def _colour(labels: Labels, seen: Absorption) -> NDArray[np.float64]:
 
 def _hold(labels: Labels, bodies: Mask, side: int) -> Mask:
     """Return which pieces hold a whole window of this side."""
-    inside = np.zeros_like(bodies)
-    for band in bands(bodies.shape, side // 2):
-        inside[band.rows] = all_around(bodies[band.seen], side)[band.within]
-    return np.asarray(count_pixels(labels, inside)[1:] > 0)
+    return np.asarray(count_pixels(labels, narrowed(bodies, side))[1:] > 0)
 
 
 def _are_edges(
@@ -164,31 +163,3 @@ def _are_edges(
             down > _SPANNING and across < _NARROW
         )
     return edges
-
-
-def _painted(labels: Labels, chosen: NDArray[np.bool_]) -> Mask:
-    """Return the pixels of the chosen pieces."""
-    table = np.concatenate([[False], chosen])
-    painted = np.empty(labels.shape, np.bool_)
-    for band in bands(labels.shape):
-        painted[band.rows] = table[labels[band.rows]]
-    return painted
-
-
-def opened(mask: Mask, side: int, further: int = 0) -> Mask:
-    """Return the windows that a mask fills, widened by some pixels, an even number."""
-    result = np.zeros_like(mask)
-    for band in bands(mask.shape, side + further):
-        if mask[band.seen].any():  # a window may widen into a band that it does not touch
-            inner = all_around(mask[band.seen], side)
-            result[band.rows] = any_around(inner, side + further)[band.within]
-    return result
-
-
-def widened(mask: Mask, side: int) -> Mask:
-    """Return a mask, widened by half a window on all sides."""
-    result = np.zeros_like(mask)
-    for band in bands(mask.shape, side // 2):
-        if mask[band.seen].any():
-            result[band.rows] = any_around(mask[band.seen], side)[band.within]
-    return result

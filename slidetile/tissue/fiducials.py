@@ -9,11 +9,10 @@ scattered in tissue, in smears or as dust is not.
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.raster.bands import bands
-from slidetile.raster.masks import Labels, Mask, measure_pieces, sum_pixels
+from slidetile.raster.masks import Labels, Mask, measure_pieces, painted, sum_pixels
+from slidetile.raster.morphology import widened
 from slidetile.raster.region import Region
 from slidetile.tissue.absorption import UNIT, Absorption
-from slidetile.tissue.bodies import widened
 
 _LEAST_GREYS = 0.03, 0.1
 """Tried one after the other: marks that touch in the first may be apart in the next."""
@@ -67,12 +66,9 @@ def _marks(
     regular, pitch = _regular(np.sqrt(pixels[specks]), middles)
     if not regular.any():
         return None
-    is_mark = np.zeros(len(boxes) + 1, np.bool_)
-    is_mark[1 + specks[regular]] = True
-    marks = np.empty(labels.shape, np.bool_)
-    for band in bands(labels.shape):
-        marks[band.rows] = is_mark[labels[band.rows]]
-    return widened(marks, max(_HALO_PX, 2 * int(pitch / 2) + 1))
+    is_mark = np.zeros(len(boxes), np.bool_)
+    is_mark[specks[regular]] = True
+    return widened(painted(labels, is_mark), max(_HALO_PX, 2 * int(pitch / 2) + 1))
 
 
 def _are_specks(

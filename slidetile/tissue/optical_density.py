@@ -12,9 +12,10 @@ from typing import NamedTuple
 from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.raster.masks import Mask
+from slidetile.raster.morphology import widened
 from slidetile.raster.pixels import Pixels
 from slidetile.tissue.absorption import Absorption
-from slidetile.tissue.bodies import find_bodies, widened
+from slidetile.tissue.bodies import find_bodies
 from slidetile.tissue.fiducials import fiducial_marks
 from slidetile.tissue.imaging import enlarge, require_positive, window_px
 from slidetile.tissue.left_out import PEN

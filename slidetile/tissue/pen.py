@@ -19,7 +19,8 @@ from slidetile.raster.masks import (
     number_pieces,
     without_small_pieces,
 )
-from slidetile.raster.neighbourhood import all_around, any_around, window_mean
+from slidetile.raster.morphology import narrowed
+from slidetile.raster.neighbourhood import any_around, window_mean
 from slidetile.raster.pixels import Pixels, planes
 from slidetile.tissue.density import Densities, density_tables
 from slidetile.tissue.glass import Shade
@@ -205,10 +206,7 @@ def _smooth(density: Plane, brightness: Plane) -> Mask:
 
 def _wide_areas(coloured: Mask, side: int, smallest_px: float) -> Mask:
     """Return the insides of pen-coloured areas as large and wide as a stroke."""
-    inside = np.zeros_like(coloured)
-    for band in bands(coloured.shape, side // 2):
-        inside[band.rows] = all_around(coloured[band.seen], side)[band.within]
-    return without_small_pieces(inside, smallest_px, corners=True)
+    return without_small_pieces(narrowed(coloured, side), smallest_px, corners=True)
 
 
 def _strokes(wide: Mask, facts: _Facts) -> tuple[Mask, Mask]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from slidetile.raster.bands import bands
 from slidetile.raster.masks import Mask
-from slidetile.raster.neighbourhood import all_around, window_mean
+from slidetile.raster.morphology import narrowed, opened, widened
+from slidetile.raster.neighbourhood import window_mean
 from slidetile.tissue.absorption import UNIT, Absorption
-from slidetile.tissue.bodies import opened, widened
 from slidetile.tissue.imaging import Plane, Signal, window_px
 
 # The least and most that one pixel adds to the mean around it: a speck is not tissue.
@@ -123,10 +123,7 @@ class Scattered:
     def _inner(self, spread: Mask) -> Mask:
         """Take off what windows reach over the edge of the tissue in them: 0.6 of their half."""
         overhang = int(0.6 * self.window_px / 2)
-        inner = np.empty_like(spread)
-        for band in bands(spread.shape, overhang):
-            inner[band.rows] = all_around(spread[band.seen], 2 * overhang + 1)[band.within]
-        return inner
+        return narrowed(spread, 2 * overhang + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,8 +7,8 @@ import pytest
 import stained
 
 from slidetile.raster import bands
+from slidetile.raster.morphology import opened, widened
 from slidetile.tissue.absorption import UNIT, Absorption
-from slidetile.tissue.bodies import opened, widened
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.scattered import Scattered
 from slidetile.tissue.texture import percent_around
