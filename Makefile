@@ -41,6 +41,7 @@ fuzz: $(VENV)/.test
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture
+	$(PYTEST) -m "hypothesis and not torture" --hypothesis-profile searching
 
 check: lint types layers docs test-all
 
