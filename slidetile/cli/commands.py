@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.cli.config_command import config_command
 from slidetile.cli.limits import (
     check_address_space,
     fail_if_out_of_space,
@@ -42,6 +43,7 @@ from slidetile.cli.options import (
 )
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
+from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
     OK,
@@ -115,7 +117,7 @@ def _report(error: BaseException) -> None:
         fail(explain(error), kind=type(error).__name__, code=code)
     if isinstance(error, click.UsageError):
         error.message = printable_lines(error.message)  # type: ignore[misc]
-        show_error("UsageError", error.format_message())
+        show_error("UsageError", " ".join(error.format_message().split()))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -200,13 +202,14 @@ def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool)
         say("")
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slide", type=PATH)
 @recipe_options
 @click.option("-o", "--output", type=PATH, help="Path that the store would have.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @click.option("--preview", type=PATH, help="Draw the tissue mask and the tiles into this PNG.")
 @click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
+@config_option
 @json_option
 def plan(
     *,
@@ -270,7 +273,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
         )
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slide", type=PATH)
 @tissue_options
 @click.option("--preview", type=PATH, help="Draw the masks side by side into this PNG.")
@@ -280,6 +283,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     help="Other detectors, separated by commas: otsu,density,MODULE:OBJECT; default is the one "
     "that is chosen by the slide's overview.",
 )
+@config_option
 @json_option
 def tissue(
     *,
@@ -319,7 +323,7 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
             warn(f"{outcome['detector']}: {outcome['note']}")
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slide", type=PATH)
 @recipe_options
 @writing_options
@@ -330,6 +334,7 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
     help="The store.  [default: SLIDE.zarr in the current folder]",
 )
 @isolate_option
+@config_option
 @json_option
 def tile(
     *,
@@ -534,7 +539,7 @@ def _export_whole(
     _tell_unreadable(facts)
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slides", nargs=-1, required=True, type=PATH)
 @recipe_options
 @writing_options
@@ -555,6 +560,7 @@ def _export_whole(
     "more.  [default: no limit]",
 )
 @isolate_option
+@config_option
 @json_option
 def batch(
     *,
@@ -603,3 +609,6 @@ def _set_last_words(how: str, *, restart: bool) -> None:
     """Set what the command says about continuing if it is interrupted."""
     again = f"run the same command again{', without --restart' if restart else ''}"
     click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"
+
+
+main.add_command(config_command([tile, batch]))
