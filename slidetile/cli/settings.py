@@ -99,7 +99,7 @@ def _take_settings(ctx: click.Context, typed: Mapping[str, Any]) -> None:
     from slidetile.cli.settings_file import read_settings
 
     path, is_named = _named(ctx, typed), True
-    found = [other for other in _beside_manifests(ctx, typed) if other != path]
+    found = [other for other in _beside_manifests(ctx, typed) if _place(other) != _place(path)]
     if path is None and len(found) > 1:
         raise click.UsageError(
             f"Several manifests have settings beside them, {_listed(found)}: name the file that "
@@ -136,15 +136,20 @@ def _named(ctx: click.Context, typed: Mapping[str, Any]) -> Path | None:
 
 def _beside_manifests(ctx: click.Context, typed: Mapping[str, Any]) -> list[Path]:
     """Return the settings files beside the manifests that are given."""
-    found: dict[str, Path] = {}
+    found: dict[str | None, Path] = {}
     for argument in ctx.command.params:
         several = typed.get(str(argument.name)) if argument.nargs == -1 else None
         for manifest in map(Path, several if isinstance(several, tuple | list) else ()):
             path = manifest.parent / FILE_NAME
             is_manifest = manifest.suffix.lower() in _MANIFEST_SUFFIXES and not manifest.is_dir()
             if is_manifest and os.path.lexists(path):
-                found.setdefault(os.path.abspath(path), path)  # noqa: PTH100  links stay
+                found.setdefault(_place(path), path)
     return list(found.values())
+
+
+def _place(path: Path | None) -> str | None:
+    """Return where a path leads, however it is spelled; links stay."""
+    return None if path is None else os.path.abspath(path)  # noqa: PTH100  links stay
 
 
 def _shared_options(ctx: click.Context) -> dict[str, click.Option]:

@@ -141,6 +141,13 @@ def test_a_file_that_is_named_wins_over_one_that_is_found(cli, cohort, settings)
     assert (told["tile-size"], told["codec"]) == ((1024, "default"), ("raw", "file"))
 
 
+def test_the_file_that_is_found_may_be_named(cli, cohort, tmp_path):
+    manifest = cohort("tile-size = 512")
+    for name in ("cohort/slidetile.toml", tmp_path / "cohort" / "slidetile.toml"):
+        told = cli("config", manifest, "--config", name).stderr
+        assert told == f"settings of {name}: tile-size\n"
+
+
 def test_several_manifests_share_a_file_or_one_is_named(cli, cohort):
     one, two = cohort("tile-size = 512"), cohort("tile-size = 256", "other")
     again = one.replace("cohort.csv", "more.csv")
