@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 
 import slidetile as st
 from slidetile.cli import facts
+from slidetile.cli.config_command import ConfigFacts
 from slidetile.cli.forecast_facts import ForecastFacts
 from slidetile.cli.tissue_facts import TissueFacts
 
@@ -250,6 +251,21 @@ def test_batch(cli, sample, damaged_sample, tmp_path):
     assert [row["status"] for row in again["slides"]] == ["already done"]
 
 
+def test_config(cli, tmp_path):
+    (tmp_path / "lab.toml").write_text('codec = "zstd"')
+    told = document(cli("config", "--json"), "config")
+    assert told["settings_path"] is None
+    assert {each["source"] for each in told["settings"]} == {"default"}
+    line = ("config", "--config", tmp_path / "lab.toml", "--annotations-class", "a", "--mpp", 0.5)
+    told = document(cli(*line, "--annotations", "b", "--json"), "config")
+    assert told["settings_path"] == str(tmp_path / "lab.toml")
+    settings = {each["key"]: (each["value"], each["source"]) for each in told["settings"]}
+    assert settings["codec"] == ("zstd", "file")
+    assert settings["mpp"] == (0.5, "command line")
+    assert settings["annotations-class"] == (["a"], "command line")
+    assert settings["annotations"] == (str(tmp_path / "cwd" / "b"), "command line")
+
+
 def test_a_batch_says_why_a_slide_has_no_tiles(cli, glass):
     (told,) = document(cli("batch", glass, "-o", "out", "--json"), "batch")["slides"]
     assert (told["status"], told["tiles"], told["error"]) == ("ok", 0, None)
@@ -332,6 +348,7 @@ DOCUMENTS = {
     "export": facts.ExportFacts,
     "batch": facts.BatchFacts,
     "batch-dry-run": ForecastFacts,
+    "config": ConfigFacts,
 }
 
 
