@@ -94,7 +94,7 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
     "--dry-run", is_flag=True, help="Tell what would be done, and what it would take; do nothing."
 )
 @click.option(
-    "--log-json", is_flag=True, help="Log to the standard error as JSON, one object a line."
+    "--log-json/--no-log-json", help="Log to the standard error as JSON, one object a line."
 )
 @isolate_option
 @config_option
