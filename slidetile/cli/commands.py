@@ -42,6 +42,7 @@ from slidetile.cli.options import (
 )
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
+from slidetile.cli.report_command import report
 from slidetile.cli.show import (
     FAILED,
     OK,
@@ -603,3 +604,6 @@ def _set_last_words(how: str, *, restart: bool) -> None:
     """Set what the command says about continuing if it is interrupted."""
     again = f"run the same command again{', without --restart' if restart else ''}"
     click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"
+
+
+main.add_command(report)
