@@ -40,7 +40,7 @@ class TotalFacts(TypedDict):
     tiles: int
     unreadable: int
     tile_bytes: int
-    tissue_mm2: float
+    tissue_area_mm2: float
     seconds: float | None
     peak_memory_bytes: int | None
     ended: str | None
@@ -75,8 +75,8 @@ class StoredSlideFacts(TypedDict):
     slide_mpp_um: float | None
     tissue_pieces: int | None
     tissue_share: float | None
-    tissue_mm2: float | None
-    slide_mm2: float | None
+    tissue_area_mm2: float | None
+    scanned_area_mm2: float | None
     left_out: list[str]
     tiles_with_pen: int
     sharpness: float | None
@@ -174,7 +174,7 @@ def _total_facts(slides: Sequence[ReportedSlide], facts: Sequence[SlideFacts]) -
         "tiles": sum(each.tiles for each in stored),
         "unreadable": sum(each.unreadable for each in stored),
         "tile_bytes": sum(each.tile_bytes for each in stored),
-        "tissue_mm2": sum(each.tissue_mm2 or 0.0 for each in stored),
+        "tissue_area_mm2": sum(each.tissue_mm2 or 0.0 for each in stored),
         "seconds": sum(seconds) if seconds else None,
         "peak_memory_bytes": max(peaks, default=None),
         "ended": max((row.ended for row in rows if row.ended is not None), default=None),
@@ -209,8 +209,8 @@ def _stored_facts(stored: StoredFacts) -> StoredSlideFacts:
         "slide_mpp_um": _mean(stored.slide_mpp),
         "tissue_pieces": stored.tissue_pieces,
         "tissue_share": stored.tissue_share,
-        "tissue_mm2": stored.tissue_mm2,
-        "slide_mm2": stored.slide_mm2,
+        "tissue_area_mm2": stored.tissue_mm2,
+        "scanned_area_mm2": stored.slide_mm2,
         "left_out": list(stored.left_out),
         "tiles_with_pen": stored.tiles_with_pen,
         "sharpness": stored.sharpness,

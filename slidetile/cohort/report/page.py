@@ -136,7 +136,7 @@ def _totals(totals: TotalFacts) -> str:
         ("with warnings", f"{totals['with_warnings']:,}", "odd" if totals["with_warnings"] else ""),
         ("tiles", f"{totals['tiles']:,}", ""),
         ("unreadable tiles", f"{totals['unreadable']:,}", "odd" if totals["unreadable"] else ""),
-        ("tissue", f"{totals['tissue_mm2']:,.1f} mm²", ""),
+        ("tissue", f"{totals['tissue_area_mm2']:,.1f} mm²", ""),
         ("tiles’ bytes", _size(totals["tile_bytes"]), ""),
     ]
     if totals["seconds"] is not None:

@@ -19,6 +19,8 @@ from slidetile.runtime.threads import map_in_order
 from slidetile.store.location import stores_in
 from slidetile.store.recorded import StoreRecord
 
+_GIVE = "give the folder that `slidetile batch` wrote into (-o), or a folder of stores"
+
 MOST_WORKERS = 4
 """Stores that are read at a time, at most: each takes some tens of megabytes meanwhile."""
 
@@ -57,12 +59,14 @@ def find_cohort(folder: Path) -> list[FoundSlide]:
     Raises
     ------
     SlideError
-        There are none.
+        It is no folder, or there are none.
     SlidetileError
         The folder's table is damaged.
     OSError
         The folder cannot be read.
     """
+    if not folder.is_dir():
+        raise SlideError(f"{folder} is no folder: {_GIVE}.")
     rows = {row.key: row for row in recorded_rows(folder)}
     stores = {as_text(path.name).removesuffix(STORE_SUFFIX): path for path in stores_in(folder)}
     unfinished = _unfinished_in(folder)
@@ -70,7 +74,7 @@ def find_cohort(folder: Path) -> list[FoundSlide]:
     if not keys:
         raise SlideError(
             f"{folder} holds no stores and no table of a batch, so there is nothing to report: "
-            "give the folder that `slidetile batch` wrote into (-o), or a folder of stores."
+            f"{_GIVE}."
         )
     return [
         FoundSlide(

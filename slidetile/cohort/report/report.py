@@ -67,7 +67,7 @@ def write_report(
     Raises
     ------
     SlideError
-        The folder holds nothing to report.
+        The folder is none, or holds nothing to report.
     FileExistsError
         Something is in the page's place that slidetile has not written.
     OSError

@@ -34,7 +34,7 @@
     { id: "tiles", head: "Tiles", value: store("tiles"), shown: count, falls: true },
     { id: "unreadable", head: "Unreadable", value: store("unreadable"), shown: count, falls: true },
     { id: "share", head: "Tissue share", value: store("tissue_share"), shown: percent, falls: true },
-    { id: "tissue", head: "Tissue", value: store("tissue_mm2"), shown: area, falls: true },
+    { id: "tissue", head: "Tissue", value: store("tissue_area_mm2"), shown: area, falls: true },
     { id: "mpp", head: "Slide’s mpp", value: store("slide_mpp_um"), shown: resolution },
     { id: "sharpness", head: "Sharpness", value: store("sharpness"), shown: (v) => decimals(v, 0) },
     { id: "bytes", head: "Tiles’ size", value: store("tile_bytes"), shown: megabytes, falls: true },
@@ -301,8 +301,8 @@
       add("tiles", `${count(kept.tiles)} of ${kept.tile_size_px} px`);
       if (kept.unreadable) add("unreadable tiles", kept.unreadable, count);
       add("tissue", kept.tissue_share, percent);
-      add("tissue’s area", kept.tissue_mm2, area);
-      add("scanned area", kept.slide_mm2, area);
+      add("tissue’s area", kept.tissue_area_mm2, area);
+      add("scanned area", kept.scanned_area_mm2, area);
       add("pieces of tissue", kept.tissue_pieces, count);
       add("level 0", `${count(kept.width_px)} × ${count(kept.height_px)} px`);
       add("mpp of the store", kept.mpp_um, resolution);
