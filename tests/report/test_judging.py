@@ -40,7 +40,7 @@ def test_unreadable_tiles_are_told_with_their_reasons():
 @pytest.mark.parametrize(
     ("mpp", "text"),
     [
-        (None, "the slide's mpp is unknown, so no area and no resolution is"),
+        (None, "the slide's mpp is unknown: tissue was looked for with an assumed one"),
         ((0.05, 0.05), "the slide has 0.05 µm per pixel, which is outside 0.1–1.2"),
         ((1.3, 1.3), "the slide has 1.3 µm per pixel, which is outside 0.1–1.2"),
         ((0.1, 0.1), None),
@@ -67,12 +67,6 @@ def test_an_mpp_is_compared_with_enough_others_alone():
 def test_no_mpp_of_a_mixed_cohort_is_odd():
     coarse = [report_slides.slide(str(n), slide_mpp=(0.5, 0.5)) for n in range(3)]
     assert told(coarse[0], *coarse[1:], *USUAL) == []
-
-
-def test_an_assumed_mpp_is_odd():
-    text = "the slide has 0.25 µm per pixel, but this is assumed"
-    assert told(report_slides.slide(row={"mpp_source": "assumed"})) == [("odd mpp", text)]
-    assert told(report_slides.slide(row={"mpp_source": "file"})) == []
 
 
 def test_the_mpp_that_is_judged_is_the_slides():

@@ -40,9 +40,6 @@ ROBUST = 1.4826
 SAME_MPP = 1.1
 """Two resolutions that differ by less than this factor are about the same."""
 
-ASSUMED = "assumed"
-"""The source of an mpp that nobody has stated."""
-
 Numbers = NDArray[np.float64]
 
 
@@ -103,10 +100,9 @@ def _warnings(slide: ReportedSlide, cohort: Cohort) -> Iterator[SlideWarning]:
     if facts is not None and not slide.has_failed:
         if not facts.tiles:
             yield NoTissue(note=None if row is None else row.note)
-        source = None if row is None else row.mpp_source
         judged = (
             _unreadable(facts),
-            _odd_mpp(facts, source, cohort),
+            _odd_mpp(facts, cohort),
             _pen(facts),
             _blur(facts, cohort),
             _odd_share(facts, cohort),
@@ -122,16 +118,12 @@ def _unreadable(facts: StoredFacts) -> UnreadableTiles | None:
     return UnreadableTiles(tiles=facts.unreadable, of=facts.tiles, reasons=facts.unreadable_reasons)
 
 
-def _odd_mpp(facts: StoredFacts, source: str | None, cohort: Cohort) -> OddMpp | None:
+def _odd_mpp(facts: StoredFacts, cohort: Cohort) -> OddMpp | None:
     mpp = slide_mpp(facts)
-    if mpp is None:
-        return OddMpp(mpp=None, source=source, median=None)
-    if not SMALLEST_MPP <= mpp <= LARGEST_MPP:
-        return OddMpp(mpp=mpp, source=source, median=None)
+    if mpp is None or not SMALLEST_MPP <= mpp <= LARGEST_MPP:
+        return OddMpp(mpp=mpp, median=None)
     median = _unlike_the_others(mpp, cohort.mpps)
-    if median is not None or source == ASSUMED:
-        return OddMpp(mpp=mpp, source=source, median=median)
-    return None
+    return None if median is None else OddMpp(mpp=mpp, median=median)
 
 
 def _unlike_the_others(mpp: float, mpps: Numbers) -> float | None:

@@ -97,7 +97,7 @@ _TEXTS = (
 
 _OF_STORES = (
     *("store", "codec", "not_native", "mpp", "tiles", "unreadable", "tile_bytes", "left_out"),
-    *("tissue_pieces", "tissue_area_um2", "tissue_area_mm2", "slide_area_mm2"),
+    *("tissue_pieces", "tissue_area_um2", "tissue_area_mm2", "slide_area_mm2", "may_pass"),
 )
 """What the stores themselves tell."""
 

@@ -96,16 +96,13 @@ class OddMpp:
 
     kind: ClassVar[str] = "odd mpp"
     rule: ClassVar[str] = (
-        f"The slide's mpp is unknown or assumed, is outside {SMALLEST_MPP:g}–{LARGEST_MPP:g} µm "
-        f"per pixel, or differs by a factor of {ODD_FACTOR:g} or more from the cohort's median, "
+        f"The slide's mpp is unknown, is outside {SMALLEST_MPP:g}–{LARGEST_MPP:g} µm per pixel, or "
+        f"differs by a factor of {ODD_FACTOR:g} or more from the cohort's median, "
         f"and fewer than {COMMON_SHARE:.0%} of the slides have it."
     )
 
     mpp: float | None
     """The slide's µm per pixel, the mean of both axes."""
-
-    source: str | None
-    """Where it comes from."""
 
     median: float | None
     """The cohort's median; None where the slide does not differ from it."""
@@ -113,20 +110,13 @@ class OddMpp:
     def __str__(self) -> str:
         """Say what is odd."""
         if self.mpp is None:
-            return "the slide's mpp is unknown, so no area and no resolution is"
+            return "the slide's mpp is unknown: tissue was looked for with an assumed one"
         told = f"the slide has {self.mpp:.4g} µm per pixel"
-        if self.median is not None:
-            return f"{told}, the cohort's median is {self.median:.4g}: {self._factor}"
-        if not SMALLEST_MPP <= self.mpp <= LARGEST_MPP:
+        if self.median is None:
             return f"{told}, which is outside {SMALLEST_MPP:g}–{LARGEST_MPP:g}"
-        return f"{told}, but this is {self.source}"
-
-    @property
-    def _factor(self) -> str:
-        assert self.mpp is not None
-        assert self.median is not None
         ratio = self.mpp / self.median
-        return f"{max(ratio, 1 / ratio):.1f} times as {'coarse' if ratio > 1 else 'fine'}"
+        factor = f"{max(ratio, 1 / ratio):.1f} times as {'coarse' if ratio > 1 else 'fine'}"
+        return f"{told}, the cohort's median is {self.median:.4g}: {factor}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
