@@ -79,13 +79,14 @@ def test_the_mpp_that_is_judged_is_the_slides():
 )
 def test_pen_counts_from_a_thousandth_of_the_area_or_a_fiftieth_of_the_tiles(share, tiles, is_odd):
     found = told(report_slides.slide(pen_share=share, tiles_with_pen=tiles))
-    text = f"pen was left out on {share:.1%} of the scanned area; {tiles} of 400 tiles have some on"
-    assert found == ([("pen", f"{text} them")] if is_odd else [])
+    left_out = f"pen was left out on {100 * share:.1f} % of the scanned area"
+    text = f"{left_out}; {tiles} of 400 tiles have some on them"
+    assert found == ([("pen", text)] if is_odd else [])
 
 
 def test_a_slide_much_less_sharp_than_the_others_is_blurred():
     text = (
-        "the tiles' median sharpness is 399 (variance of the Laplacian), 20% of the cohort's "
+        "the tiles' median sharpness is 399 (variance of the Laplacian), 20 % of the cohort's "
         "median of 2,000"
     )
     assert told(report_slides.slide(sharpness=399.0), *USUAL) == [("blur", text)]
@@ -100,7 +101,7 @@ def test_sharpness_is_compared_where_it_was_measured_alike(other):
 
 def test_a_share_of_tissue_far_from_the_others_is_told_with_its_numbers():
     text = (
-        "tissue takes 2.0% of the scanned area, the cohort's median is 33.0% (MAD 2.0%): 10.5 "
+        "tissue takes 2.0 % of the scanned area, the cohort's median is 33.0 % (MAD 2.0 %): 10.5 "
         "robust deviations below"
     )
     assert told(report_slides.slide(tissue_share=0.02), *USUAL) == [("tissue share", text)]

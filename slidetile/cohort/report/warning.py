@@ -39,6 +39,10 @@ LEAST_DEVIATION = 0.02
 """The least that such a deviation counts as, so that a cohort of equal slides has no outliers."""
 
 
+def _percent(fraction: float, *, digits: int = 1) -> str:
+    return f"{100 * fraction:.{digits}f} %"
+
+
 class SlideWarning(Protocol):
     """A warning about one slide."""
 
@@ -97,8 +101,8 @@ class OddMpp:
     kind: ClassVar[str] = "odd mpp"
     rule: ClassVar[str] = (
         f"The slide's mpp is unknown, is outside {SMALLEST_MPP:g}–{LARGEST_MPP:g} µm per pixel, or "
-        f"differs by a factor of {ODD_FACTOR:g} or more from the cohort's median, "
-        f"and fewer than {COMMON_SHARE:.0%} of the slides have it."
+        f"differs by a factor of {ODD_FACTOR:g} or more from the cohort's "
+        f"median, and fewer than {_percent(COMMON_SHARE, digits=0)} of the slides have it."
     )
 
     mpp: float | None
@@ -125,8 +129,8 @@ class Pen:
 
     kind: ClassVar[str] = "pen"
     rule: ClassVar[str] = (
-        f"Pen was left out on {PEN_AREA_SHARE:.1%} or more of the scanned area, or lies on "
-        f"{PEN_TILE_SHARE:.0%} or more of the tiles."
+        f"Pen was left out on {_percent(PEN_AREA_SHARE)} or more of the scanned area, or lies on "
+        f"{_percent(PEN_TILE_SHARE, digits=0)} or more of the tiles."
     )
 
     area_share: float
@@ -140,7 +144,7 @@ class Pen:
 
     def __str__(self) -> str:
         """Say what is odd."""
-        left_out = f"pen was left out on {self.area_share:.1%} of the scanned area"
+        left_out = f"pen was left out on {_percent(self.area_share)} of the scanned area"
         on_tiles = f"{self.tiles:,} of {how_many(self.of, 'tiles')} have some on them"
         return f"{left_out}; {on_tiles}"
 
@@ -152,8 +156,8 @@ class Blur:
     kind: ClassVar[str] = "blur"
     rule: ClassVar[str] = (
         "The median sharpness of the tiles that are mostly tissue is less than "
-        f"{BLUR_FACTOR:.0%} of the median of the slides measured at the same resolution, as a blur "
-        f"of 2 µm leaves; {FEWEST_SLIDES} slides at least are compared."
+        f"{_percent(BLUR_FACTOR, digits=0)} of the median of the slides measured at the same "
+        f"resolution, as a blur of 2 µm leaves; {FEWEST_SLIDES} slides at least are compared."
     )
 
     sharpness: float
@@ -167,7 +171,7 @@ class Blur:
         share = self.sharpness / self.median
         return (
             f"the tiles' median sharpness is {self.sharpness:,.0f} (variance of the Laplacian), "
-            f"{share:.0%} of the cohort's median of {self.median:,.0f}"
+            f"{_percent(share, digits=0)} of the cohort's median of {self.median:,.0f}"
         )
 
 
@@ -178,8 +182,8 @@ class OddTissueShare:
     kind: ClassVar[str] = "tissue share"
     rule: ClassVar[str] = (
         "Tissue's share of the scanned area is far from the cohort's: more than "
-        f"{FAR_DEVIATIONS:g} robust deviations (1.4826 × MAD, at least {LEAST_DEVIATION:.0%}) from "
-        f"the median; {FEWEST_SLIDES} slides at least are compared."
+        f"{FAR_DEVIATIONS:g} robust deviations (1.4826 × MAD, at least "
+        f"{_percent(LEAST_DEVIATION, digits=0)}) from the median; {FEWEST_SLIDES} slides at least are compared."
     )
 
     share: float
@@ -197,9 +201,9 @@ class OddTissueShare:
     def __str__(self) -> str:
         """Say what is odd."""
         return (
-            f"tissue takes {self.share:.1%} of the scanned area, the cohort's median is "
-            f"{self.median:.1%} (MAD {self.mad:.1%}): {abs(self.deviations):.1f} robust "
-            f"deviations {'above' if self.deviations > 0 else 'below'}"
+            f"tissue takes {_percent(self.share)} of the scanned area, the cohort's median is "
+            f"{_percent(self.median)} (MAD {_percent(self.mad)}): {abs(self.deviations):.1f} "
+            f"robust deviations {'above' if self.deviations > 0 else 'below'}"
         )
 
 
