@@ -4,7 +4,7 @@ Pure: slides in, warnings out. Knows slides and thresholds. Does not know pages.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -44,31 +44,50 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Where numbers lie, whatever a few of them are."""
+
+    median: float
+    """Their median."""
+
+    mad: float
+    """The median of their absolute deviations from it."""
+
+    @classmethod
+    def of(cls, numbers: Numbers) -> Self | None:
+        """Return the spread of numbers; None where they are too few."""
+        if len(numbers) < FEWEST_SLIDES:
+            return None
+        median = float(np.median(numbers))
+        return cls(median=median, mad=float(np.median(np.abs(numbers - median))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
     """The figures of all slides that have a store, among which each is judged."""
 
     mpps: Numbers
-    """µm per pixel of the slides that know it."""
+    """µm per pixel of the slides that know it, ascending."""
 
-    shares: Numbers
-    """Tissue's share of the slides that have tissue."""
+    mpp: Spread | None
+    """Their spread."""
 
-    sharpnesses: Numbers
-    """Median sharpness of the slides where it is known."""
+    share: Spread | None
+    """That of tissue's share of the slides that have tissue."""
 
-    sharpness_groups: Numbers
-    """What sharpness was measured on, in the same order; see `_group`."""
+    sharpness: Mapping[float, Spread | None]
+    """That of the sharpness of slides measured alike, for each `_group`."""
 
     @classmethod
     def of(cls, slides: Sequence[ReportedSlide]) -> Self:
         """Return the figures of slides."""
         stored = [slide.stored for slide in slides if slide.stored is not None]
-        sharp = [facts for facts in stored if facts.sharpness is not None]
+        mpps = np.sort(_numbers(stored, slide_mpp))
         return cls(
-            mpps=_numbers(stored, slide_mpp),
-            shares=_numbers(stored, lambda facts: facts.tissue_share or None),
-            sharpnesses=_numbers(sharp, lambda facts: facts.sharpness),
-            sharpness_groups=_numbers(sharp, _group),
+            mpps=mpps,
+            mpp=Spread.of(mpps),
+            share=Spread.of(_numbers(stored, lambda facts: facts.tissue_share or None)),
+            sharpness=_sharpness([facts for facts in stored if facts.sharpness is not None]),
         )
 
 
@@ -79,9 +98,17 @@ def _numbers(
     return np.array([number for number in found if number is not None], np.float64)
 
 
+def _sharpness(sharp: Sequence[StoredFacts]) -> dict[float, Spread | None]:
+    values, groups = _numbers(sharp, lambda facts: facts.sharpness), _numbers(sharp, _group)
+    return {
+        group: Spread.of(values[np.abs(groups - group) < math.log(ODD_FACTOR)])
+        for group in np.unique(groups).tolist()
+    }
+
+
 def _group(facts: StoredFacts) -> float:
     """Return the logarithm of the resolution of a sharpness; far off for other channels."""
-    mpp = 0.0 if facts.sharpness_mpp is None else math.log(facts.sharpness_mpp)
+    mpp = 0.0 if facts.sharpness_mpp is None else round(math.log(facts.sharpness_mpp), 2)
     return mpp if facts.is_plain else mpp + 1000
 
 
@@ -122,18 +149,17 @@ def _odd_mpp(facts: StoredFacts, cohort: Cohort) -> OddMpp | None:
     mpp = slide_mpp(facts)
     if mpp is None or not SMALLEST_MPP <= mpp <= LARGEST_MPP:
         return OddMpp(mpp=mpp, median=None)
-    median = _unlike_the_others(mpp, cohort.mpps)
-    return None if median is None else OddMpp(mpp=mpp, median=median)
-
-
-def _unlike_the_others(mpp: float, mpps: Numbers) -> float | None:
-    """Return the median that an mpp is far from; None where it is near, or common."""
-    if len(mpps) < FEWEST_SLIDES:
+    if cohort.mpp is None or not _is_unlike(mpp, cohort.mpp.median, cohort.mpps):
         return None
-    median = float(np.median(mpps))
-    is_far = max(mpp / median, median / mpp) >= ODD_FACTOR
-    alike = np.abs(np.log(mpps / mpp)) < math.log(SAME_MPP)
-    return median if is_far and float(alike.mean()) < COMMON_SHARE else None
+    return OddMpp(mpp=mpp, median=cohort.mpp.median)
+
+
+def _is_unlike(mpp: float, median: float, mpps: Numbers) -> bool:
+    """Return whether an mpp is far from the median, and few slides have about the same."""
+    if max(mpp / median, median / mpp) < ODD_FACTOR:
+        return False
+    first, last = np.searchsorted(mpps, (mpp / SAME_MPP, mpp * SAME_MPP)).tolist()
+    return bool(last - first < COMMON_SHARE * len(mpps))
 
 
 def _pen(facts: StoredFacts) -> Pen | None:
@@ -146,23 +172,17 @@ def _pen(facts: StoredFacts) -> Pen | None:
 def _blur(facts: StoredFacts, cohort: Cohort) -> Blur | None:
     if facts.sharpness is None:
         return None
-    is_alike = np.abs(cohort.sharpness_groups - _group(facts)) < math.log(ODD_FACTOR)
-    compared = cohort.sharpnesses[is_alike]
-    if len(compared) < FEWEST_SLIDES:
+    alike = cohort.sharpness[_group(facts)]
+    if alike is None or facts.sharpness >= BLUR_FACTOR * alike.median:
         return None
-    median = float(np.median(compared))
-    if facts.sharpness >= BLUR_FACTOR * median:
-        return None
-    return Blur(sharpness=facts.sharpness, median=median)
+    return Blur(sharpness=facts.sharpness, median=alike.median)
 
 
 def _odd_share(facts: StoredFacts, cohort: Cohort) -> OddTissueShare | None:
-    share, shares = facts.tissue_share, cohort.shares
-    if not share or len(shares) < FEWEST_SLIDES:
+    share, spread = facts.tissue_share, cohort.share
+    if not share or spread is None:
         return None
-    median = float(np.median(shares))
-    mad = float(np.median(np.abs(shares - median)))
-    deviations = (share - median) / max(ROBUST * mad, LEAST_DEVIATION)
+    deviations = (share - spread.median) / max(ROBUST * spread.mad, LEAST_DEVIATION)
     if abs(deviations) <= FAR_DEVIATIONS:
         return None
-    return OddTissueShare(share=share, median=median, mad=mad, deviations=deviations)
+    return OddTissueShare(share=share, median=spread.median, mad=spread.mad, deviations=deviations)

@@ -183,7 +183,8 @@ class OddTissueShare:
     rule: ClassVar[str] = (
         "Tissue's share of the scanned area is far from the cohort's: more than "
         f"{FAR_DEVIATIONS:g} robust deviations (1.4826 × MAD, at least "
-        f"{_percent(LEAST_DEVIATION, digits=0)}) from the median; {FEWEST_SLIDES} slides at least are compared."
+        f"{_percent(LEAST_DEVIATION, digits=0)}) from the median; {FEWEST_SLIDES} slides at least "
+        "are compared."
     )
 
     share: float

@@ -70,7 +70,8 @@
   const address = (slide) => `#slide=${encodeURIComponent(slide.key)}`;
 
   function pictureSource(place) {
-    if (slides[place].picture_path !== null) return encodeURI(slides[place].picture_path);
+    const path = slides[place].picture_path;
+    if (path !== null) return path.split("/").map(encodeURIComponent).join("/");
     const inside = byId(`picture-${place}`);
     return inside === null ? null : `data:image/jpeg;base64,${inside.textContent}`;
   }
