@@ -44,7 +44,7 @@ def facts(**values):
         "tiles_with_pen": 0,
         "sharpness": 2000.0,
         "sharpness_mpp": 4.0,
-        "is_plain": True,
+        "is_brightfield": True,
     }
     return StoredFacts(**{**usual, **values})
 

@@ -94,7 +94,7 @@ def test_a_slide_much_less_sharp_than_the_others_is_blurred():
     assert told(report_slides.slide(sharpness=399.0), *USUAL[:3]) == []
 
 
-@pytest.mark.parametrize("other", [{"sharpness_mpp": 8.0}, {"is_plain": False}])
+@pytest.mark.parametrize("other", [{"sharpness_mpp": 8.0}, {"is_brightfield": False}])
 def test_sharpness_is_compared_where_it_was_measured_alike(other):
     assert told(report_slides.slide(sharpness=100.0, **other), *USUAL) == []
 

@@ -102,7 +102,7 @@ def test_slides_of_other_channels_have_pictures(tmp_path, channels, dtype):
     plan = st.plan_tiles(slide, tissue, st.TileSpec(size=64))
     st.write_tiles(slide, plan, tmp_path / "x.zarr", codec="zstd")
     slides, pictures = read(tmp_path)
-    assert (slides["x"].stored.is_plain, slides["x"].stored.tiles) == (channels == 1, 6)
+    assert (slides["x"].stored.is_brightfield, slides["x"].stored.tiles) == (channels == 1, 6)
     assert pictures["x"].startswith(b"\xff\xd8\xff")
 
 

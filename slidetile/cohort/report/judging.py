@@ -107,9 +107,9 @@ def _sharpness(sharp: Sequence[StoredFacts]) -> dict[float, Spread | None]:
 
 
 def _group(facts: StoredFacts) -> float:
-    """Return the logarithm of the resolution of a sharpness; far off for other channels."""
+    """Return the logarithm of the resolution of a sharpness; far off where light is emitted."""
     mpp = 0.0 if facts.sharpness_mpp is None else round(math.log(facts.sharpness_mpp), 2)
-    return mpp if facts.is_plain else mpp + 1000
+    return mpp if facts.is_brightfield else mpp + 1000
 
 
 def slide_mpp(facts: StoredFacts) -> float | None:

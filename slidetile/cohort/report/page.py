@@ -121,12 +121,10 @@ def _body(title: str, facts: CohortFacts) -> str:
 
 
 def _summary(totals: TotalFacts) -> str:
-    failed = f"{how_many(totals['failed'], 'slides')} failed"
-    warned = f"{how_many(totals['with_warnings'], 'slides')} with warnings"
+    slides = how_many(totals["slides"], "slides")
+    told = f"{slides}: {totals['failed']:,} failed, {totals['with_warnings']:,} with warnings."
     ended = "" if totals["ended"] is None else f" Last slide ended {_text(totals['ended'])}."
-    return (
-        f'<p class="summary">{how_many(totals["slides"], "slides")}: {failed}, {warned}.{ended}</p>'
-    )
+    return f'<p class="summary">{told}{ended}</p>'
 
 
 def _totals(totals: TotalFacts) -> str:

@@ -87,8 +87,8 @@ class StoredFacts:
     sharpness_mpp: float | None
     """Micrometres per pixel at which it was measured."""
 
-    is_plain: bool
-    """Whether channels are grey or colours."""
+    is_brightfield: bool
+    """Whether channels are grey or colours, on a bright background."""
 
     @classmethod
     def of(cls, record: StoreRecord) -> Self:
@@ -129,7 +129,7 @@ class StoredFacts:
                 table["laplacian_variance"].to_numpy(), table["tissue_fraction"].to_numpy()
             ),
             sharpness_mpp=None if metadata.quality.mpp is None else metadata.quality.mpp[0],
-            is_plain=metadata.is_plain,
+            is_brightfield=metadata.is_plain and sum(metadata.background) >= 3 * 128,
         )
 
 

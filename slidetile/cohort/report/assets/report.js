@@ -23,6 +23,8 @@
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   }
 
+  // A column that says nothing of any slide is left out.
+  const isTold = (column, value) => value !== null && !(column.id === "unreadable" && value === 0);
   const store = (name) => (slide) => slide.store === null ? null : slide.store[name];
   const recorded = (name) => (slide) => slide.recorded === null ? null : slide.recorded[name];
 
@@ -35,12 +37,12 @@
     { id: "unreadable", head: "Unreadable", value: store("unreadable"), shown: count, falls: true },
     { id: "share", head: "Tissue share", value: store("tissue_share"), shown: percent, falls: true },
     { id: "tissue", head: "Tissue", value: store("tissue_area_mm2"), shown: area, falls: true },
-    { id: "mpp", head: "Slide’s mpp", value: store("slide_mpp_um"), shown: resolution },
+    { id: "mpp", head: "Slide’s mpp", value: store("slide_mpp_um"), shown: (v) => `${decimals(v, 3)} µm` },
     { id: "sharpness", head: "Sharpness", value: store("sharpness"), shown: (v) => decimals(v, 0) },
     { id: "bytes", head: "Tiles’ size", value: store("tile_bytes"), shown: megabytes, falls: true },
     { id: "seconds", head: "Time", value: recorded("seconds"), shown: duration, falls: true },
     { id: "memory", head: "Memory", value: recorded("peak_memory_bytes"), shown: megabytes, falls: true },
-  ].filter((column) => !column.shown || slides.some((slide) => column.value(slide) !== null));
+  ].filter((column) => !column.shown || slides.some((slide) => isTold(column, column.value(slide))));
 
   const places = new Map(slides.map((slide, place) => [slide.key, place]));
   const texts = slides.map((slide) => searched(slide));
@@ -230,16 +232,16 @@
       byId("warning").append(option(each.kind, `${each.kind} (${count(each.slides)})`));
     }
     for (const id of ["query", "status", "warning"]) {
-      byId(id).addEventListener("input", (event) => {
+      byId(id).addEventListener(id === "query" ? "input" : "change", (event) => {
         state[id] = event.target.value;
         refresh();
       });
     }
-    byId("sort").addEventListener("input", (event) => {
+    byId("sort").addEventListener("change", (event) => {
       const column = COLUMNS.find((each) => each.id === event.target.value);
       sortBy(event.target.value, Boolean(column && column.falls));
     });
-    byId("order").addEventListener("input", (event) => sortBy(state.sort, event.target.value === "down"));
+    byId("order").addEventListener("change", (event) => sortBy(state.sort, event.target.value === "down"));
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("filters").addEventListener("reset", () => {
       Object.assign(state, { query: "", status: "", warning: "", sort: "", falls: false });
