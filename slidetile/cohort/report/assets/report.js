@@ -32,7 +32,7 @@
   const COLUMNS = [
     { id: "name", head: "Slide", value: (slide) => slide.name },
     { id: "status", head: "Status", value: (slide) => slide.status },
-    { id: "warnings", head: "Warnings", value: (slide) => slide.warnings.length, falls: true },
+    { id: "warnings", head: "Warnings", value: (slide) => slide.warnings.length, falls: true, isHeadless: true },
     { id: "tiles", head: "Tiles", value: store("tiles"), shown: count, falls: true },
     { id: "unreadable", head: "Unreadable", value: store("unreadable"), shown: count, falls: true },
     { id: "share", head: "Tissue share", value: store("tissue_share"), shown: percent, falls: true },
@@ -128,7 +128,7 @@
     const shown = state.all ? matching : matching.slice(from, from + PAGE);
     const rows = shown.map(row);
     if (!rows.length) {
-      const span = String(COLUMNS.length + 1);
+      const span = String(byId("heads").children.length);
       rows.push(element("tr", {}, element("td", { colspan: span, class: "none" }, "No slide matches.")));
     }
     byId("rows").replaceChildren(...rows);
@@ -148,7 +148,7 @@
   function row(place) {
     const slide = slides[place];
     const made = element("tr", {}, thumb(place), nameCell(slide));
-    made.append(element("td", { class: "badge-cell" }, badge(slide)), warningCell(slide));
+    made.append(statusCell(slide));
     for (const column of COLUMNS.filter((each) => each.shown)) {
       const value = column.value(slide);
       const cell = element("td", { class: "number", "data-head": column.head });
@@ -179,11 +179,11 @@
     return cell;
   }
 
-  function warningCell(slide) {
-    const badges = kinds(slide).map((kind) => element("span", { class: "badge odd" }, kind));
-    const cell = element("td", { class: "warning-cell" });
-    if (badges.length) cell.append(element("div", { class: "badges" }, ...badges));
-    return cell;
+  function statusCell(slide) {
+    const others = kinds(slide).filter((kind) => kind !== slide.status);
+    const warnings = others.map((kind) => element("span", { class: "badge odd" }, kind));
+    const badges = element("div", { class: "badges" }, badge(slide), ...warnings);
+    return element("td", { class: "badge-cell" }, badges);
   }
 
   function markHeads() {
@@ -216,7 +216,7 @@
       });
       const head = element("th", { scope: "col", "data-column": column.id }, button);
       if (column.shown) head.className = "number";
-      byId("heads").append(head);
+      if (!column.isHeadless) byId("heads").append(head);
       byId("sort").append(element("option", { value: column.id }, column.head.toLowerCase()));
     }
   }
