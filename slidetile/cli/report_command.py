@@ -4,13 +4,30 @@ Knows its options and exit codes. Does not know what a report looks like.
 """
 
 import sys
+import time
 from pathlib import Path
 
 import click
 
 from slidetile.cli.limits import tune_process
 from slidetile.cli.options import PATH, json_option
-from slidetile.cli.show import FAILED, OK, UNREADABLE, show_facts
+from slidetile.cli.progress import SECONDS_BETWEEN_LINES
+from slidetile.cli.quantities import counted
+from slidetile.cli.show import FAILED, OK, UNREADABLE, say, show_facts
+from slidetile.counts import how_many
+
+
+class _Lines:
+    """Says now and then how many slides are read, on the error stream."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.perf_counter()
+        if now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            say(f"{counted(done)}/{how_many(total, 'slides')} read", err=True)
 
 
 @click.command()
@@ -28,7 +45,8 @@ def report(*, folder: Path, output: Path | None, workers: int | None, as_json: b
     from slidetile.cli.report_facts import report_facts, report_lines
     from slidetile.cohort.report.report import write_report
 
-    facts = report_facts(folder, write_report(folder, output, workers=workers))
+    told = write_report(folder, output, workers=workers, on_read=_Lines())
+    facts = report_facts(folder, told)
     show_facts(facts, report_lines(facts), as_json=as_json)
     totals = facts["totals"]
     sys.exit(FAILED if totals["failed"] else UNREADABLE if totals["unreadable"] else OK)

@@ -25,6 +25,12 @@ def test_it_lies_in_the_folder_with_nothing_beside_it(faulty_copy):
     assert report.facts["totals"]["failed"] == 6
 
 
+def test_it_tells_how_far_it_is(faulty_copy):
+    told = []
+    write_report(faulty_copy, on_read=lambda *numbers: told.append(numbers))
+    assert told == [(number, 8) for number in range(1, 9)]
+
+
 def test_a_report_is_no_slide_of_the_next(faulty_copy):
     first = write_report(faulty_copy, most_page_bytes=0)
     assert write_report(faulty_copy, most_page_bytes=0).facts == first.facts

@@ -3,6 +3,7 @@
 Knows the order of things. Does not know how stores are read, slides judged or pages made.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,10 @@ FRAME_BYTES = 200_000
 """Bytes of a page besides pictures and facts: style, script, and failures that are listed."""
 
 
+OnRead = Callable[[int, int], None]
+"""Takes how many slides are read, and of how many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A report that was written."""
@@ -47,6 +52,7 @@ def write_report(
     *,
     workers: int | None = None,
     most_page_bytes: int = MOST_PAGE_BYTES,
+    on_read: OnRead | None = None,
 ) -> Report:
     """Write the report of a folder that holds stores, a batch's table, or both.
 
@@ -63,6 +69,8 @@ def write_report(
         Stores read at a time, 4 at most; None is one for each core.
     most_page_bytes
         Pictures lie beside a page that would be larger with them.
+    on_read
+        Called after each slide was read.
 
     Raises
     ------
@@ -76,12 +84,14 @@ def write_report(
     path = folder / REPORT_NAME if output is None else output
     check_output(path, REPORT)
     shelf = PictureShelf(path.with_name(f"{path.stem}_files"), most_page_bytes)
-    slides: list[ReportedSlide] = []
     whole = folder.resolve()
-    for read in read_cohort(find_cohort(whole), workers=worker_count(workers)):
+    found, slides = find_cohort(whole), list[ReportedSlide]()
+    for read in read_cohort(found, workers=worker_count(workers)):
         slides.append(read.slide)
         if read.picture is not None:
             shelf.put(read.slide.key, read.picture)
+        if on_read is not None:
+            on_read(len(slides), len(found))
     shelf.settle(FRAME_BYTES + len(data_json(cohort_facts(slides, shelf.address))))
     facts = cohort_facts(slides, shelf.address)
     title = as_text(whole.name) or "/"
