@@ -45,6 +45,7 @@ from slidetile.cli.options import (
 )
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
+from slidetile.cli.report_command import report
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -539,3 +540,4 @@ def _export_whole(
 
 main.add_command(batch)
 main.add_command(config_command([tile, batch]))
+main.add_command(report)
