@@ -36,12 +36,13 @@ from slidetile.cli.show import (
     tell_left_out,
     warn,
 )
+from slidetile.cli.tally import Tally
 
 if TYPE_CHECKING:
+    from slidetile.cli.batch_progress import ShownBatch
     from slidetile.cohort.batch import BatchOptions
     from slidetile.cohort.cohort import Cohort
     from slidetile.cohort.part import Part
-    from slidetile.cohort.result import BatchReport
     from slidetile.recipe import Recipe
     from slidetile.writing.options import WriteOptions
 
@@ -123,6 +124,8 @@ def batch(
     set_last_words(f"the batch {mode}", restart=restart)
     writing = take_writing_options(options)
     how = replace(how, workers=writing["workers"])
+    from slidetile.cli.batch_progress import show_batch
+
     if log_json:
         from slidetile.cli.json_log import log_as_json
 
@@ -136,20 +139,30 @@ def batch(
     if dry_run:
         _tell_forecast(cohort, recipe, how, writing["options"], as_json=as_json)
         return
-    report = _tiled(
-        cohort, recipe, how, writing["options"], quiet=as_json and not log_json, as_log=log_json
-    )
-    if not report.results:
+    tally = Tally(keeps_all=as_json)
+    with show_batch(
+        quiet=as_json and not log_json,
+        slides=len(cohort.entries),
+        tile_px=recipe.tile.size,
+        as_log=log_json,
+    ) as shown:
+        _tile(cohort, recipe, how, writing["options"], tally=tally, shown=shown)
+    if not tally.slides:
         _tell_none(cohort, inputs, part)
+    tally.sort([entry.key for entry in cohort.entries])
+    _tell_results(tally, cohort.folder.summary, as_json=as_json)
+    sys.exit(FAILED if tally.failed else UNREADABLE if tally.incomplete else OK)
+
+
+def _tell_results(tally: Tally, summary: Path, *, as_json: bool) -> None:
     if as_json:
         from slidetile.cli.facts import batch_facts
 
-        show_document(batch_facts(report.results, cohort.folder.summary))
-    else:
-        show_results(report.results)
-        tell_left_out(report.results)
-        say(f"summary: {cohort.folder.summary}")
-    sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
+        show_document(batch_facts(tally.results, summary))
+        return
+    show_results(tally)
+    tell_left_out(tally.left_out)
+    say(f"summary: {summary}")
 
 
 def _batch_options(options: dict[str, Any], *, isolate: bool) -> "BatchOptions":
@@ -190,28 +203,22 @@ def _cohort(
     return cohort
 
 
-def _tiled(
+def _tile(
     cohort: "Cohort",
     recipe: "Recipe",
     how: "BatchOptions",
     options: "WriteOptions",
     *,
-    quiet: bool,
-    as_log: bool,
-) -> "BatchReport":
-    from slidetile.cli.batch_progress import show_batch
-    from slidetile.cohort.batch import tile_cohort
+    tally: Tally,
+    shown: "ShownBatch",
+) -> None:
+    from slidetile.cohort.batch import cohort_results
 
-    slides = len(cohort.entries)
-    with show_batch(quiet=quiet, slides=slides, tile_px=recipe.tile.size, as_log=as_log) as shown:
-        return tile_cohort(
-            cohort,
-            recipe,
-            how,
-            options=options,
-            on_result=shown.result,
-            on_progress=shown.progress,
-        )
+    ended = cohort_results(cohort, recipe, how, options=options, on_progress=shown.progress)
+    with closing(ended) as results:
+        for result in results:
+            tally.add(result)
+            shown.result(result)
 
 
 def _tell_none(cohort: "Cohort", inputs: Sequence[Path], part: "Part | None") -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +14,7 @@ from slidetile.cli.streams import document_stream
 from slidetile.counts import how_large, how_many
 
 if TYPE_CHECKING:
+    from slidetile.cli.tally import Tally
     from slidetile.cohort.result import SlideResult
     from slidetile.verify.finding import Finding
 
@@ -150,20 +150,12 @@ def _um2(area_mm2: float | None) -> float | None:
     return None if area_mm2 is None else area_mm2 * 1e6
 
 
-MOST_ROWS = 100
-"""Of more slides only those are in the table for which something is to be done."""
-
-
-def show_results(results: Sequence["SlideResult"]) -> None:
-    """Print the results of a batch as a table, one row for each slide, and how many they are."""
-    shown = results
-    if len(results) > MOST_ROWS:
-        shown = [each for each in results if each.status == "failed" or each.unreadable]
-    if shown:
-        _show_table(shown)
-    statuses = Counter(result.status for result in results)
-    told = ", ".join(f"{counted(count)} {status}" for status, count in statuses.items())
-    say(f"{how_many(len(results), 'slides')}: {told}")
+def show_results(tally: "Tally") -> None:
+    """Print results of a batch as a table, one row for each slide, and how many there are."""
+    if tally.results:
+        _show_table(tally.results)
+    told = ", ".join(f"{counted(count)} {status}" for status, count in tally.statuses.items())
+    say(f"{how_many(tally.slides, 'slides')}: {told}")
 
 
 def _show_table(results: Sequence["SlideResult"]) -> None:
@@ -187,9 +179,8 @@ def _show_table(results: Sequence["SlideResult"]) -> None:
         sys.stdout.flush()
 
 
-def tell_left_out(results: Sequence["SlideResult"]) -> None:
+def tell_left_out(dropped: int) -> None:
     """Say on how many slides of a batch filters dropped something, and where it is told."""
-    dropped = sum(result.left_out is not None for result in results)
     if dropped:
         say(
             f"left out: something on {how_many(dropped, 'slides')}; the summary's column left_out "

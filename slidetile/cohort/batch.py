@@ -179,15 +179,30 @@ def tile_cohort(
     on_progress: OnSlideProgress | None = None,
 ) -> BatchReport:
     """Tile the slides of a cohort; see `tile_slides`."""
-    run = _Run(cohort, recipe, how, options, engine)
     results: dict[str, SlideResult] = {}
-    with closing(run.results(on_progress)) as finished:
+    ended = cohort_results(
+        cohort, recipe, how, options=options, engine=engine, on_progress=on_progress
+    )
+    with closing(ended) as finished:
         for result in finished:
             results[result.key] = result
             if on_result is not None:
                 on_result(result)
     ordered = (results.get(entry.key) for entry in cohort.entries)
     return BatchReport(results=tuple(each for each in ordered if each is not None))
+
+
+def cohort_results(
+    cohort: Cohort,
+    recipe: Recipe,
+    how: BatchOptions,
+    *,
+    options: WriteOptions,
+    engine: Engine | None = None,
+    on_progress: OnSlideProgress | None = None,
+) -> Generator[SlideResult]:
+    """Yield the result of each slide of a cohort as soon as it is known; none is held."""
+    return _Run(cohort, recipe, how, options, engine).results(on_progress)
 
 
 class _Run:
