@@ -1,11 +1,13 @@
 from .annotations import *
 from .cohort import *
 from .errors import AnnotationError as AnnotationError
+from .errors import CohortError as CohortError
 from .errors import ColourProfileError as ColourProfileError
 from .errors import DamagedPixelsError as DamagedPixelsError
 from .errors import IncompleteStoreError as IncompleteStoreError
 from .errors import MissingResolutionError as MissingResolutionError
 from .errors import NotNativeError as NotNativeError
+from .errors import OutdatedStoreError as OutdatedStoreError
 from .errors import SlideError as SlideError
 from .errors import SlideReadError as SlideReadError
 from .errors import SlidetileError as SlidetileError

@@ -2,6 +2,7 @@
 
 SlidetileError
 ├── AnnotationError               an annotation file cannot be used
+├── CohortError                   a manifest or the tables of a cohort cannot be used
 ├── SlideError
 │   ├── UnsupportedSlideError     no reader recognises the file
 │   ├── MissingResolutionError    no mpp in the file and none given, where one is needed
@@ -11,6 +12,7 @@ SlidetileError
 │   └── NotNativeError            the slide's compressed tiles cannot be copied unchanged
 └── StoreError
     ├── StoreExistsError          the destination already holds a store (also FileExistsError)
+    │   └── OutdatedStoreError    it is of another slide, of other settings, or not whole
     ├── StoreMismatchError        made from another slide or with other settings: not resumed
     ├── StoreBusyError            another process is writing it
     └── IncompleteStoreError      opened before all planned tiles were written
@@ -28,6 +30,10 @@ class SlidetileError(Exception):
 
 class AnnotationError(SlidetileError):
     """An annotation file cannot be read, or holds no annotations for this slide."""
+
+
+class CohortError(SlidetileError):
+    """A manifest, or the tables in a folder of stores, cannot be read or are not what they seem."""
 
 
 class SlideError(SlidetileError):
@@ -78,6 +84,13 @@ class StoreError(SlidetileError):
 
 class StoreExistsError(StoreError, FileExistsError):
     """The destination already holds a store."""
+
+
+class OutdatedStoreError(StoreExistsError):
+    """The destination holds a finished store that is not the one that is asked for."""
+
+    is_same_slide = False
+    """Whether it was made from the very slide, with other settings, or has lost files since."""
 
 
 class StoreMismatchError(StoreError):

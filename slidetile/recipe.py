@@ -25,7 +25,7 @@ from slidetile.choices import (
     SampleType,
     check_color,
 )
-from slidetile.errors import StoreBusyError, StoreError, StoreExistsError
+from slidetile.errors import OutdatedStoreError, StoreBusyError, StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
@@ -370,7 +370,7 @@ def done_before(
 
     Raises
     ------
-    StoreExistsError
+    OutdatedStoreError
         The store was made from another slide or with other settings, cannot be read, or has lost
         files: it is not whole, so it is not done, and only ``options`` have it replaced.
     SlideError, OSError
@@ -384,16 +384,19 @@ def done_before(
         store = open_store(where)
         is_again = options.retry_unreadable and store.unreadable > 0
     except StoreError as error:
-        raise StoreExistsError(f"{where} exists already, but {error} {_REMEDY}") from error
+        raise OutdatedStoreError(f"{where} exists already, but {error} {_REMEDY}") from error
     with recipe._open_as_it_is(path) as slide:  # noqa: SLF001  of this very module
         is_same = store.metadata.source.is_anonymous == options.anonymous
         if is_same and recipe.matches(store, slide):
             return None if is_again else _whole(store)
         if is_same and is_again and recipe.matches_before_change(store, slide):
             return None
-    raise StoreExistsError(
+        is_same_slide = store.metadata.source.fingerprint == slide.source.fingerprint
+    outdated = OutdatedStoreError(
         f"{where} exists already, and was made from another slide or with other settings. {_REMEDY}"
     )
+    outdated.is_same_slide = is_same_slide
+    raise outdated
 
 
 def _whole(store: TileStore) -> TileStore:
@@ -401,17 +404,24 @@ def _whole(store: TileStore) -> TileStore:
 
     Raises
     ------
-    StoreExistsError
+    OutdatedStoreError
         It has lost some.
     """
     lost = lost_files(store.path)
     if not lost:
         return store
     more = "" if len(lost) == 1 else f", and {len(lost) - 1:,} more (slidetile verify lists all)"
-    raise StoreExistsError(
+    raise _lost_some(
         f"{store.path} exists already, but has lost files, so it is not done: {lost[0]}{more}. "
         f"{_REMEDY}"
     )
+
+
+def _lost_some(message: str) -> OutdatedStoreError:
+    """Return the error of a store of this slide that has lost files."""
+    error = OutdatedStoreError(message)
+    error.is_same_slide = True
+    return error
 
 
 def changed_since(path: str | os.PathLike[str], store_path: str | os.PathLike[str]) -> bool:

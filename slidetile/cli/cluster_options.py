@@ -1,5 +1,6 @@
 """The options of a batch that say on which cluster it runs."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,14 +57,25 @@ class ClusterChoice:
     """The most tiles that one task writes."""
 
     @classmethod
-    def take(cls, options: dict[str, Any]) -> Self:
-        """Remove the options about clusters from a command's; return them as a value."""
+    def take(cls, options: dict[str, Any], *, isolate: bool) -> Self:
+        """Remove the options about clusters from a command's; return them as a value.
+
+        ``isolate``, and what else is about this machine's processes, does not go with a cluster.
+        """
         names = ("scheduler", "cluster", "split_tiles")
         choice = cls(**{name: options.pop(name) for name in names})
         if choice.scheduler is not None and choice.cluster is not None:
             raise click.UsageError("--scheduler and --cluster exclude each other.")
         if choice.split_tiles is not None and not choice.is_any:
             raise click.UsageError("--split-tiles needs --scheduler or --cluster.")
+        local = {"--processes": options["processes"], "--timeout": options["timeout_s"]}
+        given = [name for name, value in local.items() if value is not None]
+        if choice.is_any and (given or isolate):
+            name = given[0] if given else "--isolate"
+            raise click.UsageError(
+                f"{name} is about processes of this machine, and a cluster's workers tile the "
+                "slides: leave it out."
+            )
         return choice
 
     @property
@@ -72,16 +84,19 @@ class ClusterChoice:
         return self.scheduler is not None or self.cluster is not None
 
     @contextmanager
-    def engine(self, *, threads: int | None) -> Iterator["DaskEngine"]:
-        """Open the cluster's engine; ``threads`` are those of each task.
+    def engine(self, *, threads: int | None) -> Iterator["DaskEngine | None"]:
+        """Open the cluster's engine, None where there is no cluster.
+
+        ``threads`` are those of each task.
 
         Raises
         ------
         ClusterError
             The cluster is not there, or cannot be started.
         """
-        import logging
-
+        if not self.is_any:
+            yield None
+            return
         from slidetile.cohort.engines.clusters import cluster_client, scheduler_client
         from slidetile.cohort.engines.dask import DaskEngine
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.cli.batch_command import batch
+from slidetile.cli.last_words import LAST_WORDS, set_last_words
 from slidetile.cli.limits import (
     check_address_space,
     fail_if_out_of_space,
@@ -55,9 +57,7 @@ from slidetile.cli.show import (
     show_error,
     show_facts,
     show_findings,
-    show_results,
     tell_failure,
-    tell_left_out,
     warn,
 )
 from slidetile.cli.streams import documents_only, prepare_streams
@@ -68,8 +68,6 @@ if TYPE_CHECKING:
     from slidetile.cli.tissue_facts import TissueFacts
     from slidetile.tissue.detector import AnyDetector
     from slidetile.tissue.left_out import LeftOut
-
-_LAST_WORDS = "slidetile.last_words"
 
 
 class _Group(click.Group):
@@ -89,7 +87,7 @@ class _Group(click.Group):
         from slidetile.cli.interrupt import Interruptible
 
         save_address_space()
-        interruptible = Interruptible(lambda: ctx.meta.get(_LAST_WORDS, "interrupted"))
+        interruptible = Interruptible(lambda: ctx.meta.get(LAST_WORDS, "interrupted"))
         try:
             with interruptible:
                 return super().invoke(ctx)
@@ -223,7 +221,7 @@ def plan(
     from slidetile.annotations.export import GEOJSON, export_plan
     from slidetile.cli.facts import plan_facts
     from slidetile.cli.sentences import plan_lines
-    from slidetile.cohort.folder import store_name
+    from slidetile.cohort.inputs.keys import store_name
     from slidetile.raster.drawing import png
     from slidetile.store.output_file import PNG, check_output, write_output
     from slidetile.writing.estimate import estimate
@@ -346,12 +344,12 @@ def tile(
     from slidetile.cli.progress import show_progress
     from slidetile.cli.sentences import tile_lines
     from slidetile.cli.several import told, told_apart
-    from slidetile.cohort.folder import store_name
+    from slidetile.cohort.inputs.keys import store_name
     from slidetile.cohort.no_tiles import store_note
     from slidetile.recipe import tile_slide
 
     target = output or Path(store_name(slide))
-    _set_last_words(f"{target} continues where it stopped", restart=options["restart"])
+    set_last_words(f"{target} continues where it stopped", restart=options["restart"])
     writing = take_writing_options(options)
     recipe = make_recipe(**options)
     begin = time.perf_counter()
@@ -519,7 +517,7 @@ def _export_whole(
     from slidetile.store.store import open_store
     from slidetile.writing.whole import write_whole_store
 
-    _set_last_words(f"{output} continues where it stopped", restart=options["restart"])
+    set_last_words(f"{output} continues where it stopped", restart=options["restart"])
     if options["retry_unreadable"]:
         raise click.UsageError("--retry-unreadable is of tile and batch: the whole store is new.")
     writing = take_writing_options(options)
@@ -534,72 +532,4 @@ def _export_whole(
     _tell_unreadable(facts)
 
 
-@main.command()
-@click.argument("slides", nargs=-1, required=True, type=PATH)
-@recipe_options
-@writing_options
-@click.option("-o", "--output", required=True, type=PATH, help="Folder of the stores.")
-@click.option(
-    "--processes",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Slides tiled at a time, each in its own process; 0 tiles them in the command's own.",
-)
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="End a slide that takes longer, and go on with the others; needs --processes of 1 or "
-    "more.  [default: no limit]",
-)
-@isolate_option
-@json_option
-def batch(
-    *,
-    slides: tuple[Path, ...],
-    output: Path,
-    processes: int,
-    timeout_s: float | None,
-    isolate: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Tile many slides, or folders of slides; if one fails, it is reported and the others go on."""
-    check_address_space()
-    tune_process()
-    from slidetile.cli.facts import batch_facts
-    from slidetile.cli.progress import show_batch
-    from slidetile.cohort.batch import tile_slides
-    from slidetile.cohort.folder import find_slides, nothing_found
-    from slidetile.cohort.summary import SUMMARY_NAME
-    from slidetile.errors import SlideError
-
-    running: dict[str, Any] = {"processes": max(processes, isolate), "timeout_s": timeout_s}
-    if timeout_s is not None and not running["processes"]:
-        raise click.UsageError("--timeout ends a slide's process: it needs --processes 1 or more.")
-    how = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
-    _set_last_words(f"the batch {how}", restart=options["restart"])
-    running |= take_writing_options(options)
-    recipe = make_recipe(**options)
-    found = find_slides(slides)
-    with show_batch(quiet=as_json, slides=len(found)) as shown:
-        running |= {"on_result": shown.result, "on_progress": shown.progress}
-        report = tile_slides(found, output, recipe, **running)
-    if not report.results:
-        raise SlideError(nothing_found(slides))
-    summary = output / SUMMARY_NAME
-    if as_json:
-        show_document(batch_facts(report.results, summary))
-    else:
-        show_results(report.results)
-        tell_left_out(report.results)
-        say(f"summary: {summary}")
-    sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
-
-
-def _set_last_words(how: str, *, restart: bool) -> None:
-    """Set what the command says about continuing if it is interrupted."""
-    again = f"run the same command again{', without --restart' if restart else ''}"
-    click.get_current_context().meta[_LAST_WORDS] = f"interrupted: {how}: {again}"
+main.add_command(batch)

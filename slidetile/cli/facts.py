@@ -22,7 +22,7 @@ from slidetile.tissue.left_out import LeftOut
 from slidetile.writing.selection import found_again, left_out_again
 
 if TYPE_CHECKING:  # what one command alone needs, another need not load
-    from slidetile.cohort.batch import SlideResult
+    from slidetile.cohort.result import SlideResult
     from slidetile.format.metadata.cores import CoreGridFacts
     from slidetile.planning.plan import TilePlan
     from slidetile.tissue.cores import CoreGrid
@@ -266,20 +266,29 @@ class SeveralVerifiedFacts(TypedDict):
 class ResultFacts(TypedDict):
     """The result of one slide of a batch."""
 
+    key: str
     slide_path: str
     status: str
     store_path: str | None
     codec: str | None
     not_native: str | None
+    mpp_um: float | None
+    mpp_source: str | None
     tiles: int
     unreadable: int
     tile_bytes: int
     seconds: float
+    peak_memory_bytes: int | None
+    attempts: int
     tissue_pieces: int | None
-    tissue_area_um2: float | None
+    tissue_area_mm2: float | None
+    slide_area_mm2: float | None
     left_out: str | None
     error: ErrorFacts | None
     note: str | None
+    warnings: list[str]
+    log: str | None
+    columns: dict[str, str]
 
 
 class BatchFacts(TypedDict):
@@ -518,22 +527,31 @@ def batch_facts(results: "Sequence[SlideResult]", summary_path: Path) -> BatchFa
 
 def _result(result: "SlideResult") -> ResultFacts:
     return {
+        "key": result.key,
         "slide_path": result.slide,
         "status": result.status,
         "store_path": result.store,
         "codec": result.codec,
         "not_native": result.not_native,
+        "mpp_um": result.mpp,
+        "mpp_source": result.mpp_source,
         "tiles": result.tiles,
         "unreadable": result.unreadable,
         "tile_bytes": result.tile_bytes,
         "seconds": result.seconds,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "attempts": result.attempts,
         "tissue_pieces": result.tissue_pieces,
-        "tissue_area_um2": result.tissue_area_um2,
+        "tissue_area_mm2": result.tissue_area_mm2,
+        "slide_area_mm2": result.slide_area_mm2,
         "left_out": result.left_out,
         "error": None
         if result.error_type is None
         else {"type": result.error_type, "message": result.reason or ""},
         "note": result.note,
+        "warnings": list(result.warnings),
+        "log": result.log,
+        "columns": dict(result.columns),
     }
 
 

@@ -551,11 +551,18 @@ _ANNOTATIONS_DEFAULTS = {
     "origin": ANNOTATION_ORIGIN,
 }
 
+NO_ANNOTATION_CHOICES: dict[str, Any] = {
+    **{f"annotations_{name}": value for name, value in _ANNOTATIONS_DEFAULTS.items()},
+    "annotations_classes": (),
+}
+"""The options about annotations as they are where none is given."""
+
 
 def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     """Remove the options about annotations from the others, and make an `AnnotationsSpec`."""
-    path, classes = options.pop("annotations"), options.pop("annotations_classes")
-    choices = {name: options.pop(f"annotations_{name}") for name in ("mode", "unit", "origin")}
+    path = options.pop("annotations")
+    choices = take_annotation_choices(options)
+    classes = choices.pop("classes")
     if path is None:
         if classes or choices != _ANNOTATIONS_DEFAULTS:
             raise click.UsageError(
@@ -565,6 +572,16 @@ def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     from slidetile.annotations.spec import AnnotationsSpec
 
     return AnnotationsSpec(path=path, classes=classes, **choices)
+
+
+def take_annotation_choices(options: dict[str, Any]) -> dict[str, Any]:
+    """Remove the options about annotations but their path; return them as keywords.
+
+    They are those of an `AnnotationsSpec`.
+    """
+    choices = {name: options.pop(f"annotations_{name}") for name in _ANNOTATIONS_DEFAULTS}
+    choices["classes"] = options.pop("annotations_classes")
+    return choices
 
 
 def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:

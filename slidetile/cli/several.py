@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from slidetile.cohort.folder import find_slides
+from slidetile.cohort.inputs.folder import find_slides
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
 from slidetile.runtime.foreign import ForeignExitError

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,7 +15,7 @@ from slidetile.cli.streams import document_stream
 from slidetile.counts import how_large, how_many
 
 if TYPE_CHECKING:
-    from slidetile.cohort.batch import SlideResult
+    from slidetile.cohort.result import SlideResult
     from slidetile.verify.finding import Finding
 
 OK, FAILED, UNREADABLE, UNPRINTED = 0, 1, 3, 4  # click itself ends with 2 on wrong usage
@@ -118,6 +119,8 @@ def show_findings(findings: Sequence["Finding"], *, store: str | None = None) ->
 def result_line(result: "SlideResult") -> str:
     """Return the line about one slide of a batch."""
     details = result.reason
+    if details is not None and result.log is not None:
+        details = f"{details.rstrip('.')} (see {result.log})"
     if details is None:
         size = size_bytes(result.tile_bytes)
         tiles = how_many(result.tiles, "tiles")
@@ -132,12 +135,31 @@ def _tissue(result: "SlideResult") -> str:
     if result.tissue_pieces is None:
         return ""
     pieces = f"{how_many(result.tissue_pieces, 'pieces')} of tissue"
-    area = how_large(result.tissue_area_um2)
+    area = how_large(_um2(result.tissue_area_mm2))
     return pieces if area is None else f"{pieces} ({area})"
 
 
+def _um2(area_mm2: float | None) -> float | None:
+    return None if area_mm2 is None else area_mm2 * 1e6
+
+
+MOST_ROWS = 100
+"""Of more slides only those are in the table for which something is to be done."""
+
+
 def show_results(results: Sequence["SlideResult"]) -> None:
-    """Print the results of a batch as a table, one row for each slide."""
+    """Print the results of a batch as a table, one row for each slide, and how many they are."""
+    shown = results
+    if len(results) > MOST_ROWS:
+        shown = [each for each in results if each.status == "failed" or each.unreadable]
+    if shown:
+        _show_table(shown)
+    statuses = Counter(result.status for result in results)
+    told = ", ".join(f"{counted(count)} {status}" for status, count in statuses.items())
+    say(f"{how_many(len(results), 'slides')}: {told}")
+
+
+def _show_table(results: Sequence["SlideResult"]) -> None:
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
@@ -147,7 +169,7 @@ def show_results(results: Sequence["SlideResult"]) -> None:
     for result in results:
         numbers = counted(result.tiles), counted(result.unreadable), size_bytes(result.tile_bytes)
         why = result.reason or result.note or ""
-        tissue = how_large(result.tissue_area_um2) or ""
+        tissue = how_large(_um2(result.tissue_area_mm2)) or ""
         cells = result.slide, result.status, tissue, *numbers, duration(result.seconds), why
         table.add_row(*(Text(printable(text)) for text in cells))
     console = Console()

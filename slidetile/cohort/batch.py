@@ -1,162 +1,147 @@
-"""Tile many slides, in one or several processes, and write a summary with a row for each.
+"""Tile many slides, in one or several processes, and keep what became of each in tables.
 
-Knows slides, stores and results. Does not know tiles. Longer than 300 lines, because what a row
-holds, how it comes about in any process, and the call for all of them stand together.
+Knows slides, stores and results. Does not know tiles.
 """
 
 import logging
-import math
 import os
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass, fields, replace
+import platform
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from slidetile.choices import UnfitChoiceError
-from slidetile.cohort.folder import find_slides, store_names
-from slidetile.cohort.no_tiles import store_note
-from slidetile.cohort.summary import SUMMARY_NAME, Summary
-from slidetile.errors import SlidetileError, explain
-from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe, changed_since, tile_slide
-from slidetile.runtime.child import report
+from slidetile.cohort.cohort import Cohort
+from slidetile.cohort.done import done_already, settings_digest
+from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
+from slidetile.cohort.engines.local import InProcesses, InThisProcess
+from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.job import SlideJob
+from slidetile.cohort.layout import new_run_name
+from slidetile.cohort.part import Part
+from slidetile.cohort.result import BatchReport, SlideResult
+from slidetile.cohort.sizing import Sizing
+from slidetile.cohort.table.rows import row_of
+from slidetile.cohort.table.run_log import RunLog
+from slidetile.cohort.table.summary import write_summary
+from slidetile.recipe import Recipe
 from slidetile.runtime.cpus import worker_count
-from slidetile.runtime.foreign import ForeignExitError, exit_sentence, folder_kept
-from slidetile.runtime.processes import Ended, ProcessDiedError, in_processes
-from slidetile.store.location import local_path
-from slidetile.store.store import TileStore
-from slidetile.writing.options import OnProgress, Progress, WriteOptions
-from slidetile.writing.partial import check_place
-from slidetile.writing.selection import left_out_again
+from slidetile.runtime.processes import refuse_unguarded
+from slidetile.writing.options import WriteOptions
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _log = logging.getLogger(__name__)
 
-Status = Literal["ok", "unreadable tiles", "already done", "failed"]
-
-OnSlideProgress = Callable[[str, Progress], None]
-"""Takes the path of a slide being tiled, as given, and how far it is."""
-
-_FORESEEN = (SlidetileError, OSError, MemoryError, UnfitChoiceError, SystemExit)
-"""What may become of a slide without a bug of anybody's."""
-
-_PROGRESS_S = 0.2
-"""A slide's progress is told this often."""
+OnResult = Callable[[SlideResult], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlideResult:
-    """What became of one slide of a batch; one row of ``summary.csv``."""
+class BatchOptions:
+    """How a batch is carried out; nothing of it changes what is in a store.
 
-    slide: str
-    """Path of the slide, as given."""
+    Raises
+    ------
+    ValueError
+        ``processes`` or ``retries`` is negative, ``workers`` less than 1, or ``timeout_s`` not
+        above 0, or given with ``processes`` of 0.
+    """
 
-    status: Status
-    """How the slide ended."""
+    processes: int | None = None
+    """Slides tiled at once, each in a process of its own; None as many as there are cores and
+    memory for. 0 tiles them one after another in the calling process."""
 
-    store: str | None = None
-    """Path of the store; None where there is none."""
+    timeout_s: float | None = None
+    """Seconds that a slide may take, with the start of its process; None is for ever."""
 
-    codec: str | None = None
-    """Codec of the stored pixels."""
+    retries: int = 0
+    """How often a slide is tried again whose failure may pass; see `may_pass`."""
 
-    not_native: str | None = None
-    """Why the codec "auto" was not native, in one short phrase; None where it was, or another codec
-    was asked for."""
+    workers: int | None = None
+    """Threads for each slide; None divides the cores among the processes."""
 
-    tiles: int = 0
-    """Tiles in the store."""
-
-    unreadable: int = 0
-    """Tiles whose pixels could not be read."""
-
-    tile_bytes: int = 0
-    """Size of the tiles' chunks at level 0, in bytes."""
-
-    seconds: float = 0.0
-    """Time that the slide took, in seconds."""
-
-    error_type: str | None = None
-    """Class of the error, such as "UnsupportedSlideError"; None where the slide did not fail."""
-
-    reason: str | None = None
-    """Why the slide failed, in one line; None where it did not."""
-
-    note: str | None = None
-    """What to know of a slide that did not fail, such as why it has no tiles, in one line; None
-    where there is nothing."""
-
-    tissue_pieces: int | None = None
-    """Connected pieces of tissue; None where the slide failed."""
-
-    tissue_area_um2: float | None = None
-    """How much tissue there is, in µm²; None where the slide failed, or its mpp is unknown."""
-
-    left_out: str | None = None
-    """What no tile holds, and which option keeps it, in one line; None where nothing was left
-    out. Of a store that was there before it is what the store records."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """What became of all slides of a batch, in the order given."""
-
-    results: tuple[SlideResult, ...]
-    """One result for each slide."""
-
-    @property
-    def failed(self) -> tuple[SlideResult, ...]:
-        """The slides without a store."""
-        return tuple(result for result in self.results if result.status == "failed")
-
-    @property
-    def incomplete(self) -> tuple[SlideResult, ...]:
-        """The slides with tiles that could not be read."""
-        return tuple(result for result in self.results if result.unreadable)
+    def __post_init__(self) -> None:
+        for name in ("processes", "retries"):
+            if (getattr(self, name) or 0) < 0:
+                raise ValueError(f"{name} must be 0 or more, but it is {getattr(self, name)}.")
+        worker_count(self.workers)
+        if self.timeout_s is None:
+            return
+        if not self.timeout_s > 0:
+            raise ValueError(f"timeout_s must be more than 0 seconds, but it is {self.timeout_s}.")
+        if self.processes == 0:
+            raise ValueError(
+                "A time limit for a slide ends its process, so it needs processes (--processes) of "
+                "1 or more, but this is 0: the slides are tiled in the calling process."
+            )
 
 
 def tile_slides(  # noqa: PLR0913  each says one thing about the run
-    paths: Iterable[str | os.PathLike[str]],
+    inputs: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     recipe: Recipe | None = None,
     *,
-    processes: int = 0,
+    part: str | Part | None = None,
+    processes: int | None = None,
     timeout_s: float | None = None,
+    retries: int = 0,
     workers: int | None = None,
     options: WriteOptions | None = None,
-    on_result: Callable[[SlideResult], None] | None = None,
+    client: "Client | None" = None,
+    split_tiles: int | None = None,
+    engine: Engine | None = None,
+    on_result: OnResult | None = None,
     on_progress: OnSlideProgress | None = None,
 ) -> BatchReport:
     """Tile many slides; one bad slide never ends the run.
 
     Parameters
     ----------
-    paths
-        Slides and folders; folders are searched for slides, see `find_slides`.
+    inputs
+        Slides; folders, which are searched for slides, see `find_slides`; globs such as
+        ``slides/**/*.svs``; and manifests, CSV or Parquet files that list slides, see
+        `read_manifest`.
     out
-        Folder of the stores; it is made if missing. A store has its slide's name without the
-        suffix; where that is not unique, the names of the folders above are put before it. The
-        file ``summary.csv`` in it has a row for each slide of this and of all earlier runs, and is
-        written anew after each slide; several runs may write into one folder at a time.
+        Folder of the stores; it is made if missing. A store has its slide's key, which is the id
+        that a manifest gives, or the slide's name without the suffix, with the names of the folders
+        above where that is not unique; it never changes. ``slides.parquet`` has a row for each
+        slide of each run, ``summary.csv`` the latest of each, ``logs`` what was said of slides that
+        failed. Several runs may write into one folder at a time.
     recipe
-        How each slide becomes a store. None is `Recipe()`.
+        How each slide becomes a store. None is `Recipe()`. What a manifest says of a slide goes
+        before it.
+    part
+        Which part of the slides to tile, such as "3/16"; None is all. A slide's part depends on its
+        key and the number of parts alone.
     processes
-        0 tiles the slides one after another in this process. With 1 or more, that many processes
-        each tile one slide at a time, and a crash of a decoder or a detector costs only its slide.
-        A script that does this needs the usual ``if __name__ == "__main__":``; the command line,
-        which has it, does this by default.
+        Slides tiled at once, each in a process of its own, so that a crash of a decoder or a
+        detector costs only its slide. None is as many as the machine has cores and memory for:
+        available × 0.7 ÷ (3 × the measured peak of one slide). A script that does this needs the
+        usual ``if __name__ == "__main__":``. 0 tiles the slides one after another in this process.
     timeout_s
         Seconds that a slide may take, with the start of its process; a slide that takes longer has
-        failed, and the others go on. This needs ``processes`` of 1 or more. None is for ever.
+        failed, and the others go on. None is for ever.
+    retries
+        How often a slide is tried again, after all others, whose failure may pass: a disk that did
+        not answer, a process that was killed.
     workers
         Number of threads for each slide. None divides the cores of this process among the
         processes.
     options
-        As in `write_tiles`; but a finished store of the same slide and settings is "already
-        done", not an error. One with unreadable tiles is tried again where its slide's file has
-        changed since; one that has lost files is a slide that failed, until ``options`` have it
-        overwritten.
+        As in `write_tiles`, with ``memory_bytes`` for all slides together. A finished store of the
+        same slide and settings is "already done"; one of this slide that has lost files, or whose
+        slide or settings have changed, is made anew and replaced once the new one is complete.
+    client
+        A client of dask.distributed, whose workers tile the slides; None uses this machine. Without
+        ``workers``, a task has the threads of its worker.
+    split_tiles
+        A slide of more tiles is written by several tasks; this needs a ``client``. None splits
+        none.
+    engine
+        What carries the slides out; None is this machine, or the client's workers.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
     on_progress
@@ -166,209 +151,206 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     Returns
     -------
     BatchReport
-        A result for each slide, in the order given.
+        A result for each slide, those of manifests first, then in the order given.
 
     Raises
     ------
     ValueError
-        ``processes`` is negative, ``workers`` less than 1, ``timeout_s`` not above 0, or given
-        with ``processes`` of 0.
+        ``processes`` or ``retries`` is negative, ``workers`` less than 1, ``timeout_s`` not above
+        0, or given with ``processes`` of 0; ``part`` is none; or ``client``, ``split_tiles`` and
+        ``engine`` do not go together.
+    ClusterError
+        The client's scheduler is gone, or a worker has another version of slidetile.
+    CohortError
+        A manifest cannot be used, nothing matches a glob, or the tables in ``out`` cannot be read.
     SlideError
         The whole file system was to be searched.
     StoreError, OSError
-        The output folder is an address or cannot be made, or the summary cannot be written.
+        The output folder is an address or cannot be made, or the tables cannot be written.
     """
-    _check_times(processes, timeout_s)
-    threads = worker_count(workers, processes=max(1, processes))
-    folder = local_path(out)
-    check_place(folder / SUMMARY_NAME)
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = Summary(folder, [field.name for field in fields(SlideResult)])
-    jobs = _jobs(paths, folder, recipe or Recipe(), threads, options or WriteOptions())
-    results: dict[int, SlideResult] = {}
-    # On any error, the processes end too.
-    with closing(_carry_out(jobs, processes, timeout_s, on_progress)) as finished:
-        for number, result in finished:
-            results[number] = result
-            summary.enter(_row(result, jobs[number]))
+    how = BatchOptions(processes=processes, timeout_s=timeout_s, retries=retries, workers=workers)
+    if client is not None or split_tiles is not None:
+        engine = _cluster_engine(client, split_tiles, how, engine)
+    chosen = Part.parse(part) if isinstance(part, str) else part
+    cohort = Cohort.of(inputs, out, part=chosen)
+    return tile_cohort(
+        cohort,
+        recipe or Recipe(),
+        how,
+        options=options or WriteOptions(),
+        engine=engine,
+        on_result=on_result,
+        on_progress=on_progress,
+    )
+
+
+def _cluster_engine(
+    client: "Client | None", split_tiles: int | None, how: BatchOptions, engine: Engine | None
+) -> Engine:
+    from slidetile.cohort.engines.dask import DaskEngine
+
+    if client is None:
+        raise ValueError("split_tiles splits slides among the workers of a client: give one.")
+    if engine is not None or how.processes is not None or how.timeout_s is not None:
+        raise ValueError(
+            "The workers of a client tile the slides, so engine, processes and timeout_s, which "
+            "are of this machine, cannot be given as well."
+        )
+    return DaskEngine(client, most_tiles=split_tiles, threads=how.workers)
+
+
+def tile_cohort(
+    cohort: Cohort,
+    recipe: Recipe,
+    how: BatchOptions,
+    *,
+    options: WriteOptions,
+    engine: Engine | None = None,
+    on_result: OnResult | None = None,
+    on_progress: OnSlideProgress | None = None,
+) -> BatchReport:
+    """Tile the slides of a cohort; see `tile_slides`."""
+    run = _Run(cohort, recipe, how, options, engine)
+    results: dict[str, SlideResult] = {}
+    with closing(run.results(on_progress)) as finished:
+        for result in finished:
+            results[result.key] = result
             if on_result is not None:
                 on_result(result)
-    summary.finish()
-    return BatchReport(results=tuple(results[n] for n in sorted(results)))
+    ordered = (results.get(entry.key) for entry in cohort.entries)
+    return BatchReport(results=tuple(each for each in ordered if each is not None))
 
 
-def _check_times(processes: int, timeout_s: float | None) -> None:
-    if processes < 0:
-        raise ValueError(f"processes must be 0 or more, but it is {processes}.")
-    if timeout_s is None:
-        return
-    if not timeout_s > 0:
-        raise ValueError(f"timeout_s must be more than 0 seconds, but it is {timeout_s}.")
-    if processes == 0:
-        raise ValueError(
-            "A time limit for a slide ends its process, so it needs processes (--processes) of 1 "
-            "or more, but this is 0: the slides are tiled in the calling process."
+class _Run:
+    """One run: makes a job of each slide, has an engine do it, and keeps what became of it."""
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        recipe: Recipe,
+        how: BatchOptions,
+        options: WriteOptions,
+        engine: Engine | None,
+    ) -> None:
+        self._cohort = cohort
+        self._recipe = recipe
+        self._how = how
+        self._options = options
+        self._here = Path.cwd()
+        self._folder = cohort.folder.run(new_run_name())
+        self._sizing = Sizing.of_this_machine(
+            processes=how.processes, memory_bytes=options.memory_bytes
+        )
+        self._sizing.measured(cohort.peak_bytes)
+        self._engine = engine or self._own_engine()
+
+    def _own_engine(self) -> Engine:
+        if self._how.processes == 0:
+            return InThisProcess()
+        refuse_unguarded("tile_slides")
+        return InProcesses(
+            self._sizing.slides_at_once,
+            timeout_s=self._how.timeout_s,
+            memory_bytes=self._sizing.limit_bytes,
+        )
+
+    def results(self, on_progress: OnSlideProgress | None) -> Generator[SlideResult]:
+        """Yield the result of each slide when it is known for good."""
+        with closing(RunLog(self._folder)) as log:
+            log.note(_note(self._recipe, self._how, self._options))
+            try:
+                for result in self._all_results(on_progress):
+                    log.enter(self._row(result))
+                    yield result
+            except BaseException:
+                with suppress(Exception):  # what ends the run is told; the rows stay in its log
+                    self._finish(log)
+                raise
+            self._finish(log)
+
+    def _finish(self, log: RunLog) -> None:
+        log.finish()
+        write_summary(self._cohort.folder)
+
+    def _all_results(self, on_progress: OnSlideProgress | None) -> Iterator[SlideResult]:
+        """Yield the result of each slide, first of those that are done already."""
+        left = []
+        for entry in self._cohort.entries:
+            done = self._done(entry)
+            if done is None:
+                left.append(entry)
+            else:
+                yield done
+        yield from self._final_results(left, on_progress)
+
+    def _done(self, entry: Entry) -> SlideResult | None:
+        if self._options.existing == "overwrite":
+            return None
+        settings = settings_digest(entry.recipe(self._recipe), self._options)
+        row = self._cohort.row(entry)
+        return done_already(entry, row, settings, self._cohort.folder, self._here)
+
+    def _final_results(
+        self, entries: Sequence[Entry], on_progress: OnSlideProgress | None
+    ) -> Iterator[SlideResult]:
+        """Yield the result of each slide, once it is tried no more."""
+        jobs = JobQueue(map(self._job, entries))
+        with closing(self._engine.carry_out(jobs, on_progress)) as ended:
+            for job, result in ended:
+                if result.status == "ok":
+                    self._sizing.measured(result.peak_memory_bytes)
+                if self._is_tried_again(result):
+                    _log.warning("%s failed and is tried again: %s", result.slide, result.reason)
+                    jobs.put_back(job.again())
+                else:
+                    yield result
+
+    def _is_tried_again(self, result: SlideResult) -> bool:
+        left = result.attempts <= self._how.retries
+        return result.status == "failed" and result.may_pass and left
+
+    def _job(self, entry: Entry) -> SlideJob:
+        is_here = isinstance(self._engine, InThisProcess)
+        workers = self._how.workers or (self._sizing.cores if is_here else self._sizing.workers())
+        options = self._options
+        if not is_here:
+            options = replace(options, memory_bytes=self._sizing.share_bytes())
+        return SlideJob(
+            entry=entry,
+            here=self._here,
+            run_folder=self._folder,
+            recipe=self._recipe,
+            workers=workers,
+            options=options,
+            is_own_store=self._cohort.owns(entry, self._here),
+            is_in_child=not is_here,
+        )
+
+    def _row(self, result: SlideResult) -> dict[str, Any]:
+        """Return a result as a row of the table, whose paths mean the same in every folder."""
+        store = result.store
+        return row_of(
+            result,
+            slide=os.path.abspath(self._here / result.slide),  # noqa: PTH100  links stay
+            store=None if store is None else os.path.abspath(self._here / store),  # noqa: PTH100
+            run=self._folder.name,
         )
 
 
-def _jobs(
-    paths: Iterable[str | os.PathLike[str]],
-    folder: Path,
-    recipe: Recipe,
-    workers: int,
-    options: WriteOptions,
-) -> list["_Job"]:
-    here = Path.cwd()
-    if recipe.annotations is not None:
-        where = here / os.fspath(recipe.annotations.path)
-        recipe = replace(recipe, annotations=replace(recipe.annotations, path=where))
-    slides = find_slides(paths)
-    return [
-        _Job(here, slide, folder / name, recipe, workers, options)
-        for slide, name in zip(slides, store_names(slides), strict=True)
-    ]
+def _note(recipe: Recipe, how: BatchOptions, options: WriteOptions) -> dict[str, Any]:
+    """Return what a run was asked for, for people who wonder later."""
+    from slidetile import __version__
+
+    return {
+        "slidetile": __version__,
+        "began": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "process": os.getpid(),
+        "recipe": _told(recipe),
+        "batch": _told(how),
+        "writing": _told(options),
+    }
 
 
-def _row(result: SlideResult, job: "_Job") -> dict[str, object]:
-    """Return a result as a row of the summary, whose paths mean the same in every folder."""
-    store = None if result.store is None else os.path.abspath(job.here / result.store)  # noqa: PTH100
-    slide = os.path.abspath(job.here / job.slide)  # noqa: PTH100  links stay
-    return {**asdict(result), "slide": slide, "store": store}
-
-
-class _Job(NamedTuple):
-    """One slide to tile, in any process."""
-
-    here: Path
-    """The folder that relative paths begin in: what a detector does may change the process's."""
-
-    slide: Path
-    store: Path
-    recipe: Recipe
-    workers: int
-    options: WriteOptions
-
-    def run(self, on_progress: OnSlideProgress | None = None) -> SlideResult:
-        """Tile the slide, and return its result; an error becomes the result "failed"."""
-        begin = time.perf_counter()
-        try:
-            with folder_kept():
-                return self._result(begin, on_progress)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as error:  # noqa: BLE001  one bad slide never ends the run
-            # Where it was foreseen, the reason says all; a bug is found by its traceback.
-            level = logging.DEBUG if isinstance(error, _FORESEEN) else logging.INFO
-            _log.log(level, "%s", self.slide, exc_info=True)
-            return self.failure(error, _reason(error), time.perf_counter() - begin)
-
-    def run_in_child(self) -> SlideResult:
-        """Tile the slide as `run` does, and tell the parent of the progress."""
-        return self.run(lambda _, progress: report(progress))
-
-    def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
-        plans: list[TilePlan] = []  # none where the store was made before
-        store = self._tiled(on_progress, plans.append)
-        unreadable, selection = store.unreadable, store.metadata.selection
-        left_out = plans[0].left_out if plans else left_out_again(selection)
-        status: Status = "unreadable tiles" if unreadable else "ok"
-        return SlideResult(
-            slide=str(self.slide),
-            status=status if plans else "already done",
-            store=str(self.store),
-            codec=store.codec,
-            not_native=store.metadata.not_native,
-            tiles=len(store),
-            unreadable=unreadable,
-            tile_bytes=store.tile_bytes,
-            seconds=round(time.perf_counter() - begin, 2),
-            note=store_note(store),
-            tissue_pieces=None if selection is None else selection.tissue.pieces,
-            tissue_area_um2=None if selection is None else selection.tissue.area_um2,
-            left_out=". ".join(map(str, left_out)) or None,
-        )
-
-    def _tiled(
-        self, on_progress: OnSlideProgress | None, on_plan: Callable[[TilePlan], None]
-    ) -> TileStore:
-        return tile_slide(
-            self.here / self.slide,
-            self.here / self.store,
-            self.recipe,
-            workers=self.workers,
-            options=self._options,
-            on_progress=None if on_progress is None else self._now_and_then(on_progress),
-            on_plan=on_plan,
-        )
-
-    def _now_and_then(self, on_progress: OnSlideProgress) -> OnProgress:
-        told_s = -math.inf
-
-        def tell(progress: Progress) -> None:
-            nonlocal told_s
-            if time.monotonic() - told_s > _PROGRESS_S:
-                told_s = time.monotonic()
-                on_progress(str(self.slide), progress)
-
-        return tell
-
-    def failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
-        """Return the result of a slide that failed."""
-        return SlideResult(
-            slide=str(self.slide),
-            status="failed",
-            error_type=type(error).__name__,
-            reason=reason,
-            seconds=round(seconds, 2),
-        )
-
-    @property
-    def _options(self) -> WriteOptions:
-        """The options, and that unreadable tiles are tried again where the slide has changed."""
-        changed = changed_since(self.here / self.slide, self.here / self.store)
-        is_again = self.options.retry_unreadable or changed
-        return replace(self.options, retry_unreadable=is_again)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, Exception):
-        return explain(error)
-    return exit_sentence("a detector or a reader", error)
-
-
-def _carry_out(
-    jobs: Sequence[_Job],
-    processes: int,
-    timeout_s: float | None,
-    on_progress: OnSlideProgress | None,
-) -> Generator[tuple[int, SlideResult]]:
-    """Yield (number, result) of each job when it ends."""
-    if processes == 0:
-        yield from ((number, job.run(on_progress)) for number, job in enumerate(jobs))
-        return
-
-    def on_report(number: int, progress: Progress) -> None:
-        if on_progress is not None:
-            on_progress(str(jobs[number].slide), progress)
-
-    calls = [job.run_in_child for job in jobs]
-    started = in_processes(calls, processes, timeout_s=timeout_s, on_report=on_report)
-    with closing(started) as finished:
-        for ended in finished:
-            yield ended.number, _collect(ended, jobs[ended.number])
-
-
-def _collect(ended: Ended[SlideResult], job: _Job) -> SlideResult:
-    try:
-        return ended.future.result()
-    except ProcessDiedError as error:
-        reason = f"{error}: a decoder or a detector crashed on this slide, or memory ran out"
-        return job.failure(error, reason, ended.seconds)
-    except (TimeoutError, ForeignExitError) as error:
-        return job.failure(error, explain(error), ended.seconds)
-    except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
-        reason = (
-            f"could not be handed to another process: {explain(error)}; tile in the calling "
-            "process: processes=0 (--processes 0)"
-        )
-        return job.failure(error, reason, ended.seconds)
+def _told(choices: Any) -> dict[str, str]:
+    return {each.name: str(getattr(choices, each.name)) for each in fields(choices)}

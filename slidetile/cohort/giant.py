@@ -3,11 +3,11 @@
 Knows what each of the processes does with the slide. Does not know where they run.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from slidetile.errors import StoreMismatchError
 from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe
 from slidetile.store.marks import is_store
@@ -21,6 +21,9 @@ class GiantFoundError(Exception):
 
     tiles = 0
     """Its number of tiles."""
+
+    options: WriteOptions | None = None
+    """What it was to be written with; None where nothing has been noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,12 @@ class Giant:
     warnings: tuple[str, ...] = ()
     """What was warned of while the slide was planned."""
 
+    note: str | None = None
+    """How the store comes about, where that is not the usual way."""
+
+    restarts: bool = False
+    """Whether a store that was begun otherwise is begun anew; else it is an error."""
+
     @classmethod
     def of(
         cls,
@@ -91,7 +100,8 @@ class Giant:
         options: WriteOptions,
         *,
         parts: int,
-        warnings: Sequence[str] = (),
+        note: str | None = None,
+        restarts: bool = False,
     ) -> Self:
         """Return a giant that `tile_slide` was about to write: what is there, it has found right.
 
@@ -101,8 +111,8 @@ class Giant:
             As `tile_slide` was given them; the paths are absolute.
         parts
             The number of parts that are wanted.
-        warnings
-            What was warned of meanwhile.
+        note, restarts
+            As in `Giant`.
         """
         if options.retry_unreadable and is_store(store):
             options = replace(options, existing="overwrite")
@@ -112,7 +122,8 @@ class Giant:
             recipe=recipe,
             options=options,
             parts=parts,
-            warnings=tuple(warnings),
+            note=note,
+            restarts=restarts,
         )
 
     @property
@@ -132,15 +143,25 @@ class Giant:
     def begin(self, plan: TilePlan, permit: Permit) -> Group:
         """Begin the store; see `begin_store`."""
         with self.recipe.open(self.slide) as slide:
-            return begin_store(
-                slide,
-                plan,
-                permit,
-                parts=self.parts,
-                codec=self.recipe.codec,
-                check=self.recipe.check,
-                options=self.options,
-            )
+
+            def begun(options: WriteOptions) -> Group:
+                return begin_store(
+                    slide,
+                    plan,
+                    permit,
+                    parts=self.parts,
+                    codec=self.recipe.codec,
+                    check=self.recipe.check,
+                    options=options,
+                )
+
+            try:
+                return begun(self.options)
+            except StoreMismatchError:
+                if not self.restarts:
+                    raise
+                anew = begun(replace(self.options, existing="restart"))
+                return replace(anew, begun_anew=True)
 
     def write_part(
         self,

@@ -1,5 +1,6 @@
 """How many bytes a run may hold at once."""
 
+import contextlib
 import logging
 import os
 import resource
@@ -195,6 +196,42 @@ def make_budget(
         unit_bytes=unit_bytes,
         most=most,
     )
+
+
+def reset_peak() -> None:
+    """Let the peak that `peak_since_reset_bytes` returns begin anew, where Linux can do that."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_since_reset_bytes() -> int | None:
+    """Return the most resident memory of this process since `reset_peak`; None where unknown.
+
+    Not that of ``getrusage``: a process that was started inherits its parent's there.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def resident_bytes_of(pid: int) -> int:
+    """Return the resident memory of another process; 0 where it has ended, or is unknown."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return _resident_by_psutil(pid)
+
+
+def _resident_by_psutil(pid: int) -> int:
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:  # it has ended
+        return 0
 
 
 def space_limit_bytes() -> int | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import multiprocessing
 import signal
 import sys
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
@@ -18,6 +18,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from slidetile.runtime.child import begin, stoppable
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence
+from slidetile.runtime.memory import resident_bytes_of
 
 Result = TypeVar("Result")
 
@@ -58,10 +59,7 @@ def in_processes(
     timeout_s: float | None = None,
     on_report: OnReport | None = None,
 ) -> Generator[Ended[Result]]:
-    """Yield each call as it ends.
-
-    If an error, Ctrl-C or ``close`` ends the iterator early, the processes stop within `STOP_S`;
-    calls under way get a KeyboardInterrupt. What the calls log is logged here.
+    """Yield each call as it ends; see `while_there_are_calls`.
 
     Parameters
     ----------
@@ -69,19 +67,62 @@ def in_processes(
         What is called, once each; picklable.
     count
         Number of processes, and of calls at a time.
-    timeout_s
-        Seconds that a call may take, with the start of its process; None is for ever. The process
-        of a call that takes longer is ended.
+    timeout_s, on_report
+        As in `Limits` and `while_there_are_calls`.
+    """
+    waiting = iter(enumerate(calls))
+    limits = Limits(timeout_s=timeout_s)
+    return while_there_are_calls(
+        lambda: next(waiting, None), lambda: count, limits=limits, on_report=on_report
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a call in a process of its own may take."""
+
+    timeout_s: float | None = None
+    """Seconds, with the start of its process; None is for ever."""
+
+    memory_bytes: Callable[[], int | None] = lambda: None
+    """Resident memory of its process, in bytes, asked for again and again; None is any."""
+
+
+NO_LIMITS = Limits()
+
+
+def while_there_are_calls(
+    take: "Callable[[], tuple[int, Callable[[], Result]] | None]",
+    room: Callable[[], int],
+    *,
+    limits: Limits = NO_LIMITS,
+    on_report: OnReport | None = None,
+) -> Generator[Ended[Result]]:
+    """Yield each call as it ends, as long as there are any.
+
+    If an error, Ctrl-C or ``close`` ends the iterator early, the processes stop within `STOP_S`;
+    calls under way get a KeyboardInterrupt. What the calls log is logged here.
+
+    Parameters
+    ----------
+    take
+        Returns the next call, which is picklable, and its number; None where there is none now. It
+        is asked again after each call that ends: a call that failed may be given once more.
+    room
+        How many calls may be under way now, each in a process of its own; 1 at the least.
+    limits
+        What a call may take. The process of one that takes more is ended.
     on_report
         Called in this thread with what the calls hand to `report`.
 
     Yields
     ------
     The future of a call whose process died holds a `ProcessDiedError`, of one that took too long a
-    TimeoutError, and of one that wanted to end the process a `ForeignExitError`.
+    TimeoutError, of one that held too much memory a MemoryError, and of one that wanted to end the
+    process a `ForeignExitError`.
     """
     with _start_method_left_open():
-        yield from _in_processes(calls, count, timeout_s or math.inf, on_report or _ignore)
+        yield from _Crew(take, room, limits, on_report or _ignore).carry_on()
 
 
 def in_process_of_its_own(
@@ -100,6 +141,24 @@ def in_process_of_its_own(
         return next(ended).future.result()
 
 
+def refuse_unguarded(name: str) -> None:
+    """Refuse to begin processes while this one is still being begun as one of another's.
+
+    Python runs a script once more in each process that it begins; without the usual guard each of
+    them would begin processes of its own.
+
+    Raises
+    ------
+    RuntimeError
+        This process is being begun.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(
+            f"{name} was called while its script was run again in another process: put the call "
+            'below `if __name__ == "__main__":`, or give processes=0 to stay in one process.'
+        )
+
+
 class _Running(NamedTuple):
     """A call under way."""
 
@@ -108,45 +167,76 @@ class _Running(NamedTuple):
     begin_s: float
 
 
-def _in_processes(
-    calls: Sequence[Callable[[], Result]], count: int, timeout_s: float, on_report: OnReport
-) -> Generator[Ended[Result]]:
-    idle = [_Child() for _ in range(min(count, len(calls)))]
-    waiting = list(enumerate(calls))[::-1]
-    running: dict[Future[Result], _Running] = {}
-    try:
-        while waiting or running:
-            while waiting and idle:
-                number, call = waiting.pop()
-                child = idle.pop()
-                future = child.submit(call)
-                running[future] = _Running(number, child, time.monotonic())
-            for future in _ended(running, timeout_s, on_report):
-                number, child, begin_s = running[future]
-                seconds = time.monotonic() - begin_s
-                outcome = child.outcome(future, timeout_s if seconds > timeout_s else None)
-                idle.append(child.or_another())
-                del running[future]  # not before: what is in neither outlives an interrupt
-                yield Ended(number, outcome, seconds)
-    except BaseException:
-        _stop([*idle, *(each.child for each in running.values())])
-        raise
-    finally:
-        for child in [*idle, *(each.child for each in running.values())]:
-            child.close()
+class _Crew(Generic[Result]):
+    """Processes, and the calls that they carry out."""
 
+    def __init__(
+        self,
+        take: "Callable[[], tuple[int, Callable[[], Result]] | None]",
+        room: Callable[[], int],
+        limits: Limits,
+        on_report: OnReport,
+    ) -> None:
+        self._take = take
+        self._room = room
+        self._limits = limits
+        self._on_report = on_report
+        self._idle: list[_Child] = []
+        self._running: dict[Future[Result], _Running] = {}
 
-def _ended(
-    running: dict["Future[Result]", _Running], timeout_s: float, on_report: OnReport
-) -> list["Future[Result]"]:
-    """Wait a while; return the futures of the calls that have ended, or whose time is over."""
-    wait(running, timeout=LISTEN_S, return_when=FIRST_COMPLETED)
-    oldest_s = time.monotonic() - timeout_s
-    ended = [f for f, each in running.items() if f.done() or each.begin_s < oldest_s]
-    for each in running.values():
-        for report in each.child.reports():
-            on_report(each.number, report)
-    return ended
+    @property
+    def _children(self) -> "list[_Child]":
+        return [*self._idle, *(each.child for each in self._running.values())]
+
+    def carry_on(self) -> Generator[Ended[Result]]:
+        try:
+            while self._begin_calls():
+                yield from self._ended()
+        except BaseException:
+            _stop(self._children)
+            raise
+        finally:
+            for child in self._children:
+                child.close()
+
+    def _begin_calls(self) -> bool:
+        """Begin calls while there is room; return whether any is under way."""
+        while len(self._running) < max(1, self._room()) and (call := self._take()) is not None:
+            child = self._idle.pop() if self._idle else _Child()
+            future = child.submit(call[1])
+            self._running[future] = _Running(call[0], child, time.monotonic())
+        while self._idle and len(self._running) + len(self._idle) > max(1, self._room()):
+            self._idle.pop().close()
+        return bool(self._running)
+
+    def _ended(self) -> Generator[Ended[Result]]:
+        """Wait a while; yield the calls that have ended, or are ended since they took too much."""
+        wait(self._running, timeout=LISTEN_S, return_when=FIRST_COMPLETED)
+        ends = {f: error for f, each in self._running.items() if (error := self._end(f, each))}
+        for each in self._running.values():
+            for report in each.child.reports():
+                self._on_report(each.number, report)
+        for future, end in ends.items():
+            number, child, begin_s = self._running[future]
+            seconds = time.monotonic() - begin_s
+            outcome = child.outcome(future, end if isinstance(end, Exception) else None)
+            self._idle.append(child.or_another())
+            del self._running[future]  # not before: what is in neither outlives an interrupt
+            yield Ended(number, outcome, seconds)
+
+    def _end(self, future: "Future[Result]", running: _Running) -> Exception | bool:
+        """Return whether a call has ended, or why it must."""
+        if future.done():
+            return True
+        timeout_s, most_bytes = self._limits.timeout_s, self._limits.memory_bytes()
+        if timeout_s is not None and time.monotonic() - running.begin_s > timeout_s:
+            return TimeoutError(f"it took longer than {timeout_s:g} s, so it was ended")
+        if most_bytes is not None and (held := running.child.resident_bytes()) > most_bytes:
+            return MemoryError(
+                f"its process held {held / 1e6:,.0f} MB of memory, more than the "
+                f"{most_bytes / 1e6:,.0f} MB of its share, so it was ended"
+            )
+        return False
 
 
 def _ignore(number: int, report: Any) -> None:
@@ -230,12 +320,17 @@ class _Child:
                 else:
                     yield report
 
-    def outcome(self, future: "Future[Result]", timeout_s: float | None) -> "Future[Result]":
-        """Return a call's future as the caller gets it."""
-        if not future.done():
+    def resident_bytes(self) -> int:
+        """Return the memory that the process holds now."""
+        alive = [each.pid for each in self.processes if each.exitcode is None]
+        return sum(resident_bytes_of(pid) for pid in alive if pid is not None)
+
+    def outcome(self, future: "Future[Result]", end: Exception | None) -> "Future[Result]":
+        """Return a call's future as the caller gets it; with a reason to end it, it is ended."""
+        if end is not None and not future.done():
             self._is_sound = False
             _stop([self])
-            return _failed(TimeoutError(f"it took longer than {timeout_s:g} s, so it was ended"))
+            return _failed(end)
         error = future.exception()
         if isinstance(error, BrokenProcessPool):
             self._is_sound = False

@@ -142,6 +142,9 @@ class Group:
     source: str
     """What tells the slide's files from changed ones."""
 
+    begun_anew: bool = False
+    """Whether a store that was begun otherwise was there, and was removed."""
+
     def permitted(self, permit: Permit) -> Self:
         """Return the group under another permit."""
         return replace(self, permit=permit)

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from batches import tile_here
 
 import slidetile as st
 from slidetile.annotations.tissue import DETECTOR
@@ -161,7 +162,7 @@ def test_a_folder_holds_a_file_for_each_slide(sample, tmp_path):
     (drawn / "three.xml").write_text("<Annotations/>")
     spec = st.AnnotationsSpec(path=drawn)
     for _ in range(2):
-        report = st.tile_slides([slides], tmp_path / "out", st.Recipe(annotations=spec))
+        report = tile_here([slides], tmp_path / "out", st.Recipe(annotations=spec))
         rows = {row.slide.rsplit("/", 1)[-1]: row for row in report.results}
         assert "three.xml holds no areas" in rows["three.svs"].reason
         assert (
@@ -171,7 +172,7 @@ def test_a_folder_holds_a_file_for_each_slide(sample, tmp_path):
     assert done == {"already done"}
     write_left(drawn / "two.svs.json", right=1500)
     (drawn / "one.png").write_bytes(b"")
-    report = st.tile_slides([slides], tmp_path / "out", st.Recipe(annotations=spec))
+    report = tile_here([slides], tmp_path / "out", st.Recipe(annotations=spec))
     reasons = {row.slide.rsplit("/", 1)[-1]: row.reason for row in report.failed}
     assert "other settings" in reasons["two.svs"]
     assert "several files for one.svs, one.geojson, one.png: keep one" in reasons["one.svs"]

@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 
 import slidetile as st
 from slidetile.cli import facts
+from slidetile.cli.forecast_facts import ForecastFacts
 from slidetile.cli.tissue_facts import TissueFacts
 
 SCHEMAS = {
@@ -309,7 +310,7 @@ def test_a_schema_leaves_nothing_open(name):
         assert described["required"] == list(described["properties"])
         for key, value in described["properties"].items():
             assert value["description"].endswith((".", ";"))
-            units = {"px": "px", "bytes": "bytes", "um": "µm per px", "um2": "µm²"}
+            units = {"px": "px", "bytes": "bytes", "um": "µm per px", "um2": "µm²", "mm2": "mm²"}
             unit = units.get(key.rpartition("_")[2])
             unit = "s" if key == "seconds" else unit
             assert value.get("x-unit") == unit, key
@@ -330,6 +331,7 @@ DOCUMENTS = {
     "verify-several": facts.SeveralVerifiedFacts,
     "export": facts.ExportFacts,
     "batch": facts.BatchFacts,
+    "batch-dry-run": ForecastFacts,
 }
 
 

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from batches import tile_here
 
 import slidetile as st
 from slidetile.cli.several import Meant, each_outcome, stores_meant, things_meant
@@ -122,7 +123,7 @@ def test_addresses_are_refused_by_the_library_too(sample, tmp_path):
         for call in (
             lambda path: st.tile_slide(sample, path),
             lambda path: st.write_tiles(slide, plan, path),
-            lambda path: st.tile_slides([sample], path),
+            lambda path: tile_here([sample], path),
             st.open_store,
             st.verify_store,
         ):

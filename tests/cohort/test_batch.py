@@ -4,13 +4,17 @@ import csv
 import json
 import logging
 import os
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from batches import tile_here
 
 import slidetile as st
+from slidetile.cohort.job import BEGUN_ANEW, MADE_ANEW
 
 SMALL = st.Recipe(tile=st.TileSpec(size=512))
 
@@ -62,17 +66,20 @@ def test_one_bad_slide_of_each_kind_never_ends_the_run(
     assert done.exit_code == 1
     assert "Traceback" not in done.stderr
     told = {os.path.relpath(row["slide"], slides): row for row in rows(out)}
-    assert list(told) == [
-        *("missing.svs", "z.svs"),
+    assert sorted(told) == [
         *("a/same.svs", "b/other.svs", "b/same.svs"),
         *("bad/cut.svs", "bad/empty.svs", "bad/loop.tiff", "bad/text.svs"),
+        *("missing.svs", "z.svs"),
     ]
-    assert len(done.stderr.splitlines()) == len(told) == 9
+    assert [row["key"] for row in told.values()] == sorted(row["key"] for row in told.values())
+    failed = [line for line in done.stderr.splitlines() if ": failed: " in line]
+    assert len(failed) == 5
     for name, reason in {**bad_slides, "missing": "does not exist"}.items():
         (row,) = [row for slide, row in told.items() if f"{name}." in slide]
         assert (row["status"], row["store"], row["tiles"]) == ("failed", "", "0")
         assert any(word in row["reason"] for word in reason.split("|"))
         assert "\n" not in row["reason"]
+        assert row["reason"].split(". ")[0] in (out / row["log"]).read_text()
     for name, store in {"a/same": "a_same", "b/same": "b_same", "z": "z"}.items():
         row = told[f"{name}.svs"]
         assert (row["status"], row["reason"]) == ("ok", "")
@@ -83,7 +90,9 @@ def test_one_bad_slide_of_each_kind_never_ends_the_run(
     assert sorted(path.name for path in out.iterdir()) == [
         "a_same.zarr",
         "b_same.zarr",
+        "logs",
         "other.zarr",
+        "slides.parquet",
         "summary.csv",
         "z.zarr",
     ]
@@ -101,6 +110,7 @@ def test_exit_codes_and_rerun(cli, sample, damaged_sample, tree, tmp_path):
     out = tmp_path / "out"
     assert cli("batch", sample, "-o", out).exit_code == 0
     before = tree(out), stamps(out)
+    assert before[1]
     result = cli("batch", sample, "-o", out, "--json")
     (told,) = json.loads(result.stdout)["slides"]
     assert (result.exit_code, result.stderr) == (0, "")
@@ -114,16 +124,15 @@ def test_exit_codes_and_rerun(cli, sample, damaged_sample, tree, tmp_path):
     assert stamps(out) == before[1]
     assert cli("batch", sample, damaged_sample, "-o", out).exit_code == 3
     assert cli("batch", sample, damaged_sample, "-o", out).exit_code == 3  # already done, still bad
-    changed = cli("batch", sample, "-o", out, "--tile-size", "512")
-    assert changed.exit_code == 1
-    assert "another slide or with other settings" in changed.stderr
     assert stamps(out).items() >= before[1].items()
-    assert cli("batch", sample, "-o", out, "--tile-size", "512", "--overwrite").exit_code == 0
+    assert cli("batch", sample, "-o", out, "--tile-size", "512").exit_code == 0
+    told = {row["key"]: row for row in rows(out)}
+    assert told["sample"]["note"].startswith("made anew, since the slide or the settings")
     assert st.open_store(out / "sample.zarr").tile_size == 512
 
 
 def stamps(out):
-    return {path: path.stat().st_mtime_ns for path in out.rglob("*") if "summary" not in path.name}
+    return {path: path.stat().st_mtime_ns for path in out.glob("*.zarr/**/*")}
 
 
 def test_no_slides_at_all(cli, tmp_path):
@@ -146,7 +155,7 @@ def test_a_slide_without_tissue_is_already_done_the_second_time(cli, tmp_path):
         (row,) = rows(out)
         assert (row["status"], row["tiles"], row["reason"]) == (status, "0", "")
         assert row["store"] == str(out / "glass.zarr")
-    assert statuses(st.tile_slides([glass], out)) == ["already done"]
+    assert statuses(tile_here([glass], out)) == ["already done"]
     assert len(st.open_store(out / "glass.zarr")) == 0
 
 
@@ -154,7 +163,7 @@ def test_a_slide_without_tissue_is_already_done_the_second_time(cli, tmp_path):
 def done(sample, tmp_path_factory):
     """A folder with the sample's finished store."""
     out = tmp_path_factory.mktemp("done")
-    assert statuses(st.tile_slides([sample], out, SMALL)) == ["ok"]
+    assert statuses(tile_here([sample], out, SMALL)) == ["ok"]
     return out
 
 
@@ -177,21 +186,54 @@ CHANGES = {
 }
 
 
-def test_an_anonymous_batch_never_reuses_a_store_with_a_name(sample, done):
+@pytest.fixture
+def again(done, tmp_path):
+    """A copy of that folder, to be changed."""
+    return Path(shutil.copytree(done, tmp_path / "again"))
+
+
+def test_an_anonymous_batch_never_reuses_a_store_with_a_name(sample, again):
     options = st.WriteOptions(anonymous=True)
-    (result,) = st.tile_slides([sample], done, SMALL, options=options).results
-    assert result.status == "failed"
-    assert "with other settings" in result.reason
+    (result,) = tile_here([sample], again, SMALL, options=options).results
+    assert (result.status, result.note) == ("ok", MADE_ANEW)
+    assert st.open_store(result.store).metadata.source.is_anonymous
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_changed_settings_never_reuse_a_store(sample, done, tree, change):
+def test_a_store_of_changed_settings_is_made_anew(sample, again, tree, tmp_path, change):
     recipe = st.Recipe(**{"tile": SMALL.tile, **change})
-    before = tree(done / "sample.zarr")
-    (result,) = st.tile_slides([sample], done, recipe).results
-    assert result.status == "failed"
-    assert "was made from another slide or with other settings" in result.reason
-    assert tree(done / "sample.zarr") == before
+    (result,) = tile_here([sample], again, recipe).results
+    assert (result.status, result.note) == ("ok", MADE_ANEW)
+    fresh = st.tile_slide(sample, tmp_path / "fresh.zarr", recipe)
+    assert tree(again / "sample.zarr") == tree(fresh.path)
+    assert statuses(tile_here([sample], again, recipe)) == ["already done"]
+
+
+def test_a_run_that_fails_leaves_the_store_that_it_was_to_replace(sample, again, tree):
+    before = tree(again / "sample.zarr")
+
+    def fails(image):
+        raise ZeroDivisionError(image.shape)
+
+    recipe = st.Recipe(tile=SMALL.tile, detector=fails)
+    (result,) = tile_here([sample], again, recipe).results
+    assert (result.status, result.error_type) == ("failed", "ZeroDivisionError")
+    assert tree(again / "sample.zarr") == before
+
+
+def test_what_was_begun_with_other_settings_is_begun_anew(sample, tree, tmp_path):
+    def stop(progress):
+        if progress.shards_done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        st.tile_slide(sample, tmp_path / "out" / "sample.zarr", SMALL, on_progress=stop)
+    assert (tmp_path / "out" / "sample.zarr.partial").is_dir()
+    other = st.Recipe(tile=st.TileSpec(size=256))
+    (result,) = tile_here([sample], tmp_path / "out", other).results
+    assert (result.status, result.note) == ("ok", BEGUN_ANEW)
+    fresh = st.tile_slide(sample, tmp_path / "fresh.zarr", other)
+    assert tree(tmp_path / "out" / "sample.zarr") == tree(fresh.path)
 
 
 SAME = {
@@ -205,22 +247,41 @@ SAME = {
 @pytest.mark.parametrize("same", SAME.values(), ids=SAME)
 def test_settings_that_come_to_the_same_are_already_done(sample, done, same):
     recipe = st.Recipe(tile=SMALL.tile, **same)
-    assert statuses(st.tile_slides([sample], done, recipe)) == ["already done"]
+    assert statuses(tile_here([sample], done, recipe)) == ["already done"]
 
 
-def test_another_slide_of_the_same_name_never_passes_for_done(done, damaged_sample, tmp_path):
+def test_another_slide_of_the_same_name_has_a_store_of_its_own(
+    again, damaged_sample, sample, tree, tmp_path
+):
     path = tmp_path / "sample.svs"
     shutil.copy(damaged_sample, path)
-    (result,) = st.tile_slides([path], done, SMALL).results
-    assert (result.status, result.store) == ("failed", None)
+    before = tree(again / "sample.zarr")
+    (result,) = tile_here([path], again, SMALL).results
+    assert (result.status, result.unreadable) == ("unreadable tiles", 1)
+    assert re.fullmatch(r"sample-[0-9a-f]{8}", result.key)
+    assert tree(again / "sample.zarr") == before
+    report = tile_here([path, sample], again, SMALL)
+    assert [each.key for each in report.results] == [result.key, "sample"]
+    assert statuses(report) == ["already done", "already done"]
+
+
+def test_a_store_of_another_slide_that_no_table_knows_is_kept(
+    sample, damaged_sample, tree, tmp_path
+):
+    store = st.tile_slide(damaged_sample, tmp_path / "sample.zarr", SMALL)
+    before = tree(store.path)
+    (result,) = tile_here([sample], tmp_path, SMALL).results
+    assert (result.status, result.error_type) == ("failed", "OutdatedStoreError")
     assert "was made from another slide" in result.reason
+    assert tree(store.path) == before
 
 
 def test_auto_never_agrees_with_a_lossy_store(sample, tmp_path):
     lossy = st.Recipe(tile=SMALL.tile, codec="jpeg")
-    assert statuses(st.tile_slides([sample], tmp_path, lossy)) == ["ok"]
-    assert statuses(st.tile_slides([sample], tmp_path, lossy)) == ["already done"]
-    assert statuses(st.tile_slides([sample], tmp_path, SMALL)) == ["failed"]
+    assert statuses(tile_here([sample], tmp_path, lossy)) == ["ok"]
+    assert statuses(tile_here([sample], tmp_path, lossy)) == ["already done"]
+    (result,) = tile_here([sample], tmp_path, SMALL).results
+    assert (result.status, result.codec, result.note) == ("ok", "native", MADE_ANEW)
 
 
 def test_a_folder_in_the_way_fails_its_slide_only(sample, tmp_path):
@@ -228,7 +289,7 @@ def test_a_folder_in_the_way_fails_its_slide_only(sample, tmp_path):
     other = tmp_path / "other.svs"
     shutil.copy(sample, other)
     for options in (None, OVERWRITE):
-        report = st.tile_slides([sample, other], tmp_path / "out", SMALL, options=options)
+        report = tile_here([sample, other], tmp_path / "out", SMALL, options=options)
         assert statuses(report)[0] == "failed"
         assert statuses(report)[1] in ("ok", "already done")
         assert [result.slide for result in report.failed] == [str(sample)]
@@ -242,8 +303,8 @@ def test_processes_change_nothing_but_the_order_of_reports(sample, tree, tmp_pat
         shutil.copy(sample, slides[-1])
     slides[1].write_text("bad")
     seen = []
-    apart = st.tile_slides(slides, tmp_path / "2", SMALL, processes=2, on_result=seen.append)
-    alone = st.tile_slides(slides, tmp_path / "0", SMALL)
+    apart = tile_here(slides, tmp_path / "2", SMALL, processes=2, on_result=seen.append)
+    alone = tile_here(slides, tmp_path / "0", SMALL)
     assert statuses(apart) == statuses(alone) == ["ok", "failed", "ok"]
     assert sorted(seen, key=lambda result: result.slide) == list(apart.results)
     assert [row["slide"] for row in rows(tmp_path / "2")] == [str(slide) for slide in slides]
@@ -265,14 +326,14 @@ def test_a_crash_costs_one_slide(sample, tmp_path, monkeypatch):
         tall, np.zeros((512, 256, 3), np.uint8), tile=(64, 64), photometric="rgb", metadata=None
     )
     recipe = st.Recipe(tile=SMALL.tile, detector=detect)
-    report = st.tile_slides([tall, sample], tmp_path / "out", recipe, processes=1)
+    report = tile_here([tall, sample], tmp_path / "out", recipe, processes=1)
     assert statuses(report) == ["failed", "ok"]
     assert report.results[0].reason.startswith("its process died")
 
 
 def test_a_detector_that_cannot_travel_fails_in_words(sample, tmp_path):
     recipe = st.Recipe(tile=SMALL.tile, detector=lambda image: image[..., 0] < 200)
-    (result,) = st.tile_slides([sample], tmp_path, recipe, processes=1).results
+    (result,) = tile_here([sample], tmp_path, recipe, processes=1).results
     assert (result.status, result.error_type) == ("failed", "AttributeError")
     assert "could not be handed to another process" in result.reason
 
@@ -302,7 +363,7 @@ def test_a_name_that_is_no_text_gets_its_row(cli, sample, tmp_path):
 
 def test_callers_mistakes(sample, tmp_path):
     with pytest.raises(ValueError, match="processes must be 0 or more, but it is -1"):
-        st.tile_slides([sample], tmp_path, processes=-1)
+        tile_here([sample], tmp_path, processes=-1)
     for wrong, message in [
         ({"codec": "gif"}, "gif"),
         ({"slide_mpp": 264}, "between 0.05 and 200"),
@@ -317,17 +378,18 @@ def test_runs_into_one_folder_merge_their_rows(sample, damaged_sample, tmp_path,
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(slide, tmp_path / f"{name}.svs")
     monkeypatch.chdir(tmp_path / "y")
-    st.tile_slides(["a.svs"], "../out", SMALL)
+    tile_here(["a.svs"], "../out", SMALL)
     monkeypatch.chdir(tmp_path / "x")
-    st.tile_slides(["b.svs", "a.svs"], tmp_path / "out", SMALL)
+    tile_here(["b.svs", "a.svs"], tmp_path / "out", SMALL)
     told = {row["slide"]: row for row in rows(tmp_path / "out")}
     paths = [str(tmp_path / f"{name}.svs") for name in ("x/a", "x/b", "y/a")]
-    assert list(told) == paths
-    assert [told[path]["status"] for path in paths] == ["failed", "ok", "ok"]
-    assert "was made from another slide" in told[paths[0]]["reason"]
+    assert sorted(told) == paths
+    assert [told[path]["status"] for path in paths] == ["unreadable tiles", "ok", "ok"]
     assert told[paths[2]]["store"] == str(tmp_path / "out" / "a.zarr")
-    st.tile_slides([tmp_path / "x" / "b.svs"], tmp_path / "out", SMALL)
-    assert [row["status"] for row in rows(tmp_path / "out")] == ["failed", "already done", "ok"]
+    tile_here([tmp_path / "x" / "b.svs"], tmp_path / "out", SMALL)
+    told = {row["slide"]: row for row in rows(tmp_path / "out")}
+    statuses_now = [told[path]["status"] for path in paths]
+    assert statuses_now == ["unreadable tiles", "already done", "ok"]
 
 
 def test_a_summary_that_is_not_ours_is_kept(sample, tmp_path):
@@ -335,7 +397,7 @@ def test_a_summary_that_is_not_ours_is_kept(sample, tmp_path):
     for content in ("name,grade\nx,3\n", "\0", "slide\n\xff"):
         mine.write_bytes(content.encode("latin-1"))
         with pytest.raises(FileExistsError, match="not a table that slidetile has written"):
-            st.tile_slides([sample], tmp_path, SMALL)
+            tile_here([sample], tmp_path, SMALL)
         assert mine.read_bytes() == content.encode("latin-1")
     assert list(tmp_path.iterdir()) == [mine]
 
@@ -400,7 +462,7 @@ def test_a_detector_that_leaves_the_folder_breaks_no_later_slide(
 
     shutil.copy(sample, "b.svs")
     recipe = st.Recipe(tile=SMALL.tile, detector=detect)
-    report = st.tile_slides([tall.name, "b.svs"], "out", recipe, processes=processes)
+    report = tile_here([tall.name, "b.svs"], "out", recipe, processes=processes)
     assert statuses(report) == ["ok", "ok"]
     assert [result.slide for result in report.results] == [tall.name, "b.svs"]
     assert len(st.open_store(report.results[1].store))
@@ -408,47 +470,49 @@ def test_a_detector_that_leaves_the_folder_breaks_no_later_slide(
 
 def test_a_slide_that_could_not_be_read_is_tried_again(sample, tmp_path):
     slide = tmp_path / "late.svs"
-    assert statuses(st.tile_slides([slide], tmp_path / "out", SMALL)) == ["failed"]
+    assert statuses(tile_here([slide], tmp_path / "out", SMALL)) == ["failed"]
     assert rows(tmp_path / "out")[0]["error_type"] == "SlideReadError"
     shutil.copy(sample, slide)
-    assert statuses(st.tile_slides([slide], tmp_path / "out", SMALL)) == ["ok"]
+    assert statuses(tile_here([slide], tmp_path / "out", SMALL)) == ["ok"]
     assert [row["status"] for row in rows(tmp_path / "out")] == ["ok"]
 
 
 def test_a_row_says_what_was_left_out(sample, tmp_path):
     whole = st.Recipe(tile=st.TileSpec(size=1024, min_tissue_fraction=1.0))
-    st.tile_slides([sample], tmp_path, whole)
+    tile_here([sample], tmp_path, whole)
     (row,) = rows(tmp_path)
     assert (row["status"], row["reason"]) == ("ok", "")
     assert "--min-tissue-fraction (min_tissue_fraction)" in row["left_out"]
     tissue = st.open_store(row["store"]).metadata.selection.tissue
     assert int(row["tissue_pieces"]) == tissue.pieces
-    assert float(row["tissue_area_um2"]) == tissue.area_um2
-    st.tile_slides([sample], tmp_path, whole)
+    assert float(row["tissue_area_mm2"]) == tissue.area_um2 / 1e6
+    assert 0 < float(row["tissue_area_mm2"]) < float(row["slide_area_mm2"])
+    assert (row["mpp"], row["mpp_source"]) == ("0.5", "slide")
+    tile_here([sample], tmp_path, whole)
     (again,) = rows(tmp_path)
     assert again["status"] == "already done"
-    assert again["tissue_area_um2"] == row["tissue_area_um2"]
+    assert again["tissue_area_mm2"] == row["tissue_area_mm2"]
     assert "tiles with tissue that were left out (too little tissue): " in again["left_out"]
     assert "see --min-tissue-fraction (min_tissue_fraction)" in again["left_out"]
 
 
 def test_a_failed_slide_has_no_tissue(tmp_path):
-    st.tile_slides([tmp_path / "none.svs"], tmp_path)
+    tile_here([tmp_path / "none.svs"], tmp_path)
     (row,) = rows(tmp_path)
-    assert (row["status"], row["tissue_pieces"], row["tissue_area_um2"]) == ("failed", "", "")
+    assert (row["status"], row["tissue_pieces"], row["tissue_area_mm2"]) == ("failed", "", "")
 
 
 def test_a_time_limit_needs_a_process_to_end(sample, tmp_path):
     with pytest.raises(ValueError, match=r"needs processes \(--processes\) of 1 or more"):
-        st.tile_slides([sample], tmp_path, timeout_s=1)
+        tile_here([sample], tmp_path, timeout_s=1, processes=0)
     with pytest.raises(ValueError, match="more than 0 seconds, but it is 0"):
-        st.tile_slides([sample], tmp_path, timeout_s=0, processes=1)
+        tile_here([sample], tmp_path, timeout_s=0, processes=1)
 
 
 @pytest.mark.parametrize("processes", [0, 1])
 def test_progress_is_told_while_a_slide_is_tiled(sample, tmp_path, processes):
     seen = []
-    st.tile_slides(
+    tile_here(
         *([sample], tmp_path, SMALL),
         processes=processes,
         on_progress=lambda slide, progress: seen.append((slide, progress)),
@@ -461,9 +525,9 @@ def test_progress_is_told_while_a_slide_is_tiled(sample, tmp_path, processes):
 
 @pytest.mark.parametrize(("level", "times"), [(logging.INFO, 0), (logging.DEBUG, 1)])
 def test_a_foreseen_reason_has_its_traceback_in_the_debug_log_only(tmp_path, caplog, level, times):
-    with caplog.at_level(level, logger="slidetile.cohort.batch"):
-        st.tile_slides([tmp_path / "missing.svs"], tmp_path / "out")
-    told = [record for record in caplog.records if record.name == "slidetile.cohort.batch"]
+    with caplog.at_level(level, logger="slidetile.cohort.job"):
+        tile_here([tmp_path / "missing.svs"], tmp_path / "out")
+    told = [record for record in caplog.records if record.name == "slidetile.cohort.job"]
     assert [bool(record.exc_info) for record in told] == [True] * times
 
 
@@ -476,4 +540,4 @@ def test_a_sentence_stands_where_a_slide_fails_and_a_traceback_where_a_detector_
         told = command(more, *line, before=["env", "-C", tmp_path]).stderr
         assert told.count("ZeroDivisionError: division by zero") == bugs
         assert told.count("errors.SlideReadError: ") == others
-        assert f"none.svs: failed: {tmp_path / 'none.svs'} does not exist." in told
+        assert f"none.svs: failed: {tmp_path / 'none.svs'} does not exist (see logs/" in told

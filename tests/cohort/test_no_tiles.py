@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from batches import tile_here
 
 import slidetile as st
 from slidetile.cohort.no_tiles import store_note, why_no_tiles
@@ -41,7 +42,7 @@ def speck(tmp_path):
 def test_a_store_says_why_it_has_no_tiles(speck, tmp_path, choices, why, remedy):
     spec = choices.get("tile", st.TileSpec(size=640, min_tissue_fraction=0.5))
     recipe = st.Recipe(**{**choices, "tile": spec})
-    report = st.tile_slides([speck], tmp_path / "out", recipe)
+    report = tile_here([speck], tmp_path / "out", recipe)
     (row,) = report.results
     assert row.tiles == 0
     assert why in row.note

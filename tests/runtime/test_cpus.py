@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batches import tile_here
 from paths import SAMPLE
 
 import slidetile as st
@@ -172,7 +173,7 @@ def test_no_worker_at_all_is_refused_before_anything_is_done(tmp_path, workers):
         lambda: worker_count(workers),
         lambda: st.write_tiles(slide, plan, out, workers=workers),
         lambda: st.tile_slide(nowhere, out, workers=workers),
-        lambda: st.tile_slides([nowhere], tmp_path / "out", workers=workers),
+        lambda: tile_here([nowhere], tmp_path / "out", workers=workers),
         lambda: st.verify_store(out, workers=workers),
         lambda: estimate(slide, plan, out, workers=workers),
     ]

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from batches import tile_here
 
 import slidetile as st
+from slidetile.cohort.job import MADE_ANEW
 from slidetile.recipe import changed_since, done_before
 from slidetile.runtime._holder import Holder
 
@@ -58,7 +60,7 @@ def test_a_store_of_no_tiles_is_done_like_any_other(cli, tmp_path):
     assert cli("tile", glass, "-o", path).stdout.startswith("already done")
     assert len(st.tile_slide(glass, path)) == 0
     for _ in range(2):
-        (result,) = st.tile_slides([glass], tmp_path / "out").results
+        (result,) = tile_here([glass], tmp_path / "out").results
     assert (result.status, result.tiles) == ("already done", 0)
     assert stamps(path) == before
 
@@ -126,12 +128,9 @@ def test_a_store_that_has_lost_a_file_is_not_done(cli, sample, tree, tmp_path, h
     assert "so it is not done: 1/c/0/0/0: it " in result.stderr
     assert HARM[harm] in result.stderr
     assert "--overwrite" in result.stderr
-    (row,) = st.tile_slides([sample], out, SMALL).results
-    assert (row.status, row.error_type) == ("failed", "StoreExistsError")
-    assert HARM[harm] in row.reason
     assert tree(path) == harmed
-    overwrite = st.WriteOptions(existing="overwrite")
-    assert st.tile_slides([sample], out, SMALL, options=overwrite).results[0].status == "ok"
+    (row,) = tile_here([sample], out, SMALL).results
+    assert (row.status, row.note) == ("ok", MADE_ANEW)
     assert tree(path) == whole
 
 
@@ -197,30 +196,31 @@ def test_what_is_still_unreadable_stays_so(cli, slide, tree, tmp_path):
 
 def test_a_batch_tries_again_where_the_slide_has_changed(slide, sample, tree, tmp_path):
     out = tmp_path / "out"
-    seen = [st.tile_slides([slide], out, SMALL).results[0] for _ in range(2)]
+    seen = [tile_here([slide], out, SMALL).results[0] for _ in range(2)]
     assert [result.status for result in seen] == ["unreadable tiles", "already done"]
     assert not changed_since(slide, out / "sample.zarr")
     mend(slide, sample)
     assert changed_since(slide, out / "sample.zarr")
-    (result,) = st.tile_slides([slide], out, SMALL).results
+    (result,) = tile_here([slide], out, SMALL).results
     assert (result.status, result.unreadable) == ("ok", 0)
-    assert st.tile_slides([slide], out, SMALL).results[0].status == "already done"
+    assert tile_here([slide], out, SMALL).results[0].status == "already done"
     whole = st.tile_slide(slide, tmp_path / "whole.zarr", SMALL).path
     assert tree(out / "sample.zarr") == tree(whole)
 
 
-def test_a_batch_leaves_a_whole_store_of_a_changed_slide_alone(sample, tree, tmp_path):
+def test_a_batch_makes_the_store_of_a_changed_slide_anew(sample, tree, tmp_path):
     slide, out = tmp_path / "sample.svs", tmp_path / "out"
     shutil.copy(sample, slide)
-    assert st.tile_slides([slide], out, SMALL).results[0].status == "ok"
+    assert tile_here([slide], out, SMALL).results[0].status == "ok"
     before = tree(out / "sample.zarr")
     os.utime(slide)
-    assert st.tile_slides([slide], out, SMALL).results[0].status == "already done"
+    assert tile_here([slide], out, SMALL).results[0].status == "already done"
     slide.write_bytes(slide.read_bytes() + b"more")
-    (result,) = st.tile_slides([slide], out, SMALL).results
-    assert result.status == "failed"
-    assert "--overwrite" in result.reason
-    assert tree(out / "sample.zarr") == before
+    (result,) = tile_here([slide], out, SMALL).results
+    assert (result.status, result.note) == ("ok", MADE_ANEW)
+    assert tree(out / "sample.zarr") != before
+    fresh = st.tile_slide(slide, tmp_path / "fresh.zarr", SMALL)
+    assert tree(out / "sample.zarr") == tree(fresh.path)
 
 
 def test_another_slide_of_the_same_name_is_no_change(slide, tmp_path):

@@ -7,6 +7,7 @@ import dicom_files
 import numpy as np
 import pydicom
 import pytest
+from batches import tile_here
 
 import slidetile as st
 from slidetile.slides.openslide import _neighbours
@@ -79,9 +80,9 @@ def test_a_batch_goes_on_when_the_file_is_complete(sample, tree, tmp_path):
     """As where slides are tiled while the scanner still writes them."""
     slide, out = tmp_path / "s.svs", tmp_path / "out"
     slide.write_bytes(sample.read_bytes()[:900_000])
-    assert st.tile_slides([slide], out, SMALL).results[0].status in ("failed", "unreadable tiles")
+    assert tile_here([slide], out, SMALL).results[0].status in ("failed", "unreadable tiles")
     slide.write_bytes(sample.read_bytes())
-    (result,) = st.tile_slides([slide], out, SMALL).results
+    (result,) = tile_here([slide], out, SMALL).results
     assert (result.status, result.unreadable) == ("ok", 0), result.reason
     whole = st.tile_slide(slide, tmp_path / "whole.zarr", SMALL).path
     assert tree(out / "s.zarr") == tree(whole)

@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import tifffile
+from batches import tile_here
 
 import slidetile as st
 from slidetile.format.manifest import FileSum, pack_manifest
@@ -239,7 +240,7 @@ def test_an_interrupted_run_goes_on_at_the_same_resolution_only(sample, averaged
 
 def test_a_batch_knows_its_stores_again(sample, tmp_path):
     def status(recipe):
-        (result,) = st.tile_slides([sample], tmp_path, recipe).results
+        (result,) = tile_here([sample], tmp_path, recipe).results
         return result.status
 
     assert status(at(0.7)) == "ok"
@@ -251,7 +252,7 @@ def test_a_batch_knows_its_stores_again(sample, tmp_path):
 
 def test_a_slide_that_cannot_be_had_so_fails_alone(sample, shared_slides, tmp_path):
     slides = [sample, shared_slides / "CMU-1-small.tiff"]
-    good, bad = st.tile_slides(slides, tmp_path, at(1.0)).results
+    good, bad = tile_here(slides, tmp_path, at(1.0)).results
     assert (good.status, bad.status) == ("ok", "failed")
     assert "3.195×3.195 µm per pixel: at 1 its pixels would be made up" in bad.reason
 

@@ -21,10 +21,7 @@ class ClusterJob(Job[Outcome_co], Protocol[Outcome_co]):
         ...
 
     def on_worker(self, *, workers: int, memory_bytes: int | None) -> Self:
-        """Return the job for a process with so many threads and so much memory.
-
-        What the user has asked for counts where it is less.
-        """
+        """Return the job for a process with so many threads and so much memory."""
         ...
 
     def run_unless_giant(

@@ -22,8 +22,9 @@ from slidetile.cohort.engines._tasks import PlanTask, SlideTask, Task
 from slidetile.cohort.engines.cluster_error import ClusterError
 from slidetile.cohort.engines.cluster_job import ClusterJob
 from slidetile.cohort.engines.engine import Job, JobQueue, OnSlideProgress
-from slidetile.cohort.giant import Giant
+from slidetile.cohort.giant import Giant, SplitLimit
 from slidetile.errors import explain
+from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.processes import ProcessDiedError
 from slidetile.writing.options import Progress
 
@@ -68,11 +69,19 @@ class DaskEngine:
         splits none.
     threads
         Threads that encode in each task; None is as many as the worker has.
+
+    Raises
+    ------
+    ValueError
+        A number is less than 1.
     """
 
     def __init__(
         self, client: "Client", *, most_tiles: int | None = None, threads: int | None = None
     ) -> None:
+        if most_tiles is not None:
+            SplitLimit(most_tiles=most_tiles)
+        worker_count(threads)
         self._client = client
         self._most_tiles = most_tiles
         self._threads = threads

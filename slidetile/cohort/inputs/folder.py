@@ -1,20 +1,19 @@
-"""Which files of a folder are slides, and what their stores are called.
+"""Which files of a folder are slides.
 
 Knows paths, and what files are by their first bytes. Does not open slides.
 """
 
-import itertools
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from slidetile.cohort.folder_kind import FolderRole, folder_role, is_one_slide
-from slidetile.cohort.summary import SUMMARY_NAME
+from slidetile.cohort.inputs.folder_kind import FolderRole, folder_role, is_one_slide
+from slidetile.cohort.layout import LOGS_NAME, SUMMARY_NAME, TABLE_NAME
 from slidetile.errors import SlideError, explain
-from slidetile.format.names import OWNER_SUFFIX, STORE_SUFFIX
-from slidetile.runtime.files import TEMPORARY_SUFFIX, as_text, read_regular
+from slidetile.format.names import OWNER_SUFFIX
+from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular
 from slidetile.slides.container import container_of
 from slidetile.slides.dicom.folder import is_finer, series_of
 from slidetile.slides.reader import HEAD_BYTES
@@ -153,7 +152,7 @@ class _Search:
             parts = [name for name in folders if _is_of_vsi(Path(parent, name), files)]
             if parts:
                 self.others["folder of an Olympus VSI"] += len(parts)
-            inner = [Path(parent, name) for name in sorted({*folders} - {*parts})]
+            inner = [Path(parent, name) for name in sorted({*folders} - {*parts} - _ours(folders))]
             inner = [path for path in inner if self._is_plain(path, slides)]
             links += [path for path in inner if path.is_symlink()]
             folders[:] = [path.name for path in inner if not path.is_symlink()]
@@ -253,6 +252,11 @@ def _is_of_vsi(folder: Path, files: Sequence[str]) -> bool:
     return bool(stem) and any(file.lower() == f"{stem}.vsi".lower() for file in files)
 
 
+def _ours(folders: Sequence[str]) -> set[str]:
+    """Return which folders are a cohort's tables and logs."""
+    return {TABLE_NAME, LOGS_NAME} if TABLE_NAME in folders else set()
+
+
 def _is_known_stranger(path: Path) -> bool:
     """Return whether a file with another suffix is part of a MIRAX slide, or slidetile's own."""
     is_ours = path.name == SUMMARY_NAME or path.suffix in (OWNER_SUFFIX, TEMPORARY_SUFFIX)
@@ -261,57 +265,3 @@ def _is_known_stranger(path: Path) -> bool:
 
 def _warn_of_folder(error: OSError) -> None:
     _log.warning("a folder could not be searched, so its slides are left out: %s", explain(error))
-
-
-def store_name(slide: Path) -> str:
-    """Return a file name for the store of a slide that is tiled by itself."""
-    return store_names([slide])[0]
-
-
-def store_names(slides: Sequence[Path]) -> list[str]:
-    """Return a file name for each slide's store, all different even where case does not count.
-
-    It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
-    and a.tiff. The name of a folder, which a DICOM series fills, has no suffix, but `.zarr` and
-    `.ome.zarr` are. Where slides in different folders share a name, it begins with the names of as
-    many folders above as are needed to tell the slides apart.
-    """
-    absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    bare = [_without_suffix(path) for path in absolute]
-    same_folder = Counter(map(_folded, bare))
-    parts = [
-        (path if same_folder[_folded(stem)] > 1 else stem).parts[1:]
-        for path, stem in zip(absolute, bare, strict=True)
-    ]
-    depths = [1] * len(slides)
-    while True:
-        names = ["_".join(p[-depth:]) for p, depth in zip(parts, depths, strict=True)]
-        counts = Counter(map(_folded, names))
-        clashing = [i for i, name in enumerate(names) if counts[_folded(name)] > 1]
-        deeper = [i for i in clashing if depths[i] < len(parts[i])]
-        if not deeper:
-            return [f"{name}{STORE_SUFFIX}" for name in _numbered(names)]
-        for i in deeper:
-            depths[i] += 1
-
-
-def _without_suffix(path: Path) -> Path:
-    """Return a slide's path without its suffix: a folder's is that of OME-Zarr, or none."""
-    bare = path.with_suffix("")
-    if path.suffix == STORE_SUFFIX:
-        return bare.with_suffix("") if bare.suffix == ".ome" else bare
-    return path if path.is_dir() else bare
-
-
-def _folded(name: str | Path) -> str:
-    return str(name).casefold()
-
-
-def _numbered(names: list[str]) -> list[str]:
-    """Number the names that are still equal, as those of paths that differ by case only."""
-    unique: dict[str, str] = {}
-    for name in names:
-        candidates = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
-        free = next(name for name in candidates if _folded(name) not in unique)
-        unique[_folded(free)] = free
-    return list(unique.values())

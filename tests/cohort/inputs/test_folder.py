@@ -8,6 +8,7 @@ from pathlib import Path
 import dicom_files
 import numpy as np
 import pytest
+from batches import tile_here
 from hypothesis import given
 from hypothesis import strategies as some
 from ome_zarr import change, write_image
@@ -15,7 +16,8 @@ from pictures import pattern
 from pydicom.uid import generate_uid
 
 import slidetile as st
-from slidetile.cohort.folder import SUFFIXES, find_slides, nothing_found, store_names
+from slidetile.cohort.inputs.folder import SUFFIXES, find_slides, nothing_found
+from slidetile.cohort.inputs.keys import plain_keys
 
 
 def touch(folder, *names):
@@ -48,8 +50,8 @@ def test_an_ome_zarr_folder_is_one_slide_and_a_store_is_none(tmp_path, sample):
     expected = ["a.svs", "x/b.ome.zarr", "x/c.zarr", "x/d"]
     assert sorted(found(tmp_path)) == expected
     assert find_slides([tmp_path / "x/c.zarr"]) == [tmp_path / "x/c.zarr"]
-    names = store_names([tmp_path / name for name in expected])
-    assert names == ["a.zarr", "b.zarr", "c.zarr", "d.zarr"]
+    names = plain_keys([tmp_path / name for name in expected])
+    assert names == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
@@ -93,18 +95,18 @@ def test_a_folder_that_links_to_itself_ends(tmp_path):
 @pytest.mark.parametrize(
     ("slides", "names"),
     [
-        (["/d/a.svs", "/d/b.svs"], ["a.zarr", "b.zarr"]),
-        (["/d/a.svs", "/d/a.tiff"], ["a.svs.zarr", "a.tiff.zarr"]),
-        (["/d/1/a.svs", "/d/2/a.svs"], ["1_a.zarr", "2_a.zarr"]),
-        (["/d/1/x/a.svs", "/d/2/x/a.svs"], ["1_x_a.zarr", "2_x_a.zarr"]),
-        (["/d/1/a.svs", "/d/2/A.svs", "/d/b.svs"], ["1_a.zarr", "2_A.zarr", "b.zarr"]),
-        (["/d/a.ome.tif"], ["a.ome.zarr"]),
-        (["/a.svs", "/d/a.svs"], ["a.zarr", "d_a.zarr"]),
-        (["/a.svs", "/A.svs"], ["a.svs.zarr", "A.svs-2.zarr"]),
+        (["/d/a.svs", "/d/b.svs"], ["a", "b"]),
+        (["/d/a.svs", "/d/a.tiff"], ["a.svs", "a.tiff"]),
+        (["/d/1/a.svs", "/d/2/a.svs"], ["1_a", "2_a"]),
+        (["/d/1/x/a.svs", "/d/2/x/a.svs"], ["1_x_a", "2_x_a"]),
+        (["/d/1/a.svs", "/d/2/A.svs", "/d/b.svs"], ["1_a", "2_A", "b"]),
+        (["/d/a.ome.tif"], ["a.ome"]),
+        (["/a.svs", "/d/a.svs"], ["a", "d_a"]),
+        (["/a.svs", "/A.svs"], ["a.svs", "A.svs-2"]),
     ],
 )
-def test_store_names(slides, names):
-    assert store_names([Path(slide) for slide in slides]) == names
+def test_a_key_has_as_many_folders_as_tell_the_slides_apart(slides, names):
+    assert plain_keys([Path(slide) for slide in slides]) == names
 
 
 _part = some.sampled_from(["a", "A", "b", "a_b", "a-2", "x.svs", "ä", "a.b"])
@@ -112,18 +114,17 @@ _slide = some.lists(_part, min_size=1, max_size=4).map(lambda parts: "/" + "/".j
 
 
 @given(some.lists(_slide, unique=True, max_size=12))
-def test_store_names_never_collide_even_where_case_does_not_count(slides):
-    names = store_names([Path(slide) for slide in slides])
+def test_plain_keys_never_collide_even_where_case_does_not_count(slides):
+    names = plain_keys([Path(slide) for slide in slides])
     assert len({name.casefold() for name in names}) == len(slides)
     for name, slide in zip(names, slides, strict=True):
         assert "/" not in name
-        assert name.endswith(".zarr")
         assert Path(slide).stem in name
 
 
 def test_names_that_are_no_text_become_text_and_stay_apart():
     slides = [Path(os.fsdecode(b"/d/caf\xe9.svs")), Path(os.fsdecode(b"/d/caf\xe8.svs"))]
-    first, second = store_names(slides)
+    first, second = plain_keys(slides)
     assert first != second
     assert all("caf\ufffd" in name for name in (first, second))
     assert (first + second).encode()
@@ -297,7 +298,7 @@ def test_an_ome_zarr_folder_with_unreadable_metadata_is_a_slide_that_says_so(tmp
         (folder / file).write_bytes((folder / file).read_bytes()[:-20])
     assert found(tmp_path) == ["a.ome.zarr", "b", "c.zarr"]
     assert found(tmp_path / "a.ome.zarr") == ["."]
-    results = st.tile_slides([tmp_path], tmp_path / "out", st.Recipe()).results
+    results = tile_here([tmp_path], tmp_path / "out", st.Recipe()).results
     assert [result.status for result in results] == ["failed"] * 3
     assert all("cannot be read as JSON" in result.reason for result in results)
 
@@ -323,4 +324,4 @@ def test_stores_are_counted_whether_their_metadata_can_be_read_or_not(tmp_path, 
 
 def test_a_folder_of_a_series_names_its_store(tmp_path):
     (tmp_path / "1.2.840").mkdir()
-    assert store_names([tmp_path / "1.2.840"]) == ["1.2.840.zarr"]
+    assert plain_keys([tmp_path / "1.2.840"]) == ["1.2.840"]

@@ -1,0 +1,261 @@
+"""The command ``batch``: it parses, calls and renders."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from slidetile.cli.cluster_options import ClusterChoice, cluster_options
+from slidetile.cli.last_words import set_last_words
+from slidetile.cli.limits import check_address_space, tune_process
+from slidetile.cli.options import (
+    NO_ANNOTATION_CHOICES,
+    PATH,
+    isolate_option,
+    json_option,
+    make_recipe,
+    recipe_options,
+    take_annotation_choices,
+    take_writing_options,
+    usage_errors,
+    writing_options,
+)
+from slidetile.cli.show import (
+    FAILED,
+    OK,
+    UNREADABLE,
+    say,
+    show_document,
+    show_results,
+    tell_left_out,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from slidetile.cohort.batch import BatchOptions
+    from slidetile.cohort.cohort import Cohort
+    from slidetile.cohort.engines.engine import Engine
+    from slidetile.cohort.part import Part
+    from slidetile.cohort.result import BatchReport
+    from slidetile.recipe import Recipe
+    from slidetile.writing.options import WriteOptions
+
+
+def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "Part | None":
+    """Return the part of a cohort that an option names."""
+    if text is None:
+        return None
+    from slidetile.cohort.part import Part
+
+    with usage_errors():
+        return Part.parse(text)
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=PATH)
+@recipe_options
+@writing_options
+@click.option("-o", "--output", required=True, type=PATH, help="Folder of the stores.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=0),
+    help="Slides tiled at a time, each in its own process; 0 tiles them in the command's own.  "
+    "[default: as many as there are cores and memory for]",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End a slide that takes longer, and go on with the others; needs --processes of 1 or "
+    "more.  [default: no limit]",
+)
+@click.option(
+    "--retry",
+    "retries",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Try a slide again so often, after all others, whose failure may pass: a disk that did "
+    "not answer, a process that was killed.",
+)
+@click.option(
+    "--part",
+    metavar="NUMBER/COUNT",
+    callback=part_of,
+    help="Tile only this part of the slides, such as 3/16: one for each job of an array.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Tell what would be done, and what it would take; do nothing."
+)
+@click.option(
+    "--log-json", is_flag=True, help="Log to the standard error as JSON, one object a line."
+)
+@cluster_options
+@isolate_option
+@json_option
+def batch(
+    *,
+    inputs: tuple[Path, ...],
+    output: Path,
+    part: "Part | None",
+    dry_run: bool,
+    log_json: bool,
+    isolate: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Tile many slides; if one fails, it is reported and the others go on.
+
+    INPUTS are slides, folders that are searched for slides, globs, and manifests: CSV or Parquet
+    files with a column path, and perhaps id, mpp and annotations.
+    """
+    check_address_space()
+    tune_process()
+    cluster = ClusterChoice.take(options, isolate=isolate)
+    how = _batch_options(options, isolate=isolate)
+    restart = options["restart"]
+    mode = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
+    set_last_words(f"the batch {mode}", restart=restart)
+    writing = take_writing_options(options)
+    how = replace(how, workers=writing["workers"])
+    if log_json:
+        from slidetile.cli.json_log import log_as_json
+
+        log_as_json()
+    cohort = _cohort(inputs, output, part, options, writes=not dry_run)
+    recipe = make_recipe(**options)
+    if dry_run:
+        _tell_forecast(cohort, recipe, how, writing["options"], as_json=as_json)
+        return
+    with cluster.engine(threads=how.workers) as engine:
+        report = _tiled(
+            cohort,
+            recipe,
+            how,
+            writing["options"],
+            engine,
+            quiet=as_json and not log_json,
+            as_log=log_json,
+        )
+    if not report.results:
+        _tell_none(cohort, inputs, part)
+    if as_json:
+        from slidetile.cli.facts import batch_facts
+
+        show_document(batch_facts(report.results, cohort.folder.summary))
+    else:
+        show_results(report.results)
+        tell_left_out(report.results)
+        say(f"summary: {cohort.folder.summary}")
+    sys.exit(FAILED if report.failed else UNREADABLE if report.incomplete else OK)
+
+
+def _batch_options(options: dict[str, Any], *, isolate: bool) -> "BatchOptions":
+    """Remove the options about the batch itself from a command's; return them as a value."""
+    from slidetile.cohort.batch import BatchOptions
+
+    names = ("processes", "timeout_s", "retries")
+    chosen = {name: options.pop(name) for name in names}
+    if isolate and chosen["processes"] == 0:
+        chosen["processes"] = 1
+    if chosen["timeout_s"] is not None and chosen["processes"] == 0:
+        raise click.UsageError("--timeout ends a slide's process: it needs --processes 1 or more.")
+    return BatchOptions(**chosen)
+
+
+def _cohort(
+    inputs: Sequence[Path],
+    output: Path,
+    part: "Part | None",
+    options: dict[str, Any],
+    *,
+    writes: bool,
+) -> "Cohort":
+    """Return the slides; what options say of annotations is of those that a manifest names, too."""
+    from slidetile.cohort.cohort import Cohort
+
+    cohort = Cohort.of(inputs, output, part=part, writes=writes)
+    if options["annotations"] is None and any(each.annotations for each in cohort.entries):
+        choices = take_annotation_choices(options)
+        options |= NO_ANNOTATION_CHOICES
+        entries = tuple(
+            each
+            if each.annotations is None
+            else replace(each, annotations=replace(each.annotations, **choices))
+            for each in cohort.entries
+        )
+        return replace(cohort, entries=entries)
+    return cohort
+
+
+def _tiled(
+    cohort: "Cohort",
+    recipe: "Recipe",
+    how: "BatchOptions",
+    options: "WriteOptions",
+    engine: "Engine | None",
+    *,
+    quiet: bool,
+    as_log: bool,
+) -> "BatchReport":
+    from slidetile.cli.batch_progress import show_batch
+    from slidetile.cohort.batch import tile_cohort
+
+    slides = len(cohort.entries)
+    with show_batch(quiet=quiet, slides=slides, tile_px=recipe.tile.size, as_log=as_log) as shown:
+        return tile_cohort(
+            cohort,
+            recipe,
+            how,
+            options=options,
+            engine=engine,
+            on_result=shown.result,
+            on_progress=shown.progress,
+        )
+
+
+def _tell_none(cohort: "Cohort", inputs: Sequence[Path], part: "Part | None") -> None:
+    """Say why there are no slides; a part of few may have none, which is no failure."""
+    from slidetile.cohort.inputs.folder import nothing_found
+    from slidetile.errors import SlideError
+
+    if not cohort.total:
+        raise SlideError(nothing_found(inputs))
+    logging.getLogger(__name__).warning(
+        "part %s has none of the %d slides: there are fewer slides than parts.", part, cohort.total
+    )
+
+
+def _tell_forecast(
+    cohort: "Cohort",
+    recipe: "Recipe",
+    how: "BatchOptions",
+    options: "WriteOptions",
+    *,
+    as_json: bool,
+) -> None:
+    from slidetile.cli.forecast_facts import forecast_facts, forecast_line, total_line
+    from slidetile.cohort.engines.local import InProcesses, InThisProcess
+    from slidetile.cohort.forecast import forecasts
+
+    engine = InThisProcess() if how.processes == 0 else InProcesses(lambda: how.processes or 1)
+    found = []
+    with closing(forecasts(cohort, recipe, engine, options=options)) as told:
+        for forecast in told:
+            found.append(forecast)
+            if not as_json:
+                say(forecast_line(forecast))
+    facts = forecast_facts(found)
+    if as_json:
+        show_document(facts)
+    else:
+        say(total_line(facts))
+    if not facts["fits"]:
+        warn("the stores take more than is free where they would be written")
+    sys.exit(FAILED if facts["failing"] else OK)

@@ -1,0 +1,108 @@
+"""A cohort: the slides of a run with their keys, and the folder of their stores.
+
+Knows which slides there are and what they are called. Does not know what becomes of them.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from slidetile.cohort.inputs.collecting import collect
+from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.inputs.keys import as_known, with_keys
+from slidetile.cohort.layout import CohortFolder
+from slidetile.cohort.part import Part
+from slidetile.cohort.table.earlier import take_over
+from slidetile.cohort.table.reading import read_slides
+from slidetile.cohort.table.summary import check_summary
+from slidetile.store.location import local_path
+from slidetile.writing.partial import check_place
+
+_NOTED = ("slide", "status", "codec", "mpp_source", "settings", "peak_memory_bytes")
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """The slides of a run, and the folder of their stores."""
+
+    folder: CohortFolder
+    """The folder, as given."""
+
+    entries: tuple[Entry, ...]
+    """The slides, with their keys."""
+
+    total: int
+    """Slides of the cohort, of which ``entries`` may be a part."""
+
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What earlier runs have noted of the cohort's slides, by their keys."""
+
+    peak_bytes: int | None = None
+    """The most memory that a slide's process has needed in earlier runs; None where unknown."""
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Iterable[str | os.PathLike[str]],
+        out: str | os.PathLike[str],
+        *,
+        part: Part | None = None,
+        writes: bool = True,
+    ) -> Self:
+        """Return the slides that inputs stand for, with the keys that they have in a folder.
+
+        Parameters
+        ----------
+        inputs
+            As in `collect`.
+        out
+            The folder of the stores.
+        part
+            Which part of the slides; None is all.
+        writes
+            Whether the folder is made, and tables of an earlier version are taken over.
+
+        Raises
+        ------
+        CohortError
+            A manifest cannot be used, nothing matches a glob, or the folder's table cannot be read.
+        SlideError
+            The whole file system was to be searched.
+        StoreError, OSError
+            The folder is an address, cannot be made, or has a summary that is another's.
+        """
+        path = local_path(out)
+        folder = CohortFolder(path)
+        check_place(folder.summary)
+        check_summary(folder)
+        slides = collect(inputs)
+        if writes:
+            path.mkdir(parents=True, exist_ok=True)
+            take_over(folder)
+        rows = read_slides(path, columns=_NOTED).to_pylist()
+        known = {row["slide"]: row["key"] for row in rows if row["slide"] is not None}
+        listed = with_keys(slides, known)
+        peaks = [row.get("peak_memory_bytes") or 0 for row in rows if row["status"] == "ok"]
+        entries = tuple(each for each in listed if part is None or part.has(each.key))
+        keys = {entry.key for entry in entries}
+        return cls(
+            folder=folder,
+            entries=entries,
+            total=len(listed),
+            rows={row["key"]: row for row in rows if row["key"] in keys},
+            peak_bytes=max(peaks, default=0) or None,
+        )
+
+    def owns(self, entry: Entry, here: Path) -> bool:
+        """Return whether the store of an entry's key was made of this very slide, by the table."""
+        path = os.path.abspath(here / entry.slide)  # noqa: PTH100  links stay
+        return self.row(entry).get("slide") == as_known(path)
+
+    def row(self, entry: Entry) -> Mapping[str, Any]:
+        """Return what earlier runs have noted of a slide; nothing where they have not had it."""
+        return self.rows.get(entry.key, _NOTHING)

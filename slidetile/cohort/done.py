@@ -1,0 +1,104 @@
+"""Which slides are done already, asked of thousands in little time.
+
+Knows a slide's bytes and its store's files. Does not open slides: so no library of theirs runs in
+the process that asks.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from slidetile import __version__
+from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.layout import CohortFolder
+from slidetile.cohort.no_tiles import store_note
+from slidetile.cohort.result import SlideResult
+from slidetile.cohort.stored import store_facts
+from slidetile.errors import SlidetileError
+from slidetile.recipe import Recipe
+from slidetile.slides.file_slide import read_source
+from slidetile.store.store import open_store
+from slidetile.tissue.detector import describe_detector
+from slidetile.verify.files import lost_files
+from slidetile.writing.options import WriteOptions
+
+
+def settings_digest(recipe: Recipe, options: WriteOptions) -> str | None:
+    """Return a number of all settings that shape a store, and of this version of slidetile.
+
+    None where there is something that only an opened slide tells: annotations, whose files may
+    change, and a reader of one's own.
+    """
+    if recipe.annotations is not None or not isinstance(recipe.reader, str | None):
+        return None
+    settings = {each.name: getattr(recipe, each.name) for each in fields(recipe)}
+    if not isinstance(recipe.codec, str):
+        settings["codec"] = [recipe.codec.name, recipe.codec.parameters]
+    if recipe.detector is not None:
+        settings["detector"] = describe_detector(recipe.detector)
+    settings["tile"] = asdict(recipe.tile)
+    settings |= {"anonymous": options.anonymous, "slidetile": __version__}
+    text = json.dumps(settings, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def done_already(
+    entry: Entry,
+    row: Mapping[str, Any],
+    settings: str | None,
+    folder: CohortFolder,
+    here: Path,
+) -> SlideResult | None:
+    """Return the result of a slide whose store is finished and is the one that is asked for.
+
+    None where that is not certain: the slide is to be opened then. It is certain where an earlier
+    run noted the very settings, the slide's file has the bytes that the store was made of, the
+    store's root and table agree, all its tiles could be read and none of its files is lost.
+
+    Parameters
+    ----------
+    entry
+        The slide.
+    row
+        What the cohort's table says of it.
+    settings
+        The digest of the settings that are asked for.
+    folder
+        The cohort's folder.
+    here
+        The folder that relative paths begin in.
+    """
+    begin = time.perf_counter()
+    if settings is None or row.get("settings") != settings or row.get("codec") == "reference":
+        return None
+    path = folder.store(entry.key)
+    try:
+        if not stat.S_ISREG(os.stat(here / entry.slide).st_mode):  # noqa: PTH116
+            return None  # its reader knows which of its files make the fingerprint
+        store = open_store(here / path)
+        source = read_source(here / entry.slide)
+        is_same = source.fingerprint == store.metadata.source.fingerprint
+        if not is_same or store.unreadable or lost_files(store.path):
+            return None
+        note = store_note(store)
+        facts = store_facts(store)
+    except (SlidetileError, OSError, ValueError):
+        return None
+    return SlideResult(
+        key=entry.key,
+        slide=str(entry.slide),
+        status="already done",
+        store=str(path),
+        note=note,
+        mpp_source=row.get("mpp_source"),
+        settings=settings,
+        seconds=round(time.perf_counter() - begin, 3),
+        columns=entry.columns,
+        **facts,
+    )

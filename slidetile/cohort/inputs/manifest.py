@@ -1,0 +1,283 @@
+"""A manifest: a CSV or Parquet file that lists the slides of a cohort, one a row.
+
+Knows columns and encodings. Does not know what the slides are.
+"""
+
+import csv
+import difflib
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.table.rows import COLUMNS
+from slidetile.errors import CohortError, explain
+from slidetile.runtime.files import read_regular
+from slidetile.slides.mpp import check_mpp
+
+if TYPE_CHECKING:
+    from slidetile.annotations.spec import AnnotationsSpec
+
+SUFFIXES = (".csv", ".parquet")
+"""Inputs with these suffixes are manifests; no slide has them."""
+
+PATH, ID, MPP, ANNOTATIONS = "path", "id", "mpp", "annotations"
+
+MOST_BYTES = 256 << 20
+"""Largest manifest that is read: a million rows of 256 characters."""
+
+_MOST_TOLD = 10
+"""Rows that are named where many are wrong."""
+
+_LONGEST_ID = 200
+"""Characters of an id: file systems take 255 bytes, and a store's name goes on."""
+
+_DELIMITERS = ",;\t"
+"""Spreadsheet programs write a semicolon where the comma is the decimal point."""
+
+
+class _Line(NamedTuple):
+    """A row of a manifest, and which it is, for people."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether an input is a manifest."""
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+
+
+def read_manifest(path: Path) -> list[Entry]:
+    """Return the slides that a manifest lists, in its order.
+
+    Paths in it are relative to its folder. Files that do not exist are listed all the same: each
+    fails by itself.
+
+    Parameters
+    ----------
+    path
+        A CSV file in UTF-8 (or UTF-16 with its mark), whose cells are separated by commas,
+        semicolons or tabs, or a Parquet file. The column ``path`` is needed; ``id``, ``mpp`` and
+        ``annotations`` may be there; all others are carried through as text.
+
+    Raises
+    ------
+    CohortError
+        It cannot be read; its columns are not those; or a row lacks its path, has an id or a path
+        of another row, or an mpp that is none. All such rows are counted, and ten of them named.
+    """
+    columns, lines = _lines(path)
+    names = _named(path, columns)
+    lacking = _LACKING.format(names=", ".join(columns))
+    if PATH not in names.values():
+        raise CohortError(f"{path} {lacking}{_suggestion(columns)}")
+    entries = []
+    faults = _Faults()
+    for line in lines:
+        cells = {names[name]: text.strip() for name, text in line.cells.items()}
+        entry = _entry(path.parent, line.number, cells, faults)
+        if entry is not None:
+            entries.append(entry)
+    if faults.count:
+        raise CohortError(f"{path}: {faults}.")
+    if not entries:
+        raise CohortError(f"{path} lists no slides: it has no row below its columns' names.")
+    return entries
+
+
+_LACKING = "has no column path, which names the slides; its columns are: {names}"
+
+
+def _suggestion(columns: Iterable[str]) -> str:
+    near = difflib.get_close_matches(PATH, [name.lower() for name in columns], cutoff=0.5)
+    likely = [n for n in columns if n.lower() in (*near, "slide", "wsi", "file", "filename")]
+    return f". Call the column {likely[0]} path" if likely else ""
+
+
+class _Faults:
+    """What is wrong with a manifest's rows."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told: list[str] = []
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def add(self, number: int, what: str) -> None:
+        self.count += 1
+        if len(self._told) < _MOST_TOLD:
+            self._told.append(f"line {number} {what}")
+
+    def twice(self, number: int, column: str, value: str, told: str) -> bool:
+        """Note a value; return whether another row has it."""
+        first = self._seen.setdefault((column, value), number)
+        if first != number:
+            self.add(number, f"has the {column} of line {first} again ({told:.80})")
+        return first != number
+
+    def __str__(self) -> str:
+        more = self.count - len(self._told)
+        return "; ".join(self._told) + (f"; and {more:,} more lines" if more else "")
+
+
+def _entry(folder: Path, number: int, cells: Mapping[str, str], faults: _Faults) -> Entry | None:
+    """Return the slide of a row; None where the row is wrong, which is noted, or empty."""
+    if not any(cells.values()):
+        return None
+    before = faults.count
+    text, identity = cells.get(PATH, ""), cells.get(ID, "")
+    slide = folder / text
+    if not text:
+        faults.add(number, "has no path")
+    elif "\0" in text:
+        faults.add(number, "has a path with a zero byte")
+    elif not identity:
+        faults.twice(number, PATH, os.path.abspath(slide), text)  # noqa: PTH100  links stay
+    if identity:
+        _check_id(number, identity, faults)
+    mpp = _mpp(number, cells.get(MPP, ""), faults)
+    if faults.count > before:
+        return None
+    drawn = cells.get(ANNOTATIONS, "")
+    others = {n: text for n, text in cells.items() if n not in (PATH, ID, MPP, ANNOTATIONS)}
+    return Entry(
+        slide=slide,
+        id=identity or None,
+        mpp=mpp,
+        annotations=_annotations(folder, drawn),
+        columns=others,
+    )
+
+
+def _annotations(folder: Path, text: str) -> "AnnotationsSpec | None":
+    if not text:
+        return None
+    from slidetile.annotations.spec import AnnotationsSpec
+
+    return AnnotationsSpec(path=folder / text)
+
+
+def _check_id(number: int, identity: str, faults: _Faults) -> None:
+    """Check that an id may be the name of a store, and that no other row has it."""
+    is_bare = identity.strip(".") and not identity.startswith(".") and identity.isprintable()
+    if not is_bare or any(c in "/\\:" for c in identity) or len(identity.encode()) > _LONGEST_ID:
+        faults.add(
+            number,
+            f"has the id {identity!r:.80}, which names a file: it may hold no / \\ : or control "
+            f"character, not begin with a dot, and have up to {_LONGEST_ID} bytes",
+        )
+        return
+    faults.twice(number, ID, identity.casefold(), identity)
+
+
+def _mpp(number: int, text: str, faults: _Faults) -> float | None:
+    if not text:
+        return None
+    try:
+        return check_mpp(float(text))[0]
+    except ValueError as error:
+        faults.add(number, f"has the mpp {text:.40}: {error}")
+        return None
+
+
+def _named(path: Path, columns: Iterable[str]) -> dict[str, str]:
+    """Return what each column of a manifest is called here: ours by any case, others as they are.
+
+    A column that has the name of one of the table's own is called ``manifest_NAME``.
+    """
+    names: dict[str, str] = {}
+    for column in columns:
+        bare = column.strip()
+        own = bare.lower()
+        name = own if own in (PATH, ID, MPP, ANNOTATIONS) else bare
+        if name in COLUMNS and name != MPP:
+            name = f"manifest_{name}"
+        if name in names.values():
+            raise CohortError(f"{path} has two columns {name}: call one of them otherwise.")
+        names[column] = name
+    return names
+
+
+def _lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
+    """Return the names of a manifest's columns, and its rows."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            return _parquet_lines(path)
+        data = read_regular(path, MOST_BYTES + 1)
+    except OSError as error:
+        raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
+    if len(data) > MOST_BYTES:
+        raise CohortError(
+            f"the manifest {path} has more than {MOST_BYTES >> 20} MB, the most that is read: cut "
+            "it into several, all of which may be given."
+        )
+    return _csv_lines(path, _text(path, data))
+
+
+def _text(path: Path, data: bytes) -> str:
+    """Return the text of a CSV file."""
+    is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return data.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise CohortError(
+            f"the manifest {path} is not text in {'UTF-16' if is_wide else 'UTF-8'}: line {line} "
+            f"has the byte 0x{data[error.start]:02x}. Save it as CSV in UTF-8."
+        ) from error
+
+
+def _csv_lines(path: Path, text: str) -> tuple[list[str], Iterator[_Line]]:
+    head = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    columns = next(_csv_rows(path, reader), [])
+    if not any(name.strip() for name in columns):
+        raise CohortError(f"the manifest {path} is empty: its first line names the columns.")
+    if not all(name.strip() for name in columns):
+        raise CohortError(f"the manifest {path} has a column without a name in its first line.")
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise CohortError(f"{path} has two columns {twice}: call one of them otherwise.")
+
+    def lines() -> Iterator[_Line]:
+        for cells in _csv_rows(path, reader):
+            if len(cells) > len(columns) and any(cells[len(columns) :]):
+                raise CohortError(
+                    f"{path}: line {reader.line_num} has {len(cells)} cells, but there are "
+                    f"{len(columns)} columns: put a text that holds a {delimiter!r} in quotes."
+                )
+            yield _Line(reader.line_num, dict(zip(columns, cells, strict=False)))
+
+    return columns, lines()
+
+
+def _csv_rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        number = reader.line_num  # type: ignore[attr-defined]
+        raise CohortError(f"{path}: line {number} is no line of a CSV file: {error}.") from error
+
+
+def _parquet_lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as opened:
+            table = pq.ParquetFile(opened, pre_buffer=False).read(use_threads=False)
+    except pa.ArrowException as error:
+        raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
+    columns = table.column_names
+
+    def lines() -> Iterator[_Line]:
+        number = 0
+        for batch in table.to_batches(max_chunksize=10_000):
+            for cells in batch.to_pylist():
+                number += 1
+                yield _Line(number, {n: "" if v is None else str(v) for n, v in cells.items()})
+
+    return columns, lines()

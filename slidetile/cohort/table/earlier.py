@@ -1,0 +1,55 @@
+"""Tables of earlier versions, which were nothing but a ``summary.csv``: their rows are taken over.
+
+Knows what those wrote. Does not know what becomes of the rows.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from slidetile.cohort.layout import CohortFolder
+from slidetile.cohort.table.rows import COLUMNS, Row, arrow_of
+from slidetile.cohort.table.run_log import parquet_of
+from slidetile.cohort.table.summary import read_summary
+from slidetile.runtime.files import write_whole
+
+RUN = "00000000T000000Z-earlier"
+"""The name of the run that such rows are of, which sorts before all others."""
+
+_NUMBERS = {"tiles": int, "unreadable": int, "tile_bytes": int, "tissue_pieces": int}
+
+
+def take_over(folder: CohortFolder) -> None:
+    """Make the summary of an earlier version a part of the table, where that has none yet.
+
+    So the slides keep what they are called, and their rows.
+
+    Raises
+    ------
+    FileExistsError
+        slidetile has not written the summary.
+    OSError
+        It cannot be read, or the table cannot be written.
+    """
+    if folder.table.exists():
+        return
+    rows = [row for found in read_summary(folder.summary) if (row := _row(found)) is not None]
+    if rows:
+        folder.table.mkdir(exist_ok=True)
+        write_whole(folder.run(RUN).part(1), [parquet_of(arrow_of(rows))])
+
+
+def _row(found: Mapping[str, str]) -> Row | None:
+    slide, store = found.get("slide", ""), found.get("store", "")
+    if not slide:
+        return None
+    texts = {name: found[name] for name in COLUMNS if found.get(name)}
+    row: Row = {n: text for n, text in texts.items() if COLUMNS[n] == "string"}
+    row |= {name: kind(texts[name]) for name, kind in _NUMBERS.items() if _is_whole(texts, name)}
+    path = os.path.abspath(slide)  # noqa: PTH100  links stay; earlier ones wrote it as given
+    key = Path(store).stem if store else Path(path).stem
+    return {**row, "key": key, "slide": path, "warnings": [], "run": RUN, "ended": ""}
+
+
+def _is_whole(texts: Mapping[str, str], name: str) -> bool:
+    return texts.get(name, "").isdecimal()

@@ -1,0 +1,107 @@
+"""The tiles of all stores of a cohort as one table, read only where it is asked for.
+
+Knows which stores there are. Does not know what tiles look like.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slidetile.cohort.layout import CohortFolder
+from slidetile.cohort.table.reading import read_slides
+from slidetile.cohort.table.rows import COLUMNS, KEY
+from slidetile.errors import CohortError
+from slidetile.format.names import STORE_SUFFIX, TABLE
+from slidetile.store.location import local_path, stores_in
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+
+def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
+    """Return the tile tables of all finished stores in a folder as one dataset.
+
+    Nothing is read but one table's schema: the dataset is handed to polars
+    (``pl.scan_pyarrow_dataset``), to DuckDB by its variable's name, or to pandas by ``to_table``.
+
+    Parameters
+    ----------
+    folder
+        A folder of stores, such as `tile_slides` writes into.
+
+    Returns
+    -------
+    pyarrow.dataset.Dataset
+        A row for each tile: the columns of a tile table, after ``key``, the store's name without
+        its suffix, and the columns of the cohort's manifest, as text. Stores are in the order of
+        their keys. docs/reference/store-format.md explains the tile table.
+
+    Raises
+    ------
+    CohortError
+        The folder holds no finished store, or its table cannot be read.
+    OSError
+        It cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+    from pyarrow.fs import LocalFileSystem
+
+    cohort = CohortFolder(local_path(folder))
+    stores = sorted(path for path in stores_in(cohort.path) if (path / TABLE).is_file())
+    if not stores:
+        raise CohortError(
+            f"{cohort.path} holds no finished store: give the output folder of batch."
+        )
+    tiles = pq.read_schema(stores[0] / TABLE)
+    rows = {row[KEY]: _renamed(row, tiles.names) for row in _columns_of(cohort)}
+    # Arrow would read ahead in a thread that outlives the call.
+    options = ds.ParquetFragmentScanOptions(pre_buffer=False)
+    form = ds.ParquetFileFormat(default_fragment_scan_options=options)
+    files = LocalFileSystem()
+    names = list(dict.fromkeys(name for row in rows.values() for name in row if name != KEY))
+    fragments = [
+        form.make_fragment(
+            os.path.abspath(store / TABLE),  # noqa: PTH100  links stay
+            filesystem=files,
+            partition_expression=_same(key, rows.get(key, {}), names),
+        )
+        for store in stores
+        for key in [_key(store)]
+    ]
+    texts = [pa.field(name, pa.string()) for name in (KEY, *names)]
+    schema = pa.schema([*texts, *(field for field in tiles if field.name != KEY)])
+    return ds.FileSystemDataset(fragments, schema, form, files)
+
+
+def _key(store: Path) -> str:
+    return store.name.removesuffix(STORE_SUFFIX)
+
+
+def _columns_of(cohort: CohortFolder) -> list[dict[str, Any]]:
+    """Return the key of each slide, and the manifest's columns."""
+    table = read_slides(cohort.path)
+    names = [name for name in table.column_names if name not in COLUMNS]
+    rows: list[dict[str, Any]] = table.select([KEY, *names]).to_pylist()
+    return rows
+
+
+def _renamed(row: dict[str, Any], columns: list[str]) -> dict[str, Any]:
+    """Return a row whose columns do not hide those of the tile table."""
+    return {
+        f"manifest_{name}" if name in columns and name != KEY else name: value
+        for name, value in row.items()
+    }
+
+
+def _same(key: str, row: dict[str, Any], names: list[str]) -> Any:
+    """Return the expression that every tile of a store has: its key, and the manifest's columns."""
+    import pyarrow.compute as pc
+
+    expression = pc.field(KEY) == key
+    for name in names:
+        value = row.get(name)
+        field = pc.field(name)
+        expression &= field.is_null() if value is None else field == value
+    return expression

@@ -1,0 +1,246 @@
+"""A cohort in bad surroundings: each has a clear line, and nothing that was finished is lost."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from batches import tile_here
+
+import slidetile as st
+
+SMALL = st.Recipe(tile=st.TileSpec(size=512))
+
+
+def rows(folder):
+    with (folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+        return {row["key"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def slides(sample, tmp_path):
+    """A folder of three slides."""
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    for name in "abc":
+        shutil.copy(sample, folder / f"{name}.svs")
+    return folder
+
+
+def test_a_manifest_from_end_to_end(cli, slides, tmp_path):
+    (slides / "drawn.geojson").write_text(
+        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, '
+        '"geometry": {"type": "Polygon", "coordinates": '
+        "[[[0, 0], [1024, 0], [1024, 1024], [0, 1024], [0, 0]]]}}]}"
+    )
+    (slides / "cohort.csv").write_text(
+        "path,id,mpp,annotations,patient,=site\n"
+        "a.svs,first,,,P1,x\n"
+        "b.svs,second,0.25,drawn.geojson,P2,=1+1\n"
+        "missing.svs,third,,,P3,y\n"
+        "c.svs,,,,,\n"
+    )
+    out = tmp_path / "out"
+    line = ("batch", slides / "cohort.csv", "-o", out, "--tile-size", 512)
+    done = cli(*line, "--annotations-origin", "level0")
+    assert done.exit_code in (1, 2)
+    if done.exit_code == 2:  # what the option's values are is told
+        done = cli(*line)
+    assert done.exit_code == 1
+    found = rows(out)
+    assert {key: row["status"] for key, row in found.items()} == {
+        "first": "ok",
+        "second": "ok",
+        "third": "failed",
+        "c": "ok",
+    }
+    assert "does not exist" in found["third"]["reason"]
+    assert [found[key]["mpp"] for key in ("first", "second")] == ["0.5", "0.25"]
+    assert [found[key]["mpp_source"] for key in ("first", "second")] == ["slide", "manifest"]
+    assert found["second"]["patient"] == "P2"
+    assert found["second"]["'=site"] == "'=1+1"
+    assert len(st.open_store(out / "second.zarr")) == 4
+    assert st.open_store(out / "first.zarr").metadata.parameters.tissue.annotations == ()
+    again = cli(*line)
+    assert again.exit_code == 1
+    assert [rows(out)[key]["status"] for key in ("first", "second", "c")] == ["already done"] * 3
+
+
+def test_options_about_annotations_are_of_the_manifests_too(cli, slides, tmp_path):
+    (slides / "cohort.csv").write_text("path,annotations\na.svs,drawn.geojson\n")
+    (slides / "drawn.geojson").write_text(
+        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": '
+        '{"classification": {"name": "Fold"}}, "geometry": {"type": "Polygon", "coordinates": '
+        "[[[0, 0], [9999, 0], [9999, 9999], [0, 9999], [0, 0]]]}}]}"
+    )
+    line = ("batch", slides / "cohort.csv", "-o", tmp_path / "out", "--processes", 0)
+    assert cli(*line, "--annotations-mode", "exclude", "--tile-size", 512).exit_code == 0
+    assert rows(tmp_path / "out")["a"]["tiles"] == "0"
+    alone = cli("batch", slides, "-o", tmp_path / "other", "--annotations-mode", "exclude")
+    assert alone.exit_code == 2
+    assert "need --annotations FILE" in alone.stderr
+
+
+def test_a_slide_that_is_added_renames_no_store(slides, sample, tmp_path):
+    out = tmp_path / "out"
+    tile_here([slides], out, SMALL)
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(sample, other / "a.svs")
+    report = tile_here([other, slides], out, SMALL)
+    assert [result.key for result in report.results] == ["other_a", "a", "b", "c"]
+    assert [result.status for result in report.results] == ["ok", *["already done"] * 3]
+    assert sorted(path.name for path in out.glob("*.zarr")) == [
+        *("a.zarr", "b.zarr", "c.zarr", "other_a.zarr")
+    ]
+
+
+def test_a_wrong_manifest_stops_before_anything_is_done(cli, slides, tmp_path):
+    (slides / "cohort.csv").write_text("slide\na.svs\n")
+    done = cli("batch", slides / "cohort.csv", "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"error: {slides / 'cohort.csv'} has no column path, which names the slides; its columns "
+        "are: slide. Call the column slide path\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_no_permission_on_one_slide_costs_that_slide(slides, tmp_path):
+    (slides / "b.svs").chmod(0)
+    report = tile_here([slides], tmp_path / "out", SMALL)
+    assert [result.status for result in report.results] == ["ok", "failed", "ok"]
+    assert "Permission denied" in report.failed[0].reason
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of a few hundred kB; calling it changes its size."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(size_kb, *, again=True):
+        options = f"size={size_kb}k,remount" if again else f"size={size_kb}k"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    if not (sys.platform == "linux" and os.geteuid() == 0 and mount(1500, again=False)):
+        pytest.skip("only root may mount a small disk, and only on Linux")
+    try:
+        yield place, mount
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_in_the_middle_loses_nothing(cli, slides, small_disk, tree, tmp_path):
+    place, resize = small_disk
+    out = place / "out"
+    line = ("batch", slides, "-o", out, "--tile-size", 512, "--codec", "zstd", "--processes", 0)
+    store = st.tile_slide(
+        slides / "a.svs", tmp_path / "a.zarr", st.Recipe(tile=st.TileSpec(size=512), codec="zstd")
+    )
+    size_kb = sum(path.stat().st_size for path in store.path.rglob("*") if path.is_file()) >> 10
+    assert resize(size_kb * 2)  # room for one, and the beginning of another
+    done = cli(*line)
+    assert done.exit_code == 1
+    assert "No space left on device" in done.stderr
+    assert "make room" in done.stderr
+    assert "Traceback" not in done.stderr
+    finished = [path.name for path in out.glob("*.zarr")]
+    assert finished == ["a.zarr"]
+    assert tree(out / "a.zarr") == tree(store.path)
+    assert resize(size_kb * 8)
+    assert cli(*line).exit_code == 0
+    told = rows(out)
+    assert [told[key]["status"] for key in "abc"] == ["already done", "ok", "ok"]
+    for name in "bc":
+        assert len(st.open_store(out / f"{name}.zarr")) == len(store)
+
+
+def test_two_runs_on_the_same_folder_at_once_finish_every_slide(slides, tree, tmp_path):
+    program = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
+    line = [*program, "batch", slides, "-o", tmp_path / "out", "--tile-size", "512"]
+    both = [
+        subprocess.Popen([*map(str, line), "--processes", "1", "--retry", "3"]) for _ in range(2)
+    ]
+    assert {process.wait(300) for process in both} <= {0, 1}
+    told = rows(tmp_path / "out")
+    assert {row["status"] for row in told.values()} <= {"ok", "already done", "failed"}
+    last = tile_here([slides], tmp_path / "out", SMALL)
+    assert {result.status for result in last.results} == {"already done"}
+    fresh = st.tile_slide(slides / "a.svs", tmp_path / "fresh.zarr", SMALL)
+    for name in "abc":
+        assert tree(tmp_path / "out" / f"{name}.zarr").keys() == tree(fresh.path).keys()
+
+
+def test_native_code_that_crashes_leaves_where_it_was(tmp_path, monkeypatch):
+    (tmp_path / "crashing_native.py").write_text(
+        "import ctypes\n\ndef detect(image):\n    ctypes.string_at(0)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    from crashing_native import detect
+
+    slide = tmp_path / "x.tiff"
+    pixels = np.zeros((512, 256, 3), np.uint8)
+    tifffile.imwrite(slide, pixels, tile=(64, 64), photometric="rgb", metadata=None)
+    recipe = st.Recipe(tile=SMALL.tile, detector=detect)
+    (result,) = st.tile_slides([slide], tmp_path / "out", recipe, processes=1).results
+    assert (result.status, result.error_type) == ("failed", "ProcessDiedError")
+    assert "signal 11" in result.reason
+    log = (tmp_path / "out" / result.log).read_text()
+    assert "Segmentation fault" in log
+    assert "in detect" in log
+    assert st.read_slides(tmp_path / "out")["log"].to_pylist() == [result.log]
+
+
+def test_a_slide_without_a_word_leaves_no_log(sample, tmp_path):
+    (result,) = tile_here([sample], tmp_path, SMALL).results
+    assert (result.status, result.log, result.warnings) == ("ok", None, ())
+    assert [path.name for path in tmp_path.glob("logs/*/*")] == ["run.json"]
+
+
+def test_what_was_warned_of_is_in_the_row_and_the_log(damaged_sample, tmp_path):
+    (result,) = tile_here([damaged_sample], tmp_path, SMALL).results
+    assert result.status == "unreadable tiles"
+    if result.warnings:
+        assert result.warnings[0] in (tmp_path / result.log).read_text()
+    (row,) = st.read_slides(tmp_path)["warnings"].to_pylist()
+    assert row == list(result.warnings)
+
+
+def test_thousands_that_are_done_open_no_slide(sample, tmp_path, monkeypatch):
+    tile_here([sample], tmp_path, SMALL)
+
+    def opened(*_, **__):
+        raise AssertionError("a slide was opened")
+
+    monkeypatch.setattr("slidetile.recipe.open_slide", opened)
+    (result,) = tile_here([sample], tmp_path, SMALL).results
+    assert result.status == "already done"
+    assert result.tiles == len(st.open_store(tmp_path / "sample.zarr"))
+
+
+@pytest.mark.parametrize("harm", ["table", "root", "slide", "settings"])
+def test_what_is_done_is_trusted_only_where_all_agrees(sample, tmp_path, harm):
+    slide = tmp_path / "x.svs"
+    shutil.copy(sample, slide)
+    out = tmp_path / "out"
+    tile_here([slide], out, SMALL)
+    recipe = SMALL
+    if harm == "table":
+        (out / "x.zarr" / "tiles" / "tiles.parquet").write_bytes(b"PAR1")
+    elif harm == "root":
+        (out / "x.zarr" / "zarr.json").write_text('{"attributes": {"slidetile": {}}}')
+    elif harm == "slide":
+        slide.write_bytes(slide.read_bytes() + b"more")
+    else:
+        recipe = st.Recipe(tile=SMALL.tile, keep_pen=True)
+    (result,) = tile_here([slide], out, recipe).results
+    assert (result.status, result.note.split(",")[0]) == ("ok", "made anew")
+    assert st.verify_store(out / "x.zarr", deep=True) == ()

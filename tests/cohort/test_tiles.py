@@ -1,0 +1,56 @@
+"""The tiles of all stores of a cohort as one table."""
+
+import shutil
+
+import pyarrow.compute as pc
+import pytest
+from batches import tile_here
+
+import slidetile as st
+
+SMALL = st.Recipe(tile=st.TileSpec(size=512))
+
+
+@pytest.fixture(scope="module")
+def cohort(sample, tmp_path_factory):
+    """A folder of two stores, of a manifest with columns of its own."""
+    folder = tmp_path_factory.mktemp("cohort")
+    for name in "ab":
+        shutil.copy(sample, folder / f"{name}.svs")
+    (folder / "cohort.csv").write_text("path,id,patient,row\na.svs,first,P1,7\nb.svs,second,,\n")
+    tile_here([folder / "cohort.csv"], folder / "out", SMALL)
+    return folder / "out"
+
+
+def test_tiles_of_all_slides_with_the_manifests_columns(cohort):
+    tiles = st.scan_tiles(cohort)
+    stores = {key: st.open_store(cohort / f"{key}.zarr") for key in ("first", "second")}
+    table = tiles.to_table()
+    assert table.num_rows == sum(map(len, stores.values()))
+    assert table.column_names[:3] == ["key", "patient", "manifest_row"]
+    for key, store in stores.items():
+        own = tiles.to_table(filter=pc.field("key") == key)
+        for name in store.tiles.column_names:
+            assert own[name].to_pylist() == store.tiles[name].to_pylist()
+    assert set(tiles.to_table(filter=pc.field("patient") == "P1")["key"].to_pylist()) == {"first"}
+    assert set(table["manifest_row"].to_pylist()) == {"7", ""}
+
+
+def test_polars_and_duckdb_read_them(cohort):
+    pl, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
+    tiles = st.scan_tiles(cohort)
+    count = len(st.open_store(cohort / "first.zarr"))
+    found = pl.scan_pyarrow_dataset(tiles).group_by("key").len().sort("key").collect()
+    assert found.rows() == [("first", count), ("second", count)]
+    rows = duckdb.sql("select key, count(*) from tiles group by key order by key").fetchall()
+    assert rows == [("first", count), ("second", count)]
+
+
+def test_stores_that_no_table_knows_are_among_them(sample, tmp_path):
+    st.tile_slide(sample, tmp_path / "alone.zarr", SMALL)
+    assert set(st.scan_tiles(tmp_path).to_table()["key"].to_pylist()) == {"alone"}
+
+
+def test_a_folder_without_stores_is_told(tmp_path):
+    with pytest.raises(st.CohortError, match="holds no finished store"):
+        st.scan_tiles(tmp_path)
