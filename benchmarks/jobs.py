@@ -18,6 +18,7 @@ encode, halve; nothing is read from or written to a disk, no tissue is found, no
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -28,12 +29,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Result = TypeVar("Result")
 
 HERE = Path(__file__).parent
 REAL_NDPI = HERE.parents[1] / "shared" / "slides" / "made" / "brightfield.ndpi"
@@ -150,7 +153,7 @@ def run_job(job: Job, folder: Path, threads: int, rounds: int) -> dict[str, Any]
     """Run a job's contestants in turns, and return the medians of their seconds, and ratios."""
     slide, out = generated(folder, job.slide), folder / "job.zarr"
     tiles = folder / "tiles.json"
-    planned, copied = planned_tiles(slide, job)
+    planned, copied = apart(planned_tiles, slide, job)
     tiles.write_text(json.dumps(planned))
     command = [sys.executable, "-m", "slidetile", "tile", slide, "-o", out, "--json"]
     child = [sys.executable, __file__, "--child"]
@@ -275,12 +278,22 @@ def generated(folder: Path, name: str) -> Path:
         line += ["--mpp", str(SLIDE_MPP), "--tissue-fraction", "0.5"]
         subprocess.run(line, check=True, stdout=sys.stderr)
         if name == "jp2k":
-            as_jpeg2000(made, slide)
+            apart(as_jpeg2000, made, slide)
         if name == "deep":
             subprocess.run([sys.executable, HERE / "deep_slide.py", made, slide], check=True)
         os.sync()
         time.sleep(5)  # pages of a slide just made are still being written: they cost all who run
     return slide
+
+
+def apart(call: Callable[..., Result], *arguments: object) -> Result:
+    """Make a call in a process of its own.
+
+    A process that is started inherits the peak of its parent's memory, which must stay small: it
+    would be taken for that of a contestant.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(call, *arguments).result()
 
 
 def of_real_stripes(slide: Path) -> Path:

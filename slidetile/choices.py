@@ -96,6 +96,9 @@ AnnotationOrigin = Literal["auto", "scan-area", "slide"]
 
 ANNOTATION_ORIGIN: AnnotationOrigin = "auto"
 
+MANIFEST_SUFFIXES = frozenset({".csv", ".parquet"})
+"""Inputs of a batch with these suffixes are manifests; no slide has them."""
+
 
 class UnfitChoiceError(ValueError):
     """A choice that is possible, but does not fit this slide, such as an mpp finer than its own."""

@@ -20,11 +20,13 @@ from slidetile.cli.options import (
     json_option,
     make_recipe,
     recipe_options,
+    refuse_annotation_choices,
     take_annotation_choices,
     take_writing_options,
     usage_errors,
     writing_options,
 )
+from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
     OK,
@@ -56,7 +58,7 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
         return Part.parse(text)
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
 @recipe_options
 @writing_options
@@ -94,10 +96,11 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
     "--dry-run", is_flag=True, help="Tell what would be done, and what it would take; do nothing."
 )
 @click.option(
-    "--log-json", is_flag=True, help="Log to the standard error as JSON, one object a line."
+    "--log-json/--no-log-json", help="Log to the standard error as JSON, one object a line."
 )
 @cluster_options
 @isolate_option
+@config_option
 @json_option
 def batch(
     *,
@@ -128,8 +131,12 @@ def batch(
         from slidetile.cli.json_log import log_as_json
 
         log_as_json()
-    cohort = _cohort(inputs, output, part, options, writes=not dry_run)
+    choices = None
+    if options["annotations"] is None:  # a manifest may name some
+        choices = take_annotation_choices(options)
+        options |= NO_ANNOTATION_CHOICES
     recipe = make_recipe(**options)
+    cohort = _cohort(inputs, output, part, choices, writes=not dry_run)
     if dry_run:
         _tell_forecast(cohort, recipe, how, writing["options"], as_json=as_json)
         return
@@ -173,7 +180,7 @@ def _cohort(
     inputs: Sequence[Path],
     output: Path,
     part: "Part | None",
-    options: dict[str, Any],
+    choices: dict[str, Any] | None,
     *,
     writes: bool,
 ) -> "Cohort":
@@ -181,9 +188,9 @@ def _cohort(
     from slidetile.cohort.cohort import Cohort
 
     cohort = Cohort.of(inputs, output, part=part, writes=writes)
-    if options["annotations"] is None and any(each.annotations for each in cohort.entries):
-        choices = take_annotation_choices(options)
-        options |= NO_ANNOTATION_CHOICES
+    if choices is not None:
+        if not any(each.annotations for each in cohort.entries):
+            refuse_annotation_choices(choices)
         entries = tuple(
             each
             if each.annotations is None

@@ -16,6 +16,7 @@ import click
 
 from slidetile.choices import UnfitChoiceError
 from slidetile.cli.batch_command import batch
+from slidetile.cli.config_command import config_command
 from slidetile.cli.last_words import LAST_WORDS, set_last_words
 from slidetile.cli.limits import (
     check_address_space,
@@ -44,6 +45,8 @@ from slidetile.cli.options import (
 )
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
+from slidetile.cli.report_command import report
+from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
     OK,
@@ -113,7 +116,7 @@ def _report(error: BaseException) -> None:
         fail(explain(error), kind=type(error).__name__, code=code)
     if isinstance(error, click.UsageError):
         error.message = printable_lines(error.message)  # type: ignore[misc]
-        show_error("UsageError", error.format_message())
+        show_error("UsageError", " ".join(error.format_message().split()))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -198,13 +201,14 @@ def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool)
         say("")
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slide", type=PATH)
 @recipe_options
 @click.option("-o", "--output", type=PATH, help="Path that the store would have.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @click.option("--preview", type=PATH, help="Draw the tissue mask and the tiles into this PNG.")
 @click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
+@config_option
 @json_option
 def plan(
     *,
@@ -268,7 +272,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
         )
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slide", type=PATH)
 @tissue_options
 @click.option("--preview", type=PATH, help="Draw the masks side by side into this PNG.")
@@ -278,6 +282,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     help="Other detectors, separated by commas: otsu,density,MODULE:OBJECT; default is the one "
     "that is chosen by the slide's overview.",
 )
+@config_option
 @json_option
 def tissue(
     *,
@@ -317,7 +322,7 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
             warn(f"{outcome['detector']}: {outcome['note']}")
 
 
-@main.command()
+@main.command(cls=SettingsCommand)
 @click.argument("slide", type=PATH)
 @recipe_options
 @writing_options
@@ -328,6 +333,7 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
     help="The store.  [default: SLIDE.zarr in the current folder]",
 )
 @isolate_option
+@config_option
 @json_option
 def tile(
     *,
@@ -533,3 +539,5 @@ def _export_whole(
 
 
 main.add_command(batch)
+main.add_command(config_command([tile, batch]))
+main.add_command(report)

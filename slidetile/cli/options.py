@@ -177,8 +177,7 @@ reader_option = click.option(
 )
 
 isolate_option = click.option(
-    "--isolate",
-    is_flag=True,
+    "--isolate/--no-isolate",
     help="Read slides in a process of their own: a library that crashes on one ends not the "
     "command, but that slide.",
 )
@@ -280,8 +279,7 @@ _TILE_OPTIONS = [
         f"[default: {JXL_EFFORT}]",
     ),
     click.option(
-        "--cores",
-        is_flag=True,
+        "--cores/--no-cores",
         help="Name tiles by the core of a tissue microarray that they lie in: A-1, A-2, …",
     ),
 ]
@@ -300,7 +298,8 @@ _TISSUE_OPTIONS = [
         "the current folder.  [default: chosen by the slide's overview]",
     ),
     click.option(
-        "--keep-pen", is_flag=True, help="Count pen strokes as tissue where they look like tissue."
+        "--keep-pen/--no-keep-pen",
+        help="Count pen strokes as tissue where they look like tissue.",
     ),
     click.option(
         "--min-piece-area-um2",
@@ -387,20 +386,18 @@ _RECIPE_OPTIONS = [*_TILE_OPTIONS, *_TISSUE_OPTIONS]
 
 _WRITING_OPTIONS = [
     click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core."),
-    click.option("--overwrite", is_flag=True, help="Replace a finished store."),
-    click.option("--restart", is_flag=True, help="Delete an unfinished store and begin anew."),
+    click.option("--overwrite/--no-overwrite", help="Replace a finished store."),
+    click.option("--restart/--no-restart", help="Delete an unfinished store and begin anew."),
     click.option(
-        "--retry-unreadable",
-        is_flag=True,
+        "--retry-unreadable/--no-retry-unreadable",
         help="Tile again slides whose finished stores have tiles that could not be read.",
     ),
     click.option(
-        "--durable",
-        is_flag=True,
+        "--durable/--no-durable",
         help="Sync all files to disk before a store gets its name: it survives power failures.",
     ),
     click.option(
-        "--anonymous", is_flag=True, help="Leave the file name and free text out of the store."
+        "--anonymous/--no-anonymous", help="Leave the file name and free text out of the store."
     ),
     click.option(
         "--memory",
@@ -562,16 +559,20 @@ def _take_annotations(options: dict[str, Any]) -> "AnnotationsSpec | None":
     """Remove the options about annotations from the others, and make an `AnnotationsSpec`."""
     path = options.pop("annotations")
     choices = take_annotation_choices(options)
-    classes = choices.pop("classes")
     if path is None:
-        if classes or choices != _ANNOTATIONS_DEFAULTS:
-            raise click.UsageError(
-                "The options --annotations-… need --annotations FILE, which is not given."
-            )
+        refuse_annotation_choices(choices)
         return None
     from slidetile.annotations.spec import AnnotationsSpec
 
-    return AnnotationsSpec(path=path, classes=classes, **choices)
+    return AnnotationsSpec(path=path, **choices)
+
+
+def refuse_annotation_choices(choices: dict[str, Any]) -> None:
+    """Refuse options about annotations that are given where there are none."""
+    if choices != {**_ANNOTATIONS_DEFAULTS, "classes": ()}:
+        raise click.UsageError(
+            "The options --annotations-… need --annotations FILE, which is not given."
+        )
 
 
 def take_annotation_choices(options: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,13 @@ def say(text: str, *, err: bool = False) -> None:
         click.echo(printable(text), err=err)
 
 
+def mention(text: str) -> None:
+    """Print a line for people beside a command's output; none where the command prints JSON."""
+    context = click.get_current_context(silent=True)
+    if context is None or not context.meta.get(_AS_JSON):
+        say(text, err=True)
+
+
 def show_document(facts: Mapping[str, Any]) -> None:
     """Print facts as JSON."""
     with _to_standard_output():

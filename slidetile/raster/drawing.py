@@ -15,7 +15,7 @@ Colour = tuple[int, int, int]
 """Red, green and blue, 0–255."""
 
 OUTLINE_COLOUR: Colour = (0, 160, 70)
-GRID_COLOUR = (30, 90, 255)
+GRID_COLOUR: Colour = (30, 90, 255)
 NOTEBOOK_SIDE_PX = 480
 LARGEST_SIDE_PX = 2000
 LARGEST_ENLARGEMENT = 8.0
@@ -29,6 +29,7 @@ def draw(
     mask: NDArray[np.bool_] | None = None,
     others: Sequence[tuple[NDArray[np.bool_], Colour]] = (),
     cells: Sequence[Region] = (),
+    outlines: Sequence[tuple[NDArray[np.bool_], Colour]] = (),
     downsample: tuple[float, float] = (1.0, 1.0),
     longest_side_px: int = LARGEST_SIDE_PX,
 ) -> NDArray[np.uint8]:
@@ -45,6 +46,8 @@ def draw(
         pixels show.
     cells
         Rectangles, drawn in blue.
+    outlines
+        Further masks, of which the outline alone is drawn, each in its colour.
     downsample
         Pixels of the cells' coordinates per pixel of the image, as (x, y).
     longest_side_px
@@ -67,8 +70,9 @@ def draw(
     canvas = np.array(picture)
     for other, colour in others:
         _fill(canvas, _fit_any(other, size), colour)
-    if mask is not None:
-        canvas[_outline(_fit(mask, size))] = OUTLINE_COLOUR
+    lines = [*outlines, *([] if mask is None else [(mask, OUTLINE_COLOUR)])]
+    for outlined, colour in lines:
+        canvas[_outline(_fit(outlined, size))] = colour
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
     for cell in cells:

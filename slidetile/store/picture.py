@@ -2,20 +2,19 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.metadata.picture import PictureName, picture_scale
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.picture import PICTURE_CODEC
+from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.slides.overview import most_overview_px
 from slidetile.store._absence import NothingAbsent
 from slidetile.store._array import ArrayFile
 from slidetile.store.folder import StoreFolder
-
-PICTURES: tuple[PictureName, PictureName] = ("tissue", "overview")
-"""Both names."""
 
 
 class PictureFile:
@@ -96,3 +95,53 @@ class PictureFile:
                     f"a level 0 of {length}."
                 )
         return scale
+
+
+class StoredPictures:
+    """Both pictures of a store, each read when it is asked for.
+
+    Parameters
+    ----------
+    folder
+        The store's folder.
+    metadata
+        The store's record.
+    """
+
+    def __init__(self, folder: StoreFolder, metadata: StoreMetadata) -> None:
+        self._folder = folder
+        self._metadata = metadata
+
+    def overview(self) -> Pixels:
+        """Return the whole slide as tissue was found on it: [row, column, channel].
+
+        Raises
+        ------
+        StoreError
+            It is damaged.
+        """
+        return self._file("overview").read()
+
+    def tissue(self) -> NDArray[np.uint32]:
+        """Return the tissue on the overview's grid: uint32 [row, column].
+
+        Raises
+        ------
+        StoreError
+            It is damaged, or lies on another grid.
+        """
+        tissue, overview = self._file("tissue"), self._file("overview")
+        if tissue.size != overview.size:
+            raise StoreError(
+                f"The tissue of {self._folder.path} has {tissue.size} px, its overview "
+                f"{overview.size}."
+            )
+        labels: NDArray[np.uint32] = tissue.read()[..., 0]
+        return labels
+
+    def scale(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return the level-0 pixels per pixel of both; as `PictureFile.scale`."""
+        return self._file("overview").scale(self._metadata.mpp, size)
+
+    def _file(self, name: PictureName) -> PictureFile:
+        return PictureFile(self._folder, name, self._metadata)

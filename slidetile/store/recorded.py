@@ -1,11 +1,23 @@
 """What a finished store records, without its pixels or its slide."""
 
+import functools
 import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.format.metadata.store import StoreMetadata
+from slidetile.raster.pixels import Pixels
+from slidetile.store._levels import open_levels
 from slidetile.store._metadata import read_root
+from slidetile.store._tiles import StoredTiles
 from slidetile.store.folder import StoreFolder
 from slidetile.store.location import check_finished, local_path
+from slidetile.store.picture import StoredPictures
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def recorded_metadata(path: str | os.PathLike[str]) -> StoreMetadata:
@@ -19,3 +31,65 @@ def recorded_metadata(path: str | os.PathLike[str]) -> StoreMetadata:
     found = local_path(path)
     check_finished(found)
     return read_root(StoreFolder(found))
+
+
+class StoreRecord:
+    """A finished store but for its levels; a slide that it refers to need not be there.
+
+    Each part is read when it is asked for, so that a store of which one is damaged tells the
+    others.
+
+    Parameters
+    ----------
+    path
+        The store's folder.
+
+    Raises
+    ------
+    StoreError
+        It is not a store, is not finished, is damaged, or is of a later version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        found = local_path(path)
+        check_finished(found)
+        self._folder = StoreFolder(found)
+        self._tiles = StoredTiles(self._folder)
+        self.metadata = self._tiles.metadata
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of level 0, in pixels."""
+        return self._tiles.grid.size
+
+    @property
+    def tiles(self) -> "pa.Table":
+        """The tile table."""
+        return self._tiles.table
+
+    def overview(self) -> Pixels:
+        """Return the whole slide as tissue was found on it: [row, column, channel]."""
+        return self._pictures.overview()
+
+    def tissue(self) -> NDArray[np.uint32]:
+        """Return the tissue on the overview's grid: uint32 [row, column], 0 = glass."""
+        return self._pictures.tissue()
+
+    @functools.cached_property
+    def overview_scale(self) -> tuple[float, float]:
+        """Level-0 pixels per pixel of the overview and the tissue, as (x, y)."""
+        return self._pictures.scale(self.size)
+
+    def check_levels(self) -> None:
+        """Make sure that all levels are described as the root says; their pixels are not read.
+
+        Raises
+        ------
+        StoreError
+            One is missing, damaged, or contradicts the root.
+        """
+        open_levels(self._folder, self._tiles)
+
+    @property
+    def _pictures(self) -> StoredPictures:
+        return StoredPictures(self._folder, self.metadata)

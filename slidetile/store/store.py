@@ -18,7 +18,6 @@ from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
 from slidetile.format.metadata.cores import CoreGridFacts
-from slidetile.format.metadata.picture import PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
@@ -39,7 +38,7 @@ from slidetile.store._tiles import StoredTiles
 from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.folder import StoreFolder
 from slidetile.store.location import check_finished, local_path
-from slidetile.store.picture import PICTURES, PictureFile
+from slidetile.store.picture import StoredPictures
 from slidetile.store.selection import TileSelection
 from slidetile.store.windows import Windows
 
@@ -237,7 +236,7 @@ class TileStore:
         StoreError
             It is damaged.
         """
-        return self._picture("overview").read()
+        return self._pictures.overview()
 
     @functools.cached_property
     def tissue(self) -> NDArray[np.uint32]:
@@ -248,13 +247,7 @@ class TileStore:
         StoreError
             It is damaged, or lies on another grid.
         """
-        tissue, overview = (self._picture(name) for name in PICTURES)
-        if tissue.size != overview.size:
-            raise StoreError(
-                f"The tissue of {self.path} has {tissue.size} px, its overview {overview.size}."
-            )
-        labels: NDArray[np.uint32] = tissue.read()[..., 0]
-        return labels
+        return self._pictures.tissue()
 
     @functools.cached_property
     def overview_scale(self) -> tuple[float, float]:
@@ -265,8 +258,7 @@ class TileStore:
         StoreError
             The metadata are damaged.
         """
-        picture = self._picture("overview")
-        return picture.scale(self.mpp, self._arrays[0].grid.size)
+        return self._pictures.scale(self._arrays[0].grid.size)
 
     @property
     def zarr(self) -> "zarr.Group":
@@ -503,8 +495,9 @@ class TileStore:
             level, column, row = shard
             self._arrays[level].check_shard(column, row)
 
-    def _picture(self, name: PictureName) -> PictureFile:
-        return PictureFile(self._folder, name, self._metadata)
+    @property
+    def _pictures(self) -> StoredPictures:
+        return StoredPictures(self._folder, self._metadata)
 
     @property
     def _outside(self) -> tuple[int, ...]:

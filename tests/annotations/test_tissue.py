@@ -9,6 +9,7 @@ from batches import tile_here
 
 import slidetile as st
 from slidetile.annotations.tissue import DETECTOR
+from slidetile.cohort.job import MADE_ANEW
 
 LEFT = [[0, 0], [1920, 0], [1920, 2560], [0, 2560], [0, 0]]
 
@@ -174,7 +175,8 @@ def test_a_folder_holds_a_file_for_each_slide(sample, tmp_path):
     (drawn / "one.png").write_bytes(b"")
     report = tile_here([slides], tmp_path / "out", st.Recipe(annotations=spec))
     reasons = {row.slide.rsplit("/", 1)[-1]: row.reason for row in report.failed}
-    assert "other settings" in reasons["two.svs"]
+    (two,) = [row for row in report.results if row.slide.endswith("two.svs")]
+    assert (two.status, two.note) == ("ok", MADE_ANEW)
     assert "several files for one.svs, one.geojson, one.png: keep one" in reasons["one.svs"]
 
 

@@ -14,7 +14,9 @@ from referencing import Registry, Resource
 
 import slidetile as st
 from slidetile.cli import facts
+from slidetile.cli.config_command import ConfigFacts
 from slidetile.cli.forecast_facts import ForecastFacts
+from slidetile.cli.report_facts import ReportFacts
 from slidetile.cli.tissue_facts import TissueFacts
 
 SCHEMAS = {
@@ -250,11 +252,38 @@ def test_batch(cli, sample, damaged_sample, tmp_path):
     assert [row["status"] for row in again["slides"]] == ["already done"]
 
 
+def test_config(cli, tmp_path):
+    (tmp_path / "lab.toml").write_text('codec = "zstd"')
+    told = document(cli("config", "--json"), "config")
+    assert told["settings_path"] is None
+    assert {each["source"] for each in told["settings"]} == {"default"}
+    line = ("config", "--config", tmp_path / "lab.toml", "--annotations-class", "a", "--mpp", 0.5)
+    told = document(cli(*line, "--annotations", "b", "--json"), "config")
+    assert told["settings_path"] == str(tmp_path / "lab.toml")
+    settings = {each["key"]: (each["value"], each["source"]) for each in told["settings"]}
+    assert settings["codec"] == ("zstd", "file")
+    assert settings["mpp"] == (0.5, "command line")
+    assert settings["annotations-class"] == (["a"], "command line")
+    assert settings["annotations"] == (str(tmp_path / "cwd" / "b"), "command line")
+
+
 def test_a_batch_says_why_a_slide_has_no_tiles(cli, glass):
     (told,) = document(cli("batch", glass, "-o", "out", "--json"), "batch")["slides"]
     assert (told["status"], told["tiles"], told["error"]) == ("ok", 0, None)
     assert "no tissue was found" in told["note"]
     assert "--detector" in told["note"]
+
+
+def test_report(cli, sample, damaged_sample, tmp_path):
+    bad = tmp_path / "bad.svs"
+    bad.write_text("no slide")
+    cli("batch", sample, damaged_sample, bad, "-o", "out")
+    told = document(cli("report", "out", "--json"), "report", exit_code=1)
+    assert (told["report_path"], told["pictures_path"]) == ("out/report.html", None)
+    assert (told["totals"]["slides"], told["totals"]["failed"]) == (3, 1)
+    assert [slide["key"] for slide in told["slides"]] == ["bad", "damaged", "sample"]
+    assert told["slides"][0]["recorded"]["error_type"] == "UnsupportedSlideError"
+    assert told["slides"][1]["warnings"][0]["kind"] == "unreadable tiles"
 
 
 @pytest.mark.parametrize(
@@ -267,6 +296,8 @@ def test_a_batch_says_why_a_slide_has_no_tiles(cli, glass):
         (("verify", "none.zarr"), "StoreError", "none.zarr does not exist"),
         (("export", "none.zarr", "-o", "x"), "StoreError", "none.zarr does not exist"),
         (("batch", ".", "-o", "out"), "SlideError", "no slides found in ."),
+        (("report", "."), "SlideError", "there is nothing to report"),
+        (("report", "none"), "SlideError", "none is no folder"),
     ],
 )
 def test_a_command_that_fails_says_why(cli, line, kind, message):
@@ -302,6 +333,9 @@ def objects(schema):
         yield from objects(inner)
 
 
+UNITS = {"px": "px", "bytes": "bytes", "um": "µm per px", "um2": "µm²", "mm2": "mm²"}
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_schema_leaves_nothing_open(name):
     Draft202012Validator.check_schema(SCHEMAS[name])
@@ -310,8 +344,7 @@ def test_a_schema_leaves_nothing_open(name):
         assert described["required"] == list(described["properties"])
         for key, value in described["properties"].items():
             assert value["description"].endswith((".", ";"))
-            units = {"px": "px", "bytes": "bytes", "um": "µm per px", "um2": "µm²", "mm2": "mm²"}
-            unit = units.get(key.rpartition("_")[2])
+            unit = UNITS.get(key.rpartition("_")[2])
             unit = "s" if key == "seconds" else unit
             assert value.get("x-unit") == unit, key
             for example in value.get("examples", ()):
@@ -329,9 +362,11 @@ DOCUMENTS = {
     "tile": facts.TileFacts,
     "verify": facts.VerifyFacts,
     "verify-several": facts.SeveralVerifiedFacts,
+    "report": ReportFacts,
     "export": facts.ExportFacts,
     "batch": facts.BatchFacts,
     "batch-dry-run": ForecastFacts,
+    "config": ConfigFacts,
 }
 
 

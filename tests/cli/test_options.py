@@ -28,8 +28,8 @@ def options_of(*line):
 
 
 def recipe_of(*line):
-    names = ("slide", "slides", "output", "workers", "preview", "geojson", "as_json", "processes")
-    names += ("timeout_s", "isolate")
+    names = ("slide", "output", "workers", "preview", "geojson", "as_json", "processes")
+    names += ("inputs", "timeout_s", "isolate", "retries", "part", "dry_run", "log_json")
     others = ("overwrite", "restart", "retry_unreadable", "durable", "anonymous", "memory")
     options = options_of(*line)
     return make_recipe(**{k: v for k, v in options.items() if k not in names + others})

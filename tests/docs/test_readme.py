@@ -74,6 +74,8 @@ def workplace(sample, first_store, tmp_path, monkeypatch):
     ome_tiff(tmp_path / "slide.ome.tif", signal(600, 800, 3))
     (tmp_path / "drawn").mkdir()
     (tmp_path / "drawn" / "one.geojson").symlink_to(sample.parent / "sample.geojson")
+    (settings,) = blocks(ROOT / "docs" / "how-to" / "settings.md", "toml")
+    (tmp_path / "lab.toml").write_text(settings)
     shutil.copytree(first_store, tmp_path / "sample.zarr")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -39,6 +39,16 @@ def test_the_outline_is_two_pixels_wide_on_the_masks_edge():
     )
 
 
+def test_further_outlines_have_their_colours_and_tint_nothing():
+    mask, other = np.zeros((2, 40, 60), np.bool_)
+    mask[10:20, 15:35] = other[5:30, 10:50] = True
+    picture = draw(WHITE, mask=mask, outlines=[(other, GRID_COLOUR)], longest_side_px=60)
+    alone = draw(WHITE, mask=mask, longest_side_px=60)
+    assert where(picture, OUTLINE_COLOUR) == where(alone, OUTLINE_COLOUR)
+    assert frame(10, 5, 49, 29) <= where(picture, GRID_COLOUR)
+    assert (30, 25) in where(picture, (255, 255, 255))
+
+
 def test_a_mask_that_fills_the_picture_has_no_outline():
     picture = draw(WHITE, mask=np.ones((40, 60), np.bool_), longest_side_px=60)
     np.testing.assert_array_equal(picture, WHITE)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from slidetile.choices import MANIFEST_SUFFIXES
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.table.rows import COLUMNS
 from slidetile.errors import CohortError, explain
@@ -19,9 +20,6 @@ from slidetile.slides.mpp import check_mpp
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
-
-SUFFIXES = (".csv", ".parquet")
-"""Inputs with these suffixes are manifests; no slide has them."""
 
 PATH, ID, MPP, ANNOTATIONS = "path", "id", "mpp", "annotations"
 
@@ -47,7 +45,7 @@ class _Line(NamedTuple):
 
 def is_manifest(path: Path) -> bool:
     """Return whether an input is a manifest."""
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in MANIFEST_SUFFIXES and not path.is_dir()
 
 
 def read_manifest(path: Path) -> list[Entry]:
