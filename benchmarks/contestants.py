@@ -99,7 +99,7 @@ def floor(slide: str, _out: str, threads: int) -> Figures:
     import imagecodecs
 
     from slidetile.format.codecs.planar import ZstdCodec
-    from slidetile.writing.write import make_work
+    from slidetile.writing.choosing import make_work
 
     codec = ZstdCodec()
     opened = st.open_slide(slide)

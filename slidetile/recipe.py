@@ -59,9 +59,10 @@ from slidetile.tissue.finding import (
 )
 from slidetile.tissue.mask import TissueMask
 from slidetile.verify.files import lost_files
+from slidetile.writing.choosing import fitting_codec
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.partial import check_destination, check_place, tidy_up
-from slidetile.writing.write import fitting_codec, write_tiles
+from slidetile.writing.write import write_tiles
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec

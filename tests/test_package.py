@@ -251,7 +251,9 @@ def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
     loaded = set(told.split())
     assert "pyarrow" in loaded
     decoders = {"imagecodecs", "simplejpeg"} if codec in {"native", "jpeg"} else {"imagecodecs"}
-    assert loaded - {*STORE_LOADS, *decoders, "google_crc32c", "pyarrow"} == set()
+    # pyarrow loads cloudpickle where that is installed.
+    others = {"cloudpickle", "google_crc32c", "pyarrow"}
+    assert loaded - {*STORE_LOADS, *decoders, *others} == set()
 
 
 UNUSED = {

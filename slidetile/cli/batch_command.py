@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slidetile.cli.cluster_options import ClusterChoice, cluster_options
 from slidetile.cli.last_words import set_last_words
 from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from slidetile.cli.batch_progress import ShownBatch
     from slidetile.cohort.batch import BatchOptions
     from slidetile.cohort.cohort import Cohort
+    from slidetile.cohort.engines.engine import Engine
     from slidetile.cohort.part import Part
     from slidetile.recipe import Recipe
     from slidetile.writing.options import WriteOptions
@@ -97,6 +99,7 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
 @click.option(
     "--log-json/--no-log-json", help="Log to the standard error as JSON, one object a line."
 )
+@cluster_options
 @isolate_option
 @config_option
 @json_option
@@ -118,6 +121,7 @@ def batch(
     """
     check_address_space()
     tune_process()
+    cluster = ClusterChoice.take(options, isolate=isolate)
     how = _batch_options(options, isolate=isolate)
     restart = options["restart"]
     mode = "begins anew, to overwrite" if options["overwrite"] else "continues where it stopped"
@@ -140,13 +144,16 @@ def batch(
         _tell_forecast(cohort, recipe, how, writing["options"], as_json=as_json)
         return
     tally = Tally(keeps_all=as_json)
-    with show_batch(
-        quiet=as_json and not log_json,
-        slides=len(cohort.entries),
-        tile_px=recipe.tile.size,
-        as_log=log_json,
-    ) as shown:
-        _tile(cohort, recipe, how, writing["options"], tally=tally, shown=shown)
+    with (
+        cluster.engine(threads=how.workers) as engine,
+        show_batch(
+            quiet=as_json and not log_json,
+            slides=len(cohort.entries),
+            tile_px=recipe.tile.size,
+            as_log=log_json,
+        ) as shown,
+    ):
+        _tile(cohort, recipe, how, writing["options"], engine, tally=tally, shown=shown)
     if not tally.slides:
         _tell_none(cohort, inputs, part)
     tally.sort([entry.key for entry in cohort.entries])
@@ -208,13 +215,16 @@ def _tile(
     recipe: "Recipe",
     how: "BatchOptions",
     options: "WriteOptions",
+    engine: "Engine | None",
     *,
     tally: Tally,
     shown: "ShownBatch",
 ) -> None:
     from slidetile.cohort.batch import cohort_results
 
-    ended = cohort_results(cohort, recipe, how, options=options, on_progress=shown.progress)
+    ended = cohort_results(
+        cohort, recipe, how, options=options, engine=engine, on_progress=shown.progress
+    )
     with closing(ended) as results:
         for result in results:
             tally.add(result)

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.done import done_already, settings_digest
@@ -30,6 +30,9 @@ from slidetile.recipe import Recipe
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.processes import refuse_unguarded
 from slidetile.writing.options import WriteOptions
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +90,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     retries: int = 0,
     workers: int | None = None,
     options: WriteOptions | None = None,
+    client: "Client | None" = None,
+    split_tiles: int | None = None,
     engine: Engine | None = None,
     on_result: OnResult | None = None,
     on_progress: OnSlideProgress | None = None,
@@ -129,8 +134,14 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
         As in `write_tiles`, with ``memory_bytes`` for all slides together. A finished store of the
         same slide and settings is "already done"; one of this slide that has lost files, or whose
         slide or settings have changed, is made anew and replaced once the new one is complete.
+    client
+        A client of dask.distributed, whose workers tile the slides; None uses this machine. Without
+        ``workers``, a task has the threads of its worker.
+    split_tiles
+        A slide of more tiles is written by several tasks; this needs a ``client``. None splits
+        none.
     engine
-        What carries the slides out; None is this machine.
+        What carries the slides out; None is this machine, or the client's workers.
     on_result
         Called in this thread with the result of every slide, as soon as it is known.
     on_progress
@@ -146,7 +157,10 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     ------
     ValueError
         ``processes`` or ``retries`` is negative, ``workers`` less than 1, ``timeout_s`` not above
-        0, or given with ``processes`` of 0; or ``part`` is none.
+        0, or given with ``processes`` of 0; ``part`` is none; or ``client``, ``split_tiles`` and
+        ``engine`` do not go together.
+    ClusterError
+        The client's scheduler is gone, or a worker has another version of slidetile.
     CohortError
         A manifest cannot be used, nothing matches a glob, or the tables in ``out`` cannot be read.
     SlideError
@@ -155,6 +169,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
         The output folder is an address or cannot be made, or the tables cannot be written.
     """
     how = BatchOptions(processes=processes, timeout_s=timeout_s, retries=retries, workers=workers)
+    if client is not None or split_tiles is not None:
+        engine = _cluster_engine(client, split_tiles, how, engine)
     chosen = Part.parse(part) if isinstance(part, str) else part
     cohort = Cohort.of(inputs, out, part=chosen)
     return tile_cohort(
@@ -166,6 +182,21 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
         on_result=on_result,
         on_progress=on_progress,
     )
+
+
+def _cluster_engine(
+    client: "Client | None", split_tiles: int | None, how: BatchOptions, engine: Engine | None
+) -> Engine:
+    from slidetile.cohort.engines.dask import DaskEngine
+
+    if client is None:
+        raise ValueError("split_tiles splits slides among the workers of a client: give one.")
+    if engine is not None or how.processes is not None or how.timeout_s is not None:
+        raise ValueError(
+            "The workers of a client tile the slides, so engine, processes and timeout_s, which "
+            "are of this machine, cannot be given as well."
+        )
+    return DaskEngine(client, most_tiles=split_tiles, threads=how.workers)
 
 
 def tile_cohort(

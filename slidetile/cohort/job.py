@@ -13,6 +13,7 @@ from pathlib import Path
 from slidetile.choices import UnfitChoiceError
 from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
+from slidetile.cohort.giant import Giant, GiantFoundError, SplitLimit
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.layout import RunFolder
 from slidetile.cohort.no_tiles import store_note
@@ -21,6 +22,7 @@ from slidetile.cohort.retry import may_pass
 from slidetile.cohort.slide_log import SlideLog
 from slidetile.cohort.stored import store_facts
 from slidetile.errors import (
+    NotNativeError,
     OutdatedStoreError,
     SlidetileError,
     StoreMismatchError,
@@ -31,6 +33,7 @@ from slidetile.recipe import Recipe, changed_since, tile_slide
 from slidetile.runtime.foreign import exit_sentence, folder_kept
 from slidetile.runtime.memory import peak_since_reset_bytes, reset_peak
 from slidetile.store.store import TileStore
+from slidetile.writing.group import Group
 from slidetile.writing.options import Existing, OnProgress, Progress, WriteOptions
 
 _log = logging.getLogger(__name__)
@@ -96,27 +99,93 @@ class SlideJob:
         """Return the next attempt."""
         return replace(self, attempt=self.attempt + 1)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """What must be there wherever the job runs: the slide, and the folder of the stores."""
+        return self.here / self.entry.slide, self.here / self.run_folder.cohort.path
+
+    def on_worker(self, *, workers: int, memory_bytes: int | None) -> "SlideJob":
+        """Return the job for a process of a cluster, with so many threads and so much memory."""
+        options = replace(self.options, memory_bytes=memory_bytes)
+        return replace(self, workers=workers, options=options, is_in_child=True)
+
     def run(self, on_progress: OnSlideProgress | None = None) -> SlideResult:
         """Tile the slide, and return its result; an error becomes the result "failed"."""
+        with SlideLog(self.log) as log:
+            return self._logged(log, lambda begin: self._result(begin, on_progress))
+
+    def run_unless_giant(
+        self, most_tiles: int, on_progress: OnSlideProgress | None = None
+    ) -> SlideResult | Giant:
+        """Tile the slide as `run` does; or return it, if it has more tiles than that."""
+        limit = SplitLimit(most_tiles=most_tiles)
+        with SlideLog(self.log) as log:
+            try:
+                return self._logged(
+                    log, lambda begin: self._result(begin, on_progress, limit), GiantFoundError
+                )
+            except GiantFoundError as found:
+                return replace(self._giant(found, limit), warnings=tuple(log.warnings))
+
+    def finish(
+        self,
+        giant: Giant,
+        plan: TilePlan,
+        group: Group,
+        *,
+        seconds: float,
+        on_progress: OnSlideProgress | None = None,
+    ) -> SlideResult:
+        """Finish the store that several processes have written, and return the slide's result.
+
+        ``seconds`` is how long it has taken before.
+
+        Raises
+        ------
+        NotNativeError
+            A tile cannot be copied: the slide is to be tiled whole, by `run`.
+        """
+
+        def finished(begin: float) -> SlideResult:
+            tell = None if on_progress is None else self._now_and_then(on_progress)
+            store = giant.finish(plan, group, workers=self.workers, on_progress=tell)
+            how = BEGUN_ANEW if group.begun_anew else giant.note
+            return self._result_of(store, plan, how, begin - seconds)
+
+        with SlideLog(self.log) as log:
+            log.warnings.extend(giant.warnings)
+            return self._logged(log, finished, NotNativeError)
+
+    def _logged(
+        self,
+        log: SlideLog,
+        result_of: Callable[[float], SlideResult],
+        *passes: type[Exception],
+    ) -> SlideResult:
+        """Return the result of a slide; errors of the classes ``passes`` are raised."""
         begin = time.perf_counter()
         if self.is_in_child:
             reset_peak()
-        with SlideLog(self.log) as log:
-            result = self._outcome(begin, log, on_progress)
-            return replace(
-                result,
-                warnings=tuple(log.warnings),
-                log=self._told_log if log.is_kept else None,
-                peak_memory_bytes=peak_since_reset_bytes() if self.is_in_child else None,
-            )
+        result = self._outcome(begin, log, result_of, passes)
+        return replace(
+            result,
+            warnings=tuple(log.warnings),
+            log=self._told_log if log.is_kept else None,
+            peak_memory_bytes=peak_since_reset_bytes() if self.is_in_child else None,
+        )
 
     def _outcome(
-        self, begin: float, log: SlideLog, on_progress: OnSlideProgress | None
+        self,
+        begin: float,
+        log: SlideLog,
+        result_of: Callable[[float], SlideResult],
+        passes: tuple[type[Exception], ...],
     ) -> SlideResult:
+        raised: tuple[type[BaseException], ...] = (KeyboardInterrupt, GeneratorExit, *passes)
         try:
             with folder_kept():
-                return self._result(begin, on_progress)
-        except (KeyboardInterrupt, GeneratorExit):
+                return result_of(begin)
+        except raised:
             raise
         except BaseException as error:  # noqa: BLE001  one bad slide never ends the run
             # Where it was foreseen, the reason says all; a bug is found by its traceback.
@@ -145,17 +214,31 @@ class SlideJob:
         """The log's path below the cohort's folder."""
         return str(self.run_folder.log(self.entry.key).relative_to(self.run_folder.cohort.path))
 
-    def _result(self, begin: float, on_progress: OnSlideProgress | None) -> SlideResult:
+    def _result(
+        self, begin: float, on_progress: OnSlideProgress | None, limit: SplitLimit | None = None
+    ) -> SlideResult:
         plans: list[TilePlan] = []  # none where the store was made before
-        store, how = self._tiled(on_progress, plans.append)
+
+        def planned(plan: TilePlan) -> None:
+            if limit is not None:
+                limit.check(plan)
+            plans.append(plan)
+
+        store, how = self._tiled(on_progress, planned)
+        return self._result_of(store, plans[0] if plans else None, how, begin)
+
+    def _result_of(
+        self, store: TileStore, plan: TilePlan | None, how: str | None, begin: float
+    ) -> SlideResult:
+        """Return the result of a store; ``plan`` is None where it was made before."""
         facts = store_facts(store)
-        if plans:
-            facts["left_out"] = ". ".join(map(str, plans[0].left_out)) or None
+        if plan is not None:
+            facts["left_out"] = ". ".join(map(str, plan.left_out)) or None
         made: Status = "unreadable tiles" if store.unreadable else "ok"
         return SlideResult(
             key=self.entry.key,
             slide=self.label,
-            status=made if plans else "already done",
+            status="already done" if plan is None else made,
             store=str(self.store),
             note=". ".join(filter(None, (how, store_note(store)))) or None,
             mpp_source=self._mpp_source(store),
@@ -179,15 +262,20 @@ class SlideJob:
         """Return the slide's store; and how it came about, where that was not the usual way."""
 
         def tiled(existing: Existing | None = None) -> TileStore:
-            return tile_slide(
-                self.here / self.entry.slide,
-                self.here / self.store,
-                self._recipe,
-                workers=self.workers,
-                options=self._options(existing),
-                on_progress=None if on_progress is None else self._now_and_then(on_progress),
-                on_plan=on_plan,
-            )
+            options = self._options(existing)
+            try:
+                return tile_slide(
+                    self.here / self.entry.slide,
+                    self.here / self.store,
+                    self._recipe,
+                    workers=self.workers,
+                    options=options,
+                    on_progress=None if on_progress is None else self._now_and_then(on_progress),
+                    on_plan=on_plan,
+                )
+            except GiantFoundError as found:
+                found.options = options
+                raise
 
         try:
             return tiled(), None
@@ -197,6 +285,19 @@ class SlideJob:
             return tiled("overwrite"), MADE_ANEW
         except StoreMismatchError:
             return tiled("restart"), BEGUN_ANEW
+
+    def _giant(self, found: GiantFoundError, limit: SplitLimit) -> Giant:
+        options = found.options or self.options
+        is_outdated = options.existing == "overwrite" and self.options.existing != "overwrite"
+        return Giant.of(
+            self.here / self.entry.slide,
+            self.here / self.store,
+            self._recipe,
+            options,
+            parts=limit.parts(found.tiles),
+            note=MADE_ANEW if is_outdated else None,
+            restarts=True,
+        )
 
     @property
     def _recipe(self) -> Recipe:

@@ -69,6 +69,10 @@ Take = Callable[[CoarserShard], Chunks]
 """Takes a coarser shard, and returns its chunks, to be halved in turn."""
 
 
+NoteQuarter = Callable[[int, Shard, Pixels], None]
+"""Takes the level of a shard, the shard, and its halved pixels."""
+
+
 class Accumulator:
     """Gathers halved shards until the coarser shard above them is complete.
 
@@ -107,6 +111,11 @@ class Accumulator:
         self._missing = [Counter(_above(shard) for shard in level.shards) for level in levels]
         self._growing: defaultdict[tuple[int, Cell], dict[Cell, Pixels]] = defaultdict(dict)
         self._lock = threading.Lock()
+        self._note: NoteQuarter | None = None
+
+    def note_quarters(self, note: "NoteQuarter") -> None:
+        """Have each halved shard noted, in the thread that halves it."""
+        self._note = note
 
     @property
     def waiting(self) -> int:
@@ -132,14 +141,25 @@ class Accumulator:
         while coarser is not None:
             coarser = self._halve(coarser.level, coarser.shard, take(coarser))
 
+    def add_halved(self, level: int, shard: Shard, quarter: Pixels, take: Take) -> None:
+        """Add a shard that has been halved before, as `add` does; ``quarter`` are its pixels."""
+        coarser = self._enter(level, shard, quarter)
+        while coarser is not None:
+            coarser = self._halve(coarser.level, coarser.shard, take(coarser))
+
+    def halved_pixels(self, level: int) -> Pixels:
+        """Return new memory for a shard of a level that has been halved."""
+        grid = self._grids[level]
+        shape = grid.shard_height // 2, grid.shard_width // 2, self._channels
+        return empty_pixels(shape, planar=self._planar, dtype=self._dtype)
+
     def _halve(self, level: int, shard: Shard, chunks: Chunks) -> CoarserShard | None:
         """Halve a shard; return the one above it if that is complete."""
         if level + 1 == len(self._grids):
             deque(chunks, maxlen=0)
             return None
         grid = self._grids[level]
-        shape = grid.shard_height // 2, grid.shard_width // 2, self._channels
-        quarter = empty_pixels(shape, planar=self._planar, dtype=self._dtype)
+        quarter = self.halved_pixels(level)
         quarter.fill(self._fill)
         for place, chunk in chunks:
             repeat_edges(chunk, grid, grid.chunk_region(*grid.chunk_cell(shard, place)))
@@ -150,6 +170,8 @@ class Accumulator:
 
     def _enter(self, level: int, shard: Shard, quarter: Pixels) -> CoarserShard | None:
         """Put a quarter into the shard above it; return that if it is complete."""
+        if self._note is not None:
+            self._note(level, shard, quarter)
         above, cell = level + 1, _above(shard)
         with self._lock:
             self._growing[above, cell][shard.column % 2, shard.row % 2] = quarter

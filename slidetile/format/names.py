@@ -13,6 +13,16 @@ def partial_path(store: Path) -> Path:
     return store.with_name(store.name + PARTIAL_SUFFIX)
 
 
+def owner_path(store: Path) -> Path:
+    """Return the file of the claim on a store."""
+    return store.with_name(store.name + OWNER_SUFFIX)
+
+
+def replaced_path(store: Path) -> Path:
+    """Return the name that a finished store has while another takes its place."""
+    return store.with_name(store.name + REPLACED_SUFFIX)
+
+
 STORE_SUFFIX = ".zarr"
 
 MANIFEST = "tiles/checksums.txt"
@@ -43,6 +53,9 @@ PARTIAL_SUMS = "unfinished.sums"
 
 PARTIAL_BLOCKS = "unfinished.blocks"
 """The blocks of the slide that were replaced in an unfinished store's shards."""
+
+PARTIAL_HALVED = "unfinished.halved"
+"""Folder of the halved pixels of an unfinished store's shards, which coarser ones are made from."""
 
 TABLE = "tiles/tiles.parquet"
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidetile.errors import StoreBusyError
@@ -184,6 +184,30 @@ class Claim:
                 f"This process may no longer write {_store(self.path)}: {self._why_lost()}. "
                 "This run stops; what it has written is kept."
             )
+
+    @property
+    def token(self) -> str:
+        """What other processes are given that may write on this one's behalf: see `SharedClaim`."""
+        return self._me.token
+
+    def renew(self) -> str:
+        """Give the claim another token, and return it: who holds the old one may write no more.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process has taken over.
+        OSError
+            The file cannot be written.
+        """
+        self._beat()  # now, so that no other can count this process as dead meanwhile
+        self.check()
+        with self._lock:
+            self._me = replace(self._me, token=os.urandom(8).hex())
+            data = self._me.to_json()
+            write_whole(self.path, [data])
+            self._data = data
+        return self._me.token
 
     def release(self) -> None:
         """Let others write: remove the claim's file, unless another process holds it by now."""

@@ -13,26 +13,31 @@ LARGEST_BYTES = 1 << 26
 class AppendedLines:
     """The lines; several threads may add some.
 
+    Where several processes write parts of a store, each adds to a file of its own, with a random
+    suffix: over NFS, what two hosts append to one file may overwrite each other.
+
     Parameters
     ----------
     path
         The file, which need not exist.
     durable
         Sync each line.
+    is_part
+        Whether other processes add lines at the same time.
     """
 
-    def __init__(self, path: Path, *, durable: bool = False) -> None:
+    def __init__(self, path: Path, *, durable: bool = False, is_part: bool = False) -> None:
         self._path = path
+        self._own = path.with_name(f"{path.name}.{os.urandom(8).hex()}") if is_part else path
         self._durable = durable
         self._lock = threading.Lock()
 
     def whole_lines(self) -> list[str]:
-        """Return the lines that are there, without one that was cut short."""
-        try:
-            data = read_regular(self._path, LARGEST_BYTES)
-        except OSError:
-            return []
-        return data.decode(errors="replace").split("\n")[:-1]
+        """Return the lines of all files that are there, without those that were cut short."""
+        return [line for path in (*self._of_parts(), self._path) for line in _whole_lines(path)]
+
+    def _of_parts(self) -> list[Path]:
+        return sorted(self._path.parent.glob(f"{self._path.name}.*"))
 
     def add(self, line: str) -> None:
         """Append a line.
@@ -44,7 +49,7 @@ class AppendedLines:
         """
         data = f"\n{line}\n".encode()  # begins anew where another was cut short
         with self._lock:
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            file = os.open(self._own, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:
                 os.write(file, data)
                 if self._durable:
@@ -53,5 +58,14 @@ class AppendedLines:
                 os.close(file)
 
     def remove(self) -> None:
-        """Remove the file."""
-        self._path.unlink(missing_ok=True)
+        """Remove all of the files."""
+        for path in (*self._of_parts(), self._path):
+            path.unlink(missing_ok=True)
+
+
+def _whole_lines(path: Path) -> list[str]:
+    try:
+        data = read_regular(path, LARGEST_BYTES)
+    except OSError:
+        return []
+    return data.decode(errors="replace").split("\n")[:-1]

@@ -21,7 +21,7 @@ from slidetile.raster.resolution import mean_downsample
 from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles, checked
 from slidetile.slides.slide import Slide
 from slidetile.store.referred_level import needed_chunks
-from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
+from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Owns, Task, owns_all
 
 TASK_BYTES = 1 << 21
 """Bytes copied at a time, roughly; more only where a single shard has more."""
@@ -93,7 +93,9 @@ class Copying:
         """The most bytes copied at a time."""
         return max((TASK_BYTES, *itertools.chain(*(sizes.values() for sizes in self._sizes))))
 
-    def tasks(self, is_kept: IsKept) -> list[Task]:
+    def tasks(
+        self, is_kept: IsKept, owns: Owns = owns_all, _kept: KeptShards | None = None, /
+    ) -> list[Task]:
         """Return the shards still to be copied; neighbours in a row go together.
 
         A scanner stores a row of native tiles one after another, so several shards' tiles in a row
@@ -104,7 +106,7 @@ class Copying:
             group: list[Shard] = []
             held = 0
             for shard in level.shards:
-                if is_kept(number, shard):
+                if not owns(number, shard) or is_kept(number, shard):
                     continue
                 size = self._sizes[number][shard]
                 if group and (shard.row != group[0].row or held + size > TASK_BYTES):

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from slidetile.choices import UnfitChoiceError
@@ -11,7 +11,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.fit import check_holds
 from slidetile.format.halving import Accumulator, CoarserShard
 from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, Shard, encoded_grid
-from slidetile.format.pyramid import halved_levels
+from slidetile.format.pyramid import PyramidLevel, halved_levels
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.pixels import Pixels, empty_pixels
 from slidetile.raster.region import Region
@@ -20,9 +20,22 @@ from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.writing._lost import LostPixels
-from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task, halving_tasks
+from slidetile.writing._work import (
+    EncodedShard,
+    IsKept,
+    KeptShards,
+    Owns,
+    Task,
+    halving_tasks,
+    owned_level,
+    owns_all,
+)
 
 _log = logging.getLogger(__name__)
+
+
+_Halved = tuple[tuple[int, Shard], Pixels]
+"""A (level, shard) and its pixels at the next coarser level."""
 
 
 class _Fetched(NamedTuple):
@@ -30,6 +43,7 @@ class _Fetched(NamedTuple):
     replaced: Replaced
     pixels: FetchedPixels | None = None
     payloads: dict[int, bytes] | None = None
+    halved: Pixels | None = None
 
 
 class Encoding:
@@ -82,6 +96,7 @@ class Encoding:
         self._is_aligned = _fits(slide.levels[0], grid)
         self._lost = LostPixels(slide)
         self._own = threading.local()
+        self._outer: set[tuple[int, int, int]] = set()
 
     @property
     def unit_bytes(self) -> int:
@@ -90,11 +105,35 @@ class Encoding:
         pixel_bytes = self._slide.channels * self._slide.dtype.itemsize
         return pixel_bytes * grid.shard_height * grid.shard_width
 
-    def tasks(self, is_kept: IsKept) -> list[Task]:
-        """Return the shards of level 0 to make, and the finished ones that coarser shards need."""
-        tasks = halving_tasks(self.levels, is_kept, read_back=self.codec.is_lossless)
+    def tasks(
+        self, is_kept: IsKept, owns: Owns = owns_all, kept: KeptShards | None = None, /
+    ) -> list[Task]:
+        """Return the shards of level 0 to make, and the finished ones that coarser shards need.
+
+        Who owns a coarser shard must own all that it is made from.
+        """
+        levels = [owned_level(number, level, owns) for number, level in enumerate(self.levels)]
+        if owns is not owns_all and not self.codec.is_lossless:
+            self._outer = _without_coarser(levels)
+            self._accumulator.note_quarters(self._note_halved)
+        tasks = halving_tasks(
+            levels,
+            is_kept,
+            read_back=self.codec.is_lossless,
+            is_halved=lambda level, shard: self._halved(level, shard, kept) is not None,
+        )
         self._is_kept = tasks.is_kept
         return tasks.in_order
+
+    def _halved(self, level: int, shard: Shard, kept: KeptShards | None) -> Pixels | None:
+        """Return what a part has left of a shard, at the next coarser level; None for nothing."""
+        pixels = self._accumulator.halved_pixels(level)
+        found = kept is not None and kept.read_halved(level, shard, pixels)
+        return pixels if found else None
+
+    def _note_halved(self, level: int, shard: Shard, quarter: Pixels) -> None:
+        if (level, shard.column, shard.row) in self._outer:
+            self._own.halved = (level, shard), quarter
 
     def read(self, task: Task, kept: KeptShards | None = None, /) -> _Fetched:
         """Read the bytes of a shard's planned chunks, from the slide or the unfinished store.
@@ -105,6 +144,8 @@ class Encoding:
         if task.is_kept and self.codec.is_lossless:
             assert kept is not None, "only a continued run has finished shards"
             return _Fetched(task, replaced, payloads=kept.read_shard(task.level, shard))
+        if task.is_kept and (halved := self._halved(task.level, shard, kept)) is not None:
+            return _Fetched(task, replaced, halved=halved)
         try:
             pixels = self._slide.fetch_noting(self._wanted_region(shard), replaced=replaced)
         except DamagedPixelsError:  # perhaps only in part: `encode` reads chunk by chunk
@@ -115,23 +156,28 @@ class Encoding:
         """Encode a shard, and every coarser shard that it completes."""
         level, (shard,), is_kept = fetched.task
         made = _EncodedShards(self.codec)
-        chunks: Iterator[tuple[int, Pixels | str]]
-        if fetched.payloads is not None:
-            chunks = self._decoded_chunks(fetched.payloads)
-        else:
-            chunks = self._read_chunks(shard, fetched)
+        self._own.halved = None
 
         def take(coarser: CoarserShard) -> Iterator[tuple[int, Pixels]]:
             chunks = coarser.chunks(self._own_chunk())
             is_finished = self._is_kept(coarser.level, coarser.shard)
             return chunks if is_finished else made.encode(coarser.level, coarser.shard, chunks)
 
-        if is_kept:
-            halved = _readable(chunks)
+        if fetched.halved is not None:
+            self._accumulator.add_halved(level, shard, fetched.halved, take)
         else:
-            halved = made.encode(level, shard, chunks, replaced=fetched.replaced)
-        self._accumulator.add(level, shard, halved, take)
-        yield from made.shards
+            chunks = self._chunks(shard, fetched)
+            if is_kept:
+                halved = _readable(chunks)
+            else:
+                halved = made.encode(level, shard, chunks, replaced=fetched.replaced)
+            self._accumulator.add(level, shard, halved, take)
+        yield from made.with_halved(self._own.halved)
+
+    def _chunks(self, shard: Shard, fetched: _Fetched) -> Iterator[tuple[int, Pixels | str]]:
+        if fetched.payloads is not None:
+            return self._decoded_chunks(fetched.payloads)
+        return self._read_chunks(shard, fetched)
 
     def stored_bytes(self) -> None:
         """Return None: the size of the chunks is not known before they are encoded."""
@@ -221,6 +267,22 @@ class _EncodedShards:
             yield place, chunk
         blocks = {} if replaced is None else replaced.blocks
         self.shards.append(EncodedShard(level, shard, payloads, unreadable, blocks))
+
+    def with_halved(self, halved: _Halved | None) -> list[EncodedShard]:
+        """Return the shards, one of them with its halved pixels, if there are any."""
+        if halved is None:
+            return self.shards
+        of, pixels = halved
+        return [
+            shard._replace(halved=pixels) if (shard.level, shard.shard) == of else shard
+            for shard in self.shards
+        ]
+
+
+def _without_coarser(levels: Sequence[PyramidLevel]) -> set[tuple[int, int, int]]:
+    """Return the shards, as (level, column, row), of which the coarser one is not among these."""
+    cells = {(n, s.column, s.row) for n, level in enumerate(levels) for s in level.shards}
+    return {(n, x, y) for n, x, y in cells if (n + 1, x // 2, y // 2) not in cells}
 
 
 def _readable(chunks: Iterable[tuple[int, Pixels | str]]) -> Iterator[tuple[int, Pixels]]:

@@ -18,7 +18,7 @@ from slidetile.slides.readers import READERS
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.referred_level import ReferredLevel
-from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Task
+from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Owns, Task, owns_all
 
 
 class Referring:
@@ -61,7 +61,9 @@ class Referring:
         grids = (level.grid for level in self.levels)
         return max(grid.chunk_width * grid.chunk_height for grid in grids) * pixel_bytes
 
-    def tasks(self, _is_kept: IsKept) -> list[Task]:
+    def tasks(
+        self, _is_kept: IsKept, _owns: Owns = owns_all, _kept: KeptShards | None = None, /
+    ) -> list[Task]:
         """Return none: there are no shards."""
         return []
 

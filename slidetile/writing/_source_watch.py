@@ -1,5 +1,6 @@
 """A slide's files, watched for changes while a store is made from them."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,6 +31,12 @@ class SourceWatch:
     def has_changed(self) -> bool:
         """Whether a file is there with another size or time stamp; a lost one may come back."""
         return any(_now(path) not in (state, None) for path, state in self._files.items())
+
+    @property
+    def state(self) -> str:
+        """SHA-256, in hex, of the sizes and time stamps of all files: the same on every host."""
+        files = sorted((path.name, each.size, each.mtime_ns) for path, each in self._files.items())
+        return hashlib.sha256(repr(files).encode(errors="surrogateescape")).hexdigest()
 
     def check(self) -> None:
         """Check that all files are what they were.

@@ -1,6 +1,7 @@
 """The work of making a store, shard by shard, less what an earlier run has finished."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -8,6 +9,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import Shard, morton_key
 from slidetile.format.ledger import Blocks
 from slidetile.format.pyramid import PyramidLevel
+from slidetile.raster.pixels import Pixels
 
 
 class Task(NamedTuple):
@@ -29,6 +31,8 @@ class EncodedShard(NamedTuple):
     """What is wrong with the chunks whose pixels could not be read, by the chunk's place."""
     replaced: Blocks = MappingProxyType({})
     """The blocks of the slide that were averaged from the next finer level for its pixels."""
+    halved: Pixels | None = None
+    """Its pixels at the next coarser level, where another process needs them."""
 
 
 class KeptShards(Protocol):
@@ -38,8 +42,23 @@ class KeptShards(Protocol):
         """Return the payload of each chunk of a finished shard, by the chunk's place."""
         ...
 
+    def read_halved(self, level: int, shard: Shard, out: Pixels) -> bool:
+        """Read the halved pixels of a finished shard into ``out``; return False if there are none.
+
+        Parts of a store leave them of shards that others are made from.
+        """
+        ...
+
 
 IsKept = Callable[[int, Shard], bool]
+
+Owns = Callable[[int, Shard], bool]
+"""Whether a shard of a level is to be made by this process, if it is missing."""
+
+
+def owns_all(_level: int, _shard: Shard) -> bool:
+    """Own every shard, as the only process that makes a store does."""
+    return True
 
 
 class Work(Protocol):
@@ -54,8 +73,13 @@ class Work(Protocol):
     slide_levels: tuple[int, ...]
     """The slide's levels that they are copied from; none where they are encoded."""
 
-    def tasks(self, is_kept: IsKept) -> list[Task]:
-        """Return the tasks that are left, given which shards are finished."""
+    def tasks(
+        self, is_kept: IsKept, owns: Owns = owns_all, kept: KeptShards | None = None, /
+    ) -> list[Task]:
+        """Return the tasks that are left of those to own, given which shards are finished.
+
+        ``kept`` reads finished shards; None where no part of a store has left any.
+        """
         ...
 
     def read(self, task: Task, kept: KeptShards | None = None, /) -> Any:
@@ -85,6 +109,13 @@ class Work(Protocol):
         """Warn, when all is written, of what this way leaves out that others would not."""
 
 
+def owned_level(number: int, level: PyramidLevel, owns: Owns) -> PyramidLevel:
+    """Return a level with those of its shards that are owned."""
+    if owns is owns_all:
+        return level
+    return replace(level, shards=tuple(shard for shard in level.shards if owns(number, shard)))
+
+
 class HalvingTasks(NamedTuple):
     """What is left of a pyramid in which each level halves the finer one."""
 
@@ -100,7 +131,11 @@ class HalvingTasks(NamedTuple):
 
 
 def halving_tasks(
-    levels: Sequence[PyramidLevel], is_kept: IsKept, *, read_back: bool
+    levels: Sequence[PyramidLevel],
+    is_kept: IsKept,
+    *,
+    read_back: bool,
+    is_halved: IsKept = lambda _level, _shard: False,
 ) -> HalvingTasks:
     """Return the tasks that all missing shards are made from, where each level halves a finer one.
 
@@ -114,17 +149,21 @@ def halving_tasks(
         Which shards are finished.
     read_back
         Whether a finished shard holds the pixels that a coarser one is made from. If not, all of
-        level 0 beneath a missing shard is among the tasks.
+        level 0 beneath a missing shard is among the tasks, but for what lies beneath a finished
+        one that was halved.
+    is_halved
+        Of which finished shards the halved pixels are there.
     """
     made = _made(levels, is_kept)
+    halved = set() if read_back else _halved(levels, made, is_halved)
 
     def is_task(level: int, column: int, row: int) -> bool:
-        if not read_back:
-            above = ((n, column >> n, row >> n) for n in range(len(levels)))
-            return level == 0 and not made.isdisjoint(above)
         if (level, column, row) in made:
             return level == 0
-        return (level + 1, column // 2, row // 2) in made
+        if read_back or (level, column, row) in halved:
+            return (level + 1, column // 2, row // 2) in made
+        above = [(n, column >> n, row >> n) for n in range(len(levels))]
+        return level == 0 and not made.isdisjoint(above) and halved.isdisjoint(above)
 
     tasks = [
         Task(number, (shard,), is_kept=(number, shard.column, shard.row) not in made)
@@ -134,6 +173,20 @@ def halving_tasks(
     ]
     tasks.sort(key=lambda task: (morton_key(task.shards[0], task.level), task.level))
     return HalvingTasks(tasks, made)
+
+
+def _halved(
+    levels: Sequence[PyramidLevel], made: frozenset[tuple[int, int, int]], is_halved: IsKept
+) -> set[tuple[int, int, int]]:
+    """Return the finished shards beneath missing ones of which the halved pixels are there."""
+    return {
+        (number, shard.column, shard.row)
+        for number, level in enumerate(levels)
+        for shard in level.shards
+        if (number, shard.column, shard.row) not in made
+        and (number + 1, shard.column // 2, shard.row // 2) in made
+        and is_halved(number, shard)
+    }
 
 
 def _made(levels: Sequence[PyramidLevel], is_kept: IsKept) -> frozenset[tuple[int, int, int]]:

@@ -23,6 +23,7 @@ from slidetile.format.metadata.unfinished import UnfinishedNote
 from slidetile.format.names import (
     MANIFEST,
     PARTIAL_BLOCKS,
+    PARTIAL_HALVED,
     PARTIAL_NOTE,
     PARTIAL_SUMS,
     REFERENCES,
@@ -32,11 +33,14 @@ from slidetile.format.names import (
 from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
+from slidetile.raster.pixels import Pixels
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.files import IrregularFileError, as_text, read_regular
+from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import is_store
 from slidetile.writing._appended import AppendedLines
 from slidetile.writing._blocks import ReplacedInShards
+from slidetile.writing._halved import HalvedShards
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
 from slidetile.writing._work import EncodedShard
@@ -51,6 +55,7 @@ class PackedShard(NamedTuple):
 
     record: ShardRecord
     parts: Sequence[bytes]
+    halved: Pixels | None = None
 
 
 class StoreWriter:
@@ -70,6 +75,11 @@ class StoreWriter:
         Sync every file and folder before the store gets its name.
     times
         How often this process gives signs of life, and when it counts as dead.
+    claim
+        The claim of another process, on behalf of which this one writes; None makes one.
+    is_part
+        Whether other processes write other shards of this store at the same time: it has been begun
+        by now, and another process will finish it.
 
     Raises
     ------
@@ -92,13 +102,18 @@ class StoreWriter:
         restart: bool = False,
         durable: bool = False,
         times: ClaimTimes = DEFAULT_TIMES,
+        claim: SharedClaim | None = None,
+        is_part: bool = False,
     ) -> None:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
         self._durable = durable
+        self._is_part = is_part
         _check_can_be_read(spec.metadata)
-        self._folder = PartialFolder(path, overwrite=overwrite, durable=durable, times=times)
+        self._folder = PartialFolder(
+            path, overwrite=overwrite, durable=durable, times=times, claim=claim
+        )
         self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
         try:
@@ -177,7 +192,7 @@ class StoreWriter:
 
     def pack(self, encoded: EncodedShard) -> "PackedShard":
         """Return a shard as the bytes of its file, to be written by `write_shard`."""
-        level, shard, payloads, unreadable, replaced = encoded
+        level, shard, payloads, unreadable, replaced, halved = encoded
         codec = self.spec.codec
         checksums = {place: crc32c(payload) for place, payload in payloads.items()}
         chunks = {place: codec.seal(payloads[place], checksums[place]) for place in payloads}
@@ -195,11 +210,11 @@ class StoreWriter:
             averaged=self._averaged(payloads),
             replaced=replaced,
         )
-        return PackedShard(record, parts)
+        return PackedShard(record, parts, halved)
 
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
         """Write a shard's file and return its record; no file if none of its chunks was read."""
-        record, parts = packed
+        record, parts, halved = packed
         path = self._shard_path(record.level, record.shard)
         if parts:
             if self._notes_blocks(record.level):
@@ -207,10 +222,23 @@ class StoreWriter:
             self._write(path, *parts)
             if not is_sharded(self.spec.codec):
                 self._sums.add(self._name(path), self._files[self._name(path)])
+            if halved is not None:
+                of = self._files[self._name(path)]
+                self._halved.write(record.level, record.shard, of, halved, self._folder.write)
         else:
             path.unlink(missing_ok=True)  # one that was damaged may have been left there
             self._files.pop(self._name(path), None)
         return record
+
+    def read_halved(self, level: int, shard: Shard, out: Pixels) -> bool:
+        """Read what a part has left of a shard that is kept; return False if there is nothing."""
+        of = self._files.get(self._name(self._shard_path(level, shard)))
+        return of is not None and self._halved.read(level, shard, of, out)
+
+    def remove_shard(self, level: int, column: int, row: int) -> None:
+        """Remove a shard's file, if there is one: what it was made of is made anew."""
+        self._folder.check()
+        (self.partial / str(level) / shard_key(column, row)).unlink(missing_ok=True)
 
     def write_references(self, data: bytes) -> None:
         """Write where the chunks of a store without pixels lie, for other programs."""
@@ -238,6 +266,7 @@ class StoreWriter:
         (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
         self._sums.remove()
         self._blocks.remove()
+        self._halved.remove()
         self._folder.finish()
 
     def discard(self) -> None:
@@ -246,19 +275,22 @@ class StoreWriter:
         self._files.clear()
 
     def _open(self, *, restart: bool) -> None:
-        if restart or (self._overwrite and self._is_left_over()):
+        if restart or (self._overwrite and not self._is_part and self._is_left_over()):
             self.discard()
-        self._is_continued = self._folder.is_begun()
+        self._is_continued = self._is_part or self._folder.is_begun()
         self._sums = WrittenSums(self._appended(PARTIAL_SUMS))
         self._blocks = ReplacedInShards(self._appended(PARTIAL_BLOCKS))
+        self._halved = HalvedShards(self.partial / PARTIAL_HALVED)
         if self._is_continued:
             self._check_same_run()
         else:
             self._leave_note()
-        self._begin()  # also in a continued run: the earlier one may have ended in the middle
+        if not self._is_part:
+            self._begin()  # also in a continued run: the earlier one may have ended in the middle
 
     def _appended(self, name: str) -> AppendedLines:
-        return AppendedLines(self.partial / name, durable=self._durable)
+        path = self.partial / name
+        return AppendedLines(path, durable=self._durable, is_part=self._is_part)
 
     def _is_left_over(self) -> bool:
         """Return whether the folder is a store of other settings that was finished or replaced.

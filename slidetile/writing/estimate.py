@@ -17,8 +17,9 @@ from slidetile.planning.plan import TilePlan
 from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
 from slidetile.writing._copying import check_quick
+from slidetile.writing._run import READERS
 from slidetile.writing._work import Task, Work
-from slidetile.writing.write import READERS, fitting_codec, make_work
+from slidetile.writing.choosing import fitting_codec, make_work
 
 SAMPLES = 8
 """Shards that are made in memory, spread over the plan; their mean stands for all others."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from slidetile.errors import StoreExistsError, StoreMismatchError, explain
-from slidetile.format.names import OWNER_SUFFIX, REPLACED_SUFFIX, partial_path
+from slidetile.format.names import owner_path, partial_path, replaced_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
+from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import (
     hierarchy_above,
     is_bare,
@@ -41,6 +42,8 @@ class PartialFolder:
         Sync every file and folder, so that the finished store survives a power failure.
     times
         How often the holder of the claim gives signs of life, and when it counts as dead.
+    claim
+        The claim of another process, on behalf of which this one writes; None makes one.
 
     Raises
     ------
@@ -59,15 +62,16 @@ class PartialFolder:
         overwrite: bool = False,
         durable: bool = False,
         times: ClaimTimes = DEFAULT_TIMES,
+        claim: SharedClaim | None = None,
     ) -> None:
         self.path = partial_path(store)
         self._store = store
         self._overwrite = overwrite
         self._durable = durable
         self._known_folders: set[Path] = set()
-        check_destination(store, overwrite=overwrite)
-        store.parent.mkdir(parents=True, exist_ok=True)
-        self._claim = Claim(_owner_path(store), times)
+        if claim is not None:
+            claim.check()  # first: what it may no longer write may be finished by now
+        self._claim = claim or claim_store(store, overwrite=overwrite, times=times)
         try:
             _recover(store)
             check_destination(store, overwrite=overwrite)  # it may just have been finished
@@ -84,6 +88,16 @@ class PartialFolder:
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
         self._claim.release()
+
+    def check(self) -> None:
+        """Check that this process may still write the store.
+
+        Raises
+        ------
+        StoreBusyError
+            It may not.
+        """
+        self._claim.check()
 
     def is_begun(self) -> bool:
         """Return whether an earlier run has left files in it.
@@ -161,13 +175,26 @@ class PartialFolder:
             self.path.rename(self._store)
         if self._durable:
             _sync_above(self._store)
-        _clear_away(_replaced_path(self._store))
+        _clear_away(replaced_path(self._store))
 
     def _replace(self) -> None:
-        replaced = _replaced_path(self._store)
+        replaced = replaced_path(self._store)
         if os.path.lexists(replaced):
             remove_ours(replaced)
         replace_folder(self.path, self._store, replaced)
+
+
+def claim_store(store: Path, *, overwrite: bool, times: ClaimTimes = DEFAULT_TIMES) -> Claim:
+    """Claim a store that may be written, and make the folder that it lies in.
+
+    Raises
+    ------
+    StoreBusyError, StoreExistsError, OSError
+        As `PartialFolder` does.
+    """
+    check_destination(store, overwrite=overwrite)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    return Claim(owner_path(store), times)
 
 
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
@@ -191,7 +218,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
         )
     if path.exists():
         _check_replaceable(path, overwrite=overwrite)
-    beside = [partial_path(path), _replaced_path(path)] if overwrite else [partial_path(path)]
+    beside = [partial_path(path), replaced_path(path)] if overwrite else [partial_path(path)]
     for folder in beside:
         if os.path.lexists(folder) and not is_ours(folder):
             raise refusal(folder)
@@ -233,9 +260,9 @@ def tidy_up(store: str | os.PathLike[str]) -> None:
     """
     path = Path(store)
     _check_name(path)
-    owner = _owner_path(path)
+    owner = owner_path(path)
     refuse_if_claimed(owner)
-    if os.path.lexists(owner) or is_ours(_replaced_path(path)):
+    if os.path.lexists(owner) or is_ours(replaced_path(path)):
         with contextlib.suppress(OSError):
             claim = Claim(owner)
             try:
@@ -253,7 +280,7 @@ def _check_name(path: Path) -> None:
 
 
 def _recover(store: Path) -> None:
-    replaced = _replaced_path(store)
+    replaced = replaced_path(store)
     if not os.path.lexists(store) and is_store(replaced):
         replaced.rename(store)
     else:
@@ -280,14 +307,6 @@ def _clear_away(replaced: Path) -> None:
         remove_ours(replaced)
     except OSError as error:
         _log.warning("%s was replaced, but is not removed: %s", replaced, explain(error))
-
-
-def _replaced_path(store: Path) -> Path:
-    return store.with_name(store.name + REPLACED_SUFFIX)
-
-
-def _owner_path(store: Path) -> Path:
-    return store.with_name(store.name + OWNER_SUFFIX)
 
 
 def _sync_above(path: Path) -> None:

@@ -30,6 +30,7 @@ def options_of(*line):
 def recipe_of(*line):
     names = ("slide", "output", "workers", "preview", "geojson", "as_json", "processes")
     names += ("inputs", "timeout_s", "isolate", "retries", "part", "dry_run", "log_json")
+    names += ("scheduler", "cluster", "split_tiles")
     others = ("overwrite", "restart", "retry_unreadable", "durable", "anonymous", "memory")
     options = options_of(*line)
     return make_recipe(**{k: v for k, v in options.items() if k not in names + others})

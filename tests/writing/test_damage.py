@@ -15,6 +15,7 @@ from slidetile.errors import DamagedPixelsError, StoreMismatchError
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.names import PARTIAL_BLOCKS, partial_path
 from slidetile.raster.block_means import area_average
+from slidetile.writing.group import GroupClaim, begin_store, finish_store, write_part
 
 SIDE, TILE = 1024, 128
 COARSE = 4
@@ -310,3 +311,32 @@ def test_a_continued_run_at_another_resolution_records_the_same_damage(tmp_path,
     assert {p.relative_to(again.path): p.read_bytes() for p in files(again.path)} == {
         p.relative_to(whole.path): p.read_bytes() for p in files(whole.path)
     }
+
+
+@pytest.mark.parametrize("codec", ["zstd", "raw"])
+def test_parts_at_another_resolution_record_the_same_damage(tmp_path, tree, codec):
+    spoil = {(1, number): zeros for number in range(0, 256, 3)}
+    slide = write(tmp_path / "a.tif", spoil, factors=(1, 2, 16), side=4 * SIDE)
+
+    def view():
+        return st.rescale_slide(st.open_slide(slide), mpp=1.1)
+
+    with view() as opened:
+        overview = st.read_overview(opened, mpp=8.0)
+        mask = np.ones(overview.image.shape[:2], np.bool_)
+        plan = st.plan_tiles(opened, st.TissueMask.from_mask(mask, overview))
+        whole = st.write_tiles(opened, plan, tmp_path / "whole.zarr", codec=codec)
+    out, seen = tmp_path / "a.zarr", []
+    with GroupClaim(out) as claim:
+        with view() as opened:
+            group = begin_store(opened, plan, claim.permit, parts=3, codec=codec)
+        for number in (2, 0, 1):
+            with view() as opened:
+                write_part(opened, plan, group, number)
+        notes = list(partial_path(out).glob(f"{PARTIAL_BLOCKS}*"))
+        assert len(notes) == 3, "each process adds to a file of its own"
+        with view() as opened:
+            again = group.permitted(claim.renew())
+            finish_store(opened, plan, again, on_progress=seen.append)
+    assert seen[0].shards_done >= seen[0].shards_total - 4, "what the parts noted is believed"
+    assert tree(out) == tree(whole.path)

@@ -234,12 +234,12 @@ def test_damage_that_measuring_meets_is_marked(shared_slides, tmp_path):
 KILLED = """
 import sys, threading, os, signal, time
 import slidetile as st
-from slidetile.writing import write
-slow = write._Run._measure
+from slidetile.writing import _run
+slow = _run.Run._measure
 def measure(self, writer):
     print("begun", flush=True)
     time.sleep(60)
-write._Run._measure = measure
+_run.Run._measure = measure
 st.tile_slide(sys.argv[1], sys.argv[2], st.Recipe(codec="reference", tile=st.TileSpec(size=256)))
 """
 

@@ -17,7 +17,7 @@ from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 from slidetile.format.layout import MOST_CHUNKS
 from slidetile.runtime.memory import OVERHEAD
 from slidetile.slides.level import Level
-from slidetile.writing.write import make_work
+from slidetile.writing.choosing import make_work
 
 
 def test_a_run_with_hardly_any_memory_writes_the_same_bytes(tmp_path, tree):
