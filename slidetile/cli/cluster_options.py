@@ -100,8 +100,7 @@ class ClusterChoice:
         from slidetile.cohort.engines.clusters import cluster_client, scheduler_client
         from slidetile.cohort.engines.dask import DaskEngine
 
-        # Of a lost connection Dask tells in many lines what the engine tells in one.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _silence_dask()
         if self.cluster is not None:
             opened = cluster_client(self.cluster)
         else:
@@ -109,3 +108,20 @@ class ClusterChoice:
             opened = scheduler_client(self.scheduler)
         with opened as client:
             yield DaskEngine(client, most_tiles=self.split_tiles, threads=threads)
+
+
+def _silence_dask() -> None:
+    """Silence Dask's logs: of a lost connection they say in many lines what the engine does in one.
+
+    Dask gives its loggers handlers and levels when it is loaded.
+    """
+    import importlib
+    import importlib.util
+
+    if importlib.util.find_spec("distributed") is None:
+        return  # which opening the cluster tells
+    importlib.import_module("distributed")
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in {"asyncio", "distributed", "tornado"}:
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = [logging.NullHandler()], False
