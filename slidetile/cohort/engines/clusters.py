@@ -6,11 +6,13 @@ there.
 
 import difflib
 import inspect
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from slidetile.cohort.engines.cluster_error import ClusterError
 from slidetile.errors import explain
@@ -191,6 +193,7 @@ def scheduler_client(address: str) -> Iterator["Client"]:
     """
     client_class = _client_class()
     try:
+        _knock(address)
         client = client_class(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, ImportError) as error:
         raise ClusterError(
@@ -199,6 +202,20 @@ def scheduler_client(address: str) -> Iterator["Client"]:
         ) from error
     with client:
         yield client
+
+
+def _knock(address: str) -> None:
+    """Connect once, and hang up: a client that cannot takes half a minute more to be closed.
+
+    Raises
+    ------
+    OSError, ValueError
+        Nothing listens at the address, or it is none.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.scheme in ("tcp", "tls"):
+        where = parts.hostname or "", parts.port or 8786
+        socket.create_connection(where, timeout=CONNECT_S).close()
 
 
 @contextmanager
