@@ -86,4 +86,4 @@ class RunFolder(NamedTuple):
 
 def new_run_name() -> str:
     """Return a name for a run that begins now, which no other run has; later ones sort later."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.urandom(4).hex()}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{os.urandom(4).hex()}"
