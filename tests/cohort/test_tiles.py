@@ -2,6 +2,8 @@
 
 import shutil
 
+import duckdb
+import polars as pl
 import pyarrow.compute as pc
 import pytest
 from batches import tile_here
@@ -37,7 +39,6 @@ def test_tiles_of_all_slides_with_the_manifests_columns(cohort):
 
 
 def test_polars_and_duckdb_read_them(cohort):
-    pl, duckdb = pytest.importorskip("polars"), pytest.importorskip("duckdb")
     tiles = st.scan_tiles(cohort)
     count = len(st.open_store(cohort / "first.zarr"))
     found = pl.scan_pyarrow_dataset(tiles).group_by("key").len().sort("key").collect()
