@@ -254,8 +254,13 @@ def _tell_forecast(
     from slidetile.cli.forecast_facts import forecast_facts, forecast_line, total_line
     from slidetile.cohort.engines.local import InProcesses, InThisProcess
     from slidetile.cohort.forecast import forecasts
+    from slidetile.cohort.sizing import Sizing
 
-    engine = InThisProcess() if how.processes == 0 else InProcesses(lambda: how.processes or 1)
+    sizing = Sizing.of_this_machine(processes=how.processes, memory_bytes=options.memory_bytes)
+    sizing.measured(cohort.peak_bytes)
+    engine: Engine = InThisProcess()
+    if how.processes != 0:
+        engine = InProcesses(sizing.slides_at_once, timeout_s=how.timeout_s)
     found = []
     with closing(forecasts(cohort, recipe, engine, options=options)) as told:
         for forecast in told:

@@ -44,12 +44,18 @@ class Pace:
         self.failed = 0
         self._tile_mp = tile_px * tile_px / 1e6
         self._mp = 0.0
+        self._worked = self._skipped = 0
         self._running: dict[str, Progress] = {}
         self._begin_s = time.perf_counter()
 
     def result(self, result: "SlideResult") -> None:
         """Note a slide that has ended."""
         self.done += 1
+        if result.status == "already done" and self._worked == 0 and not self._running:
+            self._begin_s = time.perf_counter()  # those that are done say nothing of the pace
+            self._skipped += 1
+        else:
+            self._worked += 1
         self.failed += result.status == "failed"
         self._running.pop(result.slide, None)
         if result.status in ("ok", "unreadable tiles"):
@@ -74,10 +80,11 @@ class Pace:
     @property
     def seconds_left(self) -> float | None:
         """Seconds until the end at the pace so far; None where there is none yet."""
-        if not self.slides_done:
+        worked = self.slides_done - self._skipped
+        if worked <= 0:
             return None
         elapsed = time.perf_counter() - self._begin_s
-        return elapsed * (self.slides - self.slides_done) / self.slides_done
+        return elapsed * (self.slides - self.slides_done) / worked
 
     @property
     def speed(self) -> str:
@@ -112,8 +119,10 @@ def show_batch(
         yield ShownBatch()
     elif not sys.stderr.isatty():
         plain = PlainBatch(pace)
-        yield plain
-        plain.end()
+        try:
+            yield plain
+        finally:
+            plain.end()
     else:
         with show_bar() as bar:
             yield _BarBatch(bar, pace)

@@ -39,6 +39,12 @@ _ONLY_NAMED = {
 }
 """What a file that is found, not named, may not ask for, and why."""
 
+_RUNS_CODE = {
+    "cluster": "it begins the programs that a file names",
+    "scheduler": "it hands data, and takes code, from another machine",
+}
+"""What such a file may not set at all, and why."""
+
 _NEEDED: dict[str, dict[str, Any]] = {
     "jpeg_quality": {"codec": "jpeg"},
     "effort": {"codec": "jxl"},
@@ -173,6 +179,11 @@ def _check_harmless(option: click.Option, value: object, path: Path) -> None:
     if option.name in _ONLY_NAMED and value is True:
         why = _ONLY_NAMED[str(option.name)]
         raise click.UsageError(f"{why}, which a file that is not named may not do: {remedy}")
+    if option.name in _RUNS_CODE:
+        raise click.UsageError(
+            f"{_RUNS_CODE[str(option.name)]}, which a file that is not named may not do: {remedy} "
+            f"{value}"
+        )
     if option.name == "detector" and isinstance(value, str) and ":" in value:
         raise click.UsageError(
             "it runs the code of a module, which a file that is not named may not do: give otsu, "

@@ -26,6 +26,7 @@ from slidetile.cohort.sizing import Sizing
 from slidetile.cohort.table.rows import row_of
 from slidetile.cohort.table.run_log import RunLog
 from slidetile.cohort.table.summary import write_summary
+from slidetile.errors import StoreBusyError
 from slidetile.recipe import Recipe
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.processes import refuse_unguarded
@@ -252,6 +253,7 @@ class _Run:
         self._how = how
         self._options = options
         self._here = Path.cwd()
+        self._entries = {entry.key: entry for entry in cohort.entries}
         self._folder = cohort.folder.run(new_run_name())
         self._sizing = Sizing.of_this_machine(
             processes=how.processes, memory_bytes=options.memory_bytes
@@ -285,7 +287,14 @@ class _Run:
 
     def _finish(self, log: RunLog) -> None:
         log.finish()
-        write_summary(self._cohort.folder)
+        try:
+            write_summary(self._cohort.folder)
+        except StoreBusyError:
+            _log.warning(
+                "%s is written by another run, which has the rows of this one, too, if it began to "
+                "after now; the next run writes it again.",
+                self._cohort.folder.summary,
+            )
 
     def _all_results(self, on_progress: OnSlideProgress | None) -> Iterator[SlideResult]:
         """Yield the result of each slide, first of those that are done already."""
@@ -301,7 +310,10 @@ class _Run:
     def _done(self, entry: Entry) -> SlideResult | None:
         if self._options.existing == "overwrite":
             return None
-        settings = settings_digest(entry.recipe(self._recipe), self._options)
+        try:
+            settings = settings_digest(entry.recipe(self._recipe), self._options)
+        except ValueError:  # which the slide's job tells
+            return None
         row = self._cohort.row(entry)
         return done_already(entry, row, settings, self._cohort.folder, self._here)
 
@@ -343,13 +355,15 @@ class _Run:
 
     def _row(self, result: SlideResult) -> dict[str, Any]:
         """Return a result as a row of the table, whose paths mean the same in every folder."""
-        store = result.store
-        return row_of(
+        store, entry = result.store, self._entries[result.key]
+        row = row_of(
             result,
             slide=os.path.abspath(self._here / result.slide),  # noqa: PTH100  links stay
             store=None if store is None else os.path.abspath(self._here / store),  # noqa: PTH100
             run=self._folder.name,
+            after=self._cohort.row(entry).get("ended"),
         )
+        return {**row, **self._cohort.carried(entry, result.status, self._here)}
 
 
 def _note(recipe: Recipe, how: BatchOptions, options: WriteOptions) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Knows which slides there are and what they are called. Does not know what become
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,15 +16,37 @@ from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.keys import as_known, with_keys
 from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.part import Part
+from slidetile.cohort.result import Status
 from slidetile.cohort.table.earlier import take_over
+from slidetile.cohort.table.key_book import KeyBook, NotedKey, opened_book
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.summary import check_summary
 from slidetile.store.location import local_path
 from slidetile.writing.partial import check_place
 
-_NOTED = ("slide", "status", "codec", "mpp_source", "settings", "peak_memory_bytes")
+_CARRIED = ("warnings", "seconds", "peak_memory_bytes", "log")
+"""What a row of a slide that is done keeps of the row before."""
+
+_NOTED = ("slide", "store", "codec", "mpp_source", "settings", "root", *_CARRIED)
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _keyed(
+    slides: Sequence[Entry], rows: Sequence[Mapping[str, Any]], book: KeyBook, *, writes: bool
+) -> list[Entry]:
+    """Return slides with their keys, once these are noted for all runs to come."""
+    known = {row["slide"]: row["key"] for row in rows if row["slide"] is not None}
+    listed = with_keys(slides, known | book.known)
+    noted = []
+    for entry in listed:
+        path = as_known(os.path.abspath(entry.slide))  # noqa: PTH100  links stay
+        if entry.id is not None:
+            book.check_id(entry.id, path)
+        noted.append(NotedKey(key=entry.key, slide=path, is_id=entry.id is not None))
+    if writes:
+        book.note(noted)
+    return listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +107,10 @@ class Cohort:
         if writes:
             path.mkdir(parents=True, exist_ok=True)
             take_over(folder)
-        rows = read_slides(path, columns=_NOTED).to_pylist()
-        known = {row["slide"]: row["key"] for row in rows if row["slide"] is not None}
-        listed = with_keys(slides, known)
-        peaks = [row.get("peak_memory_bytes") or 0 for row in rows if row["status"] == "ok"]
+        with opened_book(folder) if writes else nullcontext(KeyBook.of(folder)) as book:
+            rows = read_slides(path, columns=_NOTED).to_pylist()
+            listed = _keyed(slides, rows, book, writes=writes)
+        peaks = [row.get("peak_memory_bytes") or 0 for row in rows]
         entries = tuple(each for each in listed if part is None or part.has(each.key))
         keys = {entry.key for entry in entries}
         return cls(
@@ -101,7 +124,21 @@ class Cohort:
     def owns(self, entry: Entry, here: Path) -> bool:
         """Return whether the store of an entry's key was made of this very slide, by the table."""
         path = os.path.abspath(here / entry.slide)  # noqa: PTH100  links stay
-        return self.row(entry).get("slide") == as_known(path)
+        row = self.row(entry)
+        return row.get("store") is not None and row.get("slide") == as_known(path)
+
+    def carried(self, entry: Entry, status: Status, here: Path) -> dict[str, Any]:
+        """Return what a new row of a slide keeps of the row before.
+
+        Of a slide that is done, how it was made; of one that failed, the store of an earlier run,
+        which stays.
+        """
+        row = self.row(entry)
+        if status == "already done":
+            return {name: row[name] for name in _CARRIED if row.get(name) is not None}
+        if status == "failed" and self.owns(entry, here):
+            return {"store": row["store"]}
+        return {}
 
     def row(self, entry: Entry) -> Mapping[str, Any]:
         """Return what earlier runs have noted of a slide; nothing where they have not had it."""

@@ -58,8 +58,9 @@ def done_already(
     """Return the result of a slide whose store is finished and is the one that is asked for.
 
     None where that is not certain: the slide is to be opened then. It is certain where an earlier
-    run noted the very settings, the slide's file has the bytes that the store was made of, the
-    store's root and table agree, all its tiles could be read and none of its files is lost.
+    run noted the very settings and this very store, the slide's file has the bytes that the store
+    was made of, the store's root and table agree, all its tiles could be read and none of its files
+    is lost.
 
     Parameters
     ----------
@@ -83,11 +84,12 @@ def done_already(
             return None  # its reader knows which of its files make the fingerprint
         store = open_store(here / path)
         source = read_source(here / entry.slide)
+        facts = store_facts(store)
         is_same = source.fingerprint == store.metadata.source.fingerprint
+        is_same = is_same and facts["root"] == row.get("root")
         if not is_same or store.unreadable or lost_files(store.path):
             return None
         note = store_note(store)
-        facts = store_facts(store)
     except (SlidetileError, OSError, ValueError):
         return None
     return SlideResult(

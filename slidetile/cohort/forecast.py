@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from slidetile.cohort.cohort import Cohort
+from slidetile.cohort.done import done_already, settings_digest
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.errors import OutdatedStoreError, explain
@@ -163,6 +164,13 @@ def forecasts(
         What carries the estimates out.
     """
     here = Path.cwd()
+    left = []
+    for entry in cohort.entries:
+        done = _done(cohort, entry, recipe, options, here)
+        if done is None:
+            left.append(entry)
+        else:
+            yield done
     jobs = JobQueue(
         ForecastJob(
             entry=entry,
@@ -172,7 +180,29 @@ def forecasts(
             options=replace(options, memory_bytes=None),
             is_own_store=cohort.owns(entry, here),
         )
-        for entry in cohort.entries
+        for entry in left
     )
     with closing(engine.carry_out(jobs)) as ended:
         yield from (forecast for _, forecast in ended)
+
+
+def _done(
+    cohort: Cohort, entry: Entry, recipe: Recipe, options: WriteOptions, here: Path
+) -> SlideForecast | None:
+    """Return the forecast of a slide of which it is certain that it is done; else None."""
+    if options.existing == "overwrite":
+        return None
+    try:
+        settings = settings_digest(entry.recipe(recipe), options)
+    except ValueError:  # which the slide's job tells
+        return None
+    found = done_already(entry, cohort.row(entry), settings, cohort.folder, here)
+    if found is None:
+        return None
+    return SlideForecast(
+        key=found.key,
+        slide=found.slide,
+        action="already done",
+        codec=found.codec,
+        tiles=found.tiles,
+    )

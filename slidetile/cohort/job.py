@@ -19,7 +19,7 @@ from slidetile.cohort.layout import RunFolder
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.result import SlideResult, Status
 from slidetile.cohort.retry import may_pass
-from slidetile.cohort.slide_log import SlideLog
+from slidetile.cohort.slide_log import SlideLog, add_reason
 from slidetile.cohort.stored import store_facts
 from slidetile.errors import (
     NotNativeError,
@@ -205,7 +205,7 @@ class SlideJob:
             seconds=round(seconds, 2),
             attempts=self.attempt,
             may_pass=may_pass(error),
-            log=self._told_log if self.log.exists() else None,
+            log=self._told_log if add_reason(self.log, reason) else None,
             columns=self.entry.columns,
         )
 

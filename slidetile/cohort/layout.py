@@ -3,6 +3,7 @@
 Knows names. Does not know what is in the files.
 """
 
+import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,11 @@ class CohortFolder(NamedTuple):
         """The folder of the runs."""
         return self.path / LOGS_NAME
 
+    @property
+    def keys(self) -> Path:
+        """What each slide is called, one a line."""
+        return self.logs / "keys.jsonl"
+
     def store(self, key: str) -> Path:
         """Return the path of a slide's store."""
         return self.path / f"{key}{STORE_SUFFIX}"
@@ -66,6 +72,15 @@ class RunFolder(NamedTuple):
         return self.path / "rows.jsonl"
 
     @property
+    def all_rows(self) -> list[Path]:
+        """That file, and those like it that are being moved into the table."""
+        return sorted(self.path.glob("rows*.jsonl"))
+
+    def moving(self) -> Path:
+        """Return a name for the file while its rows are moved into the table."""
+        return self.path / f"rows-{os.urandom(8).hex()}.jsonl"
+
+    @property
     def owner(self) -> Path:
         """The claim of the process that appends them."""
         return self.path / "rows.owner"
@@ -75,9 +90,9 @@ class RunFolder(NamedTuple):
         """What was run, with which settings."""
         return self.path / "run.json"
 
-    def part(self, number: int) -> Path:
-        """Return the Parquet file with the run's rows, of which there may be several."""
-        return self.cohort.table / f"{self.name}-{number:04}.parquet"
+    def part(self, rows: bytes) -> Path:
+        """Return the Parquet file of rows of the run, whose name tells them from any others."""
+        return self.cohort.table / f"{self.name}-{hashlib.sha256(rows).hexdigest()[:16]}.parquet"
 
     def log(self, key: str) -> Path:
         """Return the log of a slide."""

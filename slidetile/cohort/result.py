@@ -98,6 +98,9 @@ class SlideResult:
     """A number of the settings that the store was made with; None where it failed, or where only an
     opened slide tells whether they are the same."""
 
+    root: str | None = None
+    """A checksum of the store's root metadata; None where it failed."""
+
     log: str | None = None
     """Path of the slide's log, below the output folder; None where nothing needed one."""
 

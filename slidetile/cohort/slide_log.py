@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from slidetile.runtime.child import WHERE
+
 MOST_WARNINGS = 20
 LONGEST_WARNING = 500
 
@@ -21,7 +23,8 @@ _CLIPPED = "…"
 class SlideLog(logging.Handler):
     """Takes what is logged while a slide is tiled, and keeps it in a file if it says anything.
 
-    In a process of our own a crash of native code leaves the calls it was in there, too.
+    In a process of our own a crash of native code leaves the calls it was in there, too, and so
+    does one that is ended since it hangs.
 
     Parameters
     ----------
@@ -48,6 +51,7 @@ class SlideLog(logging.Handler):
                 self._file = self._path.open("ab", buffering=0)
         if self._file is not None and multiprocessing.parent_process() is not None:
             faulthandler.enable(self._file)
+            faulthandler.register(WHERE, self._file)
             self._tells_crashes = True
         logging.getLogger("slidetile").addHandler(self)
         return self
@@ -61,6 +65,7 @@ class SlideLog(logging.Handler):
         logging.getLogger("slidetile").removeHandler(self)
         if self._tells_crashes:
             faulthandler.disable()
+            faulthandler.unregister(WHERE)
         if self._file is not None and self._path is not None:
             is_empty = not self.is_kept
             self._file.close()
@@ -84,3 +89,13 @@ class SlideLog(logging.Handler):
         if self._file is not None:
             with contextlib.suppress(OSError):  # a full disk
                 self._file.write(f"{text}\n".encode(errors="backslashreplace"))
+
+
+def add_reason(path: Path, reason: str) -> bool:
+    """Write why a slide failed into its log; return whether there is one."""
+    try:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"failed: {reason}\n")
+    except OSError:
+        return False
+    return True

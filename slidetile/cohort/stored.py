@@ -3,8 +3,11 @@
 Knows stores. Does not know how they came about.
 """
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
+from slidetile.store.marks import ROOT
 from slidetile.store.store import TileStore
 from slidetile.writing.selection import left_out_again
 
@@ -24,8 +27,20 @@ def store_facts(store: TileStore) -> dict[str, Any]:
         "tissue_pieces": None if selection is None else selection.tissue.pieces,
         "tissue_area_mm2": None if area_um2 is None else area_um2 / 1e6,
         "slide_area_mm2": _slide_area_mm2(store),
+        "root": root_checksum(store.path),
         "left_out": ". ".join(map(str, left_out_again(selection))) or None,
     }
+
+
+def root_checksum(store: Path) -> str:
+    """Return a checksum of a store's root metadata, which tell one store from another.
+
+    Raises
+    ------
+    OSError
+        They cannot be read.
+    """
+    return hashlib.sha256((store / ROOT).read_bytes()).hexdigest()[:32]
 
 
 def _slide_area_mm2(store: TileStore) -> float | None:

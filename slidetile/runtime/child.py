@@ -17,6 +17,9 @@ from slidetile.runtime.streams import fill_standard_streams
 
 Result = TypeVar("Result")
 
+WHERE = signal.SIGUSR1
+"""Asks a process to write which calls it is in, where it has a file for that; ignored elsewhere."""
+
 END_S = 0.5
 """A process whose parent has ended has this long to tidy up."""
 
@@ -87,6 +90,7 @@ def begin(log_levels: dict[str, int], stack_bytes: int, parent: Connection) -> N
     Its heap is tuned too, since it runs nothing but our calls.
     """
     fill_standard_streams()
+    signal.signal(WHERE, signal.SIG_IGN)
     tune_heap()
     threading.stack_size(stack_bytes)
     _PARENT.listens_at(parent)

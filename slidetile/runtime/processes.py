@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -16,7 +17,7 @@ from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from slidetile.runtime.child import begin, stoppable
+from slidetile.runtime.child import WHERE, begin, stoppable
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence
 from slidetile.runtime.memory import resident_bytes_of
 
@@ -27,6 +28,9 @@ CALLS_PER_PROCESS = 50
 
 STOP_S = 0.5
 """A process that must stop has this long to tidy up; the parent then still ends within a second."""
+
+TELL_S = 0.2
+"""A process that hangs has this long to write where."""
 
 LISTEN_S = 0.1
 """How often the parent listens to what running calls report and log."""
@@ -85,7 +89,7 @@ class Limits:
     """Seconds, with the start of its process; None is for ever."""
 
     memory_bytes: Callable[[], int | None] = lambda: None
-    """Resident memory of its process, in bytes, asked for again and again; None is any."""
+    """Resident memory of its process, in bytes, as it is when the call begins; None is any."""
 
 
 NO_LIMITS = Limits()
@@ -165,6 +169,8 @@ class _Running(NamedTuple):
     number: int
     child: "_Child"
     begin_s: float
+    most_bytes: int | None
+    """The memory that its process may hold, as it was when the call began."""
 
 
 class _Crew(Generic[Result]):
@@ -202,12 +208,23 @@ class _Crew(Generic[Result]):
     def _begin_calls(self) -> bool:
         """Begin calls while there is room; return whether any is under way."""
         while len(self._running) < max(1, self._room()) and (call := self._take()) is not None:
-            child = self._idle.pop() if self._idle else _Child()
-            future = child.submit(call[1])
-            self._running[future] = _Running(call[0], child, time.monotonic())
+            child, future = self._submitted(call[1])
+            most_bytes = self._limits.memory_bytes()
+            self._running[future] = _Running(call[0], child, time.monotonic(), most_bytes)
         while self._idle and len(self._running) + len(self._idle) > max(1, self._room()):
             self._idle.pop().close()
         return bool(self._running)
+
+    def _submitted(self, call: Callable[[], Result]) -> "tuple[_Child, Future[Result]]":
+        """Submit a call to an idle process, or to another where that has died meanwhile."""
+        while self._idle:
+            child = self._idle.pop()
+            try:
+                return child, child.submit(call)
+            except BrokenProcessPool:
+                child.close()
+        child = _Child()
+        return child, child.submit(call)
 
     def _ended(self) -> Generator[Ended[Result]]:
         """Wait a while; yield the calls that have ended, or are ended since they took too much."""
@@ -217,7 +234,7 @@ class _Crew(Generic[Result]):
             for report in each.child.reports():
                 self._on_report(each.number, report)
         for future, end in ends.items():
-            number, child, begin_s = self._running[future]
+            number, child, begin_s, _ = self._running[future]
             seconds = time.monotonic() - begin_s
             outcome = child.outcome(future, end if isinstance(end, Exception) else None)
             self._idle.append(child.or_another())
@@ -228,7 +245,7 @@ class _Crew(Generic[Result]):
         """Return whether a call has ended, or why it must."""
         if future.done():
             return True
-        timeout_s, most_bytes = self._limits.timeout_s, self._limits.memory_bytes()
+        timeout_s, most_bytes = self._limits.timeout_s, running.most_bytes
         if timeout_s is not None and time.monotonic() - running.begin_s > timeout_s:
             return TimeoutError(f"it took longer than {timeout_s:g} s, so it was ended")
         if most_bytes is not None and (held := running.child.resident_bytes()) > most_bytes:
@@ -329,6 +346,8 @@ class _Child:
         """Return a call's future as the caller gets it; with a reason to end it, it is ended."""
         if end is not None and not future.done():
             self._is_sound = False
+            if isinstance(end, TimeoutError):
+                self._tell_where_it_is()
             _stop([self])
             return _failed(end)
         error = future.exception()
@@ -338,6 +357,14 @@ class _Child:
         if error is not None and not isinstance(error, Exception):
             return _failed(ForeignExitError(exit_sentence("a detector or a reader", error)))
         return future
+
+    def _tell_where_it_is(self) -> None:
+        """Have the process write which calls it is in, if it has a log: see `SlideLog`."""
+        for process in self.processes:
+            if process.exitcode is None and process.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, WHERE)
+        time.sleep(TELL_S)
 
     def or_another(self) -> "_Child":
         """Return this child, or another in its place where its process has died."""

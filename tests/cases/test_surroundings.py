@@ -156,10 +156,11 @@ def test_18_names_of_every_kind(made, run, tmp_path):
 
 def test_18_no_name_breaks_a_line(made, run, tmp_path):
     folder = next(path for path in made("18-names").iterdir() if path.is_dir())
-    ended = run("batch", folder, "-o", tmp_path / "stores")
-    told = [line for line in ended.stderr.splitlines() if ": ok: " in line]
+    ended = run("batch", folder, "-o", tmp_path / "stores", "--log-json")
+    events = [json.loads(line) for line in ended.stderr.splitlines()]
+    told = [event["slide"] for event in events if event["event"] == "slide"]
     assert len(told) in (11, 12)
-    assert all(line.startswith(str(folder)) for line in told)
+    assert all(slide.startswith(str(folder)) for slide in told)
 
 
 @OURS

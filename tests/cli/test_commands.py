@@ -121,7 +121,7 @@ def test_tile_names_the_store_after_the_slide(cli, sample, tree):
     assert told["store"] == "sample.zarr"
     assert told["unreadable"] == "0"
     assert re.fullmatch(r"less than 0.1 s|[\d.]+ s", told["time"])
-    assert re.fullmatch(r"[\d.]+ MB at most", told["memory"])
+    assert re.fullmatch(r"[\d.]+ [MG]B at most", told["memory"])
     assert result.stderr.splitlines()[-1].startswith(f"{told['tiles']}/{told['tiles']} tiles, ")
     st.tile_slide(sample, "library.zarr")
     assert tree(st.open_store("sample.zarr").path) == tree(st.open_store("library.zarr").path)

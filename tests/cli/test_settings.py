@@ -453,6 +453,13 @@ def test_a_file_that_is_found_runs_no_code(cli, cohort):
     assert effective(cli, named)["detector"] == ("otsu", "file")
 
 
+@pytest.mark.parametrize("line", ["cluster = 'evil.yaml'", "scheduler = 'tcp://evil:8786'"])
+def test_a_file_that_is_found_begins_no_programs_and_takes_no_code(cli, cohort, line):
+    (told,) = refused(cli, "batch", cohort(line), "-o", "out")
+    assert "which a file that is not named may not do: take the file with --config" in told
+    assert not os.path.lexists("out")
+
+
 @pytest.mark.usefixtures("module")
 def test_a_file_that_is_named_may_name_a_detector_of_ones_own(cli, sample, settings):
     lab = settings("detector = 'mine:all_of_it'", "deep/lab.toml")

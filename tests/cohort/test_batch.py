@@ -270,10 +270,55 @@ def test_a_store_of_another_slide_that_no_table_knows_is_kept(
 ):
     store = st.tile_slide(damaged_sample, tmp_path / "sample.zarr", SMALL)
     before = tree(store.path)
+    for _ in range(2):  # that it failed makes it nobody's
+        (result,) = tile_here([sample], tmp_path, SMALL).results
+        assert (result.status, result.error_type) == ("failed", "OutdatedStoreError")
+        assert "was made from another slide" in result.reason
+        assert tree(store.path) == before
+
+
+def test_a_slide_that_failed_meanwhile_still_owns_its_store(sample, again, tmp_path):
+    def fails(image):
+        raise ZeroDivisionError(image.shape)
+
+    slide = tmp_path / "own.svs"
+    shutil.copy(sample, slide)
+    tile_here([slide], again, SMALL)
+    slide.write_bytes(slide.read_bytes() + b"more")
+    (result,) = tile_here([slide], again, st.Recipe(tile=SMALL.tile, detector=fails)).results
+    assert result.status == "failed"
+    told = {row["key"]: row for row in st.read_slides(again).to_pylist()}
+    assert told["own"]["store"] == str(again / "own.zarr")
+    (result,) = tile_here([slide], again, SMALL).results
+    assert (result.status, result.note) == ("ok", MADE_ANEW)
+
+
+def test_a_slide_that_is_done_keeps_how_it_was_made(sample, tmp_path):
+    st.tile_slides([sample], tmp_path, SMALL, processes=1)
+    (first,) = st.read_slides(tmp_path).to_pylist()
+    tile_here([sample], tmp_path, SMALL)
+    (again,) = st.read_slides(tmp_path).to_pylist()
+    assert (first["status"], again["status"]) == ("ok", "already done")
+    assert again["peak_memory_bytes"] == first["peak_memory_bytes"] > 50_000_000
+    assert (again["seconds"], again["warnings"]) == (first["seconds"], first["warnings"])
+
+
+def test_a_store_that_somebody_has_put_in_its_place_is_not_taken_for_done(sample, tmp_path):
+    tile_here([sample], tmp_path, SMALL)
+    other = st.Recipe(tile=st.TileSpec(size=256))
+    overwrite = st.WriteOptions(existing="overwrite")
+    st.tile_slide(sample, tmp_path / "sample.zarr", other, options=overwrite)
     (result,) = tile_here([sample], tmp_path, SMALL).results
-    assert (result.status, result.error_type) == ("failed", "OutdatedStoreError")
-    assert "was made from another slide" in result.reason
-    assert tree(store.path) == before
+    assert (result.status, result.note) == ("ok", MADE_ANEW)
+    assert st.open_store(result.store).tile_size == 512
+
+
+def test_a_choice_that_does_not_go_with_one_slide_costs_that_slide(sample, tmp_path):
+    (tmp_path / "cohort.csv").write_text(f"path,annotations\n{sample},drawn.geojson\nno.svs,\n")
+    recipe = st.Recipe(tissue_channel="red")
+    report = tile_here([tmp_path / "cohort.csv"], tmp_path / "out", recipe)
+    assert statuses(report) == ["failed", "failed"]
+    assert "No tissue is looked for where annotations replace it" in report.results[0].reason
 
 
 def test_auto_never_agrees_with_a_lossy_store(sample, tmp_path):
@@ -448,6 +493,10 @@ def test_what_a_detector_does_costs_its_slide(command, tall, sample, tmp_path, a
     assert (bad["status"], bad["error_type"]) == ("failed", kind)
     assert reason in bad["reason"]
     assert float(bad["seconds"]) >= (20 if "sleep" in act else 0)
+    log = (tmp_path / "out" / bad["log"]).read_text()
+    assert f"failed: {bad['reason']}" in log
+    if "sleep" in act:
+        assert "mine.py" in log  # where it hung
     assert good["status"] == "ok"
 
 

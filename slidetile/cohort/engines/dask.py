@@ -295,11 +295,11 @@ class _Run:
             self._check_scheduler(error)
             lost = ProcessDiedError(_loss(error))
             return Ending(error=lost, is_lost=True, seconds=seconds)
-        except TimeoutError:
+        except TimeoutError as error:
             self._check_scheduler()
-            if under_way.future.status == "pending":
-                return None
-            raise
+            if under_way.future.status == "error":  # it is the task's own
+                return Ending(error=error, seconds=seconds)
+            return None  # its result is not here yet
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
             _refuse_unfit_worker(error)
             return Ending(error=error, seconds=seconds)

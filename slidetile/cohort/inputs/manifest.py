@@ -9,13 +9,13 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slidetile.choices import MANIFEST_SUFFIXES
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.table.rows import COLUMNS
 from slidetile.errors import CohortError, explain
-from slidetile.runtime.files import read_regular
+from slidetile.runtime.files import open_regular, read_regular
 from slidetile.slides.mpp import check_mpp
 
 if TYPE_CHECKING:
@@ -206,12 +206,21 @@ def _lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
         data = read_regular(path, MOST_BYTES + 1)
     except OSError as error:
         raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
-    if len(data) > MOST_BYTES:
+    _check_size(path, len(data))
+    return _csv_lines(path, _text(path, data))
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > MOST_BYTES:
         raise CohortError(
             f"the manifest {path} has more than {MOST_BYTES >> 20} MB, the most that is read: cut "
             "it into several, all of which may be given."
         )
-    return _csv_lines(path, _text(path, data))
+
+
+def _held(metadata: Any, number: int) -> int:
+    """Return the bytes that a row group of a Parquet file claims to have when it is read."""
+    return int(metadata.row_group(number).total_byte_size)
 
 
 def _text(path: Path, data: bytes) -> str:
@@ -264,11 +273,16 @@ def _parquet_lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with path.open("rb") as opened:
-            table = pq.ParquetFile(opened, pre_buffer=False).read(use_threads=False)
-    except pa.ArrowException as error:
-        raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
+    with os.fdopen(open_regular(path), "rb") as opened:  # a pipe would be waited for
+        _check_size(path, os.fstat(opened.fileno()).st_size)
+        try:
+            file = pq.ParquetFile(opened, pre_buffer=False)
+            _check_size(path, sum(_held(file.metadata, n) for n in range(file.num_row_groups)))
+            table = file.read(use_threads=False)
+            if table.num_columns:
+                table = table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
+        except (pa.ArrowException, ValueError) as error:
+            raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
     columns = table.column_names
 
     def lines() -> Iterator[_Line]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slidetile.cohort.layout import CohortFolder
-from slidetile.cohort.table.rows import COLUMNS, Row, arrow_of
+from slidetile.cohort.table.rows import COLUMNS, KEY, Row, arrow_of
 from slidetile.cohort.table.run_log import parquet_of
-from slidetile.cohort.table.summary import read_summary
+from slidetile.cohort.table.summary import read_summary, summary_columns
 from slidetile.runtime.files import write_whole
 
 RUN = "00000000T000000Z-earlier"
@@ -20,7 +20,7 @@ _NUMBERS = {"tiles": int, "unreadable": int, "tile_bytes": int, "tissue_pieces":
 
 
 def take_over(folder: CohortFolder) -> None:
-    """Make the summary of an earlier version a part of the table, where that has none yet.
+    """Make the summary of an earlier version a part of the table, where that was not done yet.
 
     So the slides keep what they are called, and their rows.
 
@@ -31,12 +31,13 @@ def take_over(folder: CohortFolder) -> None:
     OSError
         It cannot be read, or the table cannot be written.
     """
-    if folder.table.exists():
+    if KEY in summary_columns(folder.summary) or list(folder.table.glob(f"{RUN}-*.parquet")):
         return
     rows = [row for found in read_summary(folder.summary) if (row := _row(found)) is not None]
     if rows:
         folder.table.mkdir(exist_ok=True)
-        write_whole(folder.run(RUN).part(1), [parquet_of(arrow_of(rows))])
+        data = repr(rows).encode()
+        write_whole(folder.run(RUN).part(data), [parquet_of(arrow_of(rows))])
 
 
 def _row(found: Mapping[str, str]) -> Row | None:

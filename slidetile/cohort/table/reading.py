@@ -47,11 +47,13 @@ def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> 
 
     wanted = None if columns is None else list(dict.fromkeys([KEY, *columns, ENDED]))
     cohort = CohortFolder(Path(folder))
-    tables = [_part(path, wanted) for path in parts_of(cohort)]
+    tables = []
+    # Before the parts: rows that are moved into one meanwhile are read twice, and not never.
     for run in runs_of(cohort):
         if rows := unsealed(run):
             table = arrow_of(rows)
             tables.append(table if wanted is None else table.select(_known(table, wanted)))
+    tables += [_part(path, wanted) for path in parts_of(cohort)]
     if not tables:
         empty = arrow_of([])
         return empty if wanted is None else empty.select(_known(empty, wanted))
@@ -88,18 +90,45 @@ def unsealed(run: RunFolder) -> list[Row]:
     CohortError
         They cannot be read, or are of a newer version.
     """
+    found: dict[Path, list[Row]] = {}
+    while left := [path for path in run.all_rows if path not in found]:
+        for path in left:
+            data = rows_in(path)
+            if data is not None:  # else it has another name now, or is in the table
+                found[path] = parsed(path, data)
+    return [row for rows in found.values() for row in rows]
+
+
+def rows_in(path: Path) -> bytes | None:
+    """Return what a file of rows holds; None where there is none.
+
+    Raises
+    ------
+    CohortError
+        It cannot be read.
+    """
     try:
-        data = read_regular(run.rows, MOST_BYTES)
+        return read_regular(path, MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return None
     except OSError as error:
-        raise CohortError(f"{run.rows} cannot be read: {explain(error)}.") from error
+        raise CohortError(f"{path} cannot be read: {explain(error)}.") from error
+
+
+def parsed(path: Path, data: bytes) -> list[Row]:
+    """Return the rows of a file.
+
+    Raises
+    ------
+    CohortError
+        It is of a newer version.
+    """
     whole, _, cut = data.rpartition(b"\n")  # a run that is killed may leave half a line
     if cut:
-        _log.info("%s: its last row is not whole, and is left out.", run.rows)
+        _log.info("%s: its last row is not whole, and is left out.", path)
     first, *lines = whole.split(b"\n") if whole else [b""]
-    _check_version(run.rows, _version_in(first) if first else VERSION)
-    return [row for line in lines if (row := _row(run.rows, line)) is not None]
+    _check_version(path, _version_in(first) if first else VERSION)
+    return [row for line in lines if (row := _row(path, line)) is not None]
 
 
 def _version_in(line: bytes) -> object:

@@ -3,8 +3,9 @@
 Knows columns. Does not know files.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cohort.result import SlideResult
@@ -46,6 +47,7 @@ COLUMNS = {
     "peak_memory_bytes": _WHOLE,
     "attempts": _WHOLE,
     "settings": _TEXT,
+    "root": _TEXT,
     "log": _TEXT,
     "run": _TEXT,
     "ended": _TEXT,
@@ -53,7 +55,9 @@ COLUMNS = {
 """The columns of every row, and their types; a manifest's other columns follow them, as text."""
 
 
-def row_of(result: SlideResult, *, slide: str, store: str | None, run: str) -> Row:
+def row_of(
+    result: SlideResult, *, slide: str, store: str | None, run: str, after: str | None = None
+) -> Row:
     """Return a result as a row.
 
     Parameters
@@ -64,9 +68,11 @@ def row_of(result: SlideResult, *, slide: str, store: str | None, run: str) -> R
         Its paths, absolute: they mean the same to whoever reads them.
     run
         The name of the run.
+    after
+        When the slide's row before ended, by whichever host's clock: this one counts as later.
     """
     row = {name: getattr(result, name, None) for name in COLUMNS}
-    row |= {"slide": slide, "store": store, "run": run, ENDED: _now()}
+    row |= {"slide": slide, "store": store, "run": run, ENDED: _now(after)}
     row["warnings"] = list(result.warnings)
     return {**{name: _as_text(value) for name, value in row.items()}, **result.columns}
 
@@ -78,8 +84,12 @@ def _as_text(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _now(after: str | None) -> str:
+    now = datetime.now(UTC)
+    with contextlib.suppress(ValueError):
+        if after:
+            now = max(now, datetime.fromisoformat(after) + timedelta(microseconds=1))
+    return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def arrow_of(rows: Sequence[Mapping[str, Any]]) -> "pa.Table":

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cohort.layout import RunFolder
-from slidetile.cohort.table.reading import runs_of, unsealed
+from slidetile.cohort.table.reading import parsed, rows_in, runs_of
 from slidetile.cohort.table.rows import VERSION, Row, arrow_of
 from slidetile.errors import CohortError, StoreBusyError, explain
 from slidetile.runtime.claim import Claim
@@ -43,7 +43,6 @@ class RunLog:
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
-        self._parts = 0
         self._pending: list[bytes] = []
         """Rows that could not be written yet."""
         self._count = 0
@@ -63,8 +62,8 @@ class RunLog:
             self._append()
             if self._count >= ROWS_A_PART:
                 self._seal()
-        except OSError as error:
-            _log.warning("%s: a row will be written later: %s", self.run.rows, explain(error))
+        except (OSError, CohortError) as error:
+            _log.warning("%s: rows will be written later: %s", self.run.rows, explain(error))
 
     def finish(self) -> None:
         """Move all rows into the table, and those of runs that have died.
@@ -75,6 +74,7 @@ class RunLog:
             They cannot be written.
         """
         self._append()
+        self._count += 1
         self._seal()
         for run in runs_of(self.run.cohort):
             if run.name != self.run.name:
@@ -92,9 +92,8 @@ class RunLog:
 
     def _seal(self) -> None:
         if self._count:
-            self._parts += 1
-            _move(self.run, self._parts)
-            self._count = 0
+            self._count = 0  # also where it fails: these rows are moved with the next thousand
+            _move(self.run)
 
 
 def _append_line(run: RunFolder, line: bytes) -> None:
@@ -116,13 +115,23 @@ def _append_line(run: RunFolder, line: bytes) -> None:
         os.close(file)
 
 
-def _move(run: RunFolder, number: int) -> None:
-    """Make the rows of a run a Parquet file of the table."""
-    rows = unsealed(run)
-    if rows:
-        run.cohort.table.mkdir(exist_ok=True)
-        write_whole(run.part(number), [parquet_of(arrow_of(rows))])
-    run.rows.unlink(missing_ok=True)
+def _move(run: RunFolder) -> None:
+    """Make the rows of a run Parquet files of the table.
+
+    Their file gets another name first, which one process alone can give it: so what two of them
+    move is not the same, though this run was asleep and another took it for dead.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        run.rows.rename(run.moving())
+    for path in run.all_rows:
+        data = None if path == run.rows else rows_in(path)
+        if data is None:
+            continue
+        rows = parsed(path, data)
+        if rows:
+            run.cohort.table.mkdir(exist_ok=True)
+            write_whole(run.part(data), [parquet_of(arrow_of(rows))])
+        path.unlink(missing_ok=True)
 
 
 def parquet_of(table: "pa.Table") -> bytes:
@@ -137,14 +146,14 @@ def parquet_of(table: "pa.Table") -> bytes:
 
 def seal_dead(run: RunFolder) -> None:
     """Move the rows into the table that a run has left which was killed; leave a living one's."""
-    if not run.rows.exists():
+    if not run.all_rows:
         return
     try:
         claim = Claim(run.owner)
     except (StoreBusyError, OSError):
         return
     try:
-        _move(run, len(list(run.cohort.table.glob(f"{run.name}-*.parquet"))) + 1)
+        _move(run)
     except (CohortError, OSError) as error:
         _log.warning("the rows of an earlier run stay in its log: %s", explain(error))
     finally:

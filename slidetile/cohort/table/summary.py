@@ -23,7 +23,7 @@ PATIENCE_S = 150.0
 """How long a run waits for another that writes the table, which takes it a moment. A run that has
 died is noticed within a minute."""
 
-_PAUSE_S = 0.05
+_PAUSE_S = 1.0
 
 _FORMULA = tuple("=+-@\t\r\n")
 """A cell that begins so is a formula to spreadsheet programs, which run it."""
@@ -155,4 +155,4 @@ def _claimed(path: Path, patience_s: float) -> Claim:
         except StoreBusyError:
             if time.monotonic() > end:
                 raise
-            time.sleep(_PAUSE_S * random.random())  # noqa: S311  so that two do not keep step
+            time.sleep(min(patience_s, _PAUSE_S) * random.random())  # noqa: S311  so that two do not keep step

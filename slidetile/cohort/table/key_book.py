@@ -1,0 +1,150 @@
+"""What each slide of a folder is called: noted before it is tiled, so that no two runs differ.
+
+Knows keys and the file they are noted in. Does not know how a key is made.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from slidetile.cohort.layout import CohortFolder
+from slidetile.errors import CohortError, StoreBusyError, explain
+from slidetile.runtime.claim import Claim
+from slidetile.runtime.files import read_regular
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_S = 150.0
+"""How long a run waits for others that note keys, which takes each a moment."""
+
+_PAUSE_S = 0.5
+
+MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotedKey:
+    """What one slide is called."""
+
+    key: str
+    """What it is called."""
+
+    slide: str
+    """Its absolute path, as a cohort's table has it."""
+
+    is_id: bool
+    """Whether a manifest asked for it."""
+
+
+@dataclass(slots=True)
+class KeyBook:
+    """The keys of a folder's slides, as `opened_book` has read them."""
+
+    folder: CohortFolder
+    noted: dict[str, NotedKey] = field(default_factory=dict)
+    """By the keys, where case does not count."""
+
+    @classmethod
+    def of(cls, folder: CohortFolder) -> Self:
+        """Read the keys that are noted; there are none where nothing was.
+
+        Raises
+        ------
+        CohortError
+            They cannot be read.
+        """
+        book = cls(folder)
+        try:
+            data = read_regular(folder.keys, MOST_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
+            return book
+        except OSError as error:
+            raise CohortError(f"{folder.keys} cannot be read: {explain(error)}.") from error
+        for line in data.rpartition(b"\n")[0].split(b"\n"):
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
+                noted = NotedKey(**json.loads(line))
+                book.noted.setdefault(noted.key.casefold(), noted)
+        return book
+
+    @property
+    def known(self) -> dict[str, str]:
+        """The keys by the slides' paths."""
+        return {each.slide: each.key for each in self.noted.values()}
+
+    def check_id(self, key: str, slide: str) -> None:
+        """Check that an id is not what another slide is called, which no manifest asked for.
+
+        Raises
+        ------
+        CohortError
+            It is.
+        """
+        found = self.noted.get(key.casefold())
+        if found is not None and not found.is_id and found.slide != slide:
+            raise CohortError(
+                f"the id {key} of {slide} is what {found.slide} is called in {self.folder.path} "
+                "already: give another id, or choose another output folder."
+            )
+
+    def note(self, keys: Iterable[NotedKey]) -> None:
+        """Append the keys that are not noted yet.
+
+        Raises
+        ------
+        OSError
+            They cannot be written.
+        """
+        new = [each for each in keys if each.key.casefold() not in self.noted]
+        if not new:
+            return
+        lines = [
+            json.dumps({"key": each.key, "slide": each.slide, "is_id": each.is_id}) for each in new
+        ]
+        self.folder.logs.mkdir(exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with os.fdopen(os.open(self.folder.keys, flags, 0o666), "r+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            begin = b""
+            if size:
+                file.seek(size - 1)
+                begin = b"" if file.read(1) == b"\n" else b"\n"  # a run was killed in a line
+            data = begin + "".join(f"{line}\n" for line in lines).encode()
+            while data:
+                data = data[file.write(data) :]
+        self.noted |= {each.key.casefold(): each for each in new}
+
+
+@contextlib.contextmanager
+def opened_book(folder: CohortFolder) -> Iterator[KeyBook]:
+    """Yield the keys of a folder, which no other run changes meanwhile.
+
+    Raises
+    ------
+    StoreBusyError
+        Another run has held them for minutes.
+    CohortError, OSError
+        They cannot be read or written.
+    """
+    claim = _claimed(folder)
+    try:
+        yield KeyBook.of(folder)
+    finally:
+        claim.release()
+
+
+def _claimed(folder: CohortFolder) -> Claim:
+    end = time.monotonic() + PATIENCE_S
+    folder.logs.mkdir(exist_ok=True)
+    while True:
+        try:
+            return Claim(folder.keys.with_suffix(".owner"))
+        except StoreBusyError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE_S * random.random())  # noqa: S311  so that two do not keep step
