@@ -182,7 +182,8 @@ def _batch_options(options: dict[str, Any], *, isolate: bool) -> "BatchOptions":
         chosen["processes"] = 1
     if chosen["timeout_s"] is not None and chosen["processes"] == 0:
         raise click.UsageError("--timeout ends a slide's process: it needs --processes 1 or more.")
-    return BatchOptions(**chosen)
+    with usage_errors():
+        return BatchOptions(**chosen)
 
 
 def _cohort(

@@ -37,7 +37,8 @@ def _keyed(
 ) -> list[Entry]:
     """Return slides with their keys, once these are noted for all runs to come."""
     known = {row["slide"]: row["key"] for row in rows if row["slide"] is not None}
-    listed = with_keys(slides, known | book.known)
+    others = [*(row["key"] for row in rows), *book.noted]
+    listed = with_keys(slides, known | book.known, others)
     noted = []
     for entry in listed:
         path = as_known(os.path.abspath(entry.slide))  # noqa: PTH100  links stay

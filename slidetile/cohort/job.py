@@ -44,7 +44,13 @@ _FORESEEN = (SlidetileError, OSError, MemoryError, UnfitChoiceError, SystemExit)
 _PROGRESS_S = 0.2
 """A slide's progress is told this often."""
 
-MADE_ANEW = "made anew, since the slide or the settings have changed"
+LONGEST_REASON = 2000
+"""Characters of a reason in the tables; the log has all of it."""
+
+PAUSE_S, LONGEST_PAUSE_S = 2.0, 30.0
+"""How long another attempt is waited with, for each attempt before, and at most."""
+
+MADE_ANEW = "made anew, since the slide or the settings have changed, or files were lost"
 BEGUN_ANEW = "begun anew, since what was unfinished was of another slide or other settings"
 
 
@@ -163,6 +169,8 @@ class SlideJob:
         *passes: type[Exception],
     ) -> SlideResult:
         """Return the result of a slide; errors of the classes ``passes`` are raised."""
+        if self.attempt > 1:  # what is to pass takes a moment
+            time.sleep(min(LONGEST_PAUSE_S, PAUSE_S * (self.attempt - 1)))
         begin = time.perf_counter()
         if self.is_in_child:
             reset_peak()
@@ -201,7 +209,7 @@ class SlideJob:
             slide=self.label,
             status="failed",
             error_type=type(error).__name__,
-            reason=reason,
+            reason=reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…",
             seconds=round(seconds, 2),
             attempts=self.attempt,
             may_pass=may_pass(error),

@@ -11,7 +11,7 @@ from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.rows import COLUMNS, KEY
 from slidetile.errors import CohortError
-from slidetile.format.names import STORE_SUFFIX, TABLE
+from slidetile.format.names import PARTIAL_SUFFIX, REPLACED_SUFFIX, STORE_SUFFIX, TABLE
 from slidetile.store.location import local_path, stores_in
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
     from pyarrow.fs import LocalFileSystem
 
     cohort = CohortFolder(local_path(folder))
-    stores = sorted(path for path in stores_in(cohort.path) if (path / TABLE).is_file())
+    stores = sorted(path for path in stores_in(cohort.path) if _is_whole(path))
     if not stores:
         raise CohortError(
             f"{cohort.path} holds no finished store: give the output folder of batch."
@@ -73,6 +73,12 @@ def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
     texts = [pa.field(name, pa.string()) for name in (KEY, *names)]
     schema = pa.schema([*texts, *(field for field in tiles if field.name != KEY)])
     return ds.FileSystemDataset(fragments, schema, form, files)
+
+
+def _is_whole(store: Path) -> bool:
+    """Return whether a store is finished, and not about to replace another or be replaced."""
+    is_passing = store.suffix in (PARTIAL_SUFFIX, REPLACED_SUFFIX)
+    return not is_passing and (store / TABLE).is_file()
 
 
 def _key(store: Path) -> str:

@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 WHERE = signal.SIGUSR1
 """Asks a process to write which calls it is in, where it has a file for that; ignored elsewhere."""
 
+BEGUN = "slidetile: begun"
+"""What a process reports when it has begun."""
+
 END_S = 0.5
 """A process whose parent has ended has this long to tidy up."""
 
@@ -97,6 +100,7 @@ def begin(log_levels: dict[str, int], stack_bytes: int, parent: Connection) -> N
     logging.getLogger().addHandler(_ToParent())
     for name, level in log_levels.items():
         logging.getLogger(name).setLevel(level)
+    report(BEGUN)
     threading.Thread(target=_end_with_parent, name="slidetile_parent", daemon=True).start()
 
 

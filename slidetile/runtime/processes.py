@@ -17,7 +17,7 @@ from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from slidetile.runtime.child import WHERE, begin, stoppable
+from slidetile.runtime.child import BEGUN, WHERE, begin, stoppable
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence
 from slidetile.runtime.memory import resident_bytes_of
 
@@ -310,6 +310,26 @@ class _Child:
         )
         self._seen: dict[int, BaseProcess] = {}
         self._is_sound = True
+        self._has_begun = False
+
+    def _check_begun(self) -> None:
+        """Check that a process that died had begun, and did not fail to.
+
+        Raises
+        ------
+        RuntimeError
+            It failed to.
+        """
+        for _ in self.reports():
+            pass
+        self._how_it_died()
+        codes = [process.exitcode for process in self._seen.values()]
+        if not self._has_begun and codes and codes[-1] == 1:
+            raise RuntimeError(
+                "A process could not begin: what it says is above. A script that begins processes "
+                'needs `if __name__ == "__main__":` around what it does, since each of them runs '
+                "the script once more; or give processes=0 to stay in one process."
+            )
 
     @property
     def processes(self) -> list[BaseProcess]:
@@ -332,7 +352,9 @@ class _Child:
         with contextlib.suppress(OSError, EOFError):  # the process has died in the middle
             while self._listen.poll():
                 report = self._listen.recv()
-                if isinstance(report, logging.LogRecord):
+                if report == BEGUN:
+                    self._has_begun = True
+                elif isinstance(report, logging.LogRecord):
                     logging.getLogger(report.name).handle(report)
                 else:
                     yield report
@@ -353,6 +375,7 @@ class _Child:
         error = future.exception()
         if isinstance(error, BrokenProcessPool):
             self._is_sound = False
+            self._check_begun()
             return _failed(ProcessDiedError(f"its process died{self._how_it_died()}"))
         if error is not None and not isinstance(error, Exception):
             return _failed(ForeignExitError(exit_sentence("a detector or a reader", error)))

@@ -95,9 +95,9 @@ def test_a_detector_of_ones_own_travels_to_a_batchs_processes(command, sample, t
     again = command(*line, "--detector", "mine:strict")
     assert json.loads(again.stdout)["slides"][0]["status"] == "already done"
     other = command(*line, "--detector", "mine:Redless")
-    assert "with other settings" in json.loads(other.stdout)["slides"][0]["error"]["message"]
+    assert json.loads(other.stdout)["slides"][0]["note"].startswith("made anew")
     chosen = command(*line)
-    assert "with other settings" in json.loads(chosen.stdout)["slides"][0]["error"]["message"]
+    assert json.loads(chosen.stdout)["slides"][0]["note"].startswith("made anew")
 
 
 def test_tissue_options_are_recorded(cli, sample, tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from slidetile.cohort.inputs.folder_kind import FolderRole, folder_role, is_one_slide
-from slidetile.cohort.layout import LOGS_NAME, SUMMARY_NAME, TABLE_NAME
+from slidetile.cohort.layout import LOGS_NAME, SUMMARY_NAME, TABLE_NAME, CohortFolder
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular
@@ -152,7 +152,7 @@ class _Search:
             parts = [name for name in folders if _is_of_vsi(Path(parent, name), files)]
             if parts:
                 self.others["folder of an Olympus VSI"] += len(parts)
-            inner = [Path(parent, name) for name in sorted({*folders} - {*parts} - _ours(folders))]
+            inner = [Path(parent, name) for name in sorted({*folders} - {*parts} - _ours(parent))]
             inner = [path for path in inner if self._is_plain(path, slides)]
             links += [path for path in inner if path.is_symlink()]
             folders[:] = [path.name for path in inner if not path.is_symlink()]
@@ -252,9 +252,10 @@ def _is_of_vsi(folder: Path, files: Sequence[str]) -> bool:
     return bool(stem) and any(file.lower() == f"{stem}.vsi".lower() for file in files)
 
 
-def _ours(folders: Sequence[str]) -> set[str]:
-    """Return which folders are a cohort's tables and logs."""
-    return {TABLE_NAME, LOGS_NAME} if TABLE_NAME in folders else set()
+def _ours(parent: str) -> set[str]:
+    """Return which folders in one are a cohort's tables and logs."""
+    is_cohort = CohortFolder(Path(parent)).keys.is_file()
+    return {TABLE_NAME, LOGS_NAME} if is_cohort else set()
 
 
 def _is_known_stranger(path: Path) -> bool:

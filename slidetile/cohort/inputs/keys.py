@@ -18,7 +18,9 @@ from slidetile.runtime.files import as_text
 _HASH_CHARACTERS = 8
 
 
-def with_keys(entries: Sequence[Entry], known: Mapping[str, str]) -> list[Entry]:
+def with_keys(
+    entries: Sequence[Entry], known: Mapping[str, str], others: Iterable[str] = ()
+) -> list[Entry]:
     """Return entries with their keys, all different even where case does not count.
 
     A key is the id that the manifest gives; or what the slide was called before; or its name, with
@@ -32,13 +34,15 @@ def with_keys(entries: Sequence[Entry], known: Mapping[str, str]) -> list[Entry]
         The slides; no two have one id.
     known
         The keys that slides have in the folder of their stores, by the slides' absolute paths.
+    others
+        More keys that are taken there: a slide may have had several.
     """
     given = [entry.id for entry in entries]
     asked_for = {identity.casefold() for identity in given if identity is not None}
     names = plain_keys([entry.slide for entry in entries])
     paths = [os.path.abspath(entry.slide) for entry in entries]  # noqa: PTH100  links stay
     before = [known.get(as_known(path)) for path in paths]
-    taken = {*asked_for, *map(str.casefold, known.values())}
+    taken = {*asked_for, *map(str.casefold, known.values()), *map(str.casefold, others)}
     keys: list[str] = []
     for identity, former, name, path in zip(given, before, names, paths, strict=True):
         if identity is not None:

@@ -237,8 +237,7 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _csv_lines(path: Path, text: str) -> tuple[list[str], Iterator[_Line]]:
-    head = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
+    delimiter = _delimiter(text.partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns = next(_csv_rows(path, reader), [])
     if not any(name.strip() for name in columns):
@@ -259,6 +258,15 @@ def _csv_lines(path: Path, text: str) -> tuple[list[str], Iterator[_Line]]:
             yield _Line(reader.line_num, dict(zip(columns, cells, strict=False)))
 
     return columns, lines()
+
+
+def _delimiter(head: str) -> str:
+    """Return what separates the columns' names: that by which one of them is path, if any is."""
+    for delimiter in _DELIMITERS:
+        names = next(csv.reader([head], delimiter=delimiter), [])
+        if PATH in (name.strip().lower() for name in names):
+            return delimiter
+    return max(_DELIMITERS, key=head.count)
 
 
 def _csv_rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -51,7 +51,7 @@ def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> 
     # Before the parts: rows that are moved into one meanwhile are read twice, and not never.
     for run in runs_of(cohort):
         if rows := unsealed(run):
-            table = arrow_of(rows)
+            table = _sound(run, rows)
             tables.append(table if wanted is None else table.select(_known(table, wanted)))
     tables += [_part(path, wanted) for path in parts_of(cohort)]
     if not tables:
@@ -59,6 +59,30 @@ def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> 
         return empty if wanted is None else empty.select(_known(empty, wanted))
     whole = pa.concat_tables(tables, promote_options="default")
     return latest(_in_order(whole))
+
+
+def _sound(run: RunFolder, rows: Sequence[Row]) -> "pa.Table":
+    """Return the rows of a run whose values have the types of their columns."""
+    import pyarrow as pa
+
+    try:
+        return arrow_of(rows)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        sound = [row for row in rows if _fits(row)]
+        _log.warning(
+            "%s: rows with values of other types, left out: %d.", run.path, len(rows) - len(sound)
+        )
+        return arrow_of(sound)
+
+
+def _fits(row: Row) -> bool:
+    import pyarrow as pa
+
+    try:
+        arrow_of([row])
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _known(table: "pa.Table", wanted: Sequence[str]) -> list[str]:

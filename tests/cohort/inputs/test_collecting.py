@@ -61,7 +61,12 @@ def test_two_manifests_may_not_say_two_things_of_one(slides):
 
 
 def test_the_tables_and_logs_of_a_cohort_are_not_searched(slides, caplog):
-    for name in ("slides.parquet/run-0001.parquet", "logs/run/x.svs", "summary.csv"):
+    for name in (
+        "slides.parquet/run-0001.parquet",
+        "logs/run/x.svs",
+        "summary.csv",
+        "logs/keys.jsonl",
+    ):
         (slides / name).parent.mkdir(parents=True, exist_ok=True)
         (slides / name).write_bytes(b"PAR1")
     assert len(found(slides)) == 3
