@@ -398,7 +398,11 @@ class _Child:
 
     def close(self) -> None:
         """Let the process end, as soon as it has nothing to do."""
+        manager = getattr(self._executor, "_executor_manager_thread", None)  # none is public
         self._executor.shutdown(wait=False, cancel_futures=True)
+        if not self._is_sound and manager is not None:
+            # Python 3.11 complains if it ends itself while this thread closes its pipe.
+            manager.join(STOP_S)
         self._listen.close()
         self._tell.close()
 
