@@ -238,3 +238,22 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(name="tree", scope="session")
 def _tree():
     return tree
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of a few kB; calling it changes its size."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mount(size_kb, *, again=True):
+        options = f"size={size_kb}k,remount" if again else f"size={size_kb}k"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    if not (sys.platform == "linux" and os.geteuid() == 0 and mount(600, again=False)):
+        pytest.skip("only root may mount a small disk, and only on Linux")
+    try:
+        yield place, mount
+    finally:
+        subprocess.run(["umount", place], check=True)

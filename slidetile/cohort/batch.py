@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cohort.cohort import Cohort
-from slidetile.cohort.done import done_already, settings_digest
+from slidetile.cohort.done import done_already
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.engines.local import InProcesses, InThisProcess
 from slidetile.cohort.inputs.entry import Entry
@@ -308,14 +308,8 @@ class _Run:
         yield from self._final_results(left, on_progress)
 
     def _done(self, entry: Entry) -> SlideResult | None:
-        if self._options.existing == "overwrite":
-            return None
-        try:
-            settings = settings_digest(entry.recipe(self._recipe), self._options)
-        except ValueError:  # which the slide's job tells
-            return None
-        row = self._cohort.row(entry)
-        return done_already(entry, row, settings, self._cohort.folder, self._here)
+        cohort, row = self._cohort, self._cohort.row(entry)
+        return done_already(entry, row, self._recipe, self._options, cohort.folder, self._here)
 
     def _final_results(
         self, entries: Sequence[Entry], on_progress: OnSlideProgress | None

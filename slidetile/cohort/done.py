@@ -51,7 +51,8 @@ def settings_digest(recipe: Recipe, options: WriteOptions) -> str | None:
 def done_already(
     entry: Entry,
     row: Mapping[str, Any],
-    settings: str | None,
+    recipe: Recipe,
+    options: WriteOptions,
     folder: CohortFolder,
     here: Path,
 ) -> SlideResult | None:
@@ -68,15 +69,16 @@ def done_already(
         The slide.
     row
         What the cohort's table says of it.
-    settings
-        The digest of the settings that are asked for.
+    recipe, options
+        The settings that are asked for.
     folder
         The cohort's folder.
     here
         The folder that relative paths begin in.
     """
     begin = time.perf_counter()
-    if settings is None or row.get("settings") != settings or row.get("codec") == "reference":
+    settings = _noted_settings(entry, row, recipe, options)
+    if settings is None:
         return None
     path = folder.store(entry.key)
     try:
@@ -104,3 +106,19 @@ def done_already(
         columns=entry.columns,
         **facts,
     )
+
+
+def _noted_settings(
+    entry: Entry, row: Mapping[str, Any], recipe: Recipe, options: WriteOptions
+) -> str | None:
+    """Return the digest of the settings asked for, if an earlier run noted the very same.
+
+    None also where only an opened slide tells, and where a store is to be overwritten.
+    """
+    if options.existing == "overwrite" or row.get("codec") == "reference":
+        return None
+    try:
+        settings = settings_digest(entry.recipe(recipe), options)
+    except ValueError:  # which the slide's job tells
+        return None
+    return settings if row.get("settings") == settings else None

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from slidetile.cohort.cohort import Cohort
-from slidetile.cohort.done import done_already, settings_digest
+from slidetile.cohort.done import done_already
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.result import SlideResult
 from slidetile.errors import OutdatedStoreError, explain
 from slidetile.format.names import partial_path
 from slidetile.recipe import Recipe, done_before
@@ -166,11 +167,11 @@ def forecasts(
     here = Path.cwd()
     left = []
     for entry in cohort.entries:
-        done = _done(cohort, entry, recipe, options, here)
+        done = done_already(entry, cohort.row(entry), recipe, options, cohort.folder, here)
         if done is None:
             left.append(entry)
         else:
-            yield done
+            yield _of_done(done)
     jobs = JobQueue(
         ForecastJob(
             entry=entry,
@@ -186,23 +187,11 @@ def forecasts(
         yield from (forecast for _, forecast in ended)
 
 
-def _done(
-    cohort: Cohort, entry: Entry, recipe: Recipe, options: WriteOptions, here: Path
-) -> SlideForecast | None:
-    """Return the forecast of a slide of which it is certain that it is done; else None."""
-    if options.existing == "overwrite":
-        return None
-    try:
-        settings = settings_digest(entry.recipe(recipe), options)
-    except ValueError:  # which the slide's job tells
-        return None
-    found = done_already(entry, cohort.row(entry), settings, cohort.folder, here)
-    if found is None:
-        return None
+def _of_done(done: SlideResult) -> SlideForecast:
     return SlideForecast(
-        key=found.key,
-        slide=found.slide,
+        key=done.key,
+        slide=done.slide,
         action="already done",
-        codec=found.codec,
-        tiles=found.tiles,
+        codec=done.codec,
+        tiles=done.tiles,
     )

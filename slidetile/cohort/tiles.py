@@ -11,7 +11,7 @@ from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.rows import COLUMNS, KEY
 from slidetile.errors import CohortError
-from slidetile.format.names import PARTIAL_SUFFIX, REPLACED_SUFFIX, STORE_SUFFIX, TABLE
+from slidetile.format.names import STORE_SUFFIX, TABLE, is_passing
 from slidetile.store.location import local_path, stores_in
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
 
 def _is_whole(store: Path) -> bool:
     """Return whether a store is finished, and not about to replace another or be replaced."""
-    is_passing = store.suffix in (PARTIAL_SUFFIX, REPLACED_SUFFIX)
-    return not is_passing and (store / TABLE).is_file()
+    return not is_passing(store) and (store / TABLE).is_file()
 
 
 def _key(store: Path) -> str:

@@ -8,6 +8,11 @@ REPLACED_SUFFIX = ".replaced"
 OWNER_SUFFIX = ".owner"
 
 
+def is_passing(store: Path) -> bool:
+    """Return whether a store's name says that it is about to replace another, or to be replaced."""
+    return store.suffix in (PARTIAL_SUFFIX, REPLACED_SUFFIX)
+
+
 def partial_path(store: Path) -> Path:
     """Return the folder in which a store is built."""
     return store.with_name(store.name + PARTIAL_SUFFIX)

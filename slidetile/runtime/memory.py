@@ -218,14 +218,8 @@ def peak_since_reset_bytes() -> int | None:
 
 def resident_bytes_of(pid: int) -> int:
     """Return the resident memory of another process; 0 where it has ended, or is unknown."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return _resident_by_psutil(pid)
-
-
-def _resident_by_psutil(pid: int) -> int:
+    if (told := _told_by_kernel(pid)) is not None:
+        return told.resident_bytes
     import psutil
 
     try:
@@ -254,13 +248,14 @@ def _soft_limit(kind: int) -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft
 
 
-def _told_by_kernel() -> _Used | None:
-    """Return the memory of this process as Linux tells it; None elsewhere, to be asked of psutil.
+def _told_by_kernel(pid: int | None = None) -> _Used | None:
+    """Return the memory of a process as Linux tells it; None elsewhere, to be asked of psutil.
 
-    To load psutil takes longer than all that a run asks of it.
+    It is this process, unless another's number is given. To load psutil takes longer than all that
+    a run asks of it.
     """
     try:
-        pages = [int(count) for count in Path("/proc/self/statm").read_text().split()]
+        pages = [int(count) for count in Path(f"/proc/{pid or 'self'}/statm").read_text().split()]
         size = os.sysconf("SC_PAGE_SIZE")
         return _Used(pages[1] * size, pages[0] * size, pages[5] * size)
     except (OSError, ValueError, IndexError):

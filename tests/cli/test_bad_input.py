@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -197,25 +195,6 @@ def test_an_unreadable_slide(command, sample, tmp_path):
 def undisturbed(sample, tmp_path_factory, tree):
     path = tmp_path_factory.mktemp("undisturbed") / "x.zarr"
     return tree(st.tile_slide(sample, path).path)
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a disk of a few kB; calling it changes its size."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(size_kb, *, again=True):
-        options = f"size={size_kb}k,remount" if again else f"size={size_kb}k"
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-    if not (sys.platform == "linux" and os.geteuid() == 0 and mount(600, again=False)):
-        pytest.skip("only root may mount a small disk, and only on Linux")
-    try:
-        yield place, mount
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 @pytest.mark.slow

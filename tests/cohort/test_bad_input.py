@@ -118,25 +118,6 @@ def test_no_permission_on_one_slide_costs_that_slide(slides, tmp_path):
     assert "Permission denied" in report.failed[0].reason
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of a few hundred kB; calling it changes its size."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mount(size_kb, *, again=True):
-        options = f"size={size_kb}k,remount" if again else f"size={size_kb}k"
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-    if not (sys.platform == "linux" and os.geteuid() == 0 and mount(1500, again=False)):
-        pytest.skip("only root may mount a small disk, and only on Linux")
-    try:
-        yield place, mount
-    finally:
-        subprocess.run(["umount", place], check=True)
-
-
 @pytest.mark.slow
 def test_a_disk_that_fills_in_the_middle_loses_nothing(cli, slides, small_disk, tree, tmp_path):
     place, resize = small_disk

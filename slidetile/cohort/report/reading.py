@@ -13,16 +13,13 @@ from slidetile.cohort.report.row import CohortRow, recorded_rows
 from slidetile.cohort.report.slide import ReportedSlide, SlideStatus
 from slidetile.cohort.report.stored import StoredFacts
 from slidetile.errors import SlideError, SlidetileError, explain
-from slidetile.format.names import PARTIAL_SUFFIX, REPLACED_SUFFIX, STORE_SUFFIX
+from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX, is_passing
 from slidetile.runtime.files import as_text
 from slidetile.runtime.threads import map_in_order
 from slidetile.store.location import stores_in
 from slidetile.store.recorded import StoreRecord
 
 _GIVE = "give the folder that `slidetile batch` wrote into (-o), or a folder of stores"
-
-_PASSING = (PARTIAL_SUFFIX, REPLACED_SUFFIX)
-"""Of stores that are about to replace another, or to be replaced."""
 
 MOST_WORKERS = 4
 """Stores that are read at a time, at most: each takes some tens of megabytes meanwhile."""
@@ -71,7 +68,7 @@ def find_cohort(folder: Path) -> list[FoundSlide]:
     if not folder.is_dir():
         raise SlideError(f"{folder} is no folder: {_GIVE}.")
     rows = {row.key: row for row in recorded_rows(folder)}
-    found = [path for path in stores_in(folder) if path.suffix not in _PASSING]
+    found = [path for path in stores_in(folder) if not is_passing(path)]
     stores = {as_text(path.name).removesuffix(STORE_SUFFIX): path for path in found}
     unfinished = _unfinished_in(folder)
     keys = sorted({*rows, *stores, *unfinished})

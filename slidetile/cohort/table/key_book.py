@@ -5,25 +5,15 @@ Knows keys and the file they are noted in. Does not know how a key is made.
 
 import contextlib
 import json
-import logging
 import os
-import random
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from slidetile.cohort.layout import CohortFolder
-from slidetile.errors import CohortError, StoreBusyError, explain
-from slidetile.runtime.claim import Claim
+from slidetile.errors import CohortError, explain
 from slidetile.runtime.files import read_regular
-
-_log = logging.getLogger(__name__)
-
-PATIENCE_S = 150.0
-"""How long a run waits for others that note keys, which takes each a moment."""
-
-_PAUSE_S = 0.5
+from slidetile.runtime.turn import claim_in_turn
 
 MOST_BYTES = 1 << 30
 
@@ -131,20 +121,9 @@ def opened_book(folder: CohortFolder) -> Iterator[KeyBook]:
     CohortError, OSError
         They cannot be read or written.
     """
-    claim = _claimed(folder)
+    folder.logs.mkdir(exist_ok=True)
+    claim = claim_in_turn(folder.keys.with_suffix(".owner"))
     try:
         yield KeyBook.of(folder)
     finally:
         claim.release()
-
-
-def _claimed(folder: CohortFolder) -> Claim:
-    end = time.monotonic() + PATIENCE_S
-    folder.logs.mkdir(exist_ok=True)
-    while True:
-        try:
-            return Claim(folder.keys.with_suffix(".owner"))
-        except StoreBusyError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(_PAUSE_S * random.random())  # noqa: S311  so that two do not keep step

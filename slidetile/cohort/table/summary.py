@@ -6,24 +6,15 @@ Knows cells and the file they lie in. Does not know how a slide becomes a store.
 import csv
 import io
 import os
-import random
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from slidetile.cohort.layout import SUMMARY_NAME, CohortFolder
 from slidetile.cohort.table.reading import read_slides
-from slidetile.errors import StoreBusyError
 from slidetile.format.names import OWNER_SUFFIX
-from slidetile.runtime.claim import Claim
 from slidetile.runtime.files import IrregularFileError, open_regular, write_whole
-
-PATIENCE_S = 150.0
-"""How long a run waits for another that writes the table, which takes it a moment. A run that has
-died is noticed within a minute."""
-
-_PAUSE_S = 1.0
+from slidetile.runtime.turn import PATIENCE_S, claim_in_turn
 
 _FORMULA = tuple("=+-@\t\r\n")
 """A cell that begins so is a formula to spreadsheet programs, which run it."""
@@ -95,7 +86,7 @@ def write_summary(folder: CohortFolder, *, patience_s: float = PATIENCE_S) -> No
     OSError
         It cannot be written.
     """
-    claim = _claimed(folder.path / f"{SUMMARY_NAME}{OWNER_SUFFIX}", patience_s)
+    claim = claim_in_turn(folder.path / f"{SUMMARY_NAME}{OWNER_SUFFIX}", patience_s=patience_s)
     try:
         check_summary(folder)
         write_whole(folder.summary, _lines(folder), before_rename=claim.check)
@@ -144,15 +135,3 @@ def read_summary(path: Path) -> list[Mapping[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [{n: text or "" for n, text in row.items() if n} for row in csv.DictReader(file)]
-
-
-def _claimed(path: Path, patience_s: float) -> Claim:
-    """Return the claim of a table, as soon as no other run holds it."""
-    end = time.monotonic() + patience_s
-    while True:
-        try:
-            return Claim(path)
-        except StoreBusyError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(min(patience_s, _PAUSE_S) * random.random())  # noqa: S311  so that two do not keep step
