@@ -14,11 +14,15 @@ import pytest
 import tifffile
 from click.testing import CliRunner
 from hypothesis import settings
+from object_storage import BUCKET, OPTIONS, Proxy, s3_server
 from paths import SAMPLE, SAMPLES, SHARED
 from real_slides import RealSlides
 
 import slidetile as st
 from slidetile.cli.commands import main
+from slidetile.cloud.address import Address
+from slidetile.cloud.objects import objects_below, read_object, write_object
+from slidetile.cloud.options import set_storage_options, storage_options
 
 # How long an example takes depends on what else the machine does. Every run tries the same
 # examples, so that what it says of a change the next one says again; `make torture` tries new ones.
@@ -257,3 +261,47 @@ def small_disk(tmp_path):
         yield place, mount
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture(scope="session")
+def s3_process():
+    """A real S3 server in a process of its own."""
+    pytest.importorskip("obstore", reason="the extra cloud is not installed")
+    pytest.importorskip("moto", reason="moto, the S3 server of the tests, is not installed")
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def lab(s3_process):
+    """An empty place in a bucket, behind a proxy; addresses named meanwhile lead there."""
+    proxy = Proxy(s3_process)
+    before = storage_options()
+    set_storage_options({**OPTIONS, "endpoint": proxy.endpoint, "max_retries": "3"})
+    yield Lab(proxy, Address.parse(f"s3://{BUCKET}/{os.urandom(6).hex()}"))
+    set_storage_options(before)
+    proxy.close()
+
+
+class Lab(NamedTuple):
+    """A place in a bucket, and the proxy through which it is reached."""
+
+    proxy: Proxy
+    home: Address
+
+    def put(self, path: Path, name: str = "") -> Address:
+        """Upload a file, or a folder with all in it; what was asked for so far is forgotten."""
+        target = self.home / (name or path.name)
+        files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+        for file in files:
+            below = target if path.is_file() else target / file.relative_to(path).as_posix()
+            write_object(below, [file.read_bytes()])
+        self.proxy.clear()
+        return target
+
+    def tree(self, address: Address) -> dict[str, bytes]:
+        """Return all objects below an address, by their names below it."""
+        found = [each for each, _ in objects_below(address)]
+        tree = {each.key[len(address.key) + 1 :]: read_object(each, 1 << 30) for each in found}
+        self.proxy.clear()
+        return tree

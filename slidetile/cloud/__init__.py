@@ -1,0 +1,4 @@
+"""Object storage: addresses, buckets, their objects read by ranges and written whole.
+
+Knows obstore, and what its errors mean. Does not know slides or stores.
+"""

@@ -1,0 +1,123 @@
+"""Connections to buckets: one for each bucket and its options, made when it is first used."""
+
+import functools
+import os
+import re
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from slidetile.cloud.address import Address
+from slidetile.cloud.options import StorageOptions
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+RETRIES = 5
+"""Attempts after the first that fails."""
+
+RETRY_S = 120
+"""Seconds after which a request is given up, whatever is left of its attempts."""
+
+TIMEOUT_S = 60
+"""Seconds that one request may take, its body included."""
+
+_CLIENT_KEYS = frozenset(
+    {
+        *("allow_http", "allow_invalid_certificates", "connect_timeout", "http1_only"),
+        *("http2_only", "pool_idle_timeout", "pool_max_idle_per_host", "proxy_url"),
+        *("proxy_ca_certificate", "proxy_excludes", "read_timeout", "root_certificate"),
+        *("timeout", "user_agent"),
+    }
+)
+_TRUE = ("1", "true", "yes", "on")
+_LOOPBACK = re.compile(r"http://(127\.|localhost|\[::1\])")
+_pid = os.getpid()
+_lock = threading.Lock()
+
+
+def connection(address: Address) -> "ObjectStore":
+    """Return the connection to an address's bucket.
+
+    Raises
+    ------
+    ImportError
+        obstore is not installed: the message says how it is.
+    ValueError
+        An option is unknown.
+    RuntimeError
+        This process is a fork of one that has connections, which do not outlive a fork.
+    """
+    if os.getpid() != _pid and _connect.cache_info().currsize:
+        raise RuntimeError(
+            f"{address} cannot be read in a forked process: start processes by spawn "
+            '(multiprocessing_context="spawn" of a DataLoader).'
+        )
+    with _lock:
+        return _connect(address.scheme, address.bucket, address.options)
+
+
+@functools.lru_cache(maxsize=64)
+def _connect(scheme: str, bucket: str, options: StorageOptions) -> "ObjectStore":
+    try:
+        from obstore import exceptions, store
+    except ImportError as error:
+        raise ImportError(
+            f"{scheme}://{bucket} is in object storage, which needs the extra cloud: "
+            "pip install slidetile[cloud]"
+        ) from error
+    own, client, retry = _sorted(options, is_loopback=bucket.startswith(("127.0.0.1", "localhost")))
+    shared: dict[str, Any] = {"client_options": client, "retry_config": retry}
+    try:
+        if scheme in ("http", "https"):
+            if scheme == "http":
+                client["allow_http"] = True
+            return store.HTTPStore.from_url(f"{scheme}://{bucket}", **shared)
+        kind: Any = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}[scheme]
+        made: ObjectStore = kind(bucket, config=own, **shared)
+    except (exceptions.BaseError, ValueError, TypeError) as error:
+        raise ValueError(_sentence(error, options, f"{scheme}://{bucket}")) from None
+    return made
+
+
+def _sorted(
+    options: Mapping[str, str], *, is_loopback: bool
+) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+    """Return the options of the store, of its client and of its retries."""
+    own, client, retry = {}, dict[str, Any](timeout=timedelta(seconds=TIMEOUT_S)), dict[str, Any]()
+    retry = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)}
+    for key, value in options.items():
+        if key == "max_retries":
+            retry[key] = _whole(key, value)
+        elif key == "retry_timeout":
+            retry[key] = timedelta(seconds=_whole(key, value.removesuffix("s")))
+        elif key in _CLIENT_KEYS:
+            is_flag = key.startswith(("allow_", "http1", "http2"))
+            client[key] = value.lower() in _TRUE if is_flag else value
+        else:
+            own[key] = value
+    endpoint = next((v for k, v in {**_environment(), **own}.items() if "endpoint" in k), "")
+    if is_loopback or _LOOPBACK.match(endpoint):  # nothing leaves the machine
+        client.setdefault("allow_http", True)
+    return own, client, retry
+
+
+def _environment() -> dict[str, str]:
+    names = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+    return {name.lower(): os.environ[name] for name in names if name in os.environ}
+
+
+def _whole(key: str, value: str) -> int:
+    if not value.isdecimal():
+        raise ValueError(f"The storage option {key} is a whole number, but not {value!r}.")
+    return int(value)
+
+
+def _sentence(error: Exception, options: StorageOptions, where: str) -> str:
+    """Return what is wrong with options, of which no value is shown."""
+    text = " ".join(str(error).partition("Debug source")[0].split())
+    for value in options.values():
+        if value:
+            text = text.replace(value, "…")
+    return f"{where} cannot be used: {text}"

@@ -1,0 +1,333 @@
+"""Objects in buckets: read by ranges, written whole, listed and removed.
+
+Every function raises errors of the system, each with a sentence (see `slidetile.cloud._explain`),
+once obstore has tried as often as it may.
+"""
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from slidetile.cloud._connect import connection
+from slidetile.cloud._explain import ObjectChangedError, changed, explained
+from slidetile.cloud.address import Address
+
+IN_FLIGHT = 8
+"""Requests of one reader at a time."""
+
+PART_BYTES = 8 << 20
+"""Objects that are longer are uploaded in parts of this length."""
+
+PARTS_IN_FLIGHT = 4
+"""Parts of one object that are uploaded at a time."""
+
+_SMALL_BYTES = 1 << 16
+_EMPTY = "416"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectState:
+    """What tells an object from another of its name."""
+
+    size: int
+    """Bytes."""
+
+    etag: str | None
+    """The server's mark of its content; None where the server gives none."""
+
+    modified: datetime
+    """When it was written, by the server's clock, which may count whole seconds."""
+
+    def is_same(self, other: "ObjectState") -> bool:
+        """Return whether another state is of the same content, as far as a server tells."""
+        if self.size != other.size:
+            return False
+        if self.etag is not None and other.etag is not None:
+            return self.etag == other.etag
+        return self.modified == other.modified
+
+    @classmethod
+    def of(cls, meta: Any) -> "ObjectState":
+        """Return the state in obstore's words."""
+        return cls(size=meta["size"], etag=meta["e_tag"], modified=meta["last_modified"])
+
+
+def object_state(address: Address) -> ObjectState:
+    """Return the state of an object.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such object.
+    OSError
+        The server does not tell.
+    """
+    import obstore
+
+    with _explaining(address):
+        return ObjectState.of(obstore.head(connection(address), address.key))
+
+
+def object_exists(address: Address) -> bool:
+    """Return whether an object is there; raises OSError where the server does not tell."""
+    try:
+        object_state(address)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read_range(
+    address: Address, start: int, stop: int, state: ObjectState | None = None
+) -> tuple[bytes, ObjectState]:
+    """Return bytes of an object, fewer where it ends before, and its state.
+
+    Parameters
+    ----------
+    address
+        The object.
+    start, stop
+        Offset of the first byte, and after the last one.
+    state
+        What the object must be; None to take what is there.
+
+    Raises
+    ------
+    ObjectChangedError
+        It is another object by now.
+    FileNotFoundError, OSError
+        As `object_state` does.
+    """
+    return _get(address, (start, stop), state)
+
+
+def read_tail(
+    address: Address, count: int, state: ObjectState | None = None
+) -> tuple[bytes, ObjectState]:
+    """Return the last bytes of an object, in one request, and its state; as in `read_range`."""
+    return _get(address, {"suffix": count}, state)
+
+
+def read_object(address: Address, most_bytes: int) -> bytes:
+    """Return the content of an object, or its first bytes where it has more; as in `read_range`."""
+    return read_range(address, 0, most_bytes)[0]
+
+
+def write_object(
+    address: Address,
+    parts: Iterable[bytes],
+    *,
+    replaces: ObjectState | None = None,
+    is_new: bool = False,
+) -> ObjectState | None:
+    """Write an object; it is whole or not there, and what was there stays until then.
+
+    Parameters
+    ----------
+    address
+        The object.
+    parts
+        What it is made of.
+    replaces
+        Write it only in place of this one.
+    is_new
+        Write it only where none is.
+
+    Returns
+    -------
+    ObjectState or None
+        What it is now, where the server was asked for conditions; its time is then unknown, and
+        that of the request.
+
+    Raises
+    ------
+    ObjectChangedError
+        Another object is there.
+    OSError
+        It cannot be written.
+    """
+    import obstore
+
+    data = b"".join(parts)
+    is_conditional = is_new or replaces is not None
+    mode: Any = "create" if is_new else {"e_tag": replaces.etag} if replaces else "overwrite"
+    try:
+        with _explaining(address):
+            obstore.put(
+                connection(address),
+                address.key,
+                data,
+                mode=mode,
+                use_multipart=len(data) > PART_BYTES and not is_conditional,
+                chunk_size=PART_BYTES,
+                max_concurrency=PARTS_IN_FLIGHT,
+            )
+    except ObjectChangedError:
+        # A request that was tried twice may have been answered the first time already.
+        if len(data) > _SMALL_BYTES:
+            raise
+        found, state = read_range(address, 0, len(data) + 1)
+        if found != data:
+            raise
+        return state
+    return object_state(address) if is_conditional else None
+
+
+def remove_objects(addresses: Iterable[Address]) -> None:
+    """Remove objects of one bucket; those that are not there count as removed.
+
+    Raises
+    ------
+    OSError
+        One could not be removed.
+    """
+    import obstore
+
+    found = list(addresses)
+    for first in range(0, len(found), 1000):
+        batch = found[first : first + 1000]
+        with _explaining(batch[0]):
+            obstore.delete(connection(batch[0]), [each.key for each in batch])
+
+
+def copy_object(source: Address, target: Address) -> None:
+    """Copy an object within its bucket, without its bytes passing through this machine.
+
+    Raises
+    ------
+    OSError
+        It cannot be copied.
+    """
+    import obstore
+
+    with _explaining(source):
+        obstore.copy(connection(source), source.key, target.key)
+
+
+def objects_below(prefix: Address) -> Iterator[tuple[Address, ObjectState]]:
+    """Yield all objects below an address, at any depth, in no order.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    import obstore
+
+    _check_lists(prefix)
+    with _explaining(prefix):
+        for batch in obstore.list(connection(prefix), prefix.key or None):
+            for meta in batch:
+                found = Address(prefix.scheme, prefix.bucket, meta["path"], prefix.options)
+                yield found, ObjectState.of(meta)
+
+
+def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
+    """Return the prefixes and the objects directly below an address, each by name.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    import obstore
+
+    _check_lists(prefix)
+    with _explaining(prefix):
+        found = obstore.list_with_delimiter(connection(prefix), prefix.key or None)
+
+    def named(key: str) -> Address:
+        return Address(prefix.scheme, prefix.bucket, key.rstrip("/"), prefix.options)
+
+    folders = sorted(map(named, found["common_prefixes"]))
+    return folders, sorted(named(meta["path"]) for meta in found["objects"])
+
+
+def has_objects(prefix: Address) -> bool:
+    """Return whether any object lies below an address; raises OSError as `entries_in` does."""
+    folders, objects = entries_in(prefix)
+    return bool(folders or objects)
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_parallel(
+    do: Callable[[Item], Result], items: Sequence[Item], *, most: int = IN_FLIGHT
+) -> list[Result]:
+    """Return what a function returns for each item, with several requests in flight."""
+    if len(items) < 2:
+        return [do(item) for item in items]
+    with ThreadPoolExecutor(min(most, len(items)), thread_name_prefix="slidetile_cloud") as pool:
+        return list(pool.map(do, items))
+
+
+def _get(address: Address, part: Any, state: ObjectState | None) -> tuple[bytes, ObjectState]:
+    import obstore
+
+    options: Any = {"range": part}
+    if state is not None and state.etag is not None and not state.etag.startswith("W/"):
+        options["if_match"] = state.etag
+    try:
+        with _explaining(address):
+            got = obstore.get(connection(address), address.key, options=options)
+            found = ObjectState.of(got.meta)
+            if state is not None and not state.is_same(found):
+                raise changed(address)
+            start, stop = got.range
+            data = bytes(got.bytes())
+    except OSError as error:
+        if _is_past_the_end(error):
+            found = object_state(address)
+            if state is None or state.is_same(found):
+                return b"", found
+        raise
+    _check_range(address, part, (start, stop), len(data), found)
+    return data, found
+
+
+def _check_range(
+    address: Address, asked: Any, sent: tuple[int, int], count: int, found: ObjectState
+) -> None:
+    """Make sure that a server sent what was asked for."""
+    if isinstance(asked, tuple):
+        wanted = asked[0], min(asked[1], found.size)
+    else:
+        wanted = max(0, found.size - asked["suffix"]), found.size
+    if sent != wanted or count != wanted[1] - wanted[0]:
+        raise OSError(
+            errno.EIO,
+            f"its server sent {count} bytes from {sent[0]}, where {wanted[1] - wanted[0]} from "
+            f"{wanted[0]} were asked for",
+            str(address),
+        )
+
+
+def _is_past_the_end(error: OSError) -> bool:
+    return error.errno == errno.EINVAL and f"({_EMPTY}" in (error.strerror or "")
+
+
+def _check_lists(prefix: Address) -> None:
+    if prefix.is_web:
+        raise OSError(
+            errno.ENOTSUP, "a web server does not list what it has: name one file", str(prefix)
+        )
+
+
+@contextmanager
+def _explaining(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        if isinstance(error, FileNotFoundError) and error.errno is None:
+            raise explained(error, address) from None
+        raise
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "obstore":
+            raise
+        raise explained(error, address) from None
