@@ -206,7 +206,7 @@ def test_importing_loads_nothing_heavy():
     assert len(new) < 20
 
 
-READING = {"format", "raster", "runtime", "slides", "store"}
+READING = {"cloud", "format", "raster", "runtime", "slides", "store"}
 
 
 def test_opening_a_store_loads_nothing_that_makes_one():
@@ -226,7 +226,8 @@ print(*sorted({
 
 STORE_LOADS = {
     *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.counts", "slidetile.errors"),
-    *("slidetile.format", "slidetile.raster", "slidetile.runtime", "slidetile.store"),
+    *("slidetile.cloud", "slidetile.format", "slidetile.raster", "slidetile.runtime"),
+    "slidetile.store",
     # What a level is, and how large an overview; no file's reader.
     *("slidetile.slides", "slidetile.slides.fetched", "slidetile.slides.native"),
     *("slidetile.slides.overview", "slidetile.slides.plane_choice"),

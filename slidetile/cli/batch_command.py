@@ -15,7 +15,6 @@ from slidetile.cli.last_words import set_last_words
 from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import (
     NO_ANNOTATION_CHOICES,
-    PATH,
     isolate_option,
     json_option,
     make_recipe,
@@ -26,6 +25,7 @@ from slidetile.cli.options import (
     usage_errors,
     writing_options,
 )
+from slidetile.cli.places import PLACE, storage_option
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -60,10 +60,16 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
 
 
 @click.command(cls=SettingsCommand)
-@click.argument("inputs", nargs=-1, required=True, type=PATH)
+@click.argument("inputs", nargs=-1, required=True, type=PLACE)
 @recipe_options
 @writing_options
-@click.option("-o", "--output", required=True, type=PATH, help="Folder of the stores.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=PLACE,
+    help="Folder of the stores, or where they lie in a bucket.",
+)
 @click.option(
     "--processes",
     type=click.IntRange(min=0),
@@ -102,6 +108,7 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
 @cluster_options
 @isolate_option
 @config_option
+@storage_option
 @json_option
 def batch(
     *,

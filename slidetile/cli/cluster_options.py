@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
-from slidetile.cli.options import PATH
+from slidetile.cli.places import PATH
 
 if TYPE_CHECKING:
     from slidetile.cohort.engines.dask import DaskEngine

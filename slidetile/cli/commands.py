@@ -26,7 +26,6 @@ from slidetile.cli.limits import (
 )
 from slidetile.cli.options import (
     EXPORTS,
-    PATH,
     DetectorNames,
     compared_recipes,
     isolate_option,
@@ -43,6 +42,7 @@ from slidetile.cli.options import (
     whole_options,
     writing_options,
 )
+from slidetile.cli.places import PATH, PLACE, storage_option
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.report_command import report
@@ -136,11 +136,12 @@ def main(*, verbose: int) -> None:
 
 
 @main.command()
-@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=PLACE, metavar="PATH...")
 @reader_option
 @click.option("--slide-mpp", type=float, help="µm per pixel of the slide's level 0.")
 @referred_option
 @isolate_option
+@storage_option
 @json_option
 def info(
     *,
@@ -202,13 +203,14 @@ def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool)
 
 
 @main.command(cls=SettingsCommand)
-@click.argument("slide", type=PATH)
+@click.argument("slide", type=PLACE)
 @recipe_options
-@click.option("-o", "--output", type=PATH, help="Path that the store would have.")
+@click.option("-o", "--output", type=PLACE, help="Path that the store would have.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @click.option("--preview", type=PATH, help="Draw the tissue mask and the tiles into this PNG.")
 @click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
 @config_option
+@storage_option
 @json_option
 def plan(
     *,
@@ -273,7 +275,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
 
 
 @main.command(cls=SettingsCommand)
-@click.argument("slide", type=PATH)
+@click.argument("slide", type=PLACE)
 @tissue_options
 @click.option("--preview", type=PATH, help="Draw the masks side by side into this PNG.")
 @click.option(
@@ -283,6 +285,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     "that is chosen by the slide's overview.",
 )
 @config_option
+@storage_option
 @json_option
 def tissue(
     *,
@@ -323,17 +326,18 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
 
 
 @main.command(cls=SettingsCommand)
-@click.argument("slide", type=PATH)
+@click.argument("slide", type=PLACE)
 @recipe_options
 @writing_options
 @click.option(
     "-o",
     "--output",
-    type=PATH,
+    type=PLACE,
     help="The store.  [default: SLIDE.zarr in the current folder]",
 )
 @isolate_option
 @config_option
+@storage_option
 @json_option
 def tile(
     *,
@@ -385,11 +389,12 @@ def _tell_unreadable(facts: "TileFacts") -> None:
 
 
 @main.command()
-@click.argument("stores", nargs=-1, required=True, type=PATH, metavar="STORE...")
-@click.option("--slide", type=PATH, help="Compare the store's pixels with this slide's.")
+@click.argument("stores", nargs=-1, required=True, type=PLACE, metavar="STORE...")
+@click.option("--slide", type=PLACE, help="Compare the store's pixels with this slide's.")
 @click.option("--deep", is_flag=True, help="Decode every chunk.")
 @reader_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
+@storage_option
 @json_option
 def verify(
     *,
@@ -460,7 +465,7 @@ def _warn_of_unreadable(outcomes: "Sequence[VerifyFacts | Exception]") -> None:
 
 
 @main.command()
-@click.argument("store", type=PATH)
+@click.argument("store", type=PLACE)
 @click.option(
     "--to",
     "kind",
@@ -470,11 +475,12 @@ def _warn_of_unreadable(outcomes: "Sequence[VerifyFacts | Exception]") -> None:
     help="What to write: a GeoJSON file, or with zarr a whole store of a reference store.",
 )
 @click.option(
-    "-o", "--output", required=True, type=PATH, help="The GeoJSON file, or the whole store."
+    "-o", "--output", required=True, type=PLACE, help="The GeoJSON file, or the whole store."
 )
 @referred_option
 @whole_options
 @writing_options
+@storage_option
 @json_option
 def export(
     *,

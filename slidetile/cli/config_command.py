@@ -12,7 +12,8 @@ from typing import Any, Literal, TypedDict
 
 import click
 
-from slidetile.cli.options import PATH, DetectorName, json_option
+from slidetile.cli.options import DetectorName, json_option
+from slidetile.cli.places import PATH
 from slidetile.cli.plain import printable
 from slidetile.cli.settings import SettingsCommand, config_option, settings_path
 from slidetile.cli.show import say, show_document

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
@@ -40,7 +39,7 @@ from slidetile.choices import (
     NativeCheck,
     SampleType,
 )
-from slidetile.runtime.addresses import address_in
+from slidetile.cli.places import PATH, PLACE
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
@@ -52,25 +51,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 UM_AT_1X = 10.0
 """Resolution of a 1x objective in µm per pixel, by the convention that 40x is 0.25."""
 
-
-class LocalPath(click.Path):
-    """A path on this machine, whatever is in its name; an address is refused at once."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return the path."""
-        address = address_in(value) if isinstance(value, str) else None
-        if address is not None:
-            self.fail(
-                f"{address} is an address, not a path: until object storage is supported, "
-                "slidetile reads and writes local files only. Copy it, or mount what holds it.",
-                *(param, ctx),
-            )
-        if not value:
-            self.fail('the path is empty: give a name, or "." for the current folder.', param, ctx)
-        return super().convert(value, param, ctx)
-
-
-PATH = LocalPath(path_type=Path, readable=False)  # unreadable files get their row in a batch
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines, and nothing else."
@@ -184,7 +164,7 @@ isolate_option = click.option(
 
 referred_option = click.option(
     "--slide",
-    type=PATH,
+    type=PLACE,
     help="Where the slide of a reference store is, if it is not where the store says.",
 )
 

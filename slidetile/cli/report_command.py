@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from slidetile.cli.limits import tune_process
-from slidetile.cli.options import PATH, json_option
+from slidetile.cli.options import json_option
+from slidetile.cli.places import PATH
 from slidetile.cli.progress import SECONDS_BETWEEN_LINES
 from slidetile.cli.quantities import counted
 from slidetile.cli.show import FAILED, OK, UNREADABLE, say, show_facts

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from slidetile.choices import MANIFEST_SUFFIXES
-from slidetile.cli.options import PATH
+from slidetile.cli.places import PATH
 from slidetile.cli.show import mention
 
 _SETTINGS = "slidetile.settings"

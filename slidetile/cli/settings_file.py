@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from slidetile.cli.options import (
-    LocalPath,
     Objective,
     Size,
     make_recipe,
@@ -19,6 +18,7 @@ from slidetile.cli.options import (
     take_writing_options,
     writing_options,
 )
+from slidetile.cli.places import LocalPath
 from slidetile.cli.plain import printable
 from slidetile.cli.toml import toml_text
 from slidetile.errors import explain
@@ -30,7 +30,7 @@ MOST_BYTES = 1 << 14
 MOST_KEYS = 200
 """So many keys are looked at, and each that is wrong is told; there are fewer settings."""
 
-_NOT_SETTINGS = frozenset({"as_json", "as_toml", "config", "dry_run", "part"})
+_NOT_SETTINGS = frozenset({"as_json", "as_toml", "config", "dry_run", "part", "storage_option"})
 """Options of how a command is called, by the names of their parameters."""
 
 _ONLY_NAMED = {

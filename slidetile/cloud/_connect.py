@@ -97,15 +97,10 @@ def _sorted(
             client[key] = value.lower() in _TRUE if is_flag else value
         else:
             own[key] = value
-    endpoint = next((v for k, v in {**_environment(), **own}.items() if "endpoint" in k), "")
+    endpoint = next((value for key, value in own.items() if "endpoint" in key), "")
     if is_loopback or _LOOPBACK.match(endpoint):  # nothing leaves the machine
         client.setdefault("allow_http", True)
     return own, client, retry
-
-
-def _environment() -> dict[str, str]:
-    names = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
-    return {name.lower(): os.environ[name] for name in names if name in os.environ}
 
 
 def _whole(key: str, value: str) -> int:

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from slidetile.cloud.address import Address, locate
 from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
-from slidetile.runtime.addresses import address_in
 from slidetile.runtime.files import as_text, read_regular
 from slidetile.slides.container import TIFF, Container, container_of
 from slidetile.slides.dicom.file import is_dicom
@@ -79,7 +79,7 @@ def open_slide(
     if mpp is not None:
         mpp = check_mpp(mpp)
     asked = _Asked(mpp, PlaneChoice(channels=channels, z=z, t=t))
-    path = Path(_local(os.fsdecode(path)))
+    path = _located(path)
     by_folder = _reader_of_folder(path, READERS if chosen is None else (chosen,))
     if by_folder is not None:
         return asked.open(by_folder, path)
@@ -110,15 +110,12 @@ class _Asked(NamedTuple):
         return picked
 
 
-def _local(path: str) -> str:
-    """Return a path; refuse an address."""
-    address = address_in(path)
-    if address is None:
-        return path
-    raise SlideReadError(
-        f"{address} is an address, not a local path: slidetile reads files only, so download it, "
-        "or mount where it lies and give the path there."
-    )
+def _located(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
+    """Return a path of this machine."""
+    found = locate(path)
+    if isinstance(found, Address):
+        raise SlideReadError(f"{found} is an address, where only a local path can be used.")
+    return found
 
 
 def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:

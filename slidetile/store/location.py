@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from slidetile.cloud.address import Address, locate
 from slidetile.counts import how_many
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.format.names import (
@@ -17,7 +18,6 @@ from slidetile.format.names import (
     STORE_SUFFIX,
     partial_path,
 )
-from slidetile.runtime.addresses import address_in
 from slidetile.store.marks import ROOT
 
 MOST_LISTED = 10_000
@@ -32,14 +32,10 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     StoreError
         It is an address.
     """
-    text = os.fsdecode(path)
-    address = address_in(text)
-    if address is not None:
-        raise StoreError(
-            f"{address} is an address, not a local path: until object storage is supported, stores "
-            "are local folders. Copy it, or mount what holds it, and give its path."
-        )
-    return Path(text)
+    found = locate(path)
+    if isinstance(found, Address):
+        raise StoreError(f"{found} is an address, where only a local path can be used.")
+    return found
 
 
 def stores_in(folder: Path) -> Iterator[Path]:

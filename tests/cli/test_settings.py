@@ -296,7 +296,7 @@ WRONG = {
     "z = -1": "",
     "channels = ''": "--channels names none",
     "annotations = ''": "the path is empty",
-    "annotations = 's3://bucket/drawn'": "s3://bucket/drawn is an address, not a path",
+    "annotations = 's3://bucket/drawn'": "s3://bucket/drawn is an address: here",
     "annotations-class = 'a'": 'give a list of texts, such as ["one", "two"].',
     "annotations-class = [1]": 'give a list of texts, such as ["one", "two"].',
     "annotations-mode = 'cut'": "'cut' is not one of 'replace', 'intersect', 'exclude'.",
@@ -414,7 +414,7 @@ def test_a_link_is_followed_only_where_it_is_named(cli, cohort, tmp_path):
     [
         ("none.toml", "none.toml: No such file or directory"),
         ("", "the path is empty"),
-        ("https://example.org/lab.toml", "is an address, not a path"),
+        ("https://example.org/lab.toml", "is an address: here"),
         ("lab.toml/x", "Not a directory"),
     ],
 )

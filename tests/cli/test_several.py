@@ -3,9 +3,7 @@
 import os
 import shutil
 
-import numpy as np
 import pytest
-from batches import tile_here
 
 import slidetile as st
 from slidetile.cli.several import Meant, each_outcome, stores_meant, things_meant
@@ -68,19 +66,17 @@ def test_verify_of_a_folder_and_of_several(cli, stores, sample):
 @pytest.mark.parametrize(
     "line",
     [
-        ("tile", "{}", "-o", "s3://bucket/a.zarr"),
-        ("tile", "https://x/s.svs"),
-        ("batch", "{}", "-o", "gs://bucket"),
         ("plan", "{}", "--preview", "s3://x/p.png"),
-        ("info", "{}", "file:///x.svs"),
-        ("verify", "s3://x/a.zarr"),
-        ("export", "s3://x/a.zarr", "-o", "y"),
+        ("plan", "{}", "--geojson", "s3://x/p.json"),
+        ("tissue", "{}", "--preview", "gs://x/p.png"),
+        ("tile", "{}", "--annotations", "https://x/drawn.geojson"),
+        ("report", "s3://x/cohort"),
     ],
 )
-def test_addresses_are_refused_before_anything_is_done(cli, sample, tmp_path, line):
+def test_addresses_are_refused_where_only_files_are_read(cli, sample, tmp_path, line):
     result = cli(*(word.replace("{}", str(sample)) for word in line))
     assert result.exit_code == 2
-    assert "is an address, not a path: until object storage is supported" in result.stderr
+    assert "is an address: here, only a local file can be used" in result.stderr
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
@@ -114,22 +110,6 @@ def test_a_folder_without_anything_is_told(cli, name):
         assert result.exit_code == 1
         assert result.stderr.startswith(f"error: {name} has no root zarr.json")
     assert cli("info", "/").stderr.startswith("error: / is the whole file system")
-
-
-def test_addresses_are_refused_by_the_library_too(sample, tmp_path):
-    slide = st.ArraySlide(np.zeros((64, 64, 3), np.uint8))
-    plan = st.plan_tiles(slide, st.find_tissue(slide))
-    for address in ("s3://bucket/x.zarr", "https://x/y.zarr", "file:///x/y.zarr"):
-        for call in (
-            lambda path: st.tile_slide(sample, path),
-            lambda path: st.write_tiles(slide, plan, path),
-            lambda path: tile_here([sample], path),
-            st.open_store,
-            st.verify_store,
-        ):
-            with pytest.raises(st.StoreError, match="is an address, not a local path"):
-                call(address)
-    assert list((tmp_path / "cwd").iterdir()) == []
 
 
 def test_an_empty_path_is_wrong_usage(cli, sample):
