@@ -123,7 +123,7 @@ def write_object(
     *,
     replaces: ObjectState | None = None,
     is_new: bool = False,
-) -> ObjectState | None:
+) -> None:
     """Write an object; it is whole or not there, and what was there stays until then.
 
     Parameters
@@ -136,12 +136,6 @@ def write_object(
         Write it only in place of this one.
     is_new
         Write it only where none is.
-
-    Returns
-    -------
-    ObjectState or None
-        What it is now, where the server was asked for conditions; its time is then unknown, and
-        that of the request.
 
     Raises
     ------
@@ -170,11 +164,8 @@ def write_object(
         # A request that was tried twice may have been answered the first time already.
         if len(data) > _SMALL_BYTES:
             raise
-        found, state = read_range(address, 0, len(data) + 1)
-        if found != data:
+        if read_range(address, 0, len(data) + 1)[0] != data:
             raise
-        return state
-    return object_state(address) if is_conditional else None
 
 
 def remove_objects(addresses: Iterable[Address]) -> None:
