@@ -266,7 +266,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     if not facts["tiles"]:
         has_tissue, is_drawn = bool(facts["tissue_pieces"]), facts["found_tissue"] is None
         warn(why_no_tiles(left_out, has_tissue=has_tissue, is_drawn=is_drawn))
-    if not facts["fits"]:
+    if not facts["fits"] and facts["free_bytes"] is not None:
         warn(
             f"the store takes {size_bytes(facts['store_bytes'])}, but only "
             f"{size_bytes(facts['free_bytes'])} are free where it would be written; choose another "

@@ -22,7 +22,7 @@ from slidetile.cohort.table.key_book import KeyBook, NotedKey, opened_book
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.summary import check_summary
 from slidetile.store.location import local_path
-from slidetile.writing.partial import check_place
+from slidetile.writing.destination import check_place
 
 _CARRIED = ("warnings", "seconds", "peak_memory_bytes", "log")
 """What a row of a slide that is done keeps of the row before."""

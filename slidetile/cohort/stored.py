@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from slidetile.store.marks import ROOT
+from slidetile.format.names import ROOT
 from slidetile.store.store import TileStore
 from slidetile.writing.selection import left_out_again
 

@@ -29,7 +29,7 @@ from slidetile.slides.slide import Slide
 
 
 def open_slide(
-    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Address,
     *,
     reader: str | Reader | None = None,
     mpp: float | tuple[float, float] | None = None,
@@ -110,7 +110,7 @@ class _Asked(NamedTuple):
         return picked
 
 
-def _located(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
+def _located(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Address) -> Path:
     """Return a path of this machine."""
     found = locate(path)
     if isinstance(found, Address):

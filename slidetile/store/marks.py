@@ -11,11 +11,8 @@ from pathlib import Path
 
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
-from slidetile.format.names import PARTIAL_NOTE
+from slidetile.format.names import PARTIAL_NOTE, ROOT
 from slidetile.runtime.files import is_temporary, open_regular, read_opened
-
-ROOT = "zarr.json"
-"""The root's metadata, by which a finished store is known."""
 
 _HIERARCHIES = (ROOT, ".zgroup", ".zarray", PARTIAL_NOTE)
 """Files of which each makes its folder a Zarr hierarchy, or one that is being written."""

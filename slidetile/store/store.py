@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
+from slidetile.cloud.address import Address
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
@@ -68,7 +69,7 @@ class TileStore:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+        self, path: str | os.PathLike[str] | Address, *, slide: str | os.PathLike[str] | None = None
     ) -> None:
         found = local_path(path)
         check_finished(found)
@@ -537,7 +538,7 @@ def _referred_slide(
 
 
 def open_store(
-    path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str] | Address, *, slide: str | os.PathLike[str] | None = None
 ) -> TileStore:
     """Open a finished store.
 
