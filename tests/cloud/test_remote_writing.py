@@ -81,7 +81,9 @@ def stops_after(count, fault=None):
 def test_an_interrupted_run_is_no_store_and_is_continued(lab, sample, local_trees, codec):
     address = lab.home / "a.zarr"
     lab.proxy.fault = stops_after(2)
-    with pytest.raises(OSError, match=r"access is denied .*; what is written is kept: run the same"):
+    with pytest.raises(
+        OSError, match=r"access is denied .*; what is written is kept: run the same"
+    ):
         tile(sample, address, codec)
     lab.proxy.clear()
     assert "zarr.json" not in names(address)
