@@ -145,7 +145,7 @@ def batch(
         return
     tally = Tally(keeps_all=as_json)
     with (
-        cluster.engine(threads=how.workers) as engine,
+        cluster.engine(how, memory_bytes=writing["options"].memory_bytes) as engine,
         show_batch(
             quiet=as_json and not log_json,
             slides=len(cohort.entries),

@@ -13,7 +13,7 @@ from pathlib import Path
 from slidetile.choices import UnfitChoiceError
 from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
-from slidetile.cohort.giant import Giant, GiantFoundError, SplitLimit
+from slidetile.cohort.giant import FoundGiant, Giant, GiantFoundError, SplitLimit
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.layout import RunFolder
 from slidetile.cohort.no_tiles import store_note
@@ -122,7 +122,7 @@ class SlideJob:
 
     def run_unless_giant(
         self, most_tiles: int, on_progress: OnSlideProgress | None = None
-    ) -> SlideResult | Giant:
+    ) -> SlideResult | FoundGiant:
         """Tile the slide as `run` does; or return it, if it has more tiles than that."""
         limit = SplitLimit(most_tiles=most_tiles)
         with SlideLog(self.log) as log:
@@ -131,7 +131,8 @@ class SlideJob:
                     log, lambda begin: self._result(begin, on_progress, limit), GiantFoundError
                 )
             except GiantFoundError as found:
-                return replace(self._giant(found, limit), warnings=tuple(log.warnings))
+                giant = replace(self._giant(found, limit), warnings=tuple(log.warnings))
+                return FoundGiant(giant, found.plan)
 
     def finish(
         self,
@@ -302,7 +303,7 @@ class SlideJob:
             self.here / self.store,
             self._recipe,
             options,
-            parts=limit.parts(found.tiles),
+            parts=limit.parts(len(found.plan)),
             note=MADE_ANEW if is_outdated else None,
             restarts=True,
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 PARTIAL_SUFFIX = ".partial"
 REPLACED_SUFFIX = ".replaced"
 OWNER_SUFFIX = ".owner"
+FINISHING_SUFFIX = ".finishing"
 
 
 def is_passing(store: Path) -> bool:
@@ -21,6 +22,11 @@ def partial_path(store: Path) -> Path:
 def owner_path(store: Path) -> Path:
     """Return the file of the claim on a store."""
     return store.with_name(store.name + OWNER_SUFFIX)
+
+
+def finishing_path(store: Path) -> Path:
+    """Return the file of the claim on a store's end, where several processes write the store."""
+    return store.with_name(store.name + FINISHING_SUFFIX)
 
 
 def replaced_path(store: Path) -> Path:

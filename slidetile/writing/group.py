@@ -7,14 +7,16 @@ are those of a single process, whatever becomes of the parts. Knows the steps. D
 carries them out.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.errors import StoreBusyError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.names import owner_path, partial_path
+from slidetile.format.names import finishing_path, owner_path, partial_path
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.cpus import worker_count
@@ -24,6 +26,7 @@ from slidetile.slides.slide import Slide
 from slidetile.store.location import local_path
 from slidetile.store.marks import is_store
 from slidetile.store.store import TileStore, open_store
+from slidetile.writing._finishing import FinishingClaim
 from slidetile.writing._parts import Part
 from slidetile.writing._run import Run
 from slidetile.writing.changed import SourceChangedError
@@ -117,6 +120,9 @@ class GroupClaim:
 
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
+        with contextlib.suppress(StoreBusyError, OSError):  # another has taken over
+            self._claim.check()
+            finishing_path(self._path).unlink(missing_ok=True)
         self._claim.release()
 
 
@@ -274,20 +280,23 @@ def finish_store(
     Raises
     ------
     StoreBusyError, SourceChangedError
-        As in `write_part`.
+        As in `write_part`; or another process finishes the store.
     NotNativeError, SlideReadError, StoreExistsError, StoreMismatchError, OSError
         As in `write_tiles`.
     """
     path = group.permit.path
-    group.permit.claim.check()
-    if not os.path.lexists(partial_path(path)) and is_store(path):
-        return open_store(path)  # the process that finished it was lost before it could say so
-    run = _run(slide, plan, group, workers, options, on_progress)
+    claim = FinishingClaim(path, group.permit.token)
     try:
-        run.finish(path, group.permit.claim)
+        if os.path.lexists(partial_path(path)) or not is_store(path):
+            run = _run(slide, plan, group, workers, options, on_progress)
+            try:
+                run.finish(path, claim)
+            finally:
+                give_back_heap()
+        # Else the process that finished it was lost before it could say so.
+        return open_store(path)
     finally:
-        give_back_heap()
-    return open_store(path)
+        claim.release()
 
 
 def _run(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from slidetile.errors import StoreExistsError, StoreMismatchError, explain
-from slidetile.format.names import owner_path, partial_path, replaced_path
+from slidetile.format.names import finishing_path, owner_path, partial_path, replaced_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
@@ -72,6 +72,10 @@ class PartialFolder:
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
         self._claim = claim or claim_store(store, overwrite=overwrite, times=times)
+        if claim is None:
+            # Of several processes that wrote it and were killed: none may finish it any more.
+            with contextlib.suppress(OSError):
+                finishing_path(store).unlink(missing_ok=True)
         try:
             _recover(store)
             check_destination(store, overwrite=overwrite)  # it may just have been finished

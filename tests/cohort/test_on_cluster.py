@@ -103,7 +103,6 @@ def test_a_giant_of_other_settings_is_made_anew_as_on_one_machine(
         ({"split_tiles": 5}, "give one"),
         ({"split_tiles": 0, "client": True}, "above 1 tile"),
         ({"client": True, "processes": 2}, "of this machine"),
-        ({"client": True, "timeout_s": 5}, "of this machine"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused(sample, tmp_path, client, choices, said):
@@ -137,7 +136,6 @@ class TestCommand:
             ["--split-tiles", "5"],
             ["--scheduler", "tcp://a:1", "--cluster", "a.yaml"],
             ["--scheduler", "tcp://a:1", "--processes", "2"],
-            ["--scheduler", "tcp://a:1", "--timeout", "2"],
             ["--cluster", "a.yaml", "--isolate"],
         ],
     )
