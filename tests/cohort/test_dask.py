@@ -21,7 +21,7 @@ from cluster_processes import Cluster
 from patience import PATIENCE_S, wait_until
 
 import slidetile as st
-from slidetile.cohort.engines import _slide_work
+from slidetile.cohort.engines import _slide_work, dask
 from slidetile.cohort.engines._on_worker import USABLE_SHARE
 from slidetile.cohort.engines.cluster_error import ClusterError
 from slidetile.cohort.engines.clusters import scheduler_client
@@ -259,6 +259,28 @@ def test_a_scheduler_that_vanishes_ends_the_run_and_loses_nothing(
     again = st.Recipe(codec="zstd")
     assert len(st.tile_slide(long_slide, job.store, again)) > 0
     assert tree(job.store) == long_trees["zstd"]
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_says_nothing_any_more_is_told(long_slide, tmp_path, start, monkeypatch):
+    """Its connection looks open, as that of a host without power does."""
+    monkeypatch.setattr(dask, "ANSWER_S", 0.5)
+    monkeypatch.setattr(dask, "LOOK_S", 0.1)
+    cluster = start(1)
+    recipe = st.Recipe(codec=StoppingZstd(after=4))
+    job = TilingJob(slide=long_slide, store=tmp_path / "x.zarr", recipe=recipe)
+
+    def halt():
+        cluster.stopped_pid()
+        cluster.scheduler.send_signal(signal.SIGSTOP)
+
+    with scheduler_client(cluster.address) as client:
+        client.wait_for_workers(1, timeout=PATIENCE_S)
+        told = pytest.raises(ClusterError, match=r"scheduler tcp://127.* does not answer")
+        with beside(halt), told:
+            carried_out(DaskEngine(client), [job])
+        cluster.scheduler.send_signal(signal.SIGCONT)
+    cluster.go_on()
 
 
 @pytest.mark.slow
