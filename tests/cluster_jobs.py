@@ -159,6 +159,17 @@ class HangingZstd(ZstdCodec):
         threading.Event().wait()
 
 
+class StuckDetector:
+    """A detector that never returns of one slide."""
+
+    NAME = "stuck.svs"
+
+    def detect_slide(self, slide, overview):
+        if slide.name == self.NAME:
+            threading.Event().wait()
+        return overview.image.mean(axis=2) < 200
+
+
 @dataclass(frozen=True)
 class GreedyZstd(ZstdCodec):
     """Zstandard in a library that takes more and more memory."""
