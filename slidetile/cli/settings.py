@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from slidetile.choices import MANIFEST_SUFFIXES
+from slidetile.cli.json_log import log_as_json
 from slidetile.cli.options import PATH
 from slidetile.cli.show import mention
 
@@ -115,6 +116,8 @@ def _take_settings(ctx: click.Context, typed: Mapping[str, Any]) -> None:
     ctx.default_map = {
         name: value for name, value in values.items() if name not in unused | replaced
     }
+    if ctx.default_map.get("log_json"):
+        log_as_json(ctx)
     told: dict[str, Collection[object]] = {
         "replaced by what is typed": _keys(ctx, replaced),
         f"without effect on {ctx.command.name}": _keys(ctx, unused),

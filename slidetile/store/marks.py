@@ -12,7 +12,7 @@ from pathlib import Path
 
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
-from slidetile.format.names import MANIFEST, PARTIAL_NOTE, TABLE
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE
 from slidetile.runtime.files import is_temporary, open_regular, read_opened
 
 ROOT = "zarr.json"
@@ -25,8 +25,8 @@ _OF_A_STORE = re.compile(
 )
 """The files of a store, finished or not, by their paths."""
 
-_OWN = frozenset({PARTIAL_NOTE, MANIFEST, TABLE})
-"""Those that no other program writes."""
+_OWN = frozenset({"overview/zarr.json", MANIFEST})
+"""Those that no other program writes; a store has one of them soon after it was begun."""
 
 _HIERARCHIES = (ROOT, ".zgroup", ".zarray", PARTIAL_NOTE)
 """Files of which each makes its folder a Zarr hierarchy, or one that is being written."""
