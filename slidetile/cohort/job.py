@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,6 +106,12 @@ class SlideJob:
     def again(self) -> "SlideJob":
         """Return the next attempt."""
         return replace(self, attempt=self.attempt + 1)
+
+    def forget(self) -> None:
+        """Remove the log of an attempt that did not count, unless one before has left it."""
+        if self.attempt == 1:
+            with suppress(OSError):
+                self.log.unlink(missing_ok=True)
 
     @property
     def paths(self) -> tuple[Path, ...]:
