@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from slidetile.cohort.inputs.collecting import collect
 from slidetile.cohort.inputs.entry import Entry
@@ -20,10 +20,14 @@ from slidetile.cohort.part import Part
 from slidetile.cohort.result import Status
 from slidetile.cohort.table.earlier import take_over
 from slidetile.cohort.table.key_book import KeyBook, NotedKey, opened_book
+from slidetile.cohort.table.noted import NotedRows
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.summary import check_summary
 from slidetile.store.location import local_path
 from slidetile.writing.partial import check_place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CARRIED = ("warnings", "seconds", "peak_memory_bytes", "log")
 """What a row of a slide that is done keeps of the row before."""
@@ -90,12 +94,25 @@ def _absolute(entry: Entry) -> str:
     return os.path.abspath(entry.slide)  # noqa: PTH100  links stay
 
 
-def _left_behind(entries: Iterable[Entry], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def _highest_peak(table: "pa.Table") -> int | None:
+    import pyarrow.compute as pc
+
+    if "peak_memory_bytes" not in table.column_names:  # earlier versions have not measured it
+        return None
+    peak: int | None = pc.max(table["peak_memory_bytes"]).as_py()
+    return peak or None
+
+
+def _left_behind(
+    entries: Iterable[Entry], rows: Iterable[Mapping[str, Any]], moved: Mapping[str, str]
+) -> list[str]:
     """Return the keys that slides of a run had before, and no slide of it has now."""
     keys = {entry.key.casefold(): as_known(_absolute(entry)) for entry in entries}
     paths = set(keys.values())
     return [
-        row["key"] for row in rows if row["slide"] in paths and row["key"].casefold() not in keys
+        row["key"]
+        for row in rows
+        if moved.get(row["key"], row["slide"]) in paths and row["key"].casefold() not in keys
     ]
 
 
@@ -158,19 +175,17 @@ class Cohort:
             path.mkdir(parents=True, exist_ok=True)
             take_over(folder)
         with opened_book(folder) if writes else nullcontext(KeyBook.of(folder)) as book:
-            rows = read_slides(path, columns=_NOTED).to_pylist()
+            table = read_slides(path, columns=_NOTED)
+            rows = table.select(["key", "slide"]).to_pylist()
             listed, moved = _keyed(slides, rows, book, writes=writes)
-        rows = [{**row, "slide": moved.get(row["key"], row["slide"])} for row in rows]
-        tell_left_behind(_left_behind(listed, rows), folder)
-        peaks = [row.get("peak_memory_bytes") or 0 for row in rows]
+        tell_left_behind(_left_behind(listed, rows, moved), folder)
         entries = tuple(each for each in listed if part is None or part.has(each.key))
-        keys = {entry.key for entry in entries}
         return cls(
             folder=folder,
             entries=entries,
             total=len(listed),
-            rows={row["key"]: row for row in rows if row["key"] in keys},
-            peak_bytes=max(peaks, default=0) or None,
+            rows=NotedRows(table, {entry.key for entry in entries}, moved),
+            peak_bytes=_highest_peak(table),
         )
 
     def owns(self, entry: Entry, here: Path) -> bool:

@@ -42,9 +42,14 @@ def with_keys(
     """
     given = [entry.id for entry in entries]
     asked_for = {identity.casefold() for identity in given if identity is not None}
-    names = plain_keys([entry.slide for entry in entries])
     paths = [os.path.abspath(entry.slide) for entry in entries]  # noqa: PTH100  links stay
     before = [known.get(as_known(path)) for path in paths]
+    rest = [
+        n is None and (k is None or k.casefold() in asked_for)
+        for n, k in zip(given, before, strict=True)
+    ]
+    # What slides are called beside all others is asked only where one needs a name.
+    names = plain_keys([each.slide for each in entries]) if any(rest) else [""] * len(entries)
     taken = {*asked_for, *map(str.casefold, known.values()), *map(str.casefold, others)}
     keys: list[str] = []
     for identity, former, name, path in zip(given, before, names, paths, strict=True):
