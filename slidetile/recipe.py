@@ -47,7 +47,7 @@ from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
 from slidetile.slides.srgb import SrgbSlide
 from slidetile.store.location import local_path
-from slidetile.store.marks import ROOT, is_store
+from slidetile.store.marks import ROOT, is_emptied, is_store
 from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.cores import find_cores
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
@@ -378,8 +378,11 @@ def done_before(
     """
     recipe, options = recipe or Recipe(), options or WriteOptions()
     where = Path(store_path)
-    if options.existing == "overwrite" or not is_store(Path(os.path.realpath(where))):
+    real = Path(os.path.realpath(where))
+    if options.existing == "overwrite" or not (is_store(real) or is_emptied(real)):
         return None
+    if is_emptied(real):
+        raise _emptied(where)
     try:
         store = open_store(where)
         is_again = options.retry_unreadable and store.unreadable > 0
@@ -415,6 +418,16 @@ def _whole(store: TileStore) -> TileStore:
         f"{store.path} exists already, but has lost files, so it is not done: {lost[0]}{more}. "
         f"{_REMEDY}"
     )
+
+
+def _emptied(store: Path) -> OutdatedStoreError:
+    """Return the error of a store of which nothing can be read."""
+    error = OutdatedStoreError(
+        f"{store} exists already, but its root metadata is empty, as after a power failure, so it "
+        f"cannot be read. {_REMEDY}"
+    )
+    error.is_emptied = True
+    return error
 
 
 def _lost_some(message: str) -> OutdatedStoreError:

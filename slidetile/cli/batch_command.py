@@ -130,10 +130,6 @@ def batch(
     how = replace(how, workers=writing["workers"])
     from slidetile.cli.batch_progress import show_batch
 
-    if log_json:
-        from slidetile.cli.json_log import log_as_json
-
-        log_as_json()
     choices = None
     if options["annotations"] is None:  # a manifest may name some
         choices = take_annotation_choices(options)

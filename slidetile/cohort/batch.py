@@ -11,10 +11,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.done import done_already
+from slidetile.cohort.elsewhere import is_elsewhere, released
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.engines.local import InProcesses, InThisProcess
 from slidetile.cohort.inputs.entry import Entry
@@ -327,12 +328,30 @@ class _BatchRun:
         self, entries: Sequence[Entry], on_progress: OnSlideProgress | None
     ) -> Iterator[SlideResult]:
         """Yield the result of each slide, once it is tried no more."""
-        jobs = JobQueue(map(self._job, entries))
+        elsewhere: list[SlideJob] = []
+        yield from self._carried_out(map(self._job, entries), elsewhere, on_progress)
+        while elsewhere:
+            free = released(elsewhere)
+            elsewhere = [job for job in elsewhere if job not in free]
+            yield from self._carried_out(free, elsewhere, on_progress)
+
+    def _carried_out(
+        self,
+        given: Iterable[SlideJob],
+        elsewhere: list[SlideJob],
+        on_progress: OnSlideProgress | None,
+    ) -> Iterator[SlideResult]:
+        """Yield results of jobs; those whose slide another run is tiling are put aside."""
+        jobs = JobQueue(given)
         with closing(self._engine.carry_out(jobs, on_progress)) as ended:
-            for job, result in ended:
+            for each, result in ended:
+                job = cast("SlideJob", each)
                 if result.status == "ok":
                     self._sizing.measured(result.peak_memory_bytes)
-                if self._is_tried_again(result):
+                if is_elsewhere(result):
+                    job.forget()
+                    elsewhere.append(job)
+                elif self._is_tried_again(result):
                     _log.warning("%s failed and is tried again: %s", result.slide, result.reason)
                     jobs.put_back(job.again())
                 else:

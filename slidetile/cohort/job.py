@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from slidetile.runtime.memory import peak_since_reset_bytes, reset_peak
 from slidetile.store.store import TileStore
 from slidetile.writing.group import Group
 from slidetile.writing.options import Existing, OnProgress, Progress, WriteOptions
+from slidetile.writing.partial import discard_unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +106,12 @@ class SlideJob:
     def again(self) -> "SlideJob":
         """Return the next attempt."""
         return replace(self, attempt=self.attempt + 1)
+
+    def forget(self) -> None:
+        """Remove the log of an attempt that did not count, unless one before has left it."""
+        if self.attempt == 1:
+            with suppress(OSError):
+                self.log.unlink(missing_ok=True)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -286,14 +294,19 @@ class SlideJob:
                 found.options = options
                 raise
 
+        def begun_anew(existing: Existing | None = None) -> tuple[TileStore, str | None]:
+            try:
+                return tiled(existing), None
+            except StoreMismatchError:
+                discard_unfinished(self.here / self.store)
+                return tiled(existing), BEGUN_ANEW
+
         try:
-            return tiled(), None
+            return begun_anew()
         except OutdatedStoreError as error:
-            if not (self.is_own_store or error.is_same_slide):
+            if not is_to_replace(error, is_own=self.is_own_store):
                 raise
-            return tiled("overwrite"), MADE_ANEW
-        except StoreMismatchError:
-            return tiled("restart"), BEGUN_ANEW
+            return begun_anew("overwrite")[0], MADE_ANEW
 
     def _giant(self, found: GiantFoundError, limit: SplitLimit) -> Giant:
         options = found.options or self.options
@@ -329,14 +342,24 @@ class SlideJob:
         return tell
 
     def _options(self, existing: Existing | None) -> WriteOptions:
-        """Return the options, and that unreadable tiles are tried again where the slide changed."""
-        changed = changed_since(self.here / self.entry.slide, self.here / self.store)
-        is_again = self.options.retry_unreadable or changed
-        return replace(
-            self.options,
-            retry_unreadable=is_again,
-            existing=self.options.existing if existing is None else existing,
-        )
+        """Return the options, of which one may be another."""
+        chosen = with_retries(self.options, self.here / self.entry.slide, self.here / self.store)
+        return chosen if existing is None else replace(chosen, existing=existing)
+
+
+def with_retries(options: WriteOptions, slide: Path, store: Path) -> WriteOptions:
+    """Return options by which unreadable tiles are tried again where the slide has changed."""
+    is_again = options.retry_unreadable or changed_since(slide, store)
+    return replace(options, retry_unreadable=is_again)
+
+
+def is_to_replace(error: OutdatedStoreError, *, is_own: bool) -> bool:
+    """Return whether a cohort replaces a store that is not the one that is asked for.
+
+    It does if it is of this very slide, by the cohort's table or by its own metadata, and also if
+    nothing can be read of it.
+    """
+    return is_own or error.is_same_slide or error.is_emptied
 
 
 def _reason(error: BaseException) -> str:

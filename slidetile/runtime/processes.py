@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from multiprocessing.util import Finalize
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from slidetile.runtime.child import BEGUN, WHERE, begin, stoppable
+from slidetile.runtime.descendants import ask_to_end, descendants, force_to_end
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence
 from slidetile.runtime.memory import resident_bytes_of
 
@@ -515,15 +516,28 @@ def _failed(error: Exception) -> "Future[Any]":
 
 
 def _stop(children: Sequence[_Child]) -> None:
-    """End the processes: by SIGTERM, so that they release what they hold, then by SIGKILL."""
+    """End the processes: by SIGTERM, so that they release what they hold, then by SIGKILL.
+
+    With them end those that they have begun, such as a detector's: no group of processes is made
+    for that, since Ctrl-Z and a scheduler's signals reach the group that the command is in.
+    """
     processes = [process for child in children for process in child.processes]
     processes = [process for process in processes if process.exitcode is None]
+    begun = descendants(_pids(processes))  # now: those of one that has ended are not to be found
     for process in processes:
         process.terminate()
+    ask_to_end(begun)
     alive = {process.sentinel: process for process in processes}
-    end = time.monotonic() + STOP_S
-    while alive and (left := end - time.monotonic()) > 0:
+    until_s = time.monotonic() + STOP_S
+    while alive and (left := until_s - time.monotonic()) > 0:
         for sentinel in wait_for_any(list(alive), timeout=left):
             del alive[cast("int", sentinel)]
+    if alive:
+        begun += descendants(_pids(alive.values()))
     for process in alive.values():
         process.kill()
+    force_to_end(begun)
+
+
+def _pids(processes: Iterable[BaseProcess]) -> list[int]:
+    return [process.pid for process in processes if process.pid is not None]

@@ -37,7 +37,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.files import IrregularFileError, as_text, read_regular
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_store
+from slidetile.store.marks import is_store, links_in
 from slidetile.writing._appended import AppendedLines
 from slidetile.writing._blocks import ReplacedInShards
 from slidetile.writing._halved import HalvedShards
@@ -405,6 +405,17 @@ def begun_note(path: Path) -> UnfinishedNote | None:
         return _begun(partial_path(path))
     except (OSError, StoreError):
         return None
+
+
+def is_begun_so(path: Path, spec: StoreSpec) -> bool:
+    """Return whether a run would continue the unfinished store at ``path``."""
+    partial = partial_path(path)
+    if any(True for _ in links_in(partial)):
+        return False
+    try:
+        return not _begun(partial).differing(UnfinishedNote.of(spec.metadata))
+    except (OSError, StoreError):
+        return False
 
 
 def _begun(partial: Path) -> UnfinishedNote:

@@ -16,6 +16,7 @@ from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import (
     hierarchy_above,
     is_bare,
+    is_emptied,
     is_ours,
     is_store,
     links_in,
@@ -201,6 +202,18 @@ def claim_store(store: Path, *, overwrite: bool, times: ClaimTimes = DEFAULT_TIM
     return Claim(owner_path(store), times)
 
 
+def discard_unfinished(store: Path) -> None:
+    """Remove what an interrupted run has left of a store; a finished one stays.
+
+    Raises
+    ------
+    StoreBusyError, StoreExistsError, OSError
+        As `PartialFolder` does.
+    """
+    with PartialFolder(store, overwrite=True) as folder:
+        folder.discard()
+
+
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Check that a store may be written at ``path``, before any work is done for it.
 
@@ -292,7 +305,7 @@ def _recover(store: Path) -> None:
 
 
 def _check_replaceable(path: Path, *, overwrite: bool) -> None:
-    if not is_store(path):
+    if not (is_store(path) or is_emptied(path)):
         raise StoreExistsError(
             f"{path} is not a store, so it is not overwritten; choose another name."
         )
