@@ -60,7 +60,13 @@ from slidetile.tissue.finding import (
 from slidetile.tissue.mask import TissueMask
 from slidetile.verify.files import lost_files
 from slidetile.writing.choosing import fitting_codec
-from slidetile.writing.destination import check_destination, check_place, is_there, tidy_up
+from slidetile.writing.destination import (
+    check_destination,
+    check_place,
+    is_emptied_at,
+    is_there,
+    tidy_up,
+)
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.write import write_tiles
 
@@ -378,7 +384,11 @@ def done_before(
     """
     recipe, options = recipe or Recipe(), options or WriteOptions()
     where = locate(store_path)
-    if options.existing == "overwrite" or not is_there(where):
+    if options.existing == "overwrite":
+        return None
+    if is_emptied_at(where):
+        raise _emptied(where)
+    if not is_there(where):
         return None
     try:
         store = open_store(where)
@@ -415,6 +425,16 @@ def _whole(store: TileStore) -> TileStore:
         f"{store.path} exists already, but has lost files, so it is not done: {lost[0]}{more}. "
         f"{_REMEDY}"
     )
+
+
+def _emptied(store: Location) -> OutdatedStoreError:
+    """Return the error of a store of which nothing can be read."""
+    error = OutdatedStoreError(
+        f"{store} exists already, but its root metadata is empty, as after a power failure, so it "
+        f"cannot be read. {_REMEDY}"
+    )
+    error.is_emptied = True
+    return error
 
 
 def _lost_some(message: str) -> OutdatedStoreError:

@@ -137,10 +137,6 @@ def batch(
     how = replace(how, workers=writing["workers"])
     from slidetile.cli.batch_progress import show_batch
 
-    if log_json:
-        from slidetile.cli.json_log import log_as_json
-
-        log_as_json()
     choices = None
     if options["annotations"] is None:  # a manifest may name some
         choices = take_annotation_choices(options)
@@ -152,7 +148,7 @@ def batch(
         return
     tally = Tally(keeps_all=as_json)
     with (
-        cluster.engine(threads=how.workers) as engine,
+        cluster.engine(how, memory_bytes=writing["options"].memory_bytes) as engine,
         show_batch(
             quiet=as_json and not log_json,
             slides=len(cohort.entries),

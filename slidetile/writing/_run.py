@@ -36,7 +36,7 @@ from slidetile.writing._source_watch import SourceWatch
 from slidetile.writing._spec import StoreSpec, store_metadata
 from slidetile.writing._table import tile_table
 from slidetile.writing._work import Task, Work, owns_all
-from slidetile.writing._writer import StoreWriter
+from slidetile.writing._writer import StoreWriter, is_begun_so
 from slidetile.writing.changed import SourceChangedError
 from slidetile.writing.choosing import make_work
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
@@ -93,6 +93,10 @@ class Run:
         """Write the store, or continue what an interrupted run has left."""
         with self._writer(path, restart=self._options.existing == "restart") as writer:
             self._complete(writer)
+
+    def continues(self, path: Location) -> bool:
+        """Return whether the unfinished store of a path was begun as this run would begin it."""
+        return is_begun_so(path, self._spec(path))
 
     def begin(self, path: Location, claim: SharedClaim) -> None:
         """Begin the store, whose shards others make, unless it has been begun before."""

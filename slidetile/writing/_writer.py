@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ from slidetile.format.names import (
     REFERENCES,
     ROOT,
     TABLE,
+    partial_path,
     shard_key,
 )
 from slidetile.format.picture import pack_picture, picture_grid
@@ -37,6 +39,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.runtime.claim import ClaimTimes
 from slidetile.runtime.files import IrregularFileError, as_text
 from slidetile.runtime.shared_claim import SharedClaim
+from slidetile.store.marks import links_in
 from slidetile.writing._blocks import ReplacedInShards
 from slidetile.writing._halved import HalvedShards
 from slidetile.writing._spec import StoreSpec
@@ -396,6 +399,16 @@ def begun_note(path: Location) -> UnfinishedNote | None:
         return _begun(reads_partial(path))
     except (OSError, StoreError):
         return None
+
+
+def is_begun_so(path: Location, spec: StoreSpec) -> bool:
+    """Return whether a run would continue the unfinished store at ``path``."""
+    if isinstance(path, Path) and any(True for _ in links_in(partial_path(path))):
+        return False
+    try:
+        return not _begun(reads_partial(path)).differing(UnfinishedNote.of(spec.metadata))
+    except (OSError, StoreError):
+        return False
 
 
 def _begun(read: Callable[[str, int], bytes]) -> UnfinishedNote:

@@ -9,7 +9,7 @@ from slidetile.format.names import partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes
 from slidetile.runtime.files import read_regular
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_store
+from slidetile.store.marks import is_emptied, is_store
 from slidetile.writing import partial, partial_prefix
 from slidetile.writing.partial_store import PartialStore
 
@@ -105,6 +105,14 @@ def is_there(store: Location) -> bool:
     if isinstance(store, Address):
         return partial_prefix.is_store_at(store)
     return is_store(Path(os.path.realpath(store)))
+
+
+def is_emptied_at(store: Location) -> bool:
+    """Return whether a store lies somewhere of which a power failure has left no root metadata.
+
+    What is in a bucket is whole.
+    """
+    return isinstance(store, Path) and is_emptied(Path(os.path.realpath(store)))
 
 
 def is_all_there(store: Location) -> bool:

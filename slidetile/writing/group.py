@@ -7,15 +7,17 @@ are those of a single process, whatever becomes of the parts. Knows the steps. D
 carries them out.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.cloud.address import Address, Location, locate
-from slidetile.cloud.claim_file import claim_file_at
+from slidetile.cloud.claim_file import claim_file_at, remove_claim
+from slidetile.errors import StoreBusyError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.names import owner_path
+from slidetile.format.names import finishing_path, owner_path
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.claim import ClaimTimes
 from slidetile.runtime.cpus import worker_count
@@ -23,6 +25,7 @@ from slidetile.runtime.heap import give_back_heap
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore, open_store
+from slidetile.writing._finishing import FinishingClaim
 from slidetile.writing._parts import Part
 from slidetile.writing._run import Run
 from slidetile.writing.changed import SourceChangedError
@@ -116,6 +119,9 @@ class GroupClaim:
 
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
+        with contextlib.suppress(StoreBusyError, OSError):  # another has taken over
+            self._claim.check()
+            remove_claim(finishing_path(self._path))
         self._claim.release()
 
 
@@ -273,20 +279,23 @@ def finish_store(
     Raises
     ------
     StoreBusyError, SourceChangedError
-        As in `write_part`.
+        As in `write_part`; or another process finishes the store.
     NotNativeError, SlideReadError, StoreExistsError, StoreMismatchError, OSError
         As in `write_tiles`.
     """
     path = group.permit.path
-    group.permit.claim.check()
-    if is_all_there(path):
-        return open_store(path)  # the process that finished it was lost before it could say so
-    run = _run(slide, plan, group, workers, options, on_progress)
+    claim = FinishingClaim(path, group.permit.token)
     try:
-        run.finish(path, group.permit.claim)
+        if not is_all_there(path):
+            run = _run(slide, plan, group, workers, options, on_progress)
+            try:
+                run.finish(path, claim)
+            finally:
+                give_back_heap()
+        # Else the process that finished it was lost before it could say so.
+        return open_store(path)
     finally:
-        give_back_heap()
-    return open_store(path)
+        claim.release()
 
 
 def _run(

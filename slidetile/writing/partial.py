@@ -12,6 +12,7 @@ from slidetile.errors import StoreExistsError, StoreMismatchError, explain
 from slidetile.format.names import (
     PARTIAL_BEGIN,
     PARTIAL_NOTE,
+    finishing_path,
     owner_path,
     partial_path,
     replaced_path,
@@ -23,6 +24,7 @@ from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import (
     hierarchy_above,
     is_bare,
+    is_emptied,
     is_ours,
     is_store,
     links_in,
@@ -87,6 +89,10 @@ class PartialFolder:
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
         self._claim = claim or claim_store(store, overwrite=overwrite, times=times)
+        if claim is None:
+            # Of several processes that wrote it and were killed: none may finish it any more.
+            with contextlib.suppress(OSError):
+                finishing_path(store).unlink(missing_ok=True)
         try:
             _recover(store)
             check_destination(store, overwrite=overwrite)  # it may just have been finished
@@ -253,6 +259,18 @@ def claim_store(store: Path, *, overwrite: bool, times: ClaimTimes = DEFAULT_TIM
     return Claim(owner_path(store), times)
 
 
+def discard_unfinished(store: Path) -> None:
+    """Remove what an interrupted run has left of a store; a finished one stays.
+
+    Raises
+    ------
+    StoreBusyError, StoreExistsError, OSError
+        As `PartialFolder` does.
+    """
+    with PartialFolder(store, overwrite=True) as folder:
+        folder.discard()
+
+
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Check that a store may be written at ``path``, before any work is done for it.
 
@@ -344,7 +362,7 @@ def _recover(store: Path) -> None:
 
 
 def _check_replaceable(path: Path, *, overwrite: bool) -> None:
-    if not is_store(path):
+    if not (is_store(path) or is_emptied(path)):
         raise StoreExistsError(
             f"{path} is not a store, so it is not overwritten; choose another name."
         )
