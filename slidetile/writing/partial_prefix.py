@@ -27,7 +27,14 @@ from slidetile.cloud.objects import (
 )
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
-from slidetile.format.names import PARTIAL_BEGIN, PARTIAL_NOTE, ROOT, owner_path, partial_path
+from slidetile.format.names import (
+    PARTIAL_BEGIN,
+    PARTIAL_NOTE,
+    ROOT,
+    finishing_path,
+    owner_path,
+    partial_path,
+)
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.writing._bucket_lines import BucketLines
@@ -73,6 +80,10 @@ class PartialPrefix:
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
         self._claim = claim or claim_prefix(store, overwrite=overwrite, times=times)
+        if claim is None:
+            # Of several processes that wrote it and were killed: none may finish it any more.
+            if object_exists(finishing_path(store)):
+                remove_objects([finishing_path(store)])
         try:
             _recover(store)
             check_prefix(store, overwrite=overwrite)  # it may just have been finished
