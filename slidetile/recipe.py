@@ -33,6 +33,7 @@ from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.tissue import TissueParameters
+from slidetile.format.names import ROOT
 from slidetile.planning.plan import TilePlan, plan_tiles
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.runtime.cpus import worker_count
@@ -47,7 +48,7 @@ from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
 from slidetile.slides.srgb import SrgbSlide
 from slidetile.store.location import local_path
-from slidetile.store.marks import ROOT, is_store
+from slidetile.store.marks import is_store
 from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.cores import find_cores
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector

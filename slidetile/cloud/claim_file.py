@@ -6,8 +6,8 @@ Knows conditional writes. Does not know when a holder counts as dead: see `slide
 import os
 from pathlib import Path
 
-from slidetile.cloud._explain import ObjectChangedError
 from slidetile.cloud.address import Address, Location
+from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
     ObjectState,
     object_state,

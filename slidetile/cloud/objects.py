@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from slidetile.cloud._connect import connection
-from slidetile.cloud._explain import ObjectChangedError, changed, explained
+from slidetile.cloud._explain import explained
 from slidetile.cloud.address import Address
+from slidetile.cloud.errors import ObjectChangedError, changed
 
 IN_FLIGHT = 8
 """Requests of one reader at a time."""
