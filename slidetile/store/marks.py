@@ -7,9 +7,11 @@ unfinished one look like from outside. Does not know what is in them.
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import read_object
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, ROOT
@@ -29,11 +31,18 @@ _HIERARCHIES = (ROOT, ".zgroup", ".zarray", PARTIAL_NOTE)
 """Files of which each makes its folder a Zarr hierarchy, or one that is being written."""
 
 
-def is_store(folder: Path) -> bool:
+def is_store(folder: Location) -> bool:
     """Return whether a folder's root metadata say that it is a store of slidetile's.
 
     A symbolic link is not a store, whatever it leads to.
+
+    Raises
+    ------
+    OSError
+        It lies at an address that cannot be read.
     """
+    if isinstance(folder, Address):
+        return isinstance(_member_there(folder, ROOT, "attributes", "slidetile"), dict)
     return isinstance(_member(folder, ROOT, "attributes", "slidetile"), dict)
 
 
@@ -149,11 +158,23 @@ def _member(folder: Path, name: str, *keys: str) -> object:
     if not _is_folder(folder):
         return None
     try:
-        node = parse_json(_read(folder / name))
-        for key in keys:
-            node = node[key]
+        return _value(_read(folder / name), keys)
     except (OSError, StoreError):
         return None
+
+
+def _member_there(prefix: Address, name: str, *keys: str) -> object:
+    """Return a member of the JSON in an object below an address; None where there is none."""
+    try:
+        return _value(read_object(prefix / name, LARGEST_JSON_BYTES + 1), keys)
+    except (FileNotFoundError, StoreError):
+        return None
+
+
+def _value(data: bytes, keys: Sequence[str]) -> object:
+    node = parse_json(data)
+    for key in keys:
+        node = node[key]
     return node.value
 
 
