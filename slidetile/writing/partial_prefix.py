@@ -80,10 +80,9 @@ class PartialPrefix:
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
         self._claim = claim or claim_prefix(store, overwrite=overwrite, times=times)
-        if claim is None:
+        if claim is None and object_exists(finishing_path(store)):
             # Of several processes that wrote it and were killed: none may finish it any more.
-            if object_exists(finishing_path(store)):
-                remove_objects([finishing_path(store)])
+            remove_objects([finishing_path(store)])
         try:
             _recover(store)
             check_prefix(store, overwrite=overwrite)  # it may just have been finished
