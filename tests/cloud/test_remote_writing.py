@@ -84,7 +84,7 @@ def stops_after(count, fault=None):
 @pytest.mark.parametrize("codec", CODECS)
 def test_an_interrupted_run_is_no_store_and_is_continued(lab, sample, local_trees, codec):
     address = lab.home / "a.zarr"
-    lab.proxy.fault = stops_after(2)
+    lab.proxy.fault = stops_after(3)
     with pytest.raises(
         OSError, match=r"access is denied .*; what is written is kept: run the same"
     ):
