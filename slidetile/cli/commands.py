@@ -17,7 +17,8 @@ import click
 from slidetile.choices import UnfitChoiceError
 from slidetile.cli.batch_command import batch
 from slidetile.cli.config_command import config_command
-from slidetile.cli.last_words import LAST_WORDS, set_last_words
+from slidetile.cli.json_log import log_as_json, logs_json, promise_json_log
+from slidetile.cli.last_words import last_words, set_last_words
 from slidetile.cli.limits import (
     check_address_space,
     fail_if_out_of_space,
@@ -83,6 +84,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         as_json = "--json" in ctx.args
         promise_json(ctx, as_json=as_json)
+        promise_json_log(ctx, ctx.args)
         with documents_only(ctx) if as_json else nullcontext():
             return self._invoke(ctx)
 
@@ -90,7 +92,7 @@ class _Group(click.Group):
         from slidetile.cli.interrupt import Interruptible
 
         save_address_space()
-        interruptible = Interruptible(lambda: ctx.meta.get(LAST_WORDS, "interrupted"))
+        interruptible = Interruptible(lambda: last_words(ctx))
         try:
             with interruptible:
                 return super().invoke(ctx)
@@ -115,8 +117,14 @@ def _report(error: BaseException) -> None:
         code = UNPRINTED if isinstance(error, OutputError) else FAILED
         fail(explain(error), kind=type(error).__name__, code=code)
     if isinstance(error, click.UsageError):
+        told = " ".join(error.format_message().split())
+        if logs_json():
+            fail(told, kind="UsageError", code=error.exit_code)
         error.message = printable_lines(error.message)  # type: ignore[misc]
-        show_error("UsageError", " ".join(error.format_message().split()))
+        show_error("UsageError", told)
+    elif isinstance(error, Exception) and logs_json() and not isinstance(error, BrokenPipeError):
+        logging.getLogger(__name__).error("a bug of slidetile's", exc_info=error)
+        fail(explain(error), kind=type(error).__name__)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -131,6 +139,8 @@ def main(*, verbose: int) -> None:
     """
     logger = logging.getLogger("slidetile")
     logger.handlers = [ErrorStreamHandler()]
+    if logs_json():
+        log_as_json(click.get_current_context())
     logger.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG))
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our own log says what matters
 
@@ -266,7 +276,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     if not facts["tiles"]:
         has_tissue, is_drawn = bool(facts["tissue_pieces"]), facts["found_tissue"] is None
         warn(why_no_tiles(left_out, has_tissue=has_tissue, is_drawn=is_drawn))
-    if not facts["fits"]:
+    if not facts["fits"] and facts["free_bytes"] is not None:
         warn(
             f"the store takes {size_bytes(facts['store_bytes'])}, but only "
             f"{size_bytes(facts['free_bytes'])} are free where it would be written; choose another "

@@ -8,6 +8,7 @@ import errno
 import re
 
 from slidetile.cloud.address import Address
+from slidetile.cloud.errors import changed
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
@@ -15,10 +16,6 @@ _RETRIES = re.compile(r"after (\d+) retries")
 
 _EXPIRED = ("ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredTokenException")
 _THROTTLED = ("SlowDown", "Throttling", "TooManyRequests", "RequestLimitExceeded", "ServerBusy")
-
-
-class ObjectChangedError(OSError):
-    """An object is not the one that it was, or exists where none was to be."""
 
 
 def explained(error: Exception, address: Address) -> OSError:
@@ -54,11 +51,6 @@ def explained(error: Exception, address: Address) -> OSError:
     else:
         found = _failed(text, status, code, address)
     return found
-
-
-def changed(address: Address) -> "ObjectChangedError":
-    """Return the error that an object is another by now."""
-    return ObjectChangedError(errno.ESTALE, "it was replaced or changed meanwhile", str(address))
 
 
 _BY_WORDS: tuple[tuple[tuple[str, ...], int, str], ...] = (

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from slidetile.cloud._connect import connection
-from slidetile.cloud._explain import ObjectChangedError
-from slidetile.cloud._explain import changed, explained
+from slidetile.cloud._explain import explained
 from slidetile.cloud.address import Address
+from slidetile.cloud.errors import ObjectChangedError, changed
 
 IN_FLIGHT = 8
 """Requests of one reader at a time."""
@@ -125,7 +125,7 @@ def write_object(
     *,
     replaces: ObjectState | None = None,
     is_new: bool = False,
-) -> ObjectState | None:
+) -> None:
     """Write an object; it is whole or not there, and what was there stays until then.
 
     Parameters
@@ -138,12 +138,6 @@ def write_object(
         Write it only in place of this one.
     is_new
         Write it only where none is.
-
-    Returns
-    -------
-    ObjectState or None
-        What it is now, where the server was asked for conditions; its time is then unknown, and
-        that of the request.
 
     Raises
     ------
@@ -172,11 +166,8 @@ def write_object(
         # A request that was tried twice may have been answered the first time already.
         if len(data) > _SMALL_BYTES:
             raise
-        found, state = read_range(address, 0, len(data) + 1)
-        if found != data:
+        if read_range(address, 0, len(data) + 1)[0] != data:
             raise
-        return state
-    return object_state(address) if is_conditional else None
 
 
 def remove_objects(addresses: Iterable[Address]) -> None:

@@ -5,7 +5,7 @@ Knows what each of the processes does with the slide. Does not know where they r
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from slidetile.errors import StoreMismatchError
 from slidetile.planning.plan import TilePlan
@@ -19,8 +19,8 @@ from slidetile.writing.options import OnProgress, Progress, WriteOptions
 class GiantFoundError(Exception):
     """A plan has more tiles than one process is to write: nothing has been written."""
 
-    tiles = 0
-    """Its number of tiles."""
+    plan: TilePlan
+    """The plan."""
 
     options: WriteOptions | None = None
     """What it was to be written with; None where nothing has been noted."""
@@ -59,7 +59,7 @@ class SplitLimit:
         """
         if len(plan) > self.most_tiles:
             error = GiantFoundError(f"{len(plan)} tiles are more than {self.most_tiles}")
-            error.tiles = len(plan)
+            error.plan = plan
             raise error
 
 
@@ -202,3 +202,10 @@ class Giant:
                 options=self.options,
                 on_progress=on_progress,
             )
+
+
+class FoundGiant(NamedTuple):
+    """A giant, and its plan, which is too large to travel with each of its tasks."""
+
+    giant: Giant
+    plan: TilePlan

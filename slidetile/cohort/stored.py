@@ -4,10 +4,12 @@ Knows stores. Does not know how they came about.
 """
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
-from slidetile.store.marks import ROOT
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import read_object
+from slidetile.format.metadata.node import LARGEST_JSON_BYTES
+from slidetile.format.names import ROOT
 from slidetile.store.store import TileStore
 from slidetile.writing.selection import left_out_again
 
@@ -32,7 +34,7 @@ def store_facts(store: TileStore) -> dict[str, Any]:
     }
 
 
-def root_checksum(store: Path) -> str:
+def root_checksum(store: Location) -> str:
     """Return a checksum of a store's root metadata, which tell one store from another.
 
     Raises
@@ -40,7 +42,11 @@ def root_checksum(store: Path) -> str:
     OSError
         They cannot be read.
     """
-    return hashlib.sha256((store / ROOT).read_bytes()).hexdigest()[:32]
+    if isinstance(store, Address):
+        root = read_object(store / ROOT, LARGEST_JSON_BYTES)
+    else:
+        root = (store / ROOT).read_bytes()
+    return hashlib.sha256(root).hexdigest()[:32]
 
 
 def _slide_area_mm2(store: TileStore) -> float | None:

@@ -2,33 +2,48 @@
 
 import re
 from pathlib import Path
+from typing import TypeVar
+
+from slidetile.cloud.address import Address, Location
+
+Place = TypeVar("Place", Path, Address, Location)
+"""Where a store lies."""
 
 PARTIAL_SUFFIX = ".partial"
 REPLACED_SUFFIX = ".replaced"
 OWNER_SUFFIX = ".owner"
+FINISHING_SUFFIX = ".finishing"
 
 
-def is_passing(store: Path) -> bool:
+def is_passing(store: Path | Address) -> bool:
     """Return whether a store's name says that it is about to replace another, or to be replaced."""
     return store.suffix in (PARTIAL_SUFFIX, REPLACED_SUFFIX)
 
 
-def partial_path(store: Path) -> Path:
+def partial_path(store: Place) -> Place:
     """Return the folder in which a store is built."""
     return store.with_name(store.name + PARTIAL_SUFFIX)
 
 
-def owner_path(store: Path) -> Path:
+def owner_path(store: Place) -> Place:
     """Return the file of the claim on a store."""
     return store.with_name(store.name + OWNER_SUFFIX)
 
 
-def replaced_path(store: Path) -> Path:
+def finishing_path(store: Place) -> Place:
+    """Return the file of the claim on a store's end, where several processes write the store."""
+    return store.with_name(store.name + FINISHING_SUFFIX)
+
+
+def replaced_path(store: Place) -> Place:
     """Return the name that a finished store has while another takes its place."""
     return store.with_name(store.name + REPLACED_SUFFIX)
 
 
 STORE_SUFFIX = ".zarr"
+
+ROOT = "zarr.json"
+"""The root's metadata, by which a finished store is known: written last."""
 
 MANIFEST = "tiles/checksums.txt"
 """It lies beside the tile table, since Zarr libraries warn of foreign files at the root."""
@@ -50,6 +65,9 @@ def shard_of(name: str) -> tuple[int, int, int] | None:
     level, row, column = map(int, parts.groups())
     return level, column, row
 
+
+PARTIAL_BEGIN = "unfinished."
+"""What the names begin with of all that only an unfinished store has."""
 
 PARTIAL_NOTE = "unfinished.json"
 

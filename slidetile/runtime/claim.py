@@ -1,13 +1,13 @@
 """Who may write a store: one process at a time, named by a file beside the unfinished store.
 
-The holder of a claim touches its file every few seconds. A holder is dead if its process has ended
+The file may lie in a bucket: `ClaimFile` says what is asked of it. The holder of a claim touches
+its file every few seconds. A holder is dead if its process has ended
 or has been silent for too long, and its claim is then taken over. If it wakes up again, it notices
 this and stops. Clocks of two hosts may differ by hours, so a time stamp alone decides nothing: one
 that lies ahead is set back, and one that looks old is watched for a while.
 """
 
 import contextlib
-import hashlib
 import os
 import threading
 import time
@@ -16,84 +16,7 @@ from pathlib import Path
 
 from slidetile.errors import StoreBusyError
 from slidetile.runtime._holder import Holder, uptime_s
-from slidetile.runtime.files import open_regular, write_whole
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """The state of a claim's file when it was read."""
-
-    path: Path
-    """Path of the file."""
-
-    data: bytes
-    """Content of the file."""
-
-    mtime_s: float
-    """When it was last touched, by the clock of its file system, in seconds."""
-
-    @property
-    def holder(self) -> Holder | None:
-        """The process that made it; None where the file does not name one, yet or any more."""
-        return Holder.from_json(self.data)
-
-    def age_s(self) -> float:
-        """Return the seconds since it was last touched.
-
-        Both times are those of its file system, perhaps a file server's: the clocks of two hosts
-        may differ.
-        """
-        probe = self.path.with_name(f"{self.path.name}.{os.urandom(8).hex()}")
-        file = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            os.utime(file)
-            return os.fstat(file).st_mtime - self.mtime_s
-        finally:
-            os.close(file)
-            probe.unlink(missing_ok=True)
-
-    def touch(self) -> None:
-        """Set its time stamp to now, unless it is another's by now.
-
-        Raises
-        ------
-        OSError
-            It is gone, or belongs to another user.
-        """
-        with self.path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mtime == self.mtime_s:
-                os.utime(file.fileno())
-
-
-def create(path: Path, data: bytes) -> bool:
-    """Write a claim's file; return False if it exists already."""
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        return False
-    try:
-        os.write(file, data)
-    except OSError:  # such as a full disk
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(file)
-    return True
-
-
-def look(path: Path) -> Seen | None:
-    """Read a claim's file; return None if it does not exist.
-
-    It is opened before its status is read: over NFS only opening asks the server, rather than a
-    cache that may be a minute old.
-    """
-    try:
-        with os.fdopen(open_regular(path), "rb") as file:
-            data, status = file.read(1 << 16), os.fstat(file.fileno())
-    except FileNotFoundError:
-        return None
-    return Seen(path=path, data=data, mtime_s=status.st_mtime)
-
+from slidetile.runtime.claim_file import ClaimFile, LocalClaimFile, Seen
 
 _ATTEMPTS = 20
 _PAUSE_S = 0.05
@@ -102,8 +25,8 @@ _PAUSE_S = 0.05
 _RELEASES = 3
 """Attempts to remove a claim: a network drive may fail once."""
 
-_TOLERANCE_S = 1.0
-"""By so much a time stamp may lie ahead, since file systems round."""
+_left_behind: set[str] = set()
+"""The tokens of this process's claims that could not be removed when they were released."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +61,8 @@ class Claim:
 
     Parameters
     ----------
-    path
-        The claim's file. Its folder must exist.
+    file
+        The claim's file, or its path. Its folder must exist.
     times
         How often its holder gives signs of life, and when it counts as dead.
 
@@ -151,8 +74,8 @@ class Claim:
         The file cannot be written.
     """
 
-    def __init__(self, path: Path, times: ClaimTimes = DEFAULT_TIMES) -> None:
-        self.path = path
+    def __init__(self, file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES) -> None:
+        self._file = claim_file(file)
         self._times = times
         self._me = Holder.me()
         self._data = self._me.to_json()
@@ -181,7 +104,7 @@ class Claim:
             self._beat()
         if os.getpid() != self._me.pid or self._is_lost:
             raise StoreBusyError(
-                f"This process may no longer write {_store(self.path)}: {self._why_lost()}. "
+                f"This process may no longer write {self._file.store}: {self._why_lost()}. "
                 "This run stops; what it has written is kept."
             )
 
@@ -205,7 +128,7 @@ class Claim:
         with self._lock:
             self._me = replace(self._me, token=os.urandom(8).hex())
             data = self._me.to_json()
-            write_whole(self.path, [data])
+            self._file.rewrite(self._data, data)
             self._data = data
         return self._me.token
 
@@ -216,24 +139,24 @@ class Claim:
         with self._lock:
             self._ended.set()
             for _ in range(_RELEASES):
-                # A claim that cannot be removed gets old and then counts as dead.
                 with contextlib.suppress(OSError):
-                    if (seen := look(self.path)) is not None and seen.data == self._data:
-                        self.path.unlink()
+                    self._file.remove(self._data)
                     return
+            # Others take it over once it is old, or this process has ended; this one at once.
+            _left_behind.add(self._me.token)
 
     def _take(self) -> None:
         for _ in range(_ATTEMPTS):
-            if create(self.path, self._data):
+            if self._file.create(self._data):
                 return
-            if (seen := look(self.path)) is not None:
-                _refuse_if_alive(self.path, seen, self._times)
+            if (seen := self._file.look()) is not None:
+                _refuse_if_alive(self._file, seen, self._times)
                 self._watch(seen)
-                if self._take_over(seen):
+                if self._file.take_over(seen, self._data, self._times.dead_after_s):
                     return
                 time.sleep(_PAUSE_S)
         raise StoreBusyError(
-            f"Many processes try to write {_store(self.path)} at once; try again later."
+            f"Many processes try to write {self._file.store} at once; try again later."
         )
 
     def _watch(self, old: Seen) -> None:
@@ -248,30 +171,9 @@ class Claim:
         if holder is not None and holder.is_visible:
             return  # its process has ended
         time.sleep(2 * self._times.heartbeat_s)
-        now = look(self.path)
+        now = self._file.look()
         if now is not None and (now.data, now.mtime_s) != (old.data, old.mtime_s):
-            raise _busy(self.path, now, "it has just given a sign of life")
-
-    def _take_over(self, dead: Seen) -> bool:
-        """Replace a dead claim by this one; return False if another process is about to do so.
-
-        Of all processes that see the same dead claim only one can create the gate file. The
-        claim's file is never missing meanwhile, so later processes find the new claim.
-        """
-        gate = self.path.with_name(f"{self.path.name}.{hashlib.sha256(dead.data).hexdigest()[:16]}")
-        if not create(gate, b""):
-            stale = look(gate)
-            if stale is not None and stale.age_s() > self._times.dead_after_s:
-                # The process that created the gate has died as well.
-                gate.unlink(missing_ok=True)
-            return False
-        try:
-            if (now := look(self.path)) is None or now.data != dead.data:
-                return False  # another was quicker, and has removed its gate
-            write_whole(self.path, [self._data])
-        finally:
-            gate.unlink(missing_ok=True)
-        return True
+            raise _busy(self._file, now, "it has just given a sign of life")
 
     def _beat_on(self) -> None:
         while not self._ended.wait(self._times.heartbeat_s) and not self._is_lost:
@@ -284,10 +186,7 @@ class Claim:
             if self._ended.is_set() or self._is_lost:
                 return
             try:
-                with self.path.open("rb") as file:
-                    self._is_lost = file.read() != self._data
-                    if not self._is_lost:
-                        os.utime(file.fileno())  # the opened file, even if the path has another now
+                self._is_lost = not self._file.touch(self._data)
             except FileNotFoundError:
                 # Deleted by hand; but in a long silence another holder may have come and gone.
                 silent_s = uptime_s() - self._beat_at
@@ -296,7 +195,7 @@ class Claim:
 
     def _put_back(self) -> bool:
         try:
-            return create(self.path, self._data)
+            return self._file.create(self._data)
         except FileNotFoundError:  # the folder itself is gone
             return False
 
@@ -304,57 +203,59 @@ class Claim:
         if not self._is_lost:
             return "it is a fork of the process that holds the claim"
         with contextlib.suppress(OSError):
-            if (seen := look(self.path)) is not None:
+            if (seen := self._file.look()) is not None:
                 return f"it was silent for too long, and {_name(seen)} has taken over"
-        return f"its claim, {self.path}, is gone"
+        return f"its claim, {self._file}, is gone"
 
 
-def refuse_if_claimed(path: Path, times: ClaimTimes = DEFAULT_TIMES) -> None:
-    """Check that no living process holds the claim at ``path``, without taking it.
+def claim_file(file: Path | ClaimFile) -> ClaimFile:
+    """Return the file of a claim, which may be given by its path."""
+    return LocalClaimFile(file) if isinstance(file, Path) else file
+
+
+def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES) -> None:
+    """Check that no living process holds a claim, without taking it.
 
     Raises
     ------
     StoreBusyError
         A living process holds it.
     """
-    if (seen := look(path)) is not None:
-        _refuse_if_alive(path, seen, times)
+    found = claim_file(file)
+    if (seen := found.look()) is not None:
+        _refuse_if_alive(found, seen, times)
 
 
-def _refuse_if_alive(path: Path, seen: Seen, times: ClaimTimes) -> None:
+def _refuse_if_alive(file: ClaimFile, seen: Seen, times: ClaimTimes) -> None:
     holder = seen.holder
     if holder is not None and holder.is_visible:
-        if holder.is_running:
+        if holder.is_running and holder.token not in _left_behind:
             which = "this process" if holder.pid == os.getpid() else "which is running"
             raise StoreBusyError(
-                f"{_store(path)} is being written by {holder}, {which}: wait until it ends, or "
+                f"{file.store} is being written by {holder}, {which}: wait until it ends, or "
                 "choose another output."
             )
         return
-    silent_s = seen.age_s()
+    silent_s = file.age_s(seen)
     takes_over = f"its claim is taken over after {times.dead_after_s:.0f} s"
-    if silent_s < -_TOLERANCE_S:
+    if silent_s < -file.tolerance_s:
         when = f"Its sign of life is dated {-silent_s:.0f} s ahead"
         try:
-            seen.touch()
+            file.date_now(seen)
         except OSError:
-            raise _busy(path, seen, f"{when}; if it has ended, delete {path}") from None
-        raise _busy(path, seen, f"{when}, so it counts from now; if it has ended, {takes_over}")
+            raise _busy(file, seen, f"{when}; if it has ended, delete {file}") from None
+        raise _busy(file, seen, f"{when}, so it counts from now; if it has ended, {takes_over}")
     if silent_s <= times.dead_after_s:
         when = f"Its last sign of life was {max(0, silent_s):.0f} s ago"
-        raise _busy(path, seen, f"{when}; if it has ended, {takes_over}")
+        raise _busy(file, seen, f"{when}; if it has ended, {takes_over}")
 
 
-def _busy(path: Path, seen: Seen, more: str) -> StoreBusyError:
+def _busy(file: ClaimFile, seen: Seen, more: str) -> StoreBusyError:
     return StoreBusyError(
-        f"{_store(path)} is being written by {_name(seen)}: wait for it, or choose another output. "
+        f"{file.store} is being written by {_name(seen)}: wait for it, or choose another output. "
         f"{more[0].upper()}{more[1:]}."
     )
 
 
 def _name(seen: Seen) -> str:
     return str(seen.holder or "a process that has not recorded its name")
-
-
-def _store(path: Path) -> Path:
-    return path.with_suffix("")

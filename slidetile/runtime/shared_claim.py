@@ -6,7 +6,8 @@ Knows the claim's file. Does not know what is written, nor by how many processes
 from pathlib import Path
 
 from slidetile.errors import StoreBusyError
-from slidetile.runtime.claim import look
+from slidetile.runtime.claim import claim_file
+from slidetile.runtime.claim_file import ClaimFile
 
 
 class SharedClaim:
@@ -17,14 +18,14 @@ class SharedClaim:
 
     Parameters
     ----------
-    path
-        The claim's file.
+    file
+        The claim's file, or its path.
     token
         The token of the claim, as its holder told it.
     """
 
-    def __init__(self, path: Path, token: str) -> None:
-        self.path = path
+    def __init__(self, file: Path | ClaimFile, token: str) -> None:
+        self._file = claim_file(file)
         self.token = token
 
     def check(self) -> None:
@@ -37,13 +38,13 @@ class SharedClaim:
         OSError
             The file system does not answer, so that it is unknown who holds the claim.
         """
-        seen = look(self.path)
+        seen = self._file.look()
         holder = None if seen is None else seen.holder
         if holder is not None and holder.token == self.token:
             return
-        why = f"its claim, {self.path}, is gone" if holder is None else f"{holder} has its claim"
+        why = f"its claim, {self._file}, is gone" if holder is None else f"{holder} has its claim"
         raise StoreBusyError(
-            f"This process may no longer write a part of {self.path.with_suffix('')}: {why}, with "
+            f"This process may no longer write a part of {self._file.store}: {why}, with "
             "another token than the one it was given. What it has written is kept."
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slidetile.errors import StoreBusyError
 from slidetile.runtime.claim import Claim
+from slidetile.runtime.claim_file import ClaimFile
 
 PATIENCE_S = 150.0
 """How long others are waited for, which take a moment each. One that has died is noticed within a
@@ -14,13 +15,13 @@ minute."""
 _PAUSE_S = 1.0
 
 
-def claim_in_turn(path: Path, *, patience_s: float = PATIENCE_S) -> Claim:
+def claim_in_turn(file: Path | ClaimFile, *, patience_s: float = PATIENCE_S) -> Claim:
     """Return a claim, as soon as no other process holds it.
 
     Parameters
     ----------
-    path
-        The claim's file. Its folder must exist.
+    file
+        The claim's file, or its path. Its folder must exist.
     patience_s
         How long it is waited for, in seconds.
 
@@ -34,7 +35,7 @@ def claim_in_turn(path: Path, *, patience_s: float = PATIENCE_S) -> Claim:
     end = time.monotonic() + patience_s
     while True:
         try:
-            return Claim(path)
+            return Claim(file)
         except StoreBusyError:
             if time.monotonic() > end:
                 raise

@@ -4,7 +4,8 @@ import io
 from collections.abc import Iterator, Sequence
 
 from slidetile.cloud.address import Address
-from slidetile.cloud.objects import ObjectChangedError, ObjectState
+from slidetile.cloud.errors import ObjectChangedError
+from slidetile.cloud.objects import ObjectState
 from slidetile.cloud.ranged import RangedObject, ranged
 from slidetile.errors import SlideReadError
 from slidetile.runtime.reads import Read

@@ -3,7 +3,6 @@
 Knows arrays whose chunks are gathered in shards; those of one chunk a file are `RawArrayFile`s.
 """
 
-import os
 from collections.abc import Collection, Iterator
 from typing import Any, Self
 
@@ -20,6 +19,7 @@ from slidetile.store._absence import Absence, AbsentShard, Cell
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._shard_file import IndexCache, read_chunks
 from slidetile.store.folder import StoreFolder
+from slidetile.store.stored_file import StoredFile
 
 LARGEST_EXTRA_BYTES = 1 << 17
 """Most bytes of a stored chunk beyond four times its pixels: room for 64 KiB of tables."""
@@ -85,7 +85,7 @@ class ArrayFile(ChunkedArray[bytes]):
                 places = places[self._index(file, shard)[places, 1] == 0]
         finally:
             if file is not None:
-                os.close(file)
+                file.close()
         if len(places):
             cells = [self._cell(shard, place) for place in places.tolist()]
             self._check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
@@ -108,7 +108,7 @@ class ArrayFile(ChunkedArray[bytes]):
             try:
                 total += int(self._index(file, shard)[places, 1].sum())
             finally:
-                os.close(file)
+                file.close()
         return total
 
     def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
@@ -162,7 +162,7 @@ class ArrayFile(ChunkedArray[bytes]):
                 key = f"{self._name}/{shard_key(*shard)}"
                 raise self._folder.unread(key, error) from error
             finally:
-                os.close(file)
+                file.close()
         if absent:
             cells = [self._cell(shard, place) for place in sorted(absent)]
             self._check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
@@ -177,7 +177,7 @@ class ArrayFile(ChunkedArray[bytes]):
                 "verify), or make it again."
             )
 
-    def _open(self, shard: Cell) -> int | None:
+    def _open(self, shard: Cell) -> StoredFile | None:
         """Open a shard; return None where the store has no such file."""
         key = f"{self._name}/{shard_key(*shard)}"
         try:
@@ -193,7 +193,7 @@ class ArrayFile(ChunkedArray[bytes]):
         column, row = shard
         return column * self.grid.chunks_across + across, row * self.grid.chunks_down + down
 
-    def _index(self, file: int, shard: Cell) -> ShardIndex:
+    def _index(self, file: StoredFile, shard: Cell) -> ShardIndex:
         try:
             return self._indexes.index(file, shard)
         except ValueError as error:

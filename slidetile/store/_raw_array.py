@@ -4,7 +4,6 @@ Knows how pixels lie in such a file. Does not know how a store is made of arrays
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from slidetile.runtime.maps import private_map
 from slidetile.store._absence import AbsentShard, Cell
 from slidetile.store._array import ArrayFile
 from slidetile.store._chunked import ChunkCache
+from slidetile.store.stored_file import LocalFile, StoredFile
 
 
 class RawArrayFile(ArrayFile):
@@ -41,10 +41,10 @@ class RawArrayFile(ArrayFile):
         cell = region.x // self.grid.chunk_width, region.y // self.grid.chunk_height
         bounds = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
         chunk = self.grid.chunk_region(*cell)
-        if not (bounds.contains(region) and chunk.contains(region)):
+        if self._folder.is_remote or not (bounds.contains(region) and chunk.contains(region)):
             return None
         with self._opened(cell) as file:
-            data = None if file is None else private_map(file)
+            data = private_map(file.descriptor) if isinstance(file, LocalFile) else None
         # Between the check of its length and the map, a file may have been cut.
         if data is None or len(data) != self.metadata.chunk_bytes:
             return None
@@ -73,13 +73,13 @@ class RawArrayFile(ArrayFile):
             row_bytes = self.grid.chunk_width * self.dtype.itemsize
             for channel in range(self.channels):
                 first = channel * self.grid.chunk_height + part.y
-                data = os.pread(file, part.height * row_bytes, first * row_bytes)
+                data = file.read(first * row_bytes, part.height * row_bytes)
                 self._check_length(cell, len(data), part.height * row_bytes)
                 rows = np.frombuffer(data, self._stored_type).reshape(part.height, -1)
                 target[..., channel] = rows[:, part.x : part.right]
 
     @contextlib.contextmanager
-    def _opened(self, cell: Cell) -> Iterator[int | None]:
+    def _opened(self, cell: Cell) -> Iterator[StoredFile | None]:
         """Open the file of a chunk; None for one that was never stored."""
         file = self._open(cell)
         if file is None:
@@ -92,12 +92,12 @@ class RawArrayFile(ArrayFile):
         except OSError as error:
             raise self._folder.unread(f"{self._name}/{shard_key(*cell)}", error) from error
         finally:
-            os.close(file)
+            file.close()
 
-    def _index(self, file: int, shard: Cell) -> ShardIndex:
+    def _index(self, file: StoredFile, shard: Cell) -> ShardIndex:
         """Return where the one chunk of a file lies in it, which has to be all of it."""
         nbytes = self.metadata.chunk_bytes
-        self._check_length(shard, os.fstat(file).st_size, nbytes)
+        self._check_length(shard, file.size, nbytes)
         return np.array([[0, nbytes]])
 
     def _check_length(self, cell: Cell, found: int, nbytes: int) -> None:

@@ -1,6 +1,5 @@
-"""A shard on disk: its chunks, read in few calls, in whatever order they lie."""
+"""A shard that is open: its chunks, read in few calls, in whatever order they lie."""
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from slidetile.format.shard import ShardIndex, index_bytes, unpack_index
 from slidetile.runtime.reads import joined_reads
+from slidetile.store.stored_file import StoredFile
 
 CACHED_INDEX_BYTES = 1 << 22
 """Most memory for the indexes of one array: a thousand shards of 256 chunks."""
@@ -45,7 +45,7 @@ class IndexCache:
         self._indexes: OrderedDict[tuple[int, int], ShardIndex] = OrderedDict()
         self._lock = threading.Lock()
 
-    def index(self, file: int, shard: tuple[int, int]) -> ShardIndex:
+    def index(self, file: StoredFile, shard: tuple[int, int]) -> ShardIndex:
         """Return the index of an open shard, at (column, row).
 
         Raises
@@ -68,18 +68,17 @@ class IndexCache:
     def __len__(self) -> int:
         return len(self._indexes)
 
-    def _read(self, file: int) -> ShardIndex:
-        count, shard_bytes = self._chunk_count, os.fstat(file).st_size
-        tail_bytes = index_bytes(count)
-        tail = os.pread(file, tail_bytes, max(0, shard_bytes - tail_bytes))
-        index = unpack_index(tail, count, shard_bytes)
+    def _read(self, file: StoredFile) -> ShardIndex:
+        count = self._chunk_count
+        tail = file.tail(index_bytes(count))
+        index = unpack_index(tail, count, file.size)
         if (longest := int(index[:, 1].max())) > self._longest_bytes:
             raise ValueError(f"{longest} bytes are too many for a chunk")
         return index
 
 
 def read_chunks(
-    file: int, index: ShardIndex, places: NDArray[np.intp]
+    file: StoredFile, index: ShardIndex, places: NDArray[np.intp]
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the stored chunks among ``places``, each with its place, in the order they lie in.
 
@@ -90,7 +89,7 @@ def read_chunks(
     offsets, lengths = index[places].T.tolist()
     wanted = places.tolist()
     for read in joined_reads(offsets, lengths):
-        data = os.pread(file, read.stop - read.start, read.start)
+        data = file.read(read.start, read.stop - read.start)
         for number in read.ranges:
             first = offsets[number] - read.start
             yield wanted[number], data[first : first + lengths[number]]

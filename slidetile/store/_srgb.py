@@ -4,8 +4,8 @@ Knows what a store says of its colours. Does not know chunks, or how colours are
 """
 
 import logging
-from pathlib import Path
 
+from slidetile.cloud.address import Location
 from slidetile.errors import StoreError
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.raster.icc import LARGEST_PROFILE_BYTES, ProfileError
@@ -14,7 +14,7 @@ from slidetile.raster.srgb import SrgbTransform, unlike_rgb
 _log = logging.getLogger(__name__)
 
 
-def srgb_transform(metadata: StoreMetadata, path: Path) -> SrgbTransform | None:
+def srgb_transform(metadata: StoreMetadata, path: Location) -> SrgbTransform | None:
     """Return the way to sRGB; None where pixels are sRGB, or taken for it without a profile.
 
     Parameters
@@ -52,7 +52,7 @@ def srgb_transform(metadata: StoreMetadata, path: Path) -> SrgbTransform | None:
         ) from error
 
 
-def _tell(metadata: StoreMetadata, path: Path) -> None:
+def _tell(metadata: StoreMetadata, path: Location) -> None:
     if metadata.color is None:
         _log.warning(
             "%s has no colour profile: its colours are taken for sRGB, and stay as they are", path

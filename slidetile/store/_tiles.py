@@ -1,7 +1,6 @@
 """The tiles of a store: its root metadata and its tile table, checked as they are read."""
 
 import functools
-import os
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -20,10 +19,6 @@ from slidetile.store.folder import StoreFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-DENSE_BYTES = 1 << 20
-"""Length of a table that may take no blocks on the disk, as short files do on some file systems."""
 
 
 class StoredTiles:
@@ -118,30 +113,14 @@ def read_table(folder: StoreFolder, metadata: StoreMetadata) -> "pa.Table":
         file = folder.open(TABLE)
     except OSError as error:
         raise folder.unread(TABLE, error) from error
-    with os.fdopen(file, "rb") as stream:
-        try:
-            _check_on_disk(file)
+    try:
+        with file.stream() as stream:
             means = mean_columns(metadata.channel_info)
             return read_parquet(
                 stream, metadata.tile_count, means, has_cores=metadata.cores is not None
             )
-        except StoreError as error:
-            raise _damaged(folder, error) from error
-
-
-def _check_on_disk(file: int) -> None:
-    """Make sure that a file is about as long as what it takes on the disk: its length is believed.
-
-    Raises
-    ------
-    StoreError
-        It is sparse.
-    """
-    found = os.fstat(file)
-    if found.st_size > DENSE_BYTES + 4 * 512 * found.st_blocks:
-        raise StoreError(
-            f"it has {found.st_size} bytes, of which {512 * found.st_blocks} are stored"
-        )
+    except StoreError as error:
+        raise _damaged(folder, error) from error
 
 
 def _damaged(folder: StoreFolder, error: StoreError) -> StoreError:

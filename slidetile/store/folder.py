@@ -1,61 +1,41 @@
-"""The folder of a store, bound to the store that lay there when it was opened."""
+"""Where the files of a store lie, bound to the store that lay there when it was opened."""
 
 import hashlib
-import os
-from pathlib import Path
-from typing import Self
+from abc import ABC, abstractmethod
 
+from slidetile.cloud.address import Location
 from slidetile.errors import StoreError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES
-from slidetile.format.names import MANIFEST
-from slidetile.runtime.files import open_regular, read_opened, read_regular
+from slidetile.store.stored_file import StoredFile
 
-_LAST_LINE_BYTES = 256
+LAST_LINE_BYTES = 256
 """More than the manifest's last line has: a checksum of the lines above, which list every file."""
 
-_Witness = tuple[int, int, int]
-"""Device, inode and time of change of a folder: while they stay, nothing took its place."""
 
+class StoreFolder(ABC):
+    """The files of a store: a folder of this machine, or what lies below an address.
 
-class StoreFolder:
-    """A store's folder, whose files are opened only while it holds the store that was opened.
-
-    A store is known by its root metadata and its manifest. They are read again only where the
-    folder has another inode or time of change, so that a file that is opened takes one call more.
-    An equal store in its place is the same store. Picklable: in another process it is that store,
-    or an error.
-
-    Parameters
-    ----------
-    path
-        The folder.
-    identity
-        What a store was known by when it was opened; None to open the one that is there.
-
-    Raises
-    ------
-    StoreError
-        The folder does not exist, or holds another store than the one known.
+    A store is known by its root metadata and its manifest. An equal store in its place is the same
+    store. Picklable: in another process it is that store, or an error.
     """
 
-    def __init__(self, path: Path, identity: bytes | None = None) -> None:
-        self.path = path
-        self._absolute = os.path.abspath(path)  # noqa: PTH100  links stay; it outlives a chdir
-        witness = self._look()
-        self.identity = identity or self._identify()
-        self._witness = witness if identity is None else None
-        self.check()
+    path: Location
+    """Where it is, as it was named."""
+
+    identity: bytes
+    """What the store is known by."""
+
+    is_remote = False
+    """Whether each read is a request to a server."""
 
     @property
-    def absolute(self) -> Path:
-        """The folder, wherever the process is."""
-        return Path(self._absolute)
+    @abstractmethod
+    def absolute(self) -> Location:
+        """Where it is, wherever the process is."""
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, bytes]]:
-        return type(self), (self.absolute, self.identity)
-
-    def open(self, name: str) -> int:
-        """Open a file of the store, and return its descriptor.
+    @abstractmethod
+    def open(self, name: str) -> StoredFile:
+        """Open a file of the store.
 
         Raises
         ------
@@ -66,18 +46,8 @@ class StoreFolder:
         StoreError
             The store was replaced or deleted.
         """
-        try:
-            file = open_regular(f"{self._absolute}/{name}")
-        except OSError:
-            self.check()  # which is the better reason
-            raise
-        try:
-            self.check()  # after the file is open: a store put there in between is not missed
-        except BaseException:
-            os.close(file)
-            raise
-        return file
 
+    @abstractmethod
     def read(self, name: str, most_bytes: int) -> bytes:
         """Return the content of a file, or its first bytes where it has more.
 
@@ -86,10 +56,16 @@ class StoreFolder:
         StoreError
             It cannot be read, or the store was replaced or deleted.
         """
-        try:
-            return read_opened(self.open(name), most_bytes)
-        except OSError as error:
-            raise self.unread(name, error) from error
+
+    @abstractmethod
+    def check(self) -> None:
+        """Make sure that the store that was opened is still there.
+
+        Raises
+        ------
+        StoreError
+            It was replaced or deleted.
+        """
 
     def read_json(self, name: str) -> bytes:
         """Return a ``zarr.json``, or as much of it as shows that it is too large.
@@ -105,53 +81,23 @@ class StoreFolder:
         """Return the error that a file could not be read."""
         return StoreError(f"{self.path / name} could not be read: {error.strerror or error}.")
 
-    def check(self) -> None:
-        """Make sure that the folder still holds the store that was opened.
+    def replaced(self) -> StoreError:
+        """Return the error that another store is there."""
+        return StoreError(
+            f"{self.path} was replaced or changed since it was opened: open it again to read what "
+            "is there now."
+        )
 
-        Raises
-        ------
-        StoreError
-            It was replaced or deleted.
-        """
-        witness = self._look()
-        if witness == self._witness:
-            return
-        if self._identify() != self.identity:
-            raise StoreError(
-                f"{self.path} was replaced or changed since it was opened: open it again to read "
-                "what is there now."
-            )
-        self._witness = witness
+    def gone(self) -> StoreError:
+        """Return the error that nothing is there any more."""
+        return StoreError(
+            f"{self.path} was deleted or moved since it was opened: open it again where it is now."
+        )
 
-    def _look(self) -> _Witness:
-        try:
-            found = os.stat(self._absolute)  # noqa: PTH116  once for each file that is opened
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StoreError(
-                f"{self.path} was deleted or moved since it was opened: open it again where it is "
-                "now."
-            ) from error
-        except OSError as error:
-            raise StoreError(f"{self.path} could not be read: {error.strerror}.") from error
-        return found.st_dev, found.st_ino, found.st_ctime_ns
 
-    def _identify(self) -> bytes:
-        """Return a digest of the root metadata and of the manifest's last line."""
-        known = hashlib.sha256()
-        for data in (self._content("zarr.json"), self._last_line()):
-            known.update(b"none" if data is None else b"some%d:" % len(data) + data)
-        return known.digest()
-
-    def _content(self, name: str) -> bytes | None:
-        try:
-            return read_regular(f"{self._absolute}/{name}", LARGEST_JSON_BYTES + 1)
-        except OSError:
-            return None
-
-    def _last_line(self) -> bytes | None:
-        try:
-            with os.fdopen(open_regular(f"{self._absolute}/{MANIFEST}"), "rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_LINE_BYTES))
-                return file.read(_LAST_LINE_BYTES)
-        except OSError:
-            return None
+def identity_of(root: bytes | None, last_line: bytes | None) -> bytes:
+    """Return a digest of the root metadata and of the manifest's last line."""
+    known = hashlib.sha256()
+    for data in (root, last_line):
+        known.update(b"none" if data is None else b"some%d:" % len(data) + data)
+    return known.digest()

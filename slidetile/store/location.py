@@ -15,16 +15,16 @@ from slidetile.format.names import (
     MANIFEST,
     PARTIAL_NOTE,
     PARTIAL_SUFFIX,
+    ROOT,
     STORE_SUFFIX,
     partial_path,
 )
-from slidetile.store.marks import ROOT
 
 MOST_LISTED = 10_000
 """Stores in a folder that are counted, for a sentence about what is in it."""
 
 
-def local_path(path: str | os.PathLike[str]) -> Path:
+def local_path(path: str | os.PathLike[str] | Address) -> Path:
     """Return the path of a store, which is on this machine.
 
     Raises

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.cloud.address import Address, locate
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.raster.pixels import Pixels
 from slidetile.store._levels import open_levels
 from slidetile.store._metadata import read_root
 from slidetile.store._tiles import StoredTiles
-from slidetile.store.folder import StoreFolder
-from slidetile.store.location import check_finished, local_path
+from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import StoredPictures
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def recorded_metadata(path: str | os.PathLike[str]) -> StoreMetadata:
+def recorded_metadata(path: str | os.PathLike[str] | Address) -> StoreMetadata:
     """Return the metadata of a finished store; a slide that it refers to need not be there.
 
     Raises
@@ -28,9 +28,7 @@ def recorded_metadata(path: str | os.PathLike[str]) -> StoreMetadata:
     StoreError
         It is not a store, is not finished, is damaged, or is of a later version.
     """
-    found = local_path(path)
-    check_finished(found)
-    return read_root(StoreFolder(found))
+    return read_root(open_folder(locate(path)))
 
 
 class StoreRecord:
@@ -42,7 +40,7 @@ class StoreRecord:
     Parameters
     ----------
     path
-        The store's folder.
+        The store's folder or address.
 
     Raises
     ------
@@ -50,10 +48,8 @@ class StoreRecord:
         It is not a store, is not finished, is damaged, or is of a later version.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        found = local_path(path)
-        check_finished(found)
-        self._folder = StoreFolder(found)
+    def __init__(self, path: str | os.PathLike[str] | Address) -> None:
+        self._folder = open_folder(locate(path))
         self._tiles = StoredTiles(self._folder)
         self.metadata = self._tiles.metadata
 

@@ -61,7 +61,8 @@ class ReferredSlide:
     def _found(self, given: Path | None) -> Path:
         facts = self._metadata.reference
         assert facts is not None, "only stores of the codec reference have such a slide"
-        known = facts.paths(self._folder.absolute)
+        folder = self._folder.absolute
+        known = facts.paths(folder) if isinstance(folder, Path) else (Path(facts.absolute),)
         paths = known if given is None else (Path(os.path.abspath(given)),)  # noqa: PTH100
         reasons = []
         for path in paths:

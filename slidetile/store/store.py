@@ -5,7 +5,7 @@ Longer than 300 lines, because `TileStore` is all that a user of a store sees.
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
+from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.options import using_storage_options
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
@@ -23,7 +25,7 @@ from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.channels import Channel, channel_facts, shown
-from slidetile.raster.mapping import Mapping
+from slidetile.raster.mapping import Mapping as SampleMapping
 from slidetile.raster.pixels import Pixels, sample_of
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import covered_size
@@ -37,7 +39,7 @@ from slidetile.store._srgb import srgb_transform
 from slidetile.store._tiles import StoredTiles
 from slidetile.store._window_plan import Tissue, WindowSpec, plan_windows
 from slidetile.store.folder import StoreFolder
-from slidetile.store.location import check_finished, local_path
+from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import StoredPictures
 from slidetile.store.selection import TileSelection
 from slidetile.store.windows import Windows
@@ -63,16 +65,19 @@ class TileStore:
 
     Parameters
     ----------
-    path, slide
+    path, slide, storage_options
         As `open_store` takes them.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+        self,
+        path: str | os.PathLike[str] | Address,
+        *,
+        slide: str | os.PathLike[str] | None = None,
+        storage_options: Mapping[str, str] | None = None,
     ) -> None:
-        found = local_path(path)
-        check_finished(found)
-        self._open(StoreFolder(found), None if slide is None else Path(slide))
+        with using_storage_options(storage_options):
+            self._open(open_folder(locate(path)), None if slide is None else Path(slide))
 
     @classmethod
     def _of(cls, folder: StoreFolder, slide: Path | None) -> Self:
@@ -82,7 +87,8 @@ class TileStore:
         return store
 
     def _open(self, folder: StoreFolder, slide: Path | None) -> None:
-        self.path = folder.path
+        self.path: Location = folder.path
+        """Where it is: a path, or an address in a bucket."""
         self._folder = folder
         self._tiles = StoredTiles(folder)
         self._metadata = self._tiles.metadata
@@ -134,8 +140,10 @@ class TileStore:
 
         None where it does not: it holds them, or they do not decode from their bytes alone.
         """
+        if self.slide is None or not isinstance(self.path, Path):
+            return None
         path = self.path / REFERENCES
-        return path if self.slide is not None and path.is_file() else None
+        return path if path.is_file() else None
 
     @property
     def mpp(self) -> tuple[float, float] | None:
@@ -167,7 +175,7 @@ class TileStore:
         return self._metadata.dtype
 
     @property
-    def mapping(self) -> Mapping | None:
+    def mapping(self) -> SampleMapping | None:
         """How the slide's samples became 8 bits, which undoes it, too; None where they did not."""
         facts = self._metadata.mapping
         return None if facts is None else facts.mapping
@@ -266,7 +274,7 @@ class TileStore:
         from slidetile.store._zarr_group import open_group
 
         self._folder.check()
-        return open_group(self._folder.absolute, self._check_key)
+        return open_group(self._folder, self._check_key)
 
     def read_region(
         self, region: Region, *, level: int = 0, color: ColorName | None = None
@@ -477,7 +485,7 @@ class TileStore:
             downsample=self.overview_scale,
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
-        return preview.card(self.path.absolute().name, facts, picture)
+        return preview.card(self._folder.absolute.name, facts, picture)
 
     def _transform(self, color: ColorName | None) -> SrgbTransform | None:
         check_color(color)
@@ -537,17 +545,23 @@ def _referred_slide(
 
 
 def open_store(
-    path: str | os.PathLike[str], *, slide: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str] | Address,
+    *,
+    slide: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> TileStore:
     """Open a finished store.
 
     Parameters
     ----------
     path
-        The store's folder.
+        The store's folder, or its address in a bucket: "s3://bucket/a.zarr".
     slide
         Where the slide of a store of the codec "reference" is, if it is not where the store says.
         All others hold their pixels, and do not look at it.
+    storage_options
+        Credentials, endpoint and region of the bucket, as obstore names them; what is not given
+        comes from the environment. Nothing of them is shown or stored.
 
     Raises
     ------
@@ -557,11 +571,14 @@ def open_store(
         It is not a store, is damaged, or is of a later version; or it refers to a slide that is
         not there, has changed, or cannot be opened.
     """
-    return TileStore(path, slide=slide)
+    return TileStore(path, slide=slide, storage_options=storage_options)
 
 
-def seems_store(path: Path) -> bool:
+def seems_store(path: Location) -> bool:
     """Return whether a path is meant for a store and not for a slide: a folder, or named so."""
     from slidetile.slides.omezarr.folder import is_slide_folder  # only commands ask
+
+    if isinstance(path, Address):
+        return path.suffix == STORE_SUFFIX
 
     return (path.is_dir() or path.suffix == STORE_SUFFIX) and not is_slide_folder(path)

@@ -17,7 +17,7 @@ from slidetile.quality.measure import Samples, TileMeasure
 from slidetile.raster.region import Region
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.slide import Slide
-from slidetile.store.folder import StoreFolder
+from slidetile.store.opened_folder import open_folder
 from slidetile.store.references import references_file
 from slidetile.store.referred import ReferredSlide
 from slidetile.store.referred_level import ReferredLevel
@@ -45,7 +45,7 @@ def referred_slide(tree: StoreTree, shape: StoreShape, given: Slide | None) -> S
     """
     if given is not None:
         return given.original
-    return ReferredSlide(StoreFolder(tree.folder), shape.metadata).slide
+    return ReferredSlide(open_folder(tree.folder), shape.metadata).slide
 
 
 class ReferredCheck:

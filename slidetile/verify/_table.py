@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.counts import how_many
-from slidetile.format.names import TABLE
+from slidetile.format.names import ROOT, TABLE
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import CORE, FACTS, OK, UNREADABLE
 from slidetile.planning.digest import plan_digest
 from slidetile.raster.region import Region
-from slidetile.store.marks import ROOT
 from slidetile.verify._choice import ChoiceCheck
 from slidetile.verify._shape import StoreShape
 from slidetile.verify._shards import StoredChunks, shard_name

@@ -1,12 +1,15 @@
 """The files below a store's folder, and whether they are those of its manifest."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import objects_below, read_range
 from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
-from slidetile.format.names import MANIFEST
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, PARTIAL_SUFFIX, ROOT
 from slidetile.format.shard import LARGEST_SHARD_BYTES
 from slidetile.runtime.files import open_regular, read_opened
 from slidetile.verify.finding import Finding
@@ -15,21 +18,17 @@ FOREIGN = "it is not a file of this store"
 MISSING = "it is missing"
 
 
-class StoreTree:
-    """The regular files below a folder. Links are never followed, so nothing outside is read.
+class StoreTree(ABC):
+    """The files of a store, by their names and lengths."""
 
-    Parameters
-    ----------
-    folder
-        The store's folder; if it does not exist, the tree is empty.
-    """
+    folder: Location
+    """Where they lie."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sizes: dict[str, int] = {}
-        self.strange: dict[str, str] = {}
-        if folder.is_dir():
-            self._walk()
+    sizes: dict[str, int]
+    """The length of each, by its path below the folder."""
+
+    strange: dict[str, str]
+    """What is no file, and why, by its path."""
 
     @property
     def names(self) -> list[str]:
@@ -52,10 +51,54 @@ class StoreTree:
         if self.sizes[name] > LARGEST_SHARD_BYTES:
             raise StoreError(f"it has {self.sizes[name]} bytes, more than any file of a store")
         try:
-            file = open_regular(self.folder / name, follows_links=False)
-            return read_opened(file, LARGEST_SHARD_BYTES)
+            return self._content(name)
         except OSError as error:
             raise StoreError(f"it could not be read: {error.strerror}") from error
+
+    @abstractmethod
+    def _content(self, name: str) -> bytes:
+        """Return the content of a file; raises OSError."""
+
+
+def open_tree(folder: Location) -> StoreTree:
+    """Return the files below a folder or an address.
+
+    Raises
+    ------
+    StoreError
+        It is an address that cannot be listed.
+    """
+    if not isinstance(folder, Address):
+        return _LocalTree(folder)
+    tree = _RemoteTree(folder)
+    if ROOT not in tree:  # it may be about to take the place of another
+        partial = _RemoteTree(folder.with_name(folder.name + PARTIAL_SUFFIX))
+        if ROOT in partial and PARTIAL_NOTE not in partial:
+            return partial
+    return tree
+
+
+class _LocalTree(StoreTree):
+    """The regular files below a folder. Links are never followed, so nothing outside is read.
+
+    Parameters
+    ----------
+    folder
+        The store's folder; if it does not exist, the tree is empty.
+    """
+
+    folder: Path
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sizes = {}
+        self.strange = {}
+        if folder.is_dir():
+            self._walk()
+
+    def _content(self, name: str) -> bytes:
+        file = open_regular(self.folder / name, follows_links=False)
+        return read_opened(file, LARGEST_SHARD_BYTES)
 
     def _walk(self) -> None:
         pending = [""]
@@ -74,6 +117,29 @@ class StoreTree:
                             self.strange[name] = f"it is {kind}, which no store holds"
             except OSError as error:
                 self.strange[parent] = f"the folder could not be read: {error.strerror}"
+
+
+class _RemoteTree(StoreTree):
+    """The objects below an address, each read only while it is the one that was listed."""
+
+    folder: Address
+
+    def __init__(self, folder: Address) -> None:
+        self.folder = folder
+        self.strange = {}
+        begins = len(folder.key) + 1 if folder.key else 0
+        try:
+            found = {each.key[begins:]: state for each, state in objects_below(folder)}
+        except OSError as error:
+            raise StoreError(f"{folder} could not be read: {error.strerror or error}.") from error
+        self._states = found
+        self.sizes = {name: state.size for name, state in found.items()}
+
+    def _content(self, name: str) -> bytes:
+        state = self._states[name]
+        if not state.size:
+            return b""
+        return read_range(self.folder / name, 0, state.size, state)[0]
 
 
 def read_manifest(tree: StoreTree) -> dict[str, FileSum]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.options import using_storage_options
 from slidetile.counts import how_many
 from slidetile.errors import SlidetileError, StoreError
 from slidetile.format.layout import SHARD_PX, ChunkGrid
@@ -25,8 +27,9 @@ from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.slide import Slide
-from slidetile.store.folder import StoreFolder
-from slidetile.store.location import check_finished, local_path
+from slidetile.store.in_bucket import find_store
+from slidetile.store.location import check_finished
+from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import PictureFile
 from slidetile.verify._origin import as_stored, other_slide
 from slidetile.verify._pixels import PixelCheck
@@ -41,6 +44,7 @@ from slidetile.verify._tree import (
     StoreTree,
     check_content,
     check_names,
+    open_tree,
     read_manifest,
 )
 from slidetile.verify.finding import Finding
@@ -55,11 +59,12 @@ FORESEEN = (SlidetileError, OSError)
 
 
 def verify_store(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Address,
     *,
     slide: Slide | None = None,
     deep: bool = False,
     workers: int | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
     """Find everything that is wrong with a finished store.
 
@@ -73,7 +78,7 @@ def verify_store(
     Parameters
     ----------
     path
-        The store's folder.
+        The store's folder, or its address in a bucket.
     slide
         The slide it was made from, to compare all pixels that are the slide's own: level 0, and
         all levels of a `native` store. A `jpeg` store is compared with the slide's pixels
@@ -84,6 +89,8 @@ def verify_store(
     workers
         Threads that read and decode; None is one for each core of this process. Fewer are used
         if memory is short. The findings do not depend on it.
+    storage_options
+        As in `open_store`.
 
     Returns
     -------
@@ -107,10 +114,9 @@ def verify_store(
     overview/zarr.json: it is missing
     """
     threads = worker_count(workers)
-    folder = local_path(path)
-    if not os.path.isfile(folder / MANIFEST) or os.path.lexists(folder / PARTIAL_NOTE):  # noqa: PTH113  never raise
-        check_finished(folder)  # before anything below it is looked for
-    tree = StoreTree(folder)
+    with using_storage_options(storage_options):
+        folder = locate(path)
+    tree = _tree_of(folder)
     if MANIFEST not in tree:
         _check_ours(tree)
     check = _Check(tree, workers=_affordable(tree, threads))
@@ -124,6 +130,18 @@ def verify_store(
     if deep and not findings:
         findings |= dict.fromkeys(check.halvings())
     return tuple(findings)
+
+
+def _tree_of(folder: Location) -> StoreTree:
+    """Return the files of a store that is finished or damaged; raises StoreError for all others."""
+    if isinstance(folder, Address):
+        tree = open_tree(folder)
+        if MANIFEST not in tree or PARTIAL_NOTE in tree:
+            find_store(folder)
+        return tree
+    if not os.path.isfile(folder / MANIFEST) or os.path.lexists(folder / PARTIAL_NOTE):  # noqa: PTH113  never raise
+        check_finished(folder)  # before anything below it is looked for
+    return open_tree(folder)
 
 
 def _check_ours(tree: StoreTree) -> None:
@@ -294,7 +312,7 @@ class _Check:
 
     def _picture(self, name: PictureName) -> NDArray[Any]:
         assert self._shape is not None, "its callers looked"
-        folder = StoreFolder(self._tree.folder)
+        folder = open_folder(self._tree.folder)
         return PictureFile(folder, name, self._shape.metadata).read()
 
 

@@ -1,11 +1,10 @@
 """Making a store without pixels: its chunks are blocks of the slide, and nothing is copied."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from slidetile.choices import UnfitChoiceError
-from slidetile.cloud.address import Address
+from slidetile.cloud.address import Address, Location
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.fit import check_holds
@@ -149,7 +148,7 @@ def _check_referable(slide: Slide) -> None:
         )
 
 
-def reference_facts(slide: Slide, store: Path, *, anonymous: bool) -> ReferenceFacts:
+def reference_facts(slide: Slide, store: Location, *, anonymous: bool) -> ReferenceFacts:
     """Return where a slide lies, for a store that refers to it.
 
     Raises
@@ -158,6 +157,11 @@ def reference_facts(slide: Slide, store: Path, *, anonymous: bool) -> ReferenceF
         That may not be told, or cannot be.
     """
     assert isinstance(slide, FileSlide), "others are refused before"
+    if isinstance(store, Address):
+        raise UnfitChoiceError(
+            "A store of the codec reference lies on a disk, and says where the slide is from "
+            f"there: {store} is in a bucket, so use another codec."
+        )
     if anonymous:
         raise UnfitChoiceError(
             "A store of the codec reference says where the slide is, so it cannot be anonymous: "

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
+import psutil
 import pytest
 from patience import PATIENCE_S, wait_until
 
@@ -93,6 +94,48 @@ def test_a_call_that_takes_too_long_is_ended():
     for child in multiprocessing.active_children():
         child.join(PATIENCE_S)
         wait_until(lambda child=child: not child.is_alive())
+
+
+def begins_others(path):
+    """Begin a process that ignores what asks it to end, in a session of its own, and hang."""
+    script = "import signal, time; signal.signal(15, 1); print(flush=True); time.sleep(600)"
+    command = ["sh", "-c", f"'{sys.executable}' -c '{script}' & echo $!; wait"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as shell:
+        pid, _ = shell.stdout.readline(), shell.stdout.readline()
+        path.with_name("pid.tmp").write_text(pid)
+        path.with_name("pid.tmp").rename(path)
+        time.sleep(600)
+
+
+def is_gone(pid):
+    """Return whether a process has ended, be it that nobody has asked for its exit code yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_whoever_stops_early_leaves_no_process_of_a_call_behind(tmp_path):
+    path = tmp_path / "pid"
+    results = in_processes([os.getpid, functools.partial(begins_others, path)], 2)
+    next(results)
+    wait_until(path.exists)
+    pid = int(path.read_text())
+    assert not is_gone(pid)
+    results.close()
+    wait_until(lambda: is_gone(pid))
+
+
+@pytest.mark.slow
+def test_a_call_that_takes_too_long_ends_with_the_processes_that_it_has_begun(tmp_path):
+    path = tmp_path / "pid"
+    slow = functools.partial(begins_others, path)
+    ended = futures(in_processes([slow, os.getpid], 1, timeout_s=TIME_LIMIT_S))
+    assert isinstance(ended[0].exception(), TimeoutError)
+    assert ended[1].result() > 0
+    wait_until(lambda: is_gone(int(path.read_text())))
 
 
 def stubborn():

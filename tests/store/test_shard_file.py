@@ -11,6 +11,7 @@ from slidetile.format.checksum import crc32c
 from slidetile.format.shard import index_bytes
 from slidetile.runtime.reads import LARGEST_GAP_BYTES
 from slidetile.store._shard_file import IndexCache, read_chunks
+from slidetile.store.stored_file import LocalFile
 
 
 def shard_of(chunks, order, gap, count):
@@ -37,8 +38,8 @@ def test_chunks_are_found_in_whatever_order_they_lie(tmp_path_factory, order, pr
     path.write_bytes(shard_of(chunks, [p for p in order if p in present], gap, 16))
     file = os.open(path, os.O_RDONLY)
     try:
-        index = IndexCache(16, longest_bytes=16).index(file, (0, 0))
-        found = dict(read_chunks(file, index, np.array(sorted(wanted), np.intp)))
+        index = IndexCache(16, longest_bytes=16).index(LocalFile(file), (0, 0))
+        found = dict(read_chunks(LocalFile(file), index, np.array(sorted(wanted), np.intp)))
     finally:
         os.close(file)
     assert found == {place: chunks[place] for place in wanted & present}
@@ -51,25 +52,28 @@ def test_indexes_are_kept_within_their_bound(tmp_path):
     file = os.open(path, os.O_RDONLY)
     try:
         for column in range(20):
-            assert cache.index(file, (column, 0))[3].tolist() == [0, 5]
+            assert cache.index(LocalFile(file), (column, 0))[3].tolist() == [0, 5]
             assert cache.nbytes <= 5 * 5000
     finally:
         os.close(file)
     assert len(cache) == 5
-    assert cache.index(-1, (19, 0))[3].tolist() == [0, 5]  # known: the file is not touched
+    assert cache.index(LocalFile(-1), (19, 0))[3].tolist() == [
+        0,
+        5,
+    ]  # known: the file is not touched
     with pytest.raises(OSError, match="Bad file"):
-        cache.index(-1, (0, 0))
+        cache.index(LocalFile(-1), (0, 0))
 
 
 def test_a_cut_shard_is_no_index(tmp_path):
     path = tmp_path / "shard"
     path.write_bytes(bytes(index_bytes(4) - 1))
     with path.open("rb") as file, pytest.raises(ValueError, match="too short for its index"):
-        IndexCache(4, longest_bytes=9).index(file.fileno(), (0, 0))
+        IndexCache(4, longest_bytes=9).index(LocalFile(file.fileno()), (0, 0))
 
 
 def test_a_chunk_that_claims_too_much_is_damage(tmp_path):
     path = tmp_path / "shard"
     path.write_bytes(shard_of({0: bytes(101)}, [0], 0, 4))
     with path.open("rb") as file, pytest.raises(ValueError, match="101 bytes are too many"):
-        IndexCache(4, longest_bytes=100).index(file.fileno(), (0, 0))
+        IndexCache(4, longest_bytes=100).index(LocalFile(file.fileno()), (0, 0))

@@ -35,7 +35,7 @@ def collect(inputs: Iterable[str | os.PathLike[str]]) -> list[Entry]:
     """
     listed: dict[str, Entry] = {}
     plain: list[Path] = []
-    for path in _expanded(inputs):
+    for path in expanded(inputs):
         if not is_manifest(path):
             plain.append(path)
             continue
@@ -55,8 +55,14 @@ def _add(listed: dict[str, Entry], entry: Entry, manifest: Path) -> None:
     listed[name] = entry
 
 
-def _expanded(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Yield inputs, and what globs among them match, in alphabetical order."""
+def expanded(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """Yield inputs, and what globs among them match, in alphabetical order.
+
+    Raises
+    ------
+    CohortError
+        Nothing matches a glob.
+    """
     for given in inputs:
         text = os.fsdecode(given)
         if _GLOB.isdisjoint(text) or os.path.lexists(text):
