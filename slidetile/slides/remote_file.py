@@ -42,6 +42,8 @@ class RemoteFile(SlideFile):
             self._object: RangedObject | None = _ranged(address, known, head_bytes)
         except OSError as error:
             raise _failure(address, error) from error
+        except (ValueError, RuntimeError) as error:  # of options, and of a fork: whole sentences
+            raise SlideReadError(str(error)) from error
         self.state: RemoteState = state or RemoteState(self._object.state)
 
     def close(self) -> None:
