@@ -17,6 +17,12 @@ from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.overview import overview_level
 
 SLIDES = [
+    "made/brightfield.ndpi",
+    "made/dicom_fragments.dcm",
+    "made/dicom_sparse.dcm",
+    "made/motic.svs",
+    "made/philips.tiff",
+    "made/leica.scn",
     "CMU-1-Small-Region.svs",
     "test3-DAPI.ndpi",
     "petebankhead-OS-1-detail.ome.tif",
