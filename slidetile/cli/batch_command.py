@@ -153,11 +153,12 @@ def batch(
     if not tally.slides:
         _tell_none(cohort, inputs, part)
     tally.sort([entry.key for entry in cohort.entries])
-    _tell_results(tally, cohort.folder.summary, as_json=as_json)
+    _tell_results(tally, cohort, as_json=as_json)
     sys.exit(FAILED if tally.failed else UNREADABLE if tally.incomplete else OK)
 
 
-def _tell_results(tally: Tally, summary: Path, *, as_json: bool) -> None:
+def _tell_results(tally: Tally, cohort: "Cohort", *, as_json: bool) -> None:
+    summary = cohort.folder.summary
     if as_json:
         from slidetile.cli.facts import batch_facts
 
@@ -165,7 +166,7 @@ def _tell_results(tally: Tally, summary: Path, *, as_json: bool) -> None:
         return
     show_results(tally)
     tell_left_out(tally.left_out)
-    say(f"summary: {summary}")
+    say(f"summary: {summary}{'' if cohort.part is None else ', by the part that ends last'}")
 
 
 def _batch_options(options: dict[str, Any], *, isolate: bool) -> "BatchOptions":

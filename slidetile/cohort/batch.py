@@ -25,7 +25,7 @@ from slidetile.cohort.part import Part
 from slidetile.cohort.result import BatchReport, SlideResult
 from slidetile.cohort.sizing import Sizing
 from slidetile.cohort.table.rows import row_of
-from slidetile.cohort.table.run_log import RunLog
+from slidetile.cohort.table.run_log import RunLog, is_any_under_way
 from slidetile.cohort.table.summary import write_summary
 from slidetile.errors import StoreBusyError
 from slidetile.recipe import Recipe
@@ -300,6 +300,9 @@ class _BatchRun:
 
     def _finish(self, log: RunLog) -> None:
         log.finish()
+        log.close()  # of parts that end at once, one at least must find no other under way
+        if self._cohort.part is not None and is_any_under_way(self._folder):
+            return
         try:
             write_summary(self._cohort.folder)
         except StoreBusyError:

@@ -129,6 +129,9 @@ class Cohort:
     total: int
     """Slides of the cohort, of which ``entries`` may be a part."""
 
+    part: Part | None = None
+    """Which part of the cohort ``entries`` are; None is all."""
+
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What earlier runs have noted of the cohort's slides, by their keys."""
 
@@ -184,6 +187,7 @@ class Cohort:
             folder=folder,
             entries=entries,
             total=len(listed),
+            part=part,
             rows=NotedRows(table, {entry.key for entry in entries}, moved),
             peak_bytes=_highest_peak(table),
         )
