@@ -26,6 +26,7 @@ from slidetile.choices import (
     check_color,
 )
 from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.objects import object_state
 from slidetile.errors import OutdatedStoreError, StoreBusyError, StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
@@ -444,14 +445,19 @@ def _lost_some(message: str) -> OutdatedStoreError:
     return error
 
 
-def changed_since(path: str | os.PathLike[str], store_path: str | os.PathLike[str]) -> bool:
+def changed_since(
+    path: str | os.PathLike[str] | Address, store_path: str | os.PathLike[str]
+) -> bool:
     """Return whether a slide's file was written or replaced after its store was finished.
 
     By the clocks of their file systems; False where one of the two cannot be read.
     """
+    located = locate(path)
     try:
         made_ns = Path(store_path, ROOT).stat().st_mtime_ns
-        slide = Path(path).stat()
+        if isinstance(located, Address):
+            return object_state(located).modified.timestamp() * 1e9 > made_ns
+        slide = located.stat()
     except (OSError, ValueError):
         return False
     return max(slide.st_mtime_ns, slide.st_ctime_ns) > made_ns

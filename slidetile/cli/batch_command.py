@@ -26,6 +26,7 @@ from slidetile.cli.options import (
     writing_options,
 )
 from slidetile.cli.places import PLACE, storage_option
+from slidetile.cli.scratch_options import scratch_options
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -109,6 +110,7 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
 @isolate_option
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def batch(
     *,

@@ -47,6 +47,7 @@ from slidetile.cli.places import PATH, PLACE, storage_option
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.report_command import report
+from slidetile.cli.scratch_options import scratch_options
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -106,12 +107,17 @@ class _Group(click.Group):
             raise
 
 
+_EXTRA = "pip install slidetile["
+"""What tells how to install what is missing, and is no bug."""
+
+
 def _report(error: BaseException) -> None:
     """Report an error, and exit where it was foreseen; a bug's traceback follows otherwise."""
     from slidetile.errors import SlidetileError, explain
     from slidetile.runtime.foreign import ForeignExitError
 
     is_expected = isinstance(error, SlidetileError | OSError | MemoryError | ForeignExitError)
+    is_expected = is_expected or (isinstance(error, ImportError) and _EXTRA in str(error))
     fail_if_out_of_space(error)
     if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
         code = UNPRINTED if isinstance(error, OutputError) else FAILED
@@ -152,6 +158,7 @@ def main(*, verbose: int) -> None:
 @referred_option
 @isolate_option
 @storage_option
+@scratch_options
 @json_option
 def info(
     *,
@@ -221,6 +228,7 @@ def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool)
 @click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def plan(
     *,
@@ -296,6 +304,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
 )
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def tissue(
     *,
@@ -348,6 +357,7 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
 @isolate_option
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def tile(
     *,

@@ -162,7 +162,7 @@ def _matched(inputs: Iterable[str]) -> Iterator[Path]:
         from slidetile.errors import CohortError
 
         with contextlib.suppress(CohortError):
-            yield from expanded([given])
+            yield from (path for path in expanded([given]) if isinstance(path, Path))
 
 
 def _place(path: Path | None) -> str | None:

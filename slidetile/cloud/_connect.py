@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cloud.address import Address
-from slidetile.cloud.options import StorageOptions
+from slidetile.cloud.options import OWN_OPTIONS, StorageOptions
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -92,6 +92,8 @@ def _sorted(
             retry[key] = _whole(key, value)
         elif key == "retry_timeout":
             retry[key] = timedelta(seconds=_whole(key, value.removesuffix("s")))
+        elif key in OWN_OPTIONS:
+            continue
         elif key in _CLIENT_KEYS:
             is_flag = key.startswith(("allow_", "http1", "http2"))
             client[key] = value.lower() in _TRUE if is_flag else value

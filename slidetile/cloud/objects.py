@@ -8,6 +8,7 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -239,6 +240,25 @@ def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
     return folders, sorted(named(meta["path"]) for meta in found["objects"])
 
 
+def objects_in(prefix: Address) -> dict[Address, ObjectState]:
+    """Return the objects directly below an address.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    import obstore
+
+    _check_lists(prefix)
+    with _explaining(prefix):
+        found = obstore.list_with_delimiter(connection(prefix), prefix.key or None)
+    return {
+        Address(prefix.scheme, prefix.bucket, meta["path"], prefix.options): ObjectState.of(meta)
+        for meta in found["objects"]
+    }
+
+
 def has_objects(prefix: Address) -> bool:
     """Return whether any object lies below an address; raises OSError as `entries_in` does."""
     folders, objects = entries_in(prefix)
@@ -255,8 +275,10 @@ def in_parallel(
     """Return what a function returns for each item, with several requests in flight."""
     if len(items) < 2:
         return [do(item) for item in items]
+    copies = [copy_context() for _ in items]
     with ThreadPoolExecutor(min(most, len(items)), thread_name_prefix="slidetile_cloud") as pool:
-        return list(pool.map(do, items))
+        # What is set for the thread that asks holds for those that help it.
+        return list(pool.map(lambda item: copies.pop().run(do, item), items))
 
 
 def _get(address: Address, part: Any, state: ObjectState | None) -> tuple[bytes, ObjectState]:

@@ -8,6 +8,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Self
 
+SCRATCH, SCRATCH_BYTES = "scratch", "scratch_bytes"
+"""Our own: the folder for what is fetched as a whole, and the most bytes in it."""
+
+OWN_OPTIONS = frozenset({SCRATCH, SCRATCH_BYTES})
+"""Options that obstore does not know; they go where the others go, to all processes of a run."""
+
 
 class StorageOptions(Mapping[str, str]):
     """Options by their names in lower case; no text of them shows a value.

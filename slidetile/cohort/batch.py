@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from slidetile.cloud.address import absolute
 from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.done import done_already
 from slidetile.cohort.elsewhere import is_elsewhere, released
@@ -386,7 +387,7 @@ class _BatchRun:
         store, entry = result.store, self._entries[result.key]
         row = row_of(
             result,
-            slide=os.path.abspath(self._here / result.slide),  # noqa: PTH100  links stay
+            slide=absolute(self._here / entry.slide),
             store=None if store is None else os.path.abspath(self._here / store),  # noqa: PTH100
             run=self._folder.name,
             after=self._cohort.row(entry).get("ended"),

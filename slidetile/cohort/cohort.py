@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from slidetile.cloud.address import Address, absolute
 from slidetile.cohort.inputs.collecting import collect
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.keys import as_known, with_keys
@@ -57,7 +58,8 @@ def _keyed(
     given = {as_known(_absolute(entry)) for entry in slides}
     # What the run has where it was has not moved; nor has what a manifest calls by an id now.
     before = {p: k for p, k in known.items() if p not in given and k.casefold() not in asked_for}
-    new = [Path(path) for entry in slides if (path := _new_path(entry, known)) is not None]
+    local = (entry for entry in slides if not isinstance(entry.slide, Address))
+    new = [Path(path) for entry in local if (path := _new_path(entry, known)) is not None]
     moved = moved_keys(new, before, book.folder)
     others = [*(row["key"] for row in rows), *book.noted]
     listed = with_keys(slides, known | moved, others)
@@ -76,13 +78,13 @@ def _new_path(entry: Entry, known: Mapping[str, str]) -> str | None:
 
 def _check_id(entry: Entry, book: KeyBook) -> None:
     """Check that an entry's id, if it has one, is not what another slide is called."""
-    path = Path(_absolute(entry))
+    path, is_local = _absolute(entry), not isinstance(entry.slide, Address)
 
     def is_this(noted: NotedKey) -> bool:
-        return has_moved(noted.slide, path, book.folder.store(noted.key))
+        return is_local and has_moved(noted.slide, Path(path), book.folder.store(noted.key))
 
     if entry.id is not None:
-        book.check_id(entry.id, as_known(str(path)), is_this)
+        book.check_id(entry.id, as_known(path), is_this)
 
 
 def _noted(entry: Entry) -> NotedKey:
@@ -91,7 +93,7 @@ def _noted(entry: Entry) -> NotedKey:
 
 
 def _absolute(entry: Entry) -> str:
-    return os.path.abspath(entry.slide)  # noqa: PTH100  links stay
+    return absolute(entry.slide)
 
 
 def _highest_peak(table: "pa.Table") -> int | None:
@@ -194,7 +196,7 @@ class Cohort:
 
     def owns(self, entry: Entry, here: Path) -> bool:
         """Return whether the store of an entry's key was made of this very slide, by the table."""
-        path = os.path.abspath(here / entry.slide)  # noqa: PTH100  links stay
+        path = absolute(here / entry.slide)
         row = self.row(entry)
         return row.get("store") is not None and row.get("slide") == as_known(path)
 

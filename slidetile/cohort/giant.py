@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from slidetile.cloud.address import Location
 from slidetile.errors import StoreMismatchError
 from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe
@@ -67,7 +68,7 @@ class SplitLimit:
 class Giant:
     """A slide whose store several processes write; it can be pickled."""
 
-    slide: Path
+    slide: Location
     """Path of the slide, the same in every process."""
 
     store: Path
@@ -94,7 +95,7 @@ class Giant:
     @classmethod
     def of(
         cls,
-        slide: Path,
+        slide: Location,
         store: Path,
         recipe: Recipe,
         options: WriteOptions,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.cloud.address import Address, Location
 from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
 from slidetile.cohort.giant import FoundGiant, Giant, GiantFoundError, SplitLimit
@@ -116,7 +117,9 @@ class SlideJob:
     @property
     def paths(self) -> tuple[Path, ...]:
         """What must be there wherever the job runs: the slide, and the folder of the stores."""
-        return self.here / self.entry.slide, self.here / self.run_folder.cohort.path
+        slide = self.here / self.entry.slide
+        stores = self.here / self.run_folder.cohort.path
+        return (stores,) if isinstance(slide, Address) else (slide, stores)
 
     def on_worker(self, *, workers: int, memory_bytes: int | None) -> "SlideJob":
         """Return the job for a process of a cluster, with so many threads and so much memory."""
@@ -347,7 +350,7 @@ class SlideJob:
         return chosen if existing is None else replace(chosen, existing=existing)
 
 
-def with_retries(options: WriteOptions, slide: Path, store: Path) -> WriteOptions:
+def with_retries(options: WriteOptions, slide: Location, store: Path) -> WriteOptions:
     """Return options by which unreadable tiles are tried again where the slide has changed."""
     is_again = options.retry_unreadable or changed_since(slide, store)
     return replace(options, retry_unreadable=is_again)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from slidetile.cloud.address import address_of
 from slidetile.cohort.inputs.keys import as_known
 from slidetile.cohort.layout import CohortFolder
 from slidetile.errors import SlideError, SlidetileError
@@ -109,6 +110,8 @@ def _gone_by_name(known: Iterable[str], names: set[str]) -> dict[str, list[str]]
 
 def _is_gone(path: str) -> bool:
     """Return whether it is certain that nothing is at a path."""
+    if _is_address(path):
+        return False  # whether an object is gone, nobody asks here
     if "\\udc" in path:  # bytes that are no text are escaped: what was there is not to be found
         return False
     try:
@@ -118,6 +121,13 @@ def _is_gone(path: str) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+def _is_address(path: str) -> bool:
+    try:
+        return address_of(path) is not None
+    except ValueError:
+        return False
 
 
 def _nearest(path: str, others: Iterable[str]) -> list[str]:

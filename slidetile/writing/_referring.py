@@ -124,6 +124,13 @@ def _check_referable(slide: Slide) -> None:
     UnfitChoiceError
         They are not. The message says which choice to leave out.
     """
+    if isinstance(slide.original, FileSlide):
+        found = slide.original
+        if found.origin is not None or isinstance(found.path, Address):
+            raise UnfitChoiceError(
+                f"The codec reference leaves pixels in the slide's file on this machine, but "
+                f"{slide.name} is in object storage: use another codec."
+            )
     changed = {
         "another resolution (mpp)": slide.rescaling is not None,
         "colours in sRGB (color)": slide.conversion is not None,
@@ -161,7 +168,7 @@ def reference_facts(slide: Slide, store: Location, *, anonymous: bool) -> Refere
             "leave that out, or use another codec."
         )
     try:
-        return ReferenceFacts.of(slide.path, store)
+        return ReferenceFacts.of(slide.local, store)
     except ValueError as error:
         raise UnfitChoiceError(
             f"{slide.name}: a store cannot say where it is ({error}): use another codec, or rename "

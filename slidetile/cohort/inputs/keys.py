@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from slidetile.cloud.address import Address, Location, absolute
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.format.names import STORE_SUFFIX
 from slidetile.runtime.files import as_text
@@ -42,7 +43,7 @@ def with_keys(
     """
     given = [entry.id for entry in entries]
     asked_for = {identity.casefold() for identity in given if identity is not None}
-    paths = [os.path.abspath(entry.slide) for entry in entries]  # noqa: PTH100  links stay
+    paths = [absolute(entry.slide) for entry in entries]
     before = [known.get(as_known(path)) for path in paths]
     rest = [
         n is None and (k is None or k.casefold() in asked_for)
@@ -82,14 +83,13 @@ def _cut(name: str, most_bytes: int) -> str:
     return name.encode()[:most_bytes].decode(errors="ignore")
 
 
-def store_name(slide: Path) -> str:
+def store_name(slide: Location) -> str:
     """Return a file name for the store of a slide that is tiled by itself."""
     (name,) = plain_keys([slide])
-    path = os.path.abspath(slide)  # noqa: PTH100  links stay
-    return f"{_free(name, path, ())}{STORE_SUFFIX}"
+    return f"{_free(name, absolute(slide), ())}{STORE_SUFFIX}"
 
 
-def plain_keys(slides: Sequence[Path]) -> list[str]:
+def plain_keys(slides: Sequence[Location]) -> list[str]:
     """Return a name for each of several slides, all different even where case does not count.
 
     It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
@@ -97,12 +97,15 @@ def plain_keys(slides: Sequence[Path]) -> list[str]:
     `.ome.zarr` are. Where slides in different folders share a name, it begins with the names of as
     many folders above as are needed to tell the slides apart.
     """
-    absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    bare = [_without_suffix(path) for path in absolute]
+    paths = [_as_path(slide) for slide in slides]
+    bare = [
+        path.with_suffix("") if isinstance(slide, Address) else _without_suffix(path)
+        for path, slide in zip(paths, slides, strict=True)
+    ]
     same_folder = Counter(map(_folded, bare))
     parts = [
         (path if same_folder[_folded(stem)] > 1 else stem).parts[1:]
-        for path, stem in zip(absolute, bare, strict=True)
+        for path, stem in zip(paths, bare, strict=True)
     ]
     depths = [1] * len(slides)
     while True:
@@ -114,6 +117,13 @@ def plain_keys(slides: Sequence[Path]) -> list[str]:
             return _numbered(names)
         for i in deeper:
             depths[i] += 1
+
+
+def _as_path(slide: Location) -> Path:
+    """Return the absolute path of a slide; of one in a bucket, what would be its path there."""
+    if isinstance(slide, Address):
+        return Path("/", slide.bucket, slide.key)
+    return Path(as_text(absolute(slide)))
 
 
 def _without_suffix(path: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slidetile.choices import MANIFEST_SUFFIXES
+from slidetile.cloud.address import Location, absolute, address_of
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.keys import LONGEST_KEY_BYTES
 from slidetile.cohort.table.rows import COLUMNS
@@ -128,13 +129,13 @@ def _entry(folder: Path, number: int, whole: Mapping[str, str], faults: _Faults)
         return None
     before = faults.count
     text, identity = cells.get(PATH, ""), cells.get(ID, "")
-    slide = _file(folder, whole.get(PATH, ""))
+    slide = _slide(folder, number, whole.get(PATH, ""), faults)
     if not text:
         faults.add(number, "has no path")
     elif "\0" in text:
         faults.add(number, "has a path with a zero byte")
     elif not identity:
-        faults.twice(number, PATH, os.path.abspath(slide), text)  # noqa: PTH100  links stay
+        faults.twice(number, PATH, absolute(slide), text)
     if identity:
         _check_id(number, identity, faults)
     mpp = _mpp(number, cells.get(MPP, ""), faults)
@@ -149,6 +150,16 @@ def _entry(folder: Path, number: int, whole: Mapping[str, str], faults: _Faults)
         annotations=_annotations(folder, whole[ANNOTATIONS]) if drawn else None,
         columns=others,
     )
+
+
+def _slide(folder: Path, number: int, text: str, faults: _Faults) -> Location:
+    """Return the slide that a cell names: an address, or a file."""
+    try:
+        address = address_of(text.strip())
+    except ValueError as error:
+        faults.add(number, f"has an address that is none: {str(error).rstrip('.')}")
+        address = None
+    return _file(folder, text) if address is None else address
 
 
 def _file(folder: Path, text: str) -> Path:
