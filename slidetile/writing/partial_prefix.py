@@ -17,6 +17,7 @@ from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
     IN_FLIGHT,
     copy_object,
+    entries_in,
     has_objects,
     in_parallel,
     object_exists,
@@ -79,7 +80,8 @@ class PartialPrefix:
         self._is_shared = claim is not None
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
-        self._claim = claim or claim_prefix(store, overwrite=overwrite, times=times)
+        owner = BucketClaimFile(owner_path(store))
+        self._claim = claim or Claim(owner, times or BUCKET_TIMES)
         if claim is None and object_exists(finishing_path(store)):
             # Of several processes that wrote it and were killed: none may finish it any more.
             remove_objects([finishing_path(store)])
@@ -161,7 +163,7 @@ class PartialPrefix:
 
     def lines(self, name: str, *, is_part: bool) -> BucketLines:  # noqa: ARG002  each has its own
         """Return the lines of a name."""
-        return BucketLines(self.where / name)
+        return BucketLines(self.where / name, self._names)
 
     def remove_strays(self) -> None:
         """Do nothing: an object is whole or absent."""
@@ -226,7 +228,9 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
         The bucket cannot be read, or it is a web server, which cannot be written.
     """
     check_prefix_place(store)
-    if object_exists(store / ROOT):
+    folders, objects = entries_in(store)
+    names = {each.name for each in objects}
+    if ROOT in names:
         if not is_store_at(store):
             raise StoreExistsError(
                 f"{store} is not a store, so it is not overwritten; choose another name."
@@ -236,7 +240,7 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
         beside = partial_path(store)
         if has_objects(beside) and not _is_ours(beside):
             raise _not_ours(beside)
-    elif has_objects(store) and not _is_ours(store):
+    elif (folders or names) and not _is_ours(store):
         raise _not_ours(store)
 
 

@@ -19,6 +19,8 @@ from patience import PATIENCE_S, wait_until
 from slidetile.runtime.child import report
 from slidetile.runtime.processes import (
     CALLS_PER_PROCESS,
+    KeptProcess,
+    Limits,
     ProcessDiedError,
     _Child,
     in_process_of_its_own,
@@ -253,3 +255,61 @@ def test_what_an_untidied_end_leaves_is_removed_without_a_word(tmp_path):
     script.write_text(ENDS_UNTIDIED)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+class TestKeptProcess:
+    @pytest.fixture
+    def kept(self):
+        process = KeptProcess()
+        yield process
+        process.close()
+
+    def test_it_makes_one_call_after_another_and_a_crash_costs_one(self, kept):
+        first, second = (kept.call(os.getpid).future.result() for _ in range(2))
+        assert first == second != os.getpid()
+        died = kept.call(functools.partial(os.kill, second, signal.SIGKILL)).future.exception()
+        assert isinstance(died, ProcessDiedError)
+        assert kept.call(os.getpid).future.result() not in (first, os.getpid())
+
+    def test_a_call_that_is_wanted_no_more_is_ended_with_its_process(self, kept):
+        before = kept.call(os.getpid).future.result()
+
+        looks = iter([False, False, True])
+
+        def look():
+            if next(looks):
+                raise InterruptedError("wanted no more")
+
+        with pytest.raises(InterruptedError, match="wanted no more"):
+            kept.call(functools.partial(time.sleep, 600), look=look)
+        assert kept.call(os.getpid).future.result() != before
+
+    def test_limits_are_those_of_a_call(self, kept):
+        ended = kept.call(functools.partial(time.sleep, 600), limits=Limits(timeout_s=0.5))
+        assert isinstance(ended.future.exception(), TimeoutError)
+        assert kept.call(os.getpid).future.result()
+
+
+def test_a_daemonic_process_may_begin_others_that_end_with_it():
+    """Python refuses that, since they would be left behind: to a worker of a pool, or of Dask."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_call_elsewhere, args=(results,), daemon=True)
+    process.start()
+    child = results.get()
+    assert child not in (os.getpid(), process.pid)
+    process.join()
+    assert process.exitcode == 0
+    wait_until(lambda: not _is_running(child))
+
+
+def _call_elsewhere(results):
+    results.put(KeptProcess().call(os.getpid).future.result())
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
