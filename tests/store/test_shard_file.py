@@ -57,7 +57,10 @@ def test_indexes_are_kept_within_their_bound(tmp_path):
     finally:
         os.close(file)
     assert len(cache) == 5
-    assert cache.index(LocalFile(-1), (19, 0))[3].tolist() == [0, 5]  # known: the file is not touched
+    assert cache.index(LocalFile(-1), (19, 0))[3].tolist() == [
+        0,
+        5,
+    ]  # known: the file is not touched
     with pytest.raises(OSError, match="Bad file"):
         cache.index(LocalFile(-1), (0, 0))
 
