@@ -92,6 +92,9 @@ class OutdatedStoreError(StoreExistsError):
     is_same_slide = False
     """Whether it was made from the very slide, with other settings, or has lost files since."""
 
+    is_emptied = False
+    """Whether a power failure has emptied its root metadata, so that nothing of it can be read."""
+
 
 class StoreMismatchError(StoreError):
     """An unfinished store was made from another slide or with other settings."""

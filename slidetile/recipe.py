@@ -25,6 +25,8 @@ from slidetile.choices import (
     SampleType,
     check_color,
 )
+from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.objects import object_state
 from slidetile.errors import OutdatedStoreError, StoreBusyError, StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
@@ -47,8 +49,6 @@ from slidetile.slides.readers import named_reader
 from slidetile.slides.rescaled import rescale_slide
 from slidetile.slides.slide import Slide
 from slidetile.slides.srgb import SrgbSlide
-from slidetile.store.location import local_path
-from slidetile.store.marks import is_store
 from slidetile.store.store import TileStore, open_store
 from slidetile.tissue.cores import find_cores
 from slidetile.tissue.detector import AnyDetector, default_detectors, describe_detector
@@ -61,8 +61,14 @@ from slidetile.tissue.finding import (
 from slidetile.tissue.mask import TissueMask
 from slidetile.verify.files import lost_files
 from slidetile.writing.choosing import fitting_codec
+from slidetile.writing.destination import (
+    check_destination,
+    check_place,
+    is_emptied_at,
+    is_there,
+    tidy_up,
+)
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination, check_place, tidy_up
 from slidetile.writing.write import write_tiles
 
 if TYPE_CHECKING:
@@ -209,7 +215,7 @@ class Recipe:
         """Whether annotations replace the detection of tissue."""
         return self.annotations is not None and self.annotations.mode == "replace"
 
-    def open(self, path: str | os.PathLike[str]) -> Slide:
+    def open(self, path: str | os.PathLike[str] | Address) -> Slide:
         """Open a slide at the recipe's resolution, with its channels, colours and type of samples.
 
         Raises
@@ -225,7 +231,7 @@ class Recipe:
             stack.pop_all()
         return slide
 
-    def _open_as_it_is(self, path: str | os.PathLike[str]) -> Slide:
+    def _open_as_it_is(self, path: str | os.PathLike[str] | Address) -> Slide:
         """Open a slide whose samples are not mapped: for that it is looked at as a whole."""
         with ExitStack() as stack:
             slide = stack.enter_context(
@@ -353,8 +359,8 @@ class Recipe:
 
 
 def done_before(
-    path: str | os.PathLike[str],
-    store_path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Address,
+    store_path: str | os.PathLike[str] | Address,
     recipe: Recipe | None = None,
     *,
     options: WriteOptions | None = None,
@@ -378,8 +384,12 @@ def done_before(
         As in `open_slide`.
     """
     recipe, options = recipe or Recipe(), options or WriteOptions()
-    where = Path(store_path)
-    if options.existing == "overwrite" or not is_store(Path(os.path.realpath(where))):
+    where = locate(store_path)
+    if options.existing == "overwrite":
+        return None
+    if is_emptied_at(where):
+        raise _emptied(where)
+    if not is_there(where):
         return None
     try:
         store = open_store(where)
@@ -418,6 +428,16 @@ def _whole(store: TileStore) -> TileStore:
     )
 
 
+def _emptied(store: Location) -> OutdatedStoreError:
+    """Return the error of a store of which nothing can be read."""
+    error = OutdatedStoreError(
+        f"{store} exists already, but its root metadata is empty, as after a power failure, so it "
+        f"cannot be read. {_REMEDY}"
+    )
+    error.is_emptied = True
+    return error
+
+
 def _lost_some(message: str) -> OutdatedStoreError:
     """Return the error of a store of this slide that has lost files."""
     error = OutdatedStoreError(message)
@@ -425,14 +445,19 @@ def _lost_some(message: str) -> OutdatedStoreError:
     return error
 
 
-def changed_since(path: str | os.PathLike[str], store_path: str | os.PathLike[str]) -> bool:
+def changed_since(
+    path: str | os.PathLike[str] | Address, store_path: str | os.PathLike[str]
+) -> bool:
     """Return whether a slide's file was written or replaced after its store was finished.
 
     By the clocks of their file systems; False where one of the two cannot be read.
     """
+    located = locate(path)
     try:
         made_ns = Path(store_path, ROOT).stat().st_mtime_ns
-        slide = Path(path).stat()
+        if isinstance(located, Address):
+            return object_state(located).modified.timestamp() * 1e9 > made_ns
+        slide = located.stat()
     except (OSError, ValueError):
         return False
     return max(slide.st_mtime_ns, slide.st_ctime_ns) > made_ns
@@ -444,8 +469,8 @@ _REMEDY = (
 
 
 def tile_slide(
-    path: str | os.PathLike[str],
-    store_path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Address,
+    store_path: str | os.PathLike[str] | Address,
     recipe: Recipe | None = None,
     *,
     workers: int | None = None,
@@ -485,17 +510,17 @@ def tile_slide(
     workers = worker_count(workers)
     recipe = recipe or Recipe()
     options = options or WriteOptions()
-    store_path = local_path(store_path)
-    check_place(store_path)
-    busy = _tidied(store_path)
-    done = done_before(path, store_path, recipe, options=options)
+    destination = locate(store_path)
+    check_place(destination)
+    busy = _tidied(destination)
+    done = done_before(path, destination, recipe, options=options)
     if done is not None:
         return done
     if busy is not None:
         raise busy
-    if options.retry_unreadable and is_store(store_path):
+    if options.retry_unreadable and is_there(destination):
         options = replace(options, existing="overwrite")  # which `done_before` has found right
-    check_destination(store_path, overwrite=options.existing == "overwrite")
+    check_destination(destination, overwrite=options.existing == "overwrite")
     with recipe.open(path) as slide:
         plan = recipe.plan(slide)
         if on_plan is not None:
@@ -503,7 +528,7 @@ def tile_slide(
         return write_tiles(
             slide,
             plan,
-            store_path,
+            destination,
             codec=recipe.codec,
             check=recipe.check,
             workers=workers,
@@ -512,7 +537,7 @@ def tile_slide(
         )
 
 
-def _tidied(store: Path) -> StoreBusyError | None:
+def _tidied(store: Location) -> StoreBusyError | None:
     """Put right what a killed run has left; return the error where a living one is at work.
 
     That run may just have finished the very store that is asked for.

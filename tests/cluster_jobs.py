@@ -5,13 +5,14 @@ Workers import this module, too.
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import slidetile as st
-from slidetile.cohort.giant import Giant, GiantFoundError, SplitLimit
+from slidetile.cohort.giant import FoundGiant, Giant, GiantFoundError, SplitLimit
 from slidetile.errors import NotNativeError, explain
 from slidetile.format.codecs.planar import ZstdCodec
 
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     error_type: str | None = None
     reason: str | None = None
     pid: int = 0
+    """The worker's process, whose child has done it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,9 @@ class TilingJob:
         try:
             return self._run(on_progress, limit.check)
         except GiantFoundError as found:
-            parts = limit.parts(found.tiles)
-            return Giant.of(self.slide, self.store, self.recipe, self.options, parts=parts)
+            parts = limit.parts(len(found.plan))
+            giant = Giant.of(self.slide, self.store, self.recipe, self.options, parts=parts)
+            return FoundGiant(giant, found.plan)
 
     def finish(self, giant, plan, group, *, seconds, on_progress=None):
         def finished():
@@ -102,7 +105,7 @@ class TilingJob:
             raise
         except Exception as error:  # noqa: BLE001  as a job does
             return self.failure(error, explain(error), 0)
-        return Row("unreadable tiles" if store.unreadable else "ok", len(store), pid=os.getpid())
+        return Row("unreadable tiles" if store.unreadable else "ok", len(store), pid=os.getppid())
 
     def _tell(self, on_progress):
         if on_progress is None:
@@ -139,6 +142,45 @@ class StoppingZstd(ZstdCodec):
 
 
 @dataclass(frozen=True)
+class KillingZstd(ZstdCodec):
+    """Zstandard on a machine whose workers are killed."""
+
+    def encode(self, _pixels):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+        return b""
+
+
+@dataclass(frozen=True)
+class HangingZstd(ZstdCodec):
+    """Zstandard in a library that never returns."""
+
+    def encode(self, _pixels):
+        threading.Event().wait()
+
+
+class StuckDetector:
+    """A detector that never returns of one slide."""
+
+    NAME = "stuck.svs"
+
+    def detect_slide(self, slide, overview):
+        if slide.name == self.NAME:
+            threading.Event().wait()
+        return overview.image.mean(axis=2) < 200
+
+
+@dataclass(frozen=True)
+class GreedyZstd(ZstdCodec):
+    """Zstandard in a library that takes more and more memory."""
+
+    def encode(self, _pixels):
+        taken = []
+        while True:
+            taken.append(os.urandom(1 << 24))
+
+
+@dataclass(frozen=True)
 class CrashingZstd(ZstdCodec):
     """Zstandard in a library that crashes."""
 
@@ -160,7 +202,7 @@ def stop_once(after):
         file = os.open(os.environ[STOP_AT], os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:  # another has
         return
-    os.write(file, str(os.getpid()).encode())
+    os.write(file, str(os.getppid()).encode())  # the worker: this is its child
     os.close(file)
     while Path(os.environ[STOP_AT]).read_text() != GO_ON:
         time.sleep(0.02)

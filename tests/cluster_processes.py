@@ -46,11 +46,12 @@ class Cluster:
         self.stop_at.write_text(GO_ON)
 
     def close(self):
+        # The workers first: one that is told to end when its scheduler has is killed after 8 s, and
+        # one that was just being started then waits for its scheduler for good.
         for process in (self.workers, self.scheduler):
             process.terminate()
-        for process in (self.workers, self.scheduler):
             try:
-                process.wait(30)
+                process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

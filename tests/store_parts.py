@@ -1,7 +1,7 @@
 """A process that writes one part of a store, or finishes it; it may be made to stop in the middle.
 
-Run as ``python store_parts.py JOB NUMBER [SHARDS]``: NUMBER is a part, or "finish". After SHARDS
-new shards it says "stopped" and waits to be killed.
+Run as ``python store_parts.py JOB NUMBER [SHARDS [EXISTING]]``: NUMBER is a part, or "finish".
+After SHARDS new shards it says "stopped" and waits to be killed.
 """
 
 import pickle
@@ -60,7 +60,7 @@ def started(job_file, number, *stop_after):
     return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
 
 
-def main(job_file, number, stop_after=None):
+def main(job_file, number, stop_after=None, existing="continue"):
     job = Job(*pickle.loads(Path(job_file).read_bytes()))  # noqa: S301  of the test itself
     first = []
 
@@ -72,7 +72,8 @@ def main(job_file, number, stop_after=None):
             signal.pause()
 
     if number == "finish":
-        job.finish(job.group.permit, on_progress=stop)
+        options = st.WriteOptions(existing=existing)
+        job.finish(job.group.permit, options=options, on_progress=stop)
     else:
         job.part(int(number), workers=1, on_progress=stop)
 

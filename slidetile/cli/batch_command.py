@@ -26,6 +26,7 @@ from slidetile.cli.options import (
     writing_options,
 )
 from slidetile.cli.places import PLACE, storage_option
+from slidetile.cli.scratch_options import scratch_options
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -109,6 +110,7 @@ def part_of(_ctx: click.Context, _param: click.Parameter, text: str | None) -> "
 @isolate_option
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def batch(
     *,
@@ -137,10 +139,6 @@ def batch(
     how = replace(how, workers=writing["workers"])
     from slidetile.cli.batch_progress import show_batch
 
-    if log_json:
-        from slidetile.cli.json_log import log_as_json
-
-        log_as_json()
     choices = None
     if options["annotations"] is None:  # a manifest may name some
         choices = take_annotation_choices(options)
@@ -152,7 +150,7 @@ def batch(
         return
     tally = Tally(keeps_all=as_json)
     with (
-        cluster.engine(threads=how.workers) as engine,
+        cluster.engine(how, memory_bytes=writing["options"].memory_bytes) as engine,
         show_batch(
             quiet=as_json and not log_json,
             slides=len(cohort.entries),
@@ -164,11 +162,12 @@ def batch(
     if not tally.slides:
         _tell_none(cohort, inputs, part)
     tally.sort([entry.key for entry in cohort.entries])
-    _tell_results(tally, cohort.folder.summary, as_json=as_json)
+    _tell_results(tally, cohort, as_json=as_json)
     sys.exit(FAILED if tally.failed else UNREADABLE if tally.incomplete else OK)
 
 
-def _tell_results(tally: Tally, summary: Path, *, as_json: bool) -> None:
+def _tell_results(tally: Tally, cohort: "Cohort", *, as_json: bool) -> None:
+    summary = cohort.folder.summary
     if as_json:
         from slidetile.cli.facts import batch_facts
 
@@ -176,7 +175,7 @@ def _tell_results(tally: Tally, summary: Path, *, as_json: bool) -> None:
         return
     show_results(tally)
     tell_left_out(tally.left_out)
-    say(f"summary: {summary}")
+    say(f"summary: {summary}{'' if cohort.part is None else ', by the part that ends last'}")
 
 
 def _batch_options(options: dict[str, Any], *, isolate: bool) -> "BatchOptions":

@@ -91,11 +91,6 @@ class Pace:
         """The pace in words."""
         return f"{self.mp_per_s:,.0f} MP/s"
 
-    @property
-    def in_hand(self) -> list[str]:
-        """The slides that are being tiled."""
-        return list(self._running)
-
 
 class ShownBatch:
     """Shows nothing of a batch but what its subclasses show."""

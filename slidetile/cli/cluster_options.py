@@ -12,6 +12,7 @@ import click
 from slidetile.cli.places import PATH
 
 if TYPE_CHECKING:
+    from slidetile.cohort.batch import BatchOptions
     from slidetile.cohort.engines.dask import DaskEngine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,10 +69,9 @@ class ClusterChoice:
             raise click.UsageError("--scheduler and --cluster exclude each other.")
         if choice.split_tiles is not None and not choice.is_any:
             raise click.UsageError("--split-tiles needs --scheduler or --cluster.")
-        local = {"--processes": options["processes"], "--timeout": options["timeout_s"]}
-        given = [name for name, value in local.items() if value is not None]
-        if choice.is_any and (given or isolate):
-            name = given[0] if given else "--isolate"
+        is_given = options["processes"] is not None
+        if choice.is_any and (is_given or isolate):
+            name = "--processes" if is_given else "--isolate"
             raise click.UsageError(
                 f"{name} is about processes of this machine, and a cluster's workers tile the "
                 "slides: leave it out."
@@ -84,10 +84,12 @@ class ClusterChoice:
         return self.scheduler is not None or self.cluster is not None
 
     @contextmanager
-    def engine(self, *, threads: int | None) -> Iterator["DaskEngine | None"]:
+    def engine(
+        self, how: "BatchOptions", *, memory_bytes: int | None
+    ) -> Iterator["DaskEngine | None"]:
         """Open the cluster's engine, None where there is no cluster.
 
-        ``threads`` are those of each task.
+        ``memory_bytes`` is the most that the process of a task may hold.
 
         Raises
         ------
@@ -107,7 +109,13 @@ class ClusterChoice:
             assert self.scheduler is not None, "asked for only where there is a cluster"
             opened = scheduler_client(self.scheduler)
         with opened as client:
-            yield DaskEngine(client, most_tiles=self.split_tiles, threads=threads)
+            yield DaskEngine(
+                client,
+                most_tiles=self.split_tiles,
+                threads=how.workers,
+                timeout_s=how.timeout_s,
+                memory_bytes=memory_bytes,
+            )
 
 
 def _silence_dask() -> None:

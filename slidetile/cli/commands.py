@@ -17,7 +17,8 @@ import click
 from slidetile.choices import UnfitChoiceError
 from slidetile.cli.batch_command import batch
 from slidetile.cli.config_command import config_command
-from slidetile.cli.last_words import LAST_WORDS, set_last_words
+from slidetile.cli.json_log import log_as_json, logs_json, promise_json_log
+from slidetile.cli.last_words import last_words, set_last_words
 from slidetile.cli.limits import (
     check_address_space,
     fail_if_out_of_space,
@@ -46,6 +47,7 @@ from slidetile.cli.places import PATH, PLACE, storage_option
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.report_command import report
+from slidetile.cli.scratch_options import scratch_options
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -83,6 +85,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         as_json = "--json" in ctx.args
         promise_json(ctx, as_json=as_json)
+        promise_json_log(ctx, ctx.args)
         with documents_only(ctx) if as_json else nullcontext():
             return self._invoke(ctx)
 
@@ -90,7 +93,7 @@ class _Group(click.Group):
         from slidetile.cli.interrupt import Interruptible
 
         save_address_space()
-        interruptible = Interruptible(lambda: ctx.meta.get(LAST_WORDS, "interrupted"))
+        interruptible = Interruptible(lambda: last_words(ctx))
         try:
             with interruptible:
                 return super().invoke(ctx)
@@ -104,19 +107,30 @@ class _Group(click.Group):
             raise
 
 
+_EXTRA = "pip install slidetile["
+"""What tells how to install what is missing, and is no bug."""
+
+
 def _report(error: BaseException) -> None:
     """Report an error, and exit where it was foreseen; a bug's traceback follows otherwise."""
     from slidetile.errors import SlidetileError, explain
     from slidetile.runtime.foreign import ForeignExitError
 
     is_expected = isinstance(error, SlidetileError | OSError | MemoryError | ForeignExitError)
+    is_expected = is_expected or (isinstance(error, ImportError) and _EXTRA in str(error))
     fail_if_out_of_space(error)
     if is_expected and not isinstance(error, BrokenPipeError):  # click ends quietly
         code = UNPRINTED if isinstance(error, OutputError) else FAILED
         fail(explain(error), kind=type(error).__name__, code=code)
     if isinstance(error, click.UsageError):
+        told = " ".join(error.format_message().split())
+        if logs_json():
+            fail(told, kind="UsageError", code=error.exit_code)
         error.message = printable_lines(error.message)  # type: ignore[misc]
-        show_error("UsageError", " ".join(error.format_message().split()))
+        show_error("UsageError", told)
+    elif isinstance(error, Exception) and logs_json() and not isinstance(error, BrokenPipeError):
+        logging.getLogger(__name__).error("a bug of slidetile's", exc_info=error)
+        fail(explain(error), kind=type(error).__name__)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -131,6 +145,8 @@ def main(*, verbose: int) -> None:
     """
     logger = logging.getLogger("slidetile")
     logger.handlers = [ErrorStreamHandler()]
+    if logs_json():
+        log_as_json(click.get_current_context())
     logger.setLevel({0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG))
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our own log says what matters
 
@@ -142,6 +158,7 @@ def main(*, verbose: int) -> None:
 @referred_option
 @isolate_option
 @storage_option
+@scratch_options
 @json_option
 def info(
     *,
@@ -211,6 +228,7 @@ def _show_thing(outcome: "SlideFacts | StoreFacts | Exception", *, is_one: bool)
 @click.option("--geojson", type=PATH, help="Write tissue outlines and tiles for QuPath.")
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def plan(
     *,
@@ -266,7 +284,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
     if not facts["tiles"]:
         has_tissue, is_drawn = bool(facts["tissue_pieces"]), facts["found_tissue"] is None
         warn(why_no_tiles(left_out, has_tissue=has_tissue, is_drawn=is_drawn))
-    if not facts["fits"]:
+    if not facts["fits"] and facts["free_bytes"] is not None:
         warn(
             f"the store takes {size_bytes(facts['store_bytes'])}, but only "
             f"{size_bytes(facts['free_bytes'])} are free where it would be written; choose another "
@@ -286,6 +304,7 @@ def _warn_of_plan(facts: "PlanFacts", left_out: "Sequence[LeftOut]") -> None:
 )
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def tissue(
     *,
@@ -338,6 +357,7 @@ def _show_tissue(facts: "TissueFacts", *, as_json: bool) -> None:
 @isolate_option
 @config_option
 @storage_option
+@scratch_options
 @json_option
 def tile(
     *,

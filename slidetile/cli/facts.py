@@ -184,7 +184,7 @@ class PlanFacts(TypedDict):
     not_native: str | None
     store_bytes: int
     seconds: float
-    free_bytes: int
+    free_bytes: int | None
     fits: bool
     preview_path: str | None
     geojson_path: str | None

@@ -40,7 +40,7 @@ class ForecastFacts(TypedDict):
 
 def forecast_facts(found: "Sequence[SlideForecast]") -> ForecastFacts:
     """Return what a batch would do: with each slide, and with all together."""
-    to_do = [each for each in found if each.action in ("tile", "continue", "make anew")]
+    to_do = [each for each in found if each.action not in ("already done", "fail")]
     free = min((each.free_bytes for each in to_do if each.free_bytes is not None), default=None)
     store_bytes = sum(each.store_bytes for each in to_do)
     return {

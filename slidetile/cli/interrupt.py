@@ -27,7 +27,7 @@ class Interruptible:
     Parameters
     ----------
     last_words
-        Returns the line that says how to continue.
+        Returns the line that says how to continue, for people or as a JSON object.
     """
 
     def __init__(self, last_words: Callable[[], str]) -> None:
@@ -75,8 +75,10 @@ class Interruptible:
         """Write the last words to the standard error stream, once."""
         if not self._unsaid.acquire(blocking=False):
             return
-        cursor = _SHOW_CURSOR if os.isatty(2) else ""  # a progress bar may have hidden it
-        line = f"{cursor}{printable(self._last_words())}\n".encode(errors="backslashreplace")
+        words = printable(self._last_words())
+        # A progress bar, of which there is none beside JSON, may have hidden it.
+        cursor = _SHOW_CURSOR if os.isatty(2) and not words.startswith("{") else ""
+        line = f"{cursor}{words}\n".encode(errors="backslashreplace")
         with contextlib.suppress(OSError):  # nobody listens
             os.write(2, line)
 

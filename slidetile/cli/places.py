@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from slidetile.cloud.address import Address, address_of, locate
-from slidetile.cloud.options import StorageOptions, set_storage_options
+from slidetile.cloud.options import StorageOptions, set_storage_options, storage_options
 
 
 class LocalPath(click.Path):
@@ -53,7 +53,7 @@ def _use_storage_options(
 ) -> None:
     if given and not ctx.resilient_parsing:
         try:
-            set_storage_options(StorageOptions.parse(given))
+            set_storage_options({**storage_options(), **StorageOptions.parse(given)})
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from None
 

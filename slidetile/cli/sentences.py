@@ -118,9 +118,16 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "codec": _codec(facts["codec"], facts["not_native"]),
         "store takes": size_bytes(facts["store_bytes"]),
         "time": duration(facts["seconds"]),
-        "disk": f"{size_bytes(facts['free_bytes'])} free, {_fits(has_room=facts['fits'])}",
+        **_room(facts),
         **{name: path for name, path in written.items() if path is not None},
     }
+
+
+def _room(facts: PlanFacts) -> Lines:
+    """Return the line of a disk's room; a bucket has no end."""
+    if facts["free_bytes"] is None:
+        return {}
+    return {"disk": f"{size_bytes(facts['free_bytes'])} free, {_fits(has_room=facts['fits'])}"}
 
 
 def tile_lines(facts: TileFacts) -> Lines:

@@ -4,14 +4,16 @@ Knows what is typed, and that it wins over the file, and the file over the defau
 how a file is read.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from slidetile.choices import MANIFEST_SUFFIXES
+from slidetile.cli.json_log import log_as_json
 from slidetile.cli.places import PATH
 from slidetile.cli.show import mention
 
@@ -40,6 +42,8 @@ _INSTEAD_OF = {
 
 _OF_CODECS = {"jpeg_quality": ("jpeg",), "effort": ("jxl",), "check": ("auto", "native")}
 """The codecs that options are of: another that is typed replaces them, too."""
+
+_GLOB = frozenset("*?[")
 
 _MOST_NAMED = 12
 """So many settings are named in a line; the others are counted."""
@@ -115,6 +119,8 @@ def _take_settings(ctx: click.Context, typed: Mapping[str, Any]) -> None:
     ctx.default_map = {
         name: value for name, value in values.items() if name not in unused | replaced
     }
+    if ctx.default_map.get("log_json"):
+        log_as_json(ctx)
     told: dict[str, Collection[object]] = {
         "replaced by what is typed": _keys(ctx, replaced),
         f"without effect on {ctx.command.name}": _keys(ctx, unused),
@@ -138,12 +144,25 @@ def _beside_manifests(ctx: click.Context, typed: Mapping[str, Any]) -> list[Path
     found: dict[str | None, Path] = {}
     for argument in ctx.command.params:
         several = typed.get(str(argument.name)) if argument.nargs == -1 else None
-        for manifest in map(Path, several if isinstance(several, tuple | list) else ()):
+        for manifest in _matched(several if isinstance(several, tuple | list) else ()):
             path = manifest.parent / FILE_NAME
             is_manifest = manifest.suffix.lower() in MANIFEST_SUFFIXES and not manifest.is_dir()
             if is_manifest and os.path.lexists(path):
                 found.setdefault(_place(path), path)
     return list(found.values())
+
+
+def _matched(inputs: Iterable[str]) -> Iterator[Path]:
+    """Yield inputs, and those that globs among them match; of no match the command itself tells."""
+    for given in inputs:
+        if _GLOB.isdisjoint(given):
+            yield Path(given)
+            continue
+        from slidetile.cohort.inputs.collecting import expanded  # takes its time
+        from slidetile.errors import CohortError
+
+        with contextlib.suppress(CohortError):
+            yield from (path for path in expanded([given]) if isinstance(path, Path))
 
 
 def _place(path: Path | None) -> str | None:

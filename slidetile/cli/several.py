@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from slidetile.cloud.address import Address, Location
 from slidetile.cohort.inputs.folder import find_slides
 from slidetile.errors import SlideReadError, SlidetileError
 from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
@@ -69,9 +70,13 @@ def _is_series(folder: Path, found: Sequence[Path]) -> bool:
     return is_alone and series_of(found[0]) is not None
 
 
-def _is_plain_folder(path: Path) -> bool:
+def _is_plain_folder(path: Location) -> bool:
     """Return whether a path is a folder that is no store or Zarr slide."""
-    if not path.is_dir() or path.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX):
+    if (
+        isinstance(path, Address)
+        or not path.is_dir()
+        or path.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX)
+    ):
         return False
     return not any((path / name).exists() for name in ("zarr.json", ".zgroup", PARTIAL_NOTE))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from slidetile.cli.json_log import logs_json, tell_event
 from slidetile.cli.plain import printable
 from slidetile.cli.quantities import counted, duration, size_bytes
 from slidetile.cli.streams import document_stream
@@ -47,15 +48,24 @@ def promise_json(context: click.Context, *, as_json: bool) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line. All text that may come from files is printed by this, or by rich below."""
+    """Print a line. All text that may come from files is printed by this, or by rich below.
+
+    On the error stream of a command that logs as JSON it is an event, "message".
+    """
+    if err and logs_json():
+        tell_event("message", {"level": "info", "message": text})
+        return
     with contextlib.nullcontext() if err else _to_standard_output():
         click.echo(printable(text), err=err)
 
 
 def mention(text: str) -> None:
-    """Print a line for people beside a command's output; none where the command prints JSON."""
+    """Print a line for people beside a command's output; none where the command prints JSON.
+
+    One that logs as JSON logs it in any case.
+    """
     context = click.get_current_context(silent=True)
-    if context is None or not context.meta.get(_AS_JSON):
+    if logs_json() or context is None or not context.meta.get(_AS_JSON):
         say(text, err=True)
 
 
@@ -103,13 +113,19 @@ def fail(message: str, *, kind: str, code: int = FAILED) -> NoReturn:
         The exit code.
     """
     show_error(kind, message)
-    say(f"error: {message}", err=True)
+    if logs_json():
+        tell_event("error", {"level": "error", "type": kind, "message": message})
+    else:
+        say(f"error: {message}", err=True)
     sys.exit(code)
 
 
 def warn(message: str) -> None:
     """Print a warning, and go on."""
-    say(f"warning: {message}", err=True)
+    if logs_json():
+        tell_event("message", {"level": "warning", "message": message})
+    else:
+        say(f"warning: {message}", err=True)
 
 
 def show_findings(findings: Sequence["Finding"], *, store: str | None = None) -> None:

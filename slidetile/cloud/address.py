@@ -90,6 +90,11 @@ class Address:
         below = str(name).strip("/")
         return self._with(f"{self.key}/{below}" if self.key else below)
 
+    def __rtruediv__(self, above: Path) -> Self:
+        """Return the address itself: like an absolute path, it begins in no folder."""
+        del above
+        return self
+
     @property
     def name(self) -> str:
         """The last step of its key."""
@@ -152,6 +157,12 @@ def locate(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Address) 
     if begins[1].lower() == "file":
         return _local(text, begins.end())
     return Address.parse(text)
+
+
+def absolute(location: Location | str) -> str:
+    """Return an absolute path, of which links stay, or an address, as text."""
+    found = locate(location)
+    return str(found) if isinstance(found, Address) else os.path.abspath(found)  # noqa: PTH100
 
 
 def address_of(text: str) -> Address | None:

@@ -33,6 +33,14 @@ def claim_times(place: Location) -> ClaimTimes:
     return DEFAULT_TIMES if isinstance(place, Path) else BUCKET_TIMES
 
 
+def remove_claim(place: Location) -> None:
+    """Remove the file of a claim that nobody holds any more, if there is one; raises OSError."""
+    if isinstance(place, Path):
+        place.unlink(missing_ok=True)
+    else:
+        remove_objects([place])
+
+
 class BucketClaimFile:
     """A claim's object in a bucket.
 

@@ -8,11 +8,12 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from slidetile.cloud._connect import connection
+from slidetile.cloud._connect import connection, loaded
 from slidetile.cloud._explain import explained
 from slidetile.cloud.address import Address
 from slidetile.cloud.errors import ObjectChangedError, changed
@@ -67,7 +68,7 @@ def object_state(address: Address) -> ObjectState:
     OSError
         The server does not tell.
     """
-    import obstore
+    obstore = loaded(address)
 
     with _explaining(address):
         return ObjectState.of(obstore.head(connection(address), address.key))
@@ -145,7 +146,7 @@ def write_object(
     OSError
         It cannot be written.
     """
-    import obstore
+    obstore = loaded(address)
 
     data = b"".join(parts)
     is_conditional = is_new or replaces is not None
@@ -194,7 +195,7 @@ def copy_object(source: Address, target: Address) -> None:
     OSError
         It cannot be copied.
     """
-    import obstore
+    obstore = loaded(source)
 
     with _explaining(source):
         obstore.copy(connection(source), source.key, target.key)
@@ -208,7 +209,7 @@ def objects_below(prefix: Address) -> Iterator[tuple[Address, ObjectState]]:
     OSError
         They cannot be listed.
     """
-    import obstore
+    obstore = loaded(prefix)
 
     _check_lists(prefix)
     with _explaining(prefix):
@@ -226,7 +227,7 @@ def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
     OSError
         They cannot be listed.
     """
-    import obstore
+    obstore = loaded(prefix)
 
     _check_lists(prefix)
     with _explaining(prefix):
@@ -237,6 +238,25 @@ def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
 
     folders = sorted(map(named, found["common_prefixes"]))
     return folders, sorted(named(meta["path"]) for meta in found["objects"])
+
+
+def objects_in(prefix: Address) -> dict[Address, ObjectState]:
+    """Return the objects directly below an address.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    obstore = loaded(prefix)
+
+    _check_lists(prefix)
+    with _explaining(prefix):
+        found = obstore.list_with_delimiter(connection(prefix), prefix.key or None)
+    return {
+        Address(prefix.scheme, prefix.bucket, meta["path"], prefix.options): ObjectState.of(meta)
+        for meta in found["objects"]
+    }
 
 
 def has_objects(prefix: Address) -> bool:
@@ -255,12 +275,14 @@ def in_parallel(
     """Return what a function returns for each item, with several requests in flight."""
     if len(items) < 2:
         return [do(item) for item in items]
+    copies = [copy_context() for _ in items]
     with ThreadPoolExecutor(min(most, len(items)), thread_name_prefix="slidetile_cloud") as pool:
-        return list(pool.map(do, items))
+        # What is set for the thread that asks holds for those that help it.
+        return list(pool.map(lambda item: copies.pop().run(do, item), items))
 
 
 def _get(address: Address, part: Any, state: ObjectState | None) -> tuple[bytes, ObjectState]:
-    import obstore
+    obstore = loaded(address)
 
     options: Any = {"range": part}
     if state is not None and state.etag is not None and not state.etag.startswith("W/"):

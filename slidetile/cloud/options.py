@@ -8,6 +8,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Self
 
+SCRATCH, SCRATCH_BYTES = "scratch", "scratch_bytes"
+"""Our own: the folder for what is fetched as a whole, and the most bytes in it."""
+
+OWN_OPTIONS = frozenset({SCRATCH, SCRATCH_BYTES})
+"""Options that obstore does not know; they go where the others go, to all processes of a run."""
+
 
 class StorageOptions(Mapping[str, str]):
     """Options by their names in lower case; no text of them shows a value.
@@ -82,7 +88,13 @@ def set_storage_options(options: Mapping[str, str]) -> None:
 
 @contextmanager
 def using_storage_options(options: Mapping[str, str] | None) -> Iterator[None]:
-    """Use other options for the addresses that are named meanwhile, in this thread alone."""
+    """Use other options for the addresses that are named meanwhile, in this thread alone.
+
+    Parameters
+    ----------
+    options
+        As in `set_storage_options`; None leaves those of the process.
+    """
     if options is None:
         yield
         return

@@ -11,10 +11,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from slidetile.cloud.address import absolute
 from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.done import done_already
+from slidetile.cohort.elsewhere import is_elsewhere, released
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.engines.local import InProcesses, InThisProcess
 from slidetile.cohort.inputs.entry import Entry
@@ -24,7 +26,7 @@ from slidetile.cohort.part import Part
 from slidetile.cohort.result import BatchReport, SlideResult
 from slidetile.cohort.sizing import Sizing
 from slidetile.cohort.table.rows import row_of
-from slidetile.cohort.table.run_log import RunLog
+from slidetile.cohort.table.run_log import RunLog, is_any_under_way
 from slidetile.cohort.table.summary import write_summary
 from slidetile.errors import StoreBusyError
 from slidetile.recipe import Recipe
@@ -124,7 +126,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
         usual ``if __name__ == "__main__":``. 0 tiles the slides one after another in this process.
     timeout_s
         Seconds that a slide may take, with the start of its process; a slide that takes longer has
-        failed, and the others go on. None is for ever.
+        failed, and the others go on. None is for ever. With a client, each of the tasks of a slide
+        that is split may take so long.
     retries
         How often a slide is tried again, after all others, whose failure may pass: a disk that did
         not answer, a process that was killed.
@@ -132,7 +135,8 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
         Number of threads for each slide. None divides the cores of this process among the
         processes.
     options
-        As in `write_tiles`, with ``memory_bytes`` for all slides together. A finished store of the
+        As in `write_tiles`, with ``memory_bytes`` for all slides together; with a client, for each
+        of its workers, which never take more than their own limit. A finished store of the
         same slide and settings is "already done"; one of this slide that has lost files, or whose
         slide or settings have changed, is made anew and replaced once the new one is complete.
     client
@@ -171,7 +175,7 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     """
     how = BatchOptions(processes=processes, timeout_s=timeout_s, retries=retries, workers=workers)
     if client is not None or split_tiles is not None:
-        engine = _cluster_engine(client, split_tiles, how, engine)
+        engine = _cluster_engine(client, split_tiles, how, engine, options)
     chosen = Part.parse(part) if isinstance(part, str) else part
     cohort = Cohort.of(inputs, out, part=chosen)
     return tile_cohort(
@@ -186,18 +190,28 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
 
 
 def _cluster_engine(
-    client: "Client | None", split_tiles: int | None, how: BatchOptions, engine: Engine | None
+    client: "Client | None",
+    split_tiles: int | None,
+    how: BatchOptions,
+    engine: Engine | None,
+    options: WriteOptions | None,
 ) -> Engine:
     from slidetile.cohort.engines.dask import DaskEngine
 
     if client is None:
         raise ValueError("split_tiles splits slides among the workers of a client: give one.")
-    if engine is not None or how.processes is not None or how.timeout_s is not None:
+    if engine is not None or how.processes is not None:
         raise ValueError(
-            "The workers of a client tile the slides, so engine, processes and timeout_s, which "
-            "are of this machine, cannot be given as well."
+            "The workers of a client tile the slides, so engine and processes, which are of this "
+            "machine, cannot be given as well."
         )
-    return DaskEngine(client, most_tiles=split_tiles, threads=how.workers)
+    return DaskEngine(
+        client,
+        most_tiles=split_tiles,
+        threads=how.workers,
+        timeout_s=how.timeout_s,
+        memory_bytes=None if options is None else options.memory_bytes,
+    )
 
 
 def tile_cohort(
@@ -234,10 +248,10 @@ def cohort_results(
     on_progress: OnSlideProgress | None = None,
 ) -> Generator[SlideResult]:
     """Yield the result of each slide of a cohort as soon as it is known; none is held."""
-    return _Run(cohort, recipe, how, options, engine).results(on_progress)
+    return _BatchRun(cohort, recipe, how, options, engine).results(on_progress)
 
 
-class _Run:
+class _BatchRun:
     """One run: makes a job of each slide, has an engine do it, and keeps what became of it."""
 
     def __init__(
@@ -287,6 +301,9 @@ class _Run:
 
     def _finish(self, log: RunLog) -> None:
         log.finish()
+        log.close()  # of parts that end at once, one at least must find no other under way
+        if self._cohort.part is not None and is_any_under_way(self._folder):
+            return
         try:
             write_summary(self._cohort.folder)
         except StoreBusyError:
@@ -315,12 +332,30 @@ class _Run:
         self, entries: Sequence[Entry], on_progress: OnSlideProgress | None
     ) -> Iterator[SlideResult]:
         """Yield the result of each slide, once it is tried no more."""
-        jobs = JobQueue(map(self._job, entries))
+        elsewhere: list[SlideJob] = []
+        yield from self._carried_out(map(self._job, entries), elsewhere, on_progress)
+        while elsewhere:
+            free = released(elsewhere)
+            elsewhere = [job for job in elsewhere if job not in free]
+            yield from self._carried_out(free, elsewhere, on_progress)
+
+    def _carried_out(
+        self,
+        given: Iterable[SlideJob],
+        elsewhere: list[SlideJob],
+        on_progress: OnSlideProgress | None,
+    ) -> Iterator[SlideResult]:
+        """Yield results of jobs; those whose slide another run is tiling are put aside."""
+        jobs = JobQueue(given)
         with closing(self._engine.carry_out(jobs, on_progress)) as ended:
-            for job, result in ended:
+            for each, result in ended:
+                job = cast("SlideJob", each)
                 if result.status == "ok":
                     self._sizing.measured(result.peak_memory_bytes)
-                if self._is_tried_again(result):
+                if is_elsewhere(result):
+                    job.forget()
+                    elsewhere.append(job)
+                elif self._is_tried_again(result):
                     _log.warning("%s failed and is tried again: %s", result.slide, result.reason)
                     jobs.put_back(job.again())
                 else:
@@ -352,7 +387,7 @@ class _Run:
         store, entry = result.store, self._entries[result.key]
         row = row_of(
             result,
-            slide=os.path.abspath(self._here / result.slide),  # noqa: PTH100  links stay
+            slide=absolute(self._here / entry.slide),
             store=None if store is None else os.path.abspath(self._here / store),  # noqa: PTH100
             run=self._folder.name,
             after=self._cohort.row(entry).get("ended"),

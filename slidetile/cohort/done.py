@@ -6,7 +6,6 @@ the process that asks.
 
 import hashlib
 import json
-import os
 import stat
 import time
 from collections.abc import Mapping
@@ -82,10 +81,11 @@ def done_already(
         return None
     path = folder.store(entry.key)
     try:
-        if not stat.S_ISREG(os.stat(here / entry.slide).st_mode):  # noqa: PTH116
+        slide = here / entry.slide
+        if isinstance(slide, Path) and not stat.S_ISREG(slide.stat().st_mode):
             return None  # its reader knows which of its files make the fingerprint
         store = open_store(here / path)
-        source = read_source(here / entry.slide)
+        source = read_source(slide)
         facts = store_facts(store)
         is_same = source.fingerprint == store.metadata.source.fingerprint
         is_same = is_same and facts["root"] == row.get("root")

@@ -15,16 +15,22 @@ from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.done import done_already
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.job import is_to_replace, with_retries
 from slidetile.cohort.result import SlideResult
 from slidetile.errors import OutdatedStoreError, explain
 from slidetile.format.names import partial_path
+from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, done_before
 from slidetile.runtime.foreign import exit_sentence, folder_kept
 from slidetile.slides.slide import Slide
+from slidetile.store.marks import is_bare, is_store
+from slidetile.writing.begun import was_begun_so
 from slidetile.writing.estimate import estimate
 from slidetile.writing.options import WriteOptions
+from slidetile.writing.partial import check_destination
 
-Action = Literal["tile", "continue", "make anew", "already done", "fail"]
+Action = Literal["tile", "continue", "begin anew", "make anew", "already done", "fail"]
+"""Of an unfinished store: "begin anew" is of one of another slide or of other settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,25 +114,49 @@ class ForecastJob:
     def _forecast(self, begin: float) -> SlideForecast:
         recipe, slide = self.entry.recipe(self.recipe), self.here / self.entry.slide
         store = self.here / self.store
-        reason = None
+        options, reason = with_retries(self.options, slide, store), None
         try:
-            done = done_before(slide, store, recipe, options=self.options)
+            done = done_before(slide, store, recipe, options=options)
         except OutdatedStoreError as error:
-            if not (self.is_own_store or error.is_same_slide):
+            if not is_to_replace(error, is_own=self.is_own_store):
                 raise
             done, reason = None, "the slide or the settings have changed, or files are lost"
+            options = replace(options, existing="overwrite")
         if done is not None:
             return self._of("already done", codec=done.codec, tiles=len(done))
-        action: Action = "tile" if reason is None else "make anew"
-        if reason is None and os.path.lexists(partial_path(store)):
-            action = "continue"
+        if options.retry_unreadable and is_store(store):
+            options = replace(options, existing="overwrite")
+            reason = reason or "tiles that could not be read are tried again"
+        check_destination(store, overwrite=options.existing == "overwrite")
         with recipe.open(slide) as opened:
-            return self._estimated(action, reason, opened, recipe, begin)
+            plan = recipe.plan(opened)
+            action = self._action(opened, plan, recipe, options)
+            return self._estimated(action, reason, opened, plan, recipe, begin)
+
+    def _action(
+        self, slide: Slide, plan: TilePlan, recipe: Recipe, options: WriteOptions
+    ) -> Action:
+        store = self.here / self.store
+        if os.path.lexists(store):
+            return "make anew"
+        partial = partial_path(store)
+        if not os.path.lexists(partial) or is_bare(partial):
+            return "tile"
+        if options.existing == "restart":
+            return "begin anew"
+        codec, check = recipe.codec, recipe.check
+        is_same = was_begun_so(slide, plan, store, codec=codec, check=check, options=options)
+        return "continue" if is_same else "begin anew"
 
     def _estimated(
-        self, action: Action, reason: str | None, slide: Slide, recipe: Recipe, begin: float
+        self,
+        action: Action,
+        reason: str | None,
+        slide: Slide,
+        plan: TilePlan,
+        recipe: Recipe,
+        begin: float,
     ) -> SlideForecast:
-        plan = recipe.plan(slide)
         cost = estimate(
             slide,
             plan,

@@ -5,8 +5,9 @@ Knows what each of the processes does with the slide. Does not know where they r
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
+from slidetile.cloud.address import Location
 from slidetile.errors import StoreMismatchError
 from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe
@@ -19,8 +20,8 @@ from slidetile.writing.options import OnProgress, Progress, WriteOptions
 class GiantFoundError(Exception):
     """A plan has more tiles than one process is to write: nothing has been written."""
 
-    tiles = 0
-    """Its number of tiles."""
+    plan: TilePlan
+    """The plan."""
 
     options: WriteOptions | None = None
     """What it was to be written with; None where nothing has been noted."""
@@ -59,7 +60,7 @@ class SplitLimit:
         """
         if len(plan) > self.most_tiles:
             error = GiantFoundError(f"{len(plan)} tiles are more than {self.most_tiles}")
-            error.tiles = len(plan)
+            error.plan = plan
             raise error
 
 
@@ -67,7 +68,7 @@ class SplitLimit:
 class Giant:
     """A slide whose store several processes write; it can be pickled."""
 
-    slide: Path
+    slide: Location
     """Path of the slide, the same in every process."""
 
     store: Path
@@ -94,7 +95,7 @@ class Giant:
     @classmethod
     def of(
         cls,
-        slide: Path,
+        slide: Location,
         store: Path,
         recipe: Recipe,
         options: WriteOptions,
@@ -202,3 +203,10 @@ class Giant:
                 options=self.options,
                 on_progress=on_progress,
             )
+
+
+class FoundGiant(NamedTuple):
+    """A giant, and its plan, which is too large to travel with each of its tasks."""
+
+    giant: Giant
+    plan: TilePlan

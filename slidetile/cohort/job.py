@@ -7,13 +7,15 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.cloud.address import Address, Location
 from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
-from slidetile.cohort.giant import Giant, GiantFoundError, SplitLimit
+from slidetile.cohort.giant import FoundGiant, Giant, GiantFoundError, SplitLimit
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.layout import RunFolder
 from slidetile.cohort.no_tiles import store_note
@@ -35,6 +37,7 @@ from slidetile.runtime.memory import peak_since_reset_bytes, reset_peak
 from slidetile.store.store import TileStore
 from slidetile.writing.group import Group
 from slidetile.writing.options import Existing, OnProgress, Progress, WriteOptions
+from slidetile.writing.partial import discard_unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -105,10 +108,18 @@ class SlideJob:
         """Return the next attempt."""
         return replace(self, attempt=self.attempt + 1)
 
+    def forget(self) -> None:
+        """Remove the log of an attempt that did not count, unless one before has left it."""
+        if self.attempt == 1:
+            with suppress(OSError):
+                self.log.unlink(missing_ok=True)
+
     @property
     def paths(self) -> tuple[Path, ...]:
         """What must be there wherever the job runs: the slide, and the folder of the stores."""
-        return self.here / self.entry.slide, self.here / self.run_folder.cohort.path
+        slide = self.here / self.entry.slide
+        stores = self.here / self.run_folder.cohort.path
+        return (stores,) if isinstance(slide, Address) else (slide, stores)
 
     def on_worker(self, *, workers: int, memory_bytes: int | None) -> "SlideJob":
         """Return the job for a process of a cluster, with so many threads and so much memory."""
@@ -122,7 +133,7 @@ class SlideJob:
 
     def run_unless_giant(
         self, most_tiles: int, on_progress: OnSlideProgress | None = None
-    ) -> SlideResult | Giant:
+    ) -> SlideResult | FoundGiant:
         """Tile the slide as `run` does; or return it, if it has more tiles than that."""
         limit = SplitLimit(most_tiles=most_tiles)
         with SlideLog(self.log) as log:
@@ -131,7 +142,8 @@ class SlideJob:
                     log, lambda begin: self._result(begin, on_progress, limit), GiantFoundError
                 )
             except GiantFoundError as found:
-                return replace(self._giant(found, limit), warnings=tuple(log.warnings))
+                giant = replace(self._giant(found, limit), warnings=tuple(log.warnings))
+                return FoundGiant(giant, found.plan)
 
     def finish(
         self,
@@ -285,14 +297,19 @@ class SlideJob:
                 found.options = options
                 raise
 
+        def begun_anew(existing: Existing | None = None) -> tuple[TileStore, str | None]:
+            try:
+                return tiled(existing), None
+            except StoreMismatchError:
+                discard_unfinished(self.here / self.store)
+                return tiled(existing), BEGUN_ANEW
+
         try:
-            return tiled(), None
+            return begun_anew()
         except OutdatedStoreError as error:
-            if not (self.is_own_store or error.is_same_slide):
+            if not is_to_replace(error, is_own=self.is_own_store):
                 raise
-            return tiled("overwrite"), MADE_ANEW
-        except StoreMismatchError:
-            return tiled("restart"), BEGUN_ANEW
+            return begun_anew("overwrite")[0], MADE_ANEW
 
     def _giant(self, found: GiantFoundError, limit: SplitLimit) -> Giant:
         options = found.options or self.options
@@ -302,7 +319,7 @@ class SlideJob:
             self.here / self.store,
             self._recipe,
             options,
-            parts=limit.parts(found.tiles),
+            parts=limit.parts(len(found.plan)),
             note=MADE_ANEW if is_outdated else None,
             restarts=True,
         )
@@ -328,14 +345,24 @@ class SlideJob:
         return tell
 
     def _options(self, existing: Existing | None) -> WriteOptions:
-        """Return the options, and that unreadable tiles are tried again where the slide changed."""
-        changed = changed_since(self.here / self.entry.slide, self.here / self.store)
-        is_again = self.options.retry_unreadable or changed
-        return replace(
-            self.options,
-            retry_unreadable=is_again,
-            existing=self.options.existing if existing is None else existing,
-        )
+        """Return the options, of which one may be another."""
+        chosen = with_retries(self.options, self.here / self.entry.slide, self.here / self.store)
+        return chosen if existing is None else replace(chosen, existing=existing)
+
+
+def with_retries(options: WriteOptions, slide: Location, store: Path) -> WriteOptions:
+    """Return options by which unreadable tiles are tried again where the slide has changed."""
+    is_again = options.retry_unreadable or changed_since(slide, store)
+    return replace(options, retry_unreadable=is_again)
+
+
+def is_to_replace(error: OutdatedStoreError, *, is_own: bool) -> bool:
+    """Return whether a cohort replaces a store that is not the one that is asked for.
+
+    It does if it is of this very slide, by the cohort's table or by its own metadata, and also if
+    nothing can be read of it.
+    """
+    return is_own or error.is_same_slide or error.is_emptied
 
 
 def _reason(error: BaseException) -> str:

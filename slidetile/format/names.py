@@ -12,6 +12,7 @@ Place = TypeVar("Place", Path, Address, Location)
 PARTIAL_SUFFIX = ".partial"
 REPLACED_SUFFIX = ".replaced"
 OWNER_SUFFIX = ".owner"
+FINISHING_SUFFIX = ".finishing"
 
 
 def is_passing(store: Path | Address) -> bool:
@@ -27,6 +28,11 @@ def partial_path(store: Place) -> Place:
 def owner_path(store: Place) -> Place:
     """Return the file of the claim on a store."""
     return store.with_name(store.name + OWNER_SUFFIX)
+
+
+def finishing_path(store: Place) -> Place:
+    """Return the file of the claim on a store's end, where several processes write the store."""
+    return store.with_name(store.name + FINISHING_SUFFIX)
 
 
 def replaced_path(store: Place) -> Place:

@@ -25,6 +25,9 @@ _PAUSE_S = 0.05
 _RELEASES = 3
 """Attempts to remove a claim: a network drive may fail once."""
 
+_left_behind: set[str] = set()
+"""The tokens of this process's claims that could not be removed when they were released."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimTimes:
@@ -136,10 +139,11 @@ class Claim:
         with self._lock:
             self._ended.set()
             for _ in range(_RELEASES):
-                # A claim that cannot be removed gets old and then counts as dead.
                 with contextlib.suppress(OSError):
                     self._file.remove(self._data)
                     return
+            # Others take it over once it is old, or this process has ended; this one at once.
+            _left_behind.add(self._me.token)
 
     def _take(self) -> None:
         for _ in range(_ATTEMPTS):
@@ -225,7 +229,7 @@ def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES)
 def _refuse_if_alive(file: ClaimFile, seen: Seen, times: ClaimTimes) -> None:
     holder = seen.holder
     if holder is not None and holder.is_visible:
-        if holder.is_running:
+        if holder.is_running and holder.token not in _left_behind:
             which = "this process" if holder.pid == os.getpid() else "which is running"
             raise StoreBusyError(
                 f"{file.store} is being written by {holder}, {which}: wait until it ends, or "

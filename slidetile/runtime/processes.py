@@ -8,16 +8,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from slidetile.runtime.child import BEGUN, WHERE, begin, stoppable
+from slidetile.runtime.descendants import ask_to_end, descendants, force_to_end
 from slidetile.runtime.foreign import ForeignExitError, exit_sentence
 from slidetile.runtime.memory import resident_bytes_of
 
@@ -163,6 +165,64 @@ def refuse_unguarded(name: str) -> None:
         )
 
 
+class KeptProcess:
+    """A process that makes one call after another, and is replaced where a call has ended it.
+
+    It starts with the first call, and ends with this process, or when it is closed. One call at a
+    time: the caller sees to that.
+    """
+
+    def __init__(self) -> None:
+        self._crew: _Crew[Any] | None = None
+        # Where this process is another's, Python waits for its children, and does not end them. To
+        # be done before Python ends the threads that would have them end.
+        Finalize(None, self.close, exitpriority=100)
+
+    def call(
+        self,
+        call: Callable[[], Result],
+        *,
+        limits: Limits = NO_LIMITS,
+        on_report: OnReport | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> Ended[Result]:
+        """Make a call, and return how it ended; see `while_there_are_calls`.
+
+        Parameters
+        ----------
+        call
+            What is called; picklable.
+        limits, on_report
+            As in `while_there_are_calls`.
+        look
+            Called every `LISTEN_S` meanwhile; what it raises ends the call, and is raised here.
+        """
+        waiting = iter([(0, call)])
+
+        def room() -> int:
+            look()
+            return 1
+
+        idle = () if self._crew is None else self._crew.idle
+        self._crew = crew = _Crew(
+            lambda: next(waiting, None), room, limits, on_report or _ignore, idle=idle
+        )
+        with _start_method_left_open():
+            try:
+                [ended] = crew.each_ended()
+            except BaseException:
+                self.close()
+                raise
+        return ended
+
+    def close(self) -> None:
+        """End the process."""
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.stop()
+            crew.close()
+
+
 class _Running(NamedTuple):
     """A call under way."""
 
@@ -182,28 +242,41 @@ class _Crew(Generic[Result]):
         room: Callable[[], int],
         limits: Limits,
         on_report: OnReport,
+        *,
+        idle: "Sequence[_Child]" = (),
     ) -> None:
         self._take = take
         self._room = room
         self._limits = limits
         self._on_report = on_report
-        self._idle: list[_Child] = []
+        self.idle: list[_Child] = [*idle]
         self._running: dict[Future[Result], _Running] = {}
 
     @property
     def _children(self) -> "list[_Child]":
-        return [*self._idle, *(each.child for each in self._running.values())]
+        return [*self.idle, *(each.child for each in self._running.values())]
 
     def carry_on(self) -> Generator[Ended[Result]]:
+        try:
+            yield from self.each_ended()
+        finally:
+            self.close()
+
+    def each_ended(self) -> Generator[Ended[Result]]:
+        """Yield each call as it ends; processes that are idle then are left to the caller."""
         try:
             while self._begin_calls():
                 yield from self._ended()
         except BaseException:
-            _stop(self._children)
+            self.stop()
             raise
-        finally:
-            for child in self._children:
-                child.close()
+
+    def stop(self) -> None:
+        _stop(self._children)
+
+    def close(self) -> None:
+        for child in self._children:
+            child.close()
 
     def _begin_calls(self) -> bool:
         """Begin calls while there is room; return whether any is under way."""
@@ -211,14 +284,14 @@ class _Crew(Generic[Result]):
             child, future = self._submitted(call[1])
             most_bytes = self._limits.memory_bytes()
             self._running[future] = _Running(call[0], child, time.monotonic(), most_bytes)
-        while self._idle and len(self._running) + len(self._idle) > max(1, self._room()):
-            self._idle.pop().close()
+        while self.idle and len(self._running) + len(self.idle) > max(1, self._room()):
+            self.idle.pop().close()
         return bool(self._running)
 
     def _submitted(self, call: Callable[[], Result]) -> "tuple[_Child, Future[Result]]":
         """Submit a call to an idle process, or to another where that has died meanwhile."""
-        while self._idle:
-            child = self._idle.pop()
+        while self.idle:
+            child = self.idle.pop()
             try:
                 return child, child.submit(call)
             except BrokenProcessPool:
@@ -237,7 +310,7 @@ class _Crew(Generic[Result]):
             number, child, begin_s, _ = self._running[future]
             seconds = time.monotonic() - begin_s
             outcome = child.outcome(future, end if isinstance(end, Exception) else None)
-            self._idle.append(child.or_another())
+            self.idle.append(child.or_another())
             del self._running[future]  # not before: what is in neither outlives an interrupt
             yield Ended(number, outcome, seconds)
 
@@ -293,11 +366,23 @@ def _begin_tracker() -> None:
         sys.warnoptions.remove(quiet)
 
 
+def _allow_children() -> None:
+    """Let this process begin others although another's is its parent, such as a nanny of Dask's.
+
+    Python refuses that to daemonic processes, which would leave their children behind: ours end
+    with their parent by themselves, however it ends.
+    """
+    me = multiprocessing.current_process()
+    if me.daemon:
+        me.daemon = False
+
+
 class _Child:
     """One process of its own, so that a crash shows which call caused it."""
 
     def __init__(self) -> None:
         _begin_tracker()
+        _allow_children()
         context = multiprocessing.get_context("spawn")
         log_levels = {name: logging.getLogger(name).level for name in ("slidetile", "tifffile")}
         self._listen, self._tell = context.Pipe(duplex=False)
@@ -431,15 +516,28 @@ def _failed(error: Exception) -> "Future[Any]":
 
 
 def _stop(children: Sequence[_Child]) -> None:
-    """End the processes: by SIGTERM, so that they release what they hold, then by SIGKILL."""
+    """End the processes: by SIGTERM, so that they release what they hold, then by SIGKILL.
+
+    With them end those that they have begun, such as a detector's: no group of processes is made
+    for that, since Ctrl-Z and a scheduler's signals reach the group that the command is in.
+    """
     processes = [process for child in children for process in child.processes]
     processes = [process for process in processes if process.exitcode is None]
+    begun = descendants(_pids(processes))  # now: those of one that has ended are not to be found
     for process in processes:
         process.terminate()
+    ask_to_end(begun)
     alive = {process.sentinel: process for process in processes}
-    end = time.monotonic() + STOP_S
-    while alive and (left := end - time.monotonic()) > 0:
+    until_s = time.monotonic() + STOP_S
+    while alive and (left := until_s - time.monotonic()) > 0:
         for sentinel in wait_for_any(list(alive), timeout=left):
             del alive[cast("int", sentinel)]
+    if alive:
+        begun += descendants(_pids(alive.values()))
     for process in alive.values():
         process.kill()
+    force_to_end(begun)
+
+
+def _pids(processes: Iterable[BaseProcess]) -> list[int]:
+    return [process.pid for process in processes if process.pid is not None]

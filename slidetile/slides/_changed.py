@@ -139,6 +139,10 @@ class ChangedSlide(Slide):
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         return self._changed(self._inner.fetch_shown(region, level=level, replaced=replaced))
 
+    def expect(self, regions: Sequence[Region], *, level: int) -> None:
+        """Announce regions; see `slidetile.slides.slide.Slide.expect`."""
+        self._inner.expect(regions, level=level)
+
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
         return self._inner.holes(region, level=level)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from slidetile.cloud.address import Location
 from slidetile.slides.dicom.file import WHOLE_SLIDE, class_of, is_dicom
 from slidetile.slides.dicom.names import class_name
 
@@ -193,7 +194,7 @@ _BOM = b"\xef\xbb\xbf"
 _LEAST_ZEROS_BYTES = 512
 
 
-def container_of(head: bytes, path: Path) -> Container | None:
+def container_of(head: bytes, path: Location) -> Container | None:
     """Return what a file is, or None where neither its content nor its name tells.
 
     Parameters

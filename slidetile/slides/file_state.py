@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import ObjectState, object_state
 from slidetile.errors import SlideReadError
 
 _SYSTEM_ERRORS = (
@@ -33,13 +35,18 @@ class FileState:
     mtime_ns: int
     """When it was last written."""
 
+    @property
+    def mark(self) -> int | str:
+        """What tells it from another of its name and size."""
+        return self.mtime_ns
+
     @classmethod
     def of(cls, file: Path | int) -> Self:
         """Return the state of a path or an open descriptor; raises OSError."""
         found = os.fstat(file) if isinstance(file, int) else file.stat()
         return cls(size=found.st_size, mtime_ns=found.st_mtime_ns)
 
-    def check(self, file: Path | int, path: Path) -> None:
+    def check(self, file: Location | int, path: Location) -> None:
         """Check that a file is as it was.
 
         Parameters
@@ -54,6 +61,7 @@ class FileState:
         SlideReadError
             It has changed, or cannot be found.
         """
+        assert not isinstance(file, Address), "it is of a file of this machine"
         try:
             now = FileState.of(file)
         except OSError as error:
@@ -68,7 +76,7 @@ class FileState:
             "nothing writes it."
         )
 
-    def probe(self, path: Path) -> None:
+    def probe(self, path: Location) -> None:
         """Check that a file is as it was, and that bytes of it can be read here and there.
 
         Raises
@@ -77,6 +85,7 @@ class FileState:
             It has changed, or cannot be read.
         """
         self.check(path, path)
+        assert not isinstance(path, Address), "it is of a file of this machine"
         try:
             with path.open("rb", buffering=0) as file:
                 for number in range(_PROBES):
@@ -86,7 +95,69 @@ class FileState:
             raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: OSError) -> SlideReadError:
+@dataclass(frozen=True, slots=True, eq=False)
+class RemoteState:
+    """What an object was as it was opened: its size and its mark, which every read compares."""
+
+    known: ObjectState
+    """As the server tells it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.known.size
+
+    @property
+    def mark(self) -> int | str:
+        """What tells it from another of its name and size."""
+        return self.known.etag or self.known.modified.isoformat()
+
+    @classmethod
+    def of(cls, address: Address) -> Self:
+        """Return the state of an object; raises OSError."""
+        return cls(object_state(address))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is told of the content; one of two times may count whole seconds."""
+        return isinstance(other, RemoteState) and self.known.is_same(other.known)
+
+    def __hash__(self) -> int:
+        return hash(self.size)
+
+    def check(self, file: Location | int, path: Location) -> None:
+        """Check that an object is as it was; see `FileState.check`."""
+        assert isinstance(file, Address), "it is of an object"
+        try:
+            now = RemoteState.of(file)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if now != self:
+            raise replaced(path)
+
+    def probe(self, path: Location) -> None:
+        """Check that an object is as it was; that bytes of it can be read, each read shows."""
+        self.check(path, path)
+
+
+AnyState = FileState | RemoteState
+
+
+def state_of(location: Location) -> AnyState:
+    """Return the state of a file, wherever it lies; raises OSError."""
+    if isinstance(location, Address):
+        return RemoteState.of(location)
+    return FileState.of(location)
+
+
+def replaced(location: Location) -> SlideReadError:
+    """Return the error of an object that is another by now."""
+    return SlideReadError(
+        f"{location} changed while it was read: it was replaced or written anew since it was "
+        "opened. Run again when nothing writes it."
+    )
+
+
+def unreadable(path: Location, error: OSError) -> SlideReadError:
     """Return the error that says why the system does not read a file."""
     return SlideReadError(f"{path} cannot be read: {error.strerror or error}.")
 

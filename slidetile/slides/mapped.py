@@ -16,7 +16,7 @@ from slidetile.raster.channels import Window, histograms, largest_sample, percen
 from slidetile.raster.mapping import Mapping
 from slidetile.raster.pixels import Pixels
 from slidetile.slides._changed import ChangedSlide
-from slidetile.slides.overview import overview_blocks, overview_level
+from slidetile.slides.overview import expected_blocks, overview_level
 from slidetile.slides.slide import Slide
 
 _log = logging.getLogger(__name__)
@@ -149,9 +149,8 @@ def count_values(slide: Slide, *, mpp: float | None = None) -> NDArray[np.int64]
         The slide could not be read.
     """
     number, factor = overview_level(slide, mpp)
-    pixel_bytes = slide.channels * slide.dtype.itemsize
     counts = np.zeros((slide.channels, 1 << 8 * slide.dtype.itemsize), np.int64)
-    for block in overview_blocks(slide.levels[number], factor, pixel_bytes):
+    for block in expected_blocks(slide, number, factor):
         counts += histograms(slide.fetch_shown(block, level=number).pixels())
     return counts
 

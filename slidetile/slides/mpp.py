@@ -2,8 +2,8 @@
 
 import logging
 import math
-from pathlib import Path
 
+from slidetile.cloud.address import Location
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ _USUAL_RATIO = 1.7
 def choose_mpp(
     given: float | tuple[float, float] | None,
     stored: tuple[float, float] | None,
-    path: Path,
+    path: Location,
     *,
     objective_power: float | None = None,
     obstacle: str | None = None,
@@ -102,7 +102,7 @@ def choose_mpp(
     return stored
 
 
-def _compare(stored: tuple[float, float], power: float | None, path: Path) -> None:
+def _compare(stored: tuple[float, float], power: float | None, path: Location) -> None:
     """Warn where the objective power and the mpp contradict each other."""
     mpp = (stored[0] + stored[1]) / 2
     if power is None or not power > 0:

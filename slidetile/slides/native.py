@@ -6,7 +6,7 @@ How a file holds them is its reader's own: a tile may be one range of bytes, or 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from slidetile.choices import NativeStream
 from slidetile.raster.jpeg import check_jpeg
 from slidetile.raster.stream import StreamError
+
+if TYPE_CHECKING:  # a store's reader knows tiles, and no files
+    from slidetile.slides.slide_file import Places
 
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
@@ -99,6 +102,15 @@ class NativeTiles(Protocol):
         ...
 
 
+@runtime_checkable
+class PlacedTiles(Protocol):
+    """A level that tells beforehand what of its files is read, so that it can be fetched ahead."""
+
+    def places(self, tiles: Cells) -> "Sequence[Places]":
+        """Return what `NativeTiles.fetch` would read of tiles."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRange:
     """Where a tile lies, as one range of bytes."""
@@ -126,7 +138,8 @@ class PlainTiles(Protocol):
         Returns
         -------
         list or None
-            None where tiles are made of several ranges, or of tables besides their own bytes.
+            None where tiles are made of several ranges, or of tables besides their own bytes, and
+            where the file is not on this machine.
 
         Raises
         ------

@@ -1,12 +1,16 @@
 """Open whole slides: a file's content decides which reader opens it, never its name."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from slidetile.cloud.address import Address, locate
+from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.objects import has_objects, in_parallel
+from slidetile.cloud.options import using_storage_options
+from slidetile.cloud.ranged import HEAD_BYTES as OBJECT_HEAD_BYTES
+from slidetile.cloud.ranged import listed, sharing_objects
 from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.runtime.files import as_text, read_regular
@@ -15,6 +19,7 @@ from slidetile.slides.dicom.file import is_dicom
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import unreadable
 from slidetile.slides.mpp import check_mpp
+from slidetile.slides.open_file import file_head
 from slidetile.slides.picked import pick_planes
 from slidetile.slides.plane_choice import PlaneChoice
 from slidetile.slides.reader import (
@@ -29,21 +34,25 @@ from slidetile.slides.slide import Slide
 
 
 def open_slide(
-    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Address,
     *,
     reader: str | Reader | None = None,
     mpp: float | tuple[float, float] | None = None,
     channels: Sequence[str] = (),
     z: int | None = None,
     t: int | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Slide:
     """Open a whole slide.
 
     Parameters
     ----------
     path
-        The slide's file, on a local or mounted disk; of a DICOM series, any one of its files, or
-        the folder that holds it and no other slide; of OME-Zarr, the folder.
+        The slide's file, on a disk or, as an address such as ``s3://bucket/slide.svs``, in object
+        storage; of a DICOM series, any one of its files, or the folder that holds it and no other
+        slide; of OME-Zarr, the folder. In object storage, TIFF and DICOM are read where they lie,
+        range by range; the files of other readers are fetched as a whole, into a folder of the
+        system's temporary one.
     reader
         "tiff", "dicom", "ome-zarr", "czi", "isyntax", "picture" or "openslide" to use only that
         reader, or a `Reader` of your own. None is the reader tiff for the TIFF files that it knows
@@ -58,6 +67,9 @@ def open_slide(
         empty.
     z, t
         The depth (focal plane) and the time to read, from 0, of a slide that has several.
+    storage_options
+        Credentials, endpoints and other options of object storage, as obstore names them; None is
+        what was set for the process (see `set_storage_options`) or stands in the environment.
 
     Raises
     ------
@@ -66,8 +78,10 @@ def open_slide(
     SlideReadError
         The file does not exist, cannot be read, or is damaged.
     ValueError
-        The reader is unknown, the mpp is implausible, or the slide does not have the channel, depth
-        or time.
+        The reader is unknown, the mpp is implausible, the slide does not have the channel, depth or
+        time, or the address or a storage option is none.
+    ImportError
+        It is an address, and obstore, the extra cloud, is not installed.
 
     Examples
     --------
@@ -79,11 +93,20 @@ def open_slide(
     if mpp is not None:
         mpp = check_mpp(mpp)
     asked = _Asked(mpp, PlaneChoice(channels=channels, z=z, t=t))
-    path = _located(path)
+    with using_storage_options(storage_options):
+        located = locate(path)
+    with sharing_objects():
+        return _open_located(located, chosen, asked)
+
+
+def _open_located(path: Location, chosen: Reader | None, asked: "_Asked") -> Slide:
+    """Open a slide that lies somewhere."""
     by_folder = _reader_of_folder(path, READERS if chosen is None else (chosen,))
     if by_folder is not None:
         return asked.open(by_folder, path)
     file = _file_of(path, chosen)
+    if isinstance(file, Address) and file.name in _ZARR:
+        return _open_remote_zarr(file.parent, READERS if chosen is None else (chosen,), asked)
     if chosen is None:
         return _open_any(file, READERS, asked)
     if chosen in READERS:
@@ -97,8 +120,15 @@ class _Asked(NamedTuple):
     mpp: tuple[float, float] | None
     planes: PlaneChoice
 
-    def open(self, reader: Reader, path: Path) -> Slide:
-        """Open a file with a reader."""
+    def open(self, reader: Reader, location: Location) -> Slide:
+        """Open a file with a reader, once it is on this machine if the reader needs that."""
+        if isinstance(location, Address) and not reader.reads_ranges:
+            from slidetile.slides.staged import open_staged
+
+            return open_staged(location, lambda path: self._open(reader, path))
+        return self._open(reader, cast("Path", location))
+
+    def _open(self, reader: Reader, path: Path) -> Slide:
         if not self.planes:
             return reader.open(path, mpp=self.mpp)
         if reader.open_planes is not None:
@@ -110,16 +140,10 @@ class _Asked(NamedTuple):
         return picked
 
 
-def _located(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
-    """Return a path of this machine."""
-    found = locate(path)
-    if isinstance(found, Address):
-        raise SlideReadError(f"{found} is an address, where only a local path can be used.")
-    return found
-
-
-def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:
+def _reader_of_folder(path: Location, readers: Sequence[Reader]) -> Reader | None:
     """Return the reader of which a folder is a slide; None for files, and where there is none."""
+    if isinstance(path, Address):
+        return None  # that is asked once it is known that no object has this name
     if not os.path.isdir(path):  # noqa: PTH112  never raises
         return None
     for reader in readers:
@@ -128,7 +152,7 @@ def _reader_of_folder(path: Path, readers: Sequence[Reader]) -> Reader | None:
     return None
 
 
-def _file_of(path: Path, chosen: Reader | None) -> Path:
+def _file_of(path: Location, chosen: Reader | None) -> Location:
     """Return the file to open of a path: its own, or one of the DICOM series that fills a folder.
 
     Raises
@@ -138,6 +162,8 @@ def _file_of(path: Path, chosen: Reader | None) -> Path:
     SlideReadError
         It cannot be read, or is a folder of anything else.
     """
+    if isinstance(path, Address):
+        return _object_of(path)
     try:
         size = path.stat().st_size
         is_folder = path.is_dir()
@@ -155,7 +181,71 @@ def _file_of(path: Path, chosen: Reader | None) -> Path:
     return path
 
 
-def _file_in(folder: Path, chosen: Reader | None) -> Path:
+def _open_remote_zarr(address: Address, readers: Sequence[Reader], asked: "_Asked") -> Slide:
+    """Open a Zarr folder of a bucket, which is fetched as a whole."""
+    from slidetile.slides.staged import open_staged_folder
+
+    def opened(path: Path) -> Slide:
+        reader = _reader_of_folder(path, readers)
+        if reader is None:
+            raise SlideReadError(
+                f"{address} is a Zarr folder, but not an OME-Zarr image: name the folder that "
+                "holds the image's metadata, or the slide's file."
+            )
+        return asked.open(reader, path)
+
+    return open_staged_folder(address, opened)
+
+
+def _object_of(address: Address) -> Address:
+    """Return the object to open of an address, its own or one of the series below it.
+
+    Raises
+    ------
+    SlideReadError
+        There is none, or it cannot be read.
+    """
+    from slidetile.slides.dicom.folder import slide_in
+    from slidetile.slides.remote_file import RemoteFile
+
+    try:
+        file = RemoteFile(address, head_bytes=OBJECT_HEAD_BYTES)
+    except SlideReadError as error:
+        if not isinstance(error.__cause__, FileNotFoundError) or not _has_any(address):
+            raise
+        marks = [each for each in _listed(address) if each.name in _ZARR]
+        if marks:
+            return marks[0]
+        found = slide_in(address)
+        if found is not None:
+            _check_alone(address)
+            return cast("Address", found)
+        raise SlideReadError(
+            f"{address} is a folder, not a slide: name the slide's file, a folder that holds a "
+            "DICOM series, or of OME-Zarr the folder that holds the image's metadata."
+        ) from error
+    size = file.size
+    file.close()
+    if not size:
+        raise SlideReadError(f"{address} is empty (0 bytes): upload it again.")
+    return address
+
+
+def _has_any(address: Address) -> bool:
+    try:
+        return not address.is_web and has_objects(address)
+    except OSError as error:
+        raise unreadable(address, error) from error
+
+
+def _listed(address: Address) -> list[Address]:
+    try:
+        return sorted(listed(address))
+    except OSError as error:
+        raise unreadable(address, error) from error
+
+
+def _file_in(folder: Path, chosen: Reader | None) -> Location:
     """Return a file of the one slide in a folder."""
     from slidetile.slides.dicom.folder import slide_in
 
@@ -180,9 +270,14 @@ def _file_in(folder: Path, chosen: Reader | None) -> Path:
     )
 
 
-def _check_alone(folder: Path) -> None:
+def _check_alone(folder: Location) -> None:
     """Refuse a folder in which there are other slides than those of DICOM."""
-    others = [name for name in sorted(os.listdir(folder)) if _is_other_slide(folder / name)]  # noqa: PTH208
+    if isinstance(folder, Address):
+        found = _listed(folder)
+        flags = in_parallel(_is_other_slide, found)
+        others = [each.name for each, is_other in zip(found, flags, strict=True) if is_other]
+    else:
+        others = [name for name in sorted(os.listdir(folder)) if _is_other_slide(folder / name)]  # noqa: PTH208
     if others:
         more = ", …" if len(others) > _MOST_NAMED else ""
         raise FinalRefusalError(
@@ -192,13 +287,16 @@ def _check_alone(folder: Path) -> None:
         )
 
 
-def _is_other_slide(path: Path) -> bool:
+def _is_other_slide(path: Location) -> bool:
     if path.name.startswith("."):
         return False
-    try:
-        head = read_regular(path, HEAD_BYTES)
-    except OSError:  # where it may be a part of this slide, that was refused already
-        return False
+    if isinstance(path, Address):
+        head = file_head(path, HEAD_BYTES)
+    else:
+        try:
+            head = read_regular(path, HEAD_BYTES)
+        except OSError:  # where it may be a part of this slide, that was refused already
+            return False
     container = None if is_dicom(head) else container_of(head, path)
     return container is not None and container.role in ("slide", "unread slide")
 
@@ -207,9 +305,9 @@ _MOST_NAMED = 5
 _ZARR = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zarray"})
 
 
-def _open_any(path: Path, readers: tuple[Reader, ...], asked: _Asked) -> Slide:
+def _open_any(path: Location, readers: tuple[Reader, ...], asked: _Asked) -> Slide:
     """Ask the readers that may know the file, one after another."""
-    head = _head(path)
+    head = file_head(path, HEAD_BYTES)
     strangers = [
         reader for reader in readers if reader.recognises is None or not reader.recognises(head)
     ]
@@ -231,16 +329,8 @@ def _open_any(path: Path, readers: tuple[Reader, ...], asked: _Asked) -> Slide:
     raise refusal from (refusals[0][1] if refusals else None)
 
 
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(HEAD_BYTES)
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
 def _no_reader(
-    path: Path,
+    path: Location,
     container: Container | None,
     refusals: list[tuple[Reader, UnsupportedSlideError]],
     strangers: list[Reader],
@@ -283,5 +373,5 @@ _EXPORT_DICOM = "Export it anew from the maker's program, as JPEG frames of 8-bi
 _OTHER_READER = "Leave the reader out, and the one that knows it is chosen."
 
 
-def _reason(error: UnsupportedSlideError, path: Path) -> str:
+def _reason(error: UnsupportedSlideError, path: Location) -> str:
     return str(error).removeprefix(f"{path.name} cannot be opened: ").removesuffix(".")

@@ -177,7 +177,7 @@ def read_overview(slide: Slide, *, mpp: float | None = None) -> Overview:
     _check_size(width, height, mpp, pixel_bytes)
     image = np.empty((height, width, slide.channels), slide.dtype)
     replaced = Replaced()
-    for block in overview_blocks(level, factor, pixel_bytes):
+    for block in expected_blocks(slide, number, factor):
         shown = slide.fetch_shown(block, level=number, replaced=replaced).pixels()
         pixels = area_average(shown, factor)
         image[block.rescaled((factor, factor), (1, 1)).slices] = pixels
@@ -317,6 +317,17 @@ def overview_blocks(level: Level, factor: int, pixel_bytes: int) -> Iterator[Reg
             yield Region.from_edges(
                 x, y, min(x + width, level.width), min(y + height, level.height)
             )
+
+
+def expected_blocks(slide: Slide, number: int, factor: int) -> list[Region]:
+    """Return the blocks of `overview_blocks`, once the slide has been told that they are read."""
+    level = slide.levels[number]
+    pixel_bytes = slide.channels * slide.dtype.itemsize
+    blocks = list(overview_blocks(level, factor, pixel_bytes))
+    rows = {block.y: block.bottom for block in blocks}
+    bands = [Region.from_edges(0, y, level.width, bottom) for y, bottom in rows.items()]
+    slide.expect(bands, level=number)
+    return blocks
 
 
 def _aligned(factor: int, tile_px: int | None, longest: int = WIDEST_TILE_PX) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from slidetile.cloud.address import Location
 from slidetile.errors import SlideError, UnsupportedSlideError
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 
@@ -78,6 +79,10 @@ class Reader:
     recognises_folder: Callable[[Path], bool] | None = None
     """Whether a folder is one of its slides; None if it reads no folders."""
 
+    reads_ranges: bool = False
+    """Whether it opens an `Address` as it opens a path, and reads it range by range; a file of
+    another reader is fetched as a whole."""
+
     open_planes: OpensPlanes | None = None
     """Opens a file of several channels, depths or times; None if its slides have one depth and
     time, and channels are chosen afterwards."""
@@ -102,7 +107,7 @@ class LargeBlockError(FinalRefusalError):
     """A tile or strip is too large to be decoded at once: the file can be cut anew."""
 
 
-def conversion(path: Path) -> str:
+def conversion(path: Location) -> str:
     """Return the sentence with the command that makes a file one that can be read."""
     tiled = path.with_name(f"{path.stem}-tiled.tif")
     words = ["vips", "tiffsave", str(path), str(tiled), "--tile", "--pyramid", "--bigtiff"]
@@ -110,7 +115,7 @@ def conversion(path: Path) -> str:
     return f'Convert it to a tiled 8-bit TIFF, for example with "{command}".'
 
 
-def refusal(error: SlideError, path: Path) -> SlideError:
+def refusal(error: SlideError, path: Location) -> SlideError:
     """Return a reader's reason as an error of its class that names the file and the remedy."""
     remedy = f" {conversion(path)}" if isinstance(error, LargeBlockError) else ""
     kind = FinalRefusalError if isinstance(error, LargeBlockError) else type(error)

@@ -71,10 +71,11 @@ READERS: tuple[Reader, ...] = (
         name="tiff",
         kind="TIFF",
         recognises=is_tiff,
+        reads_ranges=True,
         open=_open_tiff,
         open_planes=_open_tiff,
     ),
-    Reader(name="dicom", kind="DICOM", recognises=is_dicom, open=_open_dicom),
+    Reader(name="dicom", kind="DICOM", recognises=is_dicom, reads_ranges=True, open=_open_dicom),
     Reader(
         name="ome-zarr",
         kind="OME-Zarr",

@@ -73,6 +73,16 @@ class AveragedSlide(SlideView):
             background=lambda: original.background,
         )
 
+    def expect(self, regions: Sequence[Region], *, level: int) -> None:
+        """Announce regions, at level 0 those that they are averaged from; see `Slide.expect`."""
+        if level:
+            self._original.expect(regions, level=self._numbers[level - 1])
+            return
+        number = self._source_level
+        source, own = self._original.levels[number].size, self._resampling.size
+        under = [region.rescaled(own, source) for region in regions]
+        self._original.expect(under, level=number)
+
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""
         return self._original.holes(region, level=self._numbers[level - 1]) if level else ()
@@ -116,6 +126,10 @@ class LevelSlide(SlideView):
     def native_tiles(self, level: int) -> NativeTiles | None:
         """Return access to the compressed tiles of a level, or None where they cannot be copied."""
         return self._original.native_tiles(self._numbers[level])
+
+    def expect(self, regions: Sequence[Region], *, level: int) -> None:
+        """Announce regions; see `slidetile.slides.slide.Slide.expect`."""
+        self._original.expect(regions, level=self._numbers[level])
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""

@@ -203,6 +203,14 @@ class Slide(ABC):
             return None
         return self.why_decoded or f"the reader {self.reader} gives out no compressed tiles"
 
+    def expect(self, regions: Sequence[Region], *, level: int) -> None:
+        """Announce regions, in pixels of their level, that will be read in this order.
+
+        A slide in object storage fetches them ahead, in few requests; others have nothing to do.
+        """
+        self.levels[level]
+        del regions
+
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the blocks of a coarser level that the file leaves out of it.
 

@@ -5,6 +5,7 @@ unfinished one look like from outside. Does not know what is in them.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,8 +14,18 @@ from slidetile.cloud.address import Address, Location
 from slidetile.cloud.objects import read_object
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
-from slidetile.format.names import PARTIAL_NOTE, ROOT
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, ROOT
 from slidetile.runtime.files import is_temporary, open_regular, read_opened
+
+_OF_A_STORE = re.compile(
+    r"zarr\.json|unfinished\.(json|sums|blocks|halved/.*)|\d+/(zarr\.json|c/\d+/\d+/\d+)"
+    r"|(overview|tissue)/(zarr\.json|0/zarr\.json|0/c/\d+/\d+/\d+)"
+    r"|tiles/(zarr\.json|tiles\.parquet|checksums\.txt|references\.json)"
+)
+"""The files of a store, finished or not, by their paths."""
+
+_OWN = frozenset({"overview/zarr.json", MANIFEST})
+"""Those that no other program writes; a store has one of them soon after it was begun."""
 
 _HIERARCHIES = (ROOT, ".zgroup", ".zarray", PARTIAL_NOTE)
 """Files of which each makes its folder a Zarr hierarchy, or one that is being written."""
@@ -40,6 +51,21 @@ def is_unfinished(folder: Path) -> bool:
     return isinstance(_member(folder, PARTIAL_NOTE, "slidetile"), dict)
 
 
+def is_emptied(folder: Path) -> bool:
+    """Return whether a folder is a store of slidetile's whose mark a power failure has emptied.
+
+    Its root metadata or its note have no bytes, or zeros only, and it holds nothing but files that
+    a store has, among them one that no other program writes.
+    """
+    if not _is_folder(folder) or not any(_is_empty(folder / name) for name in (ROOT, PARTIAL_NOTE)):
+        return False
+    found = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()]
+    if any(True for _ in links_in(folder)):
+        return False
+    names = [path.as_posix() for path in found if not is_temporary(path.name)]
+    return all(map(_OF_A_STORE.fullmatch, names)) and not _OWN.isdisjoint(names)
+
+
 def is_bare(folder: Path) -> bool:
     """Return whether a folder holds no files but temporary ones of slidetile's.
 
@@ -57,7 +83,7 @@ def is_bare(folder: Path) -> bool:
 
 def is_ours(folder: Path) -> bool:
     """Return whether a folder may be removed as an unfinished or a replaced store."""
-    return is_unfinished(folder) or is_store(folder) or is_bare(folder)
+    return any(is_so(folder) for is_so in (is_unfinished, is_store, is_bare, is_emptied))
 
 
 def remove_ours(folder: Path) -> None:
@@ -109,6 +135,14 @@ def links_in(folder: Path) -> Iterator[Path]:
         yield from (
             path for name in (*folders, *files) if (path := Path(parent, name)).is_symlink()
         )
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether a file is there that has no bytes, or nothing but zeros."""
+    try:
+        return not _read(path).strip(b"\0")
+    except OSError:
+        return False
 
 
 def _is_hierarchy(folder: Path) -> bool:

@@ -57,11 +57,6 @@ class AppendedLines:
             finally:
                 os.close(file)
 
-    def remove(self) -> None:
-        """Remove all of the files."""
-        for path in (*self._of_parts(), self._path):
-            path.unlink(missing_ok=True)
-
 
 def _whole_lines(path: Path) -> list[str]:
     try:

@@ -7,7 +7,7 @@ averaged in turn. Nothing in a finished shard tells, and the store records it.
 import re
 
 from slidetile.format.ledger import Blocks
-from slidetile.writing._appended import AppendedLines
+from slidetile.writing.partial_store import Lines
 
 _LINE = re.compile(r"(\S+)((?: \d{1,3}:\d{1,9},\d{1,9})*)", re.ASCII)
 
@@ -21,7 +21,7 @@ class ReplacedInShards:
         The file.
     """
 
-    def __init__(self, lines: AppendedLines) -> None:
+    def __init__(self, lines: Lines) -> None:
         self._lines = lines
         found = map(_LINE.fullmatch, lines.whole_lines())
         self._known = {parts[1]: _blocks(parts[2]) for parts in found if parts is not None}
@@ -41,10 +41,6 @@ class ReplacedInShards:
         corners = ((level, *corner) for level in sorted(blocks) for corner in sorted(blocks[level]))
         told = (f" {level}:{x},{y}" for level, x, y in corners)
         self._lines.add(name + "".join(told))
-
-    def remove(self) -> None:
-        """Remove the file."""
-        self._lines.remove()
 
 
 def _blocks(text: str) -> Blocks:

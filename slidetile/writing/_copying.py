@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.choices import QUICK_STREAMS, NativeStream
 from slidetile.errors import DamagedPixelsError, NotNativeError
@@ -18,8 +19,9 @@ from slidetile.planning.plan import TilePlan
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.raster.resolution import mean_downsample
-from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles, checked
+from slidetile.slides.native import Damaged, FetchedTiles, NativeTiles, PlacedTiles, checked
 from slidetile.slides.slide import Slide
+from slidetile.slides.slide_file import Places, expect_all
 from slidetile.store.referred_level import needed_chunks
 from slidetile.writing._work import EncodedShard, IsKept, KeptShards, Owns, Task, owns_all
 
@@ -116,13 +118,21 @@ class Copying:
                 held += size
             if group:
                 tasks.append(Task(number, tuple(group)))
+        expect_all(places for task in tasks for places in self._places(task))
         return tasks
+
+    def _places(self, task: Task) -> Sequence[Places]:
+        """Return what of the slide's files is read for a task."""
+        native = self._natives[task.level][1]
+        return native.places(self._cells(task)) if isinstance(native, PlacedTiles) else ()
+
+    def _cells(self, task: Task) -> NDArray[np.int64]:
+        grid = self.levels[task.level].grid
+        return np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
 
     def read(self, task: Task, _kept: KeptShards | None = None, /) -> _Fetched:
         """Read the stored bytes of the shards' native tiles."""
-        grid = self.levels[task.level].grid
-        cells = np.concatenate([grid.chunk_cells(shard) for shard in task.shards])
-        return _Fetched(task, self._natives[task.level][1].fetch(cells))
+        return _Fetched(task, self._natives[task.level][1].fetch(self._cells(task)))
 
     def encode(self, fetched: _Fetched) -> Iterator[EncodedShard]:
         """Make a complete stream of each native tile.

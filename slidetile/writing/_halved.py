@@ -4,21 +4,16 @@ A lossy shard does not hold the slide's pixels, of which a coarser one is made; 
 all of the slide beneath would be decoded again.
 """
 
-import shutil
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 
 from slidetile.format.checksum import crc32c
 from slidetile.format.layout import Shard
 from slidetile.format.manifest import FileSum
+from slidetile.format.names import PARTIAL_HALVED
 from slidetile.raster.pixels import Pixels
-from slidetile.runtime.files import read_regular
+from slidetile.writing.partial_store import PartialStore
 
 _HEAD_BYTES = 16
-
-Write = Callable[[Path, tuple[bytes, ...]], None]
 
 
 class HalvedShards:
@@ -26,14 +21,14 @@ class HalvedShards:
 
     Parameters
     ----------
-    folder
-        The folder, which need not exist.
+    store
+        The unfinished store.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, store: PartialStore) -> None:
+        self._store = store
 
-    def write(self, level: int, shard: Shard, of: FileSum, pixels: Pixels, write: Write) -> None:
+    def write(self, level: int, shard: Shard, of: FileSum, pixels: Pixels) -> None:
         """Write the halved pixels of a shard.
 
         Parameters
@@ -44,8 +39,6 @@ class HalvedShards:
             The content of the shard's file.
         pixels
             Its pixels at the next coarser level.
-        write
-            Writes a file, whole or not at all.
 
         Raises
         ------
@@ -53,7 +46,7 @@ class HalvedShards:
             The file cannot be written.
         """
         samples = np.ascontiguousarray(pixels).tobytes()
-        write(self._path(level, shard), (_head(of, samples), samples))
+        self._store.write(_name(level, shard), (_head(of, samples), samples))
 
     def read(self, level: int, shard: Shard, of: FileSum, out: Pixels) -> bool:
         """Read the halved pixels of a shard's file of this content; return False if there are none.
@@ -61,7 +54,7 @@ class HalvedShards:
         Pixels of what the shard was before do not count.
         """
         try:
-            data = read_regular(self._path(level, shard), _HEAD_BYTES + out.nbytes + 1)
+            data = self._store.read(_name(level, shard), _HEAD_BYTES + out.nbytes + 1)
         except OSError:
             return False
         samples = data[_HEAD_BYTES:]
@@ -70,13 +63,9 @@ class HalvedShards:
         out[:] = np.frombuffer(samples, out.dtype).reshape(out.shape)
         return True
 
-    def remove(self) -> None:
-        """Remove the folder, if there is one."""
-        if self._folder.is_dir():
-            shutil.rmtree(self._folder)
 
-    def _path(self, level: int, shard: Shard) -> Path:
-        return self._folder / f"{level}.{shard.column}.{shard.row}"
+def _name(level: int, shard: Shard) -> str:
+    return f"{PARTIAL_HALVED}/{level}.{shard.column}.{shard.row}"
 
 
 def _head(of: FileSum, samples: bytes) -> bytes:

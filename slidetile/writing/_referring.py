@@ -1,10 +1,10 @@
 """Making a store without pixels: its chunks are blocks of the slide, and nothing is copied."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.cloud.address import Address, Location
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.fit import check_holds
@@ -124,6 +124,13 @@ def _check_referable(slide: Slide) -> None:
     UnfitChoiceError
         They are not. The message says which choice to leave out.
     """
+    if isinstance(slide.original, FileSlide):
+        found = slide.original
+        if found.origin is not None or isinstance(found.path, Address):
+            raise UnfitChoiceError(
+                f"The codec reference leaves pixels in the slide's file on this machine, but "
+                f"{slide.name} is in object storage: use another codec."
+            )
     changed = {
         "another resolution (mpp)": slide.rescaling is not None,
         "colours in sRGB (color)": slide.conversion is not None,
@@ -141,7 +148,7 @@ def _check_referable(slide: Slide) -> None:
         )
 
 
-def reference_facts(slide: Slide, store: Path, *, anonymous: bool) -> ReferenceFacts:
+def reference_facts(slide: Slide, store: Location, *, anonymous: bool) -> ReferenceFacts:
     """Return where a slide lies, for a store that refers to it.
 
     Raises
@@ -150,13 +157,18 @@ def reference_facts(slide: Slide, store: Path, *, anonymous: bool) -> ReferenceF
         That may not be told, or cannot be.
     """
     assert isinstance(slide, FileSlide), "others are refused before"
+    if isinstance(store, Address):
+        raise UnfitChoiceError(
+            "A store of the codec reference lies on a disk, and says where the slide is from "
+            f"there: {store} is in a bucket, so use another codec."
+        )
     if anonymous:
         raise UnfitChoiceError(
             "A store of the codec reference says where the slide is, so it cannot be anonymous: "
             "leave that out, or use another codec."
         )
     try:
-        return ReferenceFacts.of(slide.path, store)
+        return ReferenceFacts.of(slide.local, store)
     except ValueError as error:
         raise UnfitChoiceError(
             f"{slide.name}: a store cannot say where it is ({error}): use another codec, or rename "

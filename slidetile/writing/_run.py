@@ -7,9 +7,9 @@ import contextlib
 import functools
 from collections import Counter
 from collections.abc import Generator, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slidetile.cloud.address import Location
 from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
@@ -36,7 +36,7 @@ from slidetile.writing._source_watch import SourceWatch
 from slidetile.writing._spec import StoreSpec, store_metadata
 from slidetile.writing._table import tile_table
 from slidetile.writing._work import Task, Work, owns_all
-from slidetile.writing._writer import StoreWriter
+from slidetile.writing._writer import StoreWriter, is_begun_so
 from slidetile.writing.changed import SourceChangedError
 from slidetile.writing.choosing import make_work
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 READERS = 4
 """Threads that read. They mostly wait for the disk, so the number of cores does not matter."""
 
-WRITERS = 2
-"""Threads that write. Copying into the system's cache is work, and a slow disk makes them wait."""
-
 COPIERS = 4
-"""Tasks copied at once where the disk makes them wait; one at a time elsewhere."""
+"""Tasks copied at once where a disk makes them wait; one at a time elsewhere."""
+
+MOST_COPIERS = 8
+"""Tasks copied at once where a network does."""
 
 PLACES_PER_WORKER = 4
 """Tasks in flight for each encoding thread: one being encoded, the others read or written."""
@@ -89,17 +89,21 @@ class Run:
         self._done = 0
         self._bytes = 0
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Location) -> None:
         """Write the store, or continue what an interrupted run has left."""
         with self._writer(path, restart=self._options.existing == "restart") as writer:
             self._complete(writer)
 
-    def begin(self, path: Path, claim: SharedClaim) -> None:
+    def continues(self, path: Location) -> bool:
+        """Return whether the unfinished store of a path was begun as this run would begin it."""
+        return is_begun_so(path, self._spec(path))
+
+    def begin(self, path: Location, claim: SharedClaim) -> None:
         """Begin the store, whose shards others make, unless it has been begun before."""
         with self._writer(path, restart=self._options.existing == "restart", claim=claim):
             self._source.check()
 
-    def write_part(self, path: Path, claim: SharedClaim, part: Part) -> None:
+    def write_part(self, path: Location, claim: SharedClaim, part: Part) -> None:
         """Write the missing shards of one part of a store that has been begun."""
         levels = self._work.levels
         owned = owned_shards(levels, part, halved=self._work.decodes)
@@ -113,7 +117,7 @@ class Run:
                 raise SourceChangedError(str(error)) from error
             raise
 
-    def finish(self, path: Path, claim: SharedClaim) -> None:
+    def finish(self, path: Location, claim: SharedClaim) -> None:
         """Make the shards that no part has made, and finish the store."""
         with self._writer(path, claim=claim) as writer:
             self._complete(writer)
@@ -141,7 +145,7 @@ class Run:
 
     def _writer(
         self,
-        path: Path,
+        path: Location,
         *,
         restart: bool = False,
         claim: SharedClaim | None = None,
@@ -197,7 +201,7 @@ class Run:
         if owned is not None and self._work.decodes:
             self._remove_above(writer, tasks, owned)
         self._report()
-        results = self._results(tasks, _stages(self._work, writer))
+        results = self._results(tasks, _stages(self._work, writer), writer.in_flight)
         with contextlib.closing(results):  # the threads end first, whatever ends the loop
             for records in results:
                 for record in records:
@@ -215,12 +219,13 @@ class Run:
             writer.remove_shard(*cell)
 
     def _results(
-        self, tasks: Iterable[Task], stages: Stages[Task, list[ShardRecord]]
+        self, tasks: Iterable[Task], stages: Stages[Task, list[ShardRecord]], in_flight: int
     ) -> Generator[list[ShardRecord], None, None]:
         places = self._governor.places
         if not self._work.decodes:
-            return share_out(tasks, stages.carry, places, most=COPIERS)
-        limits = Limits(workers=self._workers, readers=READERS, writers=WRITERS)
+            most = min(MOST_COPIERS, max(COPIERS, in_flight))
+            return share_out(tasks, stages.carry, places, most=most)
+        limits = Limits(workers=self._workers, readers=READERS, writers=in_flight)
         return stream(tasks, stages, limits, places)
 
     def _is_kept(self, writer: StoreWriter, level: int, shard: Shard) -> bool:
@@ -272,7 +277,7 @@ class Run:
             quality = self._measured(writer, None)
         return quality
 
-    def _reference(self, path: Path) -> ReferenceFacts | None:
+    def _reference(self, path: Location) -> ReferenceFacts | None:
         """Return where the slide of a store of this path is, if the store has no pixels."""
         if not isinstance(self._work, Referring):
             return None
@@ -344,12 +349,12 @@ class Run:
         budget = memory.make_budget(
             gauge,
             unit_bytes=self._work.unit_bytes,
-            most=PLACES_PER_WORKER * self._workers if self._work.decodes else COPIERS,
+            most=PLACES_PER_WORKER * self._workers if self._work.decodes else MOST_COPIERS,
             memory_bytes=self._options.memory_bytes,
         )
         return Governor(budget, gauge)
 
-    def _spec(self, path: Path) -> StoreSpec:
+    def _spec(self, path: Location) -> StoreSpec:
         work, anonymous = self._work, self._options.anonymous
         metadata = store_metadata(
             self._slide,

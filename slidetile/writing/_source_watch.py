@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import in_parallel
 from slidetile.errors import SlideReadError
 from slidetile.slides.file_slide import FileSlide
-from slidetile.slides.file_state import FileState
+from slidetile.slides.file_state import AnyState, replaced, state_of
 from slidetile.slides.slide import Slide
 
 
@@ -30,12 +31,12 @@ class SourceWatch:
     @property
     def has_changed(self) -> bool:
         """Whether a file is there with another size or time stamp; a lost one may come back."""
-        return any(_now(path) not in (state, None) for path, state in self._files.items())
+        return any(state not in (self._files[path], None) for path, state in self._now.items())
 
     @property
     def state(self) -> str:
         """SHA-256, in hex, of the sizes and time stamps of all files: the same on every host."""
-        files = sorted((path.name, each.size, each.mtime_ns) for path, each in self._files.items())
+        files = sorted((path.name, each.size, each.mark) for path, each in self._files.items())
         return hashlib.sha256(repr(files).encode(errors="surrogateescape")).hexdigest()
 
     def check(self) -> None:
@@ -46,24 +47,33 @@ class SourceWatch:
         SlideReadError
             One has changed, or is gone.
         """
-        for path, state in self._files.items():
-            if _now(path) is None:
+        for path, state in self._now.items():
+            known = self._files[path]
+            if state is None:
                 raise SlideReadError(
                     f"{path} is gone: what is written is kept; when the file is back, run the same "
                     "command again."
                 )
-            state.check(path, path)
+            if state != known:
+                known.check(path, path)
+                raise replaced(path)
+
+    @property
+    def _now(self) -> dict[Location, AnyState | None]:
+        """The state of each file as it is now; objects are asked for side by side."""
+        objects = [path for path in self._files if isinstance(path, Address)]
+        if not objects:
+            return {path: _found(path) for path in self._files}
+        return dict(zip(self._files, in_parallel(_found, list(self._files)), strict=True))
 
 
-def _files(slide: Slide) -> Mapping[Path, FileState]:
-    if not isinstance(slide, FileSlide) or slide.state is None:
-        return {}
-    return {slide.path: slide.state, **slide.beside}
+def _files(slide: Slide) -> Mapping[Location, AnyState]:
+    return slide.files if isinstance(slide, FileSlide) else {}
 
 
-def _now(path: Path) -> FileState | None:
+def _found(path: Location) -> AnyState | None:
     """Return the state of a file; None where there is none."""
     try:
-        return FileState.of(path)
+        return state_of(path)
     except OSError:
         return None

@@ -5,7 +5,7 @@ a full disk has left are pixels, too.
 """
 
 from slidetile.format.manifest import FileSum, sum_line, sums_in
-from slidetile.writing._appended import AppendedLines
+from slidetile.writing.partial_store import Lines
 
 
 class WrittenSums:
@@ -17,7 +17,7 @@ class WrittenSums:
         The file.
     """
 
-    def __init__(self, lines: AppendedLines) -> None:
+    def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._known = sums_in(lines.whole_lines())
 
@@ -34,7 +34,3 @@ class WrittenSums:
             It cannot be recorded.
         """
         self._lines.add(sum_line(name, content).rstrip("\n"))
-
-    def remove(self) -> None:
-        """Remove the file."""
-        self._lines.remove()

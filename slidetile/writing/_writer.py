@@ -1,12 +1,13 @@
-"""Writing a store: all files go into ``NAME.zarr.partial``, which is renamed once, at the end."""
+"""Writing a store: all files go into an unfinished one, which gets its place at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from slidetile.cloud.address import Location
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.native import NativeCodec
@@ -23,10 +24,11 @@ from slidetile.format.metadata.unfinished import UnfinishedNote
 from slidetile.format.names import (
     MANIFEST,
     PARTIAL_BLOCKS,
-    PARTIAL_HALVED,
     PARTIAL_NOTE,
     PARTIAL_SUMS,
     REFERENCES,
+    ROOT,
+    TABLE,
     partial_path,
     shard_key,
 )
@@ -34,17 +36,16 @@ from slidetile.format.picture import pack_picture, picture_grid
 from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.raster.pixels import Pixels
-from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.files import IrregularFileError, as_text, read_regular
+from slidetile.runtime.claim import ClaimTimes
+from slidetile.runtime.files import IrregularFileError, as_text
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_store
-from slidetile.writing._appended import AppendedLines
+from slidetile.store.marks import links_in
 from slidetile.writing._blocks import ReplacedInShards
 from slidetile.writing._halved import HalvedShards
 from slidetile.writing._spec import StoreSpec
 from slidetile.writing._sums import WrittenSums
 from slidetile.writing._work import EncodedShard
-from slidetile.writing.partial import PartialFolder
+from slidetile.writing.destination import partial_store, reads_partial
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,26 +96,24 @@ class StoreWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         spec: StoreSpec,
         *,
         overwrite: bool = False,
         restart: bool = False,
         durable: bool = False,
-        times: ClaimTimes = DEFAULT_TIMES,
+        times: ClaimTimes | None = None,
         claim: SharedClaim | None = None,
         is_part: bool = False,
     ) -> None:
         self.path = path
         self.spec = spec
         self._overwrite = overwrite
-        self._durable = durable
         self._is_part = is_part
         _check_can_be_read(spec.metadata)
-        self._folder = PartialFolder(
+        self._store = partial_store(
             path, overwrite=overwrite, durable=durable, times=times, claim=claim
         )
-        self.partial = self._folder.path
         self._files: dict[str, FileSum] = {}
         try:
             self._open(restart=restart)
@@ -130,7 +129,12 @@ class StoreWriter:
 
     def close(self) -> None:
         """Let other processes write the store; an unfinished one stays and can be continued."""
-        self._folder.close()
+        self._store.close()
+
+    @property
+    def in_flight(self) -> int:
+        """How many files are best written at a time."""
+        return self._store.in_flight
 
     def kept(self, level: int, shard: Shard) -> ShardRecord | None:
         """Return the record of a shard that an earlier run has finished; None if it must be made.
@@ -140,8 +144,9 @@ class StoreWriter:
         """
         if not self._is_continued:
             return None
+        name = _shard_name(level, shard)
         try:
-            data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
+            data = self._store.read(name, LARGEST_SHARD_BYTES)
         except (FileNotFoundError, IrregularFileError):
             return None
         grid = self.spec.levels[level].grid
@@ -155,15 +160,15 @@ class StoreWriter:
             return None
         if set(chunks) != set(shard.chunks):
             return None
-        path, content = self._shard_path(level, shard), FileSum.of(data)
-        replaced = self._blocks.of(self._name(path)) if self._notes_blocks(level) else {}
+        content = FileSum.of(data)
+        replaced = self._blocks.of(name) if self._notes_blocks(level) else {}
         # Nothing in a raw chunk tells whether its bytes are those written.
-        is_known = is_sharded(self.spec.codec) or self._sums.knows(self._name(path), content)
+        is_known = not self._notes_sums or self._sums.knows(name, content)
         if replaced is None or not is_known:
             return None
         entries = {place: (len(chunks[place]), crc32c(payloads[place])) for place in chunks}
-        self._folder.keep(path)
-        self._list(path, content)
+        self._store.keep(name)
+        self._files[name] = content
         averaged = self._averaged(payloads)
         return ShardRecord(
             level=level, shard=shard, chunks=entries, averaged=averaged, replaced=replaced
@@ -173,6 +178,11 @@ class StoreWriter:
         """Return whether pixels may be made of replaced blocks, of which nothing in them tells."""
         is_of_coarse_level = self.spec.metadata.level_0.slide_level > 0
         return not level and is_of_coarse_level and self.spec.codec.name != "native"
+
+    @property
+    def _notes_sums(self) -> bool:
+        """Whether the sums of shards are noted, of whose bytes nothing else tells."""
+        return not is_sharded(self.spec.codec) and not self._store.keeps_whole
 
     def _averaged(self, payloads: dict[int, bytes]) -> tuple[int, ...]:
         """Return the places of native chunks that were not copied."""
@@ -184,7 +194,7 @@ class StoreWriter:
     def read_shard(self, level: int, shard: Shard) -> dict[int, bytes]:
         """Return the payload of each chunk of a written shard, by the chunk's place."""
         try:
-            data = read_regular(self._shard_path(level, shard), LARGEST_SHARD_BYTES)
+            data = self._store.read(_shard_name(level, shard), LARGEST_SHARD_BYTES)
         except FileNotFoundError:
             return {}  # none of its chunks could be read
         chunks = split_shard(data, self.spec.levels[level].grid, self.spec.codec)
@@ -215,34 +225,33 @@ class StoreWriter:
     def write_shard(self, packed: "PackedShard") -> ShardRecord:
         """Write a shard's file and return its record; no file if none of its chunks was read."""
         record, parts, halved = packed
-        path = self._shard_path(record.level, record.shard)
+        name = _shard_name(record.level, record.shard)
         if parts:
             if self._notes_blocks(record.level):
-                self._blocks.add(self._name(path), record.replaced)
-            self._write(path, *parts)
-            if not is_sharded(self.spec.codec):
-                self._sums.add(self._name(path), self._files[self._name(path)])
+                self._blocks.add(name, record.replaced)
+            self._write(name, *parts)
+            if self._notes_sums:
+                self._sums.add(name, self._files[name])
             if halved is not None:
-                of = self._files[self._name(path)]
-                self._halved.write(record.level, record.shard, of, halved, self._folder.write)
+                self._halved.write(record.level, record.shard, self._files[name], halved)
         else:
-            path.unlink(missing_ok=True)  # one that was damaged may have been left there
-            self._files.pop(self._name(path), None)
+            self._store.remove(name)  # one that was damaged may have been left there
+            self._files.pop(name, None)
         return record
 
     def read_halved(self, level: int, shard: Shard, out: Pixels) -> bool:
         """Read what a part has left of a shard that is kept; return False if there is nothing."""
-        of = self._files.get(self._name(self._shard_path(level, shard)))
+        of = self._files.get(_shard_name(level, shard))
         return of is not None and self._halved.read(level, shard, of, out)
 
     def remove_shard(self, level: int, column: int, row: int) -> None:
         """Remove a shard's file, if there is one: what it was made of is made anew."""
-        self._folder.check()
-        (self.partial / str(level) / shard_key(column, row)).unlink(missing_ok=True)
+        self._store.check()
+        self._store.remove(f"{level}/{shard_key(column, row)}")
 
     def write_references(self, data: bytes) -> None:
         """Write where the chunks of a store without pixels lie, for other programs."""
-        self._put(self.partial / REFERENCES, data)
+        self._put(REFERENCES, data)
 
     def finish(self, table: "pa.Table", damage: DamageFacts | None = None) -> None:
         """Write the tile table and the root's metadata, and rename the store to its final name.
@@ -255,32 +264,28 @@ class StoreWriter:
             What of the slide was damaged.
         """
         self._write_json("tiles", to_json(group({})))
-        self._write(self.partial / "tiles" / "tiles.parquet", write_parquet(table))
+        self._write(TABLE, write_parquet(table))
         root = replace(self.spec.metadata, damage=damage).to_json()
-        self._list(self.partial / "zarr.json", FileSum.of(root))
+        self._files[ROOT] = FileSum.of(root)
         self._files.pop(PARTIAL_NOTE, None)
-        self._write(self.partial / MANIFEST, pack_manifest(self._files))
-        self._write(self.partial / "zarr.json", root)
+        self._write(MANIFEST, pack_manifest(self._files))
         if self._is_continued:
-            self._folder.remove_strays()
-        (self.partial / PARTIAL_NOTE).unlink(missing_ok=True)
-        self._sums.remove()
-        self._blocks.remove()
-        self._halved.remove()
-        self._folder.finish()
+            self._store.remove_strays()
+        self._write(ROOT, root)
+        self._store.finish()
 
     def discard(self) -> None:
         """Remove the unfinished store."""
-        self._folder.discard()
+        self._store.discard()
         self._files.clear()
 
     def _open(self, *, restart: bool) -> None:
         if restart or (self._overwrite and not self._is_part and self._is_left_over()):
             self.discard()
-        self._is_continued = self._is_part or self._folder.is_begun()
-        self._sums = WrittenSums(self._appended(PARTIAL_SUMS))
-        self._blocks = ReplacedInShards(self._appended(PARTIAL_BLOCKS))
-        self._halved = HalvedShards(self.partial / PARTIAL_HALVED)
+        self._is_continued = self._is_part or self._store.is_begun()
+        self._sums = WrittenSums(self._store.lines(PARTIAL_SUMS, is_part=self._is_part))
+        self._blocks = ReplacedInShards(self._store.lines(PARTIAL_BLOCKS, is_part=self._is_part))
+        self._halved = HalvedShards(self._store)
         if self._is_continued:
             self._check_same_run()
         else:
@@ -288,16 +293,12 @@ class StoreWriter:
         if not self._is_part:
             self._begin()  # also in a continued run: the earlier one may have ended in the middle
 
-    def _appended(self, name: str) -> AppendedLines:
-        path = self.partial / name
-        return AppendedLines(path, durable=self._durable, is_part=self._is_part)
-
     def _is_left_over(self) -> bool:
         """Return whether the folder is a store of other settings that was finished or replaced.
 
         A run that replaces a store may be killed just before or just after the two change names.
         """
-        if (self.partial / PARTIAL_NOTE).exists() or not is_store(self.partial):
+        if not self._store.is_finished():
             return False
         try:
             return bool(self._differing())
@@ -307,7 +308,7 @@ class StoreWriter:
     def _leave_note(self) -> None:
         try:
             note = UnfinishedNote.of(self.spec.metadata).to_json(as_text(self.path.name))
-            self._write(self.partial / PARTIAL_NOTE, note)
+            self._write(PARTIAL_NOTE, note)
         except OSError:
             self.discard()  # without its note the folder would stop the next run
             raise
@@ -331,18 +332,18 @@ class StoreWriter:
             keys = self._differing()
         except (OSError, StoreError) as error:
             raise StoreMismatchError(
-                f"{self.partial} exists, but its slide and settings cannot be read ({error}): "
+                f"{self._store.where} exists, but its slide and settings cannot be read ({error}): "
                 "move it away, or choose another output."
             ) from error
         if keys:
             raise StoreMismatchError(
-                f"{self.partial} was begun otherwise ({', '.join(keys)}); use the same slide and "
-                'settings to continue it, or --restart (existing="restart") to begin anew.'
+                f"{self._store.where} was begun otherwise ({', '.join(keys)}); use the same slide "
+                'and settings to continue it, or --restart (existing="restart") to begin anew.'
             )
 
     def _differing(self) -> list[str]:
         """Return what the unfinished store there was begun with, and this one is not."""
-        return _begun(self.partial).differing(UnfinishedNote.of(self.spec.metadata))
+        return _begun(self._store.read).differing(UnfinishedNote.of(self.spec.metadata))
 
     def _write_picture(self, name: PictureName, pixels: np.ndarray[Any, Any]) -> None:
         """Write a whole [row, column, channel] array as an image of one level."""
@@ -354,41 +355,34 @@ class StoreWriter:
         self._write_json(name, picture.image.to_json())
         self._write_json(f"{name}/0", array.to_json())
         shard = pack_picture(pixels, grid, fill=array.fill, data_type=array.dtype)
-        self._put(self.partial / name / "0" / shard_key(0, 0), *shard)
-
-    def _shard_path(self, level: int, shard: Shard) -> Path:
-        return self.partial / str(level) / shard_key(shard.column, shard.row)
+        self._put(f"{name}/0/{shard_key(0, 0)}", *shard)
 
     def _write_json(self, folder: str, data: bytes) -> None:
-        self._put(self.partial / folder / "zarr.json", data)
+        self._put(f"{folder}/{ROOT}", data)
 
-    def _put(self, path: Path, *parts: bytes) -> None:
+    def _put(self, name: str, *parts: bytes) -> None:
         """Write a file, unless an earlier run has written the same."""
-        if self._is_continued and _holds(path, b"".join(parts)):
-            self._folder.keep(path)
-            self._list(path, FileSum.of(*parts))
+        if self._is_continued and self._holds(name, b"".join(parts)):
+            self._store.keep(name)
+            self._files[name] = FileSum.of(*parts)
         else:
-            self._write(path, *parts)
+            self._write(name, *parts)
 
-    def _write(self, path: Path, *parts: bytes) -> None:
-        self._folder.write(path, parts)
-        self._list(path, FileSum.of(*parts))
+    def _write(self, name: str, *parts: bytes) -> None:
+        """Write a file, and add it to the manifest."""
+        self._store.write(name, parts)
+        self._files[name] = FileSum.of(*parts)
 
-    def _list(self, path: Path, content: FileSum) -> None:
-        """Add a file to the manifest."""
-        self._files[self._name(path)] = content
+    def _holds(self, name: str, data: bytes) -> bool:
+        """Return whether a file has this content."""
+        try:
+            return self._store.read(name, len(data) + 1) == data
+        except OSError:  # none, or one that cannot be read: it is written anew
+            return False
 
-    def _name(self, path: Path) -> str:
-        """Return a file's path below the store's folder."""
-        return str(path)[len(str(self.partial)) + 1 :]  # pathlib takes ten times as long
 
-
-def _holds(path: Path, data: bytes) -> bool:
-    """Return whether a file has this content."""
-    try:
-        return read_regular(path, len(data) + 1) == data
-    except OSError:  # none, or one that cannot be read: it is written anew
-        return False
+def _shard_name(level: int, shard: Shard) -> str:
+    return f"{level}/{shard_key(shard.column, shard.row)}"
 
 
 def _check_can_be_read(metadata: StoreMetadata) -> None:
@@ -399,22 +393,32 @@ def _check_can_be_read(metadata: StoreMetadata) -> None:
         raise StoreError(f"No store is written, since it could not be opened: {error}.") from error
 
 
-def begun_note(path: Path) -> UnfinishedNote | None:
+def begun_note(path: Location) -> UnfinishedNote | None:
     """Return what the unfinished store at ``path`` was begun with; None if there is none."""
     try:
-        return _begun(partial_path(path))
+        return _begun(reads_partial(path))
     except (OSError, StoreError):
         return None
 
 
-def _begun(partial: Path) -> UnfinishedNote:
+def is_begun_so(path: Location, spec: StoreSpec) -> bool:
+    """Return whether a run would continue the unfinished store at ``path``."""
+    if isinstance(path, Path) and any(True for _ in links_in(partial_path(path))):
+        return False
+    try:
+        return not _begun(reads_partial(path)).differing(UnfinishedNote.of(spec.metadata))
+    except (OSError, StoreError):
+        return False
+
+
+def _begun(read: Callable[[str, int], bytes]) -> UnfinishedNote:
     """Return the slide and settings that an unfinished store was begun with.
 
-    The note is removed just before the last rename; a run that ended between the two left the
-    root's metadata, which hold the same.
+    The note is removed just before the store gets its place; a run that ended between the two left
+    the root's metadata, which hold the same.
     """
-    note = partial / PARTIAL_NOTE
-    if note.exists():
-        return UnfinishedNote.from_json(read_regular(note, LARGEST_JSON_BYTES + 1))
-    root = StoreMetadata.from_json(read_regular(partial / "zarr.json", LARGEST_JSON_BYTES + 1))
+    try:
+        return UnfinishedNote.from_json(read(PARTIAL_NOTE, LARGEST_JSON_BYTES + 1))
+    except FileNotFoundError:
+        root = StoreMetadata.from_json(read(ROOT, LARGEST_JSON_BYTES + 1))
     return UnfinishedNote.of(replace(root, damage=None))  # which is known at the end only

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from slidetile.choices import CodecName, NativeCheck
+from slidetile.cloud.address import Location
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
@@ -34,7 +34,7 @@ _BEGUN = "the store was begun with the codec zstd"
 
 def with_codec(
     slide: Slide,
-    path: Path,
+    path: Location,
     codec: CodecName | ChunkCodec,
     check: NativeCheck,
     options: WriteOptions,

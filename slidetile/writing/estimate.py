@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.cloud.address import Address, Location, locate
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
@@ -52,19 +53,19 @@ class Estimate:
     seconds: float
     """Time on this machine, in seconds."""
 
-    free_bytes: int
-    """Free bytes of the disk that the store would be written to."""
+    free_bytes: int | None
+    """Free bytes of the disk that the store would be written to; None of a bucket."""
 
     @property
     def fits(self) -> bool:
         """Whether the disk has room for the store."""
-        return self.bytes <= self.free_bytes
+        return self.free_bytes is None or self.bytes <= self.free_bytes
 
 
 def estimate(
     slide: Slide,
     plan: TilePlan,
-    destination: str | os.PathLike[str],
+    destination: str | os.PathLike[str] | Address,
     *,
     codec: CodecName | ChunkCodec = CODEC,
     check: NativeCheck = NATIVE_CHECK,
@@ -107,7 +108,7 @@ def estimate(
         seconds=begun_s * (1 + LATE_SHARE)
         + samples.seconds(threads) * share
         + total / WRITE_BYTES_PER_S,
-        free_bytes=shutil.disk_usage(_existing_folder(Path(destination))).free,
+        free_bytes=_free_bytes(locate(destination)),
     )
 
 
@@ -173,6 +174,13 @@ def _nothing_kept(_level: int, _shard: object) -> bool:
 
 def _spread(tasks: Sequence[Task]) -> Sequence[Task]:
     return tasks[:: max(1, -(-len(tasks) // SAMPLES))]
+
+
+def _free_bytes(place: Location) -> int | None:
+    """Return the free bytes of a disk; None of a bucket, which has no end."""
+    if isinstance(place, Address):
+        return None
+    return shutil.disk_usage(_existing_folder(place)).free
 
 
 def _existing_folder(path: Path) -> Path:

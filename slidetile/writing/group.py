@@ -7,36 +7,38 @@ are those of a single process, whatever becomes of the parts. Knows the steps. D
 carries them out.
 """
 
+import contextlib
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple, Self
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.claim_file import claim_file_at, remove_claim
+from slidetile.errors import StoreBusyError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.names import owner_path, partial_path
+from slidetile.format.names import finishing_path, owner_path
 from slidetile.planning.plan import TilePlan
-from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
+from slidetile.runtime.claim import ClaimTimes
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.heap import give_back_heap
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.slides.slide import Slide
-from slidetile.store.location import local_path
-from slidetile.store.marks import is_store
 from slidetile.store.store import TileStore, open_store
+from slidetile.writing._finishing import FinishingClaim
 from slidetile.writing._parts import Part
 from slidetile.writing._run import Run
 from slidetile.writing.changed import SourceChangedError
 from slidetile.writing.choosing import with_codec
+from slidetile.writing.destination import claim_store, is_all_there, partial_store
 from slidetile.writing.options import OnProgress, Progress, WriteOptions
-from slidetile.writing.partial import PartialFolder, claim_store
 
 
 class Permit(NamedTuple):
     """The right to write a store on behalf of the process that has claimed it."""
 
-    path: Path
-    """Path of the store."""
+    path: Location
+    """Where the store lies."""
 
     token: str
     """The token of its claim."""
@@ -44,7 +46,7 @@ class Permit(NamedTuple):
     @property
     def claim(self) -> SharedClaim:
         """The claim that says whether this is still so."""
-        return SharedClaim(owner_path(self.path), self.token)
+        return SharedClaim(claim_file_at(owner_path(self.path)), self.token)
 
 
 class GroupClaim:
@@ -71,12 +73,12 @@ class GroupClaim:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Address,
         *,
         overwrite: bool = False,
-        times: ClaimTimes = DEFAULT_TIMES,
+        times: ClaimTimes | None = None,
     ) -> None:
-        self._path = local_path(path)
+        self._path = locate(path)
         self._overwrite = overwrite
         self._claim = claim_store(self._path, overwrite=overwrite, times=times)
 
@@ -113,10 +115,13 @@ class GroupClaim:
             Another process has taken over.
         """
         claim = self.renew().claim
-        PartialFolder(self._path, overwrite=self._overwrite, claim=claim).discard()
+        partial_store(self._path, overwrite=self._overwrite, claim=claim).discard()
 
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
+        with contextlib.suppress(StoreBusyError, OSError):  # another has taken over
+            self._claim.check()
+            remove_claim(finishing_path(self._path))
         self._claim.release()
 
 
@@ -274,20 +279,23 @@ def finish_store(
     Raises
     ------
     StoreBusyError, SourceChangedError
-        As in `write_part`.
+        As in `write_part`; or another process finishes the store.
     NotNativeError, SlideReadError, StoreExistsError, StoreMismatchError, OSError
         As in `write_tiles`.
     """
     path = group.permit.path
-    group.permit.claim.check()
-    if not os.path.lexists(partial_path(path)) and is_store(path):
-        return open_store(path)  # the process that finished it was lost before it could say so
-    run = _run(slide, plan, group, workers, options, on_progress)
+    claim = FinishingClaim(path, group.permit.token)
     try:
-        run.finish(path, group.permit.claim)
+        if not is_all_there(path):
+            run = _run(slide, plan, group, workers, options, on_progress)
+            try:
+                run.finish(path, claim)
+            finally:
+                give_back_heap()
+        # Else the process that finished it was lost before it could say so.
+        return open_store(path)
     finally:
-        give_back_heap()
-    return open_store(path)
+        claim.release()
 
 
 def _run(

@@ -3,25 +3,35 @@
 import contextlib
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from slidetile.errors import StoreExistsError, StoreMismatchError, explain
-from slidetile.format.names import owner_path, partial_path, replaced_path
+from slidetile.format.names import (
+    PARTIAL_BEGIN,
+    PARTIAL_NOTE,
+    finishing_path,
+    owner_path,
+    partial_path,
+    replaced_path,
+)
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.exchange import replace_folder
-from slidetile.runtime.files import TEMPORARY_SUFFIX, sync, write_whole
+from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular, sync, write_whole
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import (
     hierarchy_above,
     is_bare,
+    is_emptied,
     is_ours,
     is_store,
     links_in,
     refusal,
     remove_ours,
 )
+from slidetile.writing._appended import AppendedLines
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +65,12 @@ class PartialFolder:
         The folder above ``store`` cannot be written.
     """
 
+    in_flight = 2
+    """Copying into the system's cache is work, and a slow disk makes threads wait."""
+
+    keeps_whole = False
+    """A power failure may leave zeros where nothing was synced."""
+
     def __init__(
         self,
         store: Path,
@@ -65,13 +81,18 @@ class PartialFolder:
         claim: SharedClaim | None = None,
     ) -> None:
         self.path = partial_path(store)
+        self._root = str(self.path)
         self._store = store
         self._overwrite = overwrite
         self._durable = durable
-        self._known_folders: set[Path] = set()
+        self._known_folders: set[str] = set()
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
         self._claim = claim or claim_store(store, overwrite=overwrite, times=times)
+        if claim is None:
+            # Of several processes that wrote it and were killed: none may finish it any more.
+            with contextlib.suppress(OSError):
+                finishing_path(store).unlink(missing_ok=True)
         try:
             _recover(store)
             check_destination(store, overwrite=overwrite)  # it may just have been finished
@@ -84,6 +105,11 @@ class PartialFolder:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    @property
+    def where(self) -> Path:
+        """The folder."""
+        return self.path
 
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
@@ -117,7 +143,23 @@ class PartialFolder:
             )
         return self.path.exists()
 
-    def write(self, path: Path, parts: Sequence[bytes]) -> None:
+    def is_finished(self) -> bool:
+        """Return whether it is a whole store that has only to get its name."""
+        return is_store(self.path) and not (self.path / PARTIAL_NOTE).exists()
+
+    def read(self, name: str, most_bytes: int) -> bytes:
+        """Return the content of a file, or its first bytes where it has more.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none.
+        OSError
+            It cannot be read, or is not a regular file.
+        """
+        return read_regular(f"{self._root}/{name}", most_bytes)
+
+    def write(self, name: str, parts: Sequence[bytes]) -> None:
         """Write a file; it is whole or absent.
 
         ``parts`` follow each other in the file; they are not joined in memory.
@@ -130,17 +172,27 @@ class PartialFolder:
             The file cannot be written.
         """
         self._claim.check()
-        if path.parent not in self._known_folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._known_folders.add(path.parent)
+        folder = name.rpartition("/")[0]
+        if folder not in self._known_folders:
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+            self._known_folders.add(folder)
         # The file has a temporary name, and is not renamed if the claim is lost meanwhile: so a
         # process that was taken for dead and wakes up does not write into its successor's files.
+        path = Path(f"{self._root}/{name}")
         write_whole(path, parts, durable=self._durable, before_rename=self._claim.check)
 
-    def keep(self, path: Path) -> None:
+    def keep(self, name: str) -> None:
         """Sync a file that an earlier run has written, if this run is durable."""
         if self._durable:
-            sync(path)
+            sync(self.path / name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        (self.path / name).unlink(missing_ok=True)
+
+    def lines(self, name: str, *, is_part: bool) -> AppendedLines:
+        """Return the lines of a name; ``is_part`` where other processes add some, too."""
+        return AppendedLines(self.path / name, durable=self._durable, is_part=is_part)
 
     def remove_strays(self) -> None:
         """Remove temporary files that killed runs have left."""
@@ -164,6 +216,7 @@ class PartialFolder:
         StoreExistsError
             A store that may not be replaced has been written there meanwhile.
         """
+        self._remove_helpers()
         if self._durable:
             for folder, _, _ in os.walk(self.path, topdown=False):
                 sync(Path(folder))
@@ -176,6 +229,15 @@ class PartialFolder:
         if self._durable:
             _sync_above(self._store)
         _clear_away(replaced_path(self._store))
+
+    def _remove_helpers(self) -> None:
+        """Remove what only an unfinished store has, the note first: the root says the same."""
+        (self.path / PARTIAL_NOTE).unlink(missing_ok=True)
+        for path in sorted(self.path.glob(f"{PARTIAL_BEGIN}*")):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def _replace(self) -> None:
         replaced = replaced_path(self._store)
@@ -195,6 +257,18 @@ def claim_store(store: Path, *, overwrite: bool, times: ClaimTimes = DEFAULT_TIM
     check_destination(store, overwrite=overwrite)
     store.parent.mkdir(parents=True, exist_ok=True)
     return Claim(owner_path(store), times)
+
+
+def discard_unfinished(store: Path) -> None:
+    """Remove what an interrupted run has left of a store; a finished one stays.
+
+    Raises
+    ------
+    StoreBusyError, StoreExistsError, OSError
+        As `PartialFolder` does.
+    """
+    with PartialFolder(store, overwrite=True) as folder:
+        folder.discard()
 
 
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
@@ -288,7 +362,7 @@ def _recover(store: Path) -> None:
 
 
 def _check_replaceable(path: Path, *, overwrite: bool) -> None:
-    if not is_store(path):
+    if not (is_store(path) or is_emptied(path)):
         raise StoreExistsError(
             f"{path} is not a store, so it is not overwritten; choose another name."
         )

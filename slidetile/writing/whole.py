@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.cloud.address import Address
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.table import CORE
@@ -28,7 +29,7 @@ from slidetile.writing.write import write_tiles
 
 def write_whole_store(
     store: TileStore,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Address,
     *,
     codec: CodecName | ChunkCodec = CODEC,
     check: NativeCheck = NATIVE_CHECK,

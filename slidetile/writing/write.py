@@ -3,23 +3,23 @@
 import os
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
+from slidetile.cloud.address import Address, locate
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.heap import give_back_heap
 from slidetile.slides.slide import Slide
-from slidetile.store.location import local_path
 from slidetile.store.store import TileStore, open_store
 from slidetile.writing._run import Run
 from slidetile.writing.choosing import with_codec
+from slidetile.writing.destination import check_destination
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.partial import check_destination
 
 
 def write_tiles(
     slide: Slide,
     plan: TilePlan,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Address,
     *,
     codec: CodecName | ChunkCodec = CODEC,
     check: NativeCheck = NATIVE_CHECK,
@@ -68,8 +68,6 @@ def write_tiles(
     SlideReadError
         The slide's file could not be read, and the next run continues the store; or it changed
         meanwhile, or no tile could be read, and the next run begins anew.
-    StoreError
-        ``path`` is an address.
     StoreExistsError, StoreMismatchError, StoreBusyError
         The store at ``path`` is finished, was begun from another slide or with other settings, or
         is being written by another process.
@@ -79,7 +77,7 @@ def write_tiles(
         ``workers`` is less than 1, ``check`` is unknown, or the plan is of another slide.
     """
     options = options or WriteOptions()
-    destination = local_path(path)
+    destination = locate(path)
     threads = worker_count(workers)
     check_destination(destination, overwrite=options.existing == "overwrite")
 

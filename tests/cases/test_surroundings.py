@@ -238,27 +238,13 @@ def test_19_a_path_with_a_colon_is_a_path(made, run, tmp_path):
     assert len(st.open_store(tmp_path / "run:1" / "a.zarr"))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MB in memory, and a way to change that."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", folder], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here ({done.stderr.decode().strip()})")
-    yield folder, lambda options: _remount(folder, options)
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def _remount(folder, options):
-    subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+LITTLE_KB, ENOUGH_KB = 2 << 10, 64 << 10
 
 
 @pytest.mark.slow
 def test_33_a_full_disk_stops_a_run_that_continues(made, run, small_disk, tmp_path):
-    slide, (disk, remount) = made("33-disk-full") / "s.svs", small_disk
+    slide, (disk, resize) = made("33-disk-full") / "s.svs", small_disk
+    resize(LITTLE_KB)
     ended = run("tile", slide, "-o", disk / "a.zarr")
     assert ended.exit_code == 1
     sentence(ended.stderr, "^error: ", "no space left", "again")
@@ -267,7 +253,7 @@ def test_33_a_full_disk_stops_a_run_that_continues(made, run, small_disk, tmp_pa
         st.open_store(disk / "a.zarr")
     kept = {path: path.stat().st_mtime_ns for path in disk.rglob("c/**/*") if path.is_file()}
     assert kept
-    remount("size=64m")
+    resize(ENOUGH_KB)
     assert run("tile", slide, "-o", disk / "a.zarr").exit_code == 0
     for path, time_ns in kept.items():
         moved = disk / "a.zarr" / path.relative_to(disk / "a.zarr.partial")
@@ -285,7 +271,8 @@ def _files(folder):
 
 @pytest.mark.slow
 def test_33_a_batch_on_a_full_disk_goes_on(made, run, small_disk):
-    (disk, remount), folder = small_disk, made("33-disk-full")
+    (disk, resize), folder = small_disk, made("33-disk-full")
+    resize(LITTLE_KB)
     tiny = made("19-python-paths") / "s.svs"
     slides = [folder / "s.svs", tiny]
     ended = run("batch", *slides, "-o", disk / "stores", "--json")
@@ -294,7 +281,7 @@ def test_33_a_batch_on_a_full_disk_goes_on(made, run, small_disk):
     assert first["status"] == "failed"
     assert "no space left" in first["error"]["message"].lower()
     assert second["slide_path"] == str(tiny)
-    remount("size=64m")
+    resize(ENOUGH_KB)
     ended = run("batch", *slides, "-o", disk / "stores", "--json")
     assert ended.exit_code == 0, ended.stderr
     results = json.loads(ended.stdout)["slides"]
@@ -303,8 +290,8 @@ def test_33_a_batch_on_a_full_disk_goes_on(made, run, small_disk):
 
 @pytest.mark.slow
 def test_33_a_disk_that_cannot_be_written(made, run, small_disk):
-    disk, remount = small_disk
-    remount("ro")
+    disk, _ = small_disk
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     ended = run("tile", made("19-python-paths") / "s.svs", "-o", disk / "a.zarr")
     assert ended.exit_code == 1
     sentence(ended.stderr, "^error: ", "read-only", r"a\.zarr")

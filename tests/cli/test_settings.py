@@ -33,7 +33,7 @@ def settings(tmp_path):
 
     def write(text, name="lab.toml"):
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path.relative_to(tmp_path)
 
@@ -496,3 +496,12 @@ def test_a_file_that_is_found_deletes_nothing(cli, cohort, key):
     assert effective(
         cli, "--config", cohort(f"{key} = true").replace("cohort.csv", "slidetile.toml")
     )[key] == (True, "file")
+
+
+def test_settings_beside_manifests_that_a_glob_matches_are_taken(cli, cohort):
+    cohort("tile-size = 256\n", "lab/one")
+    assert effective(cli, "lab/*/cohort.csv")["tile-size"] == (256, "file")
+    assert effective(cli, "lab/*.csv")["tile-size"][0] != 256  # nothing matches
+    cohort("tile-size = 512\n", "lab/two")
+    (line,) = refused(cli, "config", "lab/*/cohort.csv")
+    assert line.startswith("Several manifests have settings beside them")

@@ -6,8 +6,8 @@ import pytest
 from object_storage import OPTIONS, Fault
 
 from slidetile.cloud.address import Address
+from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
-    ObjectChangedError,
     copy_object,
     entries_in,
     object_state,

@@ -1,6 +1,7 @@
 """A cohort in bad surroundings: each has a clear line, and nothing that was finished is lost."""
 
 import csv
+import functools
 import os
 import shutil
 import subprocess
@@ -110,12 +111,58 @@ def test_a_wrong_manifest_stops_before_anything_is_done(cli, slides, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_no_permission_on_one_slide_costs_that_slide(slides, tmp_path):
+@pytest.fixture
+def forbidding(command, tmp_path):
+    """Run the command as somebody to whom things may be forbidden: root without its power to."""
+    closed = tmp_path / "closed"
+    closed.touch(mode=0)
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    before = without if os.geteuid() == 0 else []
+    if before and not shutil.which("setpriv"):
+        pytest.skip("nothing is forbidden to root, and setpriv is not here to make it so")
+    if subprocess.run([*before, "cat", closed], capture_output=True, check=False).returncode == 0:
+        pytest.skip("nothing is forbidden to root, and its power cannot be dropped here")
+    return functools.partial(command, before=before)
+
+
+def test_no_permission_on_one_slide_costs_that_slide(forbidding, slides, tmp_path):
+    out = tmp_path / "out"
     (slides / "b.svs").chmod(0)
-    report = tile_here([slides], tmp_path / "out", SMALL)
-    assert [result.status for result in report.results] == ["ok", "failed", "ok"]
-    assert "Permission denied" in report.failed[0].reason
+    line = ("batch", slides, "-o", out, "--tile-size", 512)
+    done = forbidding(*line)
+    assert done.exit_code == 1
+    assert "Traceback" not in done.stderr
+    told = rows(out)
+    assert [told[key]["status"] for key in "abc"] == ["ok", "failed", "ok"]
+    assert "Permission denied" in told["b"]["reason"]
+    (slides / "b.svs").chmod(0o644)
+    assert forbidding(*line).exit_code == 0  # nothing else was in the way
+    assert [row["status"] for row in rows(out).values()] == ["already done", "ok", "already done"]
+
+
+def test_an_output_folder_that_may_not_be_written_is_said_in_one_line(forbidding, slides, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir(mode=0o555)
+    done = forbidding("batch", slides, "-o", out)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "Permission denied" in line
+
+
+def test_a_store_that_may_not_be_replaced_costs_its_slide(forbidding, slides, tree, tmp_path):
+    out = tmp_path / "out"
+    assert forbidding("batch", slides / "a.svs", "-o", out, "--tile-size", 512).exit_code == 0
+    before = tree(out / "a.zarr")
+    out.chmod(0o555)
+    try:
+        done = forbidding("batch", slides / "a.svs", "-o", out, "--tile-size", 256)
+    finally:
+        out.chmod(0o755)
+    assert done.exit_code == 1
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert tree(out / "a.zarr") == before
 
 
 @pytest.mark.slow

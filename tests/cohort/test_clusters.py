@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 from cluster_jobs import TilingJob
 from paths import ROOT
+from patience import wait_until
 
 import slidetile as st
 from slidetile.cohort.engines.cluster_error import ClusterError
@@ -119,16 +120,19 @@ def test_where_no_scheduler_answers_that_is_told(address, monkeypatch):
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # dask-jobqueue's own
 @pytest.mark.filterwarnings("ignore:subprocess:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_cluster_of_jobs_tiles_slides(sample, tmp_path, tree, file, monkeypatch):
+@pytest.mark.parametrize("number", ["jobs: 1", "adapt: {minimum: 0, maximum: 2}"])
+def test_a_cluster_of_jobs_tiles_slides(sample, tmp_path, tree, file, monkeypatch, number):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
     recipe = st.Recipe(tile=st.TileSpec(size=256))
     whole = tree(st.tile_slide(sample, tmp_path / "whole.zarr", recipe).path)
-    text = "kind: local\njobs: 1\ncores: 1\nmemory: 2GB\nscheduler_options: {dashboard: false}\n"
-    job = TilingJob(slide=sample, store=tmp_path / "x.zarr", recipe=recipe)
-    with (
-        cluster_client(file(text)) as client,
-        closing(DaskEngine(client).carry_out(JobQueue([job]))) as ended,
-    ):
-        assert [row.status for _, row in ended] == ["ok"]
-    assert tree(job.store) == whole
+    options = "scheduler_options: {dashboard: false, dashboard_address: ':0'}"
+    text = f"kind: local\n{number}\ncores: 1\nmemory: 2GB\n{options}\n"
+    jobs = [TilingJob(slide=sample, store=tmp_path / f"{n}.zarr", recipe=recipe) for n in range(4)]
+    with cluster_client(file(text)) as client:
+        for some in (jobs[:3], jobs[3:]):
+            with closing(DaskEngine(client).carry_out(JobQueue(some))) as ended:
+                assert [row.status for _, row in ended] == ["ok"] * len(some)
+            if number.startswith("adapt"):
+                wait_until(lambda: not client.nthreads())  # its workers have gone with the work
+    assert all(tree(job.store) == whole for job in jobs)

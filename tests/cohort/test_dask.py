@@ -8,12 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
-from cluster_jobs import CrashingZstd, MeansJob, StoppingZstd, TilingJob
+from cluster_jobs import (
+    CrashingZstd,
+    GreedyZstd,
+    HangingZstd,
+    KillingZstd,
+    MeansJob,
+    StoppingZstd,
+    TilingJob,
+)
 from cluster_processes import Cluster
 from patience import PATIENCE_S, wait_until
 
 import slidetile as st
-from slidetile.cohort.engines import dask
+from slidetile.cohort.engines import _slide_work, dask
 from slidetile.cohort.engines._on_worker import USABLE_SHARE
 from slidetile.cohort.engines.cluster_error import ClusterError
 from slidetile.cohort.engines.clusters import scheduler_client
@@ -172,13 +180,47 @@ def test_a_part_whose_worker_is_killed_costs_only_its_shards(
     assert tree(job.store) == long_trees["zstd"]
 
 
+class TestIsolation:
+    """What one slide does to its process costs no other slide, and no worker."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("most_tiles", [None, 20], ids=["slides", "giants"])
+    def test_crash_hang_and_memory(self, sample, tmp_path, tree, connected, most_tiles):
+        _, client = connected(2)
+        workers = set(client.run(os.getpid).values())
+        whole = tree(st.tile_slide(sample, tmp_path / "whole.zarr", ZSTD).path)
+        codecs = {"crash": CrashingZstd(), "hang": HangingZstd(), "memory": GreedyZstd()}
+        bad = [
+            TilingJob(
+                slide=sample,
+                store=tmp_path / f"{name}.zarr",
+                recipe=st.Recipe(codec=codec, tile=SMALL),
+            )
+            for name, codec in codecs.items()
+        ]
+        good = jobs_of(sample, tmp_path / "out", 4)
+        engine = DaskEngine(client, timeout_s=20, memory_bytes=700 << 20, most_tiles=most_tiles)
+        results = carried_out(engine, [*bad, *good])
+        assert {name.removesuffix(".zarr"): results[name].error_type for name in results} == {
+            "crash": "ProcessDiedError",
+            "hang": "TimeoutError",
+            "memory": "MemoryError",
+        } | {str(n): None for n in range(4)}
+        crash, hang, memory = (results[job.store.name].reason for job in bad)
+        assert crash.startswith("its process died of signal 11 (Segmentation fault): a decoder")
+        assert hang.startswith("it took longer than 20 s, so it was ended")
+        assert re.match(r"its process held [\d,]+ MB of memory, more than the [\d,]+ MB of", memory)
+        assert all(tree(job.store) == whole for job in good)
+        assert set(client.run(os.getpid).values()) == workers, "none was lost"
+
+
 @pytest.mark.slow
-def test_a_slide_that_crashes_its_workers_costs_no_other(sample, tmp_path, connected):
+def test_a_slide_that_costs_its_workers_costs_no_other(sample, tmp_path, connected):
     _, client = connected(2, environment={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"})
     (tmp_path / "out").mkdir()
     good = jobs_of(sample, tmp_path / "out", 4)
     bad = TilingJob(
-        slide=sample, store=tmp_path / "bad.zarr", recipe=st.Recipe(codec=CrashingZstd())
+        slide=sample, store=tmp_path / "bad.zarr", recipe=st.Recipe(codec=KillingZstd())
     )
     results = carried_out(DaskEngine(client), [bad, *good])
     assert results["bad.zarr"].error_type == "ProcessDiedError"
@@ -220,6 +262,28 @@ def test_a_scheduler_that_vanishes_ends_the_run_and_loses_nothing(
 
 
 @pytest.mark.slow
+def test_a_scheduler_that_says_nothing_any_more_is_told(long_slide, tmp_path, start, monkeypatch):
+    """Its connection looks open, as that of a host without power does."""
+    monkeypatch.setattr(dask, "ANSWER_S", 0.5)
+    monkeypatch.setattr(dask, "LOOK_S", 0.1)
+    cluster = start(1)
+    recipe = st.Recipe(codec=StoppingZstd(after=4))
+    job = TilingJob(slide=long_slide, store=tmp_path / "x.zarr", recipe=recipe)
+
+    def halt():
+        cluster.stopped_pid()
+        cluster.scheduler.send_signal(signal.SIGSTOP)
+
+    with scheduler_client(cluster.address) as client:
+        client.wait_for_workers(1, timeout=PATIENCE_S)
+        told = pytest.raises(ClusterError, match=r"scheduler tcp://127.* does not answer")
+        with beside(halt), told:
+            carried_out(DaskEngine(client), [job])
+        cluster.scheduler.send_signal(signal.SIGCONT)
+    cluster.go_on()
+
+
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_has_its_tasks_stop(long_slide, tmp_path, connected):
     cluster, client = connected(2)
     recipe = st.Recipe(codec=StoppingZstd(after=8))
@@ -240,9 +304,9 @@ def test_a_run_that_is_interrupted_has_its_tasks_stop(long_slide, tmp_path, conn
 
 
 def busy():
-    from slidetile.cohort.engines._on_worker import _ONE_AT_A_TIME
+    from slidetile.cohort.engines._on_worker import _PROCESS
 
-    return _ONE_AT_A_TIME.locked()
+    return _PROCESS.is_busy
 
 
 @contextmanager
@@ -301,7 +365,7 @@ class Unpickled:
 @pytest.mark.slow
 class TestGiants:
     def test_a_second_coordinator_is_refused(self, sample, tmp_path, connected, monkeypatch):
-        monkeypatch.setattr(dask, "BUSY_S", 0.0)
+        monkeypatch.setattr(_slide_work, "BUSY_S", (0.0,))
         _, client = connected(1)
         job = TilingJob(slide=sample, store=tmp_path / "x.zarr", recipe=ZSTD)
         with GroupClaim(job.store):

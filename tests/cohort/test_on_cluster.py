@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from cluster_jobs import CrashingZstd, HangingZstd, StuckDetector
 from cluster_processes import Cluster
+from paths import ROOT
 from patience import PATIENCE_S, wait_until
 
 import slidetile as st
@@ -73,6 +75,28 @@ def test_a_cohort_has_the_rows_and_the_stores_of_one_machine(
     assert [row.status for row in again.results] == ["already done", "already done", "failed"]
 
 
+@pytest.mark.parametrize(
+    ("codec", "reason", "calls"),
+    [
+        (CrashingZstd(), "died of signal 11", "Fatal Python error: Segmentation fault"),
+        (HangingZstd(), "it took longer than 6 s, so it was ended", "in encode"),
+    ],
+)
+def test_a_slide_whose_process_is_ended_has_the_reason_and_the_log_of_one_machine(
+    sample, tmp_path, client, codec, reason, calls
+):
+    recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=256))
+    choices = {"timeout_s": 6}
+    here = st.tile_slides([sample], tmp_path / "here", recipe, processes=1, **choices)
+    there = st.tile_slides([sample], tmp_path / "there", recipe, client=client, **choices)
+    assert told(there) == told(here)
+    assert reason in there.results[0].reason
+    for name, report in (("here", here), ("there", there)):
+        log = (tmp_path / name / report.results[0].log).read_text()
+        assert calls in log
+        assert log.splitlines()[-1].startswith("failed: it")
+
+
 @pytest.mark.parametrize("what", ["finished", "unfinished"])
 def test_a_giant_of_other_settings_is_made_anew_as_on_one_machine(
     sample, tmp_path, tree, client, what
@@ -103,7 +127,6 @@ def test_a_giant_of_other_settings_is_made_anew_as_on_one_machine(
         ({"split_tiles": 5}, "give one"),
         ({"split_tiles": 0, "client": True}, "above 1 tile"),
         ({"client": True, "processes": 2}, "of this machine"),
-        ({"client": True, "timeout_s": 5}, "of this machine"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused(sample, tmp_path, client, choices, said):
@@ -125,6 +148,20 @@ class TestCommand:
         assert statuses[0] == statuses[1]
         assert tree(tmp_path / "there/good.zarr") == tree(tmp_path / "here/good.zarr")
 
+    def test_a_slide_that_takes_too_long_is_told_and_the_others_go_on(
+        self, slides, tmp_path, command, cluster, monkeypatch
+    ):
+        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))  # as the workers have it
+        limits = ["--timeout", "6", "--memory", "800MB"]
+        where = ["--scheduler", cluster.address, "--detector", "cluster_jobs:StuckDetector"]
+        good, stuck = slides / "good.svs", tmp_path / "slides" / StuckDetector.NAME
+        stuck.symlink_to(good.resolve())
+        ended = command("batch", good, stuck, "-o", tmp_path / "out", *where, *limits, "--json")
+        assert ended.exit_code == 1
+        rows = json.loads(ended.stdout)["slides"]
+        assert [row["status"] for row in rows] == ["ok", "failed"]
+        assert "it took longer than 6 s" in rows[1]["error"]["message"]
+
     def test_a_scheduler_that_is_not_there_is_one_line(self, sample, tmp_path, command):
         ended = command("batch", sample, "-o", tmp_path / "out", "--scheduler", "nowhere")
         assert ended.exit_code == 1
@@ -137,7 +174,6 @@ class TestCommand:
             ["--split-tiles", "5"],
             ["--scheduler", "tcp://a:1", "--cluster", "a.yaml"],
             ["--scheduler", "tcp://a:1", "--processes", "2"],
-            ["--scheduler", "tcp://a:1", "--timeout", "2"],
             ["--cluster", "a.yaml", "--isolate"],
         ],
     )

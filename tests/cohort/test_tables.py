@@ -5,13 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from batches import tile_here
+from claims import hold_elsewhere
 
 import slidetile as st
+from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.layout import CohortFolder, new_run_name
 from slidetile.cohort.result import SlideResult
 from slidetile.cohort.table import run_log
@@ -22,6 +25,19 @@ from slidetile.cohort.table.summary import cell, write_summary
 from slidetile.runtime.claim import Claim
 
 PATIENCE_S = 120
+
+
+SMALL = st.Recipe(tile=st.TileSpec(size=512))
+
+
+@pytest.fixture
+def slides(sample, tmp_path):
+    """A folder of four slides."""
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    for name in "abcd":
+        (folder / f"{name}.svs").symlink_to(sample)
+    return folder
 
 
 def row(key, run="run", **facts):
@@ -54,6 +70,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
+from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.layout import CohortFolder, new_run_name
 from slidetile.cohort.result import SlideResult
 from slidetile.cohort.table.rows import row_of
@@ -284,3 +301,30 @@ def test_a_run_says_what_it_was_asked_for(sample, tmp_path):
     assert facts["slidetile"] == st.__version__
     assert facts["recipe"]["codec"] == "zstd"
     assert facts["batch"]["processes"] == "0"
+
+
+def test_the_part_that_ends_last_writes_the_summary(slides, tmp_path):
+    out = tmp_path / "out"
+    keys = {entry.key for entry in Cohort.of([slides], out).entries}
+    other = RunLog(CohortFolder(out).run(new_run_name()))
+    tile_here([slides], out, SMALL, part="1/2")
+    assert not (out / "summary.csv").exists()  # another is under way, which has yet to end
+    other.close()
+    tile_here([slides], out, SMALL, part="2/2")
+    assert {each["key"] for each in summary(out)} == keys
+
+
+def test_a_run_of_all_slides_writes_the_summary_beside_others(slides, tmp_path):
+    out = tmp_path / "out"
+    with closing(RunLog(CohortFolder(out).run(new_run_name()))):
+        tile_here([slides], out, SMALL)
+        assert (out / "summary.csv").exists()
+
+
+def test_a_run_that_was_killed_keeps_no_part_from_writing_the_summary(slides, tmp_path):
+    out = tmp_path / "out"
+    run = CohortFolder(out).run(new_run_name())
+    run.path.mkdir(parents=True)
+    hold_elsewhere(run.owner, silent_s=3600)
+    tile_here([slides], out, SMALL, part="1/1")
+    assert (out / "summary.csv").exists()

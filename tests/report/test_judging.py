@@ -3,14 +3,14 @@
 import pytest
 import report_slides
 
-from slidetile.cohort.report.judging import Cohort, warnings_of
+from slidetile.cohort.report.judging import CohortFigures, warnings_of
 from slidetile.cohort.report.slide import ReportedSlide
 from slidetile.cohort.report.warning import KINDS
 
 
 def told(slide, *others):
     """Return the warnings of a slide among others, as (kind, text)."""
-    cohort = Cohort.of([slide, *others])
+    cohort = CohortFigures.of([slide, *others])
     return [(warning.kind, str(warning)) for warning in warnings_of(slide, cohort)]
 
 

@@ -48,6 +48,6 @@ def test_slides_of_one_name_keep_their_rows(tmp_path):
 
 
 def test_a_table_that_is_none_is_refused(tmp_path):
-    (tmp_path / "summary.csv").write_text(f"slide,status\n{'x' * 200_000},ok\n")
+    (tmp_path / "summary.csv").write_text(f"slide,status,store\n{'x' * 200_000},ok,\n")
     with pytest.raises(SlidetileError, match="is no CSV table"):
         recorded_rows(tmp_path)

@@ -6,7 +6,7 @@ import stained
 from scipy.ndimage import gaussian_filter
 
 import slidetile as st
-from slidetile.cohort.report.judging import Cohort, warnings_of
+from slidetile.cohort.report.judging import CohortFigures, warnings_of
 from slidetile.cohort.report.slide import ReportedSlide
 from slidetile.cohort.report.stored import StoredFacts
 from slidetile.store.recorded import StoreRecord
@@ -32,7 +32,7 @@ def judged(facts):
         ReportedSlide(key=str(number), status="ok", stored=each)
         for number, each in enumerate(facts)
     ]
-    cohort = Cohort.of(slides)
+    cohort = CohortFigures.of(slides)
     return [[warning.kind for warning in warnings_of(each, cohort)] for each in slides]
 
 

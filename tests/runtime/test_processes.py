@@ -12,12 +12,15 @@ import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
+import psutil
 import pytest
 from patience import PATIENCE_S, wait_until
 
 from slidetile.runtime.child import report
 from slidetile.runtime.processes import (
     CALLS_PER_PROCESS,
+    KeptProcess,
+    Limits,
     ProcessDiedError,
     _Child,
     in_process_of_its_own,
@@ -93,6 +96,48 @@ def test_a_call_that_takes_too_long_is_ended():
     for child in multiprocessing.active_children():
         child.join(PATIENCE_S)
         wait_until(lambda child=child: not child.is_alive())
+
+
+def begins_others(path):
+    """Begin a process that ignores what asks it to end, in a session of its own, and hang."""
+    script = "import signal, time; signal.signal(15, 1); print(flush=True); time.sleep(600)"
+    command = ["sh", "-c", f"'{sys.executable}' -c '{script}' & echo $!; wait"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as shell:
+        pid, _ = shell.stdout.readline(), shell.stdout.readline()
+        path.with_name("pid.tmp").write_text(pid)
+        path.with_name("pid.tmp").rename(path)
+        time.sleep(600)
+
+
+def is_gone(pid):
+    """Return whether a process has ended, be it that nobody has asked for its exit code yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_whoever_stops_early_leaves_no_process_of_a_call_behind(tmp_path):
+    path = tmp_path / "pid"
+    results = in_processes([os.getpid, functools.partial(begins_others, path)], 2)
+    next(results)
+    wait_until(path.exists)
+    pid = int(path.read_text())
+    assert not is_gone(pid)
+    results.close()
+    wait_until(lambda: is_gone(pid))
+
+
+@pytest.mark.slow
+def test_a_call_that_takes_too_long_ends_with_the_processes_that_it_has_begun(tmp_path):
+    path = tmp_path / "pid"
+    slow = functools.partial(begins_others, path)
+    ended = futures(in_processes([slow, os.getpid], 1, timeout_s=TIME_LIMIT_S))
+    assert isinstance(ended[0].exception(), TimeoutError)
+    assert ended[1].result() > 0
+    wait_until(lambda: is_gone(int(path.read_text())))
 
 
 def stubborn():
@@ -210,3 +255,61 @@ def test_what_an_untidied_end_leaves_is_removed_without_a_word(tmp_path):
     script.write_text(ENDS_UNTIDIED)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+class TestKeptProcess:
+    @pytest.fixture
+    def kept(self):
+        process = KeptProcess()
+        yield process
+        process.close()
+
+    def test_it_makes_one_call_after_another_and_a_crash_costs_one(self, kept):
+        first, second = (kept.call(os.getpid).future.result() for _ in range(2))
+        assert first == second != os.getpid()
+        died = kept.call(functools.partial(os.kill, second, signal.SIGKILL)).future.exception()
+        assert isinstance(died, ProcessDiedError)
+        assert kept.call(os.getpid).future.result() not in (first, os.getpid())
+
+    def test_a_call_that_is_wanted_no_more_is_ended_with_its_process(self, kept):
+        before = kept.call(os.getpid).future.result()
+
+        looks = iter([False, False, True])
+
+        def look():
+            if next(looks):
+                raise InterruptedError("wanted no more")
+
+        with pytest.raises(InterruptedError, match="wanted no more"):
+            kept.call(functools.partial(time.sleep, 600), look=look)
+        assert kept.call(os.getpid).future.result() != before
+
+    def test_limits_are_those_of_a_call(self, kept):
+        ended = kept.call(functools.partial(time.sleep, 600), limits=Limits(timeout_s=0.5))
+        assert isinstance(ended.future.exception(), TimeoutError)
+        assert kept.call(os.getpid).future.result()
+
+
+def test_a_daemonic_process_may_begin_others_that_end_with_it():
+    """Python refuses that, since they would be left behind: to a worker of a pool, or of Dask."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_call_elsewhere, args=(results,), daemon=True)
+    process.start()
+    child = results.get()
+    assert child not in (os.getpid(), process.pid)
+    process.join()
+    assert process.exitcode == 0
+    wait_until(lambda: not _is_running(child))
+
+
+def _call_elsewhere(results):
+    results.put(KeptProcess().call(os.getpid).future.result())
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -103,6 +103,49 @@ def test_a_finishing_process_that_is_killed_is_begun_again(long_slide, long_tree
     assert tree(path) == long_trees["zstd"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("existing", ["continue", "overwrite"])
+def test_a_finishing_process_that_is_begun_again_with_the_same_token_waits_for_the_first(
+    long_slide, long_trees, tmp_path, tree, existing
+):
+    """As by a cluster that takes a worker for lost."""
+    path, options = tmp_path / "x.zarr", st.WriteOptions(existing=existing)
+    if existing == "overwrite":
+        st.tile_slide(long_slide, path, RECIPES["jpeg"])
+    with GroupClaim(path, overwrite=existing == "overwrite") as claim:
+        job = begun(long_slide, RECIPES["zstd"], claim.permit, 3, options)
+        permit = claim.renew()
+        finishing = job._replace(group=job.group.permitted(permit)).save(tmp_path / "job")
+        with started(finishing, "finish", 3, existing) as process:
+            assert process.stdout.readline() == "stopped\n"
+            with pytest.raises(st.StoreBusyError, match="is being written by"):
+                job.finish(permit, options=options)
+            process.kill()
+        job.finish(permit, options=options)
+        made = (path / "zarr.json").stat().st_ino
+        job.finish(permit, options=options)
+        assert (path / "zarr.json").stat().st_ino == made, "the third finds it finished"
+    assert tree(path) == long_trees["zstd"]
+    assert names(tmp_path) == ["job", "x.zarr"]
+
+
+@pytest.mark.slow
+def test_what_a_killed_group_has_left_goes_with_the_next_run(
+    long_slide, long_trees, tmp_path, tree
+):
+    path = tmp_path / "x.zarr"
+    dead = GroupClaim(path)
+    job = begun(long_slide, RECIPES["zstd"], dead.permit, 3)
+    with started(job.save(tmp_path / "job"), "finish", 3) as process:
+        assert process.stdout.readline() == "stopped\n"
+        process.kill()
+    dead._claim.release()  # as a later run does, which finds its holder dead
+    assert names(tmp_path) == ["job", "x.zarr.finishing", "x.zarr.partial"]
+    st.tile_slide(long_slide, path, RECIPES["zstd"])
+    assert tree(path) == long_trees["zstd"]
+    assert names(tmp_path) == ["job", "x.zarr"]
+
+
 def test_a_store_of_no_tiles_has_no_parts_and_is_finished(tmp_path, tree):
     slide = st.ArraySlide(np.full((900, 900, 3), 255, np.uint8), mpp=0.5, name="glass")
     plan = st.plan_tiles(slide, st.find_tissue(slide), SMALL)
@@ -200,23 +243,25 @@ class TestClaims:
         assert names(tmp_path) == ["x.zarr"]
 
     def test_a_claim_with_another_token_still_gives_signs_of_life_and_is_released(self, tmp_path):
-        claim = Claim(tmp_path / "x.zarr.owner", QUICK)
+        path = tmp_path / "x.zarr.owner"
+        claim = Claim(path, QUICK)
         first = claim.token
         assert claim.renew() != first
-        before = claim.path.stat().st_mtime_ns
-        wait_until(lambda: claim.path.stat().st_mtime_ns > before)
+        before = path.stat().st_mtime_ns
+        wait_until(lambda: path.stat().st_mtime_ns > before)
         claim.check()
         claim.release()
-        assert not claim.path.exists()
+        assert not path.exists()
 
     def test_a_claim_that_was_taken_over_gets_no_other_token(self, tmp_path):
-        claim = Claim(tmp_path / "x.zarr.owner", QUICK)
-        hold_elsewhere(claim.path, silent_s=0)
-        theirs = claim.path.read_bytes()
+        path = tmp_path / "x.zarr.owner"
+        claim = Claim(path, QUICK)
+        hold_elsewhere(path, silent_s=0)
+        theirs = path.read_bytes()
         with pytest.raises(st.StoreBusyError, match="may no longer write"):
             claim.renew()
         claim.release()
-        assert claim.path.read_bytes() == theirs
+        assert path.read_bytes() == theirs
 
 
 def token_in(path):

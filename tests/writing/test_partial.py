@@ -17,11 +17,11 @@ from slidetile.writing.partial import PartialFolder
 def test_one_that_was_taken_over_writes_and_renames_nothing_more(tmp_path):
     store = tmp_path / "x.zarr"
     with PartialFolder(store, times=QUICK) as folder:
-        folder.write(folder.path / "zarr.json", [b"{}"])
+        folder.write("zarr.json", [b"{}"])
         hold_elsewhere(tmp_path / "x.zarr.owner", silent_s=0)
         wait_until(lambda: folder._claim._is_lost)
         with pytest.raises(st.StoreBusyError, match="may no longer write"):
-            folder.write(folder.path / "b", [b"b"])
+            folder.write("b", [b"b"])
         with pytest.raises(st.StoreBusyError):
             folder.finish()
         with pytest.raises(st.StoreBusyError):
@@ -33,7 +33,7 @@ def test_one_that_was_taken_over_writes_and_renames_nothing_more(tmp_path):
 def test_a_store_finished_by_another_meanwhile_is_not_replaced(tmp_path):
     store = tmp_path / "x.zarr"
     with PartialFolder(store) as folder:
-        folder.write(folder.path / "zarr.json", [b"{}"])
+        folder.write("zarr.json", [b"{}"])
         store.mkdir()
         with pytest.raises(st.StoreExistsError):
             folder.finish()

@@ -7,17 +7,17 @@ import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from slidetile.cohort.engines._steps import Done, Ending, Following, Step
-from slidetile.cohort.engines._tasks import BeginTask, FinishTask, PartTask, PlanTask
+from slidetile.cohort.engines._steps import BUSY_S, Done, Ending, Following, Step, Wait
+from slidetile.cohort.engines._tasks import BeginTask, FinishTask, PartTask, Task
 from slidetile.cohort.engines.cluster_job import ClusterJob
+from slidetile.cohort.engines.ending import PROCESS_ERRORS, reason_of
 from slidetile.cohort.engines.engine import OnSlideProgress
 from slidetile.cohort.giant import Giant
 from slidetile.errors import NotNativeError, StoreBusyError, StoreError, explain
-from slidetile.runtime.processes import ProcessDiedError
 from slidetile.writing.changed import SourceChangedError
 from slidetile.writing.group import Group, GroupClaim
 from slidetile.writing.options import Progress
@@ -25,7 +25,8 @@ from slidetile.writing.options import Progress
 _log = logging.getLogger(__name__)
 
 MOST_TRIES = 2
-"""So often a step is handed out whose worker was lost; Dask itself tries each several times."""
+"""So often a step is handed out whose worker or process died; Dask itself tries each several times
+where it was the worker."""
 
 
 class GiantWork:
@@ -37,10 +38,12 @@ class GiantWork:
         The job that it is.
     giant
         The slide.
-    submit
-        Hands a task out at once, and returns its future.
+    found
+        Where the value lies of the step that found it, with its plan.
     whole
         Returns the step that tiles the slide as one task.
+    on_busy
+        Returns what follows where another writes the store, of the outcome that this would be.
     on_progress
         As in `Engine.carry_out`.
     """
@@ -50,55 +53,68 @@ class GiantWork:
         job: ClusterJob[Any],
         giant: Giant,
         *,
-        submit: Callable[[PlanTask], Any],
-        whole: Callable[[ClusterJob[Any]], Step],
+        found: Any,
+        whole: Callable[[], Step],
+        on_busy: Callable[[Any], Iterator[Following]],
         on_progress: OnSlideProgress | None,
     ) -> None:
         self._job = job
         self._giant = giant
-        self._submit = submit
+        self._found = found
         self._whole = whole
+        self._on_busy = on_busy
         self._on_progress = on_progress
         self._begin_s = time.monotonic()
+        self._waits = iter(BUSY_S)
         self._claim: GroupClaim | None = None
-        self._plan: Any = None
         self._group: Group | None = None
         self._left: set[int] = set()
         self._tries: Counter[str] = Counter()
         self._progress: dict[int, Progress] = {}
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the store is let go of."""
+        return self._claim is None
+
     def close(self) -> None:
         """Let others write the store, and have all parts that still run stop by themselves."""
         if self._claim is not None:
             self._claim.close()
-        self._claim = self._plan = None
+        self._claim = self._found = None
 
-    def begin(self) -> Following:
+    def begin(self) -> Iterator[Following]:
         """Claim the store, and begin it."""
         try:
             self._claim = GroupClaim(self._giant.store, overwrite=self._giant.overwrite)
+        except StoreBusyError as error:
+            self.close()
+            yield from self._on_busy(self._failure(error))
         except (StoreError, OSError) as error:
             yield from self._failed(error)
-            return
-        self._plan = self._submit(PlanTask(giant=self._giant))
-        yield self._begin_step()
+        else:
+            yield self._begin_step()
+
+    def _step(
+        self,
+        task: Task,
+        on_end: Callable[[Ending], Iterator[Following]],
+        on_progress: Callable[[Progress], None],
+    ) -> Step:
+        return Step(
+            task=task, on_end=on_end, on_progress=on_progress, found=self._found, is_urgent=True
+        )
 
     def _begin_step(self) -> Step:
         assert self._claim is not None
         task = BeginTask(giant=self._giant, permit=self._claim.permit)
-        return Step(
-            task=task,
-            on_end=self._begun,
-            on_progress=lambda _: None,
-            plan=self._plan,
-            is_urgent=True,
-        )
+        return self._step(task, self._begun, lambda _: None)
 
-    def _begun(self, ending: Ending) -> Following:
-        if ending.is_lost and self._may_try("begin"):
+    def _begun(self, ending: Ending) -> Iterator[Following]:
+        if ending.has_died and self._may_try("begin"):
             yield self._begin_step()
         elif ending.error is not None:
-            yield from self._ended_early(ending.error)
+            yield from self._ended_early(ending)
         else:
             self._group = ending.value
             # What is told of the store from now on is continued, and never begun anew.
@@ -117,24 +133,19 @@ class GiantWork:
     def _part_step(self, number: int) -> Step:
         assert self._group is not None
         task = PartTask(label=self._job.label, giant=self._giant, group=self._group, number=number)
-        return Step(
-            task=task,
-            on_end=functools.partial(self._part_ended, number),
-            on_progress=functools.partial(self._tell, number),
-            plan=self._plan,
-            is_urgent=True,
-        )
+        ended = functools.partial(self._part_ended, number)
+        return self._step(task, ended, functools.partial(self._tell, number))
 
-    def _part_ended(self, number: int, ending: Ending) -> Following:
+    def _part_ended(self, number: int, ending: Ending) -> Iterator[Following]:
         if self._claim is None:  # the slide has ended by now
             return
-        if ending.is_lost and self._may_try(f"part {number}"):
+        if ending.has_died and self._may_try(f"part {number}"):
             yield self._part_step(number)
             return
-        if ending.error is not None and not ending.is_lost:
-            yield from self._ended_early(ending.error)
+        if ending.error is not None and not ending.has_died:
+            yield from self._ended_early(ending)
             return
-        if ending.is_lost:
+        if ending.has_died:
             _log.info("%s: part %d was lost; it is made at the end", self._job.label, number)
         else:
             self._tell(number, ending.value)
@@ -142,7 +153,7 @@ class GiantWork:
         if not self._left:
             yield from self._finish()
 
-    def _finish(self) -> Following:
+    def _finish(self) -> Iterator[Following]:
         assert self._claim is not None
         assert self._group is not None
         try:
@@ -156,19 +167,21 @@ class GiantWork:
             group=self._group.permitted(permit),
             seconds=self._seconds,
         )
-        yield Step(
-            task=task,
-            on_end=self._finished,
-            on_progress=self._tell_all,
-            plan=self._plan,
-            is_urgent=True,
-        )
+        yield self._step(task, self._finished, self._tell_all)
 
-    def _finished(self, ending: Ending) -> Following:
-        if ending.is_lost and self._may_try("finish"):
+    def _finished(self, ending: Ending) -> Iterator[Following]:
+        if ending.has_died and self._may_try("finish"):
             yield from self._finish()
+        elif (
+            ending.is_busy
+            and self._claim is not None
+            and (seconds := next(self._waits, None)) is not None
+        ):
+            # Its worker was lost, and Dask has given it to another while the first went on: by the
+            # next permit that may write no more.
+            yield Wait(seconds=seconds, then=self._finish)
         elif ending.error is not None:
-            yield from self._ended_early(ending.error)
+            yield from self._ended_early(ending)
         else:
             self.close()
             yield Done(self._job, ending.value)
@@ -177,17 +190,19 @@ class GiantWork:
         self._tries[step] += 1
         return self._tries[step] < MOST_TRIES
 
-    def _ended_early(self, error: BaseException) -> Following:
+    def _ended_early(self, ending: Ending) -> Iterator[Following]:
         """Follow an error that ends the group."""
+        error = ending.error
+        assert error is not None
         if isinstance(error, NotNativeError):
             # As a run of one process does, which finds out by the same tile what becomes of it.
             _log.info("%s: tiled as one task, since %s", self._job.label, error)
             self.close()
-            yield self._whole(self._job)
+            yield self._whole()
             return
         if isinstance(error, SourceChangedError):
             self._discard()
-        yield from self._failed(error)
+        yield from self._failed(error, reason_of(error) if ending.is_cut else explain(error))
 
     def _discard(self) -> None:
         assert self._claim is not None
@@ -196,12 +211,15 @@ class GiantWork:
         except (StoreError, OSError) as error:
             _log.warning("%s: %s", self._job.label, explain(error))
 
-    def _failed(self, error: BaseException) -> Following:
+    def _failed(self, error: BaseException, reason: str | None = None) -> Iterator[Following]:
         self.close()
-        reason = explain(error)
-        if isinstance(error, ProcessDiedError):
+        yield Done(self._job, self._failure(error, reason))
+
+    def _failure(self, error: BaseException, reason: str | None = None) -> Any:
+        reason = reason or explain(error)
+        if isinstance(error, PROCESS_ERRORS):
             reason += "; what was written is kept, and the next run continues it"
-        yield Done(self._job, self._job.failure(error, reason, self._seconds))
+        return self._job.failure(error, reason, self._seconds)
 
     @property
     def _seconds(self) -> float:

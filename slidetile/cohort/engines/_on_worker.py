@@ -5,24 +5,28 @@ Knows Dask's workers. Does not know what a task does.
 
 import pickle
 import platform
-import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slidetile.cohort.engines._tasks import Means, Task
-from slidetile.planning.plan import TilePlan
+from slidetile.cohort.engines._in_child import PackedTask, TaskProcess, to_parent
+from slidetile.cohort.engines._tasks import Means
+from slidetile.cohort.sizing import LEAST_LIMIT_BYTES
+from slidetile.runtime.memory import SystemGauge
+from slidetile.runtime.processes import Limits
 from slidetile.writing.options import Progress
 
 if TYPE_CHECKING:
     from distributed import Worker
 
 USABLE_SHARE = 0.7
-"""Share of a worker's memory limit that a task may hold: above 0.8 Dask pauses a worker, and above
-0.95 it ends it."""
+"""Share of a worker's memory limit that a task plans with; its process is ended when it holds all
+that the worker itself leaves."""
 
-_ONE_AT_A_TIME = threading.Lock()
-"""Held by the running task. What a slide logs, its current folder and its memory are those of the
-process, so a worker of several threads gives them all to one task."""
+_PROCESS = TaskProcess()
+"""That of this worker."""
+
+_ENDING = {"closing", "closed", "stopping", "stopped", "failed"}
+"""States of a worker that finishes nothing any more."""
 
 
 class VersionsDifferError(RuntimeError):
@@ -31,6 +35,19 @@ class VersionsDifferError(RuntimeError):
 
 class CancelledOnWorkerError(KeyboardInterrupt):
     """Nobody wants the task's result any more: no error of the slide, so it is not one of a job."""
+
+
+class TaskLimits(NamedTuple):
+    """What a task may take of its worker."""
+
+    threads: int | None = None
+    """Threads that encode; None is as many as the worker has."""
+
+    memory_bytes: int | None = None
+    """The most memory of its process; None is as much as the worker may hold, and never more."""
+
+    timeout_s: float | None = None
+    """Seconds; None is for ever."""
 
 
 class Envelope(NamedTuple):
@@ -48,12 +65,14 @@ class Envelope(NamedTuple):
     progress_s: float
     """How often, in seconds."""
 
-    threads: int | None
-    """Threads that encode, as the user asked for; None is what the worker has."""
+    limits: TaskLimits
+    """What the task may take, as the user asked for."""
 
 
-def carry_out(envelope: Envelope, plan: TilePlan | None = None) -> Any:
-    """Carry out a task, and return what it returns.
+def carry_out(envelope: Envelope, plan: Any = None) -> Any:
+    """Carry out a task in a process of its own, and return what it returns, or a `Cut`.
+
+    ``plan`` is what the giant's first task returned, for those that need its plan.
 
     Raises
     ------
@@ -71,24 +90,37 @@ def carry_out(envelope: Envelope, plan: TilePlan | None = None) -> Any:
             f"{slidetile.__version__}, and this is slidetile {envelope.version}: install the same "
             "version on all of them"
         )
-    task: Task = pickle.loads(envelope.data)  # noqa: S301  as Dask itself does with all it is sent
-    with _ONE_AT_A_TIME:
-        try:
-            return task.run(_means(worker, envelope), plan)
-        except CancelledOnWorkerError:
-            return None
-        except KeyboardInterrupt as error:  # would end the worker
-            raise RuntimeError("something on the worker wanted to interrupt the run") from error
+    teller = _Teller(worker, envelope)
+    most_bytes = _most_bytes(worker, envelope.limits)
+    limits = Limits(
+        timeout_s=envelope.limits.timeout_s, memory_bytes=lambda: _ended_at_bytes(most_bytes)
+    )
+    task = PackedTask(envelope.data, _means(worker, envelope.limits, most_bytes), plan)
+    try:
+        return _PROCESS.carry_out(task, limits, on_progress=teller.tell, look=teller.check_wanted)
+    except CancelledOnWorkerError:
+        return None
 
 
-def _means(worker: "Worker", envelope: Envelope) -> Means:
-    limit = worker.memory_manager.memory_limit
+def _means(worker: "Worker", limits: TaskLimits, most_bytes: int | None) -> Means:
     return Means(
         worker=worker.address,
-        threads=worker.state.nthreads if envelope.threads is None else envelope.threads,
-        memory_bytes=None if limit is None else max(1, int(limit * USABLE_SHARE)),
-        on_progress=_Teller(worker, envelope),
+        threads=worker.state.nthreads if limits.threads is None else limits.threads,
+        memory_bytes=None if most_bytes is None else max(1, int(most_bytes * USABLE_SHARE)),
+        on_progress=to_parent,
     )
+
+
+def _most_bytes(worker: "Worker", limits: TaskLimits) -> int | None:
+    given = worker.memory_manager.memory_limit, limits.memory_bytes
+    return min((each for each in given if each is not None), default=None)
+
+
+def _ended_at_bytes(most_bytes: int | None) -> int | None:
+    """Return the memory at which a task's process is ended: what the worker itself leaves of it."""
+    if most_bytes is None:
+        return None
+    return max(LEAST_LIMIT_BYTES, most_bytes - SystemGauge().resident_bytes())
 
 
 class _Teller:
@@ -101,13 +133,21 @@ class _Teller:
         self._key = worker.get_current_task()
         self._told_s = time.monotonic()
 
-    def __call__(self, _label: str, progress: Progress) -> None:
-        self._check_wanted()
+    def tell(self, progress: Progress) -> None:
+        """Take how far the task is."""
         if time.monotonic() - self._told_s >= self._every_s:
             self._told_s = time.monotonic()
             self._worker.log_event(self._topic, (self._key, pickle.dumps(progress)))
 
-    def _check_wanted(self) -> None:
+    def check_wanted(self) -> None:
+        """Check that the task is still to be done.
+
+        Raises
+        ------
+        CancelledOnWorkerError
+            The client or the scheduler wants it no more, or the worker is about to end.
+        """
         task = self._worker.state.tasks.get(self._key)
-        if task is None or task.state in ("cancelled", "released", "forgotten"):
+        is_wanted = task is not None and task.state not in ("cancelled", "released", "forgotten")
+        if not is_wanted or self._worker.status.name in _ENDING:
             raise CancelledOnWorkerError

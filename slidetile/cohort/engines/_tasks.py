@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from slidetile.cohort.engines.cluster_job import ClusterJob
 from slidetile.cohort.engines.engine import OnSlideProgress
-from slidetile.cohort.giant import Giant
+from slidetile.cohort.giant import FoundGiant, Giant
 from slidetile.planning.plan import TilePlan
 from slidetile.writing.group import Group, Permit
 from slidetile.writing.options import Progress
@@ -36,8 +36,8 @@ class Means:
 class Task(Protocol):
     """One step of the work on one slide; it can be pickled."""
 
-    def run(self, means: Means, plan: TilePlan | None) -> Any:
-        """Carry the step out; ``plan`` is the giant's, for the steps that need one."""
+    def run(self, means: Means, found: Any) -> Any:
+        """Carry the step out; ``found`` is what has found the giant, for the steps of one."""
         ...
 
 
@@ -55,8 +55,8 @@ class SlideTask:
     most_tiles: int | None
     """The most tiles that one task writes; None is any number."""
 
-    def run(self, means: Means, _plan: TilePlan | None) -> Any:
-        """Return the job's outcome, or the giant that it is."""
+    def run(self, means: Means, _found: Any) -> Any:
+        """Return the job's outcome, or the giant that it is, with its plan."""
         missing = missing_path(self.job, means.worker)
         if missing is not None:
             return self.job.failure(missing, str(missing), 0.0)
@@ -78,15 +78,13 @@ def missing_path(job: ClusterJob[Any], worker: str) -> PathMissingError | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanTask:
-    """Choose a giant's tiles."""
+def _plan_of(found: Any, giant: Giant) -> TilePlan:
+    """Return a giant's plan, which the task that found it has made.
 
-    giant: Giant
-
-    def run(self, _means: Means, _plan: TilePlan | None) -> TilePlan:
-        """Return the plan."""
-        return self.giant.plan()
+    It is made again where that task was repeated, since its worker was lost with the plan, and has
+    found the store finished meanwhile.
+    """
+    return found.plan if isinstance(found, FoundGiant) else giant.plan()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +94,9 @@ class BeginTask:
     giant: Giant
     permit: Permit
 
-    def run(self, _means: Means, plan: TilePlan | None) -> Group:
+    def run(self, _means: Means, found: Any) -> Group:
         """Return what the parts need."""
-        assert plan is not None
+        plan = _plan_of(found, self.giant)
         return self.giant.begin(plan, self.permit)
 
 
@@ -113,9 +111,9 @@ class PartTask:
     group: Group
     number: int
 
-    def run(self, means: Means, plan: TilePlan | None) -> Progress:
+    def run(self, means: Means, found: Any) -> Progress:
         """Return what the part has."""
-        assert plan is not None
+        plan = _plan_of(found, self.giant)
         return self.giant.within(means.memory_bytes).write_part(
             plan,
             self.group,
@@ -135,9 +133,9 @@ class FinishTask:
     seconds: float
     """How long the slide has taken before."""
 
-    def run(self, means: Means, plan: TilePlan | None) -> Any:
+    def run(self, means: Means, found: Any) -> Any:
         """Return the job's outcome."""
-        assert plan is not None
+        plan = _plan_of(found, self.giant)
         job = self.job.on_worker(workers=means.threads, memory_bytes=means.memory_bytes)
         giant = self.giant.within(means.memory_bytes)
         return job.finish(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from slidetile.cohort.engines.engine import Job, OnSlideProgress
-from slidetile.cohort.giant import Giant
+from slidetile.cohort.giant import FoundGiant, Giant
 from slidetile.planning.plan import TilePlan
 from slidetile.writing.group import Group
 
@@ -26,7 +26,7 @@ class ClusterJob(Job[Outcome_co], Protocol[Outcome_co]):
 
     def run_unless_giant(
         self, most_tiles: int, on_progress: OnSlideProgress | None = None
-    ) -> Outcome_co | Giant:
+    ) -> Outcome_co | FoundGiant:
         """Do it, as `run` does; or return the slide, if it has more tiles than that."""
         ...
 

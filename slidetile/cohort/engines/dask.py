@@ -3,37 +3,35 @@
 Knows Dask's client. Does not know how a slide is tiled, nor how a cluster is started.
 """
 
-import heapq
 import itertools
-import logging
 import os
 import pickle
 import queue
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from slidetile.cohort.engines._giant_work import GiantWork
-from slidetile.cohort.engines._on_worker import Envelope, VersionsDifferError, carry_out
-from slidetile.cohort.engines._steps import Done, Ending, Following, Step
-from slidetile.cohort.engines._tasks import PlanTask, SlideTask, Task
+from slidetile.cohort.engines._in_child import Cut
+from slidetile.cohort.engines._on_worker import (
+    Envelope,
+    TaskLimits,
+    VersionsDifferError,
+    carry_out,
+)
+from slidetile.cohort.engines._schedule import Schedule
+from slidetile.cohort.engines._steps import Done, Ending, Step
+from slidetile.cohort.engines._tasks import Task
 from slidetile.cohort.engines.cluster_error import ClusterError
-from slidetile.cohort.engines.cluster_job import ClusterJob
 from slidetile.cohort.engines.engine import Job, JobQueue, OnSlideProgress
-from slidetile.cohort.giant import Giant, SplitLimit
-from slidetile.errors import explain
+from slidetile.cohort.giant import SplitLimit
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.processes import ProcessDiedError
-from slidetile.writing.options import Progress
 
 if TYPE_CHECKING:
     from distributed import Client
 
 Outcome = TypeVar("Outcome")
-
-_log = logging.getLogger(__name__)
 
 PER_WORKER = 2
 """Tasks in flight for each worker: one that runs, and one that it has at hand for then."""
@@ -53,8 +51,8 @@ GATHER_S = 30.0
 PROGRESS_PER_S = 50.0
 """Messages of progress from all workers together, in a second."""
 
-BUSY_S = 75.0
-"""A store whose worker was lost is claimed by it until it has been silent for a minute."""
+ANSWER_S = 60.0
+"""A scheduler that takes longer to say how many workers there are is taken for gone."""
 
 
 class DaskEngine:
@@ -69,6 +67,11 @@ class DaskEngine:
         splits none.
     threads
         Threads that encode in each task; None is as many as the worker has.
+    timeout_s
+        Seconds that a task may take, with the start of its process; None is for ever.
+    memory_bytes
+        The most memory that a task's process may hold; None is what its worker may hold, and it is
+        never more.
 
     Raises
     ------
@@ -77,14 +80,20 @@ class DaskEngine:
     """
 
     def __init__(
-        self, client: "Client", *, most_tiles: int | None = None, threads: int | None = None
+        self,
+        client: "Client",
+        *,
+        most_tiles: int | None = None,
+        threads: int | None = None,
+        timeout_s: float | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         if most_tiles is not None:
             SplitLimit(most_tiles=most_tiles)
         worker_count(threads)
         self._client = client
         self._most_tiles = most_tiles
-        self._threads = threads
+        self._limits = TaskLimits(threads=threads, timeout_s=timeout_s, memory_bytes=memory_bytes)
 
     def carry_out(
         self, jobs: JobQueue[Outcome], on_progress: OnSlideProgress | None = None
@@ -96,11 +105,15 @@ class DaskEngine:
         ClusterError
             The scheduler is gone, or a worker has another version of slidetile, or none.
         """
-        run = _Run(self._client, jobs, self._most_tiles, self._threads, on_progress)
+        schedule = Schedule(jobs, most_tiles=self._most_tiles, on_progress=on_progress)
+        dispatch = _Dispatch(
+            self._client, schedule, self._limits, wants_progress=on_progress is not None
+        )
         try:
-            yield from run.results()
+            for done in dispatch.results():
+                yield cast("Job[Outcome]", done.job), done.outcome
         finally:
-            run.close()
+            dispatch.close()
 
 
 class _UnderWay(NamedTuple):
@@ -125,73 +138,63 @@ class _Told(NamedTuple):
     progress: bytes
 
 
-class _Run:
-    """One run of the engine: what is under way, and what follows from what has ended."""
+class _Dispatch:
+    """Hands the steps of a schedule out to workers, and hears what becomes of them."""
 
     def __init__(
         self,
         client: Any,  # of whose methods few have types
-        jobs: JobQueue[Any],
-        most_tiles: int | None,
-        threads: int | None,
-        on_progress: OnSlideProgress | None,
+        schedule: Schedule[Any],
+        limits: TaskLimits,
+        *,
+        wants_progress: bool,
     ) -> None:
         self._client = client
-        self._jobs = jobs
-        self._most_tiles = most_tiles
-        self._threads = threads
-        self._on_progress = on_progress
+        self._schedule = schedule
+        self._limits = limits
+        self._wants_progress = wants_progress
         self._name = f"slidetile-{os.urandom(6).hex()}"
         self._numbers = itertools.count()
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._urgent: deque[Step] = deque()
-        self._ready: deque[Step] = deque()
-        self._waiting: list[tuple[float, int, Step]] = []
         self._under_way: dict[str, _UnderWay] = {}
-        self._giants: set[GiantWork] = set()
-        self._busy_before: set[str] = set()
-        self._lost_before: set[str] = set()
         self._workers = _Workers(client)
 
-    def results(self) -> Iterator[tuple[Any, Any]]:
-        """Yield (job, outcome) of each job when it ends."""
-        if self._on_progress is not None:
+    def results(self) -> Iterator[Done]:
+        """Yield each job when it ends, and what became of it."""
+        if self._wants_progress:
             self._client.subscribe_topic(self._name, self._note_progress)
         while self._hand_out():
             event = self._next_event()
             if isinstance(event, _Told):
                 self._tell(event)
-            elif isinstance(event, _Unpacked):
-                step = self._under_way.pop(event.key).step
-                for done in self._follow(step.on_end(Ending(error=event.error))):
-                    yield done.job, done.outcome
             elif event is not None:
-                for done in self._follow(self._ended(event)):
-                    yield done.job, done.outcome
+                yield from self._ended(event)
+            yield from self._schedule.wake(time.monotonic())
 
     def close(self) -> None:
         """Have nothing more done, and let go of all stores."""
-        for giant in self._giants:
-            giant.close()
+        self._schedule.close()
         futures = [each.future for each in self._under_way.values() if each.future is not None]
         with suppress(Exception):  # the scheduler may be gone
-            if self._on_progress is not None:
+            if self._client.status != "running" or not self._workers.are_counted:
+                return  # nobody would take it
+            if self._wants_progress:
                 self._client.unsubscribe_topic(self._name)
-            if futures and self._client.status == "running":
+            if futures:
                 self._client.cancel(futures, force=True)
 
     def _hand_out(self) -> bool:
         """Hand out as much as there is room for; return whether anything is left to wait for."""
         while len(self._under_way) < self._workers.room:
-            step = self._next_step()
+            step = self._schedule.next_step()
             if step is None:
                 break
             self._begin(step)
-        return bool(self._under_way or self._waiting or self._urgent or self._ready)
+        return bool(self._under_way) or self._schedule.has_more
 
     def _begin(self, step: Step) -> None:
         try:
-            future = self._submit(step.task, step.plan, is_urgent=step.is_urgent)
+            future = self._submit(step)
         except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
             self._check_scheduler(error)
             key = f"unpacked-{next(self._numbers)}"
@@ -201,34 +204,7 @@ class _Run:
         self._under_way[future.key] = _UnderWay(step, future, time.monotonic())
         future.add_done_callback(self._events.put)
 
-    def _next_step(self) -> Step | None:
-        if self._waiting and self._waiting[0][0] <= time.monotonic():
-            return heapq.heappop(self._waiting)[2]
-        if self._urgent:
-            return self._urgent.popleft()
-        job = self._jobs.take()
-        if job is not None:
-            return self._slide_step(cast("ClusterJob[Any]", job))
-        return self._ready.popleft() if self._ready else None
-
-    def _slide_step(self, job: ClusterJob[Any]) -> Step:
-        return self._step_of(job, self._most_tiles)
-
-    def _whole_step(self, job: ClusterJob[Any]) -> Step:
-        return self._step_of(job, None)
-
-    def _step_of(self, job: ClusterJob[Any], most_tiles: int | None) -> Step:
-        def tell(progress: Progress) -> None:
-            if self._on_progress is not None:
-                self._on_progress(job.label, progress)
-
-        return Step(
-            task=SlideTask(job=job, most_tiles=most_tiles),
-            on_end=lambda ending: self._slide_ended(job, ending),
-            on_progress=tell,
-        )
-
-    def _submit(self, task: Task, plan: Any = None, *, is_urgent: bool = False) -> Any:
+    def _submit(self, step: Step) -> Any:
         from distributed.protocol import pickle as packing
 
         from slidetile import __version__
@@ -237,19 +213,19 @@ class _Run:
 
         envelope = Envelope(
             version=__version__,
-            data=pack(task),  # by cloudpickle where need be: what a notebook defines
+            data=pack(step.task),  # by cloudpickle where need be: what a notebook defines
             topic=self._name,
             progress_s=max(1.0, self._workers.count / PROGRESS_PER_S),
-            threads=self._threads,
+            limits=self._limits,
         )
         return self._client.submit(
             carry_out,
             envelope,
-            plan,
+            step.found,
             key=f"{self._name}-{next(self._numbers)}",
             pure=False,
             retries=0,
-            priority=int(is_urgent),
+            priority=int(step.is_urgent),
         )
 
     def _next_event(self) -> Any:
@@ -271,87 +247,41 @@ class _Run:
         if self._client.status != "running":
             raise _scheduler_lost(self._client) from error
 
-    def _ended(self, future: Any) -> Following:
-        """Return what follows from the end of a task."""
-        under_way = self._under_way.get(future.key)
+    def _ended(self, event: Any) -> Iterator[Done]:
+        """Yield the job that has ended by the end of a task, if one has."""
+        under_way = self._under_way.get(event.key)
         if under_way is None:
             return
-        ending = self._ending(under_way)
+        ending = Ending(error=event.error) if under_way.future is None else self._ending(under_way)
         if ending is None:  # its worker died after it had ended: Dask does it again
-            future.add_done_callback(self._events.put)
+            event.add_done_callback(self._events.put)
             return
-        del self._under_way[future.key]
-        yield from under_way.step.on_end(ending)
+        del self._under_way[event.key]
+        yield from self._schedule.ended(under_way.step, ending, time.monotonic())
 
     def _ending(self, under_way: _UnderWay) -> Ending | None:
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
         from distributed.comm.core import CommClosedError
 
-        seconds = time.monotonic() - under_way.begin_s
+        future, seconds = under_way.future, time.monotonic() - under_way.begin_s
         try:
-            return Ending(value=under_way.future.result(timeout=GATHER_S), seconds=seconds)
+            value = future.result(timeout=GATHER_S)
         except (KilledWorker, FutureCancelledError, CommClosedError) as error:
             self._check_scheduler(error)
             lost = ProcessDiedError(_loss(error))
             return Ending(error=lost, is_lost=True, seconds=seconds)
         except TimeoutError as error:
             self._check_scheduler()
-            if under_way.future.status == "error":  # it is the task's own
+            if future.status == "error":  # it is the task's own
                 return Ending(error=error, seconds=seconds)
             return None  # its result is not here yet
         except Exception as error:  # noqa: BLE001  one bad slide never ends the run
             _refuse_unfit_worker(error)
             return Ending(error=error, seconds=seconds)
-
-    def _slide_ended(self, job: ClusterJob[Any], ending: Ending) -> Following:
-        if ending.is_lost and job.label not in self._lost_before:
-            # Of all tasks that a worker had at hand Dask takes each for what ended it.
-            self._lost_before.add(job.label)
-            yield self._slide_step(job)
-        elif ending.error is not None:
-            reason = explain(ending.error)
-            if not ending.is_lost:
-                reason = f"could not be handed to a worker, or back: {reason}"
-            yield Done(job, job.failure(ending.error, reason, ending.seconds))
-        elif isinstance(ending.value, Giant):
-            work = GiantWork(
-                job,
-                ending.value,
-                submit=self._submit_plan,
-                whole=self._whole_step,
-                on_progress=self._on_progress,
-            )
-            self._giants.add(work)
-            yield from work.begin()
-        elif self._is_to_wait_for(job, ending.value):
-            step = self._slide_step(job)
-            heapq.heappush(self._waiting, (time.monotonic() + BUSY_S, next(self._numbers), step))
-        else:
-            yield Done(job, ending.value)
-
-    def _submit_plan(self, task: PlanTask) -> Any:
-        return self._submit(task, is_urgent=True)
-
-    def _is_to_wait_for(self, job: ClusterJob[Any], outcome: Any) -> bool:
-        """Return whether a store may be claimed by a worker that was lost, and is to be waited for.
-
-        Dask has then given the slide to another worker already.
-        """
-        if getattr(outcome, "error_type", None) != "StoreBusyError":
-            return False
-        is_first = job.label not in self._busy_before
-        self._busy_before.add(job.label)
-        return is_first and len(self._waiting) < self._workers.room
-
-    def _follow(self, following: Following) -> Iterator[Done]:
-        for each in following:
-            if isinstance(each, Done):
-                yield each
-            elif each.is_urgent:
-                self._urgent.append(each)
-            else:
-                self._ready.append(each)
+        if isinstance(value, Cut):
+            return Ending(error=value.error, is_cut=True, seconds=value.seconds)
+        return Ending(value=value, seconds=seconds, result=future)
 
     def _note_progress(self, event: tuple[float, Any]) -> None:
         """Take what a worker tells; called in the client's own thread."""
@@ -371,6 +301,8 @@ class _Workers:
         self._client = client
         self._looked_s = float("-inf")
         self._count = 0
+        self.are_counted = True
+        """Whether the scheduler has answered when it was asked last."""
 
     @property
     def count(self) -> int:
@@ -379,13 +311,16 @@ class _Workers:
         Raises
         ------
         ClusterError
-            The scheduler does not say.
+            The scheduler does not say. A connection whose other end has vanished without a word, as
+            when its host has lost its power, looks open for ever: so it is told here.
         """
         if time.monotonic() - self._looked_s > LOOK_S:
+            self.are_counted = False
             try:
-                self._count = len(self._client.nthreads())
+                told = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_S)
             except Exception as error:
                 raise _scheduler_lost(self._client) from error
+            self._count, self.are_counted = len(told), True
             self._looked_s = time.monotonic()
         return self._count
 

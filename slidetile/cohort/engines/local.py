@@ -8,16 +8,11 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import NamedTuple, TypeVar
 
+from slidetile.cohort.engines.ending import PROCESS_ERRORS, reason_of
 from slidetile.cohort.engines.engine import Job, JobQueue, OnSlideProgress
 from slidetile.errors import explain
 from slidetile.runtime.child import report
-from slidetile.runtime.foreign import ForeignExitError
-from slidetile.runtime.processes import (
-    Ended,
-    Limits,
-    ProcessDiedError,
-    while_there_are_calls,
-)
+from slidetile.runtime.processes import Ended, Limits, while_there_are_calls
 from slidetile.writing.options import Progress
 
 Outcome = TypeVar("Outcome")
@@ -98,11 +93,8 @@ class InProcesses:
 def _collect(ended: Ended[Outcome], job: Job[Outcome]) -> Outcome:
     try:
         return ended.future.result()
-    except ProcessDiedError as error:
-        reason = f"{error}: a decoder or a detector crashed on this slide, or memory ran out"
-        return job.failure(error, reason, ended.seconds)
-    except (TimeoutError, MemoryError, ForeignExitError) as error:
-        return job.failure(error, explain(error), ended.seconds)
+    except PROCESS_ERRORS as error:
+        return job.failure(error, reason_of(error), ended.seconds)
     except Exception as error:  # noqa: BLE001  such as a detector that cannot be pickled
         reason = (
             f"could not be handed to another process: {explain(error)}; tile in the calling "

@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from slidetile.cloud.address import Address, Location, absolute, locate
+from slidetile.cohort.inputs.bucket import slides_at
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.folder import find_slides
 from slidetile.cohort.inputs.manifest import is_manifest, read_manifest
@@ -16,15 +18,15 @@ from slidetile.errors import CohortError
 _GLOB = frozenset("*?[")
 
 
-def collect(inputs: Iterable[str | os.PathLike[str]]) -> list[Entry]:
+def collect(inputs: Iterable[str | os.PathLike[str] | Address]) -> list[Entry]:
     """Return the slides that inputs stand for, each once: those of manifests, then the others.
 
     Parameters
     ----------
     inputs
-        Slides; folders, see `find_slides`; globs such as ``slides/**/*.svs``, where no file of that
-        name exists; and manifests, see `read_manifest`. A slide that a manifest lists and another
-        input names too is as the manifest says.
+        Slides; folders, see `find_slides`, and prefixes in buckets, see `slides_at`; globs such as
+        ``slides/**/*.svs``, where no file of that name exists; and manifests, see `read_manifest`.
+        A slide that a manifest lists and another input names too is as the manifest says.
 
     Raises
     ------
@@ -35,30 +37,45 @@ def collect(inputs: Iterable[str | os.PathLike[str]]) -> list[Entry]:
     """
     listed: dict[str, Entry] = {}
     plain: list[Path] = []
-    for path in _expanded(inputs):
+    remote: list[Address] = []
+    for path in expanded(inputs):
+        if isinstance(path, Address):
+            remote += slides_at(path)
+            continue
         if not is_manifest(path):
             plain.append(path)
             continue
         for entry in read_manifest(path):
             _add(listed, entry, path)
-    known = {_absolute(entry.slide) for entry in listed.values()}
-    others = [slide for slide in find_slides(plain) if _absolute(slide) not in known]
+    known = {absolute(entry.slide) for entry in listed.values()}
+    found: list[Location] = [*find_slides(plain), *dict.fromkeys(remote)]
+    others = [slide for slide in found if absolute(slide) not in known]
     return [*listed.values(), *(Entry(slide=slide) for slide in others)]
 
 
 def _add(listed: dict[str, Entry], entry: Entry, manifest: Path) -> None:
     """Add a slide of a manifest to those of the manifests before."""
-    name = f"/{_absolute(entry.slide)}" if entry.id is None else entry.id.casefold()
+    name = f"/{absolute(entry.slide)}" if entry.id is None else entry.id.casefold()
     if name in listed:
         what = f"the slide {entry.slide}" if entry.id is None else f"the id {entry.id}"
         raise CohortError(f"{manifest} lists {what}, which another manifest lists too.")
     listed[name] = entry
 
 
-def _expanded(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """Yield inputs, and what globs among them match, in alphabetical order."""
+def expanded(inputs: Iterable[str | os.PathLike[str] | Address]) -> Iterator[Location]:
+    """Yield inputs, and what globs among them match, in alphabetical order.
+
+    Raises
+    ------
+    CohortError
+        Nothing matches a glob.
+    """
     for given in inputs:
-        text = os.fsdecode(given)
+        located = locate(given)
+        if isinstance(located, Address):
+            yield _without_glob(located)
+            continue
+        text = os.fsdecode(located)
         if _GLOB.isdisjoint(text) or os.path.lexists(text):
             yield Path(text)
             continue
@@ -68,5 +85,10 @@ def _expanded(inputs: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
         yield from map(Path, found)
 
 
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  links stay
+def _without_glob(address: Address) -> Address:
+    if not _GLOB.isdisjoint(address.key):
+        raise CohortError(
+            f"{address} is a glob, which matches nothing in a bucket: name the prefix that the "
+            "slides share, such as s3://bucket/slides, or list them in a manifest."
+        )
+    return address

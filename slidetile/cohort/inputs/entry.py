@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slidetile.cloud.address import Location
 from slidetile.recipe import Recipe
 from slidetile.slides.mpp import check_mpp
 
@@ -22,7 +22,7 @@ class Entry:
         ``mpp`` is implausible.
     """
 
-    slide: Path
+    slide: Location
     """The slide's file or folder, as given; a manifest's is relative to the manifest's folder."""
 
     key: str = ""

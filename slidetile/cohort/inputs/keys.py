@@ -11,9 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from slidetile.cloud.address import Address, Location, absolute
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.format.names import STORE_SUFFIX
 from slidetile.runtime.files import as_text
+
+LONGEST_KEY_BYTES = 200
+"""File systems take names of 255 bytes, and those of a store and of what is beside it go on."""
 
 _HASH_CHARACTERS = 8
 
@@ -25,8 +29,8 @@ def with_keys(
 
     A key is the id that the manifest gives; or what the slide was called before; or its name, with
     the names of as many folders above as tell it from the others of the cohort. Where another slide
-    has that key already, a part of the hash of the slide's path follows it. So no slide that is
-    added changes the key of another.
+    has that key already, a part of the hash of the slide's path follows it; also where it is too
+    long, of which the first part stays. So no slide that is added changes the key of another.
 
     Parameters
     ----------
@@ -39,9 +43,14 @@ def with_keys(
     """
     given = [entry.id for entry in entries]
     asked_for = {identity.casefold() for identity in given if identity is not None}
-    names = plain_keys([entry.slide for entry in entries])
-    paths = [os.path.abspath(entry.slide) for entry in entries]  # noqa: PTH100  links stay
+    paths = [absolute(entry.slide) for entry in entries]
     before = [known.get(as_known(path)) for path in paths]
+    rest = [
+        n is None and (k is None or k.casefold() in asked_for)
+        for n, k in zip(given, before, strict=True)
+    ]
+    # What slides are called beside all others is asked only where one needs a name.
+    names = plain_keys([each.slide for each in entries]) if any(rest) else [""] * len(entries)
     taken = {*asked_for, *map(str.casefold, known.values()), *map(str.casefold, others)}
     keys: list[str] = []
     for identity, former, name, path in zip(given, before, names, paths, strict=True):
@@ -62,19 +71,25 @@ def as_known(path: str) -> str:
 
 def _free(name: str, path: str, taken: Collection[str]) -> str:
     """Return a name that no other slide has: the slide's own, or that and a part of a hash."""
-    if name.casefold() not in taken:
+    if name.casefold() not in taken and len(name.encode()) <= LONGEST_KEY_BYTES:
         return name
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()
-    candidates = (f"{name}-{digest[:n]}" for n in range(_HASH_CHARACTERS, len(digest) + 1))
+    hashes = (digest[:n] for n in range(_HASH_CHARACTERS, len(digest) + 1))
+    candidates = (f"{_cut(name, LONGEST_KEY_BYTES - len(each) - 1)}-{each}" for each in hashes)
     return next(key for key in candidates if key.casefold() not in taken)
 
 
-def store_name(slide: Path) -> str:
+def _cut(name: str, most_bytes: int) -> str:
+    return name.encode()[:most_bytes].decode(errors="ignore")
+
+
+def store_name(slide: Location) -> str:
     """Return a file name for the store of a slide that is tiled by itself."""
-    return f"{plain_keys([slide])[0]}{STORE_SUFFIX}"
+    (name,) = plain_keys([slide])
+    return f"{_free(name, absolute(slide), ())}{STORE_SUFFIX}"
 
 
-def plain_keys(slides: Sequence[Path]) -> list[str]:
+def plain_keys(slides: Sequence[Location]) -> list[str]:
     """Return a name for each of several slides, all different even where case does not count.
 
     It is the slide's name without its suffix; with the suffix, where a folder holds both a.svs
@@ -82,12 +97,15 @@ def plain_keys(slides: Sequence[Path]) -> list[str]:
     `.ome.zarr` are. Where slides in different folders share a name, it begins with the names of as
     many folders above as are needed to tell the slides apart.
     """
-    absolute = [Path(as_text(os.path.abspath(slide))) for slide in slides]  # noqa: PTH100  links stay
-    bare = [_without_suffix(path) for path in absolute]
+    paths = [_as_path(slide) for slide in slides]
+    bare = [
+        path.with_suffix("") if isinstance(slide, Address) else _without_suffix(path)
+        for path, slide in zip(paths, slides, strict=True)
+    ]
     same_folder = Counter(map(_folded, bare))
     parts = [
         (path if same_folder[_folded(stem)] > 1 else stem).parts[1:]
-        for path, stem in zip(absolute, bare, strict=True)
+        for path, stem in zip(paths, bare, strict=True)
     ]
     depths = [1] * len(slides)
     while True:
@@ -99,6 +117,13 @@ def plain_keys(slides: Sequence[Path]) -> list[str]:
             return _numbered(names)
         for i in deeper:
             depths[i] += 1
+
+
+def _as_path(slide: Location) -> Path:
+    """Return the absolute path of a slide; of one in a bucket, what would be its path there."""
+    if isinstance(slide, Address):
+        return Path("/", slide.bucket, slide.key)
+    return Path(as_text(absolute(slide)))
 
 
 def _without_suffix(path: Path) -> Path:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slidetile.choices import MANIFEST_SUFFIXES
+from slidetile.cloud.address import Location, absolute, address_of
 from slidetile.cohort.inputs.entry import Entry
+from slidetile.cohort.inputs.keys import LONGEST_KEY_BYTES
 from slidetile.cohort.table.rows import COLUMNS
 from slidetile.errors import CohortError, explain
 from slidetile.runtime.files import open_regular, read_regular
@@ -29,8 +31,8 @@ MOST_BYTES = 256 << 20
 _MOST_TOLD = 10
 """Rows that are named where many are wrong."""
 
-_LONGEST_ID = 200
-"""Characters of an id: file systems take 255 bytes, and a store's name goes on."""
+_MOST_EXACT = 2.0**53
+"""Below it every whole number is a floating-point number of its own."""
 
 _DELIMITERS = ",;\t"
 """Spreadsheet programs write a semicolon where the comma is the decimal point."""
@@ -75,7 +77,7 @@ def read_manifest(path: Path) -> list[Entry]:
     entries = []
     faults = _Faults()
     for line in lines:
-        cells = {names[name]: text.strip() for name, text in line.cells.items()}
+        cells = {names[name]: text for name, text in line.cells.items()}
         entry = _entry(path.parent, line.number, cells, faults)
         if entry is not None:
             entries.append(entry)
@@ -120,19 +122,20 @@ class _Faults:
         return "; ".join(self._told) + (f"; and {more:,} more lines" if more else "")
 
 
-def _entry(folder: Path, number: int, cells: Mapping[str, str], faults: _Faults) -> Entry | None:
+def _entry(folder: Path, number: int, whole: Mapping[str, str], faults: _Faults) -> Entry | None:
     """Return the slide of a row; None where the row is wrong, which is noted, or empty."""
+    cells = {name: text.strip() for name, text in whole.items()}
     if not any(cells.values()):
         return None
     before = faults.count
     text, identity = cells.get(PATH, ""), cells.get(ID, "")
-    slide = folder / text
+    slide = _slide(folder, number, whole.get(PATH, ""), faults)
     if not text:
         faults.add(number, "has no path")
     elif "\0" in text:
         faults.add(number, "has a path with a zero byte")
     elif not identity:
-        faults.twice(number, PATH, os.path.abspath(slide), text)  # noqa: PTH100  links stay
+        faults.twice(number, PATH, absolute(slide), text)
     if identity:
         _check_id(number, identity, faults)
     mpp = _mpp(number, cells.get(MPP, ""), faults)
@@ -144,27 +147,46 @@ def _entry(folder: Path, number: int, cells: Mapping[str, str], faults: _Faults)
         slide=slide,
         id=identity or None,
         mpp=mpp,
-        annotations=_annotations(folder, drawn),
+        annotations=_annotations(folder, whole[ANNOTATIONS]) if drawn else None,
         columns=others,
     )
 
 
-def _annotations(folder: Path, text: str) -> "AnnotationsSpec | None":
-    if not text:
-        return None
+def _slide(folder: Path, number: int, text: str, faults: _Faults) -> Location:
+    """Return the slide that a cell names: an address, or a file."""
+    try:
+        address = address_of(text.strip())
+    except ValueError as error:
+        faults.add(number, f"has an address that is none: {str(error).rstrip('.')}")
+        address = None
+    return _file(folder, text) if address is None else address
+
+
+def _file(folder: Path, text: str) -> Path:
+    """Return the file that a cell names: blanks around it count only where they are in its name."""
+    bare = text.strip()
+    is_so = bare != text and "\0" not in text and os.path.lexists(folder / text)
+    return folder / (text if is_so else bare)
+
+
+def _annotations(folder: Path, text: str) -> "AnnotationsSpec":
     from slidetile.annotations.spec import AnnotationsSpec
 
-    return AnnotationsSpec(path=folder / text)
+    return AnnotationsSpec(path=_file(folder, text))
 
 
 def _check_id(number: int, identity: str, faults: _Faults) -> None:
     """Check that an id may be the name of a store, and that no other row has it."""
     is_bare = identity.strip(".") and not identity.startswith(".") and identity.isprintable()
-    if not is_bare or any(c in "/\\:" for c in identity) or len(identity.encode()) > _LONGEST_ID:
+    if (
+        not is_bare
+        or any(c in "/\\:" for c in identity)
+        or len(identity.encode()) > LONGEST_KEY_BYTES
+    ):
         faults.add(
             number,
             f"has the id {identity!r:.80}, which names a file: it may hold no / \\ : or control "
-            f"character, not begin with a dot, and have up to {_LONGEST_ID} bytes",
+            f"character, not begin with a dot, and have up to {LONGEST_KEY_BYTES} bytes",
         )
         return
     faults.twice(number, ID, identity.casefold(), identity)
@@ -287,11 +309,11 @@ def _parquet_lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
             file = pq.ParquetFile(opened, pre_buffer=False)
             _check_size(path, sum(_held(file.metadata, n) for n in range(file.num_row_groups)))
             table = file.read(use_threads=False)
-            if table.num_columns:
-                table = table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
         except (pa.ArrowException, ValueError) as error:
             raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
     columns = table.column_names
+    texts = [_texts(path, *each) for each in zip(columns, table.columns, strict=True)]
+    table = pa.Table.from_arrays(texts, names=columns)
 
     def lines() -> Iterator[_Line]:
         number = 0
@@ -301,3 +323,36 @@ def _parquet_lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
                 yield _Line(number, {n: "" if v is None else str(v) for n, v in cells.items()})
 
     return columns, lines()
+
+
+def _texts(path: Path, name: str, column: Any) -> Any:
+    """Return a column of a Parquet file as text.
+
+    Whole numbers are so where blanks among them have made them floating-point numbers, as pandas
+    does.
+
+    Raises
+    ------
+    CohortError
+        It holds neither text, numbers nor dates.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    try:
+        if pa.types.is_floating(kind):
+            column = pc.cast(column, pa.float64())
+            column = pc.if_else(pc.is_nan(column), None, column)
+            if pc.all(pc.less(pc.abs(column), _MOST_EXACT)).as_py() is not False and (
+                pc.all(pc.equal(column, pc.floor(column))).as_py() is not False
+            ):
+                column = pc.cast(column, pa.int64())
+        if "binary" not in str(kind):
+            return pc.cast(column, pa.string())
+    except pa.ArrowException:
+        pass
+    raise CohortError(
+        f"the manifest {path} has a column {name} of {kind} values: write it as text, or leave it "
+        "out."
+    )

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
-from slidetile.cohort.report.judging import Cohort, warnings_of
+from slidetile.cohort.report.judging import CohortFigures, warnings_of
 from slidetile.cohort.report.row import CohortRow
 from slidetile.cohort.report.slide import STATUSES, ReportedSlide
 from slidetile.cohort.report.stored import StoredFacts
@@ -132,7 +132,7 @@ def cohort_facts(
     picture_path
         Where the picture of a key is; None where the page has it, or there is none.
     """
-    cohort = Cohort.of(slides)
+    cohort = CohortFigures.of(slides)
     facts = [_slide_facts(slide, cohort, picture_path(slide.key)) for slide in slides]
     facts.sort(key=_place)
     kinds = Counter(kind for each in facts for kind in {w["kind"] for w in each["warnings"]})
@@ -181,7 +181,9 @@ def _total_facts(slides: Sequence[ReportedSlide], facts: Sequence[SlideFacts]) -
     }
 
 
-def _slide_facts(slide: ReportedSlide, cohort: Cohort, picture_path: str | None) -> SlideFacts:
+def _slide_facts(
+    slide: ReportedSlide, cohort: CohortFigures, picture_path: str | None
+) -> SlideFacts:
     warnings = warnings_of(slide, cohort)
     return {
         "key": slide.key,

@@ -63,7 +63,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cohort:
+class CohortFigures:
     """The figures of all slides that have a store, among which each is judged."""
 
     mpps: Numbers
@@ -117,12 +117,12 @@ def slide_mpp(facts: StoredFacts) -> float | None:
     return None if facts.slide_mpp is None else sum(facts.slide_mpp) / 2
 
 
-def warnings_of(slide: ReportedSlide, cohort: Cohort) -> tuple[SlideWarning, ...]:
+def warnings_of(slide: ReportedSlide, cohort: CohortFigures) -> tuple[SlideWarning, ...]:
     """Return the warnings a slide deserves, worst first."""
     return tuple(_warnings(slide, cohort))
 
 
-def _warnings(slide: ReportedSlide, cohort: Cohort) -> Iterator[SlideWarning]:
+def _warnings(slide: ReportedSlide, cohort: CohortFigures) -> Iterator[SlideWarning]:
     row, facts = slide.row, slide.stored
     if facts is not None and not slide.has_failed:
         if not facts.tiles:
@@ -145,7 +145,7 @@ def _unreadable(facts: StoredFacts) -> UnreadableTiles | None:
     return UnreadableTiles(tiles=facts.unreadable, of=facts.tiles, reasons=facts.unreadable_reasons)
 
 
-def _odd_mpp(facts: StoredFacts, cohort: Cohort) -> OddMpp | None:
+def _odd_mpp(facts: StoredFacts, cohort: CohortFigures) -> OddMpp | None:
     mpp = slide_mpp(facts)
     if mpp is None or not SMALLEST_MPP <= mpp <= LARGEST_MPP:
         return OddMpp(mpp=mpp, median=None)
@@ -169,7 +169,7 @@ def _pen(facts: StoredFacts) -> Pen | None:
     return Pen(area_share=facts.pen_share, tiles=facts.tiles_with_pen, of=facts.tiles)
 
 
-def _blur(facts: StoredFacts, cohort: Cohort) -> Blur | None:
+def _blur(facts: StoredFacts, cohort: CohortFigures) -> Blur | None:
     if facts.sharpness is None:
         return None
     alike = cohort.sharpness[_group(facts)]
@@ -178,7 +178,7 @@ def _blur(facts: StoredFacts, cohort: Cohort) -> Blur | None:
     return Blur(sharpness=facts.sharpness, median=alike.median)
 
 
-def _odd_share(facts: StoredFacts, cohort: Cohort) -> OddTissueShare | None:
+def _odd_share(facts: StoredFacts, cohort: CohortFigures) -> OddTissueShare | None:
     share, spread = facts.tissue_share, cohort.share
     if not share or spread is None:
         return None

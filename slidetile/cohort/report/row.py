@@ -3,18 +3,15 @@
 Knows the names of the columns. Does not know how the tables are kept.
 """
 
-import csv
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from slidetile.cohort.layout import SUMMARY_NAME
+from slidetile.cohort.layout import CohortFolder
+from slidetile.cohort.table.earlier import earlier_rows
 from slidetile.cohort.table.reading import read_slides
 from slidetile.errors import SlidetileError
-from slidetile.format.names import STORE_SUFFIX
-from slidetile.runtime.files import open_regular
 
 FAILED = "failed"
 """The status of a slide that failed."""
@@ -120,30 +117,13 @@ def recorded_rows(folder: Path) -> list[CohortRow]:
 
 def _latest_rows(folder: Path) -> Iterable[Mapping[str, Any]]:
     """Return the latest row of each slide, with its key, from the folder's tables."""
-    return read_slides(folder).to_pylist() or _rows_of_summary(folder / SUMMARY_NAME)
-
-
-def _rows_of_summary(path: Path) -> Iterator[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = read_slides(folder).to_pylist()
+    if rows:
+        return rows
     try:
-        opened = open_regular(path)
-    except FileNotFoundError:
-        return
-    keys: set[str] = set()
-    with os.fdopen(opened, newline="", encoding="utf-8", errors="replace") as file:
-        try:
-            for row in csv.DictReader(file):
-                slide, key = row.get("slide") or "", _key_of(row)
-                key = key if key not in keys else slide
-                keys.add(key)
-                yield {**{name: text for name, text in row.items() if name}, "key": key}
-        except csv.Error as error:
-            raise SlidetileError(f"{path} is no CSV table: {error}.") from error
-
-
-def _key_of(row: Mapping[str, str | None]) -> str:
-    """Return the key of a row: the name of its store, or else of its slide."""
-    store = Path(row.get("store") or "").name.removesuffix(STORE_SUFFIX)
-    return store or Path(row.get("slide") or "").stem
+        return earlier_rows(CohortFolder(folder))
+    except FileExistsError as error:
+        raise SlidetileError(str(error)) from error
 
 
 def _text(value: object) -> str | None:

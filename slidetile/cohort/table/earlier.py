@@ -3,6 +3,7 @@
 Knows what those wrote. Does not know what becomes of the rows.
 """
 
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,13 +32,36 @@ def take_over(folder: CohortFolder) -> None:
     OSError
         It cannot be read, or the table cannot be written.
     """
-    if KEY in summary_columns(folder.summary) or list(folder.table.glob(f"{RUN}-*.parquet")):
+    if list(folder.table.glob(f"{RUN}-*.parquet")):
         return
-    rows = [row for found in read_summary(folder.summary) if (row := _row(found)) is not None]
+    rows = earlier_rows(folder)
     if rows:
         folder.table.mkdir(exist_ok=True)
         data = repr(rows).encode()
         write_whole(folder.run(RUN).part(data), [parquet_of(arrow_of(rows))])
+
+
+def earlier_rows(folder: CohortFolder) -> list[Row]:
+    """Return the rows of a summary of an earlier version, each with a key of its own.
+
+    None where there is no summary, or it is of this version.
+
+    Raises
+    ------
+    FileExistsError
+        slidetile has not written the summary.
+    OSError
+        It cannot be read.
+    """
+    if KEY in summary_columns(folder.summary):
+        return []
+    rows = [row for found in read_summary(folder.summary) if (row := _row(found)) is not None]
+    taken: set[str] = set()
+    for row in rows:  # those that failed have no store, and so perhaps the name of another
+        keys = itertools.chain([row["key"]], (f"{row['key']}_{n}" for n in itertools.count(2)))
+        row["key"] = next(key for key in keys if key not in taken)
+        taken.add(row["key"])
+    return rows
 
 
 def _row(found: Mapping[str, str]) -> Row | None:

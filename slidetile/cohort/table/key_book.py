@@ -6,8 +6,8 @@ Knows keys and the file they are noted in. Does not know how a key is made.
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from slidetile.cohort.layout import CohortFolder
@@ -59,16 +59,13 @@ class KeyBook:
         for line in data.rpartition(b"\n")[0].split(b"\n"):
             with contextlib.suppress(ValueError, TypeError, AttributeError):
                 noted = NotedKey(**json.loads(line))
-                book.noted.setdefault(noted.key.casefold(), noted)
+                book.noted[noted.key.casefold()] = noted  # the last: a slide may have moved
         return book
 
-    @property
-    def known(self) -> dict[str, str]:
-        """The keys by the slides' paths."""
-        return {each.slide: each.key for each in self.noted.values()}
-
-    def check_id(self, key: str, slide: str) -> None:
+    def check_id(self, key: str, slide: str, has_moved: Callable[[NotedKey], bool]) -> None:
         """Check that an id is not what another slide is called, which no manifest asked for.
+
+        ``has_moved`` says whether it is the very slide that was called so, where it lay before.
 
         Raises
         ------
@@ -76,21 +73,32 @@ class KeyBook:
             It is.
         """
         found = self.noted.get(key.casefold())
-        if found is not None and not found.is_id and found.slide != slide:
+        if found is None or found.is_id or found.slide == slide:
+            return
+        if not has_moved(found):
             raise CohortError(
                 f"the id {key} of {slide} is what {found.slide} is called in {self.folder.path} "
                 "already: give another id, or choose another output folder."
             )
 
+    def _with_id(self, each: NotedKey) -> NotedKey:
+        """Return what is noted of a slide: what a manifest has asked for once stays an id."""
+        found = self.noted.get(each.key.casefold())
+        return each if found is None or not found.is_id else replace(each, is_id=True)
+
+    def _is_new(self, each: NotedKey) -> bool:
+        found = self.noted.get(each.key.casefold())
+        return found is None or found.slide != each.slide
+
     def note(self, keys: Iterable[NotedKey]) -> None:
-        """Append the keys that are not noted yet.
+        """Append the keys that are not noted yet, and those of slides that lie elsewhere now.
 
         Raises
         ------
         OSError
             They cannot be written.
         """
-        new = [each for each in keys if each.key.casefold() not in self.noted]
+        new = [each for each in map(self._with_id, keys) if self._is_new(each)]
         if not new:
             return
         lines = [

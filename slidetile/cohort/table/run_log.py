@@ -10,7 +10,7 @@ from slidetile.cohort.layout import RunFolder
 from slidetile.cohort.table.reading import parsed, rows_in, runs_of
 from slidetile.cohort.table.rows import VERSION, Row, arrow_of
 from slidetile.errors import CohortError, StoreBusyError, explain
-from slidetile.runtime.claim import Claim
+from slidetile.runtime.claim import Claim, refuse_if_claimed
 from slidetile.runtime.files import write_whole
 
 if TYPE_CHECKING:
@@ -158,3 +158,20 @@ def seal_dead(run: RunFolder) -> None:
         _log.warning("the rows of an earlier run stay in its log: %s", explain(error))
     finally:
         claim.release()
+
+
+def is_any_under_way(but: RunFolder) -> bool:
+    """Return whether runs of the same cohort are under way, other than one."""
+    return any(run.name != but.name and _is_alive(run) for run in runs_of(but.cohort))
+
+
+def _is_alive(run: RunFolder) -> bool:
+    if not os.path.lexists(run.owner):  # as nearly all
+        return False
+    try:
+        refuse_if_claimed(run.owner)
+    except StoreBusyError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -133,5 +133,8 @@ def read_summary(path: Path) -> list[Mapping[str, str]]:
     """
     if not summary_columns(path):
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{n: text or "" for n, text in row.items() if n} for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{n: text or "" for n, text in row.items() if n} for row in csv.DictReader(file)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise FileExistsError(_foreign(path, f"it is no CSV table: {error}")) from error

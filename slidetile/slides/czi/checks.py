@@ -5,7 +5,7 @@ from pathlib import Path
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.czi.file import is_czi
 from slidetile.slides.reader import refusal
-from slidetile.slides.slide_file import SlideFile
+from slidetile.slides.slide_file import LocalFile
 
 
 def check_czi(path: Path) -> None:
@@ -20,7 +20,7 @@ def check_czi(path: Path) -> None:
     SlideReadError
         It cannot be read, or is damaged.
     """
-    file = SlideFile(path)
+    file = LocalFile(path)
     try:
         if is_czi(file.read(0, min(file.size, 16))):
             from slidetile.slides.czi.slide import open_levels

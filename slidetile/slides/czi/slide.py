@@ -26,7 +26,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import OtherReaderError, refusal
-from slidetile.slides.slide_file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, LocalFile, SlideFile
 
 _KEPT_BYTES = 64 << 20
 """Decoded tiles that are kept: four or five of a scanner's, which several regions share."""
@@ -57,7 +57,7 @@ class CziSlide(FileSlide):
 
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         super().__init__(path, mpp=mpp)
-        self._file = SlideFile(path)
+        self._file = LocalFile(path)
         try:
             self._tiles, xml = open_levels(self._file)
         except (SlideReadError, UnsupportedSlideError) as error:

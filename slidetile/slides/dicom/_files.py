@@ -2,9 +2,11 @@
 
 import threading
 from collections import OrderedDict
-from pathlib import Path
+from collections.abc import Sequence
 
+from slidetile.cloud.address import Location
 from slidetile.slides.dicom._instance import Instance
+from slidetile.slides.open_file import open_file
 from slidetile.slides.slide_file import SlideFile
 
 _MOST_OPEN = 32
@@ -18,7 +20,7 @@ class OpenFiles:
     """
 
     def __init__(self) -> None:
-        self._files: OrderedDict[Path, SlideFile] = OrderedDict()
+        self._files: OrderedDict[Location, SlideFile] = OrderedDict()
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -39,12 +41,17 @@ class OpenFiles:
                 )
             file = self._files.get(instance.path)
             if file is None:
-                instance.state.check(instance.path, instance.path)
-                file = self._files[instance.path] = SlideFile(instance.path)
+                file = open_file(instance.path, state=instance.state)
+                self._files[instance.path] = file
             self._files.move_to_end(instance.path)
             while len(self._files) > _MOST_OPEN:
                 self._files.popitem(last=False)
             return file
+
+    def hold(self, instances: Sequence[Instance]) -> None:
+        """Open files before they are read, as many as stay open."""
+        for instance in instances[:_MOST_OPEN]:
+            self.get(instance)
 
     def close(self) -> None:
         """Close all files. Closing twice is allowed."""

@@ -6,6 +6,7 @@ Knows files and places. Does not know how frames are stored.
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from slidetile.slides.dicom._offsets import NOWHERE, FrameExtents, find_frames, 
 from slidetile.slides.dicom._series import LevelParts
 from slidetile.slides.native import Damaged, FileRange
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.slide_file import Extent
+from slidetile.slides.slide_file import Extent, Places
 
 _BEYOND = Damaged("beyond the end of the file")
 _TOO_LONG = Damaged("too many bytes")
@@ -148,6 +149,8 @@ class Frames:
                 continue
             part, start = self.level.parts[places.parts[number]], int(places.starts[number])
             length = count - LEAST_FRAME_BYTES
+            if not isinstance(part.path, Path):
+                return None
             if start + count <= part.state.size and not self._is_one_item(part, start, length):
                 return None
             found.append(FileRange(path=part.path, offset=start + LEAST_FRAME_BYTES, length=length))
@@ -189,6 +192,22 @@ class Frames:
         for part, own in wanted.items():
             rows = None if region is None else [self._rows(cells[place], region) for place in own]
             self._read_part(part, own, numbers, rows, found)
+        return found
+
+    def places(self, cells: Sequence[Cell] | NDArray[np.int64]) -> list[Places]:
+        """Return what of the files `read` reads of whole frames."""
+        numbers, places = self._numbers_of(cells), self._located()
+        numbers = numbers[numbers >= 0]
+        counts = places.counts[numbers]
+        is_stored = (counts != self._empty_bytes) & (counts <= self._limit_bytes)
+        numbers = numbers[is_stored]
+        found = []
+        for part in np.unique(places.parts[numbers]).tolist():
+            file = self._files.get(self.level.parts[part])
+            own = numbers[places.parts[numbers] == part]
+            own = own[places.stops[own] <= file.size]
+            offsets, lengths = places.starts[own].tolist(), places.counts[own].tolist()
+            found.append(Places(file, offsets, lengths))
         return found
 
     def _rows(self, cell: Cell, region: Region) -> tuple[int, int] | None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
+from slidetile.cloud.address import Location
 from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.dicom import _header as dicom
@@ -16,8 +16,9 @@ from slidetile.slides.dicom._rest import Rest, read_rest
 from slidetile.slides.dicom._stream import HeaderStream
 from slidetile.slides.dicom.file import WHOLE_SLIDE
 from slidetile.slides.dicom.names import class_name
-from slidetile.slides.file_state import FileState
+from slidetile.slides.file_state import AnyState
 from slidetile.slides.limits import check_block, check_size
+from slidetile.slides.open_file import open_file
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.samples import check_kind
 from slidetile.slides.slide_file import SlideFile
@@ -33,11 +34,11 @@ _CODES = frozenset({*_GREY, *_COLOUR, *_JPEG2000_COLOUR, "PALETTE COLOR", "HSV",
 class Instance:
     """A file of a series, by its header."""
 
-    path: Path
+    path: Location
     """The file."""
 
-    state: FileState
-    """Size and time stamp of the file as its header was read."""
+    state: AnyState
+    """What the file was as its header was read."""
 
     sop_class: str
     """What kind of object it holds, by its identifier."""
@@ -62,7 +63,7 @@ class Instance:
     of an image, nothing."""
 
     @classmethod
-    def of(cls, path: Path, state: FileState, header: Header) -> Self:
+    def of(cls, path: Location, state: AnyState, header: Header) -> Self:
         """Return a file by its header alone."""
         kinds = header.text(dicom.IMAGE_TYPE).split("\\")
         return cls(
@@ -77,7 +78,7 @@ class Instance:
         )
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Location) -> Self:
         """Read a file's header; of what is no level, only so much as says so.
 
         Raises
@@ -87,7 +88,7 @@ class Instance:
         UnsupportedSlideError
             It is stored in a way that is not read.
         """
-        file = SlideFile(path)
+        file = open_file(path)
         try:
             stream = HeaderStream(file)
             instance = cls.of(path, file.state, read_header(stream))
@@ -100,9 +101,9 @@ class Instance:
             file.close()
 
     @classmethod
-    def glance(cls, path: Path) -> Self:
+    def glance(cls, path: Location, state: AnyState | None = None) -> Self:
         """Read so much of a file's header as says what it is; raises as `read` does."""
-        file = SlideFile(path)
+        file = open_file(path, state=state)
         try:
             stream = HeaderStream(file)
             instance = cls.of(path, file.state, read_header(stream, last=dicom.TOTAL_ROWS))

@@ -4,6 +4,7 @@ from slidetile.choices import NativeStream
 from slidetile.slides.dicom._encoding import Encoding
 from slidetile.slides.dicom._frames import Frames
 from slidetile.slides.native import Cells, FileRange
+from slidetile.slides.slide_file import Places
 from slidetile.slides.streams import JpegStreams, StreamTiles
 
 _SIDES_PX = range(64, 4097)
@@ -52,6 +53,10 @@ class DicomNativeTiles:
             ycbcr = self._encoding.states_ycbcr
             return StreamTiles(extents, self.stream, size, states_ycbcr=ycbcr)
         return JpegStreams(extents, self._jpegs, size)
+
+    def places(self, tiles: Cells) -> list[Places]:
+        """Return what of the files `fetch` reads of frames."""
+        return self._frames.places(tiles)
 
     def ranges(self, tiles: Cells) -> list[FileRange | None] | None:
         """Return where frames lie; None where one of them is in several fragments."""

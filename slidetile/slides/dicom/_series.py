@@ -8,17 +8,17 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
+from slidetile.cloud.address import Location
 from slidetile.errors import SlideError, SlideReadError, UnsupportedSlideError
-from slidetile.runtime.files import as_text, read_regular
+from slidetile.runtime.files import as_text
 from slidetile.slides.dicom import _header as dicom
 from slidetile.slides.dicom._glances import check_known, glances_in
 from slidetile.slides.dicom._instance import Instance, counted
 from slidetile.slides.dicom.file import WHOLE_SLIDE, class_of
 from slidetile.slides.dicom.names import class_name
-from slidetile.slides.file_state import unreadable
 from slidetile.slides.limits import check_size
+from slidetile.slides.open_file import file_head
 from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class LevelParts:
             )
 
 
-def read_levels(path: Path) -> tuple[LevelParts, ...]:
+def read_levels(path: Location) -> tuple[LevelParts, ...]:
     """Return the levels of the slide that a file belongs to, finest first.
 
     Raises
@@ -116,12 +116,9 @@ def read_levels(path: Path) -> tuple[LevelParts, ...]:
     return images[0], *_usable(images, named)
 
 
-def _check_class(path: Path) -> None:
+def _check_class(path: Location) -> None:
     """Check what a file says before its header, which may be no image's."""
-    try:
-        stated = class_of(read_regular(path, HEAD_BYTES))
-    except OSError as error:
-        raise unreadable(path, error) from error
+    stated = class_of(file_head(path, HEAD_BYTES))
     if stated is not None and stated != WHOLE_SLIDE:
         raise _other_class(stated)
 

@@ -3,8 +3,7 @@
 pydicom is loaded only where there are any.
 """
 
-from pathlib import Path
-
+from slidetile.cloud.address import Location
 from slidetile.counts import how_many
 from slidetile.errors import SlideReadError
 from slidetile.runtime.files import as_text
@@ -20,7 +19,7 @@ from slidetile.slides.reader import FinalRefusalError, refusal
 _MOST_NAMED = 5
 
 
-def series_of(path: Path) -> str | None:
+def series_of(path: Location) -> str | None:
     """Return the identifier of the series that a slide's file is of; None where it is of none.
 
     Neither damaged files nor others than DICOM are.
@@ -28,13 +27,13 @@ def series_of(path: Path) -> str | None:
     return glance_at(path).series or None
 
 
-def is_finer(path: Path, other: Path) -> bool:
+def is_finer(path: Location, other: Location) -> bool:
     """Return whether a file of a series holds a finer level than another of them."""
     mine, its = glance_at(path), glance_at(other)
     return (mine.is_level, mine.width) > (its.is_level, its.width)
 
 
-def slide_in(folder: Path) -> Path | None:
+def slide_in(folder: Location) -> Location | None:
     """Return the file of level 0 of the only slide in a folder; None if there are no DICOM files.
 
     Raises
@@ -54,8 +53,8 @@ def slide_in(folder: Path) -> Path | None:
     return _only_slide(glances, folder)
 
 
-def _only_slide(glances: Glances, folder: Path) -> Path:
-    series: dict[str, list[Path]] = {}
+def _only_slide(glances: Glances, folder: Location) -> Location:
+    series: dict[str, list[Location]] = {}
     for path, glance in glances.items():
         if glance.is_slide:
             series.setdefault(glance.series, []).append(path)

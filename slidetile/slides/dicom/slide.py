@@ -5,8 +5,8 @@ pydicom parses the headers, `os.pread` fetches the frames, imagecodecs decodes t
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.pixels import WHITE, Colour
 from slidetile.raster.region import Region
@@ -20,6 +20,7 @@ from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import refusal
+from slidetile.slides.slide_file import GROUP_BYTES, expect_all
 
 _log = logging.getLogger(__name__)
 
@@ -48,13 +49,15 @@ class DicomSlide(FileSlide):
     vendor = "dicom"
     """OpenSlide's name; the maker's own is free text."""
 
-    def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
+    def __init__(self, path: Location, *, mpp: float | tuple[float, float] | None = None) -> None:
         self._files = OpenFiles()
         try:
             levels = read_levels(path)
             finest = levels[0].first
             super().__init__(finest.path, mpp=mpp)
             levels = self._open(levels)
+            if isinstance(finest.path, Address):  # what was read of their headers is at hand
+                self._files.hold([part for level in levels for part in level.parts])
             self.mpp = choose_mpp(
                 mpp, finest.mpp, finest.path, objective_power=finest.objective_power
             )
@@ -144,6 +147,15 @@ class DicomSlide(FileSlide):
             background=WHITE if is_covered else background(),
             bits=self.bits,
         )
+
+    def expect(self, regions: Sequence[Region], *, level: int) -> None:
+        """Announce regions; see `slidetile.slides.slide.Slide.expect`."""
+        if isinstance(self.path, Address):
+            frames = self._frames[level]
+            places = (
+                each for region in regions for each in frames.places(list(frames.cells(region)))
+            )
+            expect_all(places, is_kept=True, group_bytes=GROUP_BYTES)
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""

@@ -20,7 +20,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.limits import check_size
 from slidetile.slides.mpp import choose_mpp
 from slidetile.slides.reader import HEAD_BYTES, FinalRefusalError, OtherReaderError, refusal
-from slidetile.slides.slide_file import SlideFile
+from slidetile.slides.slide_file import LocalFile
 
 
 class IsyntaxSlide(FileSlide):
@@ -48,7 +48,7 @@ class IsyntaxSlide(FileSlide):
     def __init__(self, path: Path, *, mpp: float | tuple[float, float] | None = None) -> None:
         super().__init__(path, mpp=mpp, background=WHITE)  # it is brightfield alone
         self._lock = threading.Lock()
-        self._file = SlideFile(path)
+        self._file = LocalFile(path)
         self._source = NotingSource(self._file)
         try:
             self._image = self._opened()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from slidetile.cloud.address import Location
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.channels import Channel, plain_channels
 from slidetile.raster.pixels import Colour, blank, paste
@@ -17,7 +18,7 @@ from slidetile.raster.region import Region
 from slidetile.runtime.files import as_text
 from slidetile.slides.fetched import DecodedPixels
 from slidetile.slides.file_slide import FileSlide
-from slidetile.slides.file_state import FileState, unreadable
+from slidetile.slides.file_state import AnyState, FileState, unreadable
 from slidetile.slides.level import Level
 from slidetile.slides.limits import check_size
 from slidetile.slides.mpp import choose_mpp
@@ -107,13 +108,13 @@ class OmeZarrSlide(FileSlide):
     @property
     def name(self) -> str:
         """The folder's name, also of ``.``; bytes in it that are no text are replaced."""
-        return as_text(os.path.basename(os.path.abspath(self.path)))  # noqa: PTH100, PTH119
+        return as_text(os.path.basename(os.path.abspath(self.local)))  # noqa: PTH100, PTH119
 
     @property
     def source(self) -> Source:
         """What identifies the folder: its metadata and its coarsest level."""
         self._check_files()
-        return read_source(self.name, self.path, self._metadata, self._stored[-1].files())
+        return read_source(self.name, self.local, self._metadata, self._stored[-1].files())
 
     def fetch_level(
         self, region: Region, level: int, background: Callable[[], Colour]
@@ -211,8 +212,8 @@ def _level(stored: ZarrLevel, finest: ZarrLevel) -> Level:
     return Level.covering(finest.size, stored.size, tile_width_px=width, tile_height_px=height)
 
 
-def _states(paths: Sequence[Path]) -> dict[Path, FileState]:
-    states = {}
+def _states(paths: Sequence[Path]) -> dict[Location, AnyState]:
+    states: dict[Location, AnyState] = {}
     for path in paths:
         try:
             states[path] = FileState.of(path)

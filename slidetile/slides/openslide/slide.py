@@ -85,7 +85,7 @@ class VendorSlide(FileSlide):
         properties = self._handle.read(_properties)
         colour = _colour(properties.get("openslide.background-color"))
         super().__init__(path, mpp=mpp, background=colour)
-        self.beside = own_neighbours(path, neighbours, properties.get(_SERIES))
+        self.beside = dict(own_neighbours(path, neighbours, properties.get(_SERIES)).items())
         self.objective_power = _number(properties.get("openslide.objective-power"))
         stored, obstacle = _mpp(properties)
         self.mpp = choose_mpp(

@@ -96,12 +96,12 @@ class PictureSlide(FileSlide):
             raise OtherReaderError(f"it is {name}, which is left to OpenSlide")
         if len(data) > LARGEST_BYTES:
             raise LargeBlockError(f"its file has more than {LARGEST_BYTES >> 20} MiB")
-        check_is_whole(self.path)
+        check_is_whole(self.local)
         return data
 
     def _data(self) -> bytes:
         try:
-            data = read_regular(self.path, LARGEST_BYTES + 1)
+            data = read_regular(self.local, LARGEST_BYTES + 1)
         except OSError as error:
             raise unreadable(self.path, error) from error
         if self.state is not None:

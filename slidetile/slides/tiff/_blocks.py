@@ -12,7 +12,7 @@ from slidetile.raster.region import Region
 from slidetile.slides.blocks import Decode
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.native import Damaged
-from slidetile.slides.slide_file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, Places, SlideFile
 from slidetile.slides.tiff._encoding import BLACK_IS_ZERO, Encoding
 
 _BEYOND = Damaged("beyond the end of the file")
@@ -191,6 +191,12 @@ class BlockGrid:
             The file could not be read, or ended too early.
         """
         return file.read_extents(self.offsets[blocks].tolist(), self.counts[blocks].tolist())
+
+    def places(self, file: SlideFile, blocks: NDArray[np.int64]) -> Places:
+        """Return what of a file `read` would read of blocks, if it has them."""
+        counts = self.counts[blocks]
+        counts[list(self.lost(blocks, file.size))] = 0
+        return Places(file, self.offsets[blocks].tolist(), counts.tolist())
 
     def blocks(self, region: Region) -> Iterator[Block]:
         """Yield the blocks that a region of the image touches."""

@@ -5,7 +5,7 @@ and believe every size. So what the directories claim is added up first. Does no
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from slidetile.errors import SlideReadError
@@ -26,6 +26,9 @@ _TABLE_LIMIT = 8_000_000
 
 _DESCRIPTION_LIMIT_BYTES = 4 << 20
 """Bytes of a description; real OME-XML of one slide has some thousands."""
+
+_ANNOUNCED_BYTES = 16 << 20
+"""Larger tables are read as they are needed."""
 
 _SHARED_BYTES = 1 << 20
 """What directories may claim beyond the file's size, since small values may be shared."""
@@ -81,7 +84,17 @@ def read_chain(file: SlideFile) -> Chain:
                 claimed.add(_directory(file, form, offset)[0])
     if not directories:
         raise SlideReadError("it has no TIFF directory")
+    _announce(file, directories)
     return Chain(directories=tuple(directories), is_ndpi=form.count == "H" and form.offset == "Q")
+
+
+def _announce(file: SlideFile, directories: Sequence[Directory]) -> None:
+    """Announce the tables of the directories, which are read one by one: first ours, then again."""
+    if file.is_local:
+        return
+    found = [place for each in directories for place in each.places(file.size)]
+    if sum(count for _, count in found) <= _ANNOUNCED_BYTES:
+        file.expect([([at for at, _ in found], [count for _, count in found])], is_kept=True)
 
 
 def _sub_offsets(directory: Directory, file: SlideFile) -> tuple[int, ...]:

@@ -6,8 +6,10 @@ tifffile parses; its objects are not kept, since Python integers take ten times 
 import itertools
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from slidetile.slides.limits import check_size
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.planes import chosen_channels, chosen_places
 from slidetile.slides.reader import FinalRefusalError, OtherReaderError
+from slidetile.slides.remote_file import FileStream
 from slidetile.slides.slide_file import SlideFile
 from slidetile.slides.tiff._arrangement import Arrangement, arrange, band_channels
 from slidetile.slides.tiff._blocks import BlockGrid
@@ -106,7 +109,7 @@ def read_contents(
         TiffImage.of(number, each, file) for number, each in enumerate(chain.directories)
     )
     try:
-        with TiffFile(file.path, is_ndpi=False) as tiff:
+        with _tiff(file) as tiff:
             return _parse(tiff, file, images, planes)
     except (SlideError, MemoryError, UnfitChoiceError):
         raise
@@ -114,6 +117,22 @@ def read_contents(
         raise SlideReadError(f"it cannot be read ({error.strerror or one_line(error)})") from error
     except Exception as error:  # whatever a parser raises on damaged input
         raise SlideReadError(f"its TIFF directory is damaged ({one_line(error)})") from error
+
+
+@contextmanager
+def _tiff(file: SlideFile) -> Iterator[TiffFile]:
+    """Have a file parsed; what could not be read of it is an error, whatever is made of that."""
+    if isinstance(file.path, Path):
+        with TiffFile(file.path, is_ndpi=False) as tiff:
+            yield tiff
+        return
+    stream = FileStream(file)
+    try:
+        with TiffFile(cast("BinaryIO", stream), name=file.path.name, is_ndpi=False) as tiff:
+            yield tiff
+    finally:
+        if stream.failure is not None:
+            raise stream.failure
 
 
 def _parse(

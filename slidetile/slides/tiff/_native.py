@@ -1,12 +1,14 @@
 """The compressed tiles of a TIFF level, to be copied without decoding them."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import NativeStream
 from slidetile.slides.jpeg.tiles import JpegTiles
 from slidetile.slides.native import Cells, Damaged, FileRange
-from slidetile.slides.slide_file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, Places, SlideFile
 from slidetile.slides.streams import JpegStreams, StreamTiles
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._encoding import (
@@ -100,6 +102,10 @@ class TiffNativeTiles:
             return StreamTiles(extents, self.stream, tile, states_ycbcr=ycbcr)
         return JpegStreams(extents, self._jpegs, tile)
 
+    def places(self, tiles: Cells) -> list[Places]:
+        """Return what of the file `fetch` reads of tiles."""
+        return [self._grid.places(self._file, self._indices(tiles))]
+
     def stored_bytes(self, tiles: Cells) -> int:
         """Return how many bytes the file stores for tiles, without reading them.
 
@@ -112,13 +118,13 @@ class TiffNativeTiles:
 
     def ranges(self, tiles: Cells) -> list[FileRange | None] | None:
         """Return where tiles lie; None where they are joined, or need tables of the directory."""
-        grid = self._grid
-        if grid.is_joined or grid.encoding.tables:
+        grid, path = self._grid, self._file.path
+        if grid.is_joined or grid.encoding.tables or not isinstance(path, Path):
             return None
         where = self._indices(tiles)
         places = zip(grid.offsets[where].tolist(), grid.counts[where].tolist(), strict=True)
         return [
-            FileRange(path=self._file.path, offset=offset, length=count) if count else None
+            FileRange(path=path, offset=offset, length=count) if count else None
             for offset, count in places
         ]
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from slidetile.cloud.address import Address
 from slidetile.runtime.files import read_regular
 from slidetile.slides.reader import FinalRefusalError
 from slidetile.slides.slide_file import SlideFile
@@ -38,9 +39,15 @@ def check_is_slide(file: SlideFile) -> None:
         It is the preview of a slide whose pixels lie, or should lie, in a folder beside it.
     """
     head = file.read(0, min(file.size, _VSI_AT + len(_VSI_MARK)))
+    says_so = head[_VSI_AT:] == _VSI_MARK or file.path.suffix.lower() == _VSI_SUFFIX
+    if isinstance(file.path, Address):
+        if says_so:  # another request for every slide would be too much for the others
+            raise FinalRefusalError(
+                f"it is an Olympus VSI, a preview of pixels that lie elsewhere. Besides, {_EXPORT}"
+            )
+        return
     folder = sidecar_folder(file.path)
     pixels = next(_pixel_files(folder), None)
-    says_so = head[_VSI_AT:] == _VSI_MARK or file.path.suffix.lower() == _VSI_SUFFIX
     if not says_so and (pixels is None or pixels.suffix.lower() != ".ets"):
         return
     what = "it is an Olympus VSI" if says_so else "it is a preview"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slidetile.slides.jpeg.segments import EOI
 from slidetile.slides.native import Damaged
-from slidetile.slides.slide_file import Extent, SlideFile
+from slidetile.slides.slide_file import Extent, Places, SlideFile
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._stripes import RESTARTS, STRIPE_ROWS, Stripes
 
@@ -58,10 +58,27 @@ class StripedGrid(BlockGrid):
         for row in np.unique(blocks // self.columns).tolist():
             first = row * self.columns
             wanted = np.unique(blocks[blocks // self.columns == row] - first).tolist()
-            rows = range(row * self._down, min((row + 1) * self._down, self.stripes.rows))
+            rows = self._stripe_rows(row)
             for column, parts in self.stripes.read(file, rows, wanted).items():
                 found[first + column] = self._stream(parts)
         return [found[block] for block in blocks.tolist()]
+
+    def places(self, file: SlideFile, blocks: NDArray[np.int64]) -> Places:
+        """Return what `read` would read of tiles; see `BlockGrid.places`."""
+        lost = list(self.lost(blocks, file.size))
+        sound = np.delete(blocks, lost)
+        offsets: list[int] = []
+        counts: list[int] = []
+        for row in np.unique(sound // self.columns).tolist():
+            wanted = np.unique(sound[sound // self.columns == row] % self.columns).tolist()
+            own = self.stripes.places(self._stripe_rows(row), wanted)
+            offsets += own[0]
+            counts += own[1]
+        return Places(file, offsets, counts)
+
+    def _stripe_rows(self, row: int) -> range:
+        """Return the rows of stripes of a row of tiles."""
+        return range(row * self._down, min((row + 1) * self._down, self.stripes.rows))
 
     def _stream(self, parts: Sequence[bytes | Damaged]) -> Extent | Damaged:
         """Return a tile as a stream, its markers numbered anew; damaged if a stripe of it is."""

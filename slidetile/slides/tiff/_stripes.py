@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.runtime.reads import joined_reads
 from slidetile.slides.jpeg.segments import EOI
 from slidetile.slides.native import Damaged
 from slidetile.slides.slide_file import SlideFile
@@ -106,18 +105,12 @@ class Stripes:
             The file could not be read, or ended too early.
         """
         first = rows.start * self.columns
-        edges = self.edges[first : rows.stop * self.columns + 1].tolist()
-        pieces = [
-            (row * self.columns + left, row * self.columns + right)
-            for row in range(len(rows))
-            for left, right in self._spans(rows, wanted)
-        ]
-        offsets = [edges[begin] - _MARKER_BYTES for begin, _ in pieces]
-        counts = [edges[end] - at for (_, end), at in zip(pieces, offsets, strict=True)]
+        edges = self._edges(rows)
+        spans = self._spans(rows, wanted) if file.is_local else _runs(wanted)
+        pieces, offsets, counts = self._pieces(rows, spans)
         unread: list[bytes | Damaged] = [_UNMARKED] * len(rows)
         found = {column: unread.copy() for column in wanted}
-        for read in joined_reads(offsets, counts):
-            data = file.read(read.start, read.stop - read.start)
+        for read, data in file.joined(offsets, counts):
             for stripe in (stripe for piece in read.ranges for stripe in range(*pieces[piece])):
                 row, column = divmod(stripe, self.columns)
                 if column in found:
@@ -130,13 +123,30 @@ class Stripes:
         band = slice(rows.start * self.columns, rows.stop * self.columns)
         if len(wanted) * _WHOLE_SHARE > self.columns and self.is_sound[band].all():
             return [(0, self.columns)]
-        spans: list[tuple[int, int]] = []
-        for column in wanted:
-            if spans and spans[-1][1] == column:
-                spans[-1] = spans[-1][0], column + 1
-            else:
-                spans.append((column, column + 1))
-        return spans
+        return _runs(wanted)
+
+    def places(self, rows: range, wanted: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the (offsets, lengths) of what `read` reads from afar."""
+        return self._pieces(rows, _runs(wanted))[1:]
+
+    def _edges(self, rows: range) -> list[int]:
+        edges = self.edges[rows.start * self.columns : rows.stop * self.columns + 1]
+        found: list[int] = edges.tolist()
+        return found
+
+    def _pieces(
+        self, rows: range, spans: Sequence[tuple[int, int]]
+    ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+        """Return the (first, end) of the stripes that are read together, and where they lie."""
+        edges = self._edges(rows)
+        pieces = [
+            (row * self.columns + left, row * self.columns + right)
+            for row in range(len(rows))
+            for left, right in spans
+        ]
+        offsets = [edges[begin] - _MARKER_BYTES for begin, _ in pieces]
+        counts = [edges[end] - at for (_, end), at in zip(pieces, offsets, strict=True)]
+        return pieces, offsets, counts
 
     def _cut(self, data: bytes, start: int, stop: int, number: int) -> bytes | Damaged:
         """Return a stripe's own bytes, if the markers before and behind it are in their places."""
@@ -147,3 +157,14 @@ class Stripes:
         if number and not data.startswith(RESTARTS[(number - 1) % 8], start - _MARKER_BYTES, start):
             return _UNMARKED
         return data[start:end]
+
+
+def _runs(wanted: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the (first, end) of columns that lie side by side."""
+    spans: list[tuple[int, int]] = []
+    for column in wanted:
+        if spans and spans[-1][1] == column:
+            spans[-1] = spans[-1][0], column + 1
+        else:
+            spans.append((column, column + 1))
+    return spans

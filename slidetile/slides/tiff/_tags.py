@@ -40,6 +40,11 @@ class Entry:
         """Bytes of all values; 0 for an unknown type."""
         return _BYTES.get(self.kind, 0) * self.count
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether the values lie elsewhere in the file."""
+        return self.nbytes > len(self.field)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
@@ -54,6 +59,11 @@ class Directory:
     def find(self, tag: int) -> Entry | None:
         """Return a tag, or None."""
         return next((entry for number, entry in self.entries if number == tag), None)
+
+    def places(self, file_bytes: int) -> list[tuple[int, int]]:
+        """Return the (offset, length) of all values that lie elsewhere, but within the file."""
+        found = ((self._offset(entry), entry.nbytes) for _, entry in self.entries if entry.is_apart)
+        return [(at, count) for at, count in found if at + count <= file_bytes]
 
     def numbers(self, file: SlideFile, tag: int, most: int = 16) -> tuple[int, ...]:
         """Return the first whole numbers of a tag; none where it is absent or holds others."""
@@ -116,14 +126,17 @@ class Directory:
         return data.split(b"\0")[0].decode("utf-8", "replace")
 
     def _data(self, file: SlideFile, entry: Entry, nbytes: int) -> bytes:
-        if entry.nbytes <= len(entry.field):
+        if not entry.is_apart:
             return entry.field[:nbytes]
-        form = f"{self.order}{'Q' if len(entry.field) == 8 else 'I'}"
-        (offset,) = struct.unpack(form, entry.field)
-        offset += entry.high << 32
+        offset = self._offset(entry)
         if offset + entry.nbytes > file.size:
             raise SlideReadError(
                 f"it is cut short: {entry.nbytes} bytes of a TIFF directory lie at byte {offset}, "
                 f"behind the end of the file ({file.size} bytes)"
             )
         return file.read(offset, nbytes)
+
+    def _offset(self, entry: Entry) -> int:
+        """Return where values lie that do not fit into their tag."""
+        form = f"{self.order}{'Q' if len(entry.field) == 8 else 'I'}"
+        return int(struct.unpack(form, entry.field)[0]) + (entry.high << 32)

@@ -6,7 +6,7 @@ from slidetile.counts import how_many
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.limits import check_block, check_size
 from slidetile.slides.reader import FinalRefusalError, refusal
-from slidetile.slides.slide_file import SlideFile
+from slidetile.slides.slide_file import LocalFile, SlideFile
 from slidetile.slides.tiff._chain import read_chain
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._loss import check_no_loss
@@ -38,7 +38,7 @@ def check_tiff(path: Path) -> str | None:
     SlideReadError
         It cannot be read, or its directories are damaged.
     """
-    file = SlideFile(path)
+    file = LocalFile(path)
     try:
         is_one = is_tiff(file.read(0, min(file.size, 8)))
         return _check(file) if is_one else None

@@ -6,9 +6,11 @@ as fast as OpenSlide, with the same pixels.
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
+
+import numpy as np
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.cloud.address import Location
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.raster.channels import MOST_CHANNELS
 from slidetile.raster.pixels import WHITE, Colour
@@ -17,9 +19,10 @@ from slidetile.slides.cut_tiles import CutTiles
 from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.level import Level
 from slidetile.slides.mpp import choose_mpp
+from slidetile.slides.open_file import open_file
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.reader import refusal
-from slidetile.slides.slide_file import SlideFile
+from slidetile.slides.slide_file import GROUP_BYTES, expect_all
 from slidetile.slides.tiff._blocks import BlockGrid
 from slidetile.slides.tiff._directory import read_contents
 from slidetile.slides.tiff._native import TiffNativeTiles, obstacle
@@ -53,13 +56,13 @@ class TiffSlide(FileSlide):
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         *,
         mpp: float | tuple[float, float] | None = None,
         planes: PlaneChoice = EVERYTHING,
     ) -> None:
         super().__init__(path, mpp=mpp, planes=planes)
-        self._file = SlideFile(path)
+        self._file = open_file(path)
         try:
             contents = read_contents(self._file, planes=planes)
             metadata = contents.metadata
@@ -142,6 +145,18 @@ class TiffSlide(FileSlide):
             image=level * MOST_CHANNELS + number,
             cut=self._cut,
         )
+
+    def expect(self, regions: Sequence[Region], *, level: int) -> None:
+        """Announce regions; see `slidetile.slides.slide.Slide.expect`."""
+        if self._file.is_local:
+            return
+        blocks = (
+            (grid, np.array([block.index for block in grid.blocks(region)], np.int64))
+            for region in regions
+            for grid in self._stacks[level]
+        )
+        places = (grid.places(self._file, own) for grid, own in blocks)
+        expect_all(places, is_kept=True, group_bytes=GROUP_BYTES)
 
     def holes(self, region: Region, *, level: int) -> Sequence[Region]:
         """Return the empty blocks of a coarser level; see `slidetile.slides.slide.Slide.holes`."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidetile.cohort.inputs.entry import Entry
-from slidetile.cohort.inputs.keys import with_keys
+from slidetile.cohort.inputs.keys import LONGEST_KEY_BYTES, store_name, with_keys
 
 
 def keys(slides, known=()):
@@ -38,6 +38,23 @@ def test_an_id_is_the_key():
     first, second = with_keys(entries, {})
     assert first.key == "b"
     assert second.key.startswith("b-")
+
+
+def test_a_long_name_is_cut_and_stays_its_own():
+    slides = [f"/s/{'é' * 120}{n}.svs" for n in range(3)]
+    found = keys(slides)
+    assert len(set(found)) == 3
+    assert all(len(key.encode()) <= LONGEST_KEY_BYTES for key in found)
+    assert all(key.startswith("é" * 90) for key in found)
+    assert keys(slides[1:]) == found[1:]  # whatever else there is
+    before = {slides[0]: "é" * 120}
+    assert keys(slides[:1], before) == ["é" * 120]  # it never changes
+
+
+def test_a_long_name_has_a_store_of_that_name(tmp_path):
+    name = store_name(tmp_path / f"{'x' * 251}.svs")
+    assert len(name) == LONGEST_KEY_BYTES + len(".zarr")
+    assert store_name(tmp_path / "short.svs") == "short.zarr"
 
 
 folders = st.sampled_from(["/s", "/t", "/s/u", "/t/u"])

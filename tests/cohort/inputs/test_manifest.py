@@ -57,6 +57,57 @@ def test_parquet_too(tmp_path):
     assert (two.mpp, two.columns) == (None, {"age": ""})
 
 
+def test_whole_numbers_that_blanks_have_made_floats_are_whole_again(tmp_path):
+    columns = {
+        "path": ["a.svs", "b.svs", "c.svs"],
+        "id": pa.array([1.0, float("nan"), None], pa.float64()),
+        "patient": pa.array([17.0, None, 18.0], pa.float32()),
+        "grade": [1.0, 2.5, None],
+        "huge": [1e300, None, 2.0],
+        "none": pa.array([None] * 3, pa.float64()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "cohort.parquet")
+    one, two, three = read_manifest(tmp_path / "cohort.parquet")
+    assert [one.id, two.id, three.id] == ["1", None, None]
+    assert one.columns == {"patient": "17", "grade": "1", "huge": "1e+300", "none": ""}
+    assert two.columns == {"patient": "", "grade": "2.5", "huge": "", "none": ""}
+    assert three.columns["patient"] == "18"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([b"a.svs"]),
+        pa.array([b"a"], pa.binary(1)),
+        pa.array([["a.svs"]]),
+        pa.array([{"x": 1}]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_a_column_that_is_no_text_is_refused_in_words(tmp_path, values):
+    table = pa.table({"path": ["a.svs"], "more": values})
+    pq.write_table(table, tmp_path / "cohort.parquet")
+    with pytest.raises(st.CohortError, match=r"has a column more of .* values: write it as text"):
+        read_manifest(tmp_path / "cohort.parquet")
+
+
+def test_two_columns_of_one_name_in_parquet(tmp_path):
+    pq.write_table(pa.table([["a.svs"], ["x"], ["y"]], ["path", "x", "x"]), tmp_path / "c.parquet")
+    with pytest.raises(st.CohortError, match="has two columns x"):
+        read_manifest(tmp_path / "c.parquet")
+
+
+def test_blanks_around_a_path_count_where_a_file_is_called_so(manifest, tmp_path):
+    (tmp_path / " a .svs ").touch()
+    (tmp_path / "drawn.geojson ").touch()
+    path = manifest("path,annotations\n a .svs ,drawn.geojson \n b.svs , other.geojson \n")
+    one, two = read_manifest(path)
+    assert one.slide == tmp_path / " a .svs "
+    assert one.annotations.path == tmp_path / "drawn.geojson "
+    assert two.slide == tmp_path / "b.svs"
+    assert two.annotations.path == tmp_path / "other.geojson"
+
+
 WRONG = {
     "no such column": (
         "slide,label\na,b\n",

@@ -12,7 +12,7 @@ from slidetile.slides.isyntax._library import IsyntaxLevel
 from slidetile.slides.isyntax._source import NotingSource
 from slidetile.slides.isyntax.slide import IsyntaxSlide
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.slide_file import SlideFile
+from slidetile.slides.slide_file import LocalFile
 
 HEAD = b'<?xml version="1.0" encoding="utf-8"?>\n<DataObject ObjectType="DPUfsImport">'
 CRASHES = HEAD + (
@@ -124,7 +124,7 @@ def test_a_file_that_changes_stops_the_run(path):
 
 def test_the_source_gives_the_bytes_of_the_file_and_never_raises(path):
     whole = path.read_bytes()
-    file = SlideFile(path)
+    file = LocalFile(path)
     source = NotingSource(file)
     buffer = bytearray(b"\xff" * 40)
     source.seek(10)

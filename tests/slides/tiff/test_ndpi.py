@@ -16,7 +16,7 @@ from slidetile.errors import DamagedPixelsError, UnsupportedSlideError
 from slidetile.raster.region import Region
 from slidetile.slides.native import Damaged
 from slidetile.slides.reader import FinalRefusalError
-from slidetile.slides.slide_file import SlideFile
+from slidetile.slides.slide_file import LocalFile
 
 REAL = ["made/brightfield.ndpi", "test3-DAPI.ndpi"]
 STRIPE = 256
@@ -359,7 +359,7 @@ def test_a_stripe_longer_than_any_is_not_read(tmp_path, made):
         assert native.stored_bytes([(1, 0)]) == 0
 
 
-class Watched(SlideFile):
+class Watched(LocalFile):
     """Counts the bytes that are read, and how often."""
 
     reads = nbytes = 0

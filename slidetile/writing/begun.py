@@ -1,0 +1,39 @@
+"""Whether a run would continue what an earlier one has left of a store; nothing is written."""
+
+from pathlib import Path
+
+from slidetile.choices import CodecName, NativeCheck
+from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.planning.plan import TilePlan
+from slidetile.slides.slide import Slide
+from slidetile.writing._run import Run
+from slidetile.writing.choosing import with_codec
+from slidetile.writing.options import WriteOptions
+
+
+def was_begun_so(
+    slide: Slide,
+    plan: TilePlan,
+    path: Path,
+    *,
+    codec: CodecName | ChunkCodec,
+    check: NativeCheck,
+    options: WriteOptions,
+) -> bool:
+    """Return whether the unfinished store of a path was begun from this slide with these settings.
+
+    Parameters
+    ----------
+    slide, plan, path, codec, check, options
+        As in `write_tiles`; an unfinished store is there.
+
+    Raises
+    ------
+    NotNativeError
+        ``codec`` is "native" and the slide's tiles cannot be copied.
+    """
+
+    def is_so(chosen: ChunkCodec, not_native: str | None) -> bool:
+        return Run(slide, plan, chosen, 1, options, None, not_native).continues(path)
+
+    return with_codec(slide, path, codec, check, options, is_so)

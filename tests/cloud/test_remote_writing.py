@@ -1,0 +1,283 @@
+"""Stores written into a bucket: the bytes of a local one, complete or absent, whatever fails."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from object_storage import OPTIONS, Fault
+from patience import wait_until
+
+import slidetile as st
+from slidetile.cloud.address import Address
+from slidetile.cloud.objects import objects_below, write_object
+from slidetile.errors import StoreBusyError, StoreExistsError, StoreMismatchError
+from slidetile.runtime._holder import Holder
+
+CODECS = ("native", "zstd", "jpeg", "raw")
+
+
+@pytest.fixture(scope="session")
+def local_trees(sample, tmp_path_factory):
+    """All files of the sample's stores on a disk, by codec."""
+    trees = {}
+    for codec in CODECS:
+        path = tmp_path_factory.mktemp("local") / "a.zarr"
+        st.tile_slide(sample, path, st.Recipe(codec=codec))
+        trees[codec] = {
+            str(file.relative_to(path)): file.read_bytes()
+            for file in path.rglob("*")
+            if file.is_file()
+        }
+    return trees
+
+
+def tile(sample, address, codec="native", **options):
+    return st.tile_slide(
+        sample, address, st.Recipe(codec=codec), options=st.WriteOptions(**options)
+    )
+
+
+def names(address):
+    return {each.key[len(address.key) + 1 :] for each, _ in objects_below(address)}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_store_in_a_bucket_has_the_bytes_of_a_local_one(lab, sample, local_trees, codec):
+    store = tile(sample, lab.home / "a.zarr", codec)
+    assert str(store.path) == str(lab.home / "a.zarr")
+    puts = [each.key.partition("a.zarr/")[2] for each in lab.proxy.of("PUT")]
+    stored = [name for name in puts if name]
+    assert stored[-1] == "zarr.json"
+    assert lab.tree(lab.home / "a.zarr") == local_trees[codec]
+    assert names(lab.home) == {f"a.zarr/{name}" for name in local_trees[codec]}
+
+
+def test_what_is_done_is_not_done_again(lab, sample):
+    tile(sample, lab.home / "a.zarr")
+    lab.proxy.clear()
+    tile(sample, lab.home / "a.zarr")
+    assert lab.proxy.of("PUT", "DELETE", "POST") == []
+    with pytest.raises(StoreExistsError, match="with other settings"):
+        tile(sample, lab.home / "a.zarr", "zstd")
+
+
+def stops_after(count, fault=None):
+    """Let all writing fail for good once some shards are written."""
+    left = [count]
+    fault = fault or Fault(status=403, code="AccessDenied")
+
+    def judge(request):
+        if request.method == "PUT" and "/c/0/" in request.key:
+            left[0] -= 1
+        changes = request.method in ("PUT", "POST", "DELETE") and ".owner" not in request.key
+        return fault if left[0] < 0 and changes else None
+
+    return judge
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_interrupted_run_is_no_store_and_is_continued(lab, sample, local_trees, codec):
+    address = lab.home / "a.zarr"
+    lab.proxy.fault = stops_after(3)
+    with pytest.raises(
+        OSError, match=r"access is denied .*; what is written is kept: run the same"
+    ):
+        tile(sample, address, codec)
+    lab.proxy.clear()
+    assert "zarr.json" not in names(address)
+    assert "unfinished.json" in names(address)
+    with pytest.raises(st.IncompleteStoreError):
+        st.open_store(address)
+    lab.proxy.clear()
+    tile(sample, address, codec)
+    put = [each.key for each in lab.proxy.of("PUT") if "/c/0/" in each.key]
+    assert len(put) == len([name for name in local_trees[codec] if "/c/0/" in name]) - 3
+    assert lab.tree(address) == local_trees[codec]
+
+
+def test_an_unfinished_store_of_other_settings_is_not_continued(lab, sample, local_trees):
+    address = lab.home / "a.zarr"
+    lab.proxy.fault = stops_after(2)
+    with pytest.raises(OSError, match="denied"):
+        tile(sample, address)
+    lab.proxy.clear()
+    with pytest.raises(StoreMismatchError, match="was begun otherwise"):
+        tile(sample, address, "zstd")
+    tile(sample, address, "zstd", existing="restart")
+    assert lab.tree(address) == local_trees["zstd"]
+
+
+def test_overwriting_leaves_the_old_or_the_new_store(lab, sample, local_trees):
+    """Every request that changes something fails in turn: one of the two can always be read."""
+    address = lab.home / "a.zarr"
+    tile(sample, address)
+    local = [np.array(tile) for tile in st.open_store(address)]
+    steps = 0
+    while True:
+        lab.proxy.clear()
+        left = [steps]
+
+        def judge(request, left=left):
+            changes = request.method in ("PUT", "POST", "DELETE") and ".owner" not in request.key
+            left[0] -= changes
+            return Fault(status=403, code="AccessDenied") if changes and left[0] < 0 else None
+
+        lab.proxy.fault = judge
+        try:
+            tile(sample, address, "zstd", existing="overwrite")
+            break
+        except OSError:
+            lab.proxy.clear()
+            store = st.open_store(address)
+            assert store.codec in ("native", "zstd")
+            assert all(np.array_equal(store[n], pixels) for n, pixels in enumerate(local))
+        steps += 1 + (steps > 3) * 3
+    assert steps > 5
+    lab.proxy.clear()
+    assert lab.tree(address) == local_trees["zstd"]
+    assert all(name.startswith("a.zarr/") for name in names(lab.home))
+
+
+def test_what_is_not_ours_is_not_touched(lab, sample):
+    write_object(lab.home / "b.zarr" / "notes.txt", [b"mine"])
+    with pytest.raises(StoreExistsError, match="is not slidetile's"):
+        tile(sample, lab.home / "b.zarr", existing="overwrite")
+    write_object(lab.home / "c.zarr" / "zarr.json", [b'{"node_type": "group"}'])
+    with pytest.raises(StoreExistsError, match="is not a store"):
+        tile(sample, lab.home / "c.zarr", existing="overwrite")
+    tile(sample, lab.home / "a.zarr")
+    with pytest.raises(StoreExistsError, match=r"lies in the store .*a\.zarr"):
+        tile(sample, lab.home / "a.zarr" / "d.zarr")
+    with pytest.raises(StoreExistsError, match="is a bucket"):
+        tile(sample, Address.parse(f"s3://{lab.home.bucket}"))
+    with pytest.raises(OSError, match="read only"):
+        tile(sample, "https://localhost:1/a.zarr")
+
+
+def test_a_claim_that_could_not_be_removed_is_no_obstacle(lab, sample, local_trees):
+    denied = [0]
+
+    def judge(request):
+        if request.method in ("PUT", "POST", "DELETE"):
+            denied[0] += 1
+            return Fault(status=403, code="AccessDenied") if denied[0] > 3 else None
+        return None
+
+    lab.proxy.fault = judge
+    with pytest.raises(OSError, match="denied"):
+        tile(sample, lab.home / "a.zarr")
+    lab.proxy.clear()
+    assert "a.zarr.owner" in names(lab.home)
+    tile(sample, lab.home / "a.zarr")
+    assert lab.tree(lab.home / "a.zarr") == local_trees["native"]
+
+
+def test_two_runs_of_one_store_do_not_mix(lab, sample, local_trees):
+    address = lab.home / "a.zarr"
+    begun, go = threading.Event(), threading.Event()
+
+    def judge(request):
+        if request.method == "PUT" and "/c/0/" in request.key:
+            begun.set()
+            go.wait(60)
+
+    lab.proxy.fault = judge
+    first = threading.Thread(target=tile, args=(sample, address))
+    first.start()
+    begun.wait(60)
+    with pytest.raises(StoreBusyError, match="is being written by"):
+        tile(sample, address)
+    go.set()
+    first.join()
+    assert lab.tree(address) == local_trees["native"]
+
+
+KILLED = """
+import sys
+import slidetile as st
+from slidetile.cloud.options import set_storage_options
+set_storage_options(dict(pair.split("=", 1) for pair in sys.argv[3:]))
+st.tile_slide(sys.argv[1], sys.argv[2], st.Recipe(codec="zstd"))
+"""
+
+
+def test_a_killed_process_is_taken_over_and_its_store_continued(lab, sample, local_trees):
+    address = lab.home / "a.zarr"
+    options = {**OPTIONS, "endpoint": lab.proxy.endpoint}
+    stop = threading.Event()
+
+    def judge(_):
+        if len(lab.proxy.of("PUT", ending="/0/0")) > 2:
+            stop.set()
+            return Fault(pause_s=0.2)
+        return None
+
+    lab.proxy.fault = judge
+    command = [sys.executable, "-c", KILLED, str(sample), str(address)]
+    pairs = [f"{key}={value}" for key, value in options.items()]
+    with subprocess.Popen([*command, *pairs]) as process:
+        wait_until(lambda: stop.is_set() or process.poll() is not None)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    lab.proxy.clear()
+    tile(sample, address, "zstd")
+    assert lab.tree(address) == local_trees["zstd"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=503, code="SlowDown"), Fault(status=500), Fault(lose_answer=True)],
+    ids=["throttled", "fails", "answer lost"],
+)
+def test_a_network_that_fails_now_and_then_changes_no_byte(lab, sample, local_trees, fault):
+    count = [0]
+
+    def judge(_):
+        count[0] += 1
+        return fault if count[0] % 5 == 0 else None
+
+    lab.proxy.fault = judge
+    address = lab.home / "a.zarr"
+    tile(sample, address, "zstd")
+    assert lab.tree(address) == local_trees["zstd"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Fault(status=400, code="ExpiredToken"), "credentials have expired"),
+        (Fault(status=403, code="AccessDenied"), "access is denied"),
+        (Fault(status=503, code="SlowDown"), "asks to slow down after 4 attempts"),
+    ],
+)
+def test_the_command_says_what_is_wrong_and_never_a_secret(lab, sample, cli, caplog, fault, told):
+    lab.proxy.fault = stops_after(1, fault)
+    pairs = [f"--storage-option={k}={v}" for k, v in OPTIONS.items()]
+    pairs += [f"--storage-option=endpoint={lab.proxy.endpoint}", "--storage-option=max_retries=3"]
+    result = cli("-vv", "tile", sample, "-o", lab.home / "a.zarr", *pairs)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert re.search(r"s3://lab/\w+/a\.zarr", result.stderr)
+    everything = result.output + result.stderr + caplog.text
+    assert OPTIONS["secret_access_key"] not in everything
+    lab.proxy.clear()
+    tree = lab.tree(lab.home)
+    assert all(OPTIONS["secret_access_key"].encode() not in data for data in tree.values())
+
+
+def test_leftovers_of_a_run_that_was_killed_at_the_end_are_removed(lab, sample, local_trees):
+    address = lab.home / "a.zarr"
+    tile(sample, address)
+    write_object(address / "unfinished.json", [b"{}"])
+    gone = replace(Holder.me(), pid=2**22 - 7, process_start="1")
+    write_object(lab.home / "a.zarr.owner", [gone.to_json()])
+    with pytest.raises(StoreExistsError):
+        tile(sample, address, "zstd")
+    tile(sample, address)
+    assert lab.tree(address) == local_trees["native"]
