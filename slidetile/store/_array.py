@@ -3,7 +3,8 @@
 Knows arrays whose chunks are gathered in shards; those of one chunk a file are `RawArrayFile`s.
 """
 
-from collections.abc import Collection, Iterator
+import contextlib
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -16,10 +17,13 @@ from slidetile.format.shard import ShardIndex
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._absence import Absence, AbsentShard, Cell
+from slidetile.store._ahead import ChunksAhead
+from slidetile.store._chunk_cache import ChunkCache
 from slidetile.store._chunked import ChunkedArray
-from slidetile.store._shard_file import IndexCache, read_chunks
+from slidetile.store._remote_chunks import fetched
+from slidetile.store._shard_file import WHOLE_BYTES, IndexCache, OpenedShard, read_chunks
 from slidetile.store.folder import StoreFolder
-from slidetile.store.stored_file import StoredFile
+from slidetile.store.stored_file import ReadFile, StoredFile
 
 LARGEST_EXTRA_BYTES = 1 << 17
 """Most bytes of a stored chunk beyond four times its pixels: room for 64 KiB of tables."""
@@ -76,20 +80,16 @@ class ArrayFile(ChunkedArray[bytes]):
         if right <= column * across or bottom <= row * down:
             return
         span = Region.from_edges(column * across, row * down, right, bottom)
-        ((shard, places),) = self._shards(span)
-        file = self._open(shard)
-        try:
-            if file is not None and shard in self._whole:
-                return
-            if file is not None:
-                places = places[self._index(file, shard)[places, 1] == 0]
-        finally:
-            if file is not None:
-                file.close()
+        ((shard, places),) = self.shards(span)
+        index = self.index(shard)
+        if index is not None and shard in self._whole:
+            return
+        if index is not None:
+            places = places[index[places, 1] == 0]
         if len(places):
-            cells = [self._cell(shard, place) for place in places.tolist()]
-            self._check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
-        if file is not None:
+            cells = [self.cell(shard, place) for place in places.tolist()]
+            self.check_absent(AbsentShard(cells=cells, shard=shard, has_file=index is not None))
+        if index is not None:
             self._whole.add(shard)
 
     def stored_bytes(self, span: Region) -> int:
@@ -101,20 +101,16 @@ class ArrayFile(ChunkedArray[bytes]):
             A shard is damaged, or the store was replaced.
         """
         total = 0
-        for shard, places in self._shards(span):
-            file = self._open(shard)
-            if file is None:
-                continue
-            try:
-                total += int(self._index(file, shard)[places, 1].sum())
-            finally:
-                file.close()
+        for shard, places in self.shards(span):
+            index = self.index(shard)
+            if index is not None:
+                total += int(index[places, 1].sum())
         return total
 
     def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
         try:
             payload = self._codec.unseal(stored)
-            return self._codec.decode(payload, self._shape, scratch, self.dtype)
+            return self._codec.decode(payload, self.chunk_shape, scratch, self.dtype)
         except ValueError as error:
             raise self._damaged(cell, error) from error
 
@@ -128,15 +124,25 @@ class ArrayFile(ChunkedArray[bytes]):
         self, span: Region, known: Collection[Cell] = ()
     ) -> Iterator[tuple[Cell, bytes | None]]:
         """Yield each chunk of a span but those known, with its bytes, shard by shard."""
-        for shard, wanted in self._shards(span):
+        if self._folder.is_remote:
+            yield from fetched(self, list(self._unknown(span, known)))
+            return
+        for shard, places in self._unknown(span, known):
+            yield from self._in_shard(shard, places)
+
+    def _unknown(
+        self, span: Region, known: Collection[Cell]
+    ) -> Iterator[tuple[Cell, NDArray[np.intp]]]:
+        """Yield the shards that hold chunks of a span but those known, with their places."""
+        for shard, wanted in self.shards(span):
             places = wanted
             if known:
-                cells = [self._cell(shard, place) for place in wanted.tolist()]
+                cells = [self.cell(shard, place) for place in wanted.tolist()]
                 places = wanted[[cell not in known for cell in cells]]
             if len(places):
-                yield from self._in_shard(shard, places)
+                yield shard, places
 
-    def _shards(self, span: Region) -> Iterator[tuple[Cell, NDArray[np.intp]]]:
+    def shards(self, span: Region) -> Iterator[tuple[Cell, NDArray[np.intp]]]:
         """Yield each shard that holds chunks of a span, with their places in it."""
         across, down = self.grid.chunks_across, self.grid.chunks_down
         shards = span.rescaled((across, down), (1, 1))
@@ -157,18 +163,25 @@ class ArrayFile(ChunkedArray[bytes]):
             try:
                 for place, stored in read_chunks(file, self._index(file, shard), places):
                     absent.remove(place)
-                    yield self._cell(shard, place), stored
+                    yield self.cell(shard, place), stored
             except OSError as error:
                 key = f"{self._name}/{shard_key(*shard)}"
                 raise self._folder.unread(key, error) from error
             finally:
                 file.close()
         if absent:
-            cells = [self._cell(shard, place) for place in sorted(absent)]
-            self._check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
+            cells = [self.cell(shard, place) for place in sorted(absent)]
+            self.check_absent(AbsentShard(cells=cells, shard=shard, has_file=file is not None))
             yield from ((cell, None) for cell in cells)
 
-    def _check_absent(self, absent: AbsentShard) -> None:
+    def check_absent(self, absent: AbsentShard) -> None:
+        """Make sure that chunks may be absent.
+
+        Raises
+        ------
+        StoreError
+            One was stored.
+        """
         cell = self._absence.unproven(self, absent)
         if cell is not None:
             raise StoreError(
@@ -176,6 +189,81 @@ class ArrayFile(ChunkedArray[bytes]):
                 "it was stored: the store is damaged. Compare it with its manifest (slidetile "
                 "verify), or make it again."
             )
+
+    def index(self, shard: Cell) -> ShardIndex | None:
+        """Return the index of a shard; None where it is not stored.
+
+        Raises
+        ------
+        StoreError
+            It is damaged or cannot be read, or the store was replaced.
+        """
+        file = self._open(shard)
+        if file is None:
+            return None
+        try:
+            return self._index(file, shard)
+        except FileNotFoundError:  # it was listed in a bucket, and is gone
+            return None
+        finally:
+            file.close()
+
+    def whole_bytes(self, shard: Cell) -> int:
+        """Return the length of a remote shard that is to be read whole; 0 for all others."""
+        if self._indexes.known(shard) is not None:
+            return 0
+        found = self._folder.listed_bytes(f"{self._name}/{shard_key(*shard)}") or 0
+        return found if found <= WHOLE_BYTES else 0
+
+    def opened(self, shard: Cell) -> OpenedShard:
+        """Return the index of a shard, and its bytes where they are read with it.
+
+        Raises
+        ------
+        StoreError
+            As in `index`.
+        """
+        whole_bytes = self.whole_bytes(shard)
+        if not whole_bytes:
+            return OpenedShard(self.index(shard))
+        key = f"{self._name}/{shard_key(*shard)}"
+        try:
+            data = self._folder.open(key).read(0, whole_bytes)
+        except FileNotFoundError:
+            return OpenedShard(None)
+        except OSError as error:
+            raise self._folder.unread(key, error) from error
+        return OpenedShard(self._index(ReadFile(data), shard), data)
+
+    def read_shard(self, shard: Cell, start: int, stop: int) -> bytes:
+        """Return bytes of a shard, which is there.
+
+        Raises
+        ------
+        StoreError
+            It cannot be read, or the store was replaced.
+        """
+        key = f"{self._name}/{shard_key(*shard)}"
+        try:
+            file = self._folder.open(key)
+            try:
+                return file.read(start, stop - start)
+            finally:
+                file.close()
+        except OSError as error:
+            raise self._folder.unread(key, error) from error
+
+    @contextlib.contextmanager
+    def ahead(self, regions: Iterable[Region]) -> Iterator[ChunkCache]:
+        """Give a cache for reading these regions, in this order; a remote array reads ahead."""
+        if not self._folder.is_remote:
+            yield ChunkCache()
+            return
+        chunks = ChunksAhead(self, self.spans(regions))
+        try:
+            yield ChunkCache(ahead=chunks)
+        finally:
+            chunks.close()
 
     def _open(self, shard: Cell) -> StoredFile | None:
         """Open a shard; return None where the store has no such file."""
@@ -187,7 +275,7 @@ class ArrayFile(ChunkedArray[bytes]):
         except OSError as error:
             raise self._folder.unread(key, error) from error
 
-    def _cell(self, shard: Cell, place: int) -> Cell:
+    def cell(self, shard: Cell, place: int) -> Cell:
         """Return the chunk at a place of a shard."""
         down, across = divmod(place, self.grid.chunks_across)
         column, row = shard
@@ -199,5 +287,7 @@ class ArrayFile(ChunkedArray[bytes]):
         except ValueError as error:
             cell = shard[0] * self.grid.chunks_across, shard[1] * self.grid.chunks_down
             raise self._damaged(cell, error) from error
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise self._folder.unread(f"{self._name}/{shard_key(*shard)}", error) from error

@@ -1,8 +1,8 @@
 """An array of a store, read chunk by chunk, wherever its chunks come from."""
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,52 +12,9 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.raster.pixels import Pixels, copy_pixels, fill_samples
 from slidetile.raster.region import Region
 from slidetile.store._absence import Cell
+from slidetile.store._chunk_cache import ChunkCache
 from slidetile.store._metadata import read_array
 from slidetile.store.folder import StoreFolder
-
-LARGEST_CACHE_BYTES = 1 << 26
-"""64 MiB: three rows of chunks across `STRIPE_PX`, with every codec's own chunks."""
-
-FEWEST_CHUNKS = 4
-"""Fewest chunks that are kept: a window that lies on a corner touches four."""
-
-_ENTRY_BYTES = 256
-"""Memory that a chunk takes besides its pixels, even one that is not stored."""
-
-
-class ChunkCache:
-    """The chunks of one array decoded last, for one thread.
-
-    Parameters
-    ----------
-    largest_bytes
-        The most memory for all of them; four are kept in any case.
-    """
-
-    def __init__(self, largest_bytes: int = LARGEST_CACHE_BYTES) -> None:
-        self.nbytes = 0
-        self._largest_bytes = largest_bytes
-        self._chunks: OrderedDict[Cell, NDArray[Any] | None] = OrderedDict()
-
-    def __contains__(self, cell: Cell) -> bool:
-        return cell in self._chunks
-
-    def __getitem__(self, cell: Cell) -> NDArray[Any] | None:
-        """Return the pixels of a chunk that is kept, None for one that is not stored."""
-        self._chunks.move_to_end(cell)
-        return self._chunks[cell]
-
-    def keep(self, cell: Cell, pixels: NDArray[Any] | None) -> None:
-        """Keep a chunk, and forget those used longest ago."""
-        self._chunks[cell] = pixels
-        self.nbytes += _nbytes(pixels)
-        while self.nbytes > self._largest_bytes and len(self._chunks) > FEWEST_CHUNKS:
-            self.nbytes -= _nbytes(self._chunks.popitem(last=False)[1])
-
-
-def _nbytes(pixels: NDArray[Any] | None) -> int:
-    return _ENTRY_BYTES + (0 if pixels is None else pixels.nbytes)
-
 
 Stored = TypeVar("Stored")
 """What a chunk is before it is decoded."""
@@ -89,7 +46,8 @@ class ChunkedArray(ABC, Generic[Stored]):
         self.metadata = read_array(folder, name, codec)
         self.grid, self.channels = self.metadata.grid, self.metadata.channels
         self.dtype, self.fill = self.metadata.dtype, self.metadata.fill
-        self._shape = self.grid.chunk_height, self.grid.chunk_width, self.channels
+        self.chunk_shape = self.grid.chunk_height, self.grid.chunk_width, self.channels
+        self.is_remote = folder.is_remote
 
     @abstractmethod
     def _stored(
@@ -136,6 +94,19 @@ class ChunkedArray(ABC, Generic[Stored]):
         self._fill(canvas[inside.relative_to(region).slices], inside, cache)
         return canvas
 
+    @contextlib.contextmanager
+    def ahead(self, regions: Iterable[Region]) -> Iterator[ChunkCache]:  # noqa: ARG002
+        """Give a cache for reading these regions, in this order; a remote array reads ahead."""
+        yield ChunkCache()
+
+    def spans(self, regions: Iterable[Region]) -> Iterator[Region]:
+        """Yield the chunks that regions touch, of those that touch any."""
+        frame = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
+        for region in regions:
+            inside = region.intersection(frame)
+            if inside is not None:
+                yield self.grid.chunk_span(inside)
+
     def mapped(self, region: Region) -> Pixels | None:  # noqa: ARG002
         """Return a region as a map of a file; None where it has to be read and decoded.
 
@@ -179,7 +150,7 @@ class ChunkedArray(ABC, Generic[Stored]):
     ) -> Iterator[tuple[Cell, NDArray[Any] | None]]:
         """Yield each chunk of a span with its pixels, which without a cache last until the next."""
         if cache is None:
-            scratch = np.empty(self._shape, self.dtype)
+            scratch = np.empty(self.chunk_shape, self.dtype)
             for cell, stored in self._stored(span):
                 yield cell, None if stored is None else self._decode(stored, cell, scratch)
             return
@@ -187,7 +158,11 @@ class ChunkedArray(ABC, Generic[Stored]):
         known = {cell for row in rows for column in columns if (cell := (column, row)) in cache}
         for cell in known:
             yield cell, cache[cell]
-        for cell, stored in self._stored(span, known):
+        ahead = cache.ahead
+        stored_chunks: Iterator[tuple[Cell, Any]] = (
+            self._stored(span, known) if ahead is None else ahead.take(span, known)
+        )
+        for cell, stored in stored_chunks:
             pixels = None if stored is None else self._decode(stored, cell)
             cache.keep(cell, pixels)
             yield cell, pixels

@@ -16,7 +16,7 @@ from slidetile.raster.region import Region
 from slidetile.runtime.maps import private_map
 from slidetile.store._absence import AbsentShard, Cell
 from slidetile.store._array import ArrayFile
-from slidetile.store._chunked import ChunkCache
+from slidetile.store._chunk_cache import ChunkCache
 from slidetile.store.stored_file import LocalFile, StoredFile
 
 
@@ -56,8 +56,11 @@ class RawArrayFile(ArrayFile):
         self,
         canvas: Pixels,
         region: Region,
-        cache: ChunkCache | None,  # noqa: ARG002  nothing is decoded, so nothing is kept
+        cache: ChunkCache | None,  # nothing is decoded, so of local files nothing is kept
     ) -> None:
+        if self._folder.is_remote:
+            super()._fill(canvas, region, cache)
+            return
         span = self.grid.chunk_span(region)
         for row in range(span.y, span.bottom):
             for column in range(span.x, span.right):
@@ -83,7 +86,7 @@ class RawArrayFile(ArrayFile):
         """Open the file of a chunk; None for one that was never stored."""
         file = self._open(cell)
         if file is None:
-            self._check_absent(AbsentShard(cells=[cell], shard=cell, has_file=False))
+            self.check_absent(AbsentShard(cells=[cell], shard=cell, has_file=False))
             yield None
             return
         try:

@@ -19,7 +19,7 @@ from slidetile.format.names import ROOT, TABLE
 from slidetile.format.shard import LARGEST_SHARD_BYTES
 from slidetile.store.folder import StoreFolder
 from slidetile.store.in_bucket import StoreObjects, find_store
-from slidetile.store.stored_file import in_memory
+from slidetile.store.stored_file import ReadFile
 
 CHECK_S = 2.0
 """Seconds for which the root is taken to be what it was, where nothing is read of the store."""
@@ -99,6 +99,11 @@ class RemoteFolder(StoreFolder):
         """Make sure that the store that was opened is still there, unless that was just done."""
         if time.monotonic() - self._checked_s > CHECK_S:
             self._look_at_root(self._objects)
+
+    def listed_bytes(self, name: str) -> int | None:
+        """Return the length of an object, if it is known already."""
+        state = self._objects.states.get(name)
+        return None if state is None else state.size
 
     def kept(self, name: str) -> bytes | None:
         """Return the content of an object that was read beforehand; None of all others."""
@@ -242,7 +247,7 @@ class RemoteFile:
     def stream(self) -> BinaryIO:
         """Return its content, which is in memory."""
         kept = self._folder.kept(self._name)
-        return in_memory(self.read(0, LARGEST_SHARD_BYTES) if kept is None else kept)
+        return ReadFile(self.read(0, LARGEST_SHARD_BYTES) if kept is None else kept).stream()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -3,8 +3,9 @@
 Knows arrays and scales. Does not know tiles or windows.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Self
@@ -18,7 +19,8 @@ from slidetile.raster.region import Region
 from slidetile.raster.resolution import as_written, choose_level
 from slidetile.raster.srgb import SrgbTransform
 from slidetile.raster.weighted_means import SUBPIXELS
-from slidetile.store._chunked import ChunkCache, ChunkedArray
+from slidetile.store._chunk_cache import ChunkCache
+from slidetile.store._chunked import ChunkedArray
 
 STRIP_BYTES = 1 << 25
 """Bytes of source pixels averaged at once, so that memory stays flat whatever the factor."""
@@ -140,6 +142,35 @@ class ResolutionView:
         pixels = self._read(region, cache)
         return pixels if self.transform is None else self.transform.convert(pixels, pixels)
 
+    def read_each(self, regions: Callable[[], Iterable[Region]]) -> Iterator[Pixels]:
+        """Yield each of some regions; a remote store's chunks are fetched ahead of them.
+
+        ``regions`` is called for those to read, and for those to look ahead to.
+        """
+        sources = itertools.chain.from_iterable(map(self._sources, regions()))
+        with self.array.ahead(sources) as cache:
+            for region in regions():
+                yield self.read(region, cache)
+
+    def _sources(self, region: Region) -> Iterator[Region]:
+        """Yield the regions of the array that are read for one of the view, in this order."""
+        if self.resampling is None:
+            yield region
+            return
+        width, height = self.resampling.size
+        inside = region.intersection(Region(x=0, y=0, width=width, height=height))
+        if inside is not None:
+            yield from map(self.resampling.source_region, self._strips(self.resampling, inside))
+
+    def _strips(self, resampling: Resampling, region: Region) -> Iterator[Region]:
+        """Yield the parts of a region that are averaged at once, from top to bottom."""
+        row_bytes = math.ceil(math.prod(resampling.factor) * region.width) * self.array.channels
+        row_bytes *= self.array.dtype.itemsize
+        step = max(1, STRIP_BYTES // row_bytes)
+        for top in range(0, region.height, step):
+            rows = min(step, region.height - top)
+            yield Region(x=region.x, y=region.y + top, width=region.width, height=rows)
+
     def _read(self, region: Region, cache: ChunkCache | None) -> Pixels:
         """Return a region in the colours that are stored, as an array of its own."""
         if self.resampling is None:
@@ -158,16 +189,12 @@ class ResolutionView:
         self, resampling: Resampling, region: Region, out: Pixels, cache: ChunkCache | None
     ) -> None:
         """Average a region into ``out``, a strip at a time."""
-        row_bytes = math.ceil(math.prod(resampling.factor) * region.width) * out.shape[2]
-        row_bytes *= out.itemsize
-        step = max(1, STRIP_BYTES // row_bytes)
         averager = resampling.averager(region)
-        for top in range(0, region.height, step):
-            rows = min(step, region.height - top)
-            strip = Region(x=region.x, y=region.y + top, width=region.width, height=rows)
+        for strip in self._strips(resampling, region):
             at = resampling.source_region(strip)
             pixels = self.array.read(at, self.background, cache)
-            averager.average(pixels, at, strip, out[top : top + rows])
+            top = strip.y - region.y
+            averager.average(pixels, at, strip, out[top : top + strip.height])
 
 
 def _choose(

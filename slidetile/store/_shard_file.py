@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,13 @@ from slidetile.store.stored_file import StoredFile
 
 CACHED_INDEX_BYTES = 1 << 22
 """Most memory for the indexes of one array: a thousand shards of 256 chunks."""
+
+Places = NDArray[np.intp]
+"""Places of chunks in their shard."""
+
+WHOLE_BYTES = 1 << 21
+"""2 MiB: shards that are no longer are read from a bucket with their index, in one request; another
+would take as long as this many bytes."""
 
 _ENTRY_BYTES = 512
 """Memory that an index takes besides its numbers."""
@@ -65,6 +73,11 @@ class IndexCache:
                 self.nbytes -= _held(self._indexes.popitem(last=False)[1])
         return index
 
+    def known(self, shard: tuple[int, int]) -> ShardIndex | None:
+        """Return the index of a shard, if it is kept."""
+        with self._lock:
+            return self._indexes.get(shard)
+
     def __len__(self) -> int:
         return len(self._indexes)
 
@@ -77,22 +90,59 @@ class IndexCache:
         return index
 
 
-def read_chunks(
-    file: StoredFile, index: ShardIndex, places: NDArray[np.intp]
-) -> Iterator[tuple[int, bytes]]:
+def read_chunks(file: StoredFile, index: ShardIndex, places: Places) -> Iterator[tuple[int, bytes]]:
     """Yield the stored chunks among ``places``, each with its place, in the order they lie in.
 
     Neighbours are read at once: a tile's chunks take one call where they lie together, and few
     calls elsewhere. Bytes far from all of them are not read.
     """
-    places = places[index[places, 1] > 0]
+    for read in chunk_reads(index, places[index[places, 1] > 0]):
+        data = file.read(read.start, read.stop - read.start)
+        for place, part in read.parts:
+            yield place, data[part]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedShard:
+    """What is known of a shard."""
+
+    index: ShardIndex | None
+    """Where its chunks lie; None where it is not stored."""
+
+    data: bytes | None = None
+    """All its bytes, where they were read with the index."""
+
+
+def part_of(index: ShardIndex, place: int) -> slice:
+    """Return where a chunk lies in the bytes of its shard."""
+    offset, length = index[place].tolist()
+    return slice(offset, offset + length)
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRead:
+    """Neighbouring chunks of a shard, and the bytes that hold them all."""
+
+    start: int
+    """Offset of the first byte."""
+
+    stop: int
+    """Offset after the last byte."""
+
+    parts: list[tuple[int, slice]]
+    """Place of each chunk, and its part of these bytes."""
+
+
+def chunk_reads(index: ShardIndex, places: NDArray[np.intp]) -> Iterator[ChunkRead]:
+    """Yield the reads that fetch stored chunks of a shard, in the order they lie in."""
     offsets, lengths = index[places].T.tolist()
     wanted = places.tolist()
     for read in joined_reads(offsets, lengths):
-        data = file.read(read.start, read.stop - read.start)
+        parts = []
         for number in read.ranges:
             first = offsets[number] - read.start
-            yield wanted[number], data[first : first + lengths[number]]
+            parts.append((wanted[number], slice(first, first + lengths[number])))
+        yield ChunkRead(read.start, read.stop, parts)
 
 
 def _held(index: ShardIndex) -> int:

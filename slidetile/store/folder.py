@@ -67,6 +67,10 @@ class StoreFolder(ABC):
             It was replaced or deleted.
         """
 
+    def listed_bytes(self, name: str) -> int | None:  # noqa: ARG002
+        """Return the length of a file, if that takes no call; None otherwise."""
+        return None
+
     def read_json(self, name: str) -> bytes:
         """Return a ``zarr.json``, or as much of it as shows that it is too large.
 

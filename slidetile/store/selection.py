@@ -30,6 +30,10 @@ class TileReader(Protocol):
         """Return the whole cell of a tile, in level-0 pixels."""
         ...
 
+    def read_tiles(self, tile_ids: Sequence[int]) -> Iterator[Pixels]:
+        """Yield tiles in any order."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> Pixels: ...
@@ -97,7 +101,7 @@ class TileSelection(Sequence[Pixels]):
         return self.store[self._tile_id(index)]
 
     def __iter__(self) -> Iterator[Pixels]:
-        return (self.store[tile] for tile in self.tile_ids.tolist())
+        return self.store.read_tiles(self.tile_ids.tolist())
 
     def __repr__(self) -> str:
         tiles = how_many(len(self.store), "tiles")

@@ -452,8 +452,29 @@ class TileStore:
         mapped = self._arrays[0].mapped(region)
         return self.read_region(region) if mapped is None else mapped
 
+    def read_tiles(self, tile_ids: Sequence[int]) -> Iterator[Pixels]:
+        """Yield tiles in any order; of a store in a bucket, chunks are fetched ahead of them.
+
+        Each is what an index gives. With a bucket 8 requests are in flight, and 32 MiB of stored
+        chunks and one batch of 16 MiB at most wait to be decoded.
+
+        Raises
+        ------
+        IndexError
+            The store has no tile of an id.
+        StoreError
+            As in `read_region`.
+        """
+        array = self._arrays[0]
+        if not array.is_remote:
+            yield from map(self.__getitem__, tile_ids)
+            return
+        with array.ahead(map(self.tile_region, tile_ids)) as cache:
+            for tile in tile_ids:
+                yield array.read(self.tile_region(tile), self._outside, cache)
+
     def __iter__(self) -> Iterator[Pixels]:
-        return (self[index] for index in range(len(self)))
+        return self.read_tiles(range(len(self)))
 
     def __reduce__(
         self,

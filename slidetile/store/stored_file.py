@@ -84,6 +84,36 @@ class LocalFile:
         os.close(self.descriptor)
 
 
-def in_memory(data: bytes) -> BinaryIO:
-    """Return bytes as a stream."""
-    return io.BytesIO(data)
+class ReadFile:
+    """A file that was read as a whole.
+
+    Parameters
+    ----------
+    data
+        Its content.
+    """
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self._data)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return bytes from an offset on, fewer where it ends."""
+        return self._data[offset : offset + count]
+
+    def tail(self, count: int) -> bytes:
+        """Return the last bytes."""
+        return self._data[max(0, len(self._data) - count) :]
+
+    def stream(self) -> BinaryIO:
+        """Return it as a stream."""
+        return io.BytesIO(self._data)
+
+    def close(self) -> None:
+        """Nothing is open."""

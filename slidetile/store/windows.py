@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from slidetile.counts import how_many
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
-from slidetile.store._chunked import ChunkCache
 from slidetile.store._resolution_view import ResolutionView
 from slidetile.store._window_plan import WindowPlan, WindowSpec
 
@@ -22,7 +21,9 @@ class Windows(Sequence[Pixels]):
     slice gives fewer windows, without copying. Iterating decodes each chunk about once: windows
     are ordered in stripes from top to bottom, and the chunks decoded last are kept, in 64 MiB at
     most; those of a raw store need not be. Access by index keeps nothing, so any number of threads
-    may use it, in any order.
+    may use it, in any order. Of a store in a bucket, iterating and ``__getitems__`` fetch stored
+    chunks ahead, with 8 requests in flight, of which 32 MiB and one batch of 16 MiB at most wait to
+    be decoded.
     Picklable, so that worker processes, spawned ones too, can have one each.
 
     PyTorch's DataLoader takes it as a dataset, and fetches batch by batch (``__getitems__``).
@@ -101,15 +102,14 @@ class Windows(Sequence[Pixels]):
         IndexError
             No window has this index.
         """
-        cache = ChunkCache()
         regions = [self._region(index) for index in indices]
         in_order = sorted(range(len(regions)), key=lambda n: as_index(indices[n]) % len(self))
-        found = {n: self._view.read(regions[n], cache) for n in in_order}
+        pixels = self._view.read_each(lambda: [regions[n] for n in in_order])
+        found = dict(zip(in_order, pixels, strict=True))
         return [found[n] for n in range(len(regions))]
 
     def __iter__(self) -> Iterator[Pixels]:
-        cache = ChunkCache()
-        return (self._view.read(self._region(index), cache) for index in range(len(self)))
+        return self._view.read_each(lambda: map(self._region, range(len(self))))
 
     def __reversed__(self) -> Iterator[Pixels]:
         return iter(self[::-1])

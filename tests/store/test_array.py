@@ -12,7 +12,7 @@ import slidetile as st
 from slidetile.format.codecs.planar import ZstdCodec
 from slidetile.raster.region import Region
 from slidetile.store._array import ArrayFile
-from slidetile.store._chunked import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ChunkCache
+from slidetile.store._chunk_cache import FEWEST_CHUNKS, LARGEST_CACHE_BYTES, ChunkCache
 
 
 class CountingCodec(ZstdCodec):
