@@ -1,4 +1,5 @@
 from .annotations import *
+from .cloud import *
 from .cohort import *
 from .errors import AnnotationError as AnnotationError
 from .errors import CohortError as CohortError

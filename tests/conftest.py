@@ -273,11 +273,14 @@ def s3_process():
 
 
 @pytest.fixture
-def lab(s3_process):
+def lab(s3_process, tmp_path_factory):
     """An empty place in a bucket, behind a proxy; addresses named meanwhile lead there."""
     proxy = Proxy(s3_process)
     before = storage_options()
-    set_storage_options({**OPTIONS, "endpoint": proxy.endpoint, "max_retries": "3"})
+    scratch = str(tmp_path_factory.mktemp("scratch"))
+    set_storage_options(
+        {**OPTIONS, "endpoint": proxy.endpoint, "max_retries": "3", "scratch": scratch}
+    )
     yield Lab(proxy, Address.parse(f"s3://{BUCKET}/{os.urandom(6).hex()}"))
     set_storage_options(before)
     proxy.close()

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "region": "us-east-1"}
 """Credentials that moto takes. The secret is looked for in all that is printed and written."""
@@ -126,7 +127,7 @@ class Proxy:
     ``fault`` is asked for each request, from several threads, and returns what is to go wrong.
     """
 
-    def __init__(self, server: S3Server, *, latency_s: float = 0.0) -> None:
+    def __init__(self, server: "S3Server | FileServer", *, latency_s: float = 0.0) -> None:
         self.latency_s = latency_s
         self.fault: Callable[[Request], Fault | None] = lambda _: None
         self.requests: list[Request] = []
@@ -306,3 +307,67 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+
+
+class FileServer:
+    """A web server of a folder's files, which tells their marks and sends ranges of them.
+
+    moto copies a whole object for each range of it. This one is for slides of a GB.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        class Handler(_FileHandler):
+            root = folder
+
+        self._http = _Server(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
+        threading.Thread(target=self._http.serve_forever, daemon=True, name="files").start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _FileHandler(BaseHTTPRequestHandler):
+    root: Path
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        path = self.root / urllib.parse.unquote(self.path.lstrip("/"))
+        if not path.is_file():
+            self._end(404)
+            return
+        state = path.stat()
+        etag = f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
+        if self.headers.get("If-Match", etag) != etag:
+            self._end(412)
+            return
+        first, last = 0, state.st_size - 1
+        asked = self.headers.get("Range", "").removeprefix("bytes=")
+        if asked:
+            first, last = int(asked.partition("-")[0]), min(last, int(asked.partition("-")[2]))
+        self.send_response(206 if asked else 200)
+        self.send_header("ETag", etag)
+        self.send_header("Last-Modified", self.date_time_string(int(state.st_mtime)))
+        self.send_header("Content-Length", str(last - first + 1))
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{state.st_size}")
+        self.end_headers()
+        if self.command == "GET":
+            with path.open("rb") as file:
+                file.seek(first)
+                self.wfile.write(file.read(last - first + 1))
+
+    def _end(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()

@@ -31,6 +31,7 @@ FACES = {
         "export_store",
         "read_annotations",
     ],
+    "cloud": ["Address", "set_storage_options", "using_storage_options"],
     "cohort": [
         "BatchReport",
         "SlideResult",

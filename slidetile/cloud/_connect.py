@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cloud.address import Address
@@ -37,6 +38,18 @@ _pid = os.getpid()
 _lock = threading.Lock()
 
 
+def loaded(address: Address) -> ModuleType:
+    """Return obstore; raises ImportError as `connection` does."""
+    try:
+        import obstore
+    except ImportError as error:
+        raise ImportError(
+            f"{address.scheme}://{address.bucket} is in object storage, which needs the extra "
+            "cloud: pip install slidetile[cloud]"
+        ) from error
+    return obstore
+
+
 def connection(address: Address) -> "ObjectStore":
     """Return the connection to an address's bucket.
 
@@ -54,19 +67,15 @@ def connection(address: Address) -> "ObjectStore":
             f"{address} cannot be read in a forked process: start processes by spawn "
             '(multiprocessing_context="spawn" of a DataLoader).'
         )
+    loaded(address)
     with _lock:
         return _connect(address.scheme, address.bucket, address.options)
 
 
 @functools.lru_cache(maxsize=64)
 def _connect(scheme: str, bucket: str, options: StorageOptions) -> "ObjectStore":
-    try:
-        from obstore import exceptions, store
-    except ImportError as error:
-        raise ImportError(
-            f"{scheme}://{bucket} is in object storage, which needs the extra cloud: "
-            "pip install slidetile[cloud]"
-        ) from error
+    from obstore import exceptions, store
+
     own, client, retry = _sorted(options, is_loopback=bucket.startswith(("127.0.0.1", "localhost")))
     shared: dict[str, Any] = {"client_options": client, "retry_config": retry}
     try:

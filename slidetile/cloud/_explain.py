@@ -37,7 +37,7 @@ def explained(error: Exception, address: Address) -> OSError:
     elif code in _EXPIRED:
         why = f"the credentials have expired ({said}): renew them and run again"
         found = PermissionError(errno.EACCES, why, str(address))
-    elif isinstance(error, FileNotFoundError):
+    elif isinstance(error, FileNotFoundError) or status == "404":
         is_bucket = code == "NoSuchBucket"
         why = f"the bucket {address.bucket} does not exist" if is_bucket else "no such object"
         found = FileNotFoundError(errno.ENOENT, why, str(address))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from slidetile.cloud._connect import connection
+from slidetile.cloud._connect import connection, loaded
 from slidetile.cloud._explain import explained
 from slidetile.cloud.address import Address
 from slidetile.cloud.errors import ObjectChangedError, changed
@@ -68,7 +68,7 @@ def object_state(address: Address) -> ObjectState:
     OSError
         The server does not tell.
     """
-    import obstore
+    obstore = loaded(address)
 
     with _explaining(address):
         return ObjectState.of(obstore.head(connection(address), address.key))
@@ -146,7 +146,7 @@ def write_object(
     OSError
         It cannot be written.
     """
-    import obstore
+    obstore = loaded(address)
 
     data = b"".join(parts)
     is_conditional = is_new or replaces is not None
@@ -195,7 +195,7 @@ def copy_object(source: Address, target: Address) -> None:
     OSError
         It cannot be copied.
     """
-    import obstore
+    obstore = loaded(source)
 
     with _explaining(source):
         obstore.copy(connection(source), source.key, target.key)
@@ -209,7 +209,7 @@ def objects_below(prefix: Address) -> Iterator[tuple[Address, ObjectState]]:
     OSError
         They cannot be listed.
     """
-    import obstore
+    obstore = loaded(prefix)
 
     _check_lists(prefix)
     with _explaining(prefix):
@@ -227,7 +227,7 @@ def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
     OSError
         They cannot be listed.
     """
-    import obstore
+    obstore = loaded(prefix)
 
     _check_lists(prefix)
     with _explaining(prefix):
@@ -248,7 +248,7 @@ def objects_in(prefix: Address) -> dict[Address, ObjectState]:
     OSError
         They cannot be listed.
     """
-    import obstore
+    obstore = loaded(prefix)
 
     _check_lists(prefix)
     with _explaining(prefix):
@@ -282,7 +282,7 @@ def in_parallel(
 
 
 def _get(address: Address, part: Any, state: ObjectState | None) -> tuple[bytes, ObjectState]:
-    import obstore
+    obstore = loaded(address)
 
     options: Any = {"range": part}
     if state is not None and state.etag is not None and not state.etag.startswith("W/"):

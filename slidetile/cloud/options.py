@@ -88,7 +88,13 @@ def set_storage_options(options: Mapping[str, str]) -> None:
 
 @contextmanager
 def using_storage_options(options: Mapping[str, str] | None) -> Iterator[None]:
-    """Use other options for the addresses that are named meanwhile, in this thread alone."""
+    """Use other options for the addresses that are named meanwhile, in this thread alone.
+
+    Parameters
+    ----------
+    options
+        As in `set_storage_options`; None leaves those of the process.
+    """
     if options is None:
         yield
         return

@@ -33,7 +33,6 @@ _SPARE_BYTES = 64 << 20
 """Left free on the disk."""
 
 _WAIT_S = 0.2
-_LONGEST_WAIT_S = 600.0
 _PARTIAL = ".partial"
 
 Files = Mapping[str, tuple[Address, ObjectState]]
@@ -87,6 +86,9 @@ class Scratch:
 
     most_bytes: int | None = None
     """The most bytes of all entries; None as for `USUAL_BYTES`."""
+
+    longest_wait_s: float = 600.0
+    """How long it is waited for what other processes read."""
 
     def __post_init__(self) -> None:
         if self.most_bytes is not None and self.most_bytes < 1:
@@ -197,12 +199,19 @@ class Scratch:
                 f"{most:,}: give more with --scratch-bytes, or another disk with --scratch",
                 self.own,
             )
-        until = time.monotonic() + _LONGEST_WAIT_S
+        until = time.monotonic() + self.longest_wait_s
         while True:
             with self._room_lock():
-                if self._has_room(nbytes, most):
+                used = self._make_room(nbytes, most)
+                if used + nbytes <= most and self._fits(nbytes):
                     partial.mkdir(mode=0o700)
                     return
+            if not used:
+                raise _no_room(
+                    f"{nbytes:,} bytes are to be fetched, and its disk has "
+                    f"{shutil.disk_usage(self.own).free:,} free: give another with --scratch",
+                    self.own,
+                )
             if time.monotonic() > until:
                 raise _no_room(
                     f"{nbytes:,} bytes are to be fetched, and what other processes read takes the "
@@ -217,8 +226,8 @@ class Scratch:
         free = shutil.disk_usage(self.own).free + sum(self._entries().values())
         return min(USUAL_BYTES, int(_SHARE * free))
 
-    def _has_room(self, nbytes: int, most: int) -> bool:
-        """Return whether there is room for so many bytes, once the longest unused are removed."""
+    def _make_room(self, nbytes: int, most: int) -> int:
+        """Remove the longest unused entries until so many bytes fit; return those of the others."""
         entries = self._entries()
         used = sum(entries.values())
         for path in sorted(entries, key=_last_use):
@@ -228,7 +237,7 @@ class Scratch:
                 continue
             if self._removed(path):
                 used -= entries[path]
-        return used + nbytes <= most and self._fits(nbytes)
+        return used
 
     def _fits(self, nbytes: int) -> bool:
         return shutil.disk_usage(self.own).free >= nbytes + _SPARE_BYTES

@@ -6,7 +6,7 @@ How a file holds them is its reader's own: a tile may be one range of bytes, or 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from slidetile.choices import NativeStream
 from slidetile.raster.jpeg import check_jpeg
 from slidetile.raster.stream import StreamError
-from slidetile.slides.slide_file import Places
+
+if TYPE_CHECKING:  # a store's reader knows tiles, and no files
+    from slidetile.slides.slide_file import Places
 
 Cells = Sequence[tuple[int, int]] | NDArray[np.int64]
 """Native tiles, each by its (column, row) in the grid of its level."""
@@ -104,7 +106,7 @@ class NativeTiles(Protocol):
 class PlacedTiles(Protocol):
     """A level that tells beforehand what of its files is read, so that it can be fetched ahead."""
 
-    def places(self, tiles: Cells) -> Sequence[Places]:
+    def places(self, tiles: Cells) -> "Sequence[Places]":
         """Return what `NativeTiles.fetch` would read of tiles."""
         ...
 

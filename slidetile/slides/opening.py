@@ -105,6 +105,8 @@ def _open_located(path: Location, chosen: Reader | None, asked: "_Asked") -> Sli
     if by_folder is not None:
         return asked.open(by_folder, path)
     file = _file_of(path, chosen)
+    if isinstance(file, Address) and file.name in _ZARR:
+        return _open_remote_zarr(file.parent, READERS if chosen is None else (chosen,), asked)
     if chosen is None:
         return _open_any(file, READERS, asked)
     if chosen in READERS:
@@ -179,6 +181,22 @@ def _file_of(path: Location, chosen: Reader | None) -> Location:
     return path
 
 
+def _open_remote_zarr(address: Address, readers: Sequence[Reader], asked: "_Asked") -> Slide:
+    """Open a Zarr folder of a bucket, which is fetched as a whole."""
+    from slidetile.slides.staged import open_staged_folder
+
+    def opened(path: Path) -> Slide:
+        reader = _reader_of_folder(path, readers)
+        if reader is None:
+            raise SlideReadError(
+                f"{address} is a Zarr folder, but not an OME-Zarr image: name the folder that "
+                "holds the image's metadata, or the slide's file."
+            )
+        return asked.open(reader, path)
+
+    return open_staged_folder(address, opened)
+
+
 def _object_of(address: Address) -> Address:
     """Return the object to open of an address, its own or one of the series below it.
 
@@ -195,13 +213,16 @@ def _object_of(address: Address) -> Address:
     except SlideReadError as error:
         if not isinstance(error.__cause__, FileNotFoundError) or not _has_any(address):
             raise
+        marks = [each for each in _listed(address) if each.name in _ZARR]
+        if marks:
+            return marks[0]
         found = slide_in(address)
         if found is not None:
             _check_alone(address)
             return cast("Address", found)
         raise SlideReadError(
-            f"{address} is a folder, not a slide: name the slide's file, or a folder that holds a "
-            "DICOM series. An OME-Zarr image is read on a disk only."
+            f"{address} is a folder, not a slide: name the slide's file, a folder that holds a "
+            "DICOM series, or of OME-Zarr the folder that holds the image's metadata."
         ) from error
     size = file.size
     file.close()
@@ -213,6 +234,13 @@ def _object_of(address: Address) -> Address:
 def _has_any(address: Address) -> bool:
     try:
         return not address.is_web and has_objects(address)
+    except OSError as error:
+        raise unreadable(address, error) from error
+
+
+def _listed(address: Address) -> list[Address]:
+    try:
+        return sorted(listed(address))
     except OSError as error:
         raise unreadable(address, error) from error
 
@@ -245,7 +273,7 @@ def _file_in(folder: Path, chosen: Reader | None) -> Location:
 def _check_alone(folder: Location) -> None:
     """Refuse a folder in which there are other slides than those of DICOM."""
     if isinstance(folder, Address):
-        found = sorted(listed(folder))
+        found = _listed(folder)
         flags = in_parallel(_is_other_slide, found)
         others = [each.name for each, is_other in zip(found, flags, strict=True) if is_other]
     else:
@@ -262,14 +290,13 @@ def _check_alone(folder: Location) -> None:
 def _is_other_slide(path: Location) -> bool:
     if path.name.startswith("."):
         return False
-    try:
-        head = (
-            read_regular(path, HEAD_BYTES)
-            if isinstance(path, Path)
-            else file_head(path, HEAD_BYTES)
-        )
-    except OSError:  # where it may be a part of this slide, that was refused already
-        return False
+    if isinstance(path, Address):
+        head = file_head(path, HEAD_BYTES)
+    else:
+        try:
+            head = read_regular(path, HEAD_BYTES)
+        except OSError:  # where it may be a part of this slide, that was refused already
+            return False
     container = None if is_dicom(head) else container_of(head, path)
     return container is not None and container.role in ("slide", "unread slide")
 

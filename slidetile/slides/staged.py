@@ -8,11 +8,11 @@ import os
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from slidetile.cloud.address import Address, Location
 from slidetile.cloud.objects import ObjectState, object_state, objects_below
-from slidetile.cloud.ranged import listed
+from slidetile.cloud.ranged import listed, sharing_objects
 from slidetile.cloud.scratch import Files, Lease, Scratch
 from slidetile.errors import SlideReadError
 from slidetile.slides.dicom.file import is_dicom
@@ -23,6 +23,9 @@ from slidetile.slides.slide import Slide
 
 _LISTS = (b"[Virtual Microscope Specimen]", b"[Uncompressed Virtual Microscope Specimen]")
 _LIST_BYTES = 1 << 20
+
+_METADATA = ("zarr.json", ".zattrs", ".zgroup", ".zarray", ".ome.xml")
+"""How the names of what describes an image of OME-Zarr end."""
 
 Opened = TypeVar("Opened", bound=Slide)
 
@@ -46,7 +49,18 @@ def open_staged(address: Address, open_path: Callable[[Path], Opened]) -> Opened
     SlideError
         As ``open_path`` does.
     """
-    files, lease = _fetched(address)
+    files, lease = _fetched(address, _files_of)
+    found: Opened = _opened(address, files, lease, open_path, open_staged)
+    return found
+
+
+def _opened(
+    address: Address,
+    files: Files,
+    lease: Lease,
+    open_path: Callable[[Path], Opened],
+    reopen: Callable[..., Any],
+) -> Opened:
     try:
         slide = open_path(lease.folder / address.name)
     except BaseException:
@@ -54,16 +68,28 @@ def open_staged(address: Address, open_path: Callable[[Path], Opened]) -> Opened
         raise
     weakref.finalize(slide, lease.release)
     if isinstance(slide, FileSlide):
-        states: dict[Location, AnyState] = {each: RemoteState(s) for each, s in files.values()}
-        slide.origin = Origin(
-            address=address, states=states, release=lease.release, reopen=open_staged
-        )
+        found = list(files.values())
+        if address.name not in files:
+            found = [each for path, each in files.items() if path.endswith(_METADATA)]
+        states: dict[Location, AnyState] = {each: RemoteState(state) for each, state in found}
+        slide.origin = Origin(address=address, states=states, release=lease.release, reopen=reopen)
     return slide
 
 
-def _fetched(address: Address) -> tuple[Files, Lease]:
+def open_staged_folder(address: Address, open_path: Callable[[Path], Opened]) -> Opened:
+    """Fetch all objects below an address, which make one slide; see `open_staged`.
+
+    Whether the slide changes is told by its metadata: its chunks are too many to be asked for.
+    """
+    with sharing_objects():
+        files, lease = _fetched(address, _files_below)
+    found: Opened = _opened(address, files, lease, open_path, open_staged_folder)
+    return found
+
+
+def _fetched(address: Address, files_of: Callable[[Address], Files]) -> tuple[Files, Lease]:
     try:
-        files = _files_of(address)
+        files = files_of(address)
         return files, Scratch.of(address).fetch(files)
     except SlideReadError:
         raise
@@ -86,6 +112,13 @@ def _files_of(address: Address) -> Files:
         if not _leads_out(path):
             found[path] = other, state
     return found
+
+
+def _files_below(address: Address) -> Files:
+    """Return all objects below an address, by their paths beside it."""
+    start = len(address.parent.key)
+    found = {each.key[start:].lstrip("/"): (each, state) for each, state in objects_below(address)}
+    return {path: each for path, each in found.items() if not _leads_out(path)}
 
 
 def _beside(address: Address) -> Iterator[tuple[Address, ObjectState]]:
