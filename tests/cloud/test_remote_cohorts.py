@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from cluster_processes import Cluster
 from object_storage import OPTIONS, Fault
 from patience import wait_until
 
@@ -278,6 +279,47 @@ def test_many_rows_become_parts_and_their_objects_go(lab, monkeypatch):
     assert st.read_slides(lab.home / "cohort")["key"].to_pylist() == list(map(str, range(7)))
 
 
+def test_a_run_that_was_taken_for_dead_and_wakes_up_loses_no_row(lab):
+    cohort = lab.home / "cohort"
+    run = CohortFolder(cohort).run("20200101T000000000000Z-00000000")
+    asleep = RunLog(run)
+    for key in "abc":
+        asleep.enter({"key": key, "slide": f"/{key}", "ended": "2020"})
+    asleep._claim.release()  # as if another host had counted it as dead
+    (left,) = runs_of(CohortFolder(cohort))
+    run_log.seal_dead(left)
+    run_log.seal_dead(left)  # one that has listed them before they were moved
+    for key in "def":
+        asleep.enter({"key": key, "slide": f"/{key}", "ended": "2020"})
+    asleep.finish()
+    asleep.close()
+    assert st.read_slides(cohort)["key"].to_pylist() == list("abcdef")
+    assert names(run.path) == set()
+
+
+@pytest.mark.slow
+def test_workers_of_a_cluster_tile_into_a_bucket(lab, slides, long_slide, tmp_path, tree):
+    """Addresses and their options travel with the jobs; a giant is written in parts."""
+    pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    from slidetile.cohort.engines.clusters import scheduler_client
+
+    shutil.copy(long_slide, slides / "giant.svs")
+    recipe = st.Recipe(codec="zstd")
+    workers = tmp_path / "workers"
+    workers.mkdir()
+    with closing(Cluster(workers, 2)) as cluster, scheduler_client(cluster.address) as client:
+        report = st.tile_slides(
+            [slides], lab.home / "cohort", recipe, client=client, split_tiles=12
+        )
+    assert statuses(report) == {"a": "ok", "b": "ok", "bad": "failed", "giant": "ok"}
+    assert ends(st.read_slides(lab.home / "cohort")) == statuses(report)
+    local = st.tile_slide(slides / "giant.svs", tmp_path / "giant.zarr", recipe)
+    assert len(local) > 12
+    assert lab.tree(lab.home / "cohort" / "giant.zarr") == tree(local.path)
+    (bad,) = (each for each in report.results if each.key == "bad")
+    assert b"failed: " in read_object(lab.home / "cohort" / bad.log, 1 << 20)
+
+
 def test_parts_of_an_array_do_their_own_slides(lab, slides):
     cohort = lab.home / "cohort"
     both = [tile(slides, cohort, part=f"{number}/2") for number in (1, 2)]
@@ -403,6 +445,29 @@ def test_a_slide_of_a_manifest_in_a_bucket_is_found_beside_it(lab, sample):
 
 def tile_inputs(inputs, cohort):
     return st.tile_slides(inputs, cohort, st.Recipe(codec="raw"), processes=0)
+
+
+def test_names_of_any_kind_are_keys_in_a_bucket(lab, sample, tmp_path):
+    odd = ["ä b", "c#1?x=2", "d%20e", "f~'\"&+;", "{g}|^`", "=h()", "i*[j]"]
+    for name in odd:
+        shutil.copy(sample, tmp_path / f"{name}.svs")
+    (tmp_path / "bad%.svs").write_bytes(b"no slide")
+    report = tile_inputs([tmp_path], lab.home / "cohort")
+    assert statuses(report) == {**dict.fromkeys(odd, "ok"), "bad%": "failed"}
+    table = st.read_slides(lab.home / "cohort")
+    assert set(table["key"].to_pylist()) == set(statuses(report))
+    for each in table.to_pylist():
+        if each["store"]:
+            assert len(st.open_store(each["store"])) == each["tiles"]
+        else:
+            assert read_object(lab.home / "cohort" / each["log"], 1 << 20)
+    again = tile_inputs([tmp_path], lab.home / "cohort")
+    assert statuses(again) == {**dict.fromkeys(odd, "already done"), "bad%": "failed"}
+
+
+def test_a_web_server_is_no_place_for_stores(sample):
+    with pytest.raises(OSError, match="read only"):
+        st.tile_slides([sample], "https://localhost:1/cohort", processes=0)
 
 
 def test_faults_of_a_manifest_in_a_bucket_have_their_lines(lab):
