@@ -9,9 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -103,6 +105,7 @@ def run_of(cohort):
     return files.run.name
 
 
+@pytest.mark.slow
 def test_a_second_run_does_what_is_left(lab, slides, sample):
     cohort = lab.home / "cohort"
     tile(slides, cohort)
@@ -128,6 +131,7 @@ def test_a_dry_run_tells_what_the_run_does_and_writes_nothing(lab, slides, cli):
     assert names(cohort) == before
 
 
+@pytest.mark.slow
 def test_a_slide_that_has_changed_is_made_anew_and_one_of_other_settings_too(lab, slides):
     cohort = lab.home / "cohort"
     (slides / "bad.svs").unlink()
@@ -297,6 +301,58 @@ def test_a_run_that_was_taken_for_dead_and_wakes_up_loses_no_row(lab):
     assert names(run.path) == set()
 
 
+def test_the_cohort_is_listed_once_a_run_and_not_for_each_slide(lab, tmp_path):
+    listed = []
+    for count in (1, 5):
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number}.svs").write_bytes(b"no slide")
+        cohort = lab.home / f"cohort{count}"
+        tile(folder, cohort)
+        lab.proxy.clear()
+        tile(folder, cohort)
+        found = (parse_qs(each.query).get("prefix", [""])[0] for each in lab.proxy.of("GET"))
+        own = [each for each in found if each and ".zarr" not in each]
+        assert all(each.startswith(f"{cohort.key}/") for each in own)
+        listed.append(len(own))
+    assert listed[0] == listed[1] <= 8
+
+
+def test_a_store_that_cannot_be_read_now_is_not_made_anew(lab, slides):
+    cohort = lab.home / "cohort"
+    (slides / "bad.svs").unlink()
+    tile(slides, cohort)
+    before = lab.tree(cohort / "a.zarr")
+    denied = "cohort/a.zarr/tiles/tiles.parquet"
+    lab.proxy.fault = lambda request: Fault(status=500) if request.key.endswith(denied) else None
+    report = tile(slides, cohort)
+    assert statuses(report) == {"a": "failed", "b": "already done"}
+    assert "its server fails after 4 attempts" in report.results[0].reason
+    lab.proxy.clear()
+    assert lab.tree(cohort / "a.zarr") == before
+    assert st.read_slides(cohort)["store"].to_pylist()[0] == str(cohort / "a.zarr")
+    assert statuses(tile(slides, cohort)) == {"a": "already done", "b": "already done"}
+
+
+def test_a_log_that_cannot_be_put_stays_here_and_no_row_names_it(
+    lab, slides, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    lab.proxy.fault = lambda request: DENIED if request.key.endswith(".log") else None
+    report = tile(slides, lab.home / "cohort")
+    (bad,) = (each for each in report.results if each.status == "failed")
+    assert bad.log is None
+    (left,) = (tmp_path / "temporary").glob("slidetile-logs-*/bad.log")
+    assert "failed: " in left.read_text()
+    assert f"are in {left.parent}" in caplog.text
+    assert left.parent.stat().st_mode & 0o777 == 0o700
+    lab.proxy.clear()
+    tile(slides, lab.home / "cohort")
+    assert len(list((tmp_path / "temporary").iterdir())) == 1
+
+
 @pytest.mark.slow
 def test_workers_of_a_cluster_tile_into_a_bucket(lab, slides, long_slide, tmp_path, tree):
     """Addresses and their options travel with the jobs; a giant is written in parts."""
@@ -359,6 +415,7 @@ def crash(*_):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+@pytest.mark.slow
 def test_networks_that_fail_now_and_then_change_no_table(lab, slides):
     cohort, count = lab.home / "cohort", [0]
 
@@ -447,6 +504,7 @@ def tile_inputs(inputs, cohort):
     return st.tile_slides(inputs, cohort, st.Recipe(codec="raw"), processes=0)
 
 
+@pytest.mark.slow
 def test_names_of_any_kind_are_keys_in_a_bucket(lab, sample, tmp_path):
     odd = ["ä b", "c#1?x=2", "d%20e", "f~'\"&+;", "{g}|^`", "=h()", "i*[j]"]
     for name in odd:
