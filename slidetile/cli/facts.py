@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from slidetile.cli.tissue_facts import FoundFacts, LeftOutFacts, found_facts, left_out_facts
+from slidetile.cloud.address import Location
 from slidetile.errors import explain
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.quality.summary import QualitySummary
@@ -517,7 +518,7 @@ def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
     }
 
 
-def batch_facts(results: "Sequence[SlideResult]", summary_path: Path) -> BatchFacts:
+def batch_facts(results: "Sequence[SlideResult]", summary_path: Location) -> BatchFacts:
     """Return the result of each slide of a batch."""
     return {
         "summary_path": str(summary_path),
