@@ -479,7 +479,7 @@ def verify_facts(
 
 
 def several_facts(
-    paths: Sequence[Path], outcomes: Sequence[SlideFacts | StoreFacts | Exception]
+    paths: Sequence[Location], outcomes: Sequence[SlideFacts | StoreFacts | Exception]
 ) -> SeveralFacts:
     """Return the facts about several slides and stores, and why others could not be read."""
     known = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
@@ -491,7 +491,7 @@ def several_facts(
 
 
 def several_verified_facts(
-    paths: Sequence[Path], outcomes: Sequence[VerifyFacts | Exception]
+    paths: Sequence[Location], outcomes: Sequence[VerifyFacts | Exception]
 ) -> SeveralVerifiedFacts:
     """Return what `verify` found in several stores, and why others could not be verified."""
     return {
@@ -500,7 +500,7 @@ def several_verified_facts(
     }
 
 
-def _failures(paths: Sequence[Path], outcomes: Sequence[object]) -> list[FailureFacts]:
+def _failures(paths: Sequence[Location], outcomes: Sequence[object]) -> list[FailureFacts]:
     return [
         {"path": str(path), "error": {"type": type(error).__name__, "message": explain(error)}}
         for path, error in zip(paths, outcomes, strict=True)
