@@ -50,6 +50,10 @@ class StoreObjects:
     identity: bytes
     """A digest of what the store is known by."""
 
+    def is_as_it_was(self, other: "StoreObjects") -> bool:
+        """Return whether the root is the very object that it was, and not an equal one."""
+        return (self.home, self.root_state) == (other.home, other.root_state)
+
 
 def find_store(address: Address) -> StoreObjects:
     """Return the objects of the finished store at an address.
