@@ -518,7 +518,7 @@ def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
     }
 
 
-def batch_facts(results: "Sequence[SlideResult]", summary_path: Path) -> BatchFacts:
+def batch_facts(results: "Sequence[SlideResult]", summary_path: Location) -> BatchFacts:
     """Return the result of each slide of a batch."""
     return {
         "summary_path": str(summary_path),

@@ -30,7 +30,10 @@ MOST_BYTES = 1 << 14
 MOST_KEYS = 200
 """So many keys are looked at, and each that is wrong is told; there are fewer settings."""
 
-_NOT_SETTINGS = frozenset({"as_json", "as_toml", "config", "dry_run", "part", "storage_option"})
+_NOT_SETTINGS = frozenset(
+    {"as_json", "as_toml", "config", "dry_run", "part", "storage_option"}
+    | {"scratch", "scratch_bytes"}  # of this machine
+)
 """Options of how a command is called, by the names of their parameters."""
 
 _ONLY_NAMED = {

@@ -139,6 +139,11 @@ class ChangedSlide(Slide):
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         return self._changed(self._inner.fetch_shown(region, level=level, replaced=replaced))
 
+    @property
+    def is_afar(self) -> bool:
+        """Whether the slide is read from object storage."""
+        return self._inner.is_afar
+
     def expect(self, regions: Sequence[Region], *, level: int) -> None:
         """Announce regions; see `slidetile.slides.slide.Slide.expect`."""
         self._inner.expect(regions, level=level)

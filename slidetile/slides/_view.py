@@ -85,6 +85,11 @@ class SlideView(Slide):
         return self._original.name
 
     @property
+    def is_afar(self) -> bool:
+        """Whether the slide is read from object storage."""
+        return self._original.is_afar
+
+    @property
     def background(self) -> Colour:
         """The slide's background colour."""
         return self._original.background

@@ -155,6 +155,11 @@ class FileSlide(Slide):
         return self._known_source
 
     @property
+    def is_afar(self) -> bool:
+        """Whether it is read from object storage, where it lies."""
+        return isinstance(self.path, Address)
+
+    @property
     def local(self) -> Path:
         """The file's path, of a slide that is read on this machine."""
         assert isinstance(self.path, Path), "an object is read by ranges, or a copy of it is"

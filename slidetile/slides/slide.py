@@ -203,6 +203,11 @@ class Slide(ABC):
             return None
         return self.why_decoded or f"the reader {self.reader} gives out no compressed tiles"
 
+    @property
+    def is_afar(self) -> bool:
+        """Whether it is read from object storage, where it lies: each request takes its time."""
+        return False
+
     def expect(self, regions: Sequence[Region], *, level: int) -> None:
         """Announce regions, in pixels of their level, that will be read in this order.
 

@@ -118,8 +118,11 @@ class Copying:
                 held += size
             if group:
                 tasks.append(Task(number, tuple(group)))
-        expect_all(places for task in tasks for places in self._places(task))
         return tasks
+
+    def expect(self, tasks: Sequence[Task]) -> None:
+        """Announce tasks; see `Work.expect`."""
+        expect_all(places for task in tasks for places in self._places(task))
 
     def _places(self, task: Task) -> Sequence[Places]:
         """Return what of the slide's files is read for a task."""

@@ -123,9 +123,12 @@ class Encoding:
             is_halved=lambda level, shard: self._halved(level, shard, kept) is not None,
         )
         self._is_kept = tasks.is_kept
-        read = (task for task in tasks.in_order if not (task.is_kept and self.codec.is_lossless))
-        self._slide.expect([self._wanted_region(task.shards[0]) for task in read], level=0)
         return tasks.in_order
+
+    def expect(self, tasks: Sequence[Task]) -> None:
+        """Announce tasks; see `Work.expect`."""
+        read = (task for task in tasks if not (task.is_kept and self.codec.is_lossless))
+        self._slide.expect([self._wanted_region(task.shards[0]) for task in read], level=0)
 
     def _halved(self, level: int, shard: Shard, kept: KeptShards | None) -> Pixels | None:
         """Return what a part has left of a shard, at the next coarser level; None for nothing."""

@@ -1,6 +1,6 @@
 """Making a store without pixels: its chunks are blocks of the slide, and nothing is copied."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from slidetile.choices import UnfitChoiceError
@@ -74,6 +74,9 @@ class Referring:
     def encode(self, fetched: Any) -> Iterator[EncodedShard]:
         """Refuse: there are no tasks."""
         raise TypeError(f"A reference store has no shards to make, but got {type(fetched)}.")
+
+    def expect(self, tasks: Sequence[Task]) -> None:
+        """Announce nothing: slides in object storage are not referred to."""
 
     def stored_bytes(self) -> int:
         """Return 0: no chunk is stored."""

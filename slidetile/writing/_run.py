@@ -200,6 +200,7 @@ class Run:
         tasks = self._work.tasks(is_kept, owns_all if owned is None else owned, writer)
         if owned is not None and self._work.decodes:
             self._remove_above(writer, tasks, owned)
+        self._work.expect(tasks)
         self._report()
         results = self._results(tasks, _stages(self._work, writer), writer.in_flight)
         with contextlib.closing(results):  # the threads end first, whatever ends the loop

@@ -82,6 +82,10 @@ class Work(Protocol):
         """
         ...
 
+    def expect(self, tasks: Sequence[Task]) -> None:
+        """Announce the tasks of a run, of which a slide in object storage fetches what is read."""
+        ...
+
     def read(self, task: Task, kept: KeptShards | None = None, /) -> Any:
         """Read what `encode` needs for a task.
 

@@ -15,8 +15,10 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.planning.plan import TilePlan
+from slidetile.raster.pixels import empty_pixels
 from slidetile.runtime.cpus import worker_count
 from slidetile.slides.slide import Slide
+from slidetile.writing._coarse import coarse_parts
 from slidetile.writing._copying import check_quick
 from slidetile.writing._run import READERS
 from slidetile.writing._work import Task, Work
@@ -29,6 +31,9 @@ SAMPLES = 8
 LATE_SHARE = 0.25
 """What loads and ends a run, its table and its quality, takes about this share of the time from its
 start to its plan. Both are mostly the loading of libraries, on a fast machine and on a slow one."""
+
+NETWORK_BYTES_PER_S = 1e8
+"""What is fetched from object storage, roughly."""
 
 WRITE_BYTES_PER_S = 1e9
 """What a thread writes into the system's cache; the disk follows by itself."""
@@ -74,6 +79,9 @@ def estimate(
 ) -> Estimate:
     """Make a few of a plan's shards in memory, and estimate what all of them would take.
 
+    Of a slide in object storage no tile is fetched for that: its coarse level, which tissue was
+    found in, stands for its pixels, and a rate for the network.
+
     Parameters
     ----------
     slide, plan, codec, check, workers
@@ -95,7 +103,10 @@ def estimate(
     """
     threads = worker_count(workers)
     work, not_native = _chosen_work(slide, plan, codec, NativeCodec(check_by=check))
-    samples = _Samples.of(make_work(slide, plan, work.codec), work)
+    if slide.is_afar:
+        samples = _Samples.coarse(slide, plan, work)
+    else:
+        samples = _Samples.of(make_work(slide, plan, work.codec), work)
     known = work.stored_bytes()
     chunks = sum(len(shard.chunks) for level in work.levels for shard in level.shards)
     share = chunks / max(1, samples.chunks)
@@ -159,6 +170,26 @@ class _Samples:
             made_s += time.perf_counter() - begin
             chunks += len(payloads)
             total += sum(map(len, payloads))
+        return cls(decodes=work.decodes, read_s=read_s, made_s=made_s, chunks=chunks, bytes=total)
+
+    @classmethod
+    def coarse(cls, slide: Slide, plan: TilePlan, work: Work) -> Self:
+        """Make chunks of the level that the overview was made of, which is here already."""
+        grid = work.levels[0].grid
+        shape = grid.chunk_height, grid.chunk_width, slide.channels
+        made_s = 0.0
+        sizes = []
+        for part in coarse_parts(slide, plan, shape[:2]) if work.decodes else ():
+            begin = time.perf_counter()
+            chunk = empty_pixels(shape, planar=work.codec.is_planar, dtype=slide.dtype)
+            chunk[:] = part()
+            sizes.append(len(work.codec.encode(chunk)))
+            made_s += time.perf_counter() - begin
+        chunks, total = len(sizes), sum(sizes)
+        if (stored := work.stored_bytes()) is not None:
+            shards = (shard for level in work.levels for shard in level.shards)
+            chunks, total = sum(len(shard.chunks) for shard in shards), stored
+        read_s = total / NETWORK_BYTES_PER_S
         return cls(decodes=work.decodes, read_s=read_s, made_s=made_s, chunks=chunks, bytes=total)
 
     def seconds(self, threads: int) -> float:

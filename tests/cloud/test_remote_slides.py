@@ -15,6 +15,7 @@ from slidetile.cloud.address import Address
 from slidetile.cloud.objects import write_object
 from slidetile.errors import SlideReadError, UnsupportedSlideError
 from slidetile.slides.overview import overview_level
+from slidetile.writing.estimate import estimate
 
 SLIDES = [
     "made/brightfield.ndpi",
@@ -173,7 +174,11 @@ def check_counts(path, proxy, folder):
     planned, coarse = copied_bytes(path)
     directory = directory_bytes(path)
     with st.open_slide(address) as slide:
-        st.Recipe().plan(slide)
+        plan = st.Recipe().plan(slide)
+        for codec in ("native", "zstd"):
+            cost = estimate(slide, plan, folder / "there", codec=codec)
+            assert cost.bytes > 0
+            assert cost.seconds > 0
     overview = directory + coarse + (1 << 20)  # the first MiB says what it is
     assert proxy.fetched_bytes <= 1.1 * overview
     assert len(proxy.requests) <= overview / UNIT_BYTES + 3

@@ -1,0 +1,158 @@
+"""Slides in object storage against those of a disk: bytes, requests, time and memory.
+
+    python benchmarks/cloud.py [--folder FOLDER] [--width PX --height PX] [--only NAME …]
+
+A slide is generated in the folder unless it lies there from an earlier run. It is planned and tiled
+from the disk, and from a web server on this machine behind a proxy that counts what is asked for
+and waits 0 or 30 ms before it answers, all in one run. The server and the proxy are those of the
+tests, in a process of their own; each command is one too. The figures go into
+benchmarks/cloud.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
+LATENCIES_MS = (0, 30)
+ROWS = ("plan", "tile native", "tile zstd", "tile zstd 1 µm")
+ARGUMENTS = {
+    "plan": ["plan"],
+    "tile native": ["tile", "--codec", "native"],
+    "tile zstd": ["tile", "--codec", "zstd"],
+    "tile zstd 1 µm": ["tile", "--codec", "zstd", "--mpp", "1"],
+}
+
+
+def main() -> None:
+    """Measure the rows asked for, and print them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "cloud")
+    parser.add_argument("--width", type=int, default=100_000)
+    parser.add_argument("--height", type=int, default=80_000)
+    parser.add_argument("--only", nargs="*", default=list(ROWS), choices=ROWS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.folder)
+        return
+    # An installed package is compiled; without this every command would compile it anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    slide = generated(options.folder, options.width, options.height)
+    with served(options.folder) as server:
+        for name in options.only:
+            row: dict[str, Any] = {"local": measured(name, str(slide), options.folder)}
+            for latency in LATENCIES_MS:
+                server.ask({"latency_s": latency / 1000})
+                address = f"{server.endpoint}/{slide.name}"
+                found = measured(name, address, options.folder) | server.ask({})
+                row[f"{latency} ms"] = {k: v for k, v in found.items() if k != "endpoint"}
+            print(name, json.dumps(row), flush=True)
+            keep(name, {**row, "slide": slide.name, "slide_mb": mb(slide.stat().st_size)})
+
+
+def generated(folder: Path, width: int, height: int) -> Path:
+    """Return a generated slide."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"slide_{width}x{height}.svs"
+    if not path.exists():
+        script = HERE.parent / "data_samples" / "make_slide.py"
+        size = ["--width", str(width), "--height", str(height)]
+        subprocess.run([sys.executable, script, path, *size], check=True, capture_output=True)
+    with path.open("rb") as file:
+        while file.read(1 << 20):  # so that all find it in the system's memory
+            pass
+    return path
+
+
+def measured(name: str, slide: str, folder: Path) -> dict[str, float]:
+    """Return the seconds and the peak of memory of a command, start and end of Python included."""
+    out = folder / "out.zarr"
+    shutil.rmtree(out, ignore_errors=True)
+    command, *more = ARGUMENTS[name]
+    begin = time.perf_counter()
+    with subprocess.Popen(
+        [*PROGRAM, command, slide, "-o", str(out), *more], stdout=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - begin
+    if process.returncode:
+        raise SystemExit(f"{name} of {slide} failed")
+    shutil.rmtree(out, ignore_errors=True)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {"seconds": round(seconds, 2), "peak_mb": mb(usage.ru_maxrss * unit)}
+
+
+class Server:
+    """The server and the proxy, in their process."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self.endpoint: str = self.ask({})["endpoint"]
+
+    def ask(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Set what is to be set, and return what was asked for since the last time."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(settings) + "\n")
+        self._process.stdin.flush()
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Server]:
+    """Serve the files of a folder until the block ends."""
+    line = [sys.executable, __file__, "--serve", "--folder", str(folder)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield Server(process)
+        finally:
+            process.kill()
+
+
+def serve(folder: Path) -> None:
+    """Be the server and the proxy."""
+    sys.path.append(str(HERE.parent / "tests"))
+    from object_storage import FileServer, Proxy
+
+    proxy = Proxy(FileServer(folder))
+    for line in sys.stdin:
+        for name, value in json.loads(line).items():
+            setattr(proxy, name, value)
+        found = {
+            "endpoint": proxy.endpoint,
+            "requests": len(proxy.requests),
+            "fetched_mb": mb(proxy.fetched_bytes),
+            "most_in_flight": proxy.most_at_once,
+        }
+        proxy.clear()
+        print(json.dumps(found), flush=True)
+
+
+def mb(nbytes: int) -> float:
+    return round(nbytes / 1e6, 1)
+
+
+def keep(name: str, row: dict[str, Any]) -> None:
+    """Put a row in place of the earlier one."""
+    file = HERE / "cloud.json"
+    rows = json.loads(file.read_text()) if file.exists() else {}
+    rows[name] = {**row, "cores": os.cpu_count()}
+    file.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
