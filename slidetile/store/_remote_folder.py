@@ -102,8 +102,7 @@ class RemoteFolder(StoreFolder):
 
     def listed_bytes(self, name: str) -> int | None:
         """Return the length of an object, if it is known already."""
-        state = self._objects.states.get(name)
-        return None if state is None else state.size
+        return self._objects.length(name)
 
     def kept(self, name: str) -> bytes | None:
         """Return the content of an object that was read beforehand; None of all others."""
