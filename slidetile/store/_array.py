@@ -184,11 +184,7 @@ class ArrayFile(ChunkedArray[bytes]):
         """
         cell = self._absence.unproven(self, absent)
         if cell is not None:
-            raise StoreError(
-                f"The chunk at column {cell[0]}, row {cell[1]} of {self.path} is missing, though "
-                "it was stored: the store is damaged. Compare it with its manifest (slidetile "
-                "verify), or make it again."
-            )
+            raise _lost(f"The chunk at column {cell[0]}, row {cell[1]} of {self.path}")
 
     def index(self, shard: Cell) -> ShardIndex | None:
         """Return the index of a shard; None where it is not stored.
@@ -250,6 +246,8 @@ class ArrayFile(ChunkedArray[bytes]):
                 return file.read(start, stop - start)
             finally:
                 file.close()
+        except FileNotFoundError as error:
+            raise _lost(str(self._folder.path / key)) from error
         except OSError as error:
             raise self._folder.unread(key, error) from error
 
@@ -291,3 +289,10 @@ class ArrayFile(ChunkedArray[bytes]):
             raise
         except OSError as error:
             raise self._folder.unread(f"{self._name}/{shard_key(*shard)}", error) from error
+
+
+def _lost(what: str) -> StoreError:
+    return StoreError(
+        f"{what} is missing, though it was stored: the store is damaged. Compare it with its "
+        "manifest (slidetile verify), or make it again."
+    )

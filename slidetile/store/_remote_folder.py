@@ -102,8 +102,7 @@ class RemoteFolder(StoreFolder):
 
     def listed_bytes(self, name: str) -> int | None:
         """Return the length of an object, if it is known already."""
-        state = self._objects.states.get(name)
-        return None if state is None else state.size
+        return self._objects.length(name)
 
     def kept(self, name: str) -> bytes | None:
         """Return the content of an object that was read beforehand; None of all others."""
@@ -132,18 +131,20 @@ class RemoteFolder(StoreFolder):
         try:
             return self._bound(objects, name, read)
         except (FileNotFoundError, ObjectChangedError):
-            objects = self._looked_again(objects)
-            if name not in objects.states:
+            found = self._looked_again(objects)
+            if name not in found.states:
                 raise FileNotFoundError(f"{self.path / name} does not exist") from None
-            return self._bound(objects, name, read)
+            if found.is_as_it_was(objects) and found.states[name] != objects.states[name]:
+                raise self.replaced() from None  # this object alone: its root is the same
+            return self._bound(found, name, read)
 
     def _bound(self, objects: StoreObjects, name: str, read: _Read) -> bytes:
         known = objects.states[name]
         data, state = read(objects.home / name, known)
         if known is None:
-            objects.states[name] = state
             if state.modified >= objects.root_state.modified:
                 self._look_at_root(objects)
+            objects.states[name] = state
         return data
 
     def _look_at_root(self, objects: StoreObjects) -> None:

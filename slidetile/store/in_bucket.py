@@ -5,8 +5,7 @@ when the old root is removed until the new one is written, it is the store of th
 """
 
 import errno
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slidetile.cloud.address import Address
 from slidetile.cloud.objects import (
@@ -18,7 +17,7 @@ from slidetile.cloud.objects import (
     read_range,
 )
 from slidetile.errors import IncompleteStoreError, StoreError
-from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, unpack_manifest
+from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, PARTIAL_SUFFIX, ROOT, STORE_SUFFIX
 from slidetile.store.folder import LAST_LINE_BYTES, identity_of
@@ -49,6 +48,18 @@ class StoreObjects:
 
     identity: bytes
     """A digest of what the store is known by."""
+
+    lengths: dict[str, int] = field(default_factory=dict)
+    """The length of each object by the manifest, where they could not be listed."""
+
+    def length(self, name: str) -> int | None:
+        """Return the length of an object as it was listed; None where there is none."""
+        state = self.states.get(name)
+        return self.lengths.get(name) if state is None else state.size
+
+    def is_as_it_was(self, other: "StoreObjects") -> bool:
+        """Return whether the root is the very object that it was, and not an equal one."""
+        return (self.home, self.root_state) == (other.home, other.root_state)
 
 
 def find_store(address: Address) -> StoreObjects:
@@ -124,11 +135,11 @@ def _listed(home: Address) -> dict[str, ObjectState | None] | None:
 
 def _by_manifest(home: Address, root: bytes, state: ObjectState) -> StoreObjects:
     """Return the objects that a manifest lists."""
-    names: Iterable[str] = ()
+    files: dict[str, FileSum] = {}
     data = None
     try:
         data, _ = read_range(home / MANIFEST, 0, LARGEST_MANIFEST_BYTES + 1)
-        names = unpack_manifest(data)
+        files = unpack_manifest(data)
     except FileNotFoundError:
         pass
     except ValueError as error:
@@ -137,8 +148,9 @@ def _by_manifest(home: Address, root: bytes, state: ObjectState) -> StoreObjects
         home=home,
         root=root,
         root_state=state,
-        states={ROOT: state, **dict.fromkeys((MANIFEST, *names))},
+        states={ROOT: state, **dict.fromkeys((MANIFEST, *files))},
         identity=identity_of(root, None if data is None else data[-LAST_LINE_BYTES:]),
+        lengths={name: each.size_bytes for name, each in files.items()},
     )
 
 

@@ -1,0 +1,163 @@
+"""Windows and verification of a store in object storage against those of the same store on a disk.
+
+`store_rows` gives the rows; ``python benchmarks/_cloud_stores.py SLIDE`` prints them. The server
+(moto's, which is slow: 5 ms of a core for each request) and the proxy are those of the tests, in
+processes of their own, and so is each measurement.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LATENCIES_MS = (0, 30)
+ROUNDS = 3
+CODECS = ("native", "zstd", "jpeg")
+BUCKET_HOME = "s3://lab/benchmark"
+
+ACTIONS = {
+    "windows": "deque(store.windows(size=256), maxlen=0)",
+    "tiles": "deque(store, maxlen=0)",
+    "random tile": "[store[n] for n in Random(0).choices(range(len(store)), k=40)]",
+    "verify": "st.verify_store(place)",
+}
+
+PROGRAM = """
+import json, sys, time
+from collections import deque
+from random import Random
+import slidetile as st
+from slidetile.cloud.options import set_storage_options
+place, options = sys.argv[1], json.loads(sys.argv[2])
+set_storage_options(options)
+begin = time.perf_counter()
+store = st.open_store(place)
+opened = time.perf_counter() - begin
+begin = time.perf_counter()
+{action}
+print(json.dumps({{"open_s": opened, "seconds": time.perf_counter() - begin}}))
+"""
+
+
+def store_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a row for each codec and action: seconds, requests and bytes, here and there.
+
+    All that is compared is measured in turn, in ``ROUNDS`` rounds, of which the median is told.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with served() as ask:
+        for codec in CODECS:
+            store = made(slide, folder / f"{codec}.zarr", codec)
+            ask({"put": str(store)})
+            for action in ACTIONS:
+                yield f"{action}, {codec}", compared(store, action, ask)
+
+
+def compared(store: Path, action: str, ask: Any) -> dict[str, Any]:
+    there = f"{BUCKET_HOME}/{store.name}"
+    rounds: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(ROUNDS):
+        rounds.setdefault("local", []).append(measured(action, str(store), {}))
+        for latency in LATENCIES_MS:
+            options = ask({"latency_s": latency / 1000})["options"]
+            counted = measured(action, there, options) | ask({})["counts"]
+            rounds.setdefault(f"{latency} ms", []).append(counted)
+    return {
+        where: {key: round(statistics.median(row[key] for row in found), 3) for key in found[0]}
+        for where, found in rounds.items()
+    }
+
+
+def made(slide: Path, store: Path, codec: str) -> Path:
+    import slidetile as st
+
+    if not store.exists():
+        st.tile_slide(slide, store, st.Recipe(codec=codec))  # type: ignore[arg-type]
+    return store
+
+
+def measured(action: str, place: str, options: dict[str, str]) -> dict[str, float]:
+    program = PROGRAM.format(action=ACTIONS[action])
+    line = [sys.executable, "-c", program, place, json.dumps(options)]
+    done = subprocess.run(line, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+@contextmanager
+def served() -> Iterator[Any]:
+    """Run the server and the proxy until the block ends; call what is given to tell them things."""
+    pipe = subprocess.PIPE
+    line = [sys.executable, __file__, "--serve"]
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, heard = process.stdin, process.stdout
+
+        def ask(what: dict[str, Any]) -> Any:
+            told.write(json.dumps(what) + "\n")
+            told.flush()
+            return json.loads(heard.readline())
+
+        try:
+            yield ask
+        finally:
+            told.close()  # it ends, and the server with it
+            process.wait()
+
+
+def serve() -> None:
+    """Be the proxy, before a server of its own."""
+    sys.path.append(str(HERE.parent / "tests"))
+    from object_storage import OPTIONS, Proxy, s3_server
+
+    with s3_server() as server:
+        proxy = Proxy(server)
+        options = {**OPTIONS, "endpoint": proxy.endpoint}
+        for line in sys.stdin:
+            asked = json.loads(line)
+            if "put" in asked:
+                put(Path(asked["put"]), {**OPTIONS, "endpoint": server.endpoint})
+            proxy.latency_s = asked.get("latency_s", proxy.latency_s)
+            counts = {
+                "requests": len(proxy.requests),
+                "fetched_mb": round(proxy.fetched_bytes / 1e6, 1),
+            }
+            proxy.clear()
+            print(json.dumps({"options": options, "counts": counts}), flush=True)
+
+
+def put(store: Path, options: dict[str, str]) -> None:
+    from slidetile.cloud.address import Address
+    from slidetile.cloud.objects import write_object
+    from slidetile.cloud.options import using_storage_options
+
+    with using_storage_options(options):
+        home = Address.parse(f"{BUCKET_HOME}/{store.name}")
+    for file in (path for path in store.rglob("*") if path.is_file()):
+        write_object(home / file.relative_to(store).as_posix(), [file.read_bytes()])
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+        return
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    folder = Path(tempfile.mkdtemp(prefix="cloud_stores"))
+    try:
+        for name, row in store_rows(Path(sys.argv[1]), folder):
+            print(name, json.dumps(row), flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
