@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slidetile.choices import (
@@ -395,6 +394,8 @@ def done_before(
         store = open_store(where)
         is_again = options.retry_unreadable and store.unreadable > 0
     except StoreError as error:
+        if isinstance(where, Address) and isinstance(error.__cause__, OSError):
+            raise  # a network that fails says nothing about the store
         raise OutdatedStoreError(f"{where} exists already, but {error} {_REMEDY}") from error
     with recipe._open_as_it_is(path) as slide:  # noqa: SLF001  of this very module
         is_same = store.metadata.source.is_anonymous == options.anonymous
@@ -446,15 +447,18 @@ def _lost_some(message: str) -> OutdatedStoreError:
 
 
 def changed_since(
-    path: str | os.PathLike[str] | Address, store_path: str | os.PathLike[str]
+    path: str | os.PathLike[str] | Address, store_path: str | os.PathLike[str] | Address
 ) -> bool:
     """Return whether a slide's file was written or replaced after its store was finished.
 
-    By the clocks of their file systems; False where one of the two cannot be read.
+    By the clocks of their file systems or buckets; False where one of the two cannot be read.
     """
-    located = locate(path)
+    located, store = locate(path), locate(store_path)
     try:
-        made_ns = Path(store_path, ROOT).stat().st_mtime_ns
+        if isinstance(store, Address):
+            made_ns = object_state(store / ROOT).modified.timestamp() * 1e9
+        else:
+            made_ns = (store / ROOT).stat().st_mtime_ns
         if isinstance(located, Address):
             return object_state(located).modified.timestamp() * 1e9 > made_ns
         slide = located.stat()

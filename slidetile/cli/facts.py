@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from slidetile.cli.tissue_facts import FoundFacts, LeftOutFacts, found_facts, left_out_facts
+from slidetile.cloud.address import Location
 from slidetile.errors import explain
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.quality.summary import QualitySummary
@@ -478,7 +479,7 @@ def verify_facts(
 
 
 def several_facts(
-    paths: Sequence[Path], outcomes: Sequence[SlideFacts | StoreFacts | Exception]
+    paths: Sequence[Location], outcomes: Sequence[SlideFacts | StoreFacts | Exception]
 ) -> SeveralFacts:
     """Return the facts about several slides and stores, and why others could not be read."""
     known = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
@@ -490,7 +491,7 @@ def several_facts(
 
 
 def several_verified_facts(
-    paths: Sequence[Path], outcomes: Sequence[VerifyFacts | Exception]
+    paths: Sequence[Location], outcomes: Sequence[VerifyFacts | Exception]
 ) -> SeveralVerifiedFacts:
     """Return what `verify` found in several stores, and why others could not be verified."""
     return {
@@ -499,7 +500,7 @@ def several_verified_facts(
     }
 
 
-def _failures(paths: Sequence[Path], outcomes: Sequence[object]) -> list[FailureFacts]:
+def _failures(paths: Sequence[Location], outcomes: Sequence[object]) -> list[FailureFacts]:
     return [
         {"path": str(path), "error": {"type": type(error).__name__, "message": explain(error)}}
         for path, error in zip(paths, outcomes, strict=True)
@@ -517,7 +518,7 @@ def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
     }
 
 
-def batch_facts(results: "Sequence[SlideResult]", summary_path: Path) -> BatchFacts:
+def batch_facts(results: "Sequence[SlideResult]", summary_path: Location) -> BatchFacts:
     """Return the result of each slide of a batch."""
     return {
         "summary_path": str(summary_path),

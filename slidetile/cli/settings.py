@@ -16,6 +16,7 @@ from slidetile.choices import MANIFEST_SUFFIXES
 from slidetile.cli.json_log import log_as_json
 from slidetile.cli.places import PATH
 from slidetile.cli.show import mention
+from slidetile.cloud.address import address_of
 
 _SETTINGS = "slidetile.settings"
 
@@ -155,6 +156,8 @@ def _beside_manifests(ctx: click.Context, typed: Mapping[str, Any]) -> list[Path
 def _matched(inputs: Iterable[str]) -> Iterator[Path]:
     """Yield inputs, and those that globs among them match; of no match the command itself tells."""
     for given in inputs:
+        if _is_address(given):  # of which no options are known yet
+            continue
         if _GLOB.isdisjoint(given):
             yield Path(given)
             continue
@@ -163,6 +166,13 @@ def _matched(inputs: Iterable[str]) -> Iterator[Path]:
 
         with contextlib.suppress(CohortError):
             yield from (path for path in expanded([given]) if isinstance(path, Path))
+
+
+def _is_address(given: str) -> bool:
+    try:
+        return address_of(given) is not None
+    except ValueError:
+        return True  # the command itself tells
 
 
 def _place(path: Path | None) -> str | None:

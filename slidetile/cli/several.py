@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from slidetile.cloud.address import Address, Location
-from slidetile.cohort.inputs.folder import find_slides
+from slidetile.cloud.objects import in_parallel, object_exists
+from slidetile.cohort.inputs.folder import SUFFIXES, find_slides
 from slidetile.errors import SlideReadError, SlidetileError
-from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, STORE_SUFFIX
+from slidetile.format.names import PARTIAL_NOTE, PARTIAL_SUFFIX, ROOT, STORE_SUFFIX
 from slidetile.runtime.foreign import ForeignExitError
 from slidetile.slides.dicom.folder import series_of
+from slidetile.store.listed import stores_at
 from slidetile.store.location import stores_in
 from slidetile.store.store import TileStore
 from slidetile.tissue.left_out import LeftOut
@@ -33,29 +35,37 @@ FORESEEN = (SlidetileError, OSError, MemoryError, ForeignExitError)
 class Meant(NamedTuple):
     """What the paths of a command stand for."""
 
-    paths: list[Path]
+    paths: list[Location]
 
     is_one: bool
     """Whether one slide or store was named, not several and not a folder of them. A folder that a
     DICOM series fills is one slide."""
 
 
-def things_meant(given: Sequence[Path]) -> Meant:
+def things_meant(given: Sequence[Location]) -> Meant:
     """Return the slides and stores that paths stand for: a folder for all that it holds."""
     return _meant(given, _things_in)
 
 
-def _things_in(folder: Path) -> list[Path]:
+def _things_in(folder: Location) -> list[Location]:
+    if isinstance(folder, Address):
+        from slidetile.cohort.inputs.bucket import slides_at
+
+        return [*stores_at(folder), *(each for each in slides_at(folder) if each != folder)]
     return [*sorted(stores_in(folder)), *find_slides([folder], tells_stores=False)]
 
 
-def stores_meant(given: Sequence[Path]) -> Meant:
+def stores_meant(given: Sequence[Location]) -> Meant:
     """Return the stores that paths stand for: a folder for those that lie in it."""
-    return _meant(given, lambda folder: sorted(stores_in(folder)))
+    return _meant(given, _stores_in)
 
 
-def _meant(given: Sequence[Path], inside: Callable[[Path], list[Path]]) -> Meant:
-    paths: list[Path] = []
+def _stores_in(folder: Location) -> list[Location]:
+    return [*(stores_at(folder) if isinstance(folder, Address) else sorted(stores_in(folder)))]
+
+
+def _meant(given: Sequence[Location], inside: Callable[[Location], list[Location]]) -> Meant:
+    paths: list[Location] = []
     is_one = len(given) == 1
     for path in given:
         found = inside(path) if _is_plain_folder(path) else []
@@ -64,7 +74,7 @@ def _meant(given: Sequence[Path], inside: Callable[[Path], list[Path]]) -> Meant
     return Meant(list(dict.fromkeys(paths)), is_one)
 
 
-def _is_series(folder: Path, found: Sequence[Path]) -> bool:
+def _is_series(folder: Location, found: Sequence[Location]) -> bool:
     """Return whether what a folder holds is the one slide of a DICOM series."""
     is_alone = len(found) == 1 and found[0].parent == folder
     return is_alone and series_of(found[0]) is not None
@@ -72,17 +82,31 @@ def _is_series(folder: Path, found: Sequence[Path]) -> bool:
 
 def _is_plain_folder(path: Location) -> bool:
     """Return whether a path is a folder that is no store or Zarr slide."""
-    if (
-        isinstance(path, Address)
-        or not path.is_dir()
-        or path.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX)
-    ):
+    if isinstance(path, Address):
+        return _is_plain_prefix(path)
+    if not path.is_dir() or path.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX):
         return False
     return not any((path / name).exists() for name in ("zarr.json", ".zgroup", PARTIAL_NOTE))
 
 
+def _is_plain_prefix(address: Address) -> bool:
+    """Return whether an address can be that of neither one store nor one slide."""
+    if address.is_web or address.suffix in (STORE_SUFFIX, PARTIAL_SUFFIX):
+        return False
+    return address.suffix.lower() not in SUFFIXES and not _is_object_or_store(address)
+
+
+def _is_object_or_store(address: Address) -> bool:
+    try:
+        return bool(address.key) and any(
+            in_parallel(object_exists, [address, address / ROOT, address / PARTIAL_NOTE])
+        )
+    except OSError:  # which is told where it is opened
+        return True
+
+
 def each_outcome(
-    call: Callable[[Path], Result],
+    call: Callable[[Location], Result],
     meant: Meant,
     show: Callable[[Result | Exception], None],
     *,
@@ -103,7 +127,9 @@ def each_outcome(
     return outcomes
 
 
-def _here(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
+def _here(
+    call: Callable[[Location], Result], paths: Sequence[Location]
+) -> Iterator[Result | Exception]:
     for path in paths:
         try:
             yield call(path)
@@ -111,7 +137,9 @@ def _here(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Res
             yield error
 
 
-def _apart(call: Callable[[Path], Result], paths: Sequence[Path]) -> Iterator[Result | Exception]:
+def _apart(
+    call: Callable[[Location], Result], paths: Sequence[Location]
+) -> Iterator[Result | Exception]:
     from slidetile.runtime.processes import ProcessDiedError, in_processes
 
     calls = [functools.partial(call, path) for path in paths]
@@ -168,7 +196,7 @@ def told_apart(
         raise crashed(slide, error) from error
 
 
-def crashed(path: Path, error: "ProcessDiedError") -> SlideReadError:
+def crashed(path: Location, error: "ProcessDiedError") -> SlideReadError:
     """Return the error of a path on which the process that reads it has died."""
     return SlideReadError(
         f"{path} could not be read: {error}: a library crashed on it, or memory ran out"

@@ -6,22 +6,24 @@ Knows slides, stores and results. Does not know tiles.
 import logging
 import os
 import platform
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from slidetile.cloud.address import absolute
+from slidetile.cloud.address import Address, absolute, locate
+from slidetile.cloud.options import using_storage_options
 from slidetile.cohort.cohort import Cohort
-from slidetile.cohort.done import done_already
+from slidetile.cohort.done import asked_of_all, done_already
 from slidetile.cohort.elsewhere import is_elsewhere, released
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.engines.local import InProcesses, InThisProcess
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.job import SlideJob
 from slidetile.cohort.layout import new_run_name
+from slidetile.cohort.log_folder import log_folder_of
 from slidetile.cohort.part import Part
 from slidetile.cohort.result import BatchReport, SlideResult
 from slidetile.cohort.sizing import Sizing
@@ -83,8 +85,8 @@ class BatchOptions:
 
 
 def tile_slides(  # noqa: PLR0913  each says one thing about the run
-    inputs: Iterable[str | os.PathLike[str]],
-    out: str | os.PathLike[str],
+    inputs: Iterable[str | os.PathLike[str] | Address],
+    out: str | os.PathLike[str] | Address,
     recipe: Recipe | None = None,
     *,
     part: str | Part | None = None,
@@ -98,6 +100,7 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     engine: Engine | None = None,
     on_result: OnResult | None = None,
     on_progress: OnSlideProgress | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> BatchReport:
     """Tile many slides; one bad slide never ends the run.
 
@@ -106,9 +109,10 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     inputs
         Slides; folders, which are searched for slides, see `find_slides`; globs such as
         ``slides/**/*.svs``; and manifests, CSV or Parquet files that list slides, see
-        `read_manifest`.
+        `read_manifest`. All of them may lie in buckets.
     out
-        Folder of the stores; it is made if missing. A store has its slide's key, which is the id
+        Folder of the stores, which is made if missing; or where they are to lie in a bucket, such
+        as ``s3://bucket/cohort``. A store has its slide's key, which is the id
         that a manifest gives, or the slide's name without the suffix, with the names of the folders
         above where that is not unique; it never changes. ``slides.parquet`` has a row for each
         slide of each run, ``summary.csv`` the latest of each, ``logs`` what was said of slides that
@@ -152,6 +156,9 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     on_progress
         Called in this thread with the path and the progress of each slide that is being tiled,
         now and then.
+    storage_options
+        As in `open_slide`, for all addresses. They go to the processes and workers that tile, and
+        are never written.
 
     Returns
     -------
@@ -171,13 +178,14 @@ def tile_slides(  # noqa: PLR0913  each says one thing about the run
     SlideError
         The whole file system was to be searched.
     StoreError, OSError
-        The output folder is an address or cannot be made, or the tables cannot be written.
+        The output folder cannot be made or written, or the tables cannot be written.
     """
     how = BatchOptions(processes=processes, timeout_s=timeout_s, retries=retries, workers=workers)
     if client is not None or split_tiles is not None:
         engine = _cluster_engine(client, split_tiles, how, engine, options)
     chosen = Part.parse(part) if isinstance(part, str) else part
-    cohort = Cohort.of(inputs, out, part=chosen)
+    with using_storage_options(storage_options):
+        cohort = Cohort.of(inputs, out, part=chosen)
     return tile_cohort(
         cohort,
         recipe or Recipe(),
@@ -269,6 +277,7 @@ class _BatchRun:
         self._here = Path.cwd()
         self._entries = {entry.key: entry for entry in cohort.entries}
         self._folder = cohort.folder.run(new_run_name())
+        self._log_folder = log_folder_of(self._folder)
         self._sizing = Sizing.of_this_machine(
             processes=how.processes, memory_bytes=options.memory_bytes
         )
@@ -287,7 +296,7 @@ class _BatchRun:
 
     def results(self, on_progress: OnSlideProgress | None) -> Generator[SlideResult]:
         """Yield the result of each slide when it is known for good."""
-        with closing(RunLog(self._folder)) as log:
+        with self._log_folder as self._logs, closing(RunLog(self._folder)) as log:
             log.note(_note(self._recipe, self._how, self._options))
             try:
                 for result in self._all_results(on_progress):
@@ -316,8 +325,8 @@ class _BatchRun:
     def _all_results(self, on_progress: OnSlideProgress | None) -> Iterator[SlideResult]:
         """Yield the result of each slide, first of those that are done already."""
         left = []
-        for entry in self._cohort.entries:
-            done = self._done(entry)
+        cohort = self._cohort
+        for entry, done in asked_of_all(self._done, cohort.entries, cohort.folder):
             if done is None:
                 left.append(entry)
             else:
@@ -375,6 +384,7 @@ class _BatchRun:
             entry=entry,
             here=self._here,
             run_folder=self._folder,
+            log_folder=self._logs,
             recipe=self._recipe,
             workers=workers,
             options=options,
@@ -388,7 +398,7 @@ class _BatchRun:
         row = row_of(
             result,
             slide=absolute(self._here / entry.slide),
-            store=None if store is None else os.path.abspath(self._here / store),  # noqa: PTH100
+            store=None if store is None else absolute(self._here / locate(store)),
             run=self._folder.name,
             after=self._cohort.row(entry).get("ended"),
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from slidetile.cloud.address import Address, absolute
+from slidetile.cloud.address import Address, absolute, locate
+from slidetile.cohort.files import make_folder
 from slidetile.cohort.inputs.collecting import collect
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.keys import as_known, with_keys
@@ -24,7 +25,6 @@ from slidetile.cohort.table.key_book import KeyBook, NotedKey, opened_book
 from slidetile.cohort.table.noted import NotedRows
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.summary import check_summary
-from slidetile.store.location import local_path
 from slidetile.writing.destination import check_place
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ class Cohort:
     @classmethod
     def of(
         cls,
-        inputs: Iterable[str | os.PathLike[str]],
-        out: str | os.PathLike[str],
+        inputs: Iterable[str | os.PathLike[str] | Address],
+        out: str | os.PathLike[str] | Address,
         *,
         part: Part | None = None,
         writes: bool = True,
@@ -156,7 +156,7 @@ class Cohort:
         inputs
             As in `collect`.
         out
-            The folder of the stores.
+            The folder of the stores, or where they lie in a bucket.
         part
             Which part of the slides; None is all.
         writes
@@ -169,18 +169,17 @@ class Cohort:
         SlideError
             The whole file system was to be searched.
         StoreError, OSError
-            The folder is an address, cannot be made, or has a summary that is another's.
+            The folder cannot be made or written, or has a summary that is another's.
         """
-        path = local_path(out)
-        folder = CohortFolder(path)
+        folder = CohortFolder(locate(out))
         check_place(folder.summary)
         check_summary(folder)
         slides = collect(inputs)
         if writes:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.path)
             take_over(folder)
         with opened_book(folder) if writes else nullcontext(KeyBook.of(folder)) as book:
-            table = read_slides(path, columns=_NOTED)
+            table = read_slides(folder.path, columns=_NOTED)
             rows = table.select(["key", "slide"]).to_pylist()
             listed, moved = _keyed(slides, rows, book, writes=writes)
         tell_left_behind(_left_behind(listed, rows, moved), folder)

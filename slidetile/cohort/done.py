@@ -8,12 +8,14 @@ import hashlib
 import json
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from slidetile import __version__
+from slidetile.cloud.address import Address
+from slidetile.cloud.objects import IN_FLIGHT
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.no_tiles import store_note
@@ -21,6 +23,7 @@ from slidetile.cohort.result import SlideResult
 from slidetile.cohort.stored import store_facts
 from slidetile.errors import SlidetileError
 from slidetile.recipe import Recipe
+from slidetile.runtime.threads import map_in_order
 from slidetile.slides.file_slide import read_source
 from slidetile.store.store import open_store
 from slidetile.tissue.detector import describe_detector
@@ -106,6 +109,20 @@ def done_already(
         columns=entry.columns,
         **facts,
     )
+
+
+def asked_of_all(
+    ask: Callable[[Entry], SlideResult | None], entries: Sequence[Entry], folder: CohortFolder
+) -> Iterator[tuple[Entry, SlideResult | None]]:
+    """Yield each slide and what `done_already` says of it, in order; in buckets, several at a time.
+
+    ``ask`` calls that for one slide.
+    """
+    is_here = isinstance(folder.path, Path)
+    if is_here and not any(isinstance(entry.slide, Address) for entry in entries):
+        yield from ((entry, ask(entry)) for entry in entries)
+        return
+    yield from zip(entries, map_in_order(ask, entries, workers=IN_FLIGHT), strict=True)
 
 
 def _noted_settings(

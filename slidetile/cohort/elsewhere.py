@@ -6,13 +6,13 @@ Knows claims. Does not know what becomes of the slides.
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from slidetile.cloud.address import Location
+from slidetile.cohort.files import refuse_if_claimed_at
 from slidetile.cohort.job import SlideJob
 from slidetile.cohort.result import SlideResult
 from slidetile.errors import StoreBusyError
 from slidetile.format.names import owner_path
-from slidetile.runtime.claim import refuse_if_claimed
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ def released(jobs: Sequence[SlideJob]) -> list[SlideJob]:
         pause_s = min(LONGEST_LOOK_S, 1.5 * pause_s)
 
 
-def _is_free(store: Path) -> bool:
+def _is_free(store: Location) -> bool:
     try:
-        refuse_if_claimed(owner_path(store))
+        refuse_if_claimed_at(owner_path(store))
     except StoreBusyError:
         return False
     except OSError:  # the job says what is wrong

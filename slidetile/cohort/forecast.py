@@ -3,7 +3,6 @@
 Knows plans and estimates. Writes nothing.
 """
 
-import os
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -11,23 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from slidetile.cloud.address import Location
 from slidetile.cohort.cohort import Cohort
-from slidetile.cohort.done import done_already
+from slidetile.cohort.done import asked_of_all, done_already
 from slidetile.cohort.engines.engine import Engine, JobQueue, OnSlideProgress
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.job import is_to_replace, with_retries
 from slidetile.cohort.result import SlideResult
 from slidetile.errors import OutdatedStoreError, explain
-from slidetile.format.names import partial_path
 from slidetile.planning.plan import TilePlan
 from slidetile.recipe import Recipe, done_before
 from slidetile.runtime.foreign import exit_sentence, folder_kept
 from slidetile.slides.slide import Slide
-from slidetile.store.marks import is_bare, is_store
+from slidetile.store.marks import is_store
 from slidetile.writing.begun import was_begun_so
+from slidetile.writing.destination import check_destination, lies_at, unfinished_lies_at
 from slidetile.writing.estimate import estimate
 from slidetile.writing.options import WriteOptions
-from slidetile.writing.partial import check_destination
 
 Action = Literal["tile", "continue", "begin anew", "make anew", "already done", "fail"]
 """Of an unfinished store: "begin anew" is of one of another slide or of other settings."""
@@ -71,7 +70,7 @@ class ForecastJob:
 
     entry: Entry
     here: Path
-    store: Path
+    store: Location
     recipe: Recipe
     options: WriteOptions
     is_own_store: bool
@@ -137,10 +136,9 @@ class ForecastJob:
         self, slide: Slide, plan: TilePlan, recipe: Recipe, options: WriteOptions
     ) -> Action:
         store = self.here / self.store
-        if os.path.lexists(store):
+        if lies_at(store):
             return "make anew"
-        partial = partial_path(store)
-        if not os.path.lexists(partial) or is_bare(partial):
+        if not unfinished_lies_at(store):
             return "tile"
         if options.existing == "restart":
             return "begin anew"
@@ -195,9 +193,12 @@ def forecasts(
         What carries the estimates out.
     """
     here = Path.cwd()
+
+    def ask(entry: Entry) -> SlideResult | None:
+        return done_already(entry, cohort.row(entry), recipe, options, cohort.folder, here)
+
     left = []
-    for entry in cohort.entries:
-        done = done_already(entry, cohort.row(entry), recipe, options, cohort.folder, here)
+    for entry, done in asked_of_all(ask, cohort.entries, cohort.folder):
         if done is None:
             left.append(entry)
         else:

@@ -4,7 +4,6 @@ Knows what each of the processes does with the slide. Does not know where they r
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple, Self
 
 from slidetile.cloud.address import Location
@@ -71,8 +70,8 @@ class Giant:
     slide: Location
     """Path of the slide, the same in every process."""
 
-    store: Path
-    """Path of the store, the same in every process."""
+    store: Location
+    """Where the store lies, the same in every process."""
 
     recipe: Recipe
     """How the slide becomes a store."""
@@ -96,7 +95,7 @@ class Giant:
     def of(
         cls,
         slide: Location,
-        store: Path,
+        store: Location,
         recipe: Recipe,
         options: WriteOptions,
         *,

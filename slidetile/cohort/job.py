@@ -5,9 +5,10 @@ Knows a slide's steps and what its failures mean. Does not know other slides.
 
 import logging
 import math
+import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
 from slidetile.cohort.giant import FoundGiant, Giant, GiantFoundError, SplitLimit
 from slidetile.cohort.inputs.entry import Entry
-from slidetile.cohort.layout import RunFolder
+from slidetile.cohort.layout import RunFolder, log_name
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.result import SlideResult, Status
 from slidetile.cohort.retry import may_pass
-from slidetile.cohort.slide_log import SlideLog, add_reason
+from slidetile.cohort.slide_log import SlideLog, add_reason, put_log, remove_log
 from slidetile.cohort.stored import store_facts
 from slidetile.errors import (
     NotNativeError,
@@ -35,9 +36,9 @@ from slidetile.recipe import Recipe, changed_since, tile_slide
 from slidetile.runtime.foreign import exit_sentence, folder_kept
 from slidetile.runtime.memory import peak_since_reset_bytes, reset_peak
 from slidetile.store.store import TileStore
+from slidetile.writing.destination import discard_unfinished
 from slidetile.writing.group import Group
 from slidetile.writing.options import Existing, OnProgress, Progress, WriteOptions
-from slidetile.writing.partial import discard_unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,10 @@ class SlideJob:
     run_folder: RunFolder
     """Where the run leaves its logs; its cohort's folder has the stores."""
 
+    log_folder: Path
+    """Where the slide's log is written, on this machine: the run's folder, or one whose files are
+    put into the bucket when the slide ends."""
+
     recipe: Recipe
     """How the slides of the cohort become stores."""
 
@@ -95,14 +100,14 @@ class SlideJob:
         return str(self.entry.slide)
 
     @property
-    def store(self) -> Path:
-        """Path of the store, as given."""
+    def store(self) -> Location:
+        """Where the store lies, as given."""
         return self.run_folder.cohort.store(self.entry.key)
 
     @property
     def log(self) -> Path:
-        """Path of the slide's log."""
-        return self.here / self.run_folder.log(self.entry.key)
+        """Path of the slide's log on this machine."""
+        return self.here / self.log_folder / log_name(self.entry.key)
 
     def again(self) -> "SlideJob":
         """Return the next attempt."""
@@ -112,38 +117,58 @@ class SlideJob:
         """Remove the log of an attempt that did not count, unless one before has left it."""
         if self.attempt == 1:
             with suppress(OSError):
-                self.log.unlink(missing_ok=True)
+                remove_log(self.log, self.run_folder.log(self.entry.key))
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """What must be there wherever the job runs: the slide, and the folder of the stores."""
-        slide = self.here / self.entry.slide
-        stores = self.here / self.run_folder.cohort.path
-        return (stores,) if isinstance(slide, Address) else (slide, stores)
+        """What must be there wherever the job runs, of the slide and the folder of the stores."""
+        both = (self.here / self.entry.slide, self.here / self.run_folder.cohort.path)
+        return tuple(place for place in both if isinstance(place, Path))
 
     def on_worker(self, *, workers: int, memory_bytes: int | None) -> "SlideJob":
         """Return the job for a process of a cluster, with so many threads and so much memory."""
         options = replace(self.options, memory_bytes=memory_bytes)
         return replace(self, workers=workers, options=options, is_in_child=True)
 
+    @contextmanager
+    def _kept_log(self) -> Iterator[SlideLog]:
+        """Yield the slide's log, which goes to the bucket in the end where the stores do."""
+        try:
+            with SlideLog(self.log) as log:
+                yield log
+        finally:
+            self._put_log()
+
+    def _put_log(self) -> None:
+        address = self.run_folder.log(self.entry.key)
+        if isinstance(address, Address):
+            put_log(self.log, address)
+
+    def _with_log(self, result: SlideResult) -> SlideResult:
+        """Return a result that names no log which could not be put where it belongs."""
+        is_left = isinstance(self.run_folder.path, Address) and os.path.lexists(self.log)
+        return replace(result, log=None) if is_left else result
+
     def run(self, on_progress: OnSlideProgress | None = None) -> SlideResult:
         """Tile the slide, and return its result; an error becomes the result "failed"."""
-        with SlideLog(self.log) as log:
-            return self._logged(log, lambda begin: self._result(begin, on_progress))
+        with self._kept_log() as log:
+            result = self._logged(log, lambda begin: self._result(begin, on_progress))
+        return self._with_log(result)
 
     def run_unless_giant(
         self, most_tiles: int, on_progress: OnSlideProgress | None = None
     ) -> SlideResult | FoundGiant:
         """Tile the slide as `run` does; or return it, if it has more tiles than that."""
         limit = SplitLimit(most_tiles=most_tiles)
-        with SlideLog(self.log) as log:
+        with self._kept_log() as log:
             try:
-                return self._logged(
+                result = self._logged(
                     log, lambda begin: self._result(begin, on_progress, limit), GiantFoundError
                 )
             except GiantFoundError as found:
                 giant = replace(self._giant(found, limit), warnings=tuple(log.warnings))
                 return FoundGiant(giant, found.plan)
+        return self._with_log(result)
 
     def finish(
         self,
@@ -170,9 +195,10 @@ class SlideJob:
             how = BEGUN_ANEW if group.begun_anew else giant.note
             return self._result_of(store, plan, how, begin - seconds)
 
-        with SlideLog(self.log) as log:
+        with self._kept_log() as log:
             log.warnings.extend(giant.warnings)
-            return self._logged(log, finished, NotNativeError)
+            result = self._logged(log, finished, NotNativeError)
+        return self._with_log(result)
 
     def _logged(
         self,
@@ -212,10 +238,15 @@ class SlideJob:
             level = logging.DEBUG if isinstance(error, _FORESEEN) else logging.INFO
             _log.log(level, "%s", self.entry.slide, exc_info=True)
             log.failed(error)
-            return self.failure(error, _reason(error), time.perf_counter() - begin)
+            return self._failure(error, _reason(error), time.perf_counter() - begin)
 
     def failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
-        """Return the result of a slide that failed."""
+        """Return the result of a slide that failed, whose process did not return any."""
+        result = self._failure(error, reason, seconds)
+        self._put_log()
+        return self._with_log(result)
+
+    def _failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
         return SlideResult(
             key=self.entry.key,
             slide=self.label,
@@ -232,7 +263,7 @@ class SlideJob:
     @property
     def _told_log(self) -> str:
         """The log's path below the cohort's folder."""
-        return str(self.run_folder.log(self.entry.key).relative_to(self.run_folder.cohort.path))
+        return self.run_folder.told_log(self.entry.key)
 
     def _result(
         self, begin: float, on_progress: OnSlideProgress | None, limit: SplitLimit | None = None
@@ -350,7 +381,7 @@ class SlideJob:
         return chosen if existing is None else replace(chosen, existing=existing)
 
 
-def with_retries(options: WriteOptions, slide: Location, store: Path) -> WriteOptions:
+def with_retries(options: WriteOptions, slide: Location, store: Location) -> WriteOptions:
     """Return options by which unreadable tiles are tried again where the slide has changed."""
     is_again = options.retry_unreadable or changed_since(slide, store)
     return replace(options, retry_unreadable=is_again)

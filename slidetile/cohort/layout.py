@@ -6,9 +6,9 @@ Knows names. Does not know what is in the files.
 import hashlib
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
+from slidetile.cloud.address import Location
 from slidetile.format.names import STORE_SUFFIX
 
 SUMMARY_NAME = "summary.csv"
@@ -22,31 +22,34 @@ LOGS_NAME = "logs"
 
 
 class CohortFolder(NamedTuple):
-    """A folder of stores, and of the tables and logs of the runs that made them."""
+    """A folder of stores, and of the tables and logs of the runs that made them.
 
-    path: Path
+    It lies on a disk, or in a bucket, where it is what its objects' names begin with.
+    """
+
+    path: Location
 
     @property
-    def summary(self) -> Path:
+    def summary(self) -> Location:
         """The table for people."""
         return self.path / SUMMARY_NAME
 
     @property
-    def table(self) -> Path:
+    def table(self) -> Location:
         """The folder of the table's parts."""
         return self.path / TABLE_NAME
 
     @property
-    def logs(self) -> Path:
+    def logs(self) -> Location:
         """The folder of the runs."""
         return self.path / LOGS_NAME
 
     @property
-    def keys(self) -> Path:
+    def keys(self) -> Location:
         """What each slide is called, one a line."""
         return self.logs / "keys.jsonl"
 
-    def store(self, key: str) -> Path:
+    def store(self, key: str) -> Location:
         """Return the path of a slide's store."""
         return self.path / f"{key}{STORE_SUFFIX}"
 
@@ -62,41 +65,49 @@ class RunFolder(NamedTuple):
     name: str
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Location:
         """The run's folder."""
         return self.cohort.logs / self.name
 
     @property
-    def rows(self) -> Path:
-        """Rows that are not yet in the table: one a line, appended as slides end."""
+    def rows(self) -> Location:
+        """Rows that are not yet in the table, on a disk: one a line, appended as slides end."""
         return self.path / "rows.jsonl"
 
-    @property
-    def all_rows(self) -> list[Path]:
-        """That file, and those like it that are being moved into the table."""
-        return sorted(self.path.glob("rows*.jsonl"))
-
-    def moving(self) -> Path:
-        """Return a name for the file while its rows are moved into the table."""
-        return self.path / f"rows-{os.urandom(8).hex()}.jsonl"
+    def other_rows(self, mark: str) -> Location:
+        """Return a file like it: of rows that are moved into the table; in a bucket, of one row."""
+        return self.path / f"rows-{mark}.jsonl"
 
     @property
-    def owner(self) -> Path:
+    def owner(self) -> Location:
         """The claim of the process that appends them."""
         return self.path / "rows.owner"
 
     @property
-    def note(self) -> Path:
+    def note(self) -> Location:
         """What was run, with which settings."""
         return self.path / "run.json"
 
-    def part(self, rows: bytes) -> Path:
+    def part(self, rows: bytes) -> Location:
         """Return the Parquet file of rows of the run, whose name tells them from any others."""
         return self.cohort.table / f"{self.name}-{hashlib.sha256(rows).hexdigest()[:16]}.parquet"
 
-    def log(self, key: str) -> Path:
+    def log(self, key: str) -> Location:
         """Return the log of a slide."""
-        return self.path / f"{key}.log"
+        return self.path / log_name(key)
+
+    def told_log(self, key: str) -> str:
+        """Return the path of a slide's log below the cohort's folder."""
+        return f"{LOGS_NAME}/{self.name}/{log_name(key)}"
+
+
+def log_name(key: str) -> str:
+    """Return what the log of a slide is called."""
+    return f"{key}.log"
+
+
+ROWS_PATTERN = "rows*.jsonl"
+"""What the names of a run's files of rows are like."""
 
 
 def new_run_name() -> str:

@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from slidetile.cloud.address import address_of
+from slidetile.cloud.address import Location, address_of
 from slidetile.cohort.inputs.keys import as_known
 from slidetile.cohort.layout import CohortFolder
 from slidetile.errors import SlideError, SlidetileError
 from slidetile.slides.file_slide import read_source
 from slidetile.store.store import open_store
+from slidetile.writing.destination import lies_at
 
 _log = logging.getLogger(__name__)
 
@@ -62,13 +63,13 @@ def moved_keys(
     return {path: known[was] for path, was in found.items()}
 
 
-def has_moved(before: str, slide: Path, store: Path) -> bool:
+def has_moved(before: str, slide: Path, store: Location) -> bool:
     """Return whether a slide lay elsewhere when its store was made."""
     is_named = Path(before).name == slide.name
     return is_named and _is_gone(before) and is_of_store(slide, store)
 
 
-def is_of_store(slide: Path, store: Path) -> bool:
+def is_of_store(slide: Path, store: Location) -> bool:
     """Return whether a store was made of the bytes that a slide's file has now."""
     fingerprint = _fingerprint(store)
     try:
@@ -79,7 +80,7 @@ def is_of_store(slide: Path, store: Path) -> bool:
 
 def tell_left_behind(keys: Sequence[str], folder: CohortFolder) -> None:
     """Tell of stores that slides had under other keys, if there are any."""
-    left = [key for key in keys if os.path.lexists(folder.store(key))]
+    left = [key for key in keys if lies_at(folder.store(key))]
     if left:
         _log.warning(
             "stores that slides of this run have under other keys than now: %d (%s%s). They stay, "
@@ -143,7 +144,7 @@ def _move(before: str, now: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return old, new
 
 
-def _fingerprint(store: Path) -> str | None:
+def _fingerprint(store: Location) -> str | None:
     """Return the fingerprint of a store's slide; None where there is no such store."""
     try:
         return open_store(store).metadata.source.fingerprint

@@ -12,10 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import read_object, remove_objects, write_object
+from slidetile.errors import explain
 from slidetile.runtime.child import WHERE
+
+_log = logging.getLogger(__name__)
 
 MOST_WARNINGS = 20
 LONGEST_WARNING = 500
+
+LARGEST_LOG_BYTES = 16 << 20
+"""More of what an attempt before has left in a bucket is not kept."""
 
 _CLIPPED = "…"
 
@@ -29,7 +37,7 @@ class SlideLog(logging.Handler):
     Parameters
     ----------
     path
-        The file, whose folder exists; None keeps none. It is removed at the end if it is empty.
+        The file, whose folder is made if missing; None keeps none. It is removed if it is empty.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -48,6 +56,7 @@ class SlideLog(logging.Handler):
     def __enter__(self) -> Self:
         if self._path is not None:
             with contextlib.suppress(OSError):  # a slide without a log is tiled all the same
+                make_log_folder(self._path)
                 self._file = self._path.open("ab", buffering=0)
         if self._file is not None and multiprocessing.parent_process() is not None:
             faulthandler.enable(self._file)
@@ -91,9 +100,43 @@ class SlideLog(logging.Handler):
                 self._file.write(f"{text}\n".encode(errors="backslashreplace"))
 
 
+def make_log_folder(log: Path) -> None:
+    """Make the folder of a log that is to go to a bucket, which a worker may lack."""
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+
+
+def put_log(log: Path, address: Address) -> bool:
+    """Move a log into a bucket, after what an attempt before has left there; return whether it is.
+
+    It stays where it is if it cannot be written there.
+    """
+    try:
+        data = log.read_bytes()
+        with contextlib.suppress(FileNotFoundError):
+            data = read_object(address, LARGEST_LOG_BYTES) + data
+        write_object(address, [data])
+        log.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        _log.warning(
+            "%s cannot be written, so the log stays in %s: %s", address, log, explain(error)
+        )
+        return False
+    return True
+
+
+def remove_log(log: Path, place: Location) -> None:
+    """Remove a log from this machine, and from the bucket that it went to; raises OSError."""
+    log.unlink(missing_ok=True)
+    if isinstance(place, Address):
+        remove_objects([place])
+
+
 def add_reason(path: Path, reason: str) -> bool:
     """Write why a slide failed into its log; return whether there is one."""
     try:
+        make_log_folder(path)
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"failed: {reason}\n")
     except OSError:

@@ -48,8 +48,9 @@ def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
     import pyarrow.parquet as pq
     from pyarrow.fs import LocalFileSystem
 
-    cohort = CohortFolder(local_path(folder))
-    stores = sorted(path for path in stores_in(cohort.path) if _is_whole(path))
+    path = local_path(folder)
+    cohort = CohortFolder(path)
+    stores = sorted(path for path in stores_in(path) if _is_whole(path))
     if not stores:
         raise CohortError(
             f"{cohort.path} holds no finished store: give the output folder of batch."

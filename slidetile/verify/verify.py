@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.objects import IN_FLIGHT
 from slidetile.cloud.options import using_storage_options
 from slidetile.counts import how_many
 from slidetile.errors import SlidetileError, StoreError
@@ -113,9 +114,11 @@ def verify_store(
     >>> print(verify_store(store.path)[0])
     overview/zarr.json: it is missing
     """
-    threads = worker_count(workers)
     with using_storage_options(storage_options):
         folder = locate(path)
+    threads = worker_count(workers)
+    if workers is None and isinstance(folder, Address):
+        threads = max(threads, IN_FLIGHT)  # they wait for the server most of the time
     tree = _tree_of(folder)
     if MANIFEST not in tree:
         _check_ours(tree)

@@ -1,8 +1,7 @@
 """Whether a run would continue what an earlier one has left of a store; nothing is written."""
 
-from pathlib import Path
-
 from slidetile.choices import CodecName, NativeCheck
+from slidetile.cloud.address import Location
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.planning.plan import TilePlan
 from slidetile.slides.slide import Slide
@@ -14,7 +13,7 @@ from slidetile.writing.options import WriteOptions
 def was_begun_so(
     slide: Slide,
     plan: TilePlan,
-    path: Path,
+    path: Location,
     *,
     codec: CodecName | ChunkCodec,
     check: NativeCheck,

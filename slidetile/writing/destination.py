@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
-from slidetile.format.names import partial_path
+from slidetile.cloud.objects import object_exists
+from slidetile.format.names import PARTIAL_NOTE, ROOT, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes
 from slidetile.runtime.files import read_regular
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_emptied, is_store
+from slidetile.store.marks import is_bare, is_emptied, is_store
 from slidetile.writing import partial, partial_prefix
 from slidetile.writing.partial_store import PartialStore
 
@@ -105,6 +106,48 @@ def is_there(store: Location) -> bool:
     if isinstance(store, Address):
         return partial_prefix.is_store_at(store)
     return is_store(Path(os.path.realpath(store)))
+
+
+def lies_at(store: Location) -> bool:
+    """Return whether anything lies in a store's place: on a disk whatever it is, or a root.
+
+    Raises
+    ------
+    OSError
+        The bucket cannot be read.
+    """
+    if isinstance(store, Address):
+        return object_exists(store / ROOT)
+    return os.path.lexists(store)
+
+
+def unfinished_lies_at(store: Location) -> bool:
+    """Return whether an earlier run has left an unfinished store of a path or an address.
+
+    Raises
+    ------
+    OSError
+        The bucket cannot be read.
+    """
+    if isinstance(store, Address):
+        return object_exists(store / PARTIAL_NOTE)
+    partial_folder = partial_path(store)
+    return os.path.lexists(partial_folder) and not is_bare(partial_folder)
+
+
+def discard_unfinished(store: Location) -> None:
+    """Remove what an interrupted run has left of a store; a finished one stays.
+
+    Raises
+    ------
+    StoreBusyError, StoreExistsError, OSError
+        As `partial_store` does.
+    """
+    unfinished = partial_store(store, overwrite=True)
+    try:
+        unfinished.discard()
+    finally:
+        unfinished.close()
 
 
 def is_emptied_at(store: Location) -> bool:

@@ -259,18 +259,6 @@ def claim_store(store: Path, *, overwrite: bool, times: ClaimTimes = DEFAULT_TIM
     return Claim(owner_path(store), times)
 
 
-def discard_unfinished(store: Path) -> None:
-    """Remove what an interrupted run has left of a store; a finished one stays.
-
-    Raises
-    ------
-    StoreBusyError, StoreExistsError, OSError
-        As `PartialFolder` does.
-    """
-    with PartialFolder(store, overwrite=True) as folder:
-        folder.discard()
-
-
 def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """Check that a store may be written at ``path``, before any work is done for it.
 

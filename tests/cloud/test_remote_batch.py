@@ -6,8 +6,6 @@ import pytest
 
 import slidetile as st
 from slidetile.cloud.objects import remove_objects, write_object
-from slidetile.cohort.inputs.collecting import collect
-from slidetile.errors import CohortError
 from slidetile.store.store import open_store
 
 
@@ -86,11 +84,6 @@ def test_an_address_that_is_none_is_told_with_its_line(cli, tmp_path):
     done = cli("batch", manifest, "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert "line 2 has an address that is none: ftp:// is not read" in done.stderr
-
-
-def test_globs_do_not_reach_into_buckets(cohort):
-    with pytest.raises(CohortError, match="is a glob, which matches nothing in a bucket"):
-        collect([str(cohort / "*.svs")])
 
 
 def test_what_is_gone_fails_by_itself(cli, cohort, tmp_path):

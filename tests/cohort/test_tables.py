@@ -20,6 +20,7 @@ from slidetile.cohort.result import SlideResult
 from slidetile.cohort.table import run_log
 from slidetile.cohort.table.earlier import take_over
 from slidetile.cohort.table.rows import row_of
+from slidetile.cohort.table.run_files import FolderOfRun
 from slidetile.cohort.table.run_log import RunLog
 from slidetile.cohort.table.summary import cell, write_summary
 from slidetile.runtime.claim import Claim
@@ -220,7 +221,7 @@ def test_a_run_that_was_taken_for_dead_and_wakes_up_loses_no_row(tmp_path):
     for key in "abc":
         asleep.enter(row(key))
     asleep._claim.release()  # as if another host had counted it as dead
-    run_log.seal_dead(asleep.run)
+    run_log.seal_dead(FolderOfRun(asleep.run))
     assert not asleep.run.rows.exists()
     for key in "def":
         asleep.enter(row(key))
@@ -231,11 +232,11 @@ def test_a_run_that_was_taken_for_dead_and_wakes_up_loses_no_row(tmp_path):
 
 def test_what_a_run_was_moving_when_it_was_killed_is_read_and_moved(tmp_path):
     run = entered(tmp_path, row("a"), row("b"), finish=False)
-    run.rows.rename(run.moving())
+    run.rows.rename(run.other_rows("0123"))
     assert list(told(tmp_path)) == ["a", "b"]
     entered(tmp_path, row("c"))
     assert list(told(tmp_path)) == ["a", "b", "c"]
-    assert run.all_rows == []
+    assert FolderOfRun(run).rows() == []
 
 
 def test_a_row_is_later_than_the_one_before_whatever_the_hosts_clock(tmp_path):

@@ -3,10 +3,13 @@
 Knows what slides are called. Does not open other objects than DICOM.
 """
 
+import itertools
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from slidetile.cloud.address import Address
@@ -19,6 +22,9 @@ from slidetile.slides.dicom.folder import is_finer, series_of
 from slidetile.slides.file_state import unreadable
 
 _log = logging.getLogger(__name__)
+
+GLOB = frozenset("*?[")
+"""What makes a pattern of a name."""
 
 _DICOM = ".dcm"
 _MOST_KINDS = 10
@@ -50,6 +56,41 @@ def slides_at(address: Address) -> list[Address]:
     named = [each for each in plain if each.suffix.lower() in SUFFIXES]
     _warn_of_others(address, (each for each in plain if each not in set(named)), set(named))
     return _one_a_series(named)
+
+
+def matching(address: Address) -> list[Address]:
+    """Return the objects that an address with ``*``, ``?``, ``[…]`` or ``**`` matches, by name.
+
+    As of files, a step that begins with a dot is matched by none that does not, and ``**`` stands
+    for any number of steps. What is in stores is not looked at.
+
+    Raises
+    ------
+    SlideReadError
+        The objects cannot be listed.
+    """
+    steps = address.key.split("/")
+    plain = list(itertools.takewhile(GLOB.isdisjoint, steps))
+    above = replace(address, key="/".join(plain))
+    try:
+        found = sorted(each for each, _ in objects_below(above))
+    except OSError as error:
+        raise unreadable(above, error) from error
+    begin = len(above.key) + 1 if above.key else 0
+    names = ((each, each.key[begin:]) for each in found)
+    wanted = steps[len(plain) :]
+    return [
+        each for each, name in names if not _ZARR.search(name) and _fits(name.split("/"), wanted)
+    ]
+
+
+def _fits(steps: Sequence[str], wanted: Sequence[str]) -> bool:
+    if not steps or not wanted:
+        return not steps and not wanted
+    is_hidden = steps[0].startswith(".") and not wanted[0].startswith(".")
+    if wanted[0] == "**":
+        return _fits(steps, wanted[1:]) or (not is_hidden and _fits(steps[1:], wanted))
+    return not is_hidden and fnmatchcase(steps[0], wanted[0]) and _fits(steps[1:], wanted[1:])
 
 
 def _one_a_series(found: list[Address]) -> list[Address]:

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location, absolute, locate
-from slidetile.cohort.inputs.bucket import slides_at
+from slidetile.cloud.objects import object_exists
+from slidetile.cohort.inputs.bucket import GLOB, matching, slides_at
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.folder import find_slides
 from slidetile.cohort.inputs.manifest import is_manifest, read_manifest
 from slidetile.errors import CohortError
-
-_GLOB = frozenset("*?[")
 
 
 def collect(inputs: Iterable[str | os.PathLike[str] | Address]) -> list[Entry]:
@@ -39,21 +38,20 @@ def collect(inputs: Iterable[str | os.PathLike[str] | Address]) -> list[Entry]:
     plain: list[Path] = []
     remote: list[Address] = []
     for path in expanded(inputs):
-        if isinstance(path, Address):
+        if is_manifest(path):
+            for entry in read_manifest(path):
+                _add(listed, entry, path)
+        elif isinstance(path, Address):
             remote += slides_at(path)
-            continue
-        if not is_manifest(path):
+        else:
             plain.append(path)
-            continue
-        for entry in read_manifest(path):
-            _add(listed, entry, path)
     known = {absolute(entry.slide) for entry in listed.values()}
     found: list[Location] = [*find_slides(plain), *dict.fromkeys(remote)]
     others = [slide for slide in found if absolute(slide) not in known]
     return [*listed.values(), *(Entry(slide=slide) for slide in others)]
 
 
-def _add(listed: dict[str, Entry], entry: Entry, manifest: Path) -> None:
+def _add(listed: dict[str, Entry], entry: Entry, manifest: Location) -> None:
     """Add a slide of a manifest to those of the manifests before."""
     name = f"/{absolute(entry.slide)}" if entry.id is None else entry.id.casefold()
     if name in listed:
@@ -73,10 +71,10 @@ def expanded(inputs: Iterable[str | os.PathLike[str] | Address]) -> Iterator[Loc
     for given in inputs:
         located = locate(given)
         if isinstance(located, Address):
-            yield _without_glob(located)
+            yield from _matched(located)
             continue
         text = os.fsdecode(located)
-        if _GLOB.isdisjoint(text) or os.path.lexists(text):
+        if GLOB.isdisjoint(text) or os.path.lexists(text):
             yield Path(text)
             continue
         found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207  of any folder
@@ -85,10 +83,18 @@ def expanded(inputs: Iterable[str | os.PathLike[str] | Address]) -> Iterator[Loc
         yield from map(Path, found)
 
 
-def _without_glob(address: Address) -> Address:
-    if not _GLOB.isdisjoint(address.key):
-        raise CohortError(
-            f"{address} is a glob, which matches nothing in a bucket: name the prefix that the "
-            "slides share, such as s3://bucket/slides, or list them in a manifest."
-        )
-    return address
+def _matched(address: Address) -> list[Address]:
+    """Return what an address matches, where it is a glob and no object is called so."""
+    if GLOB.isdisjoint(address.key) or address.is_web or _is_there(address):
+        return [address]
+    found = matching(address)
+    if not found:
+        raise CohortError(f"nothing matches {address}: no object has such a name.")
+    return found
+
+
+def _is_there(address: Address) -> bool:
+    try:
+        return object_exists(address)
+    except OSError:
+        return False  # the listing says what is wrong

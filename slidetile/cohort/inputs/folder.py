@@ -254,7 +254,7 @@ def _is_of_vsi(folder: Path, files: Sequence[str]) -> bool:
 
 def _ours(parent: str) -> set[str]:
     """Return which folders in one are a cohort's tables and logs."""
-    is_cohort = CohortFolder(Path(parent)).keys.is_file()
+    is_cohort = Path(str(CohortFolder(Path(parent)).keys)).is_file()
     return {TABLE_NAME, LOGS_NAME} if is_cohort else set()
 
 

@@ -8,11 +8,13 @@ import difflib
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from slidetile.choices import MANIFEST_SUFFIXES
-from slidetile.cloud.address import Location, absolute, address_of
+from slidetile.cloud.address import Address, Location, absolute, address_of
+from slidetile.cloud.objects import read_object
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.inputs.keys import LONGEST_KEY_BYTES
 from slidetile.cohort.table.rows import COLUMNS
@@ -45,16 +47,17 @@ class _Line(NamedTuple):
     cells: Mapping[str, str]
 
 
-def is_manifest(path: Path) -> bool:
-    """Return whether an input is a manifest."""
-    return path.suffix.lower() in MANIFEST_SUFFIXES and not path.is_dir()
+def is_manifest(path: Location) -> bool:
+    """Return whether an input is a manifest; in a bucket, its name says so."""
+    is_named = path.suffix.lower() in MANIFEST_SUFFIXES
+    return is_named and not (isinstance(path, Path) and path.is_dir())
 
 
-def read_manifest(path: Path) -> list[Entry]:
+def read_manifest(path: Location) -> list[Entry]:
     """Return the slides that a manifest lists, in its order.
 
-    Paths in it are relative to its folder. Files that do not exist are listed all the same: each
-    fails by itself.
+    Paths in it are relative to its folder, which may lie in a bucket. Files that do not exist are
+    listed all the same: each fails by itself.
 
     Parameters
     ----------
@@ -122,7 +125,9 @@ class _Faults:
         return "; ".join(self._told) + (f"; and {more:,} more lines" if more else "")
 
 
-def _entry(folder: Path, number: int, whole: Mapping[str, str], faults: _Faults) -> Entry | None:
+def _entry(
+    folder: Location, number: int, whole: Mapping[str, str], faults: _Faults
+) -> Entry | None:
     """Return the slide of a row; None where the row is wrong, which is noted, or empty."""
     cells = {name: text.strip() for name, text in whole.items()}
     if not any(cells.values()):
@@ -139,27 +144,46 @@ def _entry(folder: Path, number: int, whole: Mapping[str, str], faults: _Faults)
     if identity:
         _check_id(number, identity, faults)
     mpp = _mpp(number, cells.get(MPP, ""), faults)
+    drawn = _annotations(folder, number, whole.get(ANNOTATIONS, ""), faults)
     if faults.count > before:
         return None
-    drawn = cells.get(ANNOTATIONS, "")
     others = {n: text for n, text in cells.items() if n not in (PATH, ID, MPP, ANNOTATIONS)}
     return Entry(
         slide=slide,
         id=identity or None,
         mpp=mpp,
-        annotations=_annotations(folder, whole[ANNOTATIONS]) if drawn else None,
+        annotations=drawn,
         columns=others,
     )
 
 
-def _slide(folder: Path, number: int, text: str, faults: _Faults) -> Location:
+def _slide(folder: Location, number: int, text: str, faults: _Faults) -> Location:
     """Return the slide that a cell names: an address, or a file."""
     try:
         address = address_of(text.strip())
     except ValueError as error:
         faults.add(number, f"has an address that is none: {str(error).rstrip('.')}")
         address = None
-    return _file(folder, text) if address is None else address
+    if address is not None:
+        return address
+    if isinstance(folder, Path):
+        return _file(folder, text)
+    return _object(folder, number, text.strip(), faults)
+
+
+def _object(folder: Address, number: int, text: str, faults: _Faults) -> Location:
+    """Return what a cell of a manifest in a bucket names: an object, or a file of this machine."""
+    if os.path.isabs(text):  # noqa: PTH117
+        return Path(text)
+    steps = folder.key.split("/") if folder.key else []
+    for step in text.split("/"):
+        if step == ".." and not steps:
+            faults.add(number, f"has a path that leads out of the bucket ({text:.80})")
+        elif step == "..":
+            steps.pop()
+        elif step not in ("", "."):
+            steps.append(step)
+    return replace(folder, key="/".join(steps))
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -169,9 +193,18 @@ def _file(folder: Path, text: str) -> Path:
     return folder / (text if is_so else bare)
 
 
-def _annotations(folder: Path, text: str) -> "AnnotationsSpec":
+def _annotations(
+    folder: Location, number: int, text: str, faults: _Faults
+) -> "AnnotationsSpec | None":
     from slidetile.annotations.spec import AnnotationsSpec
 
+    if not text.strip():
+        return None
+    if isinstance(folder, Address):
+        if not os.path.isabs(text.strip()):  # noqa: PTH117
+            told = "annotations in a bucket, which are read from a disk only: give a whole path"
+            faults.add(number, f"has {told} ({text.strip():.80})")
+        folder = Path("/")
     return AnnotationsSpec(path=_file(folder, text))
 
 
@@ -202,7 +235,7 @@ def _mpp(number: int, text: str, faults: _Faults) -> float | None:
         return None
 
 
-def _named(path: Path, columns: Iterable[str]) -> dict[str, str]:
+def _named(path: Location, columns: Iterable[str]) -> dict[str, str]:
     """Return what each column of a manifest is called here: ours by any case, others as they are.
 
     A column that has the name of one of the table's own is called ``manifest_NAME``.
@@ -220,19 +253,31 @@ def _named(path: Path, columns: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def _lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
+def _lines(path: Location) -> tuple[list[str], Iterator[_Line]]:
     """Return the names of a manifest's columns, and its rows."""
     try:
         if path.suffix.lower() == ".parquet":
             return _parquet_lines(path)
-        data = read_regular(path, MOST_BYTES + 1)
+        data = _read(path)
     except OSError as error:
         raise CohortError(f"the manifest {path} cannot be read: {explain(error)}.") from error
     _check_size(path, len(data))
     return _csv_lines(path, _text(path, data))
 
 
-def _check_size(path: Path, size: int) -> None:
+def _read(path: Location) -> bytes:
+    if isinstance(path, Path):
+        return read_regular(path, MOST_BYTES + 1)
+    return read_object(path, MOST_BYTES + 1)
+
+
+def _opened(path: Location) -> BinaryIO:
+    if isinstance(path, Path):
+        return os.fdopen(open_regular(path), "rb")  # a pipe would be waited for
+    return io.BytesIO(_read(path))
+
+
+def _check_size(path: Location, size: int) -> None:
     if size > MOST_BYTES:
         raise CohortError(
             f"the manifest {path} has more than {MOST_BYTES >> 20} MB, the most that is read: cut "
@@ -245,7 +290,7 @@ def _held(metadata: Any, number: int) -> int:
     return int(metadata.row_group(number).total_byte_size)
 
 
-def _text(path: Path, data: bytes) -> str:
+def _text(path: Location, data: bytes) -> str:
     """Return the text of a CSV file."""
     is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
@@ -258,7 +303,7 @@ def _text(path: Path, data: bytes) -> str:
         ) from error
 
 
-def _csv_lines(path: Path, text: str) -> tuple[list[str], Iterator[_Line]]:
+def _csv_lines(path: Location, text: str) -> tuple[list[str], Iterator[_Line]]:
     delimiter = _delimiter(text.partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns = next(_csv_rows(path, reader), [])
@@ -291,7 +336,7 @@ def _delimiter(head: str) -> str:
     return max(_DELIMITERS, key=head.count)
 
 
-def _csv_rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+def _csv_rows(path: Location, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     try:
         yield from reader
     except csv.Error as error:
@@ -299,12 +344,12 @@ def _csv_rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         raise CohortError(f"{path}: line {number} is no line of a CSV file: {error}.") from error
 
 
-def _parquet_lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
+def _parquet_lines(path: Location) -> tuple[list[str], Iterator[_Line]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with os.fdopen(open_regular(path), "rb") as opened:  # a pipe would be waited for
-        _check_size(path, os.fstat(opened.fileno()).st_size)
+    with _opened(path) as opened:
+        _check_size(path, opened.seek(0, os.SEEK_END))
         try:
             file = pq.ParquetFile(opened, pre_buffer=False)
             _check_size(path, sum(_held(file.metadata, n) for n in range(file.num_row_groups)))
@@ -325,7 +370,7 @@ def _parquet_lines(path: Path) -> tuple[list[str], Iterator[_Line]]:
     return columns, lines()
 
 
-def _texts(path: Path, name: str, column: Any) -> Any:
+def _texts(path: Location, name: str, column: Any) -> Any:
     """Return a column of a Parquet file as text.
 
     Whole numbers are so where blanks among them have made them floating-point numbers, as pandas

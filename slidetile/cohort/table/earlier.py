@@ -8,11 +8,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from slidetile.cloud.address import Address
+from slidetile.cohort.files import files_in, make_folder, write_file
 from slidetile.cohort.layout import CohortFolder
+from slidetile.cohort.table.row_sinks import parquet_of
 from slidetile.cohort.table.rows import COLUMNS, KEY, Row, arrow_of
-from slidetile.cohort.table.run_log import parquet_of
 from slidetile.cohort.table.summary import read_summary, summary_columns
-from slidetile.runtime.files import write_whole
 
 RUN = "00000000T000000Z-earlier"
 """The name of the run that such rows are of, which sorts before all others."""
@@ -32,13 +33,13 @@ def take_over(folder: CohortFolder) -> None:
     OSError
         It cannot be read, or the table cannot be written.
     """
-    if list(folder.table.glob(f"{RUN}-*.parquet")):
+    if any(part.name.startswith(f"{RUN}-") for part in files_in(folder.table, ".parquet")):
         return
     rows = earlier_rows(folder)
     if rows:
-        folder.table.mkdir(exist_ok=True)
+        make_folder(folder.table)
         data = repr(rows).encode()
-        write_whole(folder.run(RUN).part(data), [parquet_of(arrow_of(rows))])
+        write_file(folder.run(RUN).part(data), [parquet_of(arrow_of(rows))])
 
 
 def earlier_rows(folder: CohortFolder) -> list[Row]:
@@ -53,9 +54,12 @@ def earlier_rows(folder: CohortFolder) -> list[Row]:
     OSError
         It cannot be read.
     """
-    if KEY in summary_columns(folder.summary):
+    summary = folder.summary
+    if isinstance(summary, Address):  # no earlier version has written into a bucket
         return []
-    rows = [row for found in read_summary(folder.summary) if (row := _row(found)) is not None]
+    if KEY in summary_columns(summary):
+        return []
+    rows = [row for found in read_summary(summary) if (row := _row(found)) is not None]
     taken: set[str] = set()
     for row in rows:  # those that failed have no store, and so perhaps the name of another
         keys = itertools.chain([row["key"]], (f"{row['key']}_{n}" for n in itertools.count(2)))

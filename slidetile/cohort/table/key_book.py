@@ -8,12 +8,15 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Self
 
+from slidetile.cloud.address import Address
+from slidetile.cloud.errors import ObjectChangedError
+from slidetile.cloud.objects import ObjectState, read_object, read_range, write_object
+from slidetile.cohort.files import claim_in_turn_at, make_folder, read_file
 from slidetile.cohort.layout import CohortFolder
-from slidetile.errors import CohortError, explain
-from slidetile.runtime.files import read_regular
-from slidetile.runtime.turn import claim_in_turn
+from slidetile.errors import CohortError, StoreBusyError, explain
 
 MOST_BYTES = 1 << 30
 
@@ -31,6 +34,10 @@ class NotedKey:
     is_id: bool
     """Whether a manifest asked for it."""
 
+    def to_json(self) -> str:
+        """Return it as a line."""
+        return json.dumps({"key": self.key, "slide": self.slide, "is_id": self.is_id})
+
 
 @dataclass(slots=True)
 class KeyBook:
@@ -39,6 +46,9 @@ class KeyBook:
     folder: CohortFolder
     noted: dict[str, NotedKey] = field(default_factory=dict)
     """By the keys, where case does not count."""
+
+    _read_there: tuple[bytes, ObjectState] | None = None
+    """What was read in a bucket, of which object; None where nothing was there."""
 
     @classmethod
     def of(cls, folder: CohortFolder) -> Self:
@@ -51,16 +61,25 @@ class KeyBook:
         """
         book = cls(folder)
         try:
-            data = read_regular(folder.keys, MOST_BYTES)
-        except (FileNotFoundError, NotADirectoryError):
+            data = book._read()
+        except FileNotFoundError:
             return book
         except OSError as error:
             raise CohortError(f"{folder.keys} cannot be read: {explain(error)}.") from error
+        book._read_lines(data)
+        return book
+
+    def _read(self) -> bytes:
+        if not isinstance(self.folder.keys, Address):
+            return read_file(self.folder.keys, MOST_BYTES)
+        self._read_there = read_range(self.folder.keys, 0, MOST_BYTES)
+        return self._read_there[0]
+
+    def _read_lines(self, data: bytes) -> None:
         for line in data.rpartition(b"\n")[0].split(b"\n"):
             with contextlib.suppress(ValueError, TypeError, AttributeError):
                 noted = NotedKey(**json.loads(line))
-                book.noted[noted.key.casefold()] = noted  # the last: a slide may have moved
-        return book
+                self.noted[noted.key.casefold()] = noted  # the last: a slide may have moved
 
     def check_id(self, key: str, slide: str, has_moved: Callable[[NotedKey], bool]) -> None:
         """Check that an id is not what another slide is called, which no manifest asked for.
@@ -101,21 +120,37 @@ class KeyBook:
         new = [each for each in map(self._with_id, keys) if self._is_new(each)]
         if not new:
             return
-        lines = [
-            json.dumps({"key": each.key, "slide": each.slide, "is_id": each.is_id}) for each in new
-        ]
-        self.folder.logs.mkdir(exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-        with os.fdopen(os.open(self.folder.keys, flags, 0o666), "r+b", buffering=0) as file:
-            size = file.seek(0, os.SEEK_END)
-            begin = b""
-            if size:
-                file.seek(size - 1)
-                begin = b"" if file.read(1) == b"\n" else b"\n"  # a run was killed in a line
-            data = begin + "".join(f"{line}\n" for line in lines).encode()
-            while data:
-                data = data[file.write(data) :]
+        data = "".join(f"{each.to_json()}\n" for each in new).encode()
+        if isinstance(self.folder.keys, Address):
+            self._replace(self.folder.keys, data)
+        else:
+            _append(self.folder.keys, data)
         self.noted |= {each.key.casefold(): each for each in new}
+
+    def _replace(self, keys: Address, data: bytes) -> None:
+        """Write the keys that are noted, and more, if nobody has noted others meanwhile."""
+        before, state = self._read_there or (b"", None)
+        whole = before + data
+        try:
+            write_object(keys, [whole], replaces=state, is_new=state is None)
+        except ObjectChangedError as error:
+            # A request that was tried twice may have been answered the first time already.
+            if read_object(keys, len(whole) + 1) != whole:
+                raise StoreBusyError(
+                    f"{keys} was written by another run at the same moment: run this one again."
+                ) from error
+
+
+def _append(keys: Path, data: bytes) -> None:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    with os.fdopen(os.open(keys, flags, 0o666), "r+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            if file.read(1) != b"\n":  # a run was killed in a line
+                data = b"\n" + data
+        while data:
+            data = data[file.write(data) :]
 
 
 @contextlib.contextmanager
@@ -129,8 +164,8 @@ def opened_book(folder: CohortFolder) -> Iterator[KeyBook]:
     CohortError, OSError
         They cannot be read or written.
     """
-    folder.logs.mkdir(exist_ok=True)
-    claim = claim_in_turn(folder.keys.with_suffix(".owner"))
+    make_folder(folder.logs)
+    claim = claim_in_turn_at(folder.keys.with_suffix(".owner"))
     try:
         yield KeyBook.of(folder)
     finally:

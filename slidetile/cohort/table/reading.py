@@ -1,26 +1,39 @@
 """Reading a cohort's table: the parts of all runs, and the rows that are in none yet."""
 
+import io
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from slidetile.cohort.layout import CohortFolder, RunFolder
+from slidetile.cloud.address import Address, Location, locate
+from slidetile.cloud.objects import in_parallel
+from slidetile.cloud.options import using_storage_options
+from slidetile.cohort.files import files_in, read_file
+from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.table.rows import COLUMNS, ENDED, KEY, VERSION, Row, arrow_of, latest
+from slidetile.cohort.table.run_files import RunFiles, runs_of
 from slidetile.errors import CohortError, explain
-from slidetile.runtime.files import read_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 MOST_BYTES = 1 << 30
 """Most bytes of the rows of one run that are not in the table yet."""
 
 
-def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> "pa.Table":
+def read_slides(
+    folder: str | os.PathLike[str] | Address,
+    *,
+    columns: Sequence[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> "pa.Table":
     """Return what became of each slide of a cohort: the latest row of each key.
 
     Rows of runs that are under way, and of those that were killed, are among them.
@@ -28,9 +41,11 @@ def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> 
     Parameters
     ----------
     folder
-        The folder that `tile_slides` has written into.
+        The folder that `tile_slides` has written into, or where that lies in a bucket.
     columns
         Which columns to read; None reads all. ``key`` and ``ended`` are always among them.
+    storage_options
+        As in `open_store`.
 
     Returns
     -------
@@ -41,19 +56,21 @@ def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> 
     Raises
     ------
     CohortError
-        A part of the table cannot be read, or is of a newer version.
+        A part of the table cannot be read, or is of a newer version; or the bucket does not list
+        its objects.
     """
     import pyarrow as pa
 
+    with using_storage_options(storage_options):
+        cohort = CohortFolder(locate(folder))
     wanted = None if columns is None else list(dict.fromkeys([KEY, *columns, ENDED]))
-    cohort = CohortFolder(Path(folder))
     tables = []
     # Before the parts: rows that are moved into one meanwhile are read twice, and not never.
-    for run in runs_of(cohort):
-        if rows := unsealed(run):
-            table = _sound(run, rows)
+    for files in runs_of(cohort):
+        if rows := unsealed(files):
+            table = _sound(files.run.path, rows)
             tables.append(table if wanted is None else table.select(_known(table, wanted)))
-    tables += [_part(path, wanted) for path in parts_of(cohort)]
+    tables += _read_all(lambda path: _part(path, wanted), parts_of(cohort))
     if not tables:
         empty = arrow_of([])
         return empty if wanted is None else empty.select(_known(empty, wanted))
@@ -61,7 +78,7 @@ def read_slides(folder: str | Path, *, columns: Sequence[str] | None = None) -> 
     return latest(_in_order(whole))
 
 
-def _sound(run: RunFolder, rows: Sequence[Row]) -> "pa.Table":
+def _sound(run: Location, rows: Sequence[Row]) -> "pa.Table":
     """Return the rows of a run whose values have the types of their columns."""
     import pyarrow as pa
 
@@ -70,7 +87,7 @@ def _sound(run: RunFolder, rows: Sequence[Row]) -> "pa.Table":
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         sound = [row for row in rows if _fits(row)]
         _log.warning(
-            "%s: rows with values of other types, left out: %d.", run.path, len(rows) - len(sound)
+            "%s: rows with values of other types, left out: %d.", run, len(rows) - len(sound)
         )
         return arrow_of(sound)
 
@@ -95,18 +112,12 @@ def _in_order(table: "pa.Table") -> "pa.Table":
     return table.select([*_known(table, list(COLUMNS)), *others])
 
 
-def parts_of(cohort: CohortFolder) -> list[Path]:
+def parts_of(cohort: CohortFolder) -> list[Location]:
     """Return the Parquet files of a cohort's table, in the order in which runs began."""
-    return sorted(cohort.table.glob("*.parquet"))
+    return files_in(cohort.table, ".parquet")
 
 
-def runs_of(cohort: CohortFolder) -> Iterator[RunFolder]:
-    """Yield the runs that have left a folder of logs, in the order in which they began."""
-    for path in sorted(cohort.logs.glob("*")):
-        yield cohort.run(path.name)
-
-
-def unsealed(run: RunFolder) -> list[Row]:
+def unsealed(files: RunFiles) -> list[Row]:
     """Return the rows of a run that are not in the table yet.
 
     Raises
@@ -114,16 +125,24 @@ def unsealed(run: RunFolder) -> list[Row]:
     CohortError
         They cannot be read, or are of a newer version.
     """
-    found: dict[Path, list[Row]] = {}
-    while left := [path for path in run.all_rows if path not in found]:
-        for path in left:
-            data = rows_in(path)
+    found: dict[Location, list[Row]] = {}
+    while left := [path for path in files.rows() if path not in found]:
+        for path, data in zip(left, _read_all(rows_in, left), strict=True):
             if data is not None:  # else it has another name now, or is in the table
                 found[path] = parsed(path, data)
+            elif isinstance(path, Address):
+                found[path] = []  # in the table
     return [row for rows in found.values() for row in rows]
 
 
-def rows_in(path: Path) -> bytes | None:
+def _read_all(read: Callable[[Location], Result], places: Sequence[Location]) -> list[Result]:
+    """Return what is read of several places: those in a bucket several at a time."""
+    if places and isinstance(places[0], Address):
+        return in_parallel(read, places)
+    return [read(place) for place in places]
+
+
+def rows_in(path: Location) -> bytes | None:
     """Return what a file of rows holds; None where there is none.
 
     Raises
@@ -132,14 +151,14 @@ def rows_in(path: Path) -> bytes | None:
         It cannot be read.
     """
     try:
-        return read_regular(path, MOST_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
+        return read_file(path, MOST_BYTES)
+    except FileNotFoundError:
         return None
     except OSError as error:
         raise CohortError(f"{path} cannot be read: {explain(error)}.") from error
 
 
-def parsed(path: Path, data: bytes) -> list[Row]:
+def parsed(path: Location, data: bytes) -> list[Row]:
     """Return the rows of a file.
 
     Raises
@@ -162,7 +181,7 @@ def _version_in(line: bytes) -> object:
         return "unknown"
 
 
-def _row(path: Path, line: bytes) -> Row | None:
+def _row(path: Location, line: bytes) -> Row | None:
     try:
         row = json.loads(line)
     except ValueError:
@@ -173,12 +192,12 @@ def _row(path: Path, line: bytes) -> Row | None:
     return row
 
 
-def _part(path: Path, wanted: Sequence[str] | None) -> "pa.Table":
+def _part(path: Location, wanted: Sequence[str] | None) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with path.open("rb") as opened:
+        with _opened(path) as opened:
             # Arrow would read ahead in a thread that outlives the call.
             file = pq.ParquetFile(opened, pre_buffer=False)
             marked = (file.schema_arrow.metadata or {}).get(b"slidetile_table", b"unknown")
@@ -186,13 +205,19 @@ def _part(path: Path, wanted: Sequence[str] | None) -> "pa.Table":
             names = None if wanted is None else [n for n in wanted if n in file.schema_arrow.names]
             return file.read(columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
+        if isinstance(path, Address) and not isinstance(error, pa.ArrowException):
+            raise CohortError(f"{path} cannot be read: {explain(error)}.") from error
         raise CohortError(
             f"{path} cannot be read: {explain(error)}. It is a part of the cohort's table; move it "
             "away to go on without its rows: the next run makes them again."
         ) from error
 
 
-def _check_version(path: Path, version: object) -> None:
+def _opened(path: Location) -> BinaryIO:
+    return path.open("rb") if isinstance(path, Path) else io.BytesIO(read_file(path, MOST_BYTES))
+
+
+def _check_version(path: Location, version: object) -> None:
     if version != VERSION:
         raise CohortError(
             f"{path} is a table of version {version}, but this slidetile knows version {VERSION}: "

@@ -1,34 +1,29 @@
-"""The rows of one run: appended to a file as slides end, and moved into the table now and then."""
+"""The rows of one run: added as slides end, and moved into the table now and then."""
 
-import contextlib
 import json
 import logging
-import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from slidetile.cohort.files import claim_at, make_folder, refuse_if_claimed_at, write_file
 from slidetile.cohort.layout import RunFolder
-from slidetile.cohort.table.reading import parsed, rows_in, runs_of
-from slidetile.cohort.table.rows import VERSION, Row, arrow_of
+from slidetile.cohort.table.row_sinks import sink_left, sink_of
+from slidetile.cohort.table.rows import Row
+from slidetile.cohort.table.run_files import RunFiles, runs_of
+from slidetile.counts import how_many
 from slidetile.errors import CohortError, StoreBusyError, explain
-from slidetile.runtime.claim import Claim, refuse_if_claimed
-from slidetile.runtime.files import write_whole
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 
 ROWS_A_PART = 1000
 """Rows of a run that are one Parquet file: few enough to hold, enough for few files."""
 
-_HEADER = json.dumps({"slidetile_table": VERSION}).encode() + b"\n"
-
 
 class RunLog:
     """The rows of a run under way; others see each row at once, and none is ever written twice.
 
-    Rows go into ``rows.jsonl`` of the run's own folder, so that runs side by side never write one
-    file. Whenever there are many they become a Parquet file of the table.
+    Rows go into the run's own folder, so that runs side by side never write one file. Whenever
+    there are many they become a Parquet file of the table.
 
     Parameters
     ----------
@@ -46,24 +41,25 @@ class RunLog:
         self._pending: list[bytes] = []
         """Rows that could not be written yet."""
         self._count = 0
-        run.path.mkdir(parents=True, exist_ok=True)
-        run.cohort.table.mkdir(exist_ok=True)
-        self._claim = Claim(run.owner)
+        self._sink = sink_of(run)
+        make_folder(run.path)
+        make_folder(run.cohort.table)
+        self._claim = claim_at(run.owner)
 
     def note(self, facts: dict[str, Any]) -> None:
         """Write what is run, and with which settings."""
         text = json.dumps(facts, indent=2, ensure_ascii=False, default=str)
-        write_whole(self.run.note, [f"{text}\n".encode(errors="backslashreplace")])
+        write_file(self.run.note, [f"{text}\n".encode(errors="backslashreplace")])
 
     def enter(self, row: Row) -> None:
-        """Append a row; where that fails now, it is tried again with the next."""
+        """Add a row; where that fails now, it is tried again with the next."""
         self._pending.append(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         try:
-            self._append()
+            self._add()
             if self._count >= ROWS_A_PART:
                 self._seal()
         except (OSError, CohortError) as error:
-            _log.warning("%s: rows will be written later: %s", self.run.rows, explain(error))
+            _log.warning("%s: rows will be written later: %s", self.run.path, explain(error))
 
     def finish(self) -> None:
         """Move all rows into the table, and those of runs that have died.
@@ -73,87 +69,54 @@ class RunLog:
         OSError
             They cannot be written.
         """
-        self._append()
-        self._count += 1
-        self._seal()
-        for run in runs_of(self.run.cohort):
-            if run.name != self.run.name:
-                seal_dead(run)
+        try:
+            self._add()
+            self._count += 1
+            self._seal()
+        except OSError as error:
+            raise self._unwritten(error) from error
+        for files in runs_of(self.run.cohort):
+            if files.run.name != self.run.name:
+                seal_dead(files)
 
     def close(self) -> None:
         """Let others move the rows that are left into the table."""
         self._claim.release()
 
-    def _append(self) -> None:
+    def _add(self) -> None:
         while self._pending:
-            _append_line(self.run, self._pending[0])
+            self._sink.add(self._pending[0])
             del self._pending[0]
             self._count += 1
+
+    def _unwritten(self, error: OSError) -> OSError:
+        """Return the error that says what becomes of rows which are not in the bucket."""
+        if isinstance(self.run.path, Path):
+            return error
+        count = len(self._pending)
+        rows = how_many(count, "rows of this run") if count else "a part of the table"
+        why = (
+            f"{rows} could not be written ({error.strerror or error}); finished stores are kept: "
+            "run the same command again, which makes the lacking rows and tiles what is left"
+        )
+        return type(error)(error.errno, why, str(self.run.path))
 
     def _seal(self) -> None:
         if self._count:
             self._count = 0  # also where it fails: these rows are moved with the next thousand
-            _move(self.run)
+            self._sink.move()
 
 
-def _append_line(run: RunFolder, line: bytes) -> None:
-    """Append a line, whole or not at all: a part of one that did not fit is cut off again."""
-    run.path.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
-    file = os.open(run.rows, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
-    try:
-        before = os.fstat(file).st_size
-        data = line if before else _HEADER + line
-        try:
-            written = os.write(file, data)
-            if written < len(data):
-                os.write(file, data[written:])
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(file, before)
-            raise
-    finally:
-        os.close(file)
-
-
-def _move(run: RunFolder) -> None:
-    """Make the rows of a run Parquet files of the table.
-
-    Their file gets another name first, which one process alone can give it: so what two of them
-    move is not the same, though this run was asleep and another took it for dead.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        run.rows.rename(run.moving())
-    for path in run.all_rows:
-        data = None if path == run.rows else rows_in(path)
-        if data is None:
-            continue
-        rows = parsed(path, data)
-        if rows:
-            run.cohort.table.mkdir(exist_ok=True)
-            write_whole(run.part(data), [parquet_of(arrow_of(rows))])
-        path.unlink(missing_ok=True)
-
-
-def parquet_of(table: "pa.Table") -> bytes:
-    """Return rows as a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def seal_dead(run: RunFolder) -> None:
+def seal_dead(files: RunFiles) -> None:
     """Move the rows into the table that a run has left which was killed; leave a living one's."""
-    if not run.all_rows:
+    if not files.rows():
         return
     try:
-        claim = Claim(run.owner)
+        claim = claim_at(files.run.owner)
     except (StoreBusyError, OSError):
         return
     try:
-        _move(run)
+        sink_left(files).move()
     except (CohortError, OSError) as error:
         _log.warning("the rows of an earlier run stay in its log: %s", explain(error))
     finally:
@@ -162,14 +125,15 @@ def seal_dead(run: RunFolder) -> None:
 
 def is_any_under_way(but: RunFolder) -> bool:
     """Return whether runs of the same cohort are under way, other than one."""
-    return any(run.name != but.name and _is_alive(run) for run in runs_of(but.cohort))
+    others = (files for files in runs_of(but.cohort) if files.run.name != but.name)
+    return any(_is_alive(files) for files in others)
 
 
-def _is_alive(run: RunFolder) -> bool:
-    if not os.path.lexists(run.owner):  # as nearly all
+def _is_alive(files: RunFiles) -> bool:
+    if not files.has_owner():  # as nearly all
         return False
     try:
-        refuse_if_claimed(run.owner)
+        refuse_if_claimed_at(files.run.owner)
     except StoreBusyError:
         return True
     except OSError:

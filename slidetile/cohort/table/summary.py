@@ -8,13 +8,14 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from slidetile.cloud.address import Location
+from slidetile.cohort.files import claim_in_turn_at, read_file, write_file
 from slidetile.cohort.layout import SUMMARY_NAME, CohortFolder
 from slidetile.cohort.table.reading import read_slides
 from slidetile.format.names import OWNER_SUFFIX
-from slidetile.runtime.files import IrregularFileError, open_regular, write_whole
-from slidetile.runtime.turn import PATIENCE_S, claim_in_turn
+from slidetile.runtime.files import IrregularFileError, open_regular
 
 _FORMULA = tuple("=+-@\t\r\n")
 """A cell that begins so is a formula to spreadsheet programs, which run it."""
@@ -23,6 +24,9 @@ _OURS = {"slide", "status", "store"}
 """Columns that every version has written."""
 
 _ROWS_A_BATCH = 1000
+
+_HEAD_BYTES = 1 << 18
+"""The columns of a summary in a bucket stand in its first bytes."""
 
 
 def check_summary(folder: CohortFolder) -> None:
@@ -38,7 +42,7 @@ def check_summary(folder: CohortFolder) -> None:
     summary_columns(folder.summary)
 
 
-def summary_columns(path: Path) -> list[str]:
+def summary_columns(path: Location) -> list[str]:
     """Return the columns of a summary that is there; none where there is no file.
 
     Raises
@@ -49,8 +53,7 @@ def summary_columns(path: Path) -> list[str]:
         It cannot be read.
     """
     try:
-        opened = open_regular(path)  # a pipe would be waited for
-        with os.fdopen(opened, newline="", encoding="utf-8") as file:
+        with _opened(path) as file:
             names = next(csv.reader(file), [])
     except FileNotFoundError:
         return []
@@ -63,14 +66,22 @@ def summary_columns(path: Path) -> list[str]:
     return names
 
 
-def _foreign(path: Path, why: str) -> str:
+def _opened(path: Location) -> TextIO:
+    """Open a summary, or in a bucket its first lines."""
+    if isinstance(path, Path):  # a pipe would be waited for
+        return os.fdopen(open_regular(path), newline="", encoding="utf-8")
+    head = read_file(path, _HEAD_BYTES)
+    return io.StringIO(head.rpartition(b"\n")[0].decode(), newline="")
+
+
+def _foreign(path: Location, why: str) -> str:
     return (
         f"{path} is not a table that slidetile has written, so it is kept: {why}. Move it away, or "
         "choose another folder."
     )
 
 
-def write_summary(folder: CohortFolder, *, patience_s: float = PATIENCE_S) -> None:
+def write_summary(folder: CohortFolder, *, patience_s: float | None = None) -> None:
     """Write the latest row of each slide of all runs into the folder's summary.
 
     Several runs may do so at a time: one after another, each with the rows of all.
@@ -86,10 +97,11 @@ def write_summary(folder: CohortFolder, *, patience_s: float = PATIENCE_S) -> No
     OSError
         It cannot be written.
     """
-    claim = claim_in_turn(folder.path / f"{SUMMARY_NAME}{OWNER_SUFFIX}", patience_s=patience_s)
+    owner = folder.path / f"{SUMMARY_NAME}{OWNER_SUFFIX}"
+    claim = claim_in_turn_at(owner, patience_s=patience_s)
     try:
         check_summary(folder)
-        write_whole(folder.summary, _lines(folder), before_rename=claim.check)
+        write_file(folder.summary, _lines(folder), before=claim.check)
     finally:
         claim.release()
 
