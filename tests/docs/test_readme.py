@@ -5,12 +5,15 @@ import re
 import shlex
 import shutil
 import statistics
+from pathlib import Path
 
 import pytest
 from channel_files import ome_tiff, signal
 from paths import ROOT
 
 from slidetile.choices import NATIVE_CHECK
+from slidetile.cloud.address import Address
+from slidetile.cloud.objects import write_object
 
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -83,8 +86,17 @@ def workplace(sample, first_store, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("workplace")
 @pytest.mark.parametrize("path", [page for page in PAGES[1:] if blocks(page, "python")], ids=name)
-def test_python_on_pages(path):
+def test_python_on_pages(path, request, sample, first_store):
+    if path.name == "object-storage.md":
+        request.getfixturevalue("lab")  # a bucket of the pages' name
+        put("slides/a.svs", sample)
+        for file in filter(Path.is_file, first_store.rglob("*")):
+            put(f"stores/a.zarr/{file.relative_to(first_store).as_posix()}", file)
     run(path)
+
+
+def put(key, file):
+    write_object(Address("s3", "lab", key), [file.read_bytes()])
 
 
 @pytest.mark.usefixtures("workplace")
