@@ -315,6 +315,9 @@ def _open_any(path: Location, readers: tuple[Reader, ...], asked: _Asked) -> Sli
     for reader in readers:
         if reader in strangers:
             continue
+        if isinstance(path, Address) and not _is_worth_fetching(head, path, reader):
+            refusals.append((reader, UnsupportedSlideError(_NOT_FETCHED)))
+            continue
         try:
             opened = asked.open(reader, path)
         except FinalRefusalError:
@@ -327,6 +330,15 @@ def _open_any(path: Location, readers: tuple[Reader, ...], asked: _Asked) -> Sli
         return opened
     refusal = _no_reader(path, container_of(head, path), refusals, strangers)
     raise refusal from (refusals[0][1] if refusals else None)
+
+
+def _is_worth_fetching(head: bytes, address: Address, reader: Reader) -> bool:
+    """Return whether an object may be a slide of a reader that has to be given all of it."""
+    found = container_of(head, address)
+    return reader.reads_ranges or (found is not None and found.role in ("slide", "picture"))
+
+
+_NOT_FETCHED = "it is not fetched, since its first bytes are of no slide"
 
 
 def _no_reader(

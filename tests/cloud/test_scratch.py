@@ -21,7 +21,7 @@ from slidetile.cloud.address import Address
 from slidetile.cloud.objects import object_state, write_object
 from slidetile.cloud.options import set_storage_options, storage_options
 from slidetile.cloud.scratch import PIECE_BYTES, Scratch
-from slidetile.errors import SlideReadError
+from slidetile.errors import SlideReadError, UnsupportedSlideError
 
 DATA = os.urandom(3 * PIECE_BYTES + 17)
 
@@ -88,6 +88,14 @@ def test_all_files_of_a_slide_are_fetched(lab, scratch, tmp_path, name):
     fetched = {path.relative_to(entry) for path in entry.rglob("*") if path.is_file()}
     there = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     assert fetched == there
+
+
+def test_what_is_no_slide_is_not_fetched(lab, scratch):
+    for name, data in (("a.bin", b"\x01" * 9000), ("a.zip", b"PK\x03\x04" + bytes(9000))):
+        write_object(lab.home / name, [data])
+        with pytest.raises(UnsupportedSlideError, match=f"{name} cannot be opened"):
+            st.open_slide(str(lab.home / name))
+    assert not scratch.own.exists()
 
 
 def test_nobody_else_can_read_it(lab, scratch):
