@@ -1,21 +1,28 @@
 """The files below a store's folder, and whether they are those of its manifest."""
 
+import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
-from slidetile.cloud.objects import objects_below, read_range
+from slidetile.cloud.objects import in_parallel, objects_below, read_range
 from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
-from slidetile.format.names import MANIFEST, PARTIAL_NOTE, PARTIAL_SUFFIX, ROOT
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, PARTIAL_SUFFIX, ROOT, TABLE, shard_of
 from slidetile.format.shard import LARGEST_SHARD_BYTES
 from slidetile.runtime.files import open_regular, read_opened
 from slidetile.verify.finding import Finding
 
 FOREIGN = "it is not a file of this store"
 MISSING = "it is missing"
+
+MOST_KEPT_BYTES = 1 << 20
+"""Files of a bucket that are no longer, but for shards, are in memory until the end."""
+
+_TOLD = (ROOT, MANIFEST, TABLE)
+_MOST_AHEAD = 64
 
 
 class StoreTree(ABC):
@@ -54,6 +61,10 @@ class StoreTree(ABC):
             return self._content(name)
         except OSError as error:
             raise StoreError(f"it could not be read: {error.strerror}") from error
+
+    @abstractmethod
+    def fetch_ahead(self) -> None:
+        """Read what will be looked at again and again, where that takes requests."""
 
     @abstractmethod
     def _content(self, name: str) -> bytes:
@@ -96,6 +107,9 @@ class _LocalTree(StoreTree):
         if folder.is_dir():
             self._walk()
 
+    def fetch_ahead(self) -> None:
+        """Leave it to the system, which keeps what was read."""
+
     def _content(self, name: str) -> bytes:
         file = open_regular(self.folder / name, follows_links=False)
         return read_opened(file, LARGEST_SHARD_BYTES)
@@ -133,13 +147,29 @@ class _RemoteTree(StoreTree):
         except OSError as error:
             raise StoreError(f"{folder} could not be read: {error.strerror or error}.") from error
         self._states = found
+        self._kept: dict[str, bytes] = {}
         self.sizes = {name: state.size for name, state in found.items()}
 
     def _content(self, name: str) -> bytes:
         state = self._states[name]
         if not state.size:
             return b""
-        return read_range(self.folder / name, 0, state.size, state)[0]
+        if (kept := self._kept.get(name)) is not None:
+            return kept
+        data, _ = read_range(self.folder / name, 0, state.size, state)
+        if shard_of(name) is None and len(data) <= MOST_KEPT_BYTES:
+            self._kept[name] = data
+        return data
+
+    def fetch_ahead(self) -> None:
+        """Read the metadata, the table and the manifest, which are looked at again and again."""
+        small = [name for name, size in self.sizes.items() if size <= MOST_KEPT_BYTES]
+        wanted = [name for name in small if name.endswith(_TOLD)][:_MOST_AHEAD]
+        in_parallel(self._tried, wanted)
+
+    def _tried(self, name: str) -> None:
+        with contextlib.suppress(OSError):  # which is told when it is its turn
+            self._content(name)
 
 
 def read_manifest(tree: StoreTree) -> dict[str, FileSum]:

@@ -28,6 +28,7 @@ from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.slide import Slide
+from slidetile.store.folder import StoreFolder
 from slidetile.store.in_bucket import find_store
 from slidetile.store.location import check_finished
 from slidetile.store.opened_folder import open_folder
@@ -122,6 +123,7 @@ def verify_store(
     tree = _tree_of(folder)
     if MANIFEST not in tree:
         _check_ours(tree)
+    tree.fetch_ahead()
     check = _Check(tree, workers=_affordable(tree, threads))
     findings = dict.fromkeys(check.as_written())  # each finding once, even if found twice
     findings |= dict.fromkeys(check.agreement())
@@ -162,6 +164,7 @@ class _Check:
         self._tree = tree
         self._workers = workers
         self._large = threading.Lock()
+        self._opened: StoreFolder | None = None
         self._shape: StoreShape | None = None
         self._damage: tuple[Finding, ...] = ()
         try:
@@ -315,8 +318,13 @@ class _Check:
 
     def _picture(self, name: PictureName) -> NDArray[Any]:
         assert self._shape is not None, "its callers looked"
-        folder = open_folder(self._tree.folder)
-        return PictureFile(folder, name, self._shape.metadata).read()
+        return PictureFile(self._folder(), name, self._shape.metadata).read()
+
+    def _folder(self) -> StoreFolder:
+        """Open the store anew; one in a bucket once only, since that takes requests."""
+        if self._opened is None or not self._opened.is_remote:
+            self._opened = open_folder(self._tree.folder)
+        return self._opened
 
 
 def _affordable(tree: StoreTree, workers: int) -> int:
