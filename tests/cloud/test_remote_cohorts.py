@@ -177,11 +177,11 @@ def test_unfinished_stores_are_continued_by_the_next_run(lab, slides):
     assert again == []
 
 
-def test_rows_of_a_run_that_was_killed_are_read_and_moved_by_the_next(lab, slides):
+def test_rows_of_a_run_that_was_killed_are_read_and_moved_by_the_next(lab, slides, tmp_path):
     cohort = lab.home / "cohort"
     shutil.copy(slides / "a.svs", slides / "c.svs")
     options = {**OPTIONS, "endpoint": lab.proxy.endpoint}
-    with begun(slides, cohort, options) as process:
+    with begun(slides, cohort, options, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
         wait_until(lambda: rows_written(lab) or process.poll() is not None)
         process.kill()
     lab.proxy.clear()
@@ -206,11 +206,13 @@ def rows_written(lab):
 
 
 @contextlib.contextmanager
-def begun(slides, cohort, options):
+def begun(slides, cohort, options, env):
     pairs = [f"--storage-option={key}={value}" for key, value in options.items()]
     program = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
     words = ["batch", slides, "-o", cohort, *CODEC, "--processes", "0", *pairs]
-    with subprocess.Popen([*program, *map(str, words)], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*program, *map(str, words)], stderr=subprocess.DEVNULL, env=env
+    ) as process:
         yield process
 
 
@@ -457,7 +459,8 @@ def test_a_bucket_that_forbids_listing_is_told_with_the_right_that_is_needed(lab
     assert "s3:ListBucket" in ended.stderr
 
 
-def test_an_endpoint_that_vanishes_costs_no_finished_store(lab, slides, cli):
+def test_an_endpoint_that_vanishes_costs_no_finished_store(lab, slides, cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the logs stay there
     gone = []
 
     def judge(request):
