@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from slidetile.raster.pixels import Colour, Pixels
 from slidetile.raster.region import Region
@@ -10,6 +11,9 @@ from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide, Source
+
+if TYPE_CHECKING:  # a store's reader knows slides, and no files
+    from slidetile.slides.file_state import FileStates
 
 Change = Callable[[Pixels, Pixels | None], Pixels]
 """Returns changed pixels, in the second array if that is given."""
@@ -138,6 +142,11 @@ class ChangedSlide(Slide):
     ) -> FetchedPixels:
         """Read the bytes of a region; see `slidetile.slides.slide.Slide.fetch_shown`."""
         return self._changed(self._inner.fetch_shown(region, level=level, replaced=replaced))
+
+    @property
+    def files(self) -> "FileStates":
+        """All files of which the slide consists."""
+        return self._inner.files
 
     @property
     def is_afar(self) -> bool:

@@ -1,6 +1,7 @@
 """A slide at another resolution than its file's."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from slidetile.raster.pixels import Colour
 from slidetile.raster.region import Region
@@ -9,6 +10,9 @@ from slidetile.slides.fetched import FetchedPixels
 from slidetile.slides.level import Level
 from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide, Source
+
+if TYPE_CHECKING:  # a store's reader knows slides, and no files
+    from slidetile.slides.file_state import FileStates
 
 
 class SlideView(Slide):
@@ -83,6 +87,11 @@ class SlideView(Slide):
     def name(self) -> str:
         """The file's name."""
         return self._original.name
+
+    @property
+    def files(self) -> "FileStates":
+        """All files of which the slide consists."""
+        return self._original.files
 
     @property
     def is_afar(self) -> bool:

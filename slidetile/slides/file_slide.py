@@ -16,7 +16,7 @@ from slidetile.runtime.files import as_text
 from slidetile.slides._background import find_background
 from slidetile.slides._filled import FilledPixels
 from slidetile.slides.fetched import FetchedPixels
-from slidetile.slides.file_state import AnyState, FileState
+from slidetile.slides.file_state import AnyState, FileState, FileStates
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.open_file import open_file
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
@@ -131,7 +131,7 @@ class FileSlide(Slide):
         return _reopen, (type(self), self.path, *given)
 
     @property
-    def files(self) -> Mapping[Location, AnyState]:
+    def files(self) -> FileStates:
         """All files of which the slide consists, as they were when it was opened or fetched."""
         if self.origin is not None:
             return self.origin.states

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -140,6 +141,9 @@ class RemoteState:
 
 
 AnyState = FileState | RemoteState
+
+FileStates = Mapping[Location, AnyState]
+"""Files, each as it was when it was opened."""
 
 
 def state_of(location: Location) -> AnyState:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from slidetile.slides.level import Level
 from slidetile.slides.native import NativeTiles
 from slidetile.slides.plane_choice import EVERYTHING, PlaneChoice
 from slidetile.slides.replaced import Replaced
+
+if TYPE_CHECKING:  # a store's reader knows slides, and no files
+    from slidetile.slides.file_state import FileStates
 
 LARGEST_THUMBNAIL_PX = 1 << 25
 
@@ -202,6 +205,11 @@ class Slide(ABC):
         if self.native_tiles(level) is not None:
             return None
         return self.why_decoded or f"the reader {self.reader} gives out no compressed tiles"
+
+    @property
+    def files(self) -> "FileStates":
+        """Its files, as they were when it was opened; none of a slide in memory."""
+        return {}
 
     @property
     def is_afar(self) -> bool:

@@ -1,12 +1,10 @@
 """A slide's files, watched for changes while a store is made from them."""
 
 import hashlib
-from collections.abc import Mapping
 
 from slidetile.cloud.address import Address, Location
 from slidetile.cloud.objects import in_parallel
 from slidetile.errors import SlideReadError
-from slidetile.slides.file_slide import FileSlide
 from slidetile.slides.file_state import AnyState, replaced, state_of
 from slidetile.slides.slide import Slide
 
@@ -26,7 +24,7 @@ class SourceWatch:
     """
 
     def __init__(self, slide: Slide) -> None:
-        self._files = _files(slide.original)
+        self._files = slide.files
 
     @property
     def has_changed(self) -> bool:
@@ -65,10 +63,6 @@ class SourceWatch:
         if not objects:
             return {path: _found(path) for path in self._files}
         return dict(zip(self._files, in_parallel(_found, list(self._files)), strict=True))
-
-
-def _files(slide: Slide) -> Mapping[Location, AnyState]:
-    return slide.files if isinstance(slide, FileSlide) else {}
 
 
 def _found(path: Location) -> AnyState | None:

@@ -57,6 +57,14 @@ def test_a_slide_that_changes_is_not_finished(slide, tree, tmp_path, codec, chan
     assert tree(st.tile_slide(slide, out, recipe).path) == tree(whole)
 
 
+@pytest.mark.parametrize("change", [{"color": "srgb"}, {"mpp": 1.0}], ids=["srgb", "mpp"])
+def test_a_slide_that_changes_beneath_a_view_is_not_finished(slide, tmp_path, change):
+    recipe = st.Recipe(tile=SMALL.tile, codec="zstd", **change)
+    with pytest.raises(st.SlideReadError, match=r"s\.svs changed while it was read"):
+        st.tile_slide(slide, tmp_path / "x.zarr", recipe, on_progress=changing(slide, touch))
+    assert [path.name for path in tmp_path.iterdir()] == ["s.svs"]
+
+
 def test_a_slide_that_is_gone_for_a_while_continues(slide, tree, tmp_path):
     recipe = st.Recipe(tile=SMALL.tile, codec="zstd")
     whole = tree(st.tile_slide(slide, tmp_path / "whole.zarr", recipe).path)
