@@ -30,6 +30,9 @@ AHEAD_BYTES = 64 << 20
 KEPT_BYTES = 32 << 20
 """Kept of what was read, since coarse levels and directories are read twice."""
 
+HELD_BYTES = AHEAD_BYTES + KEPT_BYTES
+"""What is held of an object, unless more is wanted at once."""
+
 _READ_AHEAD_BYTES = 1 << 18
 _COST_BYTES = 64 << 10
 """Of what is kept, a request counts as so much more, so that there are not too many."""

@@ -164,7 +164,12 @@ class Budget:
 
 
 def make_budget(
-    gauge: Gauge, *, unit_bytes: int, most: int, memory_bytes: int | None = None
+    gauge: Gauge,
+    *,
+    unit_bytes: int,
+    most: int,
+    memory_bytes: int | None = None,
+    beside_bytes: int = 0,
 ) -> Budget:
     """Return the budget of a run that begins now.
 
@@ -178,6 +183,8 @@ def make_budget(
         Number of units that keep the cores busy.
     memory_bytes
         The most the process may hold; what is really available unless given.
+    beside_bytes
+        What the run holds beside its units, such as what is fetched ahead.
 
     Returns
     -------
@@ -189,7 +196,7 @@ def make_budget(
     limit = resident + available
     if memory_bytes is not None:
         limit = min(limit, memory_bytes)
-    free = max(0, limit - resident)
+    free = max(0, limit - resident - beside_bytes)
     return Budget(
         limit_bytes=limit,
         in_flight_bytes=max(1, int(free * USABLE_SHARE)),

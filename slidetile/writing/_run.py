@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from slidetile.cloud.address import Location
+from slidetile.cloud.ranged import HELD_BYTES
 from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
@@ -352,6 +353,7 @@ class Run:
             unit_bytes=self._work.unit_bytes,
             most=PLACES_PER_WORKER * self._workers if self._work.decodes else MOST_COPIERS,
             memory_bytes=self._options.memory_bytes,
+            beside_bytes=HELD_BYTES if self._slide.is_afar else 0,
         )
         return Governor(budget, gauge)
 

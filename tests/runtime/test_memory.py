@@ -10,19 +10,22 @@ from slidetile.runtime.memory import SystemGauge, make_budget
 
 
 @pytest.mark.parametrize(
-    ("available", "memory", "units"),
+    ("available", "memory", "beside", "units"),
     [
-        (900 * MB, None, 70),  # 900 × 0.7 ÷ (3 × 3)
-        (10_000 * MB, None, 100),  # no more than keep the cores busy
-        (10_000 * MB, 1000 * MB, 70),  # 1000 less the 100 held already
-        (1 * MB, None, 1),
-        (0, None, 1),
-        (900 * MB, 50 * MB, 1),  # less than is held already: one at a time
+        (900 * MB, None, 0, 70),  # 900 × 0.7 ÷ (3 × 3)
+        (10_000 * MB, None, 0, 100),  # no more than keep the cores busy
+        (10_000 * MB, 1000 * MB, 0, 70),  # 1000 less the 100 held already
+        (10_000 * MB, 1000 * MB, 190 * MB, 55),  # and less what is fetched ahead
+        (1 * MB, None, 0, 1),
+        (0, None, 0, 1),
+        (900 * MB, 50 * MB, 0, 1),  # less than is held already: one at a time
     ],
 )
-def test_the_budget_is_what_is_free(available, memory, units):
+def test_the_budget_is_what_is_free(available, memory, beside, units):
     gauge = Memory(100 * MB, available)
-    budget = make_budget(gauge, unit_bytes=3 * MB, most=100, memory_bytes=memory)
+    budget = make_budget(
+        gauge, unit_bytes=3 * MB, most=100, memory_bytes=memory, beside_bytes=beside
+    )
     assert budget.units == units
 
 
