@@ -26,7 +26,7 @@ from slidetile.choices import (
 )
 from slidetile.cloud.address import Address, Location, locate
 from slidetile.cloud.objects import object_state
-from slidetile.errors import OutdatedStoreError, StoreBusyError, StoreError
+from slidetile.errors import OutdatedStoreError, StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import make_codec
 from slidetile.format.codecs.native import NativeCodec
@@ -432,8 +432,8 @@ def _whole(store: TileStore) -> TileStore:
 def _emptied(store: Location) -> OutdatedStoreError:
     """Return the error of a store of which nothing can be read."""
     error = OutdatedStoreError(
-        f"{store} exists already, but its root metadata is empty, as after a power failure, so it "
-        f"cannot be read. {_REMEDY}"
+        f"{store} exists already, but its root metadata is empty or gone, as after a power "
+        f"failure, so it cannot be read. {_REMEDY}"
     )
     error.is_emptied = True
     return error
@@ -524,21 +524,28 @@ def tile_slide(
         raise busy
     if options.retry_unreadable and is_there(destination):
         options = replace(options, existing="overwrite")  # which `done_before` has found right
-    check_destination(destination, overwrite=options.existing == "overwrite")
-    with recipe.open(path) as slide:
-        plan = recipe.plan(slide)
-        if on_plan is not None:
-            on_plan(plan)
-        return write_tiles(
-            slide,
-            plan,
-            destination,
-            codec=recipe.codec,
-            check=recipe.check,
-            workers=workers,
-            options=options,
-            on_progress=on_progress,
-        )
+    try:
+        check_destination(destination, overwrite=options.existing == "overwrite")
+        with recipe.open(path) as slide:
+            plan = recipe.plan(slide)
+            if on_plan is not None:
+                on_plan(plan)
+            return write_tiles(
+                slide,
+                plan,
+                destination,
+                codec=recipe.codec,
+                check=recipe.check,
+                workers=workers,
+                options=options,
+                on_progress=on_progress,
+            )
+    except StoreExistsError:
+        # Another process may have finished the very store since it was looked for.
+        done = done_before(path, destination, recipe, options=options)
+        if done is None:
+            raise
+        return done
 
 
 def _tidied(store: Location) -> StoreBusyError | None:

@@ -14,7 +14,8 @@ from slidetile.cohort.inputs.keys import as_known
 from slidetile.cohort.layout import CohortFolder
 from slidetile.errors import SlideError, SlidetileError
 from slidetile.slides.file_slide import read_source
-from slidetile.store.store import open_store
+from slidetile.store.recorded import recorded_metadata
+from slidetile.writing.begun import begun_fingerprint
 from slidetile.writing.destination import lies_at
 
 _log = logging.getLogger(__name__)
@@ -28,9 +29,10 @@ def moved_keys(
 ) -> dict[str, str]:
     """Return the keys that slides had where they lay before, by the paths that they have now.
 
-    A slide has moved where a file of its name is gone from where it was,
-    and the store of that file's key was made of the very bytes. What had no store yet has moved
-    with the others: where the same folders lie above it, before and now. No key goes to two slides.
+    A slide has moved where a file of its name is gone from where it was, or a link there leads to
+    it, and the store of that file's key was made, or begun, of the very bytes. What had no store
+    yet has moved with the others: where the same folders lie above it, before and now. No key goes
+    to two slides.
 
     Parameters
     ----------
@@ -42,7 +44,10 @@ def moved_keys(
         The cohort's folder.
     """
     new = {as_known(str(slide)): slide for slide in slides}
-    gone = _gone_by_name(known, {slide.name for slide in new.values()})
+    named = defaultdict(list)
+    for slide in new.values():
+        named[slide.name].append(slide)
+    gone = _gone_by_name(known, named)
     found: dict[str, str] = {}
     """The paths of before, by those of now."""
     left: dict[str, list[str]] = {}
@@ -66,7 +71,7 @@ def moved_keys(
 def has_moved(before: str, slide: Path, store: Location) -> bool:
     """Return whether a slide lay elsewhere when its store was made."""
     is_named = Path(before).name == slide.name
-    return is_named and _is_gone(before) and is_of_store(slide, store)
+    return is_named and (_is_gone(before) or _leads_to(before, slide)) and is_of_store(slide, store)
 
 
 def is_of_store(slide: Path, store: Location) -> bool:
@@ -99,14 +104,31 @@ def _tell_moved(found: Mapping[str, str]) -> None:
         )
 
 
-def _gone_by_name(known: Iterable[str], names: set[str]) -> dict[str, list[str]]:
-    """Return the paths where nothing is any more, by their last parts, of which only some count."""
+def _gone_by_name(
+    known: Iterable[str], slides: Mapping[str, Sequence[Path]]
+) -> dict[str, list[str]]:
+    """Return the paths where nothing is any more, by their last parts, of which only some count.
+
+    Where a link leads to one of the slides, nothing is there, either.
+    """
     gone = defaultdict(list)
     for path in known:
         name = Path(path).name
-        if name in names and _is_gone(path):
+        if name not in slides:
+            continue
+        if _is_gone(path) or any(_leads_to(path, slide) for slide in slides[name]):
             gone[name].append(path)
     return gone
+
+
+def _leads_to(path: str, slide: Path) -> bool:
+    """Return whether another path leads to a slide's own, by a symbolic link."""
+    if _is_address(path) or "\\udc" in path:
+        return False
+    try:
+        return os.path.realpath(path, strict=True) == os.path.realpath(slide) != path
+    except (OSError, ValueError):
+        return False
 
 
 def _is_gone(path: str) -> bool:
@@ -145,8 +167,11 @@ def _move(before: str, now: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _fingerprint(store: Location) -> str | None:
-    """Return the fingerprint of a store's slide; None where there is no such store."""
+    """Return the fingerprint of the slide of a store, finished or not; None where there is none.
+
+    Its slide need not be there, as that of a store without pixels is not.
+    """
     try:
-        return open_store(store).metadata.source.fingerprint
+        return recorded_metadata(store).source.fingerprint
     except (SlidetileError, OSError, ValueError):
-        return None
+        return begun_fingerprint(store)

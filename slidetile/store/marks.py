@@ -52,12 +52,15 @@ def is_unfinished(folder: Path) -> bool:
 
 
 def is_emptied(folder: Path) -> bool:
-    """Return whether a folder is a store of slidetile's whose mark a power failure has emptied.
+    """Return whether a folder is a store of slidetile's that has lost its mark.
 
-    Its root metadata or its note have no bytes, or zeros only, and it holds nothing but files that
-    a store has, among them one that no other program writes.
+    A power failure has emptied its root metadata or its note, or they are gone. It holds nothing
+    but files that a store has, among them one that no other program writes.
     """
-    if not _is_folder(folder) or not any(_is_empty(folder / name) for name in (ROOT, PARTIAL_NOTE)):
+    if not _is_folder(folder) or not (
+        any(_is_empty(folder / name) for name in (ROOT, PARTIAL_NOTE))
+        or not any(os.path.lexists(folder / name) for name in (ROOT, PARTIAL_NOTE))
+    ):
         return False
     found = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()]
     if any(True for _ in links_in(folder)):

@@ -1,4 +1,4 @@
-"""Whether a run would continue what an earlier one has left of a store; nothing is written."""
+"""What an earlier run has left of a store, and whether a run would continue it."""
 
 from slidetile.choices import CodecName, NativeCheck
 from slidetile.cloud.address import Location
@@ -6,6 +6,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.planning.plan import TilePlan
 from slidetile.slides.slide import Slide
 from slidetile.writing._run import Run
+from slidetile.writing._writer import begun_note
 from slidetile.writing.choosing import with_codec
 from slidetile.writing.options import WriteOptions
 
@@ -36,3 +37,9 @@ def was_begun_so(
         return Run(slide, plan, chosen, 1, options, None, not_native).continues(path)
 
     return with_codec(slide, path, codec, check, options, is_so)
+
+
+def begun_fingerprint(path: Location) -> str | None:
+    """Return the fingerprint of the slide of an unfinished store; None where there is none."""
+    note = begun_note(path)
+    return None if note is None else note.fingerprint

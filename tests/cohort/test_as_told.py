@@ -83,6 +83,11 @@ def emptied_and_zeros(slide, store):
     empty(store / "zarr.json", zeros=(store / "zarr.json").stat().st_size)
 
 
+def without_its_root(slide, store):
+    finish(slide, store)
+    (store / "zarr.json").unlink()
+
+
 def emptied_that_no_table_knows(slide, store):
     st.tile_slide(slide, store, SMALL)
     empty(store / "zarr.json")
@@ -120,6 +125,7 @@ CASES = {
     made_and_begun_otherwise: ("make anew", "ok", MADE_ANEW),
     emptied: ("make anew", "ok", MADE_ANEW),
     emptied_and_zeros: ("make anew", "ok", MADE_ANEW),
+    without_its_root: ("make anew", "ok", MADE_ANEW),
     emptied_that_no_table_knows: ("make anew", "ok", MADE_ANEW),
     lost_a_shard: ("make anew", "ok", MADE_ANEW),
     a_folder_in_the_way: ("fail", "failed", None),
@@ -155,6 +161,6 @@ def test_a_store_that_was_emptied_is_replaced_by_tile_only_on_purpose(cli, slide
     line = ("tile", slide, "-o", store, "--tile-size", 512)
     result = cli(*line)
     assert result.exit_code == 1
-    assert "its root metadata is empty, as after a power failure" in result.stderr
+    assert "its root metadata is empty or gone, as after a power failure" in result.stderr
     assert cli(*line, "--overwrite").exit_code == 0
     assert len(st.open_store(store))

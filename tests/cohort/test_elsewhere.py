@@ -80,3 +80,24 @@ def test_two_runs_of_the_very_same_slides_both_end_well(long_slide, sample, tmp_
         assert {first["status"], second["status"]} == {"ok", "already done"}
     for key in "abcd":
         assert not st.verify_store(out / f"{key}.zarr")
+
+
+def test_a_store_that_another_run_finishes_meanwhile_is_done(sample, tmp_path):
+    """The other one is done between the look at what is there and the claim."""
+    out = tmp_path / "one.zarr"
+
+    def meanwhile(_):
+        if not out.exists():
+            st.tile_slide(sample, out)
+
+    store = st.tile_slide(sample, out, on_plan=meanwhile)
+    assert store.path == out
+    with pytest.raises(st.OutdatedStoreError, match="with other settings"):
+        st.tile_slide(sample, out, st.Recipe(codec="zstd"), on_plan=meanwhile)
+    other = tmp_path / "two.zarr"
+
+    def differently(_):
+        st.tile_slide(sample, other, st.Recipe(codec="jpeg"))
+
+    with pytest.raises(st.OutdatedStoreError, match="with other settings"):
+        st.tile_slide(sample, other, on_plan=differently)

@@ -9,6 +9,7 @@ from batches import tile_here
 
 import slidetile as st
 from slidetile.cohort.cohort import Cohort
+from slidetile.format.metadata.unfinished import UnfinishedNote
 
 SMALL = st.Recipe(tile=st.TileSpec(size=512))
 
@@ -48,6 +49,42 @@ def test_a_folder_that_is_mounted_elsewhere_is_the_same_cohort(three, tree, tmp_
     caplog.clear()
     assert outcome(tile_here([now], out, SMALL)) == dict.fromkeys(first, "already done")
     assert not caplog.records  # it is noted
+
+
+def test_a_folder_that_a_link_leads_to_now_is_the_same_cohort(three, tmp_path):
+    out = tmp_path / "out"
+    first = outcome(tile_here([three], out, SMALL))
+    now = three.rename(tmp_path / "now")
+    three.symlink_to(now)
+    assert outcome(tile_here([now], out, SMALL)) == dict.fromkeys(first, "already done")
+
+
+def test_a_slide_whose_store_was_only_begun_keeps_its_key(sample, tree, tmp_path):
+    out, slide = tmp_path / "out", tmp_path / "before" / "one.svs"
+    slide.parent.mkdir()
+    slide.write_bytes(sample.read_bytes())
+    tile_here([slide], out, SMALL)
+    whole = tree(out / "one.zarr")
+    begun = out / "one.zarr.partial"
+    (out / "one.zarr").rename(begun)
+    note = UnfinishedNote.of(st.StoreMetadata.from_json((begun / "zarr.json").read_bytes()))
+    (begun / "unfinished.json").write_bytes(note.to_json("one.zarr"))
+    (begun / "zarr.json").unlink()
+    now = slide.parent.rename(tmp_path / "now")
+    assert outcome(tile_here([now], out, SMALL)) == {"one": "ok"}
+    assert tree(out / "one.zarr") == whole
+    assert not begun.exists()
+
+
+def test_a_slide_whose_store_has_no_pixels_keeps_its_key(sample, tmp_path):
+    out, slide = tmp_path / "out", tmp_path / "before" / "one.svs"
+    slide.parent.mkdir()
+    slide.write_bytes(sample.read_bytes())
+    recipe = st.Recipe(codec="reference")
+    tile_here([slide], out, recipe)
+    now = slide.parent.rename(tmp_path / "now")
+    assert outcome(tile_here([now], out, recipe)) == {"one": "ok"}
+    assert st.open_store(out / "one.zarr").slide_path == now / "one.svs"
 
 
 def test_a_dry_run_knows_moved_slides_and_notes_nothing(cli, three, tree, tmp_path):

@@ -54,6 +54,13 @@ class UnfinishedNote:
         return codec if isinstance(codec, str) else None
 
     @property
+    def fingerprint(self) -> str | None:
+        """What tells the slide from others, or None if the note does not tell."""
+        source = self.attributes.get("source")
+        fingerprint = source.get("fingerprint") if isinstance(source, dict) else None
+        return fingerprint if isinstance(fingerprint, str) else None
+
+    @property
     def not_native(self) -> str | None:
         """Why the codec was not native, or None if the note does not tell."""
         reason = self.attributes.get("not_native")
