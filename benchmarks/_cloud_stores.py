@@ -47,6 +47,39 @@ print(json.dumps({{"open_s": opened, "seconds": time.perf_counter() - begin}}))
 """
 
 
+TILE = """
+import json, shutil, sys, time
+import slidetile as st
+from slidetile.cloud.options import set_storage_options
+place, options = sys.argv[1], json.loads(sys.argv[2])
+set_storage_options(options)
+if not options:
+    shutil.rmtree(place, ignore_errors=True)
+begin = time.perf_counter()
+st.tile_slide({slide!r}, place, st.Recipe(codec={codec!r}),
+    options=st.WriteOptions(existing="overwrite"))
+print(json.dumps({{"seconds": time.perf_counter() - begin}}))
+"""
+
+
+def writing_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a row for each codec: a slide of this disk is tiled onto it and into a bucket."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with served() as ask:
+        for codec in CODECS[:2]:
+            program = TILE.format(slide=str(slide), codec=codec)
+            rounds: dict[str, list[dict[str, Any]]] = {}
+            for number in range(ROUNDS):
+                here = folder / "written.zarr"
+                rounds.setdefault("local", []).append(ran(program, str(here), {}))
+                for latency in LATENCIES_MS:
+                    options = ask({"latency_s": latency / 1000})["options"]
+                    there = f"{BUCKET_HOME}/{codec}-{latency}-{number}.zarr"
+                    counted = ran(program, there, options) | ask({})["counts"]
+                    rounds.setdefault(f"{latency} ms", []).append(counted)
+            yield f"tile into it, {codec}", medians(rounds)
+
+
 def store_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a row for each codec and action: seconds, requests and bytes, here and there.
 
@@ -70,6 +103,10 @@ def compared(store: Path, action: str, ask: Any) -> dict[str, Any]:
             options = ask({"latency_s": latency / 1000})["options"]
             counted = measured(action, there, options) | ask({})["counts"]
             rounds.setdefault(f"{latency} ms", []).append(counted)
+    return medians(rounds)
+
+
+def medians(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return {
         where: {key: round(statistics.median(row[key] for row in found), 3) for key in found[0]}
         for where, found in rounds.items()
@@ -85,7 +122,10 @@ def made(slide: Path, store: Path, codec: str) -> Path:
 
 
 def measured(action: str, place: str, options: dict[str, str]) -> dict[str, float]:
-    program = PROGRAM.format(action=ACTIONS[action])
+    return ran(PROGRAM.format(action=ACTIONS[action]), place, options)
+
+
+def ran(program: str, place: str, options: dict[str, str]) -> dict[str, float]:
     line = [sys.executable, "-c", program, place, json.dumps(options)]
     done = subprocess.run(line, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
