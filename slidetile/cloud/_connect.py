@@ -21,6 +21,9 @@ RETRIES = 5
 RETRY_S = 120
 """Seconds after which a request is given up, whatever is left of its attempts."""
 
+LONGEST_RETRY_S = 240
+"""What an option may make of it: see `slidetile.cloud.claim_file.BUCKET_TIMES`."""
+
 TIMEOUT_S = 60
 """Seconds that one request may take, its body included."""
 
@@ -94,13 +97,13 @@ def _sorted(
     options: Mapping[str, str], *, is_loopback: bool
 ) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
     """Return the options of the store, of its client and of its retries."""
-    own, client, retry = {}, dict[str, Any](timeout=timedelta(seconds=TIMEOUT_S)), dict[str, Any]()
-    retry = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)}
+    own, client = {}, dict[str, Any](timeout=timedelta(seconds=TIMEOUT_S))
+    retry: dict[str, Any] = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)}
     for key, value in options.items():
         if key == "max_retries":
             retry[key] = _whole(key, value)
         elif key == "retry_timeout":
-            retry[key] = timedelta(seconds=_whole(key, value.removesuffix("s")))
+            retry[key] = timedelta(seconds=_retry_s(key, value))
         elif key in OWN_OPTIONS:
             continue
         elif key in _CLIENT_KEYS:
@@ -109,9 +112,21 @@ def _sorted(
         else:
             own[key] = value
     endpoint = next((value for key, value in own.items() if "endpoint" in key), "")
-    if is_loopback or _LOOPBACK.match(endpoint):  # nothing leaves the machine
+    # What the environment says of the client counts for nothing where some of it is given.
+    is_allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in _TRUE
+    if is_allowed or is_loopback or _LOOPBACK.match(endpoint):  # loopback: it stays here
         client.setdefault("allow_http", True)
     return own, client, retry
+
+
+def _retry_s(key: str, value: str) -> int:
+    seconds = _whole(key, value.removesuffix("s"))
+    if seconds > LONGEST_RETRY_S:
+        raise ValueError(
+            f"The storage option {key} is at most {LONGEST_RETRY_S} s, but not {seconds}: a run "
+            "that waits for longer may be taken for dead, and its store be taken over."
+        )
+    return seconds
 
 
 def _whole(key: str, value: str) -> int:

@@ -46,6 +46,9 @@ def explained(error: Exception, address: Address) -> OSError:
             f"access is denied ({said or 'no credentials'}): check the credentials and their rights"
         )
         found = PermissionError(errno.EACCES, why, str(address))
+    elif isinstance(error, exceptions.InvalidPathError):
+        why = "a name there has an empty step (//), and is not read: call that object otherwise"
+        found = OSError(errno.EINVAL, why, str(address))
     elif isinstance(error, exceptions.NotSupportedError):
         found = OSError(errno.ENOTSUP, "its server cannot do what is needed there", str(address))
     else:
@@ -79,9 +82,11 @@ def _failed(text: str, status: str, code: str, address: Address) -> OSError:
         is_slow = code in _THROTTLED or status == "429"
         number = errno.EIO if is_slow or status[0] == "5" else errno.EINVAL
         why = "asks to slow down" if is_slow else "fails"
+        if status == "400" and not code:  # an answer without a body, which would say why
+            why = "refuses; perhaps the credentials have expired"
         said = " ".join(word for word in (status, code) if word)
         return OSError(number, f"its server {why}{tried} ({said})", str(address))
-    lower = text.lower()
+    lower = text.replace(address.key, "").lower()
     for words, number, why in _BY_WORDS:
         if any(word in lower for word in words):
             return OSError(number, f"{why}{tried}", str(address))

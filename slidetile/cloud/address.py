@@ -21,6 +21,8 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 """One letter is a drive of Windows. A `Path` has kept one of the slashes."""
 
 _WEB = ("https", "http")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, order=True)

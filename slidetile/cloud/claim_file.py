@@ -18,9 +18,9 @@ from slidetile.cloud.objects import (
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.claim_file import MOST_BYTES, ClaimFile, LocalClaimFile, Seen
 
-BUCKET_TIMES = ClaimTimes(heartbeat_s=10.0, dead_after_s=300.0)
-"""A request may be under way for minutes, with all its attempts: what a holder that counts as dead
-has sent has arrived by then."""
+BUCKET_TIMES = ClaimTimes(heartbeat_s=10.0, dead_after_s=600.0)
+"""A request may be under way for minutes, with all its attempts. A holder begins none when half of
+this has passed without a sign of life: what it has sent has arrived before it counts as dead."""
 
 
 def claim_file_at(place: Location) -> ClaimFile:

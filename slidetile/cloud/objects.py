@@ -27,7 +27,9 @@ PART_BYTES = 8 << 20
 PARTS_IN_FLIGHT = 4
 """Parts of one object that are uploaded at a time."""
 
-_SMALL_BYTES = 1 << 16
+_SMALL_BYTES = 1 << 24
+"""So much is read back to see whether it is what was written."""
+
 _EMPTY = "416"
 
 

@@ -1,6 +1,6 @@
 """Credentials and endpoints of object storage, as obstore takes them; never shown or written.
 
-What is not given comes from where obstore looks: the environment, profiles, the roles of a machine.
+What is not given comes from where obstore looks: the environment, or the role of a machine.
 """
 
 from collections.abc import Iterator, Mapping

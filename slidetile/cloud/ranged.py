@@ -300,7 +300,8 @@ class RangedObject:
         """Forget what was announced and has not been read; what is fetched by now is kept."""
         for span in self._ahead:
             span.left = []
-            if span.future is None and span in self._spans:
+            is_begun = span.future is not None and not span.future.cancel()
+            if not is_begun and span in self._spans:
                 self._spans.remove(span)
         self._ahead = []
 

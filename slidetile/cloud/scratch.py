@@ -255,9 +255,10 @@ class Scratch:
         except BlockingIOError:
             return False
         else:
-            if _is_same(lock, lock_path):
-                shutil.rmtree(path, ignore_errors=True)
-                lock_path.unlink(missing_ok=True)
+            if not _is_same(lock, lock_path):
+                return False
+            shutil.rmtree(path, ignore_errors=True)
+            lock_path.unlink(missing_ok=True)
             return True
         finally:
             os.close(lock)

@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import logging
 import multiprocessing
+import os
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -137,8 +138,19 @@ def add_reason(path: Path, reason: str) -> bool:
     """Write why a slide failed into its log; return whether there is one."""
     try:
         make_log_folder(path)
+        begin = "\n" if _is_cut_short(path) else ""
         with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"failed: {reason}\n")
+            file.write(f"{begin}failed: {reason}\n")
     except OSError:
         return False
     return True
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Return whether a log ends within a line, as that of a process that died while it wrote."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # there is none, or nothing in it
+        return False

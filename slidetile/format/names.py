@@ -71,6 +71,9 @@ PARTIAL_BEGIN = "unfinished."
 
 PARTIAL_NOTE = "unfinished.json"
 
+PARTIAL_REMOVED = "unfinished.removed"
+"""It says that all beside it in a bucket is being removed, whatever else is there."""
+
 PARTIAL_SUMS = "unfinished.sums"
 """The checksums of an unfinished store's files that have none of their own."""
 

@@ -185,13 +185,14 @@ class Claim:
         with self._lock:
             if self._ended.is_set() or self._is_lost:
                 return
+            begun_s = uptime_s()  # the sign of life may be dated so early
             try:
                 self._is_lost = not self._file.touch(self._data)
             except FileNotFoundError:
                 # Deleted by hand; but in a long silence another holder may have come and gone.
                 silent_s = uptime_s() - self._beat_at
                 self._is_lost = silent_s > self._times.dead_after_s or not self._put_back()
-            self._beat_at = uptime_s()
+            self._beat_at = begun_s
 
     def _put_back(self) -> bool:
         try:

@@ -8,7 +8,7 @@ what the next one completes.
 """
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
 from slidetile.cloud.address import Address
@@ -29,8 +29,10 @@ from slidetile.cloud.objects import (
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
 from slidetile.format.names import (
+    MANIFEST,
     PARTIAL_BEGIN,
     PARTIAL_NOTE,
+    PARTIAL_REMOVED,
     ROOT,
     finishing_path,
     owner_path,
@@ -39,6 +41,9 @@ from slidetile.format.names import (
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.writing._bucket_lines import BucketLines
+
+Check = Callable[[], None]
+"""Makes sure that this process may still write the store."""
 
 
 class PartialPrefix:
@@ -82,11 +87,11 @@ class PartialPrefix:
             claim.check()  # first: what it may no longer write may be finished by now
         owner = BucketClaimFile(owner_path(store))
         self._claim = claim or Claim(owner, times or BUCKET_TIMES)
-        if claim is None and object_exists(finishing_path(store)):
-            # Of several processes that wrote it and were killed: none may finish it any more.
-            remove_objects([finishing_path(store)])
         try:
-            _recover(store)
+            if claim is None and object_exists(finishing_path(store)):
+                # Of several processes that wrote it and were killed: none may finish it any more.
+                remove_objects([finishing_path(store)])
+            _recover(store, self._claim.check)
             check_prefix(store, overwrite=overwrite)  # it may just have been finished
             self._replaces = object_exists(store / ROOT)
             self.where = partial_path(store) if self._replaces else store
@@ -170,8 +175,7 @@ class PartialPrefix:
 
     def discard(self) -> None:
         """Remove all objects; the next `write` begins anew."""
-        self._claim.check()
-        _remove_all(self.where, last=(PARTIAL_NOTE, ROOT))
+        _remove_all(self.where, self._claim.check)
         self._names.clear()
 
     def finish(self) -> None:
@@ -183,10 +187,12 @@ class PartialPrefix:
             Another process has taken over.
         """
         self._claim.check()
-        _remove_helpers(self.where)
-        if self._replaces:
-            self._claim.check()
-            _publish(self.where, self._store)
+        try:
+            _remove_helpers(self.where)
+            if self._replaces:
+                _publish(self.where, self._store, self._claim.check)
+        except OSError as error:
+            raise _resumable(error) from error
 
 
 def claim_prefix(store: Address, *, overwrite: bool, times: ClaimTimes | None = None) -> Claim:
@@ -228,6 +234,10 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
         The bucket cannot be read, or it is a web server, which cannot be written.
     """
     check_prefix_place(store)
+    if object_exists(store):
+        raise StoreExistsError(
+            f"{store} is an object, not a store, so it is not overwritten; choose another name."
+        )
     folders, objects = entries_in(store)
     names = {each.name for each in objects}
     if ROOT in names:
@@ -240,7 +250,7 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
         beside = partial_path(store)
         if has_objects(beside) and not _is_ours(beside):
             raise _not_ours(beside)
-    elif (folders or names) and not _is_ours(store):
+    elif (folders or names) and not (_is_ours(store) or is_store_at(partial_path(store))):
         raise _not_ours(store)
 
 
@@ -295,7 +305,7 @@ def tidy_prefix(store: Address) -> None:
         return
     claim = Claim(owner, BUCKET_TIMES)
     try:
-        _recover(store)
+        _recover(store, claim.check)
     finally:
         claim.release()
 
@@ -311,31 +321,38 @@ def is_store_at(address: Address) -> bool:
     return _has(address / ROOT, "attributes", "slidetile")
 
 
-def _recover(store: Address) -> None:
+def _recover(store: Address, check: Check) -> None:
     """Complete what a killed run has left: what it publishes, or what it had to remove."""
     partial = partial_path(store)
+    for place in (store, partial):
+        if object_exists(place / PARTIAL_REMOVED):
+            _remove_all(place, check)
     if object_exists(store / ROOT):
         if object_exists(store / PARTIAL_NOTE):
             _remove_helpers(store)
-        if _same_root(store, partial):  # published, but not removed
-            _remove_all(partial, last=(ROOT,))
+        # Perhaps it is published, and perhaps it mends a store of the same settings.
+        if _same_root(store, partial) and not object_exists(partial / PARTIAL_NOTE):
+            _publish(partial, store, check)
     elif is_store_at(partial) and not object_exists(partial / PARTIAL_NOTE):
-        _publish(partial, store)
+        _publish(partial, store, check)
 
 
-def _publish(partial: Address, store: Address) -> None:
+def _publish(partial: Address, store: Address, check: Check) -> None:
     """Put a whole store in the place of another, object by object, its root last."""
+    check()
     remove_objects([store / ROOT])
     new = {name for name, _ in _names_below(partial)} - {ROOT}
     old = {name for name, _ in _names_below(store)}
 
     def copy(name: str) -> None:
+        check()
         copy_object(partial / name, store / name)
 
     in_parallel(copy, sorted(new))
+    check()
     remove_objects([store / name for name in sorted(old - new)])
     copy(ROOT)
-    _remove_all(partial, last=(ROOT,))
+    _remove_all(partial, check)
 
 
 def _same_root(one: Address, other: Address) -> bool:
@@ -351,21 +368,24 @@ def _root(address: Address) -> bytes:
 
 def _remove_helpers(address: Address) -> None:
     """Remove what only an unfinished store has, the note last."""
-    names = [name for name, _ in _names_below(address) if name.startswith(PARTIAL_BEGIN)]
-    _remove_ordered(address, names, last=(PARTIAL_NOTE,))
+    names = {name for name, _ in _names_below(address) if name.startswith(PARTIAL_BEGIN)}
+    remove_objects([address / name for name in sorted(names - {PARTIAL_NOTE})])
+    remove_objects([address / PARTIAL_NOTE])
 
 
-def _remove_all(address: Address, last: Sequence[str]) -> None:
-    """Remove all objects below an address, in the end those by which it is known."""
-    _remove_ordered(address, [name for name, _ in _names_below(address)], last)
+def _remove_all(address: Address, check: Check) -> None:
+    """Remove all objects below an address.
 
-
-def _remove_ordered(address: Address, names: Iterable[str], last: Sequence[str]) -> None:
-    found = set(names)
-    remove_objects([address / name for name in sorted(found - set(last))])
-    for name in last:
-        if name in found:
-            remove_objects([address / name])
+    A mark says so meanwhile, and the root goes first: what a killed run leaves of a whole store is
+    not taken for one, by readers or by the next run.
+    """
+    check()
+    write_object(address / PARTIAL_REMOVED, [b"-"])
+    remove_objects([address / ROOT])
+    check()
+    names = {name for name, _ in _names_below(address)}
+    remove_objects([address / name for name in sorted(names - {PARTIAL_REMOVED})])
+    remove_objects([address / PARTIAL_REMOVED])
 
 
 def _names_below(address: Address) -> Iterable[tuple[str, int]]:
@@ -377,7 +397,12 @@ def _names_below(address: Address) -> Iterable[tuple[str, int]]:
 
 def _is_ours(address: Address) -> bool:
     """Return whether an unfinished or a replaced store lies at an address."""
-    return _has(address / PARTIAL_NOTE, "slidetile") or is_store_at(address)
+    return (
+        _has(address / PARTIAL_NOTE, "slidetile")
+        or is_store_at(address)
+        or object_exists(address / PARTIAL_REMOVED)
+        or object_exists(address / MANIFEST)  # it has lost its root
+    )
 
 
 def _has(address: Address, *keys: str) -> bool:

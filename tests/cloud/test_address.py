@@ -60,6 +60,9 @@ def test_file_addresses_are_paths(text):
         "s3://",
         "s3://lab/../other",
         "https://me:hush@host/a",
+        "s3://me:hush@lab/a",
+        "s3://la hush/a",
+        "http://host:hush/a",
         "https://host/a?signature=hush",
     ],
 )

@@ -1,5 +1,6 @@
 """Stores written into a bucket: the bytes of a local one, complete or absent, whatever fails."""
 
+import contextlib
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from patience import wait_until
 
 import slidetile as st
 from slidetile.cloud.address import Address
-from slidetile.cloud.objects import objects_below, write_object
+from slidetile.cloud.objects import objects_below, remove_objects, write_object
 from slidetile.errors import StoreBusyError, StoreExistsError, StoreMismatchError
 from slidetile.runtime._holder import Holder
 
@@ -141,6 +142,47 @@ def test_overwriting_leaves_the_old_or_the_new_store(lab, sample, local_trees):
     assert steps > 5
     lab.proxy.clear()
     assert lab.tree(address) == local_trees["zstd"]
+    assert all(name.startswith("a.zarr/") for name in names(lab.home))
+
+
+@pytest.mark.parametrize("steps", [20, 24, 26, 28, 30, 32, 34])
+def test_a_damaged_store_is_mended_however_often_that_is_interrupted(
+    lab, sample, local_trees, steps
+):
+    """The new store has the root of the old one: which of the two is whole is not in it."""
+    address = lab.home / "a.zarr"
+    tile(sample, address)
+    remove_objects([address / "0/c/0/0/0"])
+    lab.proxy.clear()
+    left = [steps]
+
+    def judge(request):
+        changes = request.method in ("PUT", "POST", "DELETE") and ".owner" not in request.key
+        left[0] -= changes
+        return Fault(status=403, code="AccessDenied") if changes and left[0] < 0 else None
+
+    lab.proxy.fault = judge
+    with contextlib.suppress(OSError):
+        tile(sample, address, existing="overwrite")
+    lab.proxy.clear()
+    tile(sample, address, existing="overwrite")
+    assert lab.tree(address) == local_trees["native"]
+    assert all(name.startswith("a.zarr/") for name in names(lab.home))
+
+
+def test_what_is_left_of_a_removed_store_is_not_taken_for_one(lab, sample, local_trees):
+    """A run was killed while it removed a whole store that was to replace another."""
+    address, partial = lab.home / "a.zarr", lab.home / "a.zarr.partial"
+    tile(sample, address)
+    for name, data in local_trees["zstd"].items():
+        if "/c/" not in name:
+            write_object(partial / name, [data])
+    write_object(partial / "unfinished.removed", [b"-"])
+    gone = replace(Holder.me(), pid=2**22 - 7, process_start="1")
+    write_object(lab.home / "a.zarr.owner", [gone.to_json()])
+    lab.proxy.clear()
+    tile(sample, address)
+    assert lab.tree(address) == local_trees["native"]
     assert all(name.startswith("a.zarr/") for name in names(lab.home))
 
 
