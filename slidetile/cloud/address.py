@@ -55,6 +55,13 @@ class Address:
             raise ValueError(
                 f"{self.scheme}:// names no bucket: write {self.scheme}://BUCKET/NAME."
             )
+        if not (_HOST if self.is_web else _BUCKET).fullmatch(self.bucket):
+            # It is not shown: a password may stand where the bucket should.
+            raise ValueError(
+                f"{self.scheme}://… names no bucket or host after its slashes: that is letters, "
+                "digits, dots, hyphens and underscores. Give secrets with --storage-option "
+                "(storage_options)."
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:
