@@ -155,8 +155,6 @@ def locate(path: str | bytes | os.PathLike[str] | os.PathLike[bytes] | Address) 
     ValueError
         It is an address of an unknown scheme, or not a whole one.
     """
-    if isinstance(path, Address | Path) and not _ADDRESS.match(str(path)):
-        return path
     if isinstance(path, Address):
         return path
     text = os.fsdecode(path)

@@ -180,11 +180,10 @@ def remove_objects(addresses: Iterable[Address]) -> None:
     OSError
         One could not be removed.
     """
-    import obstore
-
     found = list(addresses)
     for first in range(0, len(found), 1000):
         batch = found[first : first + 1000]
+        obstore = loaded(batch[0])
         with _explaining(batch[0]):
             obstore.delete(connection(batch[0]), [each.key for each in batch])
 
@@ -221,6 +220,19 @@ def objects_below(prefix: Address) -> Iterator[tuple[Address, ObjectState]]:
                 yield found, ObjectState.of(meta)
 
 
+def names_below(prefix: Address) -> Iterator[tuple[str, ObjectState]]:
+    """Yield the name of each object below an address, as a path below it, and its state.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    begin = len(prefix.key) + 1 if prefix.key else 0
+    for found, state in objects_below(prefix):
+        yield found.key[begin:], state
+
+
 def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
     """Return the prefixes and the objects directly below an address, each by name.
 
@@ -229,6 +241,16 @@ def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
     OSError
         They cannot be listed.
     """
+    folders, states = _directly_below(prefix)
+    return sorted(folders), sorted(states)
+
+
+def objects_in(prefix: Address) -> dict[Address, ObjectState]:
+    """Return the objects directly below an address; raises OSError as `entries_in` does."""
+    return _directly_below(prefix)[1]
+
+
+def _directly_below(prefix: Address) -> tuple[list[Address], dict[Address, ObjectState]]:
     obstore = loaded(prefix)
 
     _check_lists(prefix)
@@ -238,27 +260,8 @@ def entries_in(prefix: Address) -> tuple[list[Address], list[Address]]:
     def named(key: str) -> Address:
         return Address(prefix.scheme, prefix.bucket, key.rstrip("/"), prefix.options)
 
-    folders = sorted(map(named, found["common_prefixes"]))
-    return folders, sorted(named(meta["path"]) for meta in found["objects"])
-
-
-def objects_in(prefix: Address) -> dict[Address, ObjectState]:
-    """Return the objects directly below an address.
-
-    Raises
-    ------
-    OSError
-        They cannot be listed.
-    """
-    obstore = loaded(prefix)
-
-    _check_lists(prefix)
-    with _explaining(prefix):
-        found = obstore.list_with_delimiter(connection(prefix), prefix.key or None)
-    return {
-        Address(prefix.scheme, prefix.bucket, meta["path"], prefix.options): ObjectState.of(meta)
-        for meta in found["objects"]
-    }
+    states = {named(meta["path"]): ObjectState.of(meta) for meta in found["objects"]}
+    return list(map(named, found["common_prefixes"])), states
 
 
 def has_objects(prefix: Address) -> bool:

@@ -114,11 +114,14 @@ def _gone_by_name(
     gone = defaultdict(list)
     for path in known:
         name = Path(path).name
-        if name not in slides:
-            continue
-        if _is_gone(path) or any(_leads_to(path, slide) for slide in slides[name]):
+        if name in slides and _has_left(path, slides[name]):
             gone[name].append(path)
     return gone
+
+
+def _has_left(path: str, slides: Iterable[Path]) -> bool:
+    """Return whether nothing is at a path any more, or only a link to one of the slides."""
+    return _is_gone(path) or any(_leads_to(path, slide) for slide in slides)
 
 
 def _leads_to(path: str, slide: Path) -> bool:

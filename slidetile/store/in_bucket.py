@@ -12,8 +12,8 @@ from slidetile.cloud.objects import (
     ObjectState,
     entries_in,
     in_parallel,
+    names_below,
     object_exists,
-    objects_below,
     read_range,
 )
 from slidetile.errors import IncompleteStoreError, StoreError
@@ -120,10 +120,9 @@ def _partials(address: Address) -> tuple[Address, ...]:
 def _listed(home: Address) -> dict[str, ObjectState | None] | None:
     """Return the state of each object; None where they cannot be listed."""
     states: dict[str, ObjectState | None] = {}
-    begins = len(home.key) + 1 if home.key else 0
     try:
-        for object_, state in objects_below(home):
-            states[object_.key[begins:]] = state
+        for name, state in names_below(home):
+            states[name] = state
             if len(states) > MOST_OBJECTS:
                 raise StoreError(f"{home} holds more objects than any store: name a store.")
     except OSError as error:

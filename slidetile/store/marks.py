@@ -7,10 +7,10 @@ unfinished one look like from outside. Does not know what is in them.
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from slidetile.cloud.address import Address, Location
+from slidetile.cloud.address import Location
 from slidetile.cloud.objects import read_object
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
@@ -41,13 +41,11 @@ def is_store(folder: Location) -> bool:
     OSError
         It lies at an address that cannot be read.
     """
-    if isinstance(folder, Address):
-        return isinstance(_member_there(folder, ROOT, "attributes", "slidetile"), dict)
     return isinstance(_member(folder, ROOT, "attributes", "slidetile"), dict)
 
 
-def is_unfinished(folder: Path) -> bool:
-    """Return whether a folder's note says that it is an unfinished store of slidetile's."""
+def is_unfinished(folder: Location) -> bool:
+    """Return whether a folder's note says that it is an unfinished store; raises as `is_store`."""
     return isinstance(_member(folder, PARTIAL_NOTE, "slidetile"), dict)
 
 
@@ -114,8 +112,8 @@ def remove_ours(folder: Path) -> None:
     folder.rmdir()
 
 
-def refusal(path: Path) -> StoreExistsError:
-    """Return the error that says why a path is not removed."""
+def refusal(path: Location) -> StoreExistsError:
+    """Return the error that says why what lies somewhere is not removed."""
     return StoreExistsError(
         f"{path} is not slidetile's, so it is not removed: move it away, or choose another output."
     )
@@ -156,29 +154,30 @@ def _is_folder(path: Path) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114  never raises
 
 
-def _member(folder: Path, name: str, *keys: str) -> object:
-    """Return a member of the JSON object in a folder's file; None where there is none."""
-    if not _is_folder(folder):
+def _member(folder: Location, name: str, *keys: str) -> object:
+    """Return a member of the JSON object in a folder's file; None where there is none.
+
+    At an address it is raised that the object cannot be read; only a lost one is none.
+    """
+    if isinstance(folder, Path) and not _is_folder(folder):
         return None
     try:
-        return _value(_read(folder / name), keys)
-    except (OSError, StoreError):
+        node = parse_json(_content(folder, name))
+        for key in keys:
+            node = node[key]
+    except StoreError:
         return None
-
-
-def _member_there(prefix: Address, name: str, *keys: str) -> object:
-    """Return a member of the JSON in an object below an address; None where there is none."""
-    try:
-        return _value(read_object(prefix / name, LARGEST_JSON_BYTES + 1), keys)
-    except (FileNotFoundError, StoreError):
-        return None
-
-
-def _value(data: bytes, keys: Sequence[str]) -> object:
-    node = parse_json(data)
-    for key in keys:
-        node = node[key]
+    except OSError as error:
+        if isinstance(folder, Path) or isinstance(error, FileNotFoundError):
+            return None
+        raise
     return node.value
+
+
+def _content(folder: Location, name: str) -> bytes:
+    if isinstance(folder, Path):
+        return _read(folder / name)
+    return read_object(folder / name, LARGEST_JSON_BYTES + 1)
 
 
 def _read(path: Path) -> bytes:

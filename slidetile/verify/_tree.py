@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
-from slidetile.cloud.objects import in_parallel, objects_below, read_range
+from slidetile.cloud.objects import in_parallel, names_below, read_range
 from slidetile.errors import StoreError
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, PARTIAL_SUFFIX, ROOT, TABLE, shard_of
@@ -141,9 +141,8 @@ class _RemoteTree(StoreTree):
     def __init__(self, folder: Address) -> None:
         self.folder = folder
         self.strange = {}
-        begins = len(folder.key) + 1 if folder.key else 0
         try:
-            found = {each.key[begins:]: state for each, state in objects_below(folder)}
+            found = dict(names_below(folder))
         except OSError as error:
             raise StoreError(f"{folder} could not be read: {error.strerror or error}.") from error
         self._states = found

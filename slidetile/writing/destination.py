@@ -103,9 +103,7 @@ def tidy_up(store: Location) -> None:
 
 def is_there(store: Location) -> bool:
     """Return whether a finished store lies somewhere; a link to one counts."""
-    if isinstance(store, Address):
-        return partial_prefix.is_store_at(store)
-    return is_store(Path(os.path.realpath(store)))
+    return is_store(store if isinstance(store, Address) else Path(os.path.realpath(store)))
 
 
 def lies_at(store: Location) -> bool:
@@ -160,9 +158,9 @@ def is_emptied_at(store: Location) -> bool:
 
 def is_all_there(store: Location) -> bool:
     """Return whether a finished store lies somewhere, and no unfinished one beside it."""
-    if isinstance(store, Address):
-        return partial_prefix.is_store_at(store)
-    return is_store(store) and not os.path.lexists(partial_path(store))
+    return is_store(store) and (
+        isinstance(store, Address) or not os.path.lexists(partial_path(store))
+    )
 
 
 def reads_partial(store: Location) -> Callable[[str, int], bytes]:

@@ -8,8 +8,7 @@ what the next one completes.
 """
 
 import errno
-from collections.abc import Callable, Iterable, Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
 
 from slidetile.cloud.address import Address
 from slidetile.cloud.claim_file import BUCKET_TIMES, BucketClaimFile
@@ -20,14 +19,14 @@ from slidetile.cloud.objects import (
     entries_in,
     has_objects,
     in_parallel,
+    names_below,
     object_exists,
-    objects_below,
     read_object,
     remove_objects,
     write_object,
 )
-from slidetile.errors import StoreError, StoreExistsError
-from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
+from slidetile.errors import StoreExistsError
+from slidetile.format.metadata.node import LARGEST_JSON_BYTES
 from slidetile.format.names import (
     MANIFEST,
     PARTIAL_BEGIN,
@@ -40,6 +39,7 @@ from slidetile.format.names import (
 )
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.shared_claim import SharedClaim
+from slidetile.store.marks import is_store, is_unfinished, refusal
 from slidetile.writing._bucket_lines import BucketLines
 
 Check = Callable[[], None]
@@ -95,16 +95,10 @@ class PartialPrefix:
             check_prefix(store, overwrite=overwrite)  # it may just have been finished
             self._replaces = object_exists(store / ROOT)
             self.where = partial_path(store) if self._replaces else store
-            self._names = {name for name, _ in _names_below(self.where)}
+            self._names = _names_in(self.where)
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
@@ -241,7 +235,7 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
     folders, objects = entries_in(store)
     names = {each.name for each in objects}
     if ROOT in names:
-        if not is_store_at(store):
+        if not is_store(store):
             raise StoreExistsError(
                 f"{store} is not a store, so it is not overwritten; choose another name."
             )
@@ -249,9 +243,9 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
             raise _exists(store)
         beside = partial_path(store)
         if has_objects(beside) and not _is_ours(beside):
-            raise _not_ours(beside)
-    elif (folders or names) and not (_is_ours(store) or is_store_at(partial_path(store))):
-        raise _not_ours(store)
+            raise refusal(beside)
+    elif (folders or names) and not (_is_ours(store) or is_store(partial_path(store))):
+        raise refusal(store)
 
 
 def check_prefix_place(address: Address) -> None:
@@ -310,17 +304,6 @@ def tidy_prefix(store: Address) -> None:
         claim.release()
 
 
-def is_store_at(address: Address) -> bool:
-    """Return whether a root's metadata say that it is a store of slidetile's.
-
-    Raises
-    ------
-    OSError
-        The bucket cannot be read.
-    """
-    return _has(address / ROOT, "attributes", "slidetile")
-
-
 def _recover(store: Address, check: Check) -> None:
     """Complete what a killed run has left: what it publishes, or what it had to remove."""
     partial = partial_path(store)
@@ -333,7 +316,7 @@ def _recover(store: Address, check: Check) -> None:
         # Perhaps it is published, and perhaps it mends a store of the same settings.
         if _same_root(store, partial) and not object_exists(partial / PARTIAL_NOTE):
             _publish(partial, store, check)
-    elif is_store_at(partial) and not object_exists(partial / PARTIAL_NOTE):
+    elif is_store(partial) and not object_exists(partial / PARTIAL_NOTE):
         _publish(partial, store, check)
 
 
@@ -341,8 +324,8 @@ def _publish(partial: Address, store: Address, check: Check) -> None:
     """Put a whole store in the place of another, object by object, its root last."""
     check()
     remove_objects([store / ROOT])
-    new = {name for name, _ in _names_below(partial)} - {ROOT}
-    old = {name for name, _ in _names_below(store)}
+    new = _names_in(partial) - {ROOT}
+    old = _names_in(store)
 
     def copy(name: str) -> None:
         check()
@@ -368,7 +351,7 @@ def _root(address: Address) -> bytes:
 
 def _remove_helpers(address: Address) -> None:
     """Remove what only an unfinished store has, the note last."""
-    names = {name for name, _ in _names_below(address) if name.startswith(PARTIAL_BEGIN)}
+    names = {name for name in _names_in(address) if name.startswith(PARTIAL_BEGIN)}
     remove_objects([address / name for name in sorted(names - {PARTIAL_NOTE})])
     remove_objects([address / PARTIAL_NOTE])
 
@@ -383,50 +366,29 @@ def _remove_all(address: Address, check: Check) -> None:
     write_object(address / PARTIAL_REMOVED, [b"-"])
     remove_objects([address / ROOT])
     check()
-    names = {name for name, _ in _names_below(address)}
+    names = _names_in(address)
     remove_objects([address / name for name in sorted(names - {PARTIAL_REMOVED})])
     remove_objects([address / PARTIAL_REMOVED])
 
 
-def _names_below(address: Address) -> Iterable[tuple[str, int]]:
-    """Yield the name of each object below an address, as a path below it, and its length."""
-    begin = len(address.key) + 1
-    for found, state in objects_below(address):
-        yield found.key[begin:], state.size
+def _names_in(address: Address) -> set[str]:
+    return {name for name, _ in names_below(address)}
 
 
 def _is_ours(address: Address) -> bool:
     """Return whether an unfinished or a replaced store lies at an address."""
     return (
-        _has(address / PARTIAL_NOTE, "slidetile")
-        or is_store_at(address)
+        is_unfinished(address)
+        or is_store(address)
         or object_exists(address / PARTIAL_REMOVED)
         or object_exists(address / MANIFEST)  # it has lost its root
     )
-
-
-def _has(address: Address, *keys: str) -> bool:
-    """Return whether the JSON in an object has such a member, an object."""
-    try:
-        node = parse_json(read_object(address, LARGEST_JSON_BYTES + 1))
-        for key in keys:
-            node = node[key]
-    except (FileNotFoundError, StoreError):
-        return False
-    return isinstance(node.value, dict)
 
 
 def _exists(store: Address) -> StoreExistsError:
     return StoreExistsError(
         f"{store} exists already; choose another name, or overwrite it on purpose with "
         '--overwrite (existing="overwrite").'
-    )
-
-
-def _not_ours(address: Address) -> StoreExistsError:
-    return StoreExistsError(
-        f"{address} is not slidetile's, so it is not removed: move it away, or choose another "
-        "output."
     )
 
 
