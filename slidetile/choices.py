@@ -50,6 +50,12 @@ NATIVE_CHECK: NativeCheck = "scan"
 NativeStream = Literal["jpeg", "jpeg2000", "webp"]
 """How the slide's compressed tiles that can be copied are encoded."""
 
+JpegName = Literal["imagecodecs_jpeg", "jpeg"]
+"""What a store's arrays call the Zarr codec of JPEG chunks: "imagecodecs_jpeg", or "jpeg", of a
+draft for Zarr's registry of codecs. The chunks are the same."""
+
+JPEG_NAME: JpegName = "imagecodecs_jpeg"
+
 QUICK_STREAMS: frozenset[NativeStream] = frozenset({"jpeg", "webp"})
 """Those that "auto" copies: decoding a JPEG 2000 takes 5–20 times as long as decoding a JPEG."""
 

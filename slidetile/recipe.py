@@ -28,7 +28,7 @@ from slidetile.cloud.address import Address, Location, locate
 from slidetile.cloud.objects import object_state
 from slidetile.errors import OutdatedStoreError, StoreBusyError, StoreError, StoreExistsError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.named import jpeg_name, make_codec, unnamed
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.level_0 import Level0
@@ -354,6 +354,7 @@ class Recipe:
         if fitting_codec(slide, self.codec) == "auto":
             return found.name == "zstd"
         codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
+        found = unnamed(found)
         return (codec.name, codec.parameters) == (found.name, found.parameters)
 
 
@@ -399,6 +400,7 @@ def done_before(
         raise OutdatedStoreError(f"{where} exists already, but {error} {_REMEDY}") from error
     with recipe._open_as_it_is(path) as slide:  # noqa: SLF001  of this very module
         is_same = store.metadata.source.is_anonymous == options.anonymous
+        is_same = is_same and jpeg_name(store.metadata.chunk_codec) in (None, options.codec_name)
         if is_same and recipe.matches(store, slide):
             return None if is_again else _whole(store)
         if is_same and is_again and recipe.matches_before_change(store, slide):

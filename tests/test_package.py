@@ -125,6 +125,7 @@ FACES = {
     "writing": [
         "Progress",
         "WriteOptions",
+        "rename_codec",
         "write_tiles",
         "write_whole_store",
     ],

@@ -46,6 +46,7 @@ from slidetile.cli.options import (
 from slidetile.cli.places import PATH, PLACE, storage_option
 from slidetile.cli.plain import ErrorStreamHandler, printable_lines
 from slidetile.cli.quantities import counted, size_bytes
+from slidetile.cli.rename_command import rename_codec_command
 from slidetile.cli.report_command import report
 from slidetile.cli.scratch_options import scratch_options
 from slidetile.cli.settings import SettingsCommand, config_option
@@ -566,4 +567,5 @@ def _export_whole(
 
 main.add_command(batch)
 main.add_command(config_command([tile, batch]))
+main.add_command(rename_codec_command)
 main.add_command(report)

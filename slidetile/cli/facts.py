@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from slidetile.cli.tissue_facts import FoundFacts, LeftOutFacts, found_facts, left_out_facts
 from slidetile.cloud.address import Location
 from slidetile.errors import explain
+from slidetile.format.codecs.named import zarr_codec
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.quality.summary import QualitySummary
 from slidetile.raster.region import Region
@@ -144,6 +145,7 @@ class StoreFacts(TypedDict):
     cores: CoresFacts | None
     replaced_blocks: list[ReplacedFacts]
     codec: str
+    zarr_codec: str
     not_native: str | None
     tile_bytes: int
     levels: list[LevelFacts]
@@ -356,6 +358,7 @@ def store_facts(store: TileStore) -> StoreFacts:
         "cores": None if store.cores is None else _cores(store.cores, store.cores.missing),
         "replaced_blocks": _replaced(store),
         "codec": store.codec,
+        "zarr_codec": zarr_codec(store.metadata.chunk_codec),
         "not_native": store.metadata.not_native,
         "tile_bytes": store.tile_bytes,
         "levels": [_level(level) for level in store.levels],

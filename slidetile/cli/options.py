@@ -19,6 +19,7 @@ from slidetile.choices import (
     ANNOTATIONS_MODE,
     CODEC,
     EDGE,
+    JPEG_NAME,
     JPEG_QUALITY,
     JXL_EFFORT,
     MIN_HOLE_AREA_UM2,
@@ -36,6 +37,7 @@ from slidetile.choices import (
     CodecName,
     ColorName,
     Edge,
+    JpegName,
     NativeCheck,
     SampleType,
 )
@@ -380,6 +382,14 @@ _WRITING_OPTIONS = [
         "--anonymous/--no-anonymous", help="Leave the file name and free text out of the store."
     ),
     click.option(
+        "--codec-name",
+        type=click.Choice(get_args(JpegName)),
+        default=JPEG_NAME,
+        show_default=True,
+        help="What the store calls the Zarr codec of JPEG chunks; jpeg is experimental, that of a "
+        "draft.",
+    ),
+    click.option(
         "--memory",
         type=Size(),
         help="Use at most this much memory, such as 2GB.  [default: what is available]",
@@ -582,6 +592,7 @@ def take_writing_options(options: dict[str, Any]) -> dict[str, Any]:
             anonymous=options.pop("anonymous"),
             memory_bytes=options.pop("memory"),
             durable=options.pop("durable"),
+            codec_name=options.pop("codec_name"),
         )
     return {"workers": options.pop("workers"), "options": write_options}
 

@@ -69,6 +69,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         **_samples(facts["channel_names"], facts["bits"]),
         **_mapping(facts),
         "codec": _codec(facts["codec"], facts["not_native"]),
+        "opens in": opens_in(facts["zarr_codec"]),
         **_referred(facts),
         "tiles take": size_bytes(facts["tile_bytes"]),
         "levels": _levels(facts["levels"]),
@@ -305,6 +306,23 @@ def _native_tiles(levels: Sequence[SlideLevelFacts]) -> str:
 
 def _codec(name: str, not_native: str | None) -> str:
     return name if not_native is None else f"{name} (not native: {not_native})"
+
+
+_SERVED = "in all others by slidetile serve"
+
+_OPENS_IN = {
+    "bytes": "every Zarr v3 reader",
+    "zstd": "every Zarr v3 reader that knows shards",
+    "jpeg": "zarr-python with slidetile, readers of Zarr's draft codec jpeg (experimental); "
+    f"{_SERVED}",
+    "slidetile_reference": f"slidetile, where the slide is; {_SERVED}",
+}
+
+
+def opens_in(zarr_codec: str) -> str:
+    """Return which readers decode the chunks of a store, by the Zarr codec they need."""
+    others = f"zarr-python with slidetile or imagecodecs-zarr; {_SERVED}"
+    return _OPENS_IN.get(zarr_codec, others)
 
 
 def _objective(power: float | None) -> str:

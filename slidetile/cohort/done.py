@@ -45,7 +45,8 @@ def settings_digest(recipe: Recipe, options: WriteOptions) -> str | None:
     if recipe.detector is not None:
         settings["detector"] = describe_detector(recipe.detector)
     settings["tile"] = asdict(recipe.tile)
-    settings |= {"anonymous": options.anonymous, "slidetile": __version__}
+    settings |= {"anonymous": options.anonymous, "codec_name": options.codec_name}
+    settings |= {"slidetile": __version__}
     text = json.dumps(settings, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -19,6 +19,7 @@ from slidetile.cloud.options import using_storage_options
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
+from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.cores import CoreGridFacts
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
@@ -118,6 +119,11 @@ class TileStore:
             )
             for number, array in enumerate(self._arrays)
         )
+
+    @property
+    def grids(self) -> tuple[ChunkGrid, ...]:
+        """How each level is cut into shards and chunks, finest first."""
+        return tuple(array.grid for array in self._arrays)
 
     @property
     def codec(self) -> str:

@@ -198,6 +198,19 @@ class Copying:
             return self._slide.fetch_shown(inside, level=number).pixels()
         return self._slide.read_region(inside)
 
+    def first_stream(self) -> bytes | None:
+        """Return the first tile of level 0, row by row, that can be copied; None without one."""
+        grid, native = self.levels[0].grid, self._natives[0][1]
+        cells = [grid.chunk_cells(shard) for shard in self.levels[0].shards]
+        if not cells:
+            return None
+        found = np.concatenate(cells)
+        for column, row in found[np.lexsort(found.T)].tolist():
+            (stream,) = native.fetch([(column, row)]).streams()
+            if isinstance(stream, bytes):
+                return stream
+        return None
+
     def stored_bytes(self) -> int:
         """Return the bytes that all planned chunks have in the slide's file."""
         return sum(sum(sizes.values()) for sizes in self._sizes)

@@ -31,6 +31,7 @@ from slidetile.slides.replaced import Replaced
 from slidetile.slides.slide import Slide
 from slidetile.store.references import references_file
 from slidetile.writing._copying import Copying
+from slidetile.writing._named import named_codec
 from slidetile.writing._parts import OwnedShards, Part, owned_shards
 from slidetile.writing._referring import Referring, reference_facts
 from slidetile.writing._source_watch import SourceWatch
@@ -82,6 +83,7 @@ class Run:
         self._options = options
         self._on_progress = on_progress
         self._work = make_work(slide, plan, codec)
+        self._codec = named_codec(self._work, slide.channels, options.codec_name)
         self._level = MeasuredLevel.of(self._work.levels, slide.mpp)
         self._governor = self._make_governor()
         self._ledger = Ledger(self._work.levels[0].grid)
@@ -362,13 +364,13 @@ class Run:
         metadata = store_metadata(
             self._slide,
             self._plan,
-            work.codec,
+            self._codec,
             work.levels,
             anonymous=anonymous,
             not_native=self._not_native,
             reference=self._reference(path),
         )
-        return StoreSpec(plan=self._plan, codec=work.codec, levels=work.levels, metadata=metadata)
+        return StoreSpec(plan=self._plan, codec=self._codec, levels=work.levels, metadata=metadata)
 
 
 def _stages(work: Work, writer: StoreWriter) -> Stages[Task, list[ShardRecord]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from slidetile.choices import JPEG_NAME, JpegName
 from slidetile.runtime.governor import MemoryUse
 
 
@@ -51,7 +52,7 @@ class WriteOptions:
     Raises
     ------
     ValueError
-        ``existing`` is unknown, or ``memory_bytes`` is less than 1.
+        ``existing`` or ``codec_name`` is unknown, or ``memory_bytes`` is less than 1.
     """
 
     existing: Existing = "continue"
@@ -64,6 +65,10 @@ class WriteOptions:
     anonymous: bool = False
     """Leave the slide's file name and its vendor's free text out of the store."""
 
+    codec_name: JpegName = JPEG_NAME
+    """What a store's arrays call the Zarr codec of JPEG chunks. "jpeg" is experimental: the name
+    and the configuration of a draft, which may change. No other chunks have two names."""
+
     durable: bool = False
     """Sync all files and folders before the store gets its name, so that it survives a power
     failure from then on. This takes longer."""
@@ -75,6 +80,10 @@ class WriteOptions:
         if self.existing not in get_args(Existing):
             raise ValueError(
                 f"existing must be one of {get_args(Existing)}, not {self.existing!r}."
+            )
+        if self.codec_name not in get_args(JpegName):
+            raise ValueError(
+                f"codec_name must be one of {get_args(JpegName)}, not {self.codec_name!r}."
             )
         if self.memory_bytes is not None and self.memory_bytes < 1:
             raise ValueError(f"memory_bytes must be at least 1, but it is {self.memory_bytes}.")

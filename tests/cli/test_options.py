@@ -32,6 +32,7 @@ def recipe_of(*line):
     names += ("inputs", "timeout_s", "isolate", "retries", "part", "dry_run", "log_json")
     names += ("scheduler", "cluster", "split_tiles")
     others = ("overwrite", "restart", "retry_unreadable", "durable", "anonymous", "memory")
+    others += ("codec_name",)
     options = options_of(*line)
     return make_recipe(**{k: v for k, v in options.items() if k not in names + others})
 
@@ -61,6 +62,7 @@ def test_a_codecs_quality_that_is_not_given_is_what_the_api_takes(cli):
     ("option", "names"),
     [
         ("codec", choices.CodecName),
+        ("codec_name", choices.JpegName),
         ("edge", choices.Edge),
         ("annotations_mode", choices.AnnotationsMode),
         ("annotations_unit", choices.AnnotationUnit),

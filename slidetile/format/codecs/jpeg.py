@@ -7,6 +7,7 @@ import numpy as np
 
 from slidetile.choices import JPEG_QUALITY, CodecName
 from slidetile.format.codecs.codec import UINT8
+from slidetile.format.codecs.draft import JpegDraft, drafted
 from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpeg import JpegError, decode_jpeg
 from slidetile.raster.pixels import Pixels
@@ -48,17 +49,23 @@ class JpegCodec(SealedChunks):
     name: CodecName = "jpeg"
     """Its name in a store."""
 
+    draft: JpegDraft | None = None
+    """What arrays say of the chunks by the drafted Zarr codec; None by ``imagecodecs_jpeg``."""
+
     is_lossless = False
     stream_codec = "imagecodecs_jpeg"
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
             raise ValueError(f"A JPEG quality is 1–100, but this one is {self.quality}.")
+        expected = self.draft and JpegDraft.encoded(self.quality, len(self.draft.subsampling))
+        if self.draft != expected:
+            raise ValueError(f"draft is {self.draft}, but it must be {expected}.")
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The quality."""
-        return {"quality": self.quality}
+        """The quality, and what the drafted codec is told."""
+        return {"quality": self.quality} | drafted(self.draft)
 
     def encode(self, pixels: Pixels) -> bytes:
         """Encode with chroma at full resolution, since stains differ mostly by colour."""

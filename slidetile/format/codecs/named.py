@@ -1,7 +1,11 @@
 """The codecs, by name."""
 
-from slidetile.choices import CodecName
+from dataclasses import replace
+from typing import TypeGuard
+
+from slidetile.choices import CodecName, JpegName
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.draft import DRAFT_NAME
 from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import JxlCodec
 from slidetile.format.codecs.native import NativeCodec
@@ -33,6 +37,30 @@ def make_codec(name: CodecName) -> ChunkCodec:
     raise ValueError(
         f"A codec is native, zstd, jxl, jpeg, raw or reference, but this one is {name!r}."
     )
+
+
+def holds_jpeg(codec: ChunkCodec) -> TypeGuard[JpegCodec | NativeCodec]:
+    """Return whether chunks are JPEG streams, whose Zarr codec has two names."""
+    is_copied = isinstance(codec, NativeCodec) and codec.stream == "jpeg"
+    return is_copied or isinstance(codec, JpegCodec)
+
+
+def jpeg_name(codec: ChunkCodec) -> JpegName | None:
+    """Return what arrays call the Zarr codec of JPEG chunks; None where chunks are not JPEG."""
+    if not holds_jpeg(codec):
+        return None
+    return "imagecodecs_jpeg" if codec.draft is None else DRAFT_NAME
+
+
+def unnamed(codec: ChunkCodec) -> ChunkCodec:
+    """Return a codec without what its drafted name would be told: the chunks are the same."""
+    return replace(codec, draft=None) if holds_jpeg(codec) else codec
+
+
+def zarr_codec(codec: ChunkCodec) -> str:
+    """Return the name of the Zarr codec that a reader of the chunks needs."""
+    names: list[str] = [each["name"] for each in codec.zarr_codecs]
+    return [name for name in names if name != "crc32c"][-1]
 
 
 def has_own_levels(name: CodecName) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from slidetile.choices import NATIVE_CHECK, CodecName, NativeCheck, NativeStream
 from slidetile.format.codecs.codec import UINT8
+from slidetile.format.codecs.draft import JpegDraft, drafted
 from slidetile.format.codecs.jpeg import encode_averaged_jpeg, is_averaged_jpeg
 from slidetile.format.codecs.sealed import SealedChunks
 from slidetile.raster.jpeg import check_jpeg, decode_jpeg
@@ -81,6 +82,9 @@ class NativeCodec(SealedChunks):
     stream: NativeStream = "jpeg"
     """How the slide's tiles are encoded."""
 
+    draft: JpegDraft | None = None
+    """What arrays say of JPEG tiles by the drafted Zarr codec; None by ``imagecodecs_jpeg``."""
+
     is_lossless = False
 
     def __post_init__(self) -> None:
@@ -92,6 +96,8 @@ class NativeCodec(SealedChunks):
             raise ValueError(
                 f"Native tiles are {', '.join(_STREAMS)}, but these are {self.stream!r}."
             )
+        if self.draft is not None and self.stream != "jpeg":
+            raise ValueError(f"draft is of JPEG tiles, but these are {self.stream}.")
 
     @property
     def stream_codec(self) -> str:
@@ -102,7 +108,8 @@ class NativeCodec(SealedChunks):
     def parameters(self) -> dict[str, Any]:
         """How tiles were checked and are encoded, unless it is the usual way."""
         checked = {} if self.check_by == NATIVE_CHECK else {"check": self.check_by}
-        return checked | ({} if self.stream == "jpeg" else {"stream": self.stream})
+        stream = {} if self.stream == "jpeg" else {"stream": self.stream}
+        return checked | stream | drafted(self.draft)
 
     def encode(self, pixels: Pixels) -> bytes:
         """Refuse: what is copied is never encoded."""

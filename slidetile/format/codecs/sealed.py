@@ -7,6 +7,7 @@ import numpy as np
 
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.codec import UINT8, Parts
+from slidetile.format.codecs.draft import DRAFT_NAME, JpegDraft
 
 _CRC = struct.Struct("<I")
 
@@ -25,6 +26,11 @@ class SealedChunks:
     """Bytes that `seal` adds."""
 
     @property
+    def draft(self) -> JpegDraft | None:
+        """What the stream's codec is told where it has its drafted name; None elsewhere."""
+        return None
+
+    @property
     def stream_codec(self) -> str:
         """The name of the Zarr codec of the stream itself."""
         raise NotImplementedError
@@ -34,9 +40,15 @@ class SealedChunks:
         """Pixels to [row, column, channel], the stream as it describes itself, the checksum."""
         return [
             {"name": "transpose", "configuration": {"order": [1, 2, 0]}},
-            {"name": self.stream_codec},
+            self._stream_codec,
             {"name": "crc32c"},
         ]
+
+    @property
+    def _stream_codec(self) -> dict[str, Any]:
+        if self.draft is None:
+            return {"name": self.stream_codec}
+        return {"name": DRAFT_NAME, "configuration": self.draft.configuration}
 
     def seal(self, payload: bytes, checksum: int) -> Parts:
         """Append the checksum."""

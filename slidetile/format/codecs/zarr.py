@@ -1,9 +1,9 @@
-"""The codecs ``imagecodecs_jpeg``, ``_jpegxl``, ``_jpeg2k`` and ``_webp`` for zarr-python.
+"""The codecs ``imagecodecs_jpeg``, ``_jpegxl``, ``_jpeg2k``, ``_webp``, ``jpeg`` for zarr-python.
 
 They are entry points. imagecodecs brings them for Python 3.12 and newer; there this module names
 the very same classes, so that zarr sees one codec, not two of one name. On older Pythons they are
 the small ones below, which read and write what slidetile's stores hold: streams that describe
-themselves.
+themselves. ``jpeg`` is of a draft for Zarr's registry, and always the one below.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Self
 
 import imagecodecs
 from zarr.abc.codec import ArrayBytesCodec
+
+from slidetile.format.codecs.draft import DRAFT_NAME, JpegDraft
 
 
 class _SmallCodec(ArrayBytesCodec):
@@ -110,6 +112,50 @@ class _SmallWebpCodec(_SmallCodec):
 
     def encode_stream(self, pixels: Any) -> bytes:
         return bytes(imagecodecs.webp_encode(pixels, lossless=True))
+
+
+@dataclass(frozen=True)
+class JpegDraftCodec(_SmallCodec):
+    """JPEG under the name of the draft; each stream is decoded by what it says of itself."""
+
+    draft: JpegDraft
+    name: ClassVar[str] = DRAFT_NAME
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Make the codec from Zarr's metadata."""
+        told = dict(data.get("configuration") or {})
+        try:
+            draft = JpegDraft(
+                quality=told.pop("quality"),
+                encoded_color_space=told.pop("encoded_color_space", None),
+                subsampling=tuple((x, y) for x, y in told.pop("subsampling")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"The codec {cls.name} is not told as drafted: {error}") from error
+        if told:
+            raise ValueError(f"The codec {cls.name} has no {', '.join(map(str, told))}.")
+        return cls(draft=draft)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the codec's metadata."""
+        return {"name": self.name, "configuration": self.draft.configuration}
+
+    def decode_stream(self, stream: bytes) -> Any:
+        """Decode a stream by what it says of itself."""
+        return imagecodecs.jpeg8_decode(stream)
+
+    def encode_stream(self, pixels: Any) -> bytes:
+        """Encode [row, column] or [row, column, channel] as the configuration says."""
+        channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+        count = len(self.draft.subsampling)
+        if channels != count:
+            raise ValueError(f"The codec {self.name} is of {count} channels, but these {channels}.")
+        color: dict[str, Any] = {}
+        if count == 3:
+            space = self.draft.encoded_color_space
+            color = {"subsampling": self.draft.subsampling[0], "outcolorspace": space}
+        return bytes(imagecodecs.jpeg8_encode(pixels, level=self.draft.quality, **color))
 
 
 try:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, get_args
 
 from slidetile.choices import CodecName, Edge, NativeCheck, NativeStream
 from slidetile.format.codecs.codec import ChunkCodec
+from slidetile.format.codecs.draft import ColorSpace, JpegDraft
 from slidetile.format.codecs.jpeg import JpegCodec
 from slidetile.format.codecs.jxl import HIGHEST_EFFORT, JxlCodec
 from slidetile.format.codecs.native import NativeCodec
@@ -17,11 +18,47 @@ from slidetile.format.codecs.planar import (
 from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.planes import PlaneFacts
-from slidetile.format.metadata.rules import Absent, Digest, Nullable, Number, OneOf, Text, Whole
+from slidetile.format.metadata.rules import (
+    Absent,
+    Digest,
+    Items,
+    Nullable,
+    Number,
+    OneOf,
+    Text,
+    Whole,
+)
 from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
 
 _LARGEST = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftFacts(JsonPart):
+    """The configuration of the drafted Zarr codec `jpeg`, which the arrays repeat."""
+
+    quality: Annotated[int, Whole(0, 100)]
+    """Quality as libjpeg counts it; of copied tiles an estimate."""
+
+    encoded_color_space: Annotated[ColorSpace | None, Absent(OneOf(*get_args(ColorSpace)))] = None
+    """What three components are; None for grey."""
+
+    subsampling: Annotated[tuple[tuple[int, int], ...], Items(Items(Whole(1, 4), 2, 2), 1, 3)]
+    """Of each component its sampling factors, (horizontal, vertical)."""
+
+    def check(self) -> None:
+        """Check that the draft allows it."""
+        _ = self.draft
+
+    @property
+    def draft(self) -> JpegDraft:
+        """The configuration."""
+        return JpegDraft(
+            quality=self.quality,
+            encoded_color_space=self.encoded_color_space,
+            subsampling=self.subsampling,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +82,9 @@ class CodecParameters(JsonPart):
     stream: Annotated[NativeStream | None, Absent(OneOf("jpeg2000", "webp"))] = None
     """How tiles are encoded, for native only; None for JPEG."""
 
+    drafted: Annotated[DraftFacts | None, Absent(Part(DraftFacts)), "draft"] = None
+    """What the drafted Zarr codec `jpeg` is told, where arrays name it; None elsewhere."""
+
     def codec(self, name: CodecName) -> ChunkCodec:
         """Return the codec of that name with these parameters.
 
@@ -57,20 +97,27 @@ class CodecParameters(JsonPart):
         wanted = {"zstd": {"level"}, "jxl": {"effort"}, "jpeg": {"quality"}}.get(name, set())
         for key in sorted(wanted - there.keys()):
             raise ValueError(f"{key} is missing, but the codec {name} has it")
-        allowed = {*wanted, *({"check", "stream"} if name == "native" else ())}
+        allowed = {*wanted, *_OPTIONAL.get(name, ())}
         for key in sorted(there.keys() - allowed):
             raise ValueError(
                 f"{key} is {there[key]}, but the codec {name} does not have this parameter"
             )
+        draft = None if self.drafted is None else self.drafted.draft
         if self.compression_level is not None:
             return ZstdCodec(compression_level=self.compression_level)
         if self.effort is not None:
             return JxlCodec(effort=self.effort)
         if self.quality is not None:
-            return JpegCodec(quality=self.quality)
+            return JpegCodec(quality=self.quality, draft=draft)
         if name != "native":
             return ReferenceCodec() if name == "reference" else RawCodec()
-        return NativeCodec(check_by=self.check_by or "scan", stream=self.stream or "jpeg")
+        return NativeCodec(
+            check_by=self.check_by or "scan", stream=self.stream or "jpeg", draft=draft
+        )
+
+
+_OPTIONAL: dict[CodecName, set[str]] = {"native": {"check", "stream", "draft"}, "jpeg": {"draft"}}
+"""The parameters of codecs that may be absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
