@@ -30,11 +30,12 @@ class Reader:
         node = json.loads((folder / "zarr.json").read_bytes())
         self.folder, self.codec, self.fill = folder, codec, node["fill_value"]
         self.dtype = {"uint8": "u1", "uint32": "<u4"}[node["data_type"]]
-        self.channels, self.height, self.width = node["shape"]
-        shard = node["chunk_grid"]["configuration"]["chunk_shape"]
+        *channels, self.height, self.width = node["shape"]
+        self.channels, self.above = (channels[0], "c/0") if channels else (1, "c")
+        shard = node["chunk_grid"]["configuration"]["chunk_shape"][-2:]
         chunk = shard if codec == "raw" else node["codecs"][0]["configuration"]["chunk_shape"]
-        _, self.h, self.w = chunk
-        self.down, self.across = shard[1] // self.h, shard[2] // self.w
+        *_, self.h, self.w = chunk
+        self.down, self.across = shard[0] // self.h, shard[1] // self.w
         self.shards = {}
         self.rows, self.columns = -(-self.height // self.h), -(-self.width // self.w)
 
@@ -47,7 +48,7 @@ class Reader:
     def stored(self, column, row):
         """Return a chunk as it is stored, or None."""
         (shard_row, i), (shard_column, j) = divmod(row, self.down), divmod(column, self.across)
-        data = self.shard(f"c/0/{shard_row}/{shard_column}")
+        data = self.shard(f"{self.above}/{shard_row}/{shard_column}")
         if data is None:
             return None
         if self.codec == "raw":

@@ -27,6 +27,20 @@ def picture_grid(width: int, height: int) -> ChunkGrid:
     )
 
 
+def halved_sizes(size: tuple[int, int], levels: int) -> list[tuple[int, int]]:
+    """Return the (width, height) of each level of labels, of which each halves the one before."""
+    sizes = [size]
+    while len(sizes) < levels:
+        width, height = sizes[-1]
+        sizes.append(((width + 1) // 2, (height + 1) // 2))
+    return sizes
+
+
+def halved_labels(labels: NDArray[Any], levels: int) -> list[NDArray[Any]]:
+    """Return the levels of labels [row, column, …]: of each 2×2 pixels the top left one."""
+    return [labels[:: 1 << level, :: 1 << level] for level in range(levels)]
+
+
 def pack_picture(
     pixels: NDArray[Any], grid: ChunkGrid, *, fill: int, data_type: np.dtype[Any]
 ) -> list[bytes]:

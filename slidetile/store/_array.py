@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.names import shard_key
 from slidetile.format.shard import ShardIndex
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
@@ -165,7 +164,7 @@ class ArrayFile(ChunkedArray[bytes]):
                     absent.remove(place)
                     yield self.cell(shard, place), stored
             except OSError as error:
-                key = f"{self._name}/{shard_key(*shard)}"
+                key = f"{self._name}/{self.metadata.shard_key(*shard)}"
                 raise self._folder.unread(key, error) from error
             finally:
                 file.close()
@@ -208,7 +207,7 @@ class ArrayFile(ChunkedArray[bytes]):
         """Return the length of a remote shard that is to be read whole; 0 for all others."""
         if self._indexes.known(shard) is not None:
             return 0
-        found = self._folder.listed_bytes(f"{self._name}/{shard_key(*shard)}") or 0
+        found = self._folder.listed_bytes(f"{self._name}/{self.metadata.shard_key(*shard)}") or 0
         return found if found <= WHOLE_BYTES else 0
 
     def opened(self, shard: Cell) -> OpenedShard:
@@ -222,7 +221,7 @@ class ArrayFile(ChunkedArray[bytes]):
         whole_bytes = self.whole_bytes(shard)
         if not whole_bytes:
             return OpenedShard(self.index(shard))
-        key = f"{self._name}/{shard_key(*shard)}"
+        key = f"{self._name}/{self.metadata.shard_key(*shard)}"
         try:
             data = self._folder.open(key).read(0, whole_bytes)
         except FileNotFoundError:
@@ -239,7 +238,7 @@ class ArrayFile(ChunkedArray[bytes]):
         StoreError
             It cannot be read, or the store was replaced.
         """
-        key = f"{self._name}/{shard_key(*shard)}"
+        key = f"{self._name}/{self.metadata.shard_key(*shard)}"
         try:
             file = self._folder.open(key)
             try:
@@ -265,7 +264,7 @@ class ArrayFile(ChunkedArray[bytes]):
 
     def _open(self, shard: Cell) -> StoredFile | None:
         """Open a shard; return None where the store has no such file."""
-        key = f"{self._name}/{shard_key(*shard)}"
+        key = f"{self._name}/{self.metadata.shard_key(*shard)}"
         try:
             return self._folder.open(key)
         except (FileNotFoundError, NotADirectoryError):
@@ -288,7 +287,9 @@ class ArrayFile(ChunkedArray[bytes]):
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise self._folder.unread(f"{self._name}/{shard_key(*shard)}", error) from error
+            raise self._folder.unread(
+                f"{self._name}/{self.metadata.shard_key(*shard)}", error
+            ) from error
 
 
 def _lost(what: str) -> StoreError:

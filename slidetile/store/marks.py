@@ -20,6 +20,7 @@ from slidetile.runtime.files import is_temporary, open_regular, read_opened
 _OF_A_STORE = re.compile(
     r"zarr\.json|unfinished\.(json|sums|blocks|halved/.*)|\d+/(zarr\.json|c/\d+/\d+/\d+)"
     r"|(overview|tissue)/(zarr\.json|0/zarr\.json|0/c/\d+/\d+/\d+)"
+    r"|labels/(zarr\.json|tissue/(zarr\.json|\d+/zarr\.json|\d+/c/\d+/\d+))"
     r"|tiles/(zarr\.json|tiles\.parquet|checksums\.txt|references\.json)"
 )
 """The files of a store, finished or not, by their paths."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
-from slidetile.format.metadata.picture import PictureName, picture_scale
+from slidetile.format.metadata.picture import PictureName, overview_scale, picture_folder
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.picture import PICTURE_CODEC
 from slidetile.raster.pixels import Pixels
@@ -28,6 +28,8 @@ class PictureFile:
         Which of the two.
     metadata
         The store's record.
+    level
+        Which of its levels: labels have as many as the store.
 
     Raises
     ------
@@ -35,17 +37,22 @@ class PictureFile:
         It is missing, damaged or too large.
     """
 
-    def __init__(self, folder: StoreFolder, name: PictureName, metadata: StoreMetadata) -> None:
+    def __init__(
+        self, folder: StoreFolder, name: PictureName, metadata: StoreMetadata, level: int = 0
+    ) -> None:
         self._folder = folder
-        self._name: PictureName = name
         self._bits = metadata.bits
-        self._array = ArrayFile(folder, f"{name}/0", PICTURE_CODEC, NothingAbsent())
+        self._array = ArrayFile(
+            folder, f"{picture_folder(name, metadata)}/{level}", PICTURE_CODEC, NothingAbsent()
+        )
         width, height = self._array.grid.size
         if width * height > most_overview_px(metadata.channels * metadata.dtype.itemsize):
             raise StoreError(f"{self._array.path} claims {width}×{height} px, which is too large.")
         kind = "uint32" if name == "tissue" else metadata.data_type
         if self._array.metadata.data_type != kind:
             raise StoreError(f"{self._array.path} does not hold numbers of the type {kind}.")
+        if self._array.metadata.is_flat != (name == "tissue" and metadata.has_labels):
+            raise StoreError(f"{self._array.path} does not have the axes that it must have.")
         channels = 1 if name == "tissue" else metadata.channels
         if self._array.channels != channels:
             raise StoreError(f"{self._array.path} does not have the store's {channels} channels.")
@@ -67,7 +74,7 @@ class PictureFile:
         return self._array.read(Region(x=0, y=0, width=width, height=height), (0, 0, 0))
 
     def scale(self, mpp: tuple[float, float] | None, size: tuple[int, int]) -> tuple[float, float]:
-        """Return the level-0 pixels per pixel of the picture, as (x, y).
+        """Return the level-0 pixels per pixel of the overview, as (x, y).
 
         Parameters
         ----------
@@ -81,11 +88,11 @@ class PictureFile:
         StoreError
             The metadata are damaged.
         """
-        key = f"{self._name}/zarr.json"
+        key = "overview/zarr.json"
         path = self._folder.path / key
         data = self._folder.read_json(key)
         try:
-            scale = picture_scale(data, self._name, mpp, self._bits)
+            scale = overview_scale(data, mpp, self._bits)
         except StoreError as error:
             raise StoreError(f"{path} is damaged: {error}.") from error
         for step, pixels, length in zip(scale, self._array.grid.size, size, strict=True):

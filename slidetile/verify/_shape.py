@@ -9,7 +9,12 @@ from slidetile.format.layout import COPIED_SHARD_PX, ChunkGrid, encoded_grid, is
 from slidetile.format.metadata.array import ArrayMetadata
 from slidetile.format.metadata.group import group
 from slidetile.format.metadata.node import to_json
-from slidetile.format.metadata.picture import PictureMetadata, PictureName, picture_scale
+from slidetile.format.metadata.picture import (
+    PictureMetadata,
+    PictureName,
+    overview_scale,
+    picture_folder,
+)
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import shard_of
 from slidetile.format.picture import PICTURE_CODEC, picture_grid
@@ -87,19 +92,30 @@ class StoreShape:
 
     def metadata_files(self) -> dict[str, bytes]:
         """Return the metadata that a writer would have written, by file."""
-        names: tuple[PictureName, ...] = ("overview", "tissue")
-        pictures = {
-            name: PictureMetadata.of(name, self.metadata, self.picture, self.overview_scale)
-            for name in names
-        }
         files = {
             "": replace(self.metadata, downsamples=self.downsamples).to_json(),
             **{str(level): self._array(grid).to_json() for level, grid in enumerate(self.grids)},
-            **{name: picture.image.to_json() for name, picture in pictures.items()},
-            **{f"{name}/0": picture.array.to_json() for name, picture in pictures.items()},
             "tiles": to_json(group({})),
         }
-        return {f"{folder}/zarr.json".lstrip("/"): data for folder, data in files.items()}
+        named = {f"{folder}/zarr.json".lstrip("/"): data for folder, data in files.items()}
+        for picture in self._pictures:
+            named |= picture.files
+        return named
+
+    @property
+    def picture_shards(self) -> dict[str, ChunkGrid]:
+        """The files that hold the overview and the tissue, and how each is cut."""
+        return {
+            file: array.grid for picture in self._pictures for file, array in picture.shards.items()
+        }
+
+    @property
+    def _pictures(self) -> list[PictureMetadata]:
+        names: tuple[PictureName, ...] = ("overview", "tissue")
+        return [
+            PictureMetadata.of(name, self.metadata, self.picture, self.overview_scale)
+            for name in names
+        ]
 
     def _array(self, grid: ChunkGrid) -> ArrayMetadata:
         return ArrayMetadata(
@@ -150,7 +166,8 @@ def read_shape(tree: StoreTree) -> StoreShape:
     metadata = StoreMetadata.from_json(tree.read("zarr.json"))
     codec = metadata.chunk_codec
     grids = tuple(_grid(tree, str(number), codec) for number in range(len(metadata.downsamples)))
-    overview, tissue = (_grid(tree, f"{name}/0", PICTURE_CODEC) for name in ("overview", "tissue"))
+    overview = _grid(tree, "overview/0", PICTURE_CODEC)
+    tissue = _grid(tree, f"{picture_folder('tissue', metadata)}/0", PICTURE_CODEC)
     if overview != tissue:
         raise StoreError("overview and tissue differ in size")
     check_tissue(metadata.parameters.tissue)
@@ -219,7 +236,7 @@ def _overview_scale(
     """Return the overview's scale, after checking that it covers the slide and hardly more."""
     data = tree.read("overview/zarr.json")
     try:
-        scale = picture_scale(data, "overview", metadata.mpp, metadata.bits)
+        scale = overview_scale(data, metadata.mpp, metadata.bits)
     except StoreError as error:
         raise StoreError(f"overview/zarr.json: {error}") from error
     for step, pixels, length in zip(scale, grid.size, size, strict=True):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.cloud.address import Address, Location, locate
@@ -19,10 +20,10 @@ from slidetile.errors import SlidetileError, StoreError
 from slidetile.format.layout import SHARD_PX, ChunkGrid
 from slidetile.format.manifest import FileSum
 from slidetile.format.metadata.node import parse_json
-from slidetile.format.metadata.picture import PictureName
+from slidetile.format.metadata.picture import PictureName, picture_folder
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, REFERENCES, TABLE
-from slidetile.format.picture import PICTURE_CODEC
+from slidetile.format.picture import PICTURE_CODEC, halved_labels
 from slidetile.format.table import mean_columns, read_parquet
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
@@ -51,7 +52,7 @@ from slidetile.verify._tree import (
 )
 from slidetile.verify.finding import Finding
 
-PICTURES = ("overview/0/c/0/0/0", "tissue/0/c/0/0/0")
+OVERVIEW = "overview/0/c/0/0/0"
 
 LARGE_FILE_BYTES = 1 << 25
 """Of files larger than this, which few shards are, one at a time is in memory."""
@@ -240,7 +241,7 @@ class _Check:
             yield Finding("zarr.json", what)
             slide = None
         if deep:
-            yield from _foreseen(PICTURES[0], self._overview())
+            yield from _foreseen(OVERVIEW, self._overview())
         if deep or slide is not None:
             yield from _foreseen("zarr.json", self._decoded(slide, deep=deep))
 
@@ -274,8 +275,8 @@ class _Check:
             pass
         elif self._shape.shard(name) is not None:
             return self._stored.examine(name, data)
-        elif name in PICTURES:
-            what = _picture_flaw(data, self._shape.picture)
+        elif (grid := self._shape.picture_shards.get(name)) is not None:
+            what = _picture_flaw(data, grid)
         elif name == REFERENCES and self._shape.is_reference:
             pass  # which is compared with the slide
         elif name not in self._expected and name not in (MANIFEST, TABLE):
@@ -291,10 +292,25 @@ class _Check:
         yield Finding(name, "its JSON says the same as slidetile writes, but in other bytes")
 
     def _rows(self) -> Iterator[Finding]:
-        missing = [name for name in (*PICTURES, TABLE) if name not in self._tree]
+        pictures = () if self._shape is None else self._shape.picture_shards
+        missing = [name for name in (*pictures, TABLE) if name not in self._tree]
         yield from (Finding(name, MISSING) for name in missing)
         if not missing and (table := self._table()) is not None:
             yield from table.findings()
+            yield from self._labels()
+
+    def _labels(self) -> Iterator[Finding]:
+        """Compare the coarser levels of the tissue with the finest."""
+        assert self._shape is not None, "its caller looked"
+        metadata = self._shape.metadata
+        if not metadata.has_labels:
+            return
+        finest = self._picture("tissue")
+        for level, expected in enumerate(halved_labels(finest, len(metadata.downsamples))):
+            found = PictureFile(self._folder(), "tissue", metadata, level).read()
+            if not np.array_equal(found, expected):
+                name = f"{picture_folder('tissue', metadata)}/{level}"
+                yield Finding(name, "its labels are not the halving of the finest level's")
 
     def _table(self) -> TableCheck | None:
         if self._shape is None or self._stored is None:

@@ -32,7 +32,7 @@ from slidetile.format.names import (
     partial_path,
     shard_key,
 )
-from slidetile.format.picture import pack_picture, picture_grid
+from slidetile.format.picture import halved_labels, pack_picture, picture_grid
 from slidetile.format.shard import LARGEST_SHARD_BYTES, pack_shard, split_shard
 from slidetile.format.table import write_parquet
 from slidetile.raster.pixels import Pixels
@@ -351,11 +351,12 @@ class StoreWriter:
         grid = picture_grid(width, height)
         downsample = self.spec.plan.tissue.overview.downsample
         picture = PictureMetadata.of(name, self.spec.metadata, grid, downsample)
-        array = picture.array
-        self._write_json(name, picture.image.to_json())
-        self._write_json(f"{name}/0", array.to_json())
-        shard = pack_picture(pixels, grid, fill=array.fill, data_type=array.dtype)
-        self._put(f"{name}/0/{shard_key(0, 0)}", *shard)
+        for file, data in picture.files.items():
+            self._put(file, data)
+        levels = halved_labels(pixels, len(picture.arrays))
+        for (file, array), level in zip(picture.shards.items(), levels, strict=True):
+            shard = pack_picture(level, array.grid, fill=array.fill, data_type=array.dtype)
+            self._put(file, *shard)
 
     def _write_json(self, folder: str, data: bytes) -> None:
         self._put(f"{folder}/{ROOT}", data)

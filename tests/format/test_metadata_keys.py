@@ -9,7 +9,7 @@ from metadata_stores import ANNOTATIONS, OURS, TISSUE, members, refusal
 import slidetile as st
 from slidetile.errors import StoreError
 from slidetile.format.metadata.array import ArrayMetadata
-from slidetile.format.metadata.picture import picture_scale
+from slidetile.format.metadata.picture import overview_scale
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.unfinished import UnfinishedNote
 from slidetile.format.picture import PICTURE_CODEC
@@ -136,7 +136,7 @@ def test_a_key_that_is_missing_or_unknown_is_named(described, name):
     assert "more is unknown" in refusal(StoreMetadata.from_json, node)
 
 
-@pytest.mark.parametrize("file", ["0/zarr.json", "tissue/0/zarr.json"])
+@pytest.mark.parametrize("file", ["0/zarr.json", "labels/tissue/0/zarr.json"])
 @pytest.mark.parametrize("name", ["native", "zstd", "grey"])
 def test_nonsense_anywhere_in_an_array_is_refused_by_its_key(described, name, file):
     codec = (
@@ -154,18 +154,17 @@ def test_nonsense_anywhere_in_an_array_is_refused_by_its_key(described, name, fi
     assert "more is unknown" in refusal(parse, {**node, "more": {}})
 
 
-@pytest.mark.parametrize("picture", ["overview", "tissue"])
-def test_nonsense_anywhere_in_a_picture_is_refused_by_its_key(described, picture):
-    data = (described / "jpeg" / picture / "zarr.json").read_bytes()
+def test_nonsense_anywhere_in_the_overview_is_refused_by_its_key(described):
+    data = (described / "jpeg" / "overview" / "zarr.json").read_bytes()
     mpp = st.open_store(described / "jpeg").mpp
 
     def parse(mutated):
-        picture_scale(mutated, picture, mpp)
+        overview_scale(mutated, mpp)
 
     assert list(nonsense_of(data, parse, {})) == []
-    other = {"overview": "tissue", "tissue": "overview"}[picture]
-    with pytest.raises(StoreError, match=r"attributes\.ome\.multiscales\[0\]\.\w+ is"):
-        picture_scale(data, other, mpp)
+    tissue = (described / "jpeg" / "labels" / "tissue" / "zarr.json").read_bytes()
+    with pytest.raises(StoreError, match=r"attributes\.ome\.omero is missing"):
+        overview_scale(tissue, mpp)
 
 
 @pytest.mark.parametrize(
@@ -196,11 +195,13 @@ def test_what_is_no_json_of_a_store_is_refused(data):
     with pytest.raises(StoreError):
         UnfinishedNote.from_json(data)
     with pytest.raises(StoreError):
-        picture_scale(data, "overview", None)
+        overview_scale(data, None)
 
 
 def test_another_version_is_not_taken_for_damage(described):
     node = json.loads((described / "native" / "zarr.json").read_bytes())
-    node["attributes"]["slidetile"] = {"format_version": 2, "another": "shape"}
-    with pytest.raises(StoreError, match="is 2, but this slidetile reads version 1: install"):
+    node["attributes"]["slidetile"] = {"format_version": 3, "another": "shape"}
+    with pytest.raises(
+        StoreError, match="is 3, but this slidetile reads versions 1 and 2: install"
+    ):
         StoreMetadata.from_json(json.dumps(node).encode())

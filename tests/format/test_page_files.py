@@ -70,8 +70,10 @@ def test_tree_of_finished_and_unfinished_stores(stores):
             "tiles/tiles.parquet",
             "tiles/checksums.txt",
             *(f"{level}/zarr.json" for level in levels),
-            *(f"{name}/zarr.json" for name in ("overview", "tissue", "overview/0", "tissue/0")),
-            *(f"{name}/0/c/0/0/0" for name in ("overview", "tissue")),
+            *(f"{name}/zarr.json" for name in ("overview", "overview/0")),
+            *("labels/zarr.json", "labels/tissue/zarr.json", "overview/0/c/0/0/0"),
+            *(f"labels/tissue/{level}/zarr.json" for level in levels),
+            *(f"labels/tissue/{level}/c/0/0" for level in levels),
         }
     assert not (stores / "unfinished.zarr/zarr.json").exists()
     assert not (stores / "unfinished.zarr/tiles").exists()

@@ -46,7 +46,7 @@ def test_fingerprint_is_as_defined(stores):
     told = attributes(stores / "native.zarr")["slidetile"]
     assert told["source"]["fingerprint"] == hashlib.sha256(content).hexdigest()
     table = pq.read_table(stores / "native.zarr/tiles/tiles.parquet")
-    labels = Reader(stores / "native.zarr/tissue/0", "zstd").whole()
+    labels = Reader(stores / "native.zarr/labels/tissue/0", "zstd").whole()
     digest = hashlib.sha256()
     for name in ("column", "row", "tissue_fraction"):
         digest.update(table[name].to_numpy().tobytes())
@@ -82,7 +82,7 @@ def test_example_is_what_is_written(stores, codec, path, text):
 
 
 def test_every_example_is_checked():
-    assert len(EXAMPLES) == PAGE.count("```json") == 9
+    assert len(EXAMPLES) == PAGE.count("```json") == 11
 
 
 def assert_agrees(example, written, where):

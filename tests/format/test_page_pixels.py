@@ -87,7 +87,7 @@ def test_outside_is_background_and_not_stored_is_fill(odd):
 def test_overview_and_tissue(stores):
     path = stores / "native.zarr"
     store = st.open_store(path)
-    overview, tissue = (Reader(path / name / "0", "zstd") for name in ("overview", "tissue"))
+    overview, tissue = (Reader(path / name / "0", "zstd") for name in ("overview", "labels/tissue"))
     np.testing.assert_array_equal(overview.whole().transpose(1, 2, 0), store.overview)
     labels = tissue.whole()[0]
     np.testing.assert_array_equal(labels, store.tissue)

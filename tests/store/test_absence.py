@@ -91,8 +91,8 @@ def test_every_way_of_reading_tells(copied, codec, tmp_path):
     for read in ways:
         with pytest.raises(st.StoreError, match=MISSING):
             read()
-    for name in ("overview", "tissue"):
-        (path / name / "0/c/0/0/0").unlink()
+    for name in ("overview/0/c/0/0/0", "labels/tissue/0/c/0/0"):
+        (path / name).unlink()
     for read in (
         lambda: st.open_store(path).overview,
         lambda: st.open_store(path).tissue,

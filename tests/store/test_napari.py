@@ -33,6 +33,11 @@ def layer_of(slide, path):
     assert (drawn["kind"], drawn["dtype"]) == ("image", store.dtype)
     expected = np.moveaxis(slide.read_region(slide.bounds), -1, 0)
     assert drawn["sha256"] == hashlib.sha256(np.ascontiguousarray(expected)).hexdigest()
+    label = drawn["label"]
+    assert (label["kind"], label["name"].rpartition("/")[2]) == ("labels", "tissue")
+    assert label["sha256"] == hashlib.sha256(np.ascontiguousarray(store.tissue)).hexdigest()
+    assert label["scale"] == [s * 0.5 for s in store.overview_scale]
+    assert label["glass"][3] == 0
     return drawn
 
 

@@ -10,7 +10,7 @@ import slidetile as st
 
 JSON_CHANGES = {
     "zarr.json": [
-        lambda n: n["attributes"]["slidetile"].update(format_version=2),
+        lambda n: n["attributes"]["slidetile"].update(format_version=1),
         lambda n: n["attributes"]["slidetile"].update(complete=False),
         lambda n: n["attributes"]["slidetile"].update(tile_count=-1),
         lambda n: n["attributes"]["slidetile"].update(tile_size=224),
@@ -51,7 +51,10 @@ JSON_CHANGES = {
         lambda n: n["attributes"]["ome"]["multiscales"][0]["datasets"].clear(),
         lambda n: n["attributes"]["ome"]["multiscales"][0].update(name="view"),
     ],
-    "tissue/0/zarr.json": [lambda n: n.update(shape=[1, 9, 9]), lambda n: n.update(fill_value=1)],
+    "labels/tissue/0/zarr.json": [
+        lambda n: n.update(shape=[9, 9]),
+        lambda n: n.update(fill_value=1),
+    ],
     "tiles/zarr.json": [lambda n: n["attributes"].update(x=1)],
 }
 
@@ -96,7 +99,7 @@ def test_nonsense_anywhere_in_the_metadata_never_raises(copied):
     path = copied("zstd")
     rng = np.random.default_rng(2)
     nonsense = [None, -1, 1 << 70, 1e308, "x", [], {}, [[]], True, [1, 2], "9" * 5000]
-    for name in ("zarr.json", "0/zarr.json", "overview/zarr.json", "tissue/0/zarr.json"):
+    for name in ("zarr.json", "0/zarr.json", "overview/zarr.json", "labels/tissue/0/zarr.json"):
         text = (path / name).read_text()
         for keys in list(leaves(json.loads(text)))[1:]:
             node = json.loads(text)

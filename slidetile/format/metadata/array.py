@@ -10,6 +10,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.layout import MOST_CHUNKS, ChunkGrid, is_sharded
 from slidetile.format.metadata.node import JsonNode, parse_json, to_json
 from slidetile.format.metadata.rules import Items, OneOf, Whole
+from slidetile.format.names import shard_key
 from slidetile.raster.channels import MOST_CHANNELS
 
 DIMENSIONS = ("c", "y", "x")
@@ -30,7 +31,7 @@ _BITS: dict[DataType, int] = {"uint8": 8, "uint16": 16, "uint32": 32}
 _FILLS = {name: Whole(0, (1 << bits) - 1) for name, bits in _BITS.items()}
 _BYTES = {"name": "bytes"}
 _LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
-_SIDES = Items(Whole(1, LARGEST_SIDE_PX), 3, 3)
+_SIDES = Items(Whole(1, LARGEST_SIDE_PX), 2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,12 @@ class ArrayMetadata:
     data_type: DataType = "uint8"
     """Type of its samples: uint8 or uint16 for pixels, uint32 for labels, which have 1 channel."""
 
+    is_flat: bool = False
+    """Whether it is a (y, x) array, as labels are, which have no channels."""
+
     def __post_init__(self) -> None:
+        if self.is_flat and self.data_type != "uint32":
+            raise ValueError(f"shape has no channels, but {self.data_type} has some")
         most = 1 if self.data_type == "uint32" else MOST_CHANNELS
         if not 1 <= self.channels <= most:
             raise ValueError(f"shape has {self.channels} channels, but {self.data_type} 1–{most}")
@@ -98,13 +104,15 @@ class ArrayMetadata:
         """
         root = parse_json(data)
         data_type = OneOf(*_FILLS).read(root["data_type"])
+        is_flat = len(_SIDES.read(root["shape"])) == 2
         try:
             array = cls(
                 grid=_read_grid(root, is_sharded=is_sharded(codec)),
                 codec=codec,
-                channels=Whole(1, MOST_CHANNELS).read(root["shape"][0]),
+                channels=1 if is_flat else Whole(1, MOST_CHANNELS).read(root["shape"][0]),
                 fill=_FILLS[data_type].read(root["fill_value"]),
                 data_type=data_type,
+                is_flat=is_flat,
             )
         except ValueError as error:
             raise StoreError(str(error)) from error
@@ -121,20 +129,27 @@ class ArrayMetadata:
         if self.data_type != "uint8":
             codecs = [_LITTLE_ENDIAN if codec == _BYTES else codec for codec in codecs]
         if is_sharded(self.codec):
-            codecs = [_sharding(self.grid, codecs, self.channels)]
-        shard = [self.channels, self.grid.shard_height, self.grid.shard_width]
+            codecs = [_sharding(self._shape(self.grid.chunk_height, self.grid.chunk_width), codecs)]
+        shard = self._shape(self.grid.shard_height, self.grid.shard_width)
         return {
             "zarr_format": 3,
             "node_type": "array",
-            "shape": [self.channels, self.grid.height, self.grid.width],
+            "shape": self._shape(self.grid.height, self.grid.width),
             "data_type": self.data_type,
             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shard}},
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
             "fill_value": self.fill,
             "codecs": codecs,
             "attributes": {},
-            "dimension_names": list(DIMENSIONS),
+            "dimension_names": list(DIMENSIONS[1:] if self.is_flat else DIMENSIONS),
         }
+
+    def _shape(self, height: int, width: int) -> list[int]:
+        return [height, width] if self.is_flat else [self.channels, height, width]
+
+    def shard_key(self, column: int, row: int) -> str:
+        """Return the path of a shard in the array's folder."""
+        return f"c/{row}/{column}" if self.is_flat else shard_key(column, row)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -148,11 +163,11 @@ class ArrayMetadata:
         return self.channels * pixels * self.dtype.itemsize
 
 
-def _sharding(grid: ChunkGrid, codecs: list[dict[str, Any]], channels: int) -> dict[str, Any]:
+def _sharding(chunk_shape: list[int], codecs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": "sharding_indexed",
         "configuration": {
-            "chunk_shape": [channels, grid.chunk_height, grid.chunk_width],
+            "chunk_shape": chunk_shape,
             "codecs": codecs,
             "index_codecs": [
                 {"name": "bytes", "configuration": {"endian": "little"}},
@@ -165,12 +180,12 @@ def _sharding(grid: ChunkGrid, codecs: list[dict[str, Any]], channels: int) -> d
 
 def _read_grid(root: JsonNode, *, is_sharded: bool) -> ChunkGrid:
     """Return how an array is cut; the rest of its metadata is not checked here."""
-    _, height, width = _SIDES.read(root["shape"])
-    _, *shard = _SIDES.read(root["chunk_grid"]["configuration"]["chunk_shape"])
+    *_, height, width = _SIDES.read(root["shape"])
+    shard = _SIDES.read(root["chunk_grid"]["configuration"]["chunk_shape"])[-2:]
     chunk = shard
     if is_sharded:
         node = root["codecs"][0]["configuration"]["chunk_shape"]
-        _, *chunk = _SIDES.read(node)
+        chunk = _SIDES.read(node)[-2:]
         if shard[0] % chunk[0] or shard[1] % chunk[1]:
             raise node.refusal(f"a divisor of the shard, {shard[0]}×{shard[1]}")
     return ChunkGrid(

@@ -124,7 +124,7 @@ class ImageMetadata:
                         {"name": "x", "type": "space", **unit},
                     ],
                     "datasets": [
-                        _dataset(number, downsample, self.mpp or _UNKNOWN_MPP)
+                        dataset(number, downsample, self.mpp)
                         for number, downsample in enumerate(self.downsamples)
                     ],
                 }
@@ -174,15 +174,31 @@ def _is_downsample(number: float) -> bool:
     return 1 <= number <= LARGEST_DOWNSAMPLE
 
 
-def _dataset(number: int, downsample: Pair, mpp: Pair) -> dict[str, Any]:
-    x, y = downsample
-    transformations: list[dict[str, Any]] = [
-        {"type": "scale", "scale": [1.0, y * mpp[1], x * mpp[0]]}
+def dataset(
+    number: int, downsample: Pair, mpp: Pair | None, *, has_channels: bool = True
+) -> dict[str, Any]:
+    """Return the description of one level.
+
+    Parameters
+    ----------
+    number
+        Its number, which is its folder's name.
+    downsample
+        Level-0 pixels per pixel, as (x, y).
+    mpp
+        Micrometres per level-0 pixel as (x, y), or None where unknown.
+    has_channels
+        Whether its first axis is that of the channels.
+    """
+    (x, y), (x_um, y_um) = downsample, mpp or _UNKNOWN_MPP
+    scale, offset = [y * y_um, x * x_um], [_offset(y, y_um), _offset(x, x_um)]
+    steps: list[dict[str, Any]] = [
+        {"type": "scale", "scale": [1.0, *scale] if has_channels else scale}
     ]
     if downsample != (1.0, 1.0):  # a coarse pixel's centre lies between those of what it covers
-        offset = [0.0, _offset(y, mpp[1]), _offset(x, mpp[0])]
-        transformations.append({"type": "translation", "translation": offset})
-    return {"path": str(number), "coordinateTransformations": transformations}
+        translation = [0.0, *offset] if has_channels else offset
+        steps.append({"type": "translation", "translation": translation})
+    return {"path": str(number), "coordinateTransformations": steps}
 
 
 def _offset(downsample: float, mpp: float) -> float:

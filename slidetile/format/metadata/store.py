@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -31,7 +31,11 @@ from slidetile.raster.channels import Channel, are_plain, plain_channels
 from slidetile.raster.pixels import sample_of
 from slidetile.raster.srgb import unlike_rgb
 
-FORMAT_VERSION: Literal[1] = 1
+FormatVersion = Literal[1, 2]
+"""The versions that are read: in the first the tissue was no label."""
+
+FORMAT_VERSION: FormatVersion = 2
+"""That which is written."""
 
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
@@ -61,7 +65,7 @@ class StoreMetadata(JsonPart):
     drawn: tuple[Channel, ...] = ()
     """How viewers draw each channel, with its window; empty for grey and colour of 8 bits."""
 
-    format_version: Annotated[Literal[1], OneOf(FORMAT_VERSION)] = FORMAT_VERSION
+    format_version: Annotated[FormatVersion, OneOf(*get_args(FormatVersion))] = FORMAT_VERSION
     """Version of the store's format."""
 
     complete: Annotated[Literal[True], OneOf(True)] = True
@@ -180,6 +184,11 @@ class StoreMetadata(JsonPart):
         return self.parameters.codec.codec(self.codec)
 
     @property
+    def has_labels(self) -> bool:
+        """Whether the tissue is a label of the image, and not an image itself."""
+        return self.format_version >= 2
+
+    @property
     def bits(self) -> int:
         """Bits of a sample."""
         return self.more_bits or 8
@@ -291,10 +300,10 @@ def _check_version(root: JsonNode) -> None:
     if not isinstance(ours, dict):
         raise StoreError("it is not a slidetile store: attributes.slidetile is missing")
     version = ours.get("format_version", FORMAT_VERSION)
-    if not OneOf(FORMAT_VERSION).allows(version):
+    if not OneOf(*get_args(FormatVersion)).allows(version):
         raise StoreError(
             f"attributes.slidetile.format_version is {shown(version)}, but this slidetile reads "
-            f"version {FORMAT_VERSION}: install the version that wrote the store"
+            f"versions 1 and {FORMAT_VERSION}: install the version that wrote the store"
         )
 
 
