@@ -49,6 +49,7 @@ from slidetile.cli.quantities import counted, size_bytes
 from slidetile.cli.rename_command import rename_codec_command
 from slidetile.cli.report_command import report
 from slidetile.cli.scratch_options import scratch_options
+from slidetile.cli.serve_command import serve
 from slidetile.cli.settings import SettingsCommand, config_option
 from slidetile.cli.show import (
     FAILED,
@@ -569,3 +570,4 @@ main.add_command(batch)
 main.add_command(config_command([tile, batch]))
 main.add_command(rename_codec_command)
 main.add_command(report)
+main.add_command(serve)

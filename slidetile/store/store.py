@@ -282,6 +282,16 @@ class TileStore:
         self._folder.check()
         return open_group(self._folder, self._check_key)
 
+    def check(self) -> None:
+        """Make sure that the store that was opened is still there.
+
+        Raises
+        ------
+        StoreError
+            It was replaced or deleted.
+        """
+        self._folder.check()
+
     def read_region(
         self, region: Region, *, level: int = 0, color: ColorName | None = None
     ) -> Pixels:

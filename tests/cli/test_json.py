@@ -18,6 +18,7 @@ from slidetile.cli.config_command import ConfigFacts
 from slidetile.cli.forecast_facts import ForecastFacts
 from slidetile.cli.rename_command import RenameFacts
 from slidetile.cli.report_facts import ReportFacts
+from slidetile.cli.serve_command import ServeFacts
 from slidetile.cli.tissue_facts import TissueFacts
 
 SCHEMAS = {
@@ -372,6 +373,7 @@ DOCUMENTS = {
     "report": ReportFacts,
     "export": facts.ExportFacts,
     "rename-codec": RenameFacts,
+    "serve": ServeFacts,
     "batch": facts.BatchFacts,
     "batch-dry-run": ForecastFacts,
     "config": ConfigFacts,

@@ -1,4 +1,4 @@
-"""Print, as JSON, the layer and the labels that napari's reader makes of a store; run where napari is.
+"""Print, as JSON, the layers that napari's reader makes of a store; run where napari is.
 
 python napari_layers.py STORE
 """

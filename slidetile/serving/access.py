@@ -1,0 +1,103 @@
+"""What a request is answered, by the rules of the web: who may ask, and from which pages.
+
+Knows requests and headers. Does not know stores.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+"""The names of this machine that nobody else can give a page."""
+
+
+class Answer(NamedTuple):
+    """A status, a body and headers."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+def refusal(status: int, text: str) -> Answer:
+    """Return an answer that says in a line why there is no other."""
+    kind = {"content-type": "text/plain; charset=utf-8"}
+    return Answer(status, f"{text}\n".encode(errors="backslashreplace"), kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may ask.
+
+    Raises
+    ------
+    ValueError
+        An origin is none.
+    """
+
+    token: str | None
+    """What addresses begin with; None for nothing."""
+
+    origins: frozenset[str] = frozenset()
+    """The origins whose pages may read, such as https://viewer.example; "*" is all of them."""
+
+    is_loopback: bool = True
+    """Whether only this machine is listened to: then it is asked by its own names alone."""
+
+    def __post_init__(self) -> None:
+        for origin in self.origins - {"*"}:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in ("http", "https")
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError(
+                    f"An origin is a scheme, a host and perhaps a port, such as "
+                    f"https://viewer.example, but this one is {origin!r}."
+                )
+
+    def refused(self, headers: Mapping[str, str]) -> Answer | None:
+        """Return why a request is refused by its headers; None where it is not.
+
+        A page of another origin could point its own name at this machine.
+        """
+        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        if self.is_loopback and host not in LOOPBACK:
+            return refusal(403, "This server is asked by the names of its own machine alone.")
+        origin = headers.get("origin")
+        if origin is None or self._allows(origin) or urlsplit(origin).netloc == headers.get("host"):
+            return None
+        return refusal(403, f"Pages of {origin} may not read here: serve with --cors {origin}")
+
+    def path(self, path: str) -> str | None:
+        """Return a path behind the token; None where it does not begin with it."""
+        if self.token is None:
+            return path.removeprefix("/")
+        token, _, rest = path.removeprefix("/").partition("/")
+        is_same = hmac.compare_digest(token.encode(errors="replace"), self.token.encode())
+        return rest if is_same else None
+
+    def cors(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers that let a page read the answer to its request."""
+        origin = headers.get("origin")
+        if origin is None or not self._allows(origin):
+            return {}
+        told = {
+            "access-control-allow-origin": origin,
+            "access-control-expose-headers": "content-length, etag",
+            "vary": "Origin",
+        }
+        if "access-control-request-method" in headers:
+            told |= {
+                "access-control-allow-methods": "GET, HEAD, OPTIONS",
+                "access-control-allow-headers": "range, if-none-match, cache-control",
+                "access-control-max-age": "600",
+            }
+        if headers.get("access-control-request-private-network") == "true":
+            told["access-control-allow-private-network"] = "true"
+        return told
+
+    def _allows(self, origin: str) -> bool:
+        return "*" in self.origins or origin in self.origins
