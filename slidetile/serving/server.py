@@ -26,9 +26,9 @@ WORKERS = 4
 MOST_OPEN = 512
 """Requests that are open at a time; more are turned away with the status 503."""
 
-DAMAGED = 500
-"""Status of what is damaged, lost or replaced: never that of what is not there, which programs
-take for background."""
+DAMAGED = 409
+"""Status of what is damaged, lost or replaced: not one of what is not there, which programs take
+for background, nor of a server in trouble, which they ask again for minutes."""
 
 
 _PLAIN = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}

@@ -1,0 +1,45 @@
+"""The command `serve`, read by programs that know no JPEG in Zarr."""
+
+import hashlib
+import subprocess
+import sys
+
+import httpx
+import numpy as np
+from serving_process import served
+
+import slidetile as st
+
+ZARRS = """
+import sys, hashlib, zarr, zarrs
+with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
+    group = zarr.open_group(sys.argv[1], mode="r")
+    print(hashlib.sha256(group["0"][:].tobytes()).hexdigest())
+"""
+
+
+def test_zarr_python_and_zarrs_read_a_served_store(folder):
+    store = st.open_store(folder / "native.zarr")
+    whole = st.Region(x=0, y=0, width=3840, height=2560)
+    expected = np.ascontiguousarray(np.moveaxis(store.read_region(whole), -1, 0))
+    with served(folder / "native.zarr") as told:
+        (address,) = told["store_addresses"]
+        assert address == told["address"] + "native.zarr"
+        command = [sys.executable, "-c", ZARRS, address]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == hashlib.sha256(expected).hexdigest()
+
+
+def test_without_a_token_addresses_have_none(folder):
+    with served(folder, "--no-token", "--cors", "*", "--codec", "raw") as told:
+        assert told["address"].count("/") == 3
+        assert len(told["store_addresses"]) == 6
+        answer = httpx.get(f"{told['address']}zstd.zarr/zarr.json", headers={"origin": "http://a"})
+        assert answer.headers["access-control-allow-origin"] == "http://a"
+
+
+def test_wrong_usage_and_what_is_not_there(cli, folder, tmp_path):
+    wrong = cli("serve", folder, "--cors", "here")
+    assert (wrong.exit_code, "An origin is" in wrong.stderr) == (2, True)
+    missing = cli("serve", tmp_path / "none.zarr")
+    assert (missing.exit_code, "does not exist" in missing.stderr) == (1, True)
