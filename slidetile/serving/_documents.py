@@ -53,20 +53,32 @@ def documents(
         f"labels/{ROOT}": labels_json("tissue"),
         f"{TISSUE}/{ROOT}": tissue.to_json(),
     }
-    channels = [metadata.channels]
+    in_chunk = [channels_together(store)]
     for level in levels:
-        shape = [*channels, level.height, level.width]
-        found[f"{level.number}/{ROOT}"] = _array(shape, metadata.data_type, metadata.fill, codec)
+        shape = [metadata.channels, level.height, level.width]
+        found[f"{level.number}/{ROOT}"] = _array(
+            shape, in_chunk, metadata.data_type, metadata.fill, codec
+        )
     for number, (width, height) in enumerate(labels):
-        found[f"{TISSUE}/{number}/{ROOT}"] = _array([height, width], "uint32", 0, codec)
+        found[f"{TISSUE}/{number}/{ROOT}"] = _array([height, width], [], "uint32", 0, codec)
     return found
 
 
-def _array(shape: list[int], data_type: str, fill: int, codec: dict[str, Any]) -> bytes:
+def channels_together(store: TileStore) -> int:
+    """Return how many channels a chunk holds: colours are looked at together, all else apart.
+
+    neuroglancer makes a colour of what is in one chunk alone.
+    """
+    return store.metadata.channels if store.metadata.is_plain else 1
+
+
+def _array(
+    shape: list[int], in_chunk: list[int], data_type: str, fill: int, codec: dict[str, Any]
+) -> bytes:
     in_bytes: dict[str, Any] = {"name": "bytes"}
     if data_type != "uint8":
         in_bytes["configuration"] = {"endian": "little"}
-    chunk = [*([1] if len(shape) == 3 else []), CHUNK_PX, CHUNK_PX]
+    chunk = [*in_chunk, CHUNK_PX, CHUNK_PX]
     return to_json(
         {
             "zarr_format": 3,

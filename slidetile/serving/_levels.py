@@ -11,7 +11,7 @@ from slidetile.raster.region import Region
 from slidetile.store.store import TileStore
 
 CHUNK_PX = 512
-"""Side of a chunk, which holds one channel."""
+"""Side of a chunk."""
 
 Size = tuple[int, int]
 

@@ -4,6 +4,7 @@ Knows requests and headers. Does not know stores.
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,6 +26,29 @@ def refusal(status: int, text: str) -> Answer:
     """Return an answer that says in a line why there is no other."""
     kind = {"content-type": "text/plain; charset=utf-8"}
     return Answer(status, f"{text}\n".encode(errors="backslashreplace"), kind)
+
+
+_RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?", re.ASCII)
+
+
+def part_of(answer: Answer, asked: str | None) -> Answer:
+    """Return the part of an answer that a request's header ``range`` asks for.
+
+    All of it where it asks for nothing, or for what no reader of chunks asks for.
+    """
+    if answer.status != 200:
+        return answer
+    size, told = len(answer.body), answer.headers | {"accept-ranges": "bytes"}
+    found = _RANGE.fullmatch(asked or "")
+    if found is None or found[1] is found[2] is None:
+        return answer._replace(headers=told)
+    first, last = (None if each is None else int(each) for each in found.groups())
+    start = max(0, size - (last or 0)) if first is None else first
+    stop = size if first is None or last is None else min(size, last + 1)
+    if start >= stop:
+        return Answer(416, b"", told | {"content-range": f"bytes */{size}"})
+    span = {"content-range": f"bytes {start}-{stop - 1}/{size}"}
+    return Answer(206, answer.body[start:stop], told | span)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +110,7 @@ class Access:
             return {}
         told = {
             "access-control-allow-origin": origin,
-            "access-control-expose-headers": "content-length, etag",
+            "access-control-expose-headers": "content-length, content-range",
             "vary": "Origin",
         }
         if "access-control-request-method" in headers:

@@ -1,8 +1,8 @@
 """A store as a plain OME-Zarr 0.5 image, key by key.
 
-Whatever a store's codec and levels, its plain image has unsharded chunks of 512 × 512 pixels of one
-channel, and levels each half as large as the finer one. Knows keys and bytes. Does not know who
-asks for them.
+Whatever a store's codec and levels, its plain image has unsharded chunks of 512 × 512 pixels of all
+channels where these are colours, else of one, and levels each half as large as the finer one. Knows
+keys and bytes. Does not know who asks for them.
 """
 
 import re
@@ -16,7 +16,7 @@ from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 from slidetile.format.picture import halved_sizes
 from slidetile.raster.block_means import halve
 from slidetile.raster.region import Region
-from slidetile.serving._documents import TISSUE, documents
+from slidetile.serving._documents import TISSUE, channels_together, documents
 from slidetile.serving._kept import KeptArrays
 from slidetile.serving._levels import CHUNK_PX, PlainLevel, plain_levels
 from slidetile.store.store import TileStore
@@ -98,11 +98,13 @@ class PlainPyramid:
         return None
 
     def _image_chunk(self, number: int, channel: int, row: int, column: int) -> bytes | None:
-        if number >= len(self.levels) or channel >= self.store.metadata.channels:
+        together = channels_together(self.store)
+        first = channel * together
+        if number >= len(self.levels) or first >= self.store.metadata.channels:
             return None
         if not _has(self.levels[number], column, row):
             return None
-        return self._encoded(self._pixels(number, column, row)[..., channel : channel + 1])
+        return self._encoded(self._pixels(number, column, row)[..., first : first + together])
 
     def _label_chunk(self, number: int, row: int, column: int) -> bytes | None:
         if number >= len(self._labels):

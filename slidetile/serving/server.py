@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from slidetile.errors import StoreError
-from slidetile.serving.access import Access, Answer, refusal
+from slidetile.serving.access import Access, Answer, part_of, refusal
 from slidetile.serving.shelf import StoreShelf
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def make_app(shelf: StoreShelf, access: Access) -> Any:
         return await to_thread.run_sync(_answered, shelf, path, limiter=limiter[0])
 
     async def respond(request: "Request") -> "Response":
-        answer = await found(request)
+        answer = part_of(await found(request), request.headers.get("range"))
         headers = {**answer.headers, **access.cors(request.headers), **_PLAIN}
         return Response(answer.body, answer.status, headers)
 

@@ -142,7 +142,8 @@ def test_overwriting_leaves_the_old_or_the_new_store(lab, sample, local_trees):
     assert steps > 5
     lab.proxy.clear()
     assert lab.tree(address) == local_trees["zstd"]
-    assert all(name.startswith("a.zarr/") for name in names(lab.home))
+    beside = {name for name in names(lab.home) if not name.startswith("a.zarr/")}
+    assert beside <= {"a.zarr.owner"}  # whose removal, in a list, may be what was refused last
 
 
 @pytest.mark.parametrize("steps", [20, 24, 26, 28, 30, 32, 34])
@@ -167,7 +168,7 @@ def test_a_damaged_store_is_mended_however_often_that_is_interrupted(
     lab.proxy.clear()
     tile(sample, address, existing="overwrite")
     assert lab.tree(address) == local_trees["native"]
-    assert all(name.startswith("a.zarr/") for name in names(lab.home))
+    assert [name for name in names(lab.home) if not name.startswith("a.zarr/")] == []
 
 
 def test_what_is_left_of_a_removed_store_is_not_taken_for_one(lab, sample, local_trees):
@@ -183,7 +184,7 @@ def test_what_is_left_of_a_removed_store_is_not_taken_for_one(lab, sample, local
     lab.proxy.clear()
     tile(sample, address)
     assert lab.tree(address) == local_trees["native"]
-    assert all(name.startswith("a.zarr/") for name in names(lab.home))
+    assert [name for name in names(lab.home) if not name.startswith("a.zarr/")] == []
 
 
 def test_what_is_not_ours_is_not_touched(lab, sample):

@@ -13,7 +13,7 @@ from slidetile.serving.access import Access
 from slidetile.serving.server import PlainServer
 from slidetile.serving.shelf import StoreShelf
 
-TOKEN = "token"
+TOKEN = "token"  # noqa: S105  of a test
 ORIGIN = "https://viewer.example"
 
 
@@ -105,6 +105,31 @@ def test_pages_of_allowed_origins_read(server):
 def test_another_name_of_this_machine_is_refused(server):
     assert get(server, "/token/zstd.zarr/zarr.json", host="evil.example").status_code == 403
     assert get(server, "/token/zstd.zarr/zarr.json", host="localhost:1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "part", "status"),
+    [
+        ("bytes=0-9", slice(0, 10), 206),
+        ("bytes=10-", slice(10, None), 206),
+        ("bytes=-7", slice(-7, None), 206),
+        ("bytes=5-99999999", slice(5, None), 206),
+        ("bytes=99999999-", slice(0), 416),
+        ("bytes=9-5", slice(0), 416),
+        ("bytes=-0", slice(0), 416),
+        ("bytes=0-1,3-4", slice(None), 200),
+        ("bytes=-", slice(None), 200),
+        ("lines=1-2", slice(None), 200),
+    ],
+)
+def test_parts_of_a_chunk_are_given(server, asked, part, status):
+    whole = get(server, "/token/zstd.zarr/0/c/0/1/1")
+    assert whole.headers["accept-ranges"] == "bytes"
+    found = get(server, "/token/zstd.zarr/0/c/0/1/1", range=asked)
+    assert (found.status_code, found.content) == (status, whole.content[part])
+    if status == 206:
+        start, stop, _ = part.indices(len(whole.content))
+        assert found.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(whole.content)}"
 
 
 def test_a_damaged_chunk_is_an_error_that_is_not_asked_again(server, stores):

@@ -25,7 +25,7 @@ facts["label"] = {
     "sha256": hashlib.sha256(np.ascontiguousarray(labels[0])).hexdigest(),
     "name": shown["name"],
     "scale": shown["scale"],
-    "glass": list(shown["colormap"].color_dict[0]),
+    "glass": list(shown["colormap"][0]),
 }
 plain = ("name", "channel_axis", "scale", "units", "contrast_limits", "visible")
 sys.stdout.write(f"LAYER {json.dumps(facts | {key: drawn[key] for key in plain})}\n")

@@ -341,4 +341,4 @@ def test_the_store_knows_its_source_and_its_settings(tmp_path):
         assert store.attributes["complete"] is True
         assert store.attributes["parameters"]["tissue"] == {"drawn by": "a generator"}
     files = filecmp.dircmp(store.path, store.path).common
-    assert sorted(files) == ["0", "1", "overview", "tiles", "tissue", "zarr.json"]
+    assert sorted(files) == ["0", "1", "labels", "overview", "tiles", "zarr.json"]
