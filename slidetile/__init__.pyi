@@ -22,6 +22,7 @@ from .planning import *
 from .raster import *
 from .recipe import Recipe as Recipe
 from .recipe import tile_slide as tile_slide
+from .serving import *
 from .slides import *
 from .store import *
 from .tissue import *

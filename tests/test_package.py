@@ -96,6 +96,9 @@ FACES = {
         "read_overview",
         "rescale_slide",
     ],
+    "serving": [
+        "PlainPyramid",
+    ],
     "store": [
         "TileSelection",
         "TileStore",
