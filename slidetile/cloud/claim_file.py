@@ -4,10 +4,11 @@ Knows conditional writes. Does not know when a holder counts as dead: see `slide
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
-from slidetile.cloud.errors import ObjectChangedError
+from slidetile.cloud.errors import ObjectChangedError, changed
 from slidetile.cloud.objects import (
     ObjectState,
     object_state,
@@ -15,6 +16,7 @@ from slidetile.cloud.objects import (
     remove_objects,
     write_object,
 )
+from slidetile.runtime._holder import Holder, uptime_s
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.claim_file import MOST_BYTES, ClaimFile, LocalClaimFile, Seen
 
@@ -39,6 +41,10 @@ def remove_claim(place: Location) -> None:
         place.unlink(missing_ok=True)
     else:
         remove_objects([place])
+
+
+_ATTEMPTS = 5
+"""How often what another has dated meanwhile is looked at again."""
 
 
 class BucketClaimFile:
@@ -79,30 +85,65 @@ class BucketClaimFile:
 
     def take_over(self, dead: Seen, data: bytes, dead_after_s: float) -> bool:  # noqa: ARG002
         """Replace what a dead holder has left; return False where another process was quicker."""
-        return self._replaced(dead, data)
+        found = self._read()
+        return found is not None and found[0] == dead and self._replaced(found[1], data)
 
     def touch(self, data: bytes) -> bool:
-        """Date it now, if this is its content; return whether it is."""
-        found = self._read()
-        if found is None:
-            raise FileNotFoundError(str(self))
-        return found[0].data == data and self._replaced(found[0], data)
+        """Date it now, if this is its content; return whether it is.
+
+        Its count of signs of life goes up, so that its mark is another: who has seen the claim
+        before cannot replace it any more.
+        """
+        for _ in range(_ATTEMPTS):  # another may have dated it, too
+            found = self._read()
+            if found is None:
+                raise FileNotFoundError(str(self))
+            if not _is_same(found[0].data, data):
+                return False
+            if self._replaced(found[1], _dated(found[0].data)):
+                return True
+        raise changed(self._address)
 
     def date_now(self, seen: Seen) -> None:
         """Date it now, unless it is another's by now."""
-        self._replaced(seen, seen.data)
+        found = self._read()
+        if found is not None and found[0] == seen:
+            self._replaced(found[1], _dated(seen.data))
 
     def rewrite(self, old: bytes, new: bytes) -> None:
         """Replace its content, of which this process knows that it is its own."""
-        found = self._read()
-        if found is None or found[0].data != old:
-            raise ObjectChangedError(str(self))
-        write_object(self._address, [new], replaces=found[1])
+        for _ in range(_ATTEMPTS):
+            found = self._read()
+            if found is None or not _is_same(found[0].data, old):
+                raise changed(self._address)
+            if self._replaced(found[1], new):
+                return
+        raise changed(self._address)
 
     def remove(self, data: bytes) -> None:
-        """Remove it, if this is its content."""
-        if (seen := self.look()) is not None and seen.data == data:
+        """Remove it, if this is its content; raises OSError where it stays.
+
+        No condition can be put on removing an object. So it is dated first, on the condition that
+        it is still this one: nobody takes it over until long after it is removed. Where it may not
+        be removed it is replaced by one that says that it is anybody's.
+        """
+        begun_s = uptime_s()
+        try:
+            if not self.touch(data):
+                return
+        except FileNotFoundError:
+            return
+        if uptime_s() - begun_s > BUCKET_TIMES.dead_after_s / 2:  # this process was suspended
+            return
+        try:
             remove_objects([self._address])
+        except PermissionError:
+            self._release(data)
+
+    def _release(self, data: bytes) -> None:
+        found, holder = self._read(), Holder.from_json(data)
+        if found is not None and holder is not None and _is_same(found[0].data, data):
+            self._replaced(found[1], replace(holder, is_released=True).to_json())
 
     def age_s(self, seen: Seen) -> float:
         """Return the seconds since it was last touched, by the clock that dated it."""
@@ -120,13 +161,22 @@ class BucketClaimFile:
             return None
         return Seen(data=data, mtime_s=state.modified.timestamp()), state
 
-    def _replaced(self, seen: Seen, data: bytes) -> bool:
+    def _replaced(self, state: ObjectState, data: bytes) -> bool:
         """Replace what was seen; return False where it is something else by now."""
-        found = self._read()
-        if found is None or found[0] != seen:
-            return False
         try:
-            write_object(self._address, [data], replaces=found[1])
+            write_object(self._address, [data], replaces=state)
         except (ObjectChangedError, FileNotFoundError):
             return False
         return True
+
+
+def _is_same(found: bytes, data: bytes) -> bool:
+    """Return whether two contents are of one claim, whatever its signs of life."""
+    holder = Holder.from_json(found)
+    return found == data or (holder is not None and holder.is_same(Holder.from_json(data)))
+
+
+def _dated(data: bytes) -> bytes:
+    """Return the content of a claim with one more sign of life."""
+    holder = Holder.from_json(data)
+    return data if holder is None else holder.dated().to_json()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -46,6 +46,9 @@ class ObjectState:
     modified: datetime
     """When it was written, by the server's clock, which may count whole seconds."""
 
+    version: str | None = field(default=None, compare=False)
+    """The server's number of it, where that is what a replacement is bound to."""
+
     def is_same(self, other: "ObjectState") -> bool:
         """Return whether another state is of the same content, as far as a server tells."""
         if self.size != other.size:
@@ -57,7 +60,12 @@ class ObjectState:
     @classmethod
     def of(cls, meta: Any) -> "ObjectState":
         """Return the state in obstore's words."""
-        return cls(size=meta["size"], etag=meta["e_tag"], modified=meta["last_modified"])
+        return cls(
+            size=meta["size"],
+            etag=meta["e_tag"],
+            modified=meta["last_modified"],
+            version=meta.get("version"),
+        )
 
 
 def object_state(address: Address) -> ObjectState:
@@ -152,7 +160,9 @@ def write_object(
 
     data = b"".join(parts)
     is_conditional = is_new or replaces is not None
-    mode: Any = "create" if is_new else {"e_tag": replaces.etag} if replaces else "overwrite"
+    mode: Any = "create" if is_new else "overwrite"
+    if replaces is not None:
+        mode = _bound_to(replaces, address)
     try:
         with _explaining(address):
             obstore.put(
@@ -170,6 +180,20 @@ def write_object(
             raise
         if read_range(address, 0, len(data) + 1)[0] != data:
             raise
+
+
+def _bound_to(state: ObjectState, address: Address) -> dict[str, str]:
+    """Return the condition that an object is still this one, as obstore takes it."""
+    marks = {"e_tag": state.etag, "version": state.version}
+    found = {name: mark for name, mark in marks.items() if mark is not None}
+    if not found:
+        raise OSError(
+            errno.ENOTSUP,
+            "its server gives objects no mark (ETag), so that it cannot be told whether another "
+            "has replaced it",
+            str(address),
+        )
+    return found
 
 
 def remove_objects(addresses: Iterable[Address]) -> None:
