@@ -111,6 +111,8 @@ class Fault:
     status: int | None = None
     """Answer with this status and `code`, without asking the server."""
     code: str = "InternalError"
+    text: str = ""
+    """What is answered instead of an error of that code."""
     cut_after: int | None = None
     """Send so many bytes of the body and close the connection."""
     shift: int = 0
@@ -242,7 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, request: Request, fault: Fault) -> None:
         request.status = fault.status or 500
-        text = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>".encode()
+        error = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>"
+        text = (fault.text or error).encode()
         self.send_response(request.status)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))

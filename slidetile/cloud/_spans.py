@@ -20,8 +20,9 @@ fetched is held until the last of it is read."""
 LARGEST_GAP_BYTES = 64 << 10
 """Gaps up to this are read through, as on a disk, while little is fetched in vain altogether."""
 
-_MOST_WASTED = 0.098
-"""Share of the bytes of all ranges that may be fetched in vain."""
+_MOST_WASTED = (0.098, 0.15)
+"""Share of the bytes of all ranges that may be fetched in vain, and where that does not lead to
+few enough requests: the gaps of narrow tissue are many, and each is as dear as a request."""
 
 _NOTHING_BYTES = 1 << 18
 """So much may always be: to wait for another request takes longer."""
@@ -42,7 +43,7 @@ def requests(offsets: Sequence[int], counts: Sequence[int]) -> list[Request]:
     """Return the requests that fetch many ranges, from the object's start to its end.
 
     The smallest gaps are read through first, until requests fetch `REQUEST_BYTES` on average or a
-    tenth of what is fetched would be in vain.
+    tenth of what is fetched would be in vain; a seventh, where that makes the requests few enough.
     """
     starts, stops, firsts = _merged(np.asarray(offsets, np.int64), np.asarray(counts, np.int64))
     if not len(starts):
@@ -78,13 +79,19 @@ def _cuts(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int
     gaps = starts[1:] - stops[:-1]
     sizes = np.sort(gaps)
     needed = int((stops - starts).sum())
-    wasted = max(_MOST_WASTED * needed, _NOTHING_BYTES)
-    most = int(np.searchsorted(np.cumsum(sizes), wasted, "right"))
-    least = min(most, int(np.searchsorted(sizes, LARGEST_GAP_BYTES, "right")))
-    for largest in LARGEST_BYTES:
-        if (found := _fewest(starts, stops, gaps, sizes[:most], least, largest)) is not None:
-            return found
-    return _ends(starts, stops, gaps > (sizes[most - 1] if most else -1), LARGEST_BYTES[-1])
+    reached = np.cumsum(sizes)
+    joined = [
+        int(np.searchsorted(reached, max(share * needed, _NOTHING_BYTES), "right"))
+        for share in _MOST_WASTED
+    ]
+    least = min(joined[0], int(np.searchsorted(sizes, LARGEST_GAP_BYTES, "right")))
+    for most in joined:
+        for largest in LARGEST_BYTES:
+            found = _fewest(starts, stops, gaps, sizes[:most], least, largest)
+            if found is not None:
+                return found
+    limit = sizes[joined[0] - 1] if joined[0] else -1
+    return _ends(starts, stops, gaps > limit, LARGEST_BYTES[-1])
 
 
 def _fewest(

@@ -4,17 +4,18 @@ Every function raises errors of the system, each with a sentence (see `slidetile
 once obstore has tried as often as it may.
 """
 
+import contextlib
 import errno
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from slidetile.cloud._connect import connection, loaded
-from slidetile.cloud._explain import explained
+from slidetile.cloud._explain import Right, explained
 from slidetile.cloud.address import Address
 from slidetile.cloud.errors import ObjectChangedError, changed
 
@@ -24,8 +25,12 @@ IN_FLIGHT = 8
 PART_BYTES = 8 << 20
 """Objects that are longer are uploaded in parts of this length."""
 
-PARTS_IN_FLIGHT = 4
-"""Parts of one object that are uploaded at a time."""
+PARTS_IN_FLIGHT = 2
+"""Parts of one object that are uploaded at a time: each has to arrive within a request's time, of
+all objects together. They are not copied, so that the memory of the object is all there is."""
+
+UPLOAD_S = 1800.0
+"""Seconds after which no part of an object is begun any more."""
 
 _SMALL_BYTES = 1 << 24
 """So much is read back to see whether it is what was written."""
@@ -80,7 +85,7 @@ def object_state(address: Address) -> ObjectState:
     """
     obstore = loaded(address)
 
-    with _explaining(address):
+    with _explaining(address, Right.READ):
         return ObjectState.of(obstore.head(connection(address), address.key))
 
 
@@ -135,6 +140,8 @@ def write_object(
     *,
     replaces: ObjectState | None = None,
     is_new: bool = False,
+    check: Callable[[], None] = lambda: None,
+    longest_s: float = UPLOAD_S,
 ) -> None:
     """Write an object; it is whole or not there, and what was there stays until then.
 
@@ -148,6 +155,11 @@ def write_object(
         Write it only in place of this one.
     is_new
         Write it only where none is.
+    check
+        Makes sure, before each part of a long object, that it may still be written; what it raises
+        ends the upload, which leaves nothing.
+    longest_s
+        How long parts are begun.
 
     Raises
     ------
@@ -159,18 +171,18 @@ def write_object(
     obstore = loaded(address)
 
     data = b"".join(parts)
-    is_conditional = is_new or replaces is not None
+    is_long = len(data) > PART_BYTES and not is_new and replaces is None
     mode: Any = "create" if is_new else "overwrite"
     if replaces is not None:
         mode = _bound_to(replaces, address)
     try:
-        with _explaining(address):
+        with _explaining(address, Right.WRITE):
             obstore.put(
                 connection(address),
                 address.key,
-                data,
+                _pieces(address, data, check, longest_s) if is_long else data,
                 mode=mode,
-                use_multipart=len(data) > PART_BYTES and not is_conditional,
+                use_multipart=is_long,
                 chunk_size=PART_BYTES,
                 max_concurrency=PARTS_IN_FLIGHT,
             )
@@ -180,6 +192,23 @@ def write_object(
             raise
         if read_range(address, 0, len(data) + 1)[0] != data:
             raise
+
+
+def _pieces(
+    address: Address, data: bytes, check: Callable[[], None], longest_s: float
+) -> Iterator[memoryview]:
+    """Yield the parts of an object, as long as they may be sent."""
+    until, whole = time.monotonic() + longest_s, memoryview(data)
+    for start in range(0, len(data), PART_BYTES):
+        check()
+        if time.monotonic() >= until:
+            raise OSError(
+                errno.ETIMEDOUT,
+                f"{start:,} of {len(data):,} bytes were sent within {longest_s:.0f} s, so the "
+                "upload was given up: the network is too slow",
+                str(address),
+            )
+        yield whole[start : start + PART_BYTES]
 
 
 def _bound_to(state: ObjectState, address: Address) -> dict[str, str]:
@@ -207,9 +236,19 @@ def remove_objects(addresses: Iterable[Address]) -> None:
     found = list(addresses)
     for first in range(0, len(found), 1000):
         batch = found[first : first + 1000]
-        obstore = loaded(batch[0])
-        with _explaining(batch[0]):
-            obstore.delete(connection(batch[0]), [each.key for each in batch])
+        if batch[0].scheme == "s3":
+            _remove(batch)
+        else:  # one that is not there would be an error, and end the others
+            in_parallel(lambda each: _remove([each]), batch)
+
+
+def _remove(batch: Sequence[Address]) -> None:
+    obstore = loaded(batch[0])
+    with (
+        contextlib.suppress(FileNotFoundError),
+        _explaining(batch[0], Right.REMOVE),
+    ):
+        obstore.delete(connection(batch[0]), [each.key for each in batch])
 
 
 def copy_object(source: Address, target: Address) -> None:
@@ -222,7 +261,7 @@ def copy_object(source: Address, target: Address) -> None:
     """
     obstore = loaded(source)
 
-    with _explaining(source):
+    with _explaining(source, Right.WRITE):
         obstore.copy(connection(source), source.key, target.key)
 
 
@@ -237,7 +276,7 @@ def objects_below(prefix: Address) -> Iterator[tuple[Address, ObjectState]]:
     obstore = loaded(prefix)
 
     _check_lists(prefix)
-    with _explaining(prefix):
+    with _explaining(prefix, Right.LIST):
         for batch in obstore.list(connection(prefix), prefix.key or None):
             for meta in batch:
                 found = Address(prefix.scheme, prefix.bucket, meta["path"], prefix.options)
@@ -278,7 +317,7 @@ def _directly_below(prefix: Address) -> tuple[list[Address], dict[Address, Objec
     obstore = loaded(prefix)
 
     _check_lists(prefix)
-    with _explaining(prefix):
+    with _explaining(prefix, Right.LIST):
         found = obstore.list_with_delimiter(connection(prefix), prefix.key or None)
 
     def named(key: str) -> Address:
@@ -317,7 +356,7 @@ def _get(address: Address, part: Any, state: ObjectState | None) -> tuple[bytes,
     if state is not None and state.etag is not None and not state.etag.startswith("W/"):
         options["if_match"] = state.etag
     try:
-        with _explaining(address):
+        with _explaining(address, Right.READ):
             got = obstore.get(connection(address), address.key, options=options)
             found = ObjectState.of(got.meta)
             if state is not None and not state.is_same(found):
@@ -362,15 +401,16 @@ def _check_lists(prefix: Address) -> None:
         )
 
 
-@contextmanager
-def _explaining(address: Address) -> Iterator[None]:
+@contextlib.contextmanager
+def _explaining(address: Address, right: Right) -> Iterator[None]:
+    """Raise errors of the system, which name the right that a server denies."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         if isinstance(error, FileNotFoundError) and error.errno is None:
-            raise explained(error, address) from None
+            raise explained(error, address, right) from None
         raise
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "obstore":
             raise
-        raise explained(error, address) from None
+        raise explained(error, address, right) from None

@@ -144,7 +144,8 @@ class PartialPrefix:
         """
         self._claim.check()
         try:
-            write_object(self.where / name, parts, is_new=name == ROOT and name not in self._names)
+            is_new = name == ROOT and name not in self._names
+            write_object(self.where / name, parts, is_new=is_new, check=self._claim.check)
         except ObjectChangedError as error:
             raise _exists(self._store) from error
         except OSError as error:
@@ -157,12 +158,13 @@ class PartialPrefix:
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
         if name in self._names or self._is_shared:
+            self._claim.check()
             remove_objects([self.where / name])
             self._names.discard(name)
 
     def lines(self, name: str, *, is_part: bool) -> BucketLines:  # noqa: ARG002  each has its own
         """Return the lines of a name."""
-        return BucketLines(self.where / name, self._names)
+        return BucketLines(self.where / name, self._names, self._claim.check)
 
     def remove_strays(self) -> None:
         """Do nothing: an object is whole or absent."""
