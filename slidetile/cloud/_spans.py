@@ -3,6 +3,7 @@
 Knows offsets and lengths. Does not know objects, nor what the bytes are.
 """
 
+import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -77,44 +78,31 @@ def _merged(
 def _cuts(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the numbers of the ranges behind which a request ends."""
     gaps = starts[1:] - stops[:-1]
-    sizes = np.sort(gaps)
-    needed = int((stops - starts).sum())
-    reached = np.cumsum(sizes)
-    joined = [
-        int(np.searchsorted(reached, max(share * needed, _NOTHING_BYTES), "right"))
+    order = np.argsort(gaps, kind="stable")
+    needed, wasted = int((stops - starts).sum()), np.append(0, np.cumsum(gaps[order]))
+    most = [
+        int(np.searchsorted(wasted, max(share * needed, _NOTHING_BYTES), "right")) - 1
         for share in _MOST_WASTED
     ]
-    least = min(joined[0], int(np.searchsorted(sizes, LARGEST_GAP_BYTES, "right")))
-    for most in joined:
+    close = int(np.searchsorted(gaps[order], LARGEST_GAP_BYTES, "right"))
+
+    def cuts(joined: int, largest: int) -> NDArray[np.int64]:
+        """Return the cuts once the smallest gaps are read through, so many of them."""
+        is_cut = np.ones(len(gaps), np.bool_)
+        is_cut[order[:joined]] = False
+        return _ends(starts, stops, is_cut, largest)
+
+    def is_enough(joined: int, largest: int) -> bool:
+        count = len(cuts(joined, largest)) + 1
+        return count * REQUEST_BYTES <= needed + int(wasted[joined])
+
+    for limit in most:
         for largest in LARGEST_BYTES:
-            found = _fewest(starts, stops, gaps, sizes[:most], least, largest)
-            if found is not None:
-                return found
-    limit = sizes[joined[0] - 1] if joined[0] else -1
-    return _ends(starts, stops, gaps > limit, LARGEST_BYTES[-1])
-
-
-def _fewest(
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-    gaps: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    least: int,
-    largest: int,
-) -> NDArray[np.int64] | None:
-    """Return the cuts with the fewest bytes in vain that are few enough; None where none are."""
-    low, high = least, len(sizes)
-    found: NDArray[np.int64] | None = None
-    while low <= high:
-        joined = (low + high) // 2
-        limit = sizes[joined - 1] if joined else -1
-        cuts = _ends(starts, stops, gaps > limit, largest)
-        fetched = int((stops - starts).sum() + gaps[gaps <= limit].sum())
-        if (len(cuts) + 1) * REQUEST_BYTES <= fetched:
-            found, high = cuts, joined - 1
-        else:
-            low = joined + 1
-    return found
+            if is_enough(limit, largest):
+                tried = range(min(most[0], close), limit)
+                at = bisect.bisect_left(tried, True, key=lambda n: is_enough(n, largest))
+                return cuts(tried[at] if at < len(tried) else limit, largest)
+    return cuts(most[0], LARGEST_BYTES[-1])
 
 
 def _ends(

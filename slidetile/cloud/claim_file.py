@@ -4,7 +4,6 @@ Knows conditional writes. Does not know when a holder counts as dead: see `slide
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
@@ -16,9 +15,17 @@ from slidetile.cloud.objects import (
     remove_objects,
     write_object,
 )
-from slidetile.runtime._holder import Holder, uptime_s
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
-from slidetile.runtime.claim_file import MOST_BYTES, ClaimFile, LocalClaimFile, Seen
+from slidetile.runtime.claim_file import (
+    MOST_BYTES,
+    ClaimFile,
+    LocalClaimFile,
+    Seen,
+    dated,
+    is_same_claim,
+    now_s,
+    released,
+)
 
 BUCKET_TIMES = ClaimTimes(heartbeat_s=10.0, dead_after_s=600.0)
 """A request may be under way for minutes, with all its attempts. A holder begins none when half of
@@ -98,9 +105,9 @@ class BucketClaimFile:
             found = self._read()
             if found is None:
                 raise FileNotFoundError(str(self))
-            if not _is_same(found[0].data, data):
+            if not is_same_claim(found[0].data, data):
                 return False
-            if self._replaced(found[1], _dated(found[0].data)):
+            if self._replaced(found[1], dated(found[0].data)):
                 return True
         raise changed(self._address)
 
@@ -108,13 +115,13 @@ class BucketClaimFile:
         """Date it now, unless it is another's by now."""
         found = self._read()
         if found is not None and found[0] == seen:
-            self._replaced(found[1], _dated(seen.data))
+            self._replaced(found[1], dated(seen.data))
 
     def rewrite(self, old: bytes, new: bytes) -> None:
         """Replace its content, of which this process knows that it is its own."""
         for _ in range(_ATTEMPTS):
             found = self._read()
-            if found is None or not _is_same(found[0].data, old):
+            if found is None or not is_same_claim(found[0].data, old):
                 raise changed(self._address)
             if self._replaced(found[1], new):
                 return
@@ -127,13 +134,13 @@ class BucketClaimFile:
         it is still this one: nobody takes it over until long after it is removed. Where it may not
         be removed it is replaced by one that says that it is anybody's.
         """
-        begun_s = uptime_s()
+        begun_s = now_s()
         try:
             if not self.touch(data):
                 return
         except FileNotFoundError:
             return
-        if uptime_s() - begun_s > BUCKET_TIMES.dead_after_s / 2:  # this process was suspended
+        if now_s() - begun_s > BUCKET_TIMES.dead_after_s / 2:  # this process was suspended
             return
         try:
             remove_objects([self._address])
@@ -141,9 +148,9 @@ class BucketClaimFile:
             self._release(data)
 
     def _release(self, data: bytes) -> None:
-        found, holder = self._read(), Holder.from_json(data)
-        if found is not None and holder is not None and _is_same(found[0].data, data):
-            self._replaced(found[1], replace(holder, is_released=True).to_json())
+        found = self._read()
+        if found is not None and is_same_claim(found[0].data, data):
+            self._replaced(found[1], released(found[0].data))
 
     def age_s(self, seen: Seen) -> float:
         """Return the seconds since it was last touched, by the clock that dated it."""
@@ -168,15 +175,3 @@ class BucketClaimFile:
         except (ObjectChangedError, FileNotFoundError):
             return False
         return True
-
-
-def _is_same(found: bytes, data: bytes) -> bool:
-    """Return whether two contents are of one claim, whatever its signs of life."""
-    holder = Holder.from_json(found)
-    return found == data or (holder is not None and holder.is_same(Holder.from_json(data)))
-
-
-def _dated(data: bytes) -> bytes:
-    """Return the content of a claim with one more sign of life."""
-    holder = Holder.from_json(data)
-    return data if holder is None else holder.dated().to_json()

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from slidetile.cloud.address import Location
-from slidetile.cloud.ranged import HELD_BYTES
+from slidetile.cloud.held import HELD_BYTES
 from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
