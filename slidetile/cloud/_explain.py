@@ -71,7 +71,7 @@ def explained(error: Exception, address: Address, right: Right) -> OSError:
         why = f"the credentials have expired ({said}): renew them and run again"
         found = PermissionError(errno.EACCES, why, str(address))
     elif isinstance(error, FileNotFoundError) or status == "404":
-        is_bucket = code == "NoSuchBucket"
+        is_bucket = code in ("NoSuchBucket", "ContainerNotFound")
         why = f"the bucket {address.bucket} does not exist" if is_bucket else "no such object"
         found = FileNotFoundError(errno.ENOENT, why, str(address))
     elif is_denied:
@@ -83,6 +83,8 @@ def explained(error: Exception, address: Address, right: Right) -> OSError:
     elif isinstance(error, exceptions.InvalidPathError):
         why = "a name there has an empty step (//), and is not read: call that object otherwise"
         found = OSError(errno.EINVAL, why, str(address))
+    elif "StartTooLarge" in text:  # of a server that sends something else all the same
+        found = OSError(errno.EINVAL, "it has no bytes there (416)", str(address))
     elif isinstance(error, exceptions.NotSupportedError):
         found = OSError(errno.ENOTSUP, "its server cannot do what is needed there", str(address))
     else:

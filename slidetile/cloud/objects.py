@@ -65,9 +65,12 @@ class ObjectState:
     @classmethod
     def of(cls, meta: Any) -> "ObjectState":
         """Return the state in obstore's words."""
+        etag = meta["e_tag"]
+        if etag is not None and not etag.endswith('"'):
+            etag = f'"{etag}"'  # Azure leaves the quotes out where it lists objects
         return cls(
             size=meta["size"],
-            etag=meta["e_tag"],
+            etag=etag,
             modified=meta["last_modified"],
             version=meta.get("version"),
         )
@@ -125,7 +128,13 @@ def read_range(
 def read_tail(
     address: Address, count: int, state: ObjectState | None = None
 ) -> tuple[bytes, ObjectState]:
-    """Return the last bytes of an object, in one request, and its state; as in `read_range`."""
+    """Return the last bytes of an object, and its state; as in `read_range`.
+
+    That takes one request, or two of Azure, which has to be told where they begin.
+    """
+    if address.scheme == "az":
+        found = state or object_state(address)
+        return _get(address, (max(0, found.size - count), found.size), found)
     return _get(address, {"suffix": count}, state)
 
 

@@ -214,8 +214,10 @@ def claim_file(file: Path | ClaimFile) -> ClaimFile:
     return LocalClaimFile(file) if isinstance(file, Path) else file
 
 
-def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES) -> None:
+def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES) -> bool:
     """Check that no living process holds a claim, without taking it.
+
+    Returns whether a dead one has left it.
 
     Raises
     ------
@@ -223,8 +225,10 @@ def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES)
         A living process holds it.
     """
     found = claim_file(file)
-    if (seen := found.look()) is not None:
+    seen = found.look()
+    if seen is not None:
         _refuse_if_alive(found, seen, times)
+    return seen is not None
 
 
 def _refuse_if_alive(file: ClaimFile, seen: Seen, times: ClaimTimes) -> None:
