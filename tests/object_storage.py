@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
 OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "region": "us-east-1"}
 """Credentials that moto takes. The secret is looked for in all that is printed and written."""
@@ -63,7 +64,7 @@ def s3_server() -> Iterator[S3Server]:
     ) as process:
         try:
             server = S3Server(f"http://127.0.0.1:{port}")
-            _wait_for(port, process)
+            wait_for(port, process, "moto's server")
             server.make_bucket()
             yield server
         finally:
@@ -76,15 +77,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(port: int, process: "subprocess.Popen[bytes]", name: str) -> None:
+    """Wait until a server that was started listens."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise RuntimeError(f"moto's server ended with {process.returncode}")
+            raise RuntimeError(f"{name} ended with {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise RuntimeError("moto's server did not begin within 60 s")
+    raise RuntimeError(f"{name} did not begin within 60 s")
 
 
 @dataclass
@@ -119,8 +121,19 @@ class Fault:
     """Send other bytes: those so much further on, and say so in Content-Range."""
     pause_s: float = 0.0
     """Wait so long before each piece of 64 KiB of the body."""
+    without: str = ""
+    """Leave out this header."""
     lose_answer: bool = False
     """Let the server do it, and close the connection without an answer."""
+
+
+class Endpoint(Protocol):
+    """What a proxy stands before."""
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the server."""
+        ...
 
 
 class Proxy:
@@ -129,7 +142,7 @@ class Proxy:
     ``fault`` is asked for each request, from several threads, and returns what is to go wrong.
     """
 
-    def __init__(self, server: "S3Server | FileServer", *, latency_s: float = 0.0) -> None:
+    def __init__(self, server: "Endpoint", *, latency_s: float = 0.0) -> None:
         self.latency_s = latency_s
         self.fault: Callable[[Request], Fault | None] = lambda _: None
         self.requests: list[Request] = []
@@ -255,8 +268,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _forward(self, request: Request, body: bytes, fault: Fault) -> None:
-        headers = {n: v for n, v in self.headers.items() if n.lower() != "transfer-encoding"}
-        if body:
+        left_out = ("transfer-encoding", "content-length", fault.without)
+        headers = {n: v for n, v in self.headers.items() if n.lower() not in left_out}
+        if body or self.command in ("PUT", "POST"):
             headers["Content-Length"] = str(len(body))
         if fault.shift and request.range:
             first, _, last = request.range.removeprefix("bytes=").partition("-")

@@ -85,7 +85,7 @@ def explained(error: Exception, address: Address, right: Right) -> OSError:
         found = OSError(errno.EINVAL, why, str(address))
     elif "StartTooLarge" in text:  # of a server that sends something else all the same
         found = OSError(errno.EINVAL, "it has no bytes there (416)", str(address))
-    elif isinstance(error, exceptions.NotSupportedError):
+    elif isinstance(error, exceptions.NotSupportedError) or status == "501":
         found = OSError(errno.ENOTSUP, "its server cannot do what is needed there", str(address))
     else:
         found = _failed(text, status, code, address)

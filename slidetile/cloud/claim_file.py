@@ -3,6 +3,7 @@
 Knows conditional writes. Does not know when a holder counts as dead: see `slidetile.runtime.claim`.
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from slidetile.cloud.objects import (
     remove_objects,
     write_object,
 )
+from slidetile.cloud.options import StorageOptions
 from slidetile.runtime.claim import DEFAULT_TIMES, ClaimTimes
 from slidetile.runtime.claim_file import (
     MOST_BYTES,
@@ -54,6 +56,19 @@ _ATTEMPTS = 5
 """How often what another has dated meanwhile is looked at again."""
 
 
+_checking: set[tuple[str, str, StorageOptions]] = set()
+"""The buckets whose servers were seen to check conditions."""
+
+
+def _unchecked(address: Address) -> OSError:
+    return OSError(
+        errno.ENOTSUP,
+        "its server does not check conditions (If-None-Match, If-Match), without which two runs "
+        "could write one store: write into another bucket, or a folder",
+        str(address),
+    )
+
+
 class BucketClaimFile:
     """A claim's object in a bucket.
 
@@ -83,12 +98,39 @@ class BucketClaimFile:
         return None if found is None else found[0]
 
     def create(self, data: bytes) -> bool:
-        """Write it, unless it exists; return whether it was written."""
+        """Write it, unless it exists; return whether it was written.
+
+        Raises
+        ------
+        OSError
+            It cannot be written, or its server does not check whether it exists.
+        """
         try:
             write_object(self._address, [data], is_new=True)
         except ObjectChangedError:
             return False
+        except OSError as error:
+            if error.errno == errno.ENOTSUP:
+                raise _unchecked(self._address) from error
+            raise
+        self._probe()
         return True
+
+    def _probe(self) -> None:
+        """Make sure, once for each bucket, that its server refuses what conditions forbid.
+
+        One that does not know them may say nothing, and two runs would hold one claim.
+        """
+        bucket = self._address.scheme, self._address.bucket, self._address.options
+        if bucket in _checking:
+            return
+        try:
+            write_object(self._address, [b"-"], is_new=True)
+        except ObjectChangedError:
+            _checking.add(bucket)
+            return
+        remove_objects([self._address])
+        raise _unchecked(self._address)
 
     def take_over(self, dead: Seen, data: bytes, dead_after_s: float) -> bool:  # noqa: ARG002
         """Replace what a dead holder has left; return False where another process was quicker."""

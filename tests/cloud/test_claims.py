@@ -8,6 +8,7 @@ import pytest
 from object_storage import Fault
 from patience import wait_until
 
+from slidetile.cloud import claim_file
 from slidetile.cloud.claim_file import BucketClaimFile
 from slidetile.cloud.objects import object_exists, object_state, remove_objects, write_object
 from slidetile.errors import StoreBusyError
@@ -210,3 +211,33 @@ def test_a_server_that_fails_for_a_while_costs_no_claim(lab, file):
     lab.proxy.fault = lambda _: None
     claim.check()
     claim.release()
+
+
+@pytest.fixture
+def unknown_bucket(monkeypatch):
+    """Have no bucket be known yet to check conditions."""
+    monkeypatch.setattr(claim_file, "_checking", set())
+
+
+@pytest.mark.usefixtures("unknown_bucket")
+def test_a_server_that_refuses_conditions_is_told_of(lab, file):
+    lab.proxy.fault = lambda request: (
+        Fault(status=501, code="NotImplemented") if "if-none-match" in request.headers else None
+    )
+    with pytest.raises(OSError, match=r"does not check conditions .* another bucket, or a folder"):
+        Claim(file)
+
+
+@pytest.mark.usefixtures("unknown_bucket")
+def test_a_server_that_ignores_conditions_is_told_of(lab, file):
+    lab.proxy.fault = lambda _: Fault(without="if-none-match")
+    with pytest.raises(OSError, match="does not check conditions"):
+        Claim(file)
+    assert not object_exists(lab.home / "a.zarr.owner")
+
+
+@pytest.mark.usefixtures("unknown_bucket")
+def test_that_is_asked_once(lab, file):
+    for _ in range(3):
+        Claim(file).release()
+    assert [each.status for each in lab.proxy.of("PUT")].count(412) == 1
