@@ -25,7 +25,7 @@ OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "reg
 
 BUCKET = "lab"
 _PIECE = 1 << 16
-_SIGNED = {
+SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, "
     "SignedHeaders=host, Signature=0"
 }
@@ -44,7 +44,7 @@ class S3Server:
 
     def publish(self, key: str) -> None:
         """Let everybody read an object over the web, without credentials."""
-        self._put(f"{urllib.parse.quote(key)}?acl", headers={"x-amz-acl": "public-read", **_SIGNED})
+        self._put(f"{urllib.parse.quote(key)}?acl", headers={"x-amz-acl": "public-read", **SIGNED})
 
     def _put(self, what: str, headers: dict[str, str] | None = None) -> None:
         request = urllib.request.Request(  # noqa: S310  on loopback
@@ -155,7 +155,7 @@ class Proxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True, name="proxy").start()
 
@@ -197,7 +197,9 @@ class Proxy:
                 self._at_once -= 1
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """A server of many clients at once, which may give up when they like."""
+
     daemon_threads = True
     request_queue_size = 128
 
@@ -336,7 +338,7 @@ class FileServer:
         class Handler(_FileHandler):
             root = folder
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True, name="files").start()
 
