@@ -78,7 +78,8 @@ def writing_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any
                     there = f"{BUCKET_HOME}/{codec}-{latency}-{number}.zarr"
                     counted = ran(program, there, options) | ask({})["counts"]
                     rounds.setdefault(f"{latency} ms", []).append(counted)
-            yield f"tile into it, {codec}", medians(rounds)
+            shards = sum(1 for _ in (folder / "written.zarr" / "0" / "c").glob("*/*/*"))
+            yield f"tile into it, {codec}", {**medians(rounds), "shards": shards}
 
 
 def store_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -172,6 +173,7 @@ def serve(files: list[str]) -> None:
             proxy.latency_s = asked.get("latency_s", proxy.latency_s)
             counts = {
                 "requests": len(proxy.requests),
+                "puts": len(proxy.of("PUT", "POST", "DELETE")),
                 "fetched_mb": round(proxy.fetched_bytes / 1e6, 1),
             }
             proxy.clear()
