@@ -12,6 +12,10 @@ from http.server import BaseHTTPRequestHandler
 from object_storage import SIGNED, Endpoint, QuietServer
 
 
+_FIRST = 1_700_000_000_000_000
+"""Google's generations are times in microseconds."""
+
+
 class GoogleServer:
     """Translates requests to Google's storage into those of S3, and the answers back."""
 
@@ -35,7 +39,7 @@ class GoogleServer:
     def generation(self, path: str, etag: str) -> int:
         """Return the number of the object that has an ETag."""
         with self.lock:
-            number = self.generations.setdefault((path, etag), len(self.generations) + 1)
+            number = self.generations.setdefault((path, etag), _FIRST + len(self.generations))
             self.etags[number] = etag
             return number
 

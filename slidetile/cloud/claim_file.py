@@ -5,6 +5,7 @@ Knows conditional writes. Does not know when a holder counts as dead: see `slide
 
 import errno
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
@@ -55,6 +56,9 @@ def remove_claim(place: Location) -> None:
 _ATTEMPTS = 5
 """How often what another has dated meanwhile is looked at again."""
 
+
+_NO_OBJECT = ObjectState(size=0, etag='"0x0"', modified=datetime.fromtimestamp(0, UTC), version="1")
+"""What a claim never was."""
 
 _checking: set[tuple[str, str, StorageOptions]] = set()
 """The buckets whose servers were seen to check conditions."""
@@ -124,13 +128,22 @@ class BucketClaimFile:
         bucket = self._address.scheme, self._address.bucket, self._address.options
         if bucket in _checking:
             return
-        try:
-            write_object(self._address, [b"-"], is_new=True)
-        except ObjectChangedError:
+        if self._refuses(is_new=True) and self._refuses(replaces=_NO_OBJECT):
             _checking.add(bucket)
             return
         remove_objects([self._address])
         raise _unchecked(self._address)
+
+    def _refuses(self, *, is_new: bool = False, replaces: ObjectState | None = None) -> bool:
+        """Return whether a condition that does not hold has the server refuse to write."""
+        try:
+            write_object(self._address, [b"-"], is_new=is_new, replaces=replaces)
+        except ObjectChangedError:
+            return True
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+        return False
 
     def take_over(self, dead: Seen, data: bytes, dead_after_s: float) -> bool:  # noqa: ARG002
         """Replace what a dead holder has left; return False where another process was quicker."""

@@ -229,8 +229,9 @@ def test_a_server_that_refuses_conditions_is_told_of(lab, file):
 
 
 @pytest.mark.usefixtures("unknown_bucket")
-def test_a_server_that_ignores_conditions_is_told_of(lab, file):
-    lab.proxy.fault = lambda _: Fault(without="if-none-match")
+@pytest.mark.parametrize("ignored", ["if-none-match", "if-match"])
+def test_a_server_that_ignores_conditions_is_told_of(lab, file, ignored):
+    lab.proxy.fault = lambda _: Fault(without=ignored)
     with pytest.raises(OSError, match="does not check conditions"):
         Claim(file)
     assert not object_exists(lab.home / "a.zarr.owner")
@@ -240,4 +241,4 @@ def test_a_server_that_ignores_conditions_is_told_of(lab, file):
 def test_that_is_asked_once(lab, file):
     for _ in range(3):
         Claim(file).release()
-    assert [each.status for each in lab.proxy.of("PUT")].count(412) == 1
+    assert [each.status for each in lab.proxy.of("PUT")].count(412) == 2
