@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler
 
 from object_storage import SIGNED, Endpoint, QuietServer
 
-
 _FIRST = 1_700_000_000_000_000
 """Google's generations are times in microseconds."""
 
