@@ -5,9 +5,10 @@ Knows where they may lie. Does not know what is in them.
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from slidetile.cloud.address import Location
+from slidetile.cloud.address import Address, Location
 from slidetile.cloud.claim_file import claim_file_at, claim_times
 from slidetile.cloud.objects import (
     entries_in,
@@ -16,10 +17,18 @@ from slidetile.cloud.objects import (
     remove_objects,
     write_object,
 )
+from slidetile.cloud.options import StorageOptions
 from slidetile.errors import CohortError, explain
 from slidetile.runtime.claim import Claim, refuse_if_claimed
 from slidetile.runtime.files import read_regular, write_whole
 from slidetile.runtime.turn import claim_in_turn
+
+_HURRY = {"max_retries": "1", "retry_timeout": "10", "timeout": "10s"}
+
+
+def hurried(address: Address) -> Address:
+    """Return an address of which requests are given up after seconds, not minutes."""
+    return replace(address, options=StorageOptions({**address.options, **_HURRY}))
 
 
 def make_folder(place: Location) -> None:
