@@ -526,8 +526,7 @@ def export(
     from slidetile.store.store import open_store
 
     opened = open_store(store, slide=slide)
-    export_store(opened, output)
-    facts = export_facts(opened, output)
+    facts = export_facts(opened, output, export_store(opened, output))
     show_facts(facts, export_lines(facts), as_json=as_json)
 
 

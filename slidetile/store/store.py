@@ -73,20 +73,20 @@ class TileStore:
         self,
         path: str | os.PathLike[str] | Address,
         *,
-        slide: str | os.PathLike[str] | None = None,
+        slide: str | os.PathLike[str] | Address | None = None,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
         with using_storage_options(storage_options):
-            self._open(open_folder(locate(path)), None if slide is None else Path(slide))
+            self._open(open_folder(locate(path)), None if slide is None else locate(slide))
 
     @classmethod
-    def _of(cls, folder: StoreFolder, slide: Path | None) -> Self:
+    def _of(cls, folder: StoreFolder, slide: Location | None) -> Self:
         """Return the store in a folder, which another process had open; for pickle."""
         store = cls.__new__(cls)
         store._open(folder, slide)  # noqa: SLF001  of this very class
         return store
 
-    def _open(self, folder: StoreFolder, slide: Path | None) -> None:
+    def _open(self, folder: StoreFolder, slide: Location | None) -> None:
         self.path: Location = folder.path
         """Where it is: a path, or an address in a bucket."""
         self._folder = folder
@@ -130,7 +130,7 @@ class TileStore:
         return None if self._referred is None else self._referred.slide
 
     @property
-    def slide_path(self) -> Path | None:
+    def slide_path(self) -> Location | None:
         """Where that slide is."""
         return None if self._referred is None else self._referred.path
 
@@ -478,7 +478,7 @@ class TileStore:
 
     def __reduce__(
         self,
-    ) -> tuple[Callable[[StoreFolder, Path | None], Self], tuple[StoreFolder, Path | None]]:
+    ) -> tuple[Callable[[StoreFolder, Location | None], Self], tuple[StoreFolder, Location | None]]:
         return self._of, (self._folder, self.slide_path)
 
     def __repr__(self) -> str:
@@ -555,7 +555,7 @@ class TileStore:
 
 
 def _referred_slide(
-    folder: StoreFolder, metadata: StoreMetadata, slide: Path | None
+    folder: StoreFolder, metadata: StoreMetadata, slide: Location | None
 ) -> "ReferredSlide | None":
     """Return the slide that a store refers to; None where it holds its pixels."""
     if metadata.reference is None:
@@ -568,7 +568,7 @@ def _referred_slide(
 def open_store(
     path: str | os.PathLike[str] | Address,
     *,
-    slide: str | os.PathLike[str] | None = None,
+    slide: str | os.PathLike[str] | Address | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> TileStore:
     """Open a finished store.

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 
 from slidetile.cloud.address import Address, Location
 from slidetile.cohort.report.facts import CohortFacts, cohort_facts
-from slidetile.cohort.report.output import check_page, write_page
-from slidetile.cohort.report.page import data_json, page_parts
+from slidetile.cohort.report.page import BEGINS, data_json, page_parts
 from slidetile.cohort.report.reading import find_cohort, read_cohort
 from slidetile.cohort.report.shelf import PictureShelf
 from slidetile.cohort.report.slide import ReportedSlide
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.files import as_text
+from slidetile.store.output_file import OutputKind, check_output, write_output
 
 REPORT_NAME = "report.html"
 """The report's name in a cohort's folder."""
+
+REPORT = OutputKind(name="a report of slidetile's", begins=BEGINS)
 
 MOST_PAGE_BYTES = 20_000_000
 """Pictures lie beside a page that would be larger with them."""
@@ -84,7 +86,7 @@ def write_report(
         The folder cannot be read, or the page not be written.
     """
     path = folder / REPORT_NAME if output is None else output
-    check_page(path)
+    check_output(path, REPORT)
     shelf = PictureShelf(path.with_name(f"{path.stem}_files"), most_page_bytes)
     whole = folder if isinstance(folder, Address) else folder.resolve()
     found, slides = find_cohort(whole), list[ReportedSlide]()
@@ -98,7 +100,7 @@ def write_report(
     facts = cohort_facts(slides, shelf.address)
     title = as_text(whole.name) or str(whole)
     parts = page_parts(title, facts, shelf.inlined(), beside=shelf.is_beside)
-    size = write_page(path, parts)
+    size = write_output(path, parts, REPORT)
     shelf.clear()
     pictures = shelf.folder if shelf.is_beside else None
     return Report(path=path, size_bytes=size, pictures=pictures, facts=facts)
