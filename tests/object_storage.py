@@ -16,8 +16,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "region": "us-east-1"}
 """Credentials that moto takes. The secret is looked for in all that is printed and written."""
@@ -312,7 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
 class FileServer:
     """A web server of a folder's files, which tells their marks and sends ranges of them.
 
-    moto copies a whole object for each range of it. This one is for slides of a GB.
+    moto copies a whole object for each range of it. This one is for slides of a GB, and for
+    measuring what reads and not what serves. A folder in it is a bucket of S3 that can be listed
+    and read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -331,9 +335,14 @@ class FileServer:
 class _FileHandler(BaseHTTPRequestHandler):
     root: Path
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_HEAD(self) -> None:
         self._answer()
@@ -342,18 +351,24 @@ class _FileHandler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        path = self.root / urllib.parse.unquote(self.path.lstrip("/"))
+        name, _, query = self.path.lstrip("/").partition("?")
+        path = self.root / urllib.parse.unquote(name)
+        if "list-type=2" in query and path.is_dir():
+            self._list(path, dict(urllib.parse.parse_qsl(query)))
+            return
         if not path.is_file():
             self._end(404)
             return
         state = path.stat()
-        etag = f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
+        etag = _etag(state)
         if self.headers.get("If-Match", etag) != etag:
             self._end(412)
             return
         first, last = 0, state.st_size - 1
         asked = self.headers.get("Range", "").removeprefix("bytes=")
-        if asked:
+        if asked.startswith("-"):  # so many of its last bytes
+            first = max(0, state.st_size - int(asked[1:]))
+        elif asked:
             first, last = int(asked.partition("-")[0]), min(last, int(asked.partition("-")[2]))
         self.send_response(206 if asked else 200)
         self.send_header("ETag", etag)
@@ -367,7 +382,45 @@ class _FileHandler(BaseHTTPRequestHandler):
                 file.seek(first)
                 self.wfile.write(file.read(last - first + 1))
 
+    def _list(self, bucket: Path, query: dict[str, str]) -> None:
+        """List what begins with a prefix, all at once."""
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
+        top = bucket / prefix.rpartition("/")[0]
+        entries, prefixes = [], set()
+        for file in sorted(each for each in top.rglob("*") if each.is_file()):
+            key = file.relative_to(bucket).as_posix()
+            if not key.startswith(prefix):
+                continue
+            deeper = delimiter and key[len(prefix) :].partition(delimiter)
+            if deeper and deeper[1]:
+                prefixes.add(f"{prefix}{deeper[0]}{delimiter}")
+                continue
+            state = file.stat()
+            when = datetime.fromtimestamp(state.st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            entries.append(
+                f"<Contents><Key>{escape(key)}</Key><LastModified>{when}</LastModified><ETag>"
+                f"{escape(_etag(state))}</ETag><Size>{state.st_size}</Size></Contents>"
+            )
+        entries += [
+            f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>"
+            for each in sorted(prefixes)
+        ]
+        text = (
+            f"<ListBucketResult><Name>{bucket.name}</Name><Prefix>{escape(prefix)}</Prefix>"
+            f"<KeyCount>{len(entries)}</KeyCount><MaxKeys>{len(entries)}</MaxKeys>"
+            f"<IsTruncated>false</IsTruncated>{''.join(entries)}</ListBucketResult>"
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
     def _end(self, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+
+def _etag(state: os.stat_result) -> str:
+    return f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
