@@ -20,6 +20,8 @@ from slidetile.cohort.layout import CohortFolder, new_run_name
 from slidetile.cohort.result import SlideResult
 from slidetile.cohort.table import run_log
 from slidetile.cohort.table.earlier import take_over
+from slidetile.cohort.table.reading import parsed
+from slidetile.cohort.table.row_sinks import _in_parts
 from slidetile.cohort.table.rows import row_of
 from slidetile.cohort.table.run_files import FolderOfRun
 from slidetile.cohort.table.run_log import RunLog
