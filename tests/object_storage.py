@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 from xml.sax.saxutils import escape
 
 OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "region": "us-east-1"}
@@ -26,7 +27,7 @@ OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "reg
 
 BUCKET = "lab"
 _PIECE = 1 << 16
-_SIGNED = {
+SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, "
     "SignedHeaders=host, Signature=0"
 }
@@ -45,7 +46,7 @@ class S3Server:
 
     def publish(self, key: str) -> None:
         """Let everybody read an object over the web, without credentials."""
-        self._put(f"{urllib.parse.quote(key)}?acl", headers={"x-amz-acl": "public-read", **_SIGNED})
+        self._put(f"{urllib.parse.quote(key)}?acl", headers={"x-amz-acl": "public-read", **SIGNED})
 
     def _put(self, what: str, headers: dict[str, str] | None = None) -> None:
         request = urllib.request.Request(  # noqa: S310  on loopback
@@ -65,7 +66,7 @@ def s3_server() -> Iterator[S3Server]:
     ) as process:
         try:
             server = S3Server(f"http://127.0.0.1:{port}")
-            _wait_for(port, process)
+            wait_for(port, process, "moto's server")
             server.make_bucket()
             yield server
         finally:
@@ -78,15 +79,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(port: int, process: "subprocess.Popen[bytes]", name: str) -> None:
+    """Wait until a server that was started listens."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise RuntimeError(f"moto's server ended with {process.returncode}")
+            raise RuntimeError(f"{name} ended with {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise RuntimeError("moto's server did not begin within 60 s")
+    raise RuntimeError(f"{name} did not begin within 60 s")
 
 
 @dataclass
@@ -113,14 +115,27 @@ class Fault:
     status: int | None = None
     """Answer with this status and `code`, without asking the server."""
     code: str = "InternalError"
+    text: str = ""
+    """What is answered instead of an error of that code."""
     cut_after: int | None = None
     """Send so many bytes of the body and close the connection."""
     shift: int = 0
     """Send other bytes: those so much further on, and say so in Content-Range."""
     pause_s: float = 0.0
     """Wait so long before each piece of 64 KiB of the body."""
+    without: str = ""
+    """Leave out this header."""
     lose_answer: bool = False
     """Let the server do it, and close the connection without an answer."""
+
+
+class Endpoint(Protocol):
+    """What a proxy stands before."""
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the server."""
+        ...
 
 
 class Proxy:
@@ -129,7 +144,7 @@ class Proxy:
     ``fault`` is asked for each request, from several threads, and returns what is to go wrong.
     """
 
-    def __init__(self, server: "S3Server | FileServer", *, latency_s: float = 0.0) -> None:
+    def __init__(self, server: "Endpoint", *, latency_s: float = 0.0) -> None:
         self.latency_s = latency_s
         self.fault: Callable[[Request], Fault | None] = lambda _: None
         self.requests: list[Request] = []
@@ -142,7 +157,7 @@ class Proxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True, name="proxy").start()
 
@@ -184,7 +199,9 @@ class Proxy:
                 self._at_once -= 1
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """A server of many clients at once, which may give up when they like."""
+
     daemon_threads = True
     request_queue_size = 128
 
@@ -244,7 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, request: Request, fault: Fault) -> None:
         request.status = fault.status or 500
-        text = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>".encode()
+        error = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>"
+        text = (fault.text or error).encode()
         self.send_response(request.status)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))
@@ -254,8 +272,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _forward(self, request: Request, body: bytes, fault: Fault) -> None:
-        headers = {n: v for n, v in self.headers.items() if n.lower() != "transfer-encoding"}
-        if body:
+        left_out = ("transfer-encoding", "content-length", fault.without)
+        headers = {n: v for n, v in self.headers.items() if n.lower() not in left_out}
+        if body or self.command in ("PUT", "POST"):
             headers["Content-Length"] = str(len(body))
         if fault.shift and request.range:
             first, _, last = request.range.removeprefix("bytes=").partition("-")
@@ -323,7 +342,7 @@ class FileServer:
         class Handler(_FileHandler):
             root = folder
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True, name="files").start()
 

@@ -78,10 +78,14 @@ class TileStore:
     ) -> None:
         with using_storage_options(storage_options):
             self._open(open_folder(locate(path)), None if slide is None else locate(slide))
+        _ = self.tiles  # so that a damaged table is told now
 
     @classmethod
     def _of(cls, folder: StoreFolder, slide: Location | None) -> Self:
-        """Return the store in a folder, which another process had open; for pickle."""
+        """Return the store in a folder, which another process had open; for pickle.
+
+        Its table is read when it is needed: of a store in a bucket, that takes the first request.
+        """
         store = cls.__new__(cls)
         store._open(folder, slide)  # noqa: SLF001  of this very class
         return store
@@ -94,7 +98,6 @@ class TileStore:
         self._metadata = self._tiles.metadata
         self._referred = _referred_slide(folder, self._metadata, slide)
         self._arrays = open_levels(folder, self._tiles, self._referred)
-        self._table = self._tiles.table
 
     @property
     def metadata(self) -> StoreMetadata:
@@ -213,7 +216,7 @@ class TileStore:
     @property
     def tiles(self) -> "pa.Table":
         """The tile table, one row a tile; docs/reference/store-format.md has its columns."""
-        return self._table
+        return self._tiles.table
 
     @property
     def tile_bytes(self) -> int:
