@@ -33,6 +33,7 @@ from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
+from slidetile.store._chunked import ChunkedArray
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
 from slidetile.store._srgb import srgb_transform
@@ -313,6 +314,53 @@ class TileStore:
         pixels: Pixels = array.read(at_level, self._outside)
         return pixels if transform is None else transform.convert(pixels, pixels)
 
+    def read_chunk(self, column: int, row: int, *, level: int = 0) -> Pixels | None:
+        """Read one chunk of a level, whole: the unit in which a store is stored.
+
+        Parameters
+        ----------
+        column, row
+            Its place; chunks have the size of the level's ``tile_width_px`` × ``tile_height_px``,
+            and those at the right and bottom reach over the level.
+        level
+            The level.
+
+        Returns
+        -------
+        array [row, column, channel], or None
+            None where nothing is stored and need not be.
+
+        Raises
+        ------
+        StoreError
+            As in `read_region`.
+        IndexError
+            There is no such level or chunk.
+        """
+        return self._array_with(column, row, level).chunk(column, row)
+
+    def read_chunk_bytes(self, column: int, row: int, *, level: int = 0) -> bytes | None:
+        """Read one chunk of a level as its codec made it, undecoded: of native and jpeg a JPEG.
+
+        As `read_chunk`. Of the codec reference, which stores none, always None.
+        """
+        return self._array_with(column, row, level).payload(column, row)
+
+    def read_level_region(self, region: Region, *, level: int) -> Pixels:
+        """Read a region that is given in pixels of its level; otherwise as `read_region`."""
+        pixels: Pixels = self._arrays[level].read(region, self._outside)
+        return pixels
+
+    def check(self) -> None:
+        """Make sure that the store that was opened is still there.
+
+        Raises
+        ------
+        StoreError
+            It was replaced or deleted.
+        """
+        self._folder.check()
+
     def windows(
         self,
         *,
@@ -507,6 +555,17 @@ class TileStore:
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self._folder.absolute.name, facts, picture)
+
+    def _array_with(self, column: int, row: int, level: int) -> ChunkedArray[Any]:
+        """Return the array of a level, which has a chunk in its grid."""
+        array = self._arrays[level]
+        columns, rows = array.grid.chunk_columns, array.grid.chunk_rows
+        if not (0 <= column < columns and 0 <= row < rows):
+            raise IndexError(
+                f"Level {level} has {columns}×{rows} chunks, so there is none at column {column}, "
+                f"row {row}."
+            )
+        return array
 
     def _transform(self, color: ColorName | None) -> SrgbTransform | None:
         check_color(color)
