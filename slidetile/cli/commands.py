@@ -66,6 +66,7 @@ from slidetile.cli.show import (
     warn,
 )
 from slidetile.cli.streams import documents_only, prepare_streams
+from slidetile.cli.view_command import view
 
 if TYPE_CHECKING:
     from slidetile.choices import CodecName, NativeCheck
@@ -567,3 +568,4 @@ def _export_whole(
 main.add_command(batch)
 main.add_command(config_command([tile, batch]))
 main.add_command(report)
+main.add_command(view)

@@ -1,0 +1,22 @@
+// Builds the page into ../built: the same sources and the same lock file give the same bytes.
+import { build } from "esbuild";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+const here = new URL("./", import.meta.url);
+const built = new URL("../built/", import.meta.url);
+process.chdir(fileURLToPath(here));
+
+const shared = {
+  bundle: true, format: "esm", target: "es2022", minify: true, legalComments: "none",
+  charset: "utf8", logLevel: "warning",
+};
+await rm(built, { recursive: true, force: true });
+await mkdir(built, { recursive: true });
+// The page of the local server, and the page alone, for doors that bring their own source.
+for (const [entry, name] of [["local.js", "page.js"], ["show.js", "show.js"]]) {
+  await build({ ...shared, entryPoints: [entry], outfile: fileURLToPath(new URL(name, built)) });
+}
+for (const name of ["index.html", "page.css"]) await cp(name, new URL(name, built));
+const licence = await readFile("node_modules/openseadragon/LICENSE.txt", "utf8");
+await writeFile(new URL("LICENSES.txt", built), `OpenSeadragon\n\n${licence}`);
