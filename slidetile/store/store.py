@@ -19,6 +19,7 @@ from slidetile.cloud.options import using_storage_options
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.format.codecs.named import has_own_levels
+from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.cores import CoreGridFacts
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
@@ -345,6 +346,10 @@ class TileStore:
         As `read_chunk`. Of the codec reference, which stores none, always None.
         """
         return self._array_with(column, row, level).payload(column, row)
+
+    def grid(self, level: int) -> ChunkGrid:
+        """Return how a level is cut into chunks, and these are gathered into shards."""
+        return self._arrays[level].grid
 
     def read_level_region(self, region: Region, *, level: int) -> Pixels:
         """Read a region that is given in pixels of its level; otherwise as `read_region`."""

@@ -17,6 +17,10 @@ await mkdir(built, { recursive: true });
 for (const [entry, name] of [["local.js", "page.js"], ["show.js", "show.js"]]) {
   await build({ ...shared, entryPoints: [entry], outfile: fileURLToPath(new URL(name, built)) });
 }
+// Of one file, and behind servers that are not ours: scripts that are no modules, for file:// too.
+for (const name of ["saved.js", "static.js"]) {
+  await build({ ...shared, format: "iife", entryPoints: [name], outfile: fileURLToPath(new URL(name, built)) });
+}
 for (const name of ["index.html", "page.css"]) await cp(name, new URL(name, built));
 const licence = await readFile("node_modules/openseadragon/LICENSE.txt", "utf8");
 await writeFile(new URL("LICENSES.txt", built), `OpenSeadragon\n\n${licence}`);

@@ -266,6 +266,7 @@ class Page {
     } else if (this.hasSettings) {
       this.expression.textContent = [this.typed.python, this.typed.options].filter(Boolean).join("\n");
     }
+    this.element.dispatchEvent(new Event("told"));
   }
 
   #large(px) {
