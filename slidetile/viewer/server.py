@@ -85,7 +85,7 @@ def viewer_app(views: Sequence[View], token: str, *, workers: int | None = None)
     """
     with _told():
         from starlette.applications import Starlette
-        from starlette.routing import Mount, Route
+        from starlette.routing import Mount, Route, Router
 
     answers = _Answers(views, worker_count(workers))
     thing = "/things/{thing:int}"
@@ -98,7 +98,7 @@ def viewer_app(views: Sequence[View], token: str, *, workers: int | None = None)
         Route(f"{thing}/replan", answers.replan, methods=["POST"]),
         Route("/{name:str}", answers.file),
     ]
-    app = Starlette(routes=[Mount(f"/{token}", routes=routes)])
+    app = Starlette(routes=[Mount(f"/{token}", Router(routes, redirect_slashes=False))])
     return _Guarded(app, token)
 
 
@@ -274,7 +274,6 @@ class ViewerServer:
             access_log=False,
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=0,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

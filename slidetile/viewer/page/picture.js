@@ -115,9 +115,10 @@ function marked({ tile: [width, height] }) {
 
 /** Show a scene's picture in an element; return OpenSeadragon's viewer. */
 export function openPicture(element, scene, source, onTrouble) {
-  // OpenSeadragon would add a style of its own, which the page's policy forbids; unless it is there.
+  // OpenSeadragon would add a style of its own, which the page's policy forbids, unless it is there:
+  // so there is one that no browser takes for a style.
   const mark = "data-openseadragon-mobile-css";
-  if (!document.querySelector(`style[${mark}]`)) document.head.append(make("style", { [mark]: "" }));
+  if (!document.querySelector(`style[${mark}]`)) document.head.append(make("style", { type: "text/plain", [mark]: "" }));
   const trouble = (state, words) => onTrouble(state === GONE ? GONE : (state ?? "failed"), words);
   return new OpenSeadragon.Viewer({
     element,
