@@ -15,6 +15,7 @@ from slidetile.errors import SlidetileError, StoreError, explain
 from slidetile.runtime.cpus import worker_count
 from slidetile.viewer._guard import HEADERS, new_token, refusal
 from slidetile.viewer.built_page import built_page
+from slidetile.viewer.folder import FolderCards
 from slidetile.viewer.rungs import DamagedTileError
 from slidetile.viewer.view import View
 
@@ -64,7 +65,13 @@ class _Guarded:
         await app(scope, receive, send_with_headers)
 
 
-def viewer_app(views: Sequence[View], token: str, *, workers: int | None = None) -> "ASGIApp":
+def viewer_app(
+    views: Sequence[View],
+    token: str,
+    *,
+    folder: FolderCards | None = None,
+    workers: int | None = None,
+) -> "ASGIApp":
     """Return the server's application.
 
     Parameters
@@ -73,6 +80,8 @@ def viewer_app(views: Sequence[View], token: str, *, workers: int | None = None)
         What is shown. Each page asks for one by its number.
     token
         The first part of each path.
+    folder
+        The cards of the folder that the views are of; None where they are of none.
     workers
         So many tiles are decoded at a time; None is one per core.
 
@@ -87,11 +96,13 @@ def viewer_app(views: Sequence[View], token: str, *, workers: int | None = None)
         from starlette.applications import Starlette
         from starlette.routing import Mount, Route, Router
 
-    answers = _Answers(views, worker_count(workers))
+    answers = _Answers(views, folder, worker_count(workers))
     thing = "/things/{thing:int}"
     routes = [
         Route("/", answers.page),
         Route("/things", answers.things),
+        Route("/cards", answers.cards),
+        Route("/cards/{thing:int}", answers.picture),
         Route(f"{thing}/scene", answers.scene),
         Route(f"{thing}/tiles/{{level:int}}/{{column:int}}/{{row:int}}", answers.tile),
         Route(f"{thing}/rows/{{index:int}}", answers.row),
@@ -105,10 +116,10 @@ def viewer_app(views: Sequence[View], token: str, *, workers: int | None = None)
 class _Answers:
     """What is answered to each path."""
 
-    def __init__(self, views: Sequence[View], workers: int) -> None:
+    def __init__(self, views: Sequence[View], folder: FolderCards | None, workers: int) -> None:
         import anyio
 
-        self._views = views
+        self._views, self._folder = views, folder
         self._files = built_page()
         self._turn = anyio.Semaphore(workers)
 
@@ -120,6 +131,24 @@ class _Answers:
 
     async def things(self, _: "Request") -> "Response":
         return _json([{"name": view.name, "kind": view.kind} for view in self._views])
+
+    async def cards(self, request: "Request") -> "Response":
+        def asked() -> "Response":
+            return _json(None if self._folder is None else self._folder.cards())
+
+        return await self._answered(request, asked)
+
+    async def picture(self, request: "Request") -> "Response":
+        from starlette.responses import Response
+
+        def asked() -> Response:
+            number = request.path_params["thing"]
+            picture = None if self._folder is None else self._folder.picture(number)
+            if picture is None:
+                return _error(MISSING, "There is no such picture.")
+            return Response(picture.data, media_type=picture.media_type)
+
+        return await self._answered(request, asked)
 
     async def scene(self, request: "Request") -> "Response":
         def asked() -> "Response":
@@ -250,6 +279,8 @@ class ViewerServer:
         What is shown.
     port
         The port; 0 is any that is free.
+    folder
+        The cards of the folder that the views are of; None where they are of none.
 
     Raises
     ------
@@ -261,12 +292,14 @@ class ViewerServer:
         The extra view is not installed.
     """
 
-    def __init__(self, views: Sequence[View], *, port: int = 0) -> None:
+    def __init__(
+        self, views: Sequence[View], *, port: int = 0, folder: FolderCards | None = None
+    ) -> None:
         with _told():
             import uvicorn
 
         self._views, self._token = views, new_token()
-        app = viewer_app(views, self._token)
+        app = viewer_app(views, self._token, folder=folder)
         self._socket = _bound(port)
         config = uvicorn.Config(
             app,

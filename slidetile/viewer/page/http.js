@@ -29,6 +29,11 @@ export async function things() {
   return (await ask("things")).json();
 }
 
+/** The cards of the folder that they are of; null where they are of none. */
+export async function folderCards() {
+  return (await ask("cards")).json();
+}
+
 /** The source of the thing of a number. */
 export function httpSource(thing) {
   const below = `things/${thing}`;

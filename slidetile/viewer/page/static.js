@@ -35,7 +35,13 @@ async function open(cards) {
   }
   document.title = `${card.name} – slidetile`;
   if (card.scene === null) throw new Error(`${card.name}: ${card.problem ?? "there is no store to look at"}`);
-  shown = await show(main, await staticSource(FILES, card));
+  const { hash } = location;
+  const page = await show(main, await staticSource(FILES, card));
+  if (location.hash !== hash) {
+    page.close(); // another one was asked for meanwhile
+    return;
+  }
+  shown = page;
   if (shown.panel) tileList(shown);
   globalThis.slidetile = shown;
 }
