@@ -304,6 +304,7 @@ class ViewerServer:
         config = uvicorn.Config(
             app,
             log_config=None,
+            log_level="critical",  # a request that is cut off at the end is no error
             access_log=False,
             lifespan="off",
             ws="none",

@@ -99,7 +99,7 @@ def chromium():
 
 
 @pytest.fixture
-def tab(chromium):
+def tab(chromium, served):  # noqa: ARG001  servers end after the pages that ask them
     """An empty page of the browser, whose console has to stay empty; see `Tab`."""
     context = chromium.new_context(
         viewport={"width": 1280, "height": 860},

@@ -2,7 +2,6 @@
 
 import OpenSeadragon from "openseadragon";
 
-import { make } from "./dom.js";
 import { DAMAGED, GONE } from "./source.js";
 
 // A tile that is not stored is no failure: the coarser level is seen there.
@@ -116,9 +115,13 @@ function marked({ tile: [width, height] }) {
 /** Show a scene's picture in an element; return OpenSeadragon's viewer. */
 export function openPicture(element, scene, source, onTrouble) {
   // OpenSeadragon would add a style of its own, which the page's policy forbids, unless it is there:
-  // so there is one that no browser takes for a style.
+  // so there is an element of that name that is no style of HTML's.
   const mark = "data-openseadragon-mobile-css";
-  if (!document.querySelector(`style[${mark}]`)) document.head.append(make("style", { type: "text/plain", [mark]: "" }));
+  if (!document.querySelector(`style[${mark}]`)) {
+    const stand = document.createElementNS("urn:slidetile", "style");
+    stand.setAttribute(mark, "");
+    document.head.append(stand);
+  }
   const trouble = (state, words) => onTrouble(state === GONE ? GONE : (state ?? "failed"), words);
   return new OpenSeadragon.Viewer({
     element,
