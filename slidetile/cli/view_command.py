@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slidetile.cli import view_files
-
 from slidetile.cli.limits import tune_process
 from slidetile.cli.options import make_recipe, recipe_options, usage_errors
 from slidetile.cli.places import PLACE, storage_option
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
 @recipe_options
 @storage_option
 @scratch_options
-def view(  # noqa: PLR0913  each is an option
+def view(
     *,
     paths: tuple[Location, ...],
     port: int,

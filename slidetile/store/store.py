@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile import _upward
 from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
 from slidetile.cloud.address import Address, Location, locate
 from slidetile.cloud.options import using_storage_options
@@ -541,6 +542,28 @@ class TileStore:
             f"{self._metadata.tile_size} px, {self.codec}, "
             f"{how_many(len(self._arrays), 'levels')} from {width}×{height} px)"
         )
+
+    def view(self, *, height: int = 600) -> Any:
+        """Look at the store in a notebook: zoom, and choose tiles by sliders.
+
+        Parameters
+        ----------
+        height
+            Height in pixels, 200–4,000.
+
+        Returns
+        -------
+        slidetile.viewer.widget.ViewWidget
+            The widget.
+
+        Raises
+        ------
+        ImportError
+            The extra notebook is not installed.
+        SlidetileError
+            It cannot be read.
+        """
+        return _upward.view(self, height=height)
 
     def _repr_html_(self) -> str:
         facts = {

@@ -96,7 +96,10 @@ def _obstacle(store: TileStore, view: StoreView) -> str | None:
             f"Its codec is {store.codec}, which browsers do not decode: this page shows the "
             "overview alone. `slidetile view` shows all of it."
         )
-    if (own.tile_width_px, own.tile_height_px) != (finest.level.tile_width, finest.level.tile_height):
+    if (own.tile_width_px, own.tile_height_px) != (
+        finest.level.tile_width,
+        finest.level.tile_height,
+    ):
         return (
             f"Its chunks are {own.tile_width_px}×{own.tile_height_px} px, too unlike tiles of a "
             "picture: this page shows the overview alone. `slidetile view` shows all of it."

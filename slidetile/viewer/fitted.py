@@ -44,9 +44,7 @@ def fitted_scene(scene: dict[str, Any], most_bytes: int) -> FittedScene:
             return FittedScene(packed=packed, left_out=lost)
     lost = ("The page has no room for tiles and outlines: make it larger to have them.",)
     bare = {**scene["overlay"], "tiles": None, "outlines": []}
-    return FittedScene(
-        packed=_packed({**scene, "overlay": bare, "areas": []}, lost), left_out=lost
-    )
+    return FittedScene(packed=_packed({**scene, "overlay": bare, "areas": []}, lost), left_out=lost)
 
 
 def _with_columns(scene: dict[str, Any], most_bytes: int) -> FittedScene | None:

@@ -165,7 +165,7 @@ def _packed(value: Mapping[str, Any]) -> bytes:
     return zlib.compress(json.dumps(value, allow_nan=False, separators=(",", ":")).encode())
 
 
-def _parts(  # noqa: PLR0913, PLR0917  each is a part of the page
+def _parts(
     name: str, style: str, script: str, fitted: FittedScene, head: bytes, pixels: bytes
 ) -> Iterable[bytes]:
     yield BEGINS

@@ -206,13 +206,14 @@ def plan_view(
     slide: Slide | None = None,
     *,
     name: str = "plan",
+    replanning: Replanning | None = None,
     cache: PictureCache | None = None,
 ) -> PlanView:
-    """Return a view of a plan; without its slide it stays as it is."""
+    """Return a view of a plan; without what it takes to make it anew, it stays as it is."""
     overview = plan.tissue.overview
     return PlanView(
         plan,
-        None,
+        replanning,
         name if slide is None else slide.name,
         _picture(overview, slide, cache),
         facts=_overview_facts(overview) if slide is None else _slide_facts(slide),

@@ -41,16 +41,9 @@ _OWN = re.compile(r"[0-9a-f]{16}\.(scene|tiles|jpg)")
 
 _MARK = "Files of the page index.html, written by slidetile view --static. They can be deleted.\n"
 
-_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob: data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 
 _HTML = f"""<html lang="en">

@@ -21,6 +21,11 @@ for (const [entry, name] of [["local.js", "page.js"], ["show.js", "show.js"]]) {
 for (const name of ["saved.js", "static.js"]) {
   await build({ ...shared, format: "iife", entryPoints: [name], outfile: fileURLToPath(new URL(name, built)) });
 }
+// Of notebooks: one module, with its styles in it.
+await build({
+  ...shared, entryPoints: ["widget.js"], loader: { ".css": "text" },
+  outfile: fileURLToPath(new URL("widget.js", built)),
+});
 for (const name of ["index.html", "page.css"]) await cp(name, new URL(name, built));
 const licence = await readFile("node_modules/openseadragon/LICENSE.txt", "utf8");
 await writeFile(new URL("LICENSES.txt", built), `OpenSeadragon\n\n${licence}`);
