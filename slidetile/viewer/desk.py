@@ -4,7 +4,7 @@ Knows views and messages. Does not know what carries them.
 
 A question is ``{"id": …, "ask": "scene" | "tile" | "row" | "replan", "given": [...]}``; its answer
 ``{"id": …, "state": "ok" | "damaged" | "gone" | "failed", …}`` with the words of an error, a value,
-or bytes beside it. ``{"drop": [id, …]}`` takes questions back that nobody waits for; ``{"ping": …}``
+or bytes beside it. ``{"drop": [id, …]}`` takes questions back, and ``{"ping": …}``
 asks whether anybody is there.
 """
 

@@ -111,15 +111,15 @@ def write_static(
     files = folder / FILES_NAME
     check_output(folder / PAGE_NAME, PAGE)
     _check_files(files)
-    files.mkdir(exist_ok=True)
-    write_whole(files / MARK_NAME, [_MARK.encode()])
     written: set[str] = set()
 
     def keep_picture(key: str, picture: bytes) -> None:
+        _begin(files)
         written.add(f"{_name(key)}.jpg")
         write_whole(files / f"{_name(key)}.jpg", [picture])
 
     cards = read_cards(folder, keep_picture, only=None if folder == place else place.name)
+    _begin(files)
     write_whole(files / "page.js", [script])
     write_whole(files / "page.css", [style])
     refused: list[tuple[str, str]] = []
@@ -164,6 +164,13 @@ def _written(files: Path, card: Card, written: set[str]) -> dict[str, Any]:
     write_whole(files / f"{name}.tiles", [found.saved])
     written |= {f"{name}.scene", f"{name}.tiles"}
     return facts
+
+
+def _begin(files: Path) -> None:
+    """Make the pages' folder, once it is known that there is something to put into it."""
+    if not files.exists():
+        files.mkdir()
+        write_whole(files / MARK_NAME, [_MARK.encode()])
 
 
 def _check_files(files: Path) -> None:
