@@ -71,10 +71,7 @@ class Desk:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, number: str, what: str, given: list[Any]) -> None:
-        with self._lock:
-            oldest = next(iter(self._waiting)) if len(self._waiting) >= MOST_WAITING else None
-        if oldest is not None:
-            self._drop(oldest)
+        self._make_room()
         with self._lock:
             try:
                 future = self._pool.submit(self._answer, number, what, given)
@@ -83,11 +80,21 @@ class Desk:
             self._waiting[number] = future
         future.add_done_callback(lambda _: self._forget(number))
 
-    def _drop(self, number: str) -> None:
+    def _make_room(self) -> None:
+        with self._lock:
+            waiting = [*self._waiting]
+        for oldest in waiting[: WORKERS + 1] if len(waiting) >= MOST_WAITING else ():
+            if self._drop(oldest):  # the first few may be at work
+                return
+
+    def _drop(self, number: str) -> bool:
+        """Take a question back; return whether nobody had begun with it."""
         with self._lock:
             future = self._waiting.get(number)
-        if future is not None and future.cancel():
-            self._send({"id": number, "state": "dropped"}, [])
+        if future is None or not future.cancel():
+            return False
+        self._send({"id": number, "state": "dropped"}, [])
+        return True
 
     def _forget(self, number: str) -> None:
         with self._lock:

@@ -14,11 +14,14 @@ from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.viewer.pictures import PictureCache
 from slidetile.viewer.replan import Replanning
 from slidetile.viewer.slide_view import live_plan_view, plan_view, slide_view, tissue_view
+from slidetile.viewer.still import still
 from slidetile.viewer.store_view import StoreView
 from slidetile.viewer.view import View
 
 if TYPE_CHECKING:
     from slidetile.viewer.widget import ViewWidget
+
+LEAST_HEIGHT_PX, MOST_HEIGHT_PX = 200, 4000
 
 
 def widget(
@@ -31,7 +34,7 @@ def widget(
     ImportError
         The extra notebook is not installed.
     SlidetileError, ValueError
-        It cannot be shown.
+        It cannot be shown, or the height is out of range.
     """
     try:
         from slidetile.viewer.widget import ViewWidget
@@ -40,7 +43,13 @@ def widget(
             f"{error.name} is not installed; it comes with the extra notebook: pip install "
             "slidetile[notebook]"
         ) from error
-    return ViewWidget(view_of(thing, slide, recipe), height=height)
+    if not LEAST_HEIGHT_PX <= height <= MOST_HEIGHT_PX:
+        raise ValueError(
+            f"A view is {LEAST_HEIGHT_PX} to {MOST_HEIGHT_PX:,} px high, but not {height}."
+        )
+    view = view_of(thing, slide, recipe)
+    scene = view.scene()
+    return ViewWidget(view, name=scene.name, picture=still(view, scene), height=height)
 
 
 def view_of(thing: object, slide: Slide | None = None, recipe: Recipe | None = None) -> View:

@@ -14,7 +14,6 @@ import traitlets
 
 from slidetile.viewer.built_page import built_file
 from slidetile.viewer.desk import Desk
-from slidetile.viewer.still import still
 from slidetile.viewer.view import View
 
 
@@ -25,37 +24,34 @@ class ViewWidget(anywidget.AnyWidget):
     ----------
     view
         What is shown.
+    name
+        What it is called.
+    picture
+        Its still picture, a JPEG file.
     height
         Height in pixels.
 
     Raises
     ------
-    ValueError
-        The height is out of range.
-    SlidetileError
-        What is shown cannot be read.
     PageMissingError
         The page was not built.
     """
 
     name = traitlets.Unicode().tag(sync=True)
-    height = traitlets.Int(600, min=200, max=4000).tag(sync=True)
+    height = traitlets.Int().tag(sync=True)
     still = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, view: View, *, height: int = 600) -> None:
-        if not 200 <= height <= 4000:
-            raise ValueError(f"A view is 200 to 4,000 px high, but not {height}.")
+    def __init__(self, view: View, *, name: str, picture: bytes, height: int) -> None:
         self._esm = built_file("widget.js").decode()
-        scene = view.scene()
-        picture = base64.b64encode(still(view, scene)).decode()
-        super().__init__(name=scene.name, height=height, still=picture)
+        super().__init__(name=name, height=height, still=base64.b64encode(picture).decode())
         self._desk = Desk(view, self._send_from_thread)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_msg(self._take)
 
     def close(self) -> None:
         """End the widget: it shows its still picture from now on, and what was shown is closed."""
-        self._desk.close()
+        if hasattr(self, "_desk"):  # not where it could not be made
+            self._desk.close()
         super().close()
 
     def _repr_mimebundle_(self, **given: Any) -> Any:

@@ -47,9 +47,9 @@ def served(needs_page):  # noqa: ARG001  it skips
 
     servers = []
 
-    def serve(*things, port=0):
+    def serve(*things, port=0, folder=None):
         views = [OpenedView(each) if isinstance(each, Path) else each for each in things]
-        server = ViewerServer(views, port=port)
+        server = ViewerServer(views, port=port, folder=folder)
         server.start()
         servers.append(server)
         return Served(server)

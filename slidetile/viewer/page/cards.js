@@ -119,7 +119,9 @@ function textOf({ name, key, status, problem, warnings, columns }) {
 
 function cardOf(slide, { href, picture }) {
   const { numbers } = slide;
+  const isNamedSo = slide.name === slide.key || slide.name.startsWith(`${slide.key}.`);
   const facts = [
+    !isNamedSo && slide.key,
     numbers.tiles !== null && `${told(numbers.tiles)} tiles`,
     numbers.tissue_area_mm2 !== null && `${told(numbers.tissue_area_mm2)} mm²`,
     numbers.mpp_um !== null && `${told(numbers.mpp_um)} µm`,

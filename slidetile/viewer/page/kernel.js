@@ -111,7 +111,19 @@ export class KernelSource {
     this.#send();
   }
 
+  /** Whether the notebook itself says that the kernel is gone; most of them say nothing. */
+  #isKernelGone() {
+    const manager = this.model.widget_manager;
+    if (!manager || !("kernel" in manager)) return false;
+    const { kernel } = manager;
+    return !kernel || kernel.isDisposed || kernel.status === "dead" || kernel.status === "terminating";
+  }
+
   #tick() {
+    if (this.#isKernelGone()) {
+      this.#end();
+      return;
+    }
     const oldest = Math.min(...[...this.sent.values()].map(({ since }) => since));
     if (Date.now() - oldest > SILENCE_MS) this.#setSilent(true);
   }
