@@ -3,6 +3,9 @@
 Knows its options. Does not know pages or pixels.
 """
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +58,22 @@ def view(*, paths: tuple[Path, ...], port: int, no_browser: bool, **options: Any
         import webbrowser
 
         webbrowser.open(server.address)
+    with _left_out_untold():
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _left_out_untold() -> Iterator[None]:
+    """Leave it to the page to say what filters drop: it says it whenever a setting is moved."""
+    logger = logging.getLogger("slidetile.tissue.left_out")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
     try:
-        server.wait()
-    except KeyboardInterrupt:
-        pass
+        yield
     finally:
-        server.stop()
+        logger.setLevel(before)
