@@ -4,7 +4,8 @@ Knows its options. Does not know pages or pixels.
 """
 
 import contextlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,9 +121,22 @@ def _serve(server: "ViewerServer", *, opens: bool) -> None:
         import webbrowser
 
         webbrowser.open(server.address)
+    with _left_out_untold():
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def _left_out_untold() -> Iterator[None]:
+    """Leave it to the page to say what filters drop: it says it whenever a setting is moved."""
+    logger = logging.getLogger("slidetile.tissue.left_out")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
     try:
-        server.wait()
-    except KeyboardInterrupt:
-        pass
+        yield
     finally:
-        server.stop()
+        logger.setLevel(before)

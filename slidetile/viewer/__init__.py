@@ -1,7 +1,8 @@
 """Looking at slides, plans and stores in a browser, by whatever way leads there.
 
 The page is in ``page/`` (JavaScript, built into ``built/``); `view` says how a way to it, a door,
-plugs in.
+plugs in. Knows what slides, plans and stores show, and how a page asks for it. Does not know how
+stores are written.
 """
 
 from slidetile._face import attach
