@@ -10,7 +10,12 @@ SAMPLE := data_samples/sample.svs
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 
-.PHONY: demo test reports test-all fuzz azurite torture check lint types layers docs bench clean
+# The viewer's page is built by npm from its sources and its lock file, the same bytes each time.
+# Without npm all else works: the tests that need the page skip, and `slidetile view` says so.
+PAGE := slidetile/viewer/page
+BUILT := slidetile/viewer/built
+
+.PHONY: viewer page-if-possible demo test reports test-all fuzz azurite torture check lint types layers docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -22,10 +27,19 @@ demo: $(VENV)/.core
 	@echo "demo/sample.zarr is the store: open it with slidetile, zarr, napari or any OME-Zarr viewer."
 	@echo "Then try: $(BIN)/slidetile tile YOUR_SLIDE.svs -o your_slide.zarr"
 
-test: $(VENV)/.test
+viewer: $(BUILT)/page.js
+
+page-if-possible:
+	@$(MAKE) --no-print-directory viewer || echo "== without the viewer's page, the tests that need it skip"
+
+$(BUILT)/page.js: $(wildcard $(PAGE)/*.js $(PAGE)/*.mjs $(PAGE)/*.css $(PAGE)/*.html $(PAGE)/*.json)
+	@command -v npm >/dev/null || { echo "The viewer's page is built by npm, which is not here: install Node.js 18 or newer."; exit 1; }
+	cd $(PAGE) && npm ci --no-audit --no-fund --ignore-scripts && node build.mjs
+
+test: $(VENV)/.test page-if-possible
 	$(PYTEST) -m "not slow and not torture"
 
-test-all: $(VENV)/.test $(VIEWERS)/.napari
+test-all: $(VENV)/.test $(VIEWERS)/.napari page-if-possible
 	$(PYTEST)
 
 # Public reports recreated, judged as they should come out; test-all runs them too.
@@ -112,4 +126,4 @@ $(VENV)/.docs: $(VENV)/.python pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VIEWERS) demo site .cache
+	rm -rf $(VENV) $(VIEWERS) $(BUILT) $(PAGE)/node_modules demo site .cache

@@ -41,7 +41,7 @@ from slidetile.runtime.cpus import worker_count
 from slidetile.slides.mapped import WindowChoice, map_slide
 from slidetile.slides.mpp import check_mpp
 from slidetile.slides.opening import open_slide
-from slidetile.slides.overview import check_overview_mpp, overview_mpp
+from slidetile.slides.overview import Overview, check_overview_mpp, overview_mpp
 from slidetile.slides.plane_choice import PlaneChoice
 from slidetile.slides.reader import Reader
 from slidetile.slides.readers import named_reader
@@ -248,21 +248,26 @@ class Recipe:
             stack.pop_all()
         return in_colour
 
-    def tissue(self, slide: Slide) -> TissueMask:
-        """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`."""
+    def tissue(self, slide: Slide, *, overview: Overview | None = None) -> TissueMask:
+        """Find a slide's tissue; see `find_tissue`, `draw_tissue` and `cut_tissue`.
+
+        ``overview`` is the slide's at `tissue_mpp`, where it has been read before.
+        """
         if self.annotations is None:
-            return self._detected(slide)
+            return self._detected(slide, overview)
         from slidetile.annotations.tissue import cut_tissue, draw_tissue
 
         annotations = self.annotations.read(slide)
         if self.annotations.mode == "replace":
             return draw_tissue(slide, annotations, mpp=self.tissue_mpp)
-        return cut_tissue(self._detected(slide), annotations, mode=self.annotations.mode)
+        detected = self._detected(slide, overview)
+        return cut_tissue(detected, annotations, mode=self.annotations.mode)
 
-    def _detected(self, slide: Slide) -> TissueMask:
+    def _detected(self, slide: Slide, overview: Overview | None) -> TissueMask:
         return find_tissue(
             slide,
             mpp=self.tissue_mpp,
+            overview=overview,
             detector=self.detector,
             keep_pen=self.keep_pen,
             channel=self.tissue_channel,

@@ -110,3 +110,17 @@ def refit_table(path):
     for finding in st.verify_store(path):
         column, value = finding.what.split()[1], int(finding.what.split()[-1])
         change_row(path, finding.tile, column, value)
+
+
+def damage_chunk(path, column, row):
+    """Overwrite the middle of a chunk of level 0."""
+    data = st.open_store(path).read_chunk_bytes(column, row)
+    for shard in (path / "0" / "c").rglob("*"):
+        whole = bytearray(shard.read_bytes() if shard.is_file() else b"")
+        at = whole.find(data)
+        if at >= 0:
+            middle = at + len(data) // 2
+            whole[middle : middle + 16] = bytes(16)
+            shard.write_bytes(whole)
+            return
+    raise LookupError((column, row))

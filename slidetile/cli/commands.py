@@ -68,6 +68,7 @@ from slidetile.cli.show import (
     warn,
 )
 from slidetile.cli.streams import documents_only, prepare_streams
+from slidetile.cli.view_command import view
 
 if TYPE_CHECKING:
     from slidetile.choices import CodecName, NativeCheck
@@ -570,3 +571,4 @@ main.add_command(config_command([tile, batch]))
 main.add_command(rename_codec_command)
 main.add_command(report)
 main.add_command(serve)
+main.add_command(view)

@@ -5,11 +5,12 @@ Knows tile grids and tissue masks. Does not know pixels, files or stores.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile import _upward
 from slidetile.counts import how_many
 from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._left_out import left_out_of
@@ -210,6 +211,35 @@ class TilePlan:
             downsample=overview.downsample,
             longest_side_px=longest_side_px,
         )
+
+    def view(self, slide: Slide | None = None, *, height: int = 600) -> Any:
+        """Look at the plan in a notebook, and with its slide make it again by sliders.
+
+        What is moved on the page changes no value in Python: the page says what to type.
+
+        Parameters
+        ----------
+        slide
+            The slide, open, to zoom into and to plan again, where slidetile's own detector found
+            the tissue; None shows the overview alone.
+        height
+            Height in pixels, 200–4,000.
+
+        Returns
+        -------
+        slidetile.viewer.widget.ViewWidget
+            The widget.
+
+        Raises
+        ------
+        ImportError
+            The extra notebook is not installed.
+        SlidetileError
+            It cannot be read.
+        ValueError
+            The slide is not the one that was planned.
+        """
+        return _upward.view(self, slide=slide, height=height)
 
     def _repr_html_(self) -> str:
         columns, rows = self.grid_size

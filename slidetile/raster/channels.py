@@ -192,7 +192,12 @@ def scale_table(window: Window, dtype: np.dtype[Any]) -> NDArray[np.uint8]:
     return (steps // (2 * (high - low))).astype(np.uint8)
 
 
-def shown(image: Pixels, channels: Sequence[Channel], bits: int) -> NDArray[np.uint8]:
+def shown(
+    image: Pixels,
+    channels: Sequence[Channel],
+    bits: int,
+    windows: Sequence[Window] | None = None,
+) -> NDArray[np.uint8]:
     """Return an image as people see it: uint8 [row, column, 1 or 3].
 
     Plain images of 8 bits are left as they are. Of others each channel's window is mapped onto
@@ -206,11 +211,15 @@ def shown(image: Pixels, channels: Sequence[Channel], bits: int) -> NDArray[np.u
         What its channels show.
     bits
         Bits of its samples.
+    windows
+        Which values are shown, for each channel; None is what suits this image. Parts of a slide
+        look alike with the windows of its overview.
     """
     is_plain = are_plain(channels)
     if is_plain and image.dtype == np.uint8:
         return np.asarray(image, np.uint8)
-    windows = usual_windows(image, channels, bits)
+    if windows is None:
+        windows = usual_windows(image, channels, bits)
     tables = [scale_table(window, image.dtype) for window in windows]
     scaled = [table[image[..., number]] for number, table in enumerate(tables)]
     if is_plain:

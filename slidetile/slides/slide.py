@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from slidetile import _upward
 from slidetile.raster import drawing as preview
 from slidetile.raster.channels import (
     Channel,
@@ -413,6 +414,30 @@ class Slide(ABC):
         pixels = self.read_region(asked, level=level)
         # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
         return pixels[block.relative_to(self.level_region(asked, level)).slices]
+
+    def view(self, recipe: "object | None" = None, *, height: int = 600) -> Any:
+        """Look at the slide in a notebook: zoom into it, and with a recipe plan it live.
+
+        Parameters
+        ----------
+        recipe
+            A `Recipe`: its plan is shown, too, and made again whenever a setting is moved.
+        height
+            Height in pixels, 200–4,000.
+
+        Returns
+        -------
+        slidetile.viewer.widget.ViewWidget
+            The widget. The slide stays open meanwhile.
+
+        Raises
+        ------
+        ImportError
+            The extra notebook is not installed.
+        SlidetileError
+            It cannot be read.
+        """
+        return _upward.view(self, recipe=recipe, height=height)
 
     def _repr_html_(self) -> str:
         facts = {

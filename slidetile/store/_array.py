@@ -106,6 +106,24 @@ class ArrayFile(ChunkedArray[bytes]):
                 total += int(index[places, 1].sum())
         return total
 
+    def payload(self, column: int, row: int) -> bytes | None:
+        """Return the bytes of a chunk as its codec made them, their checksum compared.
+
+        None where it is not stored and need not be.
+
+        Raises
+        ------
+        StoreError
+            As in `read`.
+        """
+        ((_, stored),) = self._stored(Region(x=column, y=row, width=1, height=1))
+        if stored is None:
+            return None
+        try:
+            return self._codec.unseal(stored)
+        except ValueError as error:
+            raise self._damaged((column, row), error) from error
+
     def _decode(self, stored: bytes, cell: Cell, scratch: Pixels | None = None) -> NDArray[Any]:
         try:
             payload = self._codec.unseal(stored)

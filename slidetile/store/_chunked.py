@@ -129,6 +129,18 @@ class ChunkedArray(ABC, Generic[Stored]):
         ((_, stored),) = self._stored(span)
         return None if stored is None else self._decode(stored, (column, row))
 
+    def payload(self, column: int, row: int) -> bytes | None:  # noqa: ARG002
+        """Return the bytes of one chunk as its codec made them.
+
+        None where it is not stored and need not be, and where there are no such bytes.
+
+        Raises
+        ------
+        StoreError
+            As in `read`.
+        """
+        return None
+
     def _fill(self, canvas: Pixels, region: Region, cache: ChunkCache | None) -> None:
         """Fill a canvas with a region, which lies inside the array."""
         for cell, pixels in self._decoded(self.grid.chunk_span(region), cache):

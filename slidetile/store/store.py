@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile import _upward
 from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge, check_color
 from slidetile.cloud.address import Address, Location, locate
 from slidetile.cloud.options import using_storage_options
@@ -34,6 +35,7 @@ from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
+from slidetile.store._chunked import ChunkedArray
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
 from slidetile.store._srgb import srgb_transform
@@ -332,6 +334,47 @@ class TileStore:
         pixels: Pixels = array.read(at_level, self._outside)
         return pixels if transform is None else transform.convert(pixels, pixels)
 
+    def read_chunk(self, column: int, row: int, *, level: int = 0) -> Pixels | None:
+        """Read one chunk of a level, whole: the unit in which a store is stored.
+
+        Parameters
+        ----------
+        column, row
+            Its place; chunks have the size of the level's ``tile_width_px`` × ``tile_height_px``,
+            and those at the right and bottom reach over the level.
+        level
+            The level.
+
+        Returns
+        -------
+        array [row, column, channel], or None
+            None where nothing is stored and need not be.
+
+        Raises
+        ------
+        StoreError
+            As in `read_region`.
+        IndexError
+            There is no such level or chunk.
+        """
+        return self._array_with(column, row, level).chunk(column, row)
+
+    def read_chunk_bytes(self, column: int, row: int, *, level: int = 0) -> bytes | None:
+        """Read one chunk of a level as its codec made it, undecoded: of native and jpeg a JPEG.
+
+        As `read_chunk`. Of the codec reference, which stores none, always None.
+        """
+        return self._array_with(column, row, level).payload(column, row)
+
+    def grid(self, level: int) -> ChunkGrid:
+        """Return how a level is cut into chunks, and these are gathered into shards."""
+        return self._arrays[level].grid
+
+    def read_level_region(self, region: Region, *, level: int) -> Pixels:
+        """Read a region that is given in pixels of its level; otherwise as `read_region`."""
+        pixels: Pixels = self._arrays[level].read(region, self._outside)
+        return pixels
+
     def windows(
         self,
         *,
@@ -508,6 +551,28 @@ class TileStore:
             f"{how_many(len(self._arrays), 'levels')} from {width}×{height} px)"
         )
 
+    def view(self, *, height: int = 600) -> Any:
+        """Look at the store in a notebook: zoom, and choose tiles by sliders.
+
+        Parameters
+        ----------
+        height
+            Height in pixels, 200–4,000.
+
+        Returns
+        -------
+        slidetile.viewer.widget.ViewWidget
+            The widget.
+
+        Raises
+        ------
+        ImportError
+            The extra notebook is not installed.
+        SlidetileError
+            It cannot be read.
+        """
+        return _upward.view(self, height=height)
+
     def _repr_html_(self) -> str:
         facts = {
             "tiles": f"{len(self)} of {self._metadata.tile_size} px",
@@ -526,6 +591,17 @@ class TileStore:
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self._folder.absolute.name, facts, picture)
+
+    def _array_with(self, column: int, row: int, level: int) -> ChunkedArray[Any]:
+        """Return the array of a level, which has a chunk in its grid."""
+        array = self._arrays[level]
+        columns, rows = array.grid.chunk_columns, array.grid.chunk_rows
+        if not (0 <= column < columns and 0 <= row < rows):
+            raise IndexError(
+                f"Level {level} has {columns}×{rows} chunks, so there is none at column {column}, "
+                f"row {row}."
+            )
+        return array
 
     def _transform(self, color: ColorName | None) -> SrgbTransform | None:
         check_color(color)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from slidetile.choices import MIN_HOLE_AREA_UM2, MIN_PIECE_AREA_UM2, TISSUE_MARGIN_UM
 from slidetile.raster.channels import are_colours
 from slidetile.raster.pixels import BLACK
-from slidetile.slides.overview import overview_mpp, read_overview
+from slidetile.slides.overview import Overview, overview_mpp, read_overview
 from slidetile.slides.slide import Slide
 from slidetile.tissue.channels import detection_image, tissue_channel_name
 from slidetile.tissue.detector import (
@@ -32,10 +32,11 @@ _STORED_NAMES = {
 """What format version 1 of a store calls these options; its names do not change."""
 
 
-def find_tissue(
+def find_tissue(  # noqa: PLR0913  each says one thing about the tissue
     slide: Slide,
     *,
     mpp: float | None = None,
+    overview: Overview | None = None,
     detector: AnyDetector | None = None,
     keep_pen: bool = False,
     channel: str | None = None,
@@ -54,6 +55,8 @@ def find_tissue(
     mpp
         Resolution of the overview, in µm per pixel. None is 8 µm, or coarser on large slides; see
         `overview_mpp`.
+    overview
+        The slide's overview, where it has been read before, at that resolution; None reads it.
     detector
         A function from the overview, uint8 [row, column, channel], to bool [row, column]; or a
         `ScaledDetector`, whose method ``detect(image, mpp=...)`` is given the resolution too; or
@@ -101,7 +104,8 @@ def find_tissue(
     }
     check_tissue_options(detector=detector, keep_pen=keep_pen, channel=channel, **lengths)
     looked_at = {} if channel is None else stored_channel(slide, channel)
-    overview = read_overview(slide, mpp=mpp)
+    if overview is None:
+        overview = read_overview(slide, mpp=mpp)
     image = detection_image(overview.image, overview.channels, channel)
     chosen = detector
     if chosen is None:

@@ -9,9 +9,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile import _upward
 from slidetile.raster import drawing as preview
 from slidetile.raster.masks import Labels, Mask, measure_pieces
 from slidetile.slides.overview import Overview
+from slidetile.slides.slide import Slide
 from slidetile.tissue.detector import checked_mask
 from slidetile.tissue.found import FoundTissue, TissueArea
 from slidetile.tissue.left_out import LeftOut
@@ -132,6 +134,30 @@ class TissueMask:
         )
 
     __hash__ = None  # type: ignore[assignment]  # compared by content, and arrays have no hash
+
+    def view(self, slide: Slide | None = None, *, height: int = 600) -> Any:
+        """Look at the tissue in a notebook.
+
+        Parameters
+        ----------
+        slide
+            The slide, open, to zoom into; None shows the overview alone.
+        height
+            Height in pixels, 200–4,000.
+
+        Returns
+        -------
+        slidetile.viewer.widget.ViewWidget
+            The widget.
+
+        Raises
+        ------
+        ImportError
+            The extra notebook is not installed.
+        SlidetileError
+            It cannot be read.
+        """
+        return _upward.view(self, slide=slide, height=height)
 
     def _repr_html_(self) -> str:
         detector = self.parameters.get("detector", "unknown")

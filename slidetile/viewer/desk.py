@@ -1,0 +1,156 @@
+"""Where a page's questions are answered one by one, when they come as messages and not over HTTP.
+
+Knows views and messages. Does not know what carries them.
+
+A question is ``{"id": …, "ask": "scene" | "tile" | "row" | "replan", "given": [...]}``; its answer
+``{"id": …, "state": "ok" | "damaged" | "gone" | "failed", …}`` with the words of an error, a value,
+or bytes beside it. ``{"drop": [id, …]}`` takes questions back, and ``{"ping": …}``
+asks whether anybody is there.
+"""
+
+import json
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from slidetile.errors import SlidetileError, StoreError, explain
+from slidetile.viewer.rungs import DamagedTileError
+from slidetile.viewer.view import View
+
+WORKERS = 2
+"""Questions that are answered at a time."""
+
+MOST_WAITING = 64
+"""Questions that may wait; of more, the oldest is taken back: its place was scrolled away."""
+
+Send = Callable[[dict[str, Any], list[bytes]], None]
+"""Sends an answer, and bytes beside it. Called from any thread."""
+
+
+class Desk:
+    """Answers a page's questions about a view, a few at a time, in threads of its own.
+
+    Parameters
+    ----------
+    view
+        What is asked about.
+    send
+        Where answers go.
+    """
+
+    def __init__(self, view: View, send: Send) -> None:
+        self._view, self._send = view, send
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="slidetile_view")
+        self._waiting: dict[str, Future[None]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """How many questions wait, or are being answered."""
+        with self._lock:
+            return len(self._waiting)
+
+    def take(self, message: object) -> None:
+        """Take a message of the page; what is none is ignored, since anybody may send it."""
+        if not isinstance(message, Mapping):
+            return
+        dropped = message.get("drop")
+        if isinstance(dropped, list):
+            for each in dropped:
+                self._drop(str(each))
+        if "ping" in message:
+            self._send({"pong": message["ping"]}, [])
+        number, what, given = message.get("id"), message.get("ask"), message.get("given")
+        if isinstance(number, str) and isinstance(what, str) and isinstance(given, list):
+            self._begin(number, what, given)
+
+    def close(self) -> None:
+        """Take back what waits, and answer no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, number: str, what: str, given: list[Any]) -> None:
+        self._make_room()
+        with self._lock:
+            try:
+                future = self._pool.submit(self._answer, number, what, given)
+            except RuntimeError:  # closed meanwhile
+                return
+            self._waiting[number] = future
+        future.add_done_callback(lambda _: self._forget(number))
+
+    def _make_room(self) -> None:
+        with self._lock:
+            waiting = [*self._waiting]
+        for oldest in waiting[: WORKERS + 1] if len(waiting) >= MOST_WAITING else ():
+            if self._drop(oldest):  # the first few may be at work
+                return
+
+    def _drop(self, number: str) -> bool:
+        """Take a question back; return whether nobody had begun with it."""
+        with self._lock:
+            future = self._waiting.get(number)
+        if future is None or not future.cancel():
+            return False
+        self._send({"id": number, "state": "dropped"}, [])
+        return True
+
+    def _forget(self, number: str) -> None:
+        with self._lock:
+            self._waiting.pop(number, None)
+
+    def _answer(self, number: str, what: str, given: list[Any]) -> None:
+        answer, data = _answered(self._view, what, given)
+        self._send({"id": number, **answer}, data)
+
+
+def _answered(view: View, what: str, given: list[Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Return the answer to a question, or what went wrong in words."""
+    try:
+        return _ANSWERS[what](view, *given)
+    except DamagedTileError as error:
+        return _wrong("damaged", str(error))
+    except StoreError as error:
+        return _wrong("gone", explain(error))
+    except (SlidetileError, OSError, MemoryError) as error:
+        return _wrong("damaged", explain(error))
+    except (LookupError, ValueError, TypeError) as error:
+        return _wrong("failed", explain(error))
+
+
+def _wrong(state: str, words: str) -> tuple[dict[str, Any], list[bytes]]:
+    return {"state": state, "words": words}, []
+
+
+def _scene(view: View) -> tuple[dict[str, Any], list[bytes]]:
+    return {"state": "ok"}, [_packed(view.scene().json)]
+
+
+def _tile(view: View, level: int, column: int, row: int) -> tuple[dict[str, Any], list[bytes]]:
+    tile = view.tile(int(level), int(column), int(row))
+    if tile is None:
+        return {"state": "ok", "type": None}, []
+    return {"state": "ok", "type": tile.media_type}, [tile.data]
+
+
+def _row(view: View, index: int) -> tuple[dict[str, Any], list[bytes]]:
+    return {"state": "ok", "value": view.row(int(index))}, []
+
+
+def _replan(view: View, settings: Mapping[str, float]) -> tuple[dict[str, Any], list[bytes]]:
+    numbers = {str(name): float(value) for name, value in dict(settings).items()}
+    return {"state": "ok"}, [_packed(view.replan(numbers).facts)]
+
+
+_ANSWERS: Mapping[str, Callable[..., tuple[dict[str, Any], list[bytes]]]] = {
+    "scene": _scene,
+    "tile": _tile,
+    "row": _row,
+    "replan": _replan,
+}
+
+
+def _packed(value: Mapping[str, Any]) -> bytes:
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return zlib.compress(text.encode(), level=1)

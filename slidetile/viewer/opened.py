@@ -1,0 +1,105 @@
+"""A slide or a store at a path or an address, as a view that is opened when it is looked at.
+
+Knows where things lie and how each kind is opened. Does not know pages.
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from slidetile.cloud.address import Location
+from slidetile.recipe import Recipe
+from slidetile.store.store import open_store, seems_store
+from slidetile.viewer.encoding import EncodedTile
+from slidetile.viewer.pictures import PictureCache
+from slidetile.viewer.scene import Overlay, Scene, SceneKind
+from slidetile.viewer.slide_view import live_plan_view
+from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.view import View
+
+if TYPE_CHECKING:
+    from slidetile.annotations.annotations import Annotation
+    from slidetile.slides.slide import Slide
+
+
+class OpenedView:
+    """What lies at a place; see `slidetile.viewer.view.View`. A slide is planned, nothing written.
+
+    Parameters
+    ----------
+    place
+        A slide or a store.
+    recipe
+        How slides are planned, at first.
+    cache
+        Where pictures are kept.
+    """
+
+    def __init__(
+        self, place: Location, recipe: Recipe | None = None, cache: PictureCache | None = None
+    ) -> None:
+        self._place, self._recipe = place, recipe or Recipe()
+        self._cache = cache or PictureCache()
+        self._view: View | None = None
+        self._lock = threading.Lock()
+        self.kind: SceneKind = "store" if seems_store(place) else "plan"
+
+    @property
+    def name(self) -> str:
+        """The last part of its path or address."""
+        return self._place.name or str(self._place)
+
+    def opened(self) -> View:
+        """Open it, unless it is open.
+
+        Raises
+        ------
+        SlidetileError, OSError
+            It cannot be opened, or not be planned.
+        """
+        with self._lock:
+            if self._view is None:
+                self._view = self._open()
+            return self._view
+
+    def scene(self) -> Scene:
+        """Return what a page shows; a store that was replaced since then is opened anew."""
+        if self.kind == "store":
+            self.close()
+        return self.opened().scene()
+
+    def tile(self, level: int, column: int, row: int) -> EncodedTile | None:
+        """Return a tile of the picture."""
+        return self.opened().tile(level, column, row)
+
+    def row(self, index: int) -> list[list[Any]]:
+        """Return what is known of a tile."""
+        return self.opened().row(index)
+
+    def replan(self, settings: Mapping[str, float]) -> Overlay:
+        """Return the overlay of a plan with other settings."""
+        return self.opened().replan(settings)
+
+    def close(self) -> None:
+        """Close what is open; it is opened again when it is looked at."""
+        with self._lock:
+            view, self._view = self._view, None
+        if view is not None:
+            view.close()
+
+    def _open(self) -> View:
+        if self.kind == "store":
+            return StoreView(open_store(self._place), self._cache)
+        slide = self._recipe.open(self._place)
+        try:
+            areas = _areas(self._recipe, slide)
+            return live_plan_view(
+                slide, self._recipe, cache=self._cache, areas=areas, close=slide.close
+            )
+        except BaseException:
+            slide.close()
+            raise
+
+
+def _areas(recipe: Recipe, slide: "Slide") -> "tuple[Annotation, ...]":
+    return () if recipe.annotations is None else recipe.annotations.read(slide).areas

@@ -1,0 +1,159 @@
+/** The door of notebooks: questions and answers as messages of the kernel, tiles as their buffers. */
+
+import { unpackedJson } from "./bytes.js";
+import { DAMAGED, FAILED, GONE, SourceError } from "./source.js";
+
+const AT_ONCE = 8; // questions on their way; others wait here, where they can be taken back
+const SILENCE_MS = 4000;
+const STATES = { damaged: DAMAGED, gone: GONE, failed: FAILED };
+const CLOSED = "The kernel was closed: run the cell again to go on.";
+
+const aborted = () => new DOMException("It is no longer looked at.", "AbortError");
+
+export class KernelSource {
+  /**
+   * @param {object} model Of anywidget.
+   * @param {(isSilent: boolean) => void} onSilence Told when the kernel does not answer, and when it does again.
+   */
+  constructor(model, onSilence) {
+    Object.assign(this, { model, onSilence, waiting: [], sent: new Map(), count: 0, isClosed: false });
+    this.key = crypto.getRandomValues(new Uint32Array(2)).join("-"); // a model may have several pages
+    this.hear = (message, buffers) => this.#hear(message, buffers);
+    this.ask = this.ask.bind(this);
+    model.on("msg:custom", this.hear);
+    this.onLife = () => this.#probe();
+    model.on("comm_live_update", this.onLife);
+    model.on("comm:close", this.onLife);
+    this.clock = setInterval(() => this.#tick(), 500);
+  }
+
+  async scene() {
+    const { data } = await this.ask("scene", []);
+    return unpackedJson(data);
+  }
+
+  async tile(level, column, row, signal) {
+    const { message, data } = await this.ask("tile", [level, column, row], signal);
+    return message.type === null ? null : new Blob([data], { type: message.type });
+  }
+
+  async row(index) {
+    return (await this.ask("row", [index])).message.value;
+  }
+
+  async replan(settings) {
+    return unpackedJson((await this.ask("replan", [settings])).data);
+  }
+
+  /** Ask the kernel; what is asked last is asked first, since it is what is looked at. */
+  ask(what, given, signal) {
+    if (this.isClosed) return Promise.reject(new SourceError(CLOSED, GONE));
+    return new Promise((resolve, reject) => {
+      this.count += 1;
+      const question = { id: `${this.key}-${this.count}`, what, given, resolve, reject, tries: 0 };
+      signal?.addEventListener("abort", () => this.#drop(question), { once: true });
+      this.waiting.push(question);
+      this.#send();
+    });
+  }
+
+  close() {
+    clearInterval(this.clock);
+    this.isClosed = true;
+    for (const name of ["msg:custom", "comm_live_update", "comm:close"]) this.model.off(name, name === "msg:custom" ? this.hear : this.onLife);
+    for (const { reject } of [...this.waiting, ...this.sent.values()]) reject(aborted());
+    this.waiting = [];
+    this.sent.clear();
+  }
+
+  #send() {
+    while (this.sent.size < AT_ONCE && this.waiting.length) {
+      const question = this.waiting.pop();
+      const { id, what, given } = question;
+      question.since = Date.now();
+      this.sent.set(id, question);
+      try {
+        this.model.send({ id, ask: what, given });
+      } catch {
+        this.#end();
+        return;
+      }
+    }
+  }
+
+  #drop(question) {
+    const place = this.waiting.indexOf(question);
+    if (place >= 0) this.waiting.splice(place, 1);
+    else if (this.sent.delete(question.id)) {
+      try {
+        this.model.send({ drop: [question.id] });
+      } catch {
+        this.#end();
+      }
+    }
+    question.reject(aborted());
+    this.#send();
+  }
+
+  #hear(message, buffers) {
+    this.#setSilent(false);
+    if (message?.pong === this.key) this.probing = clearTimeout(this.probing);
+    const question = this.sent.get(message?.id);
+    if (!question) return;
+    this.sent.delete(message.id);
+    if (message.state === "ok") {
+      const [view] = buffers;
+      const data = view && new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+      question.resolve({ message, data });
+    } else if (message.state === "dropped") question.reject(aborted());
+    else question.reject(new SourceError(message.words, STATES[message.state] ?? FAILED));
+    for (const each of this.sent.values()) each.since = Date.now(); // it is at work
+    this.#send();
+  }
+
+  /** Whether the notebook itself says that the kernel is gone; most of them say nothing. */
+  #isKernelGone() {
+    const manager = this.model.widget_manager;
+    if (!manager || !("kernel" in manager)) return false;
+    const { kernel } = manager;
+    return !kernel || kernel.isDisposed || kernel.status === "dead" || kernel.status === "terminating";
+  }
+
+  #tick() {
+    if (this.#isKernelGone()) {
+      this.#end();
+      return;
+    }
+    const oldest = Math.min(...[...this.sent.values()].map(({ since }) => since));
+    if (Date.now() - oldest > SILENCE_MS) this.#setSilent(true);
+  }
+
+  #setSilent(isSilent) {
+    if (this.isSilent === isSilent) return;
+    this.isSilent = isSilent;
+    this.onSilence(isSilent);
+  }
+
+  /** The channel has changed: ask whether anybody is there. */
+  #probe() {
+    if (this.isClosed || this.probing) return;
+    this.probing = setTimeout(() => this.#end(), SILENCE_MS);
+    try {
+      this.model.send({ ping: this.key });
+    } catch {
+      this.#end();
+    }
+  }
+
+  /** Nobody answers any more: whoever waits is told so, and whoever asks later. */
+  #end() {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearInterval(this.clock);
+    const asked = [...this.waiting, ...this.sent.values()];
+    this.waiting = [];
+    this.sent.clear();
+    for (const { reject } of asked) reject(new SourceError(CLOSED, GONE));
+    this.onClosed?.(CLOSED);
+  }
+}

@@ -1,0 +1,58 @@
+/** Parts of files, as any server of files hands them out that knows HTTP ranges. */
+
+import { DAMAGED, FAILED, GONE, SourceError } from "./source.js";
+
+const NO_RANGES =
+  "This server hands out whole files only, and this page needs parts of them (HTTP ranges), which " +
+  "`python -m http.server` cannot: use another server, such as nginx, Caddy, `npx http-server` or a bucket.";
+const CHANGED =
+  "The store has changed since this page was made: run `slidetile view --static` again, then open the page anew.";
+const NO_SERVER =
+  "The server does not answer. A page that was opened as a file (file://) cannot read stores: open it through a server.";
+
+export const changed = () => new SourceError(CHANGED, GONE);
+
+/** Return a path below the page, of names as they are on the disk. */
+export const pathOf = (...names) =>
+  names.flatMap((name) => name.split("/")).map(encodeURIComponent).join("/");
+
+async function answered(path, options) {
+  try {
+    return await fetch(path, { credentials: "same-origin", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new SourceError(NO_SERVER, GONE);
+  }
+}
+
+/**
+ * Return bytes of a file whose length is known, from one place until another.
+ *
+ * A file that is missing or cut short is damage; one of another length is another file.
+ */
+export async function range(path, size, from, until, options = {}) {
+  const headers = { Range: `bytes=${from}-${until - 1}` };
+  const answer = await answered(path, { ...options, headers });
+  if (answer.status === 200) {
+    await answer.body?.cancel();
+    throw new SourceError(NO_RANGES, GONE);
+  }
+  const total = answer.headers.get("Content-Range")?.match(/\/(\d+)$/)?.[1];
+  if (answer.status === 416 || (total !== undefined && Number(total) !== size)) throw changed();
+  if (answer.status === 404) throw new SourceError(`${decodeURIComponent(path)} is not on the server.`, DAMAGED);
+  if (answer.status !== 206) {
+    throw new SourceError(`The server refuses ${decodeURIComponent(path)}: ${answer.status}.`, FAILED);
+  }
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  if (bytes.length !== until - from) {
+    throw new SourceError(`${decodeURIComponent(path)} was cut short on its way.`, FAILED);
+  }
+  return bytes;
+}
+
+/** Return the whole of a file. */
+export async function whole(path, options = {}) {
+  const answer = await answered(path, options);
+  if (answer.ok) return new Uint8Array(await answer.arrayBuffer());
+  throw new SourceError(`${decodeURIComponent(path)} is not on the server: ${answer.status}.`, FAILED);
+}

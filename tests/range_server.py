@@ -1,0 +1,64 @@
+"""A server of files on this machine, with HTTP ranges or, as Python's own, without."""
+
+import re
+import threading
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+
+class _Plain(SimpleHTTPRequestHandler):
+    """Python's own."""
+
+    def log_message(self, *_):
+        pass
+
+
+class _Ranged(_Plain):
+    """As nginx or a bucket answers to one range."""
+
+    def do_GET(self):
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        path = self.translate_path(self.path)
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123  as the base class does
+                data = file.read()
+        except OSError:
+            super().do_GET()
+            return
+        if wanted is None:
+            super().do_GET()
+            return
+        first, last = int(wanted[1]), min(int(wanted[2]), len(data) - 1)
+        if first >= len(data):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.end_headers()
+        self.wfile.write(data[first : last + 1])
+
+
+@contextmanager
+def file_server(folder, *, ranges=True):
+    """Serve a folder's files; yield the server, which has an address and notes what is asked."""
+
+    def handler(*given):
+        return (_Ranged if ranges else _Plain)(*given, directory=str(folder))
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.asked = []
+    server.address = f"http://127.0.0.1:{server.server_address[1]}/"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

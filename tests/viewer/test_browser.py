@@ -1,0 +1,386 @@
+"""The page in a real Chromium: looked at, zoomed, clicked, moved, copied, damaged and replaced."""
+
+import io
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from PIL import Image
+from tampering import damage_chunk
+
+import slidetile as st
+from slidetile.raster.grid import TileGrid
+from slidetile.viewer.columns import Column
+from slidetile.viewer.pictures import slide_picture
+from slidetile.viewer.scene import Area, Overlay, Tiles
+from slidetile.viewer.slide_view import PlainView, live_plan_view, slide_view
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "<img src=x onerror=document.title='broken'><b>&amp;.svs"
+
+
+def shot(tab):
+    """What is on the screen: uint8 [row, column, 3]."""
+    with Image.open(io.BytesIO(tab.page.screenshot())) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def pixel(tab, x, y):
+    """What is seen at a level-0 pixel."""
+    across, down = tab.on_screen(x, y)
+    return shot(tab)[round(down), round(across)].astype(int)
+
+
+def hide(tab, *layers):
+    for name in layers:
+        tab.page.uncheck(f"input[name={name}]")
+
+
+@pytest.fixture
+def native(stores):
+    return st.open_store(stores / "native.zarr")
+
+
+@pytest.mark.parametrize("codec", ["native", "jpeg", "zstd", "raw"])
+def test_what_is_seen_is_what_is_stored(tab, served, stores, codec):
+    store = st.open_store(stores / f"{codec}.zarr")
+    tab.open(served(stores / f"{codec}.zarr"))
+    hide(tab, "outlines", "tiles")
+    tile = store.tile_region(40)
+    width = tab.run("slidetile.viewer.canvas.clientWidth")
+    tab.look_at(tile.x - 50, tile.y - 50, width)  # a pixel of the screen is one of level 0
+    tab.drawn()
+    left, top = (round(at) for at in tab.on_screen(tile.x, tile.y))
+    seen = shot(tab).astype(int)
+
+    def difference(right, down):
+        part = seen[top + down : top + down + 256, left + right : left + right + 256]
+        return np.abs(part - store[40]).mean()
+
+    # Tiles are drawn a pixel wider than they are, against seams: that blurs them by half a pixel.
+    assert difference(0, 0) < 13
+    assert difference(0, 0) < 0.7 * min(difference(3, 0), difference(-3, 0), difference(0, 3))
+
+
+def test_nothing_is_asked_of_anybody_else(tab, served, stores):
+    server = served(stores / "native.zarr")
+    tab.open(server).drawn()
+    assert all(url.startswith((server.address, "data:", "blob:")) for url in tab.asked)
+    assert any("/tiles/" in url for url in tab.asked)
+
+
+def test_wheel_and_drag_zoom_and_pan(tab, served, stores):
+    tab.open(served(stores / "native.zarr")).drawn()
+    x, y = (round(at) for at in tab.on_screen(1900, 1200))
+    zoom = "slidetile.viewer.viewport.getZoom()"
+    before = tab.run(zoom)
+    tab.page.mouse.move(x, y)
+    tab.page.mouse.wheel(0, -400)
+    tab.wait(f"() => {zoom} > {before * 1.1}")
+    centre = "slidetile.viewer.viewport.getCenter().x"
+    was = tab.run(centre)
+    tab.page.mouse.down()
+    tab.page.mouse.move(x - 200, y, steps=5)
+    tab.page.mouse.up()
+    tab.wait(f"() => {centre} > {was} + 0.02")
+    tab.page.get_by_label("whole slide").click()
+    tab.wait(f"() => Math.abs({zoom} - slidetile.viewer.viewport.getHomeZoom()) < 0.01")
+
+
+def test_a_click_shows_the_row_and_the_tile(tab, served, native):
+    tab.open(served(native.path)).drawn()
+    index = 40
+    region = native.tile_region(index)
+    tab.page.mouse.click(*tab.on_screen(region.x + 128, region.y + 128))
+    tab.page.wait_for_selector(".tile canvas[data-drawn='40']")
+    rows = tab.page.locator(".tile tr").all_inner_texts()
+    told = dict(row.split("\t") for row in rows)
+    facts = native.tiles.slice(index, 1).to_pylist()[0]
+    assert list(told) == native.tiles.column_names
+    assert told["tile_id"] == "40"
+    assert told["status"] == "ok"
+    assert float(told["tissue_fraction"]) == pytest.approx(facts["tissue_fraction"], abs=1e-3)
+    shown = tab.run(
+        "() => { const c = document.querySelector('.tile canvas');"
+        "return [c.width, c.height, [...c.getContext('2d').getImageData(0, 0, 256, 256).data]] }"
+    )
+    assert shown[:2] == [256, 256]
+    pixels = np.array(shown[2]).reshape(256, 256, 4)[..., :3]
+    assert np.abs(pixels - native[index].astype(int)).max() <= 3
+    tab.page.mouse.click(*tab.on_screen(10, 10))
+    tab.page.wait_for_selector(".tile", state="hidden")
+
+
+def copied(tab, button):
+    tab.page.get_by_role("button", name=button).click()
+    tab.page.wait_for_selector("button[data-copied]")
+    return tab.run("navigator.clipboard.readText()")
+
+
+MOVES = (
+    {},
+    {"tissue_fraction": (700, None)},
+    {"tissue_fraction": (300, 900), "laplacian_variance": (None, 500)},
+    {"region": (500, None), "bytes": (100, 800), "mean_red": (200, 999)},
+    {"pen_fraction": (1, None)},
+)
+
+
+@pytest.mark.parametrize("moves", MOVES)
+def test_the_copied_expression_selects_what_is_seen(tab, served, native, moves):
+    tab.open(served(native.path))
+    for name, ends in moves.items():
+        for which, position in zip(("least", "most"), ends, strict=True):
+            slider = tab.page.locator(f"[data-column={name}] input.{which}")
+            if position is not None and slider.count():
+                slider.fill(str(position))
+    chosen = eval(copied(tab, "copy as Python"), {"store": native, "pc": pc})  # noqa: S307
+    assert len(chosen) == tab.count
+    kept = tab.run("[...slidetile.choice.kept].flatMap((k, i) => (k ? [i] : []))")
+    assert kept == chosen.tile_ids.tolist()
+    mm2 = (chosen.tiles["width"].to_numpy() * chosen.tiles["height"].to_numpy()).sum() * 0.25e-6
+    told = tab.page.locator(".counts").inner_text()
+    assert f"{tab.count} of {len(native)} tiles" in told
+    assert float(re.search(r"· ([\d.]+) mm²", told)[1]) == pytest.approx(mm2, rel=1e-3)
+
+
+def test_typed_limits_are_exact_to_the_last_bit(tab, served, native):
+    """A limit that is a tile's own value keeps that tile, in the browser as in pyarrow."""
+    tab.open(served(native.path))
+    values = sorted(native.tiles["tissue_fraction"].to_pylist())
+    for value in (values[20], 0.3, values[50], round(values[60], 3)):
+        tab.page.get_by_label("least tissue_fraction, typed").fill(repr(value))
+        chosen = eval(copied(tab, "copy as Python"), {"store": native, "pc": pc})  # noqa: S307
+        assert tab.count == len(chosen) == sum(each >= value for each in values)
+
+
+def test_each_filter_says_what_it_drops(tab, served, native):
+    tab.open(served(native.path))
+    tab.page.get_by_label("least tissue_fraction, typed").fill("0.5")
+    tab.page.get_by_label("most mean_red, typed").fill("200")
+    table = native.tiles
+    pale, red = (table["tissue_fraction"].to_numpy() < 0.5, table["mean_red"].to_numpy() > 200)
+    for name, drops, others in (("tissue_fraction", pale, red), ("mean_red", red, pale)):
+        told = tab.page.locator(f"[data-column={name}] .drops").inner_text()
+        assert told == f"drops {drops.sum()}, {(drops & ~others).sum()} alone"
+    assert tab.count == (~pale & ~red).sum()
+    text = copied(tab, "copy as options")
+    assert text == "--min-tissue-fraction 0.5"
+    assert "mean_red" in tab.page.locator(".controls p").inner_text()
+    tab.page.get_by_role("button", name="all tiles").click()
+    assert tab.count == len(native)
+
+
+def test_tiles_are_coloured_by_a_column(tab, served, native):
+    tab.open(served(native.path)).drawn()
+    region = native.tile_region(40)
+    middle = region.x + 128, region.y + 128
+    plain = pixel(tab, *middle)
+    tab.page.select_option("select", "tissue_fraction")
+    tab.drawn()
+    assert np.abs(pixel(tab, *middle) - plain).max() > 20
+    assert tab.page.locator(".limits").first.inner_text() == "0.05176 – 1"
+
+
+def test_a_scale_bar_is_as_long_as_it_says(tab, served, native):
+    tab.open(served(native.path)).drawn()
+    width = tab.run("document.querySelector('.scale').getBoundingClientRect().width") - 4
+    um = int(tab.page.locator(".scale span").inner_text().removesuffix(" µm"))
+    (a, _), (b, _) = tab.on_screen(0, 0), tab.on_screen(1000, 0)
+    assert width / (b - a) * 500 == pytest.approx(um, rel=0.02)
+
+
+def test_without_mpp_nothing_is_measured(tab, served):
+    pixels = np.random.default_rng(0).integers(0, 255, (700, 900, 3), np.uint8)
+    tab.open(served(live_plan_view(st.ArraySlide(pixels))))
+    assert tab.page.locator(".scale").is_hidden()
+    assert "Mpx (mpp unknown)" in tab.page.locator(".counts").inner_text()
+
+
+def test_without_tissue_the_slide_is_seen(tab, served):
+    glass = st.ArraySlide(np.full((600, 800, 3), 240, np.uint8), mpp=0.5)
+    tab.open(served(live_plan_view(glass))).drawn()
+    assert "No tissue was found." in tab.page.locator(".notes").inner_text()
+    assert tab.count == 0
+    assert np.abs(pixel(tab, 400, 300) - 240).max() <= 1
+
+
+def test_unreadable_tiles_are_red(tab, served, damaged_sample, tmp_path):
+    recipe = st.Recipe(tile=st.TileSpec(size=256))
+    store = st.tile_slide(damaged_sample, tmp_path / "damaged.zarr", recipe)
+    (index,) = (i for i, status in enumerate(store.tiles["status"].to_pylist()) if status != "ok")
+    tab.open(served(store.path)).drawn()
+    region = store.tile_region(index)
+    red, green, blue = pixel(tab, region.x + 100, region.y + 150)
+    assert red > 180
+    assert max(green, blue) < 130
+    assert "1 tile could not be read" in tab.page.locator(".notes").inner_text()
+
+
+def test_a_damaged_chunk_is_marked_and_told(tab, served, store_copy):
+    store = st.open_store(store_copy)
+    row = store.tiles.slice(40, 1).to_pylist()[0]
+    damage_chunk(store_copy, row["column"], row["row"])
+    tab.open(served(store_copy))
+    hide(tab, "outlines", "tiles")
+    tab.look_at(row["x"] - 100, row["y"] - 100, 600)
+    tab.drawn()
+    assert "is damaged" in tab.page.locator(".trouble").inner_text()
+    (left, top), (right, bottom) = (tab.on_screen(row["x"] + at, row["y"] + at) for at in (0, 256))
+    marked = shot(tab)[round(top) : round(bottom), round(left) : round(right)].astype(int)
+    reddish = (marked[..., 0] > 180) & (marked[..., 0] - marked[..., 2] > 20)
+    assert reddish.mean() > 0.9
+    assert {text for text in tab.said if "422" not in text} == set()
+    tab.said.clear()
+
+
+def test_a_store_that_is_replaced_is_a_state_of_the_page(tab, served, store_copy, stores):
+    tab.open(served(store_copy)).drawn()
+    shutil.rmtree(store_copy)
+    tab.look_at(1500, 900, 300)
+    tab.page.wait_for_selector("#page[data-state=gone]")
+    assert "deleted or moved" in tab.page.locator(".gone").inner_text()
+    tab.said.clear()
+    shutil.copytree(stores / "zstd.zarr", store_copy)
+    tab.page.get_by_role("button", name="open again").click()
+    tab.page.wait_for_selector("#page[data-state=open]")
+    assert "zstd" in tab.page.locator(".facts").inner_text()
+    tab.drawn()
+
+
+def test_a_server_that_has_ended_is_told(tab, served, stores):
+    server = served(stores / "native.zarr")
+    tab.open(server).drawn()
+    server.server.stop()
+    tab.look_at(1500, 900, 300)
+    tab.page.wait_for_selector("#page[data-state=gone]")
+    assert "does not answer" in tab.page.locator(".gone").inner_text()
+    tab.said.clear()
+
+
+def test_a_plan_follows_its_settings(tab, served, sample):
+    tab.open(served(sample))
+    first = tab.count
+    tab.page.get_by_label("tile size, typed").fill("256")
+    tab.wait("() => slidetile.table.size === 256 && !slidetile.isPlanning")
+    assert tab.count > first
+    before = len(tab.run("slidetile.overlay.outlines.flatMap(o => [...o.ring])"))
+    tab.page.locator("[data-setting=tissue_margin_um] input[type=range]").fill("100")
+    tab.page.locator("[data-setting=min_tissue_fraction] input[type=range]").fill("0.4")
+    tab.wait("() => !slidetile.isPlanning")
+    assert len(tab.run("slidetile.overlay.outlines.flatMap(o => [...o.ring])")) != before
+    recipe = eval(copied(tab, "copy as Python"), {"st": st})  # noqa: S307
+    with st.open_slide(sample) as slide:
+        plan = recipe.plan(slide)
+    assert (plan.spec.size, recipe.tissue_margin_um) == (256, 100)
+    assert len(plan) == tab.count
+    assert tab.run("[...slidetile.table.columns]") == plan.columns.tolist()
+    options = shlex.split(copied(tab, "copy as options"))
+    assert options[:2] == ["--tile-size", "256"]
+    assert options[-2:] == ["--tissue-margin-um", "100"]
+
+
+def test_a_setting_out_of_range_is_told(tab, served, sample):
+    tab.open(served(sample))
+    before = tab.count
+    tab.run("slidetile.settings.size = 100")
+    tab.page.get_by_label("minimum tissue fraction, typed").fill("0.1")
+    tab.page.wait_for_selector(".notes :text('multiple of 16')")
+    assert tab.count == before
+    tab.said.clear()
+
+
+def test_markup_in_names_is_text(tab, served):
+    pixels = np.full((600, 800, 3), 240, np.uint8)
+    slide = st.ArraySlide(pixels, mpp=0.5, name=HOSTILE)
+    ring = np.array([(100, 100), (500, 100), (300, 400)], float)
+    view = PlainView(
+        HOSTILE,
+        "slide",
+        lambda: slide_picture(slide),
+        facts={HOSTILE: HOSTILE},
+        mpp=None,
+        size=(800, 600),
+        overlay=Overlay(notes=(HOSTILE,), left_out=(HOSTILE,)),
+    )
+    view._areas = (Area(class_name=HOSTILE, rings=(ring,)),)
+    tab.open(served(view, slide_view(slide))).drawn()
+    assert tab.page.locator("h1").inner_text() == HOSTILE
+    assert tab.page.locator("dt").inner_text() == HOSTILE
+    assert tab.page.locator("nav a").first.inner_text() == f"{HOSTILE} slide"
+    assert tab.page.locator("#page b, #page img, nav b, nav img, [onerror]").count() == 0
+    assert tab.page.title() == f"{HOSTILE} – slidetile"
+
+
+def test_several_are_chosen_from(tab, served, stores, sample):
+    tab.open(served(stores / "zstd.zarr", sample))
+    assert tab.page.locator("h1").inner_text() == "zstd.zarr"
+    tab.page.get_by_role("link", name="sample.svs").click()
+    tab.page.wait_for_selector("h1:has-text('sample.svs')")
+    tab.page.wait_for_selector("#page[data-state=open]")
+    assert tab.page.locator("[aria-current]").inner_text().startswith("sample.svs")
+
+
+def test_annotations_are_drawn(tab, served):
+    pixels = np.full((600, 800, 3), 240, np.uint8)
+    ring = np.array([(100, 100), (500, 100), (500, 400), (100, 400)], float)
+    area = st.Annotation(class_name="tumour", rings=(ring,))
+    tab.open(served(slide_view(st.ArraySlide(pixels, mpp=0.5), areas=[area]))).drawn()
+    assert np.abs(pixel(tab, 500, 250) - 240).max() > 30
+    assert "tumour" in tab.page.locator(".layers").inner_text()
+    hide(tab, "areas")
+    tab.drawn()
+    assert np.abs(pixel(tab, 500, 250) - 240).max() <= 1
+
+
+@pytest.mark.parametrize("factors", [(1, 4, 16), (1,)])
+def test_every_zoom_shows_the_slide(tab, served, factors):
+    """Left of the middle the slide is blue, right of it red, whatever level is drawn."""
+    whole = np.zeros((3000, 4000, 3), np.uint8)
+    whole[:, :2000], whole[:, 2000:] = (40, 60, 200), (200, 60, 40)
+    levels = [np.ascontiguousarray(whole[::f, ::f]) for f in factors]
+    tab.open(served(slide_view(st.ArraySlide(levels, mpp=0.5))))
+    for width in (5000, 3100, 1600, 900, 300):
+        tab.look_at(2000 - width / 2, 1500 - width / 3, width)
+        tab.drawn()
+        step = width / 50
+        assert pixel(tab, 2000 - step, 1500).argmax() == 2
+        assert pixel(tab, 2000 + step, 1500).argmax() == 0
+
+
+def test_a_million_tiles_are_drawn_as_far_as_they_are_seen(tab, served):
+    side, size = 1000, 64
+    rows, columns = (each.ravel().astype(np.int32) for each in np.indices((side, side)))
+    values = np.linspace(0, 1, side * side, dtype=np.float32)
+    tiles = Tiles(
+        grid=TileGrid(width=side * size, height=side * size, size=size, stride=size),
+        columns=columns,
+        rows=rows,
+        values=(Column("tissue_fraction", values),),
+    )
+    small = st.ArraySlide(np.full((500, 500, 3), 240, np.uint8))
+    view = PlainView(
+        "million",
+        "store",
+        lambda: slide_picture(small),
+        facts={},
+        mpp=(0.5, 0.5),
+        size=(side * size, side * size),
+        overlay=Overlay(tiles=tiles),
+    )
+    tab.open(served(view))
+    assert tab.count == 1_000_000
+    tab.page.get_by_label("least tissue_fraction, typed").fill("0.25")
+    assert tab.count == (values >= 0.25).sum()
+    tab.page.select_option("select", "tissue_fraction")
+    tab.run("slidetile.overlay.draw()")
+    assert tab.run("slidetile.overlay.drawnTiles") == 1_000_000
+    tab.look_at(6400, 6400, 640)
+    tab.run("slidetile.overlay.draw()")
+    assert 0 < tab.run("slidetile.overlay.drawnTiles") < 400
+    index = tab.run("slidetile.table.at(6400 + 70, 6400 + 10)")
+    assert index == 100 * side + 101
