@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 PAGE := slidetile/viewer/page
 BUILT := slidetile/viewer/built
 
-.PHONY: viewer page-if-possible demo test reports test-all fuzz torture check lint types layers docs bench clean
+.PHONY: viewer page-if-possible demo test reports test-all fuzz azurite torture check lint types layers docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -52,6 +52,16 @@ FUZZ_FIRST ?= 0
 
 fuzz: $(VENV)/.test
 	PYTHONPATH=tests $(BIN)/python -m fuzz --inputs $(INPUTS) --first $(FUZZ_FIRST) --keep .cache/fuzz
+
+# A server of Azure's storage, for tests/cloud/test_azure.py, which skips without it. Needs npm.
+AZURITE := .cache/azurite
+
+azurite: $(AZURITE)/.installed
+
+$(AZURITE)/.installed:
+	mkdir -p $(AZURITE)
+	npm install --prefix $(AZURITE) --no-audit --no-fund --silent azurite@3
+	touch $@
 
 torture: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m torture

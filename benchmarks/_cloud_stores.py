@@ -1,8 +1,9 @@
 """Windows and verification of a store in object storage against those of the same store on a disk.
 
-`store_rows` gives the rows; ``python benchmarks/_cloud_stores.py SLIDE`` prints them. The server
-(moto's, which is slow: 5 ms of a core for each request) and the proxy are those of the tests, in
-processes of their own, and so is each measurement.
+`store_rows` gives the rows; ``python benchmarks/_cloud_stores.py SLIDE`` prints them. What is
+written goes to moto's server, which takes 5 ms of a core for each request; what is read comes from
+a server of files that can be listed as a bucket. The servers and the proxy are those of the tests,
+in processes of their own, and so is each measurement.
 """
 
 import json
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ print(json.dumps({{"seconds": time.perf_counter() - begin}}))
 def writing_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a row for each codec: a slide of this disk is tiled onto it and into a bucket."""
     folder.mkdir(parents=True, exist_ok=True)
-    with served() as ask:
+    with served([]) as ask:
         for codec in CODECS[:2]:
             program = TILE.format(slide=str(slide), codec=codec)
             rounds: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +78,8 @@ def writing_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any
                     there = f"{BUCKET_HOME}/{codec}-{latency}-{number}.zarr"
                     counted = ran(program, there, options) | ask({})["counts"]
                     rounds.setdefault(f"{latency} ms", []).append(counted)
-            yield f"tile into it, {codec}", medians(rounds)
+            shards = sum(1 for _ in (folder / "written.zarr" / "0" / "c").glob("*/*/*"))
+            yield f"tile into it, {codec}", {**medians(rounds), "shards": shards}
 
 
 def store_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -85,11 +87,11 @@ def store_rows(slide: Path, folder: Path) -> Iterator[tuple[str, dict[str, Any]]
 
     All that is compared is measured in turn, in ``ROUNDS`` rounds, of which the median is told.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with served() as ask:
+    home = folder / BUCKET_HOME.removeprefix("s3://")
+    home.mkdir(parents=True, exist_ok=True)
+    with served([str(folder)]) as ask:
         for codec in CODECS:
-            store = made(slide, folder / f"{codec}.zarr", codec)
-            ask({"put": str(store)})
+            store = made(slide, home / f"{codec}.zarr", codec)
             for action in ACTIONS:
                 yield f"{action}, {codec}", compared(store, action, ask)
 
@@ -133,10 +135,13 @@ def ran(program: str, place: str, options: dict[str, str]) -> dict[str, float]:
 
 
 @contextmanager
-def served() -> Iterator[Any]:
-    """Run the server and the proxy until the block ends; call what is given to tell them things."""
+def served(files: list[str]) -> Iterator[Any]:
+    """Run a server and the proxy until the block ends; call what is given to tell them things.
+
+    The server is moto's, or one of the files in a folder.
+    """
     pipe = subprocess.PIPE
-    line = [sys.executable, __file__, "--serve"]
+    line = [sys.executable, __file__, "--serve", *files]
     with subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -154,41 +159,30 @@ def served() -> Iterator[Any]:
             process.wait()
 
 
-def serve() -> None:
+def serve(files: list[str]) -> None:
     """Be the proxy, before a server of its own."""
     sys.path.append(str(HERE.parent / "tests"))
-    from object_storage import OPTIONS, Proxy, s3_server
+    from object_storage import OPTIONS, FileServer, Proxy, s3_server
 
-    with s3_server() as server:
+    with ExitStack() as stack:
+        server = FileServer(Path(files[0])) if files else stack.enter_context(s3_server())
         proxy = Proxy(server)
         options = {**OPTIONS, "endpoint": proxy.endpoint}
         for line in sys.stdin:
             asked = json.loads(line)
-            if "put" in asked:
-                put(Path(asked["put"]), {**OPTIONS, "endpoint": server.endpoint})
             proxy.latency_s = asked.get("latency_s", proxy.latency_s)
             counts = {
                 "requests": len(proxy.requests),
+                "puts": len(proxy.of("PUT", "POST", "DELETE")),
                 "fetched_mb": round(proxy.fetched_bytes / 1e6, 1),
             }
             proxy.clear()
             print(json.dumps({"options": options, "counts": counts}), flush=True)
 
 
-def put(store: Path, options: dict[str, str]) -> None:
-    from slidetile.cloud.address import Address
-    from slidetile.cloud.objects import write_object
-    from slidetile.cloud.options import using_storage_options
-
-    with using_storage_options(options):
-        home = Address.parse(f"{BUCKET_HOME}/{store.name}")
-    for file in (path for path in store.rglob("*") if path.is_file()):
-        write_object(home / file.relative_to(store).as_posix(), [file.read_bytes()])
-
-
 def main() -> None:
-    if sys.argv[1:] == ["--serve"]:
-        serve()
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2:])
         return
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     folder = Path(tempfile.mkdtemp(prefix="cloud_stores"))

@@ -5,9 +5,9 @@
 A slide is generated in the folder unless it lies there from an earlier run. It is planned and tiled
 from the disk, and from a web server on this machine behind a proxy that counts what is asked for
 and waits 0 or 30 ms before it answers, all in one run. The server and the proxy are those of the
-tests, in a process of their own; each command is one too. "stores" tiles a smaller slide into a
-bucket of moto's, which takes 5 ms of a core for each request, and reads the stores there. The
-figures go into benchmarks/cloud.json.
+tests, in a process of their own; each command is one too. "writing" tiles a smaller slide into a
+bucket of moto's, which takes 5 ms of a core for each request; "reading" reads the stores of another
+from the server of files. The figures go into benchmarks/cloud.json.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from typing import Any
 HERE = Path(__file__).parent
 PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
 LATENCIES_MS = (0, 30)
-ROWS = ("plan", "tile native", "tile zstd", "tile zstd 1 µm", "stores")
-STORES_SLIDE_PX = (16_384, 16_384)
+ROWS = ("plan", "tile native", "tile zstd", "tile zstd 1 µm", "writing", "reading")
+WRITTEN_PX, READ_PX = (16_384, 16_384), (40_960, 30_720)
 ARGUMENTS = {
     "plan": ["plan"],
     "tile native": ["tile", "--codec", "native"],
@@ -52,7 +52,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     slide = generated(options.folder, options.width, options.height)
     with served(options.folder) as server:
-        for name in (each for each in options.only if each != "stores"):
+        for name in (each for each in options.only if each in ARGUMENTS):
             row: dict[str, Any] = {"local": measured(name, str(slide), options.folder)}
             for latency in LATENCIES_MS:
                 server.ask({"latency_s": latency / 1000})
@@ -61,20 +61,24 @@ def main() -> None:
                 row[f"{latency} ms"] = {k: v for k, v in found.items() if k != "endpoint"}
             print(name, json.dumps(row), flush=True)
             keep(name, {**row, "slide": slide.name, "slide_mb": mb(slide.stat().st_size)})
-    if "stores" in options.only:
-        measure_stores(options.folder)
+    measure_stores(options.folder, options.only)
 
 
-def measure_stores(folder: Path) -> None:
-    """Measure stores in a bucket, of a slide that the S3 server of the tests can hold."""
+def measure_stores(folder: Path, only: list[str]) -> None:
+    """Measure stores in a bucket, of slides that their servers can hold."""
     from _cloud_stores import store_rows, writing_rows
 
-    slide = generated(folder, *STORES_SLIDE_PX)
-    for rows in (writing_rows, store_rows):
+    for what, rows, size in (
+        ("writing", writing_rows, WRITTEN_PX),
+        ("reading", store_rows, READ_PX),
+    ):
+        if what not in only:
+            continue
+        slide = generated(folder, *size)
         for name, row in rows(slide, folder / "stores"):
             print(name, json.dumps(row), flush=True)
             keep(name, {**row, "slide": slide.name})
-    shutil.rmtree(folder / "stores", ignore_errors=True)
+        shutil.rmtree(folder / "stores", ignore_errors=True)
 
 
 def generated(folder: Path, width: int, height: int) -> Path:

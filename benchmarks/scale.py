@@ -4,7 +4,8 @@ workers, from inputs that are measured here.
     python benchmarks/scale.py [--rows N] [--again]
 
 `--again` measures the inputs and keeps them in benchmarks/scale.json; without it those that are
-kept are used. The model is arithmetic; docs/explanation/scale.md names its assumptions.
+kept are used. Requests to buckets are those of
+benchmarks/cloud.json. The model is arithmetic; docs/explanation/scale.md names its assumptions.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 KEPT = HERE / "scale.json"
+CLOUD = HERE / "cloud.json"
 
 COHORTS = (10_000, 1_000_000)
 WORKERS = (10, 1_000)
@@ -26,6 +28,15 @@ STORAGE_BYTES_PER_S = 2e9
 
 STORAGE_REQUESTS_PER_S = 20_000
 """Files that it opens, makes or renames in a second: assumed."""
+
+BUCKET_GETS_PER_S, BUCKET_PUTS_PER_S = 5_500, 3_500
+"""What a bucket answers below one prefix: S3's documentation says at least so many."""
+
+PUT_BYTES = 8 << 20
+"""A part of an object that is put in several."""
+
+PUTS_OF_A_ROW = 3
+"""A slide's row, its log, and its share of the tables that they are gathered in."""
 
 SCHEDULER_TASKS_PER_S = 1_000
 """Tasks that Dask's scheduler handles in a second: its documentation says about 1 ms a task."""
@@ -49,7 +60,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.again or not KEPT.exists():
         KEPT.write_text(json.dumps(inputs(options.rows), indent=2) + "\n")
-    measured = json.loads(KEPT.read_text())
+    measured = json.loads(KEPT.read_text()) | cloud_inputs(json.loads(CLOUD.read_text()))
     for name, value in measured.items():
         print(f"{name:32} {value:,}")
     print()
@@ -141,16 +152,31 @@ def store_inputs() -> dict[str, Any]:
     }
 
 
+def cloud_inputs(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `benchmarks/cloud.py` has counted of native runs."""
+    reading, writing = rows["tile native"]["0 ms"], rows["tile into it, native"]
+    return {
+        "bucket_gets_a_mb": round(reading["requests"] / reading["fetched_mb"], 3),
+        "bucket_puts_of_a_store_but_shards": writing["0 ms"]["puts"] - writing["shards"],
+        "bucket_asks_of_a_store": writing["0 ms"]["requests"] - writing["0 ms"]["puts"],
+    }
+
+
 def model(measured: Mapping[str, Any], slides: int, workers: int) -> dict[str, str]:
     """Return what a cohort takes."""
     read = slides * SLIDE_BYTES * TISSUE_SHARE
     shard_bytes = 64e6
     shards = slides * max(1.0, SLIDE_BYTES * TISSUE_SHARE / shard_bytes * 4 / 3)
     requests = 2 * (shards + slides * measured["files_of_a_store_but_shards"]) + slides * 20
+    gets = measured["bucket_gets_a_mb"] * read / 1e6 + slides * measured["bucket_asks_of_a_store"]
+    fixed_puts = measured["bucket_puts_of_a_store_but_shards"] + PUTS_OF_A_ROW
+    puts = read / PUT_BYTES + slides * fixed_puts
     seconds = {
         "workers": slides * SLIDE_SECONDS / workers,
         "storage, bytes": 2 * read / STORAGE_BYTES_PER_S,
         "storage, requests": requests / STORAGE_REQUESTS_PER_S,
+        "bucket, GET": gets / BUCKET_GETS_PER_S,
+        "bucket, PUT": puts / BUCKET_PUTS_PER_S,
         "scheduler": slides / SCHEDULER_TASKS_PER_S,
         "coordinator": slides
         * (
@@ -164,6 +190,7 @@ def model(measured: Mapping[str, Any], slides: int, workers: int) -> dict[str, s
     return {
         "bytes read, and written": f"{read / 1e12:,.1f} TB each",
         "requests of files": f"{requests / 1e6:,.1f} million",
+        "GET, and PUT of a bucket": f"{gets / 1e6:,.1f}, {puts / 1e6:,.1f} million",
         "scheduler tasks": f"{slides:,}",
         "table": f"{slides * measured['table_bytes_a_row'] / 1e6:,.1f} MB",
         "summary.csv": f"{slides * measured['summary_bytes_a_row'] / 1e6:,.1f} MB",

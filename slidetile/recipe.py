@@ -68,7 +68,7 @@ from slidetile.writing.destination import (
     tidy_up,
 )
 from slidetile.writing.options import OnProgress, WriteOptions
-from slidetile.writing.write import write_tiles
+from slidetile.writing.write import write_checked
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
@@ -391,9 +391,10 @@ def done_before(
     where = locate(store_path)
     if options.existing == "overwrite":
         return None
-    if is_emptied_at(where):
-        raise _emptied(where)
     if not is_there(where):
+        begins_anew = options.existing == "restart" and isinstance(where, Address)
+        if not begins_anew and is_emptied_at(where):
+            raise _emptied(where)
         return None
     try:
         store = open_store(where)
@@ -530,12 +531,13 @@ def tile_slide(
     if options.retry_unreadable and is_there(destination):
         options = replace(options, existing="overwrite")  # which `done_before` has found right
     try:
-        check_destination(destination, overwrite=options.existing == "overwrite")
+        overwrite = options.existing == "overwrite"
+        check_destination(destination, overwrite=overwrite, is_placed=True)
         with recipe.open(path) as slide:
             plan = recipe.plan(slide)
             if on_plan is not None:
                 on_plan(plan)
-            return write_tiles(
+            return write_checked(
                 slide,
                 plan,
                 destination,

@@ -16,15 +16,18 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
+from xml.sax.saxutils import escape
 
 OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "region": "us-east-1"}
 """Credentials that moto takes. The secret is looked for in all that is printed and written."""
 
 BUCKET = "lab"
 _PIECE = 1 << 16
-_SIGNED = {
+SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, "
     "SignedHeaders=host, Signature=0"
 }
@@ -43,7 +46,7 @@ class S3Server:
 
     def publish(self, key: str) -> None:
         """Let everybody read an object over the web, without credentials."""
-        self._put(f"{urllib.parse.quote(key)}?acl", headers={"x-amz-acl": "public-read", **_SIGNED})
+        self._put(f"{urllib.parse.quote(key)}?acl", headers={"x-amz-acl": "public-read", **SIGNED})
 
     def _put(self, what: str, headers: dict[str, str] | None = None) -> None:
         request = urllib.request.Request(  # noqa: S310  on loopback
@@ -63,7 +66,7 @@ def s3_server() -> Iterator[S3Server]:
     ) as process:
         try:
             server = S3Server(f"http://127.0.0.1:{port}")
-            _wait_for(port, process)
+            wait_for(port, process, "moto's server")
             server.make_bucket()
             yield server
         finally:
@@ -76,15 +79,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for(port: int, process: "subprocess.Popen[bytes]", name: str) -> None:
+    """Wait until a server that was started listens."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise RuntimeError(f"moto's server ended with {process.returncode}")
+            raise RuntimeError(f"{name} ended with {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise RuntimeError("moto's server did not begin within 60 s")
+    raise RuntimeError(f"{name} did not begin within 60 s")
 
 
 @dataclass
@@ -111,14 +115,27 @@ class Fault:
     status: int | None = None
     """Answer with this status and `code`, without asking the server."""
     code: str = "InternalError"
+    text: str = ""
+    """What is answered instead of an error of that code."""
     cut_after: int | None = None
     """Send so many bytes of the body and close the connection."""
     shift: int = 0
     """Send other bytes: those so much further on, and say so in Content-Range."""
     pause_s: float = 0.0
     """Wait so long before each piece of 64 KiB of the body."""
+    without: str = ""
+    """Leave out this header."""
     lose_answer: bool = False
     """Let the server do it, and close the connection without an answer."""
+
+
+class Endpoint(Protocol):
+    """What a proxy stands before."""
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the server."""
+        ...
 
 
 class Proxy:
@@ -127,7 +144,7 @@ class Proxy:
     ``fault`` is asked for each request, from several threads, and returns what is to go wrong.
     """
 
-    def __init__(self, server: "S3Server | FileServer", *, latency_s: float = 0.0) -> None:
+    def __init__(self, server: "Endpoint", *, latency_s: float = 0.0) -> None:
         self.latency_s = latency_s
         self.fault: Callable[[Request], Fault | None] = lambda _: None
         self.requests: list[Request] = []
@@ -140,7 +157,7 @@ class Proxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True, name="proxy").start()
 
@@ -182,7 +199,9 @@ class Proxy:
                 self._at_once -= 1
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
+    """A server of many clients at once, which may give up when they like."""
+
     daemon_threads = True
     request_queue_size = 128
 
@@ -242,7 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, request: Request, fault: Fault) -> None:
         request.status = fault.status or 500
-        text = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>".encode()
+        error = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>"
+        text = (fault.text or error).encode()
         self.send_response(request.status)
         self.send_header("Content-Type", "application/xml")
         self.send_header("Content-Length", str(len(text)))
@@ -252,8 +272,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _forward(self, request: Request, body: bytes, fault: Fault) -> None:
-        headers = {n: v for n, v in self.headers.items() if n.lower() != "transfer-encoding"}
-        if body:
+        left_out = ("transfer-encoding", "content-length", fault.without)
+        headers = {n: v for n, v in self.headers.items() if n.lower() not in left_out}
+        if body or self.command in ("PUT", "POST"):
             headers["Content-Length"] = str(len(body))
         if fault.shift and request.range:
             first, _, last = request.range.removeprefix("bytes=").partition("-")
@@ -312,14 +333,16 @@ class _Handler(BaseHTTPRequestHandler):
 class FileServer:
     """A web server of a folder's files, which tells their marks and sends ranges of them.
 
-    moto copies a whole object for each range of it. This one is for slides of a GB.
+    moto copies a whole object for each range of it. This one is for slides of a GB, and for
+    measuring what reads and not what serves. A folder in it is a bucket of S3 that can be listed
+    and read.
     """
 
     def __init__(self, folder: Path) -> None:
         class Handler(_FileHandler):
             root = folder
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, daemon=True, name="files").start()
 
@@ -331,9 +354,14 @@ class FileServer:
 class _FileHandler(BaseHTTPRequestHandler):
     root: Path
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_HEAD(self) -> None:
         self._answer()
@@ -342,18 +370,24 @@ class _FileHandler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        path = self.root / urllib.parse.unquote(self.path.lstrip("/"))
+        name, _, query = self.path.lstrip("/").partition("?")
+        path = self.root / urllib.parse.unquote(name)
+        if "list-type=2" in query and path.is_dir():
+            self._list(path, dict(urllib.parse.parse_qsl(query)))
+            return
         if not path.is_file():
             self._end(404)
             return
         state = path.stat()
-        etag = f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
+        etag = _etag(state)
         if self.headers.get("If-Match", etag) != etag:
             self._end(412)
             return
         first, last = 0, state.st_size - 1
         asked = self.headers.get("Range", "").removeprefix("bytes=")
-        if asked:
+        if asked.startswith("-"):  # so many of its last bytes
+            first = max(0, state.st_size - int(asked[1:]))
+        elif asked:
             first, last = int(asked.partition("-")[0]), min(last, int(asked.partition("-")[2]))
         self.send_response(206 if asked else 200)
         self.send_header("ETag", etag)
@@ -367,7 +401,45 @@ class _FileHandler(BaseHTTPRequestHandler):
                 file.seek(first)
                 self.wfile.write(file.read(last - first + 1))
 
+    def _list(self, bucket: Path, query: dict[str, str]) -> None:
+        """List what begins with a prefix, all at once."""
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
+        top = bucket / prefix.rpartition("/")[0]
+        entries, prefixes = [], set()
+        for file in sorted(each for each in top.rglob("*") if each.is_file()):
+            key = file.relative_to(bucket).as_posix()
+            if not key.startswith(prefix):
+                continue
+            deeper = delimiter and key[len(prefix) :].partition(delimiter)
+            if deeper and deeper[1]:
+                prefixes.add(f"{prefix}{deeper[0]}{delimiter}")
+                continue
+            state = file.stat()
+            when = datetime.fromtimestamp(state.st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            entries.append(
+                f"<Contents><Key>{escape(key)}</Key><LastModified>{when}</LastModified><ETag>"
+                f"{escape(_etag(state))}</ETag><Size>{state.st_size}</Size></Contents>"
+            )
+        entries += [
+            f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>"
+            for each in sorted(prefixes)
+        ]
+        text = (
+            f"<ListBucketResult><Name>{bucket.name}</Name><Prefix>{escape(prefix)}</Prefix>"
+            f"<KeyCount>{len(entries)}</KeyCount><MaxKeys>{len(entries)}</MaxKeys>"
+            f"<IsTruncated>false</IsTruncated>{''.join(entries)}</ListBucketResult>"
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
     def _end(self, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+
+def _etag(state: os.stat_result) -> str:
+    return f'"{state.st_mtime_ns:x}-{state.st_size:x}"'

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from slidetile.annotations._geojson import FOREIGN_MEMBER, FOUND_CORE
 from slidetile.annotations._placing import original_scale
+from slidetile.cloud.address import Address, Location, locate
 from slidetile.errors import StoreError
 from slidetile.format.metadata.cores import CoreFacts
 from slidetile.format.table import CORE
@@ -210,8 +211,10 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
     _write(Path(path), sheet, sheet.features(tiles, plan.cores or ()))
 
 
-def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
+def export_store(store: TileStore, path: str | os.PathLike[str] | Address) -> int:
     """Write a store's tissue outlines and tiles as GeoJSON, as `export_plan` does.
+
+    Returns its bytes.
 
     Tiles that could not be read have the class Unreadable.
 
@@ -220,7 +223,7 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
     store
         The store.
     path
-        The file; one that slidetile has written is replaced.
+        The file, or where it lies in a bucket; one that slidetile has written is replaced.
 
     Raises
     ------
@@ -231,7 +234,8 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
     OSError
         The file cannot be written.
     """
-    check_output(Path(path), GEOJSON)
+    place = locate(path)
+    check_output(place, GEOJSON)
     labels = store.tissue
     if labels.max() > labels.size:
         raise StoreError(
@@ -248,7 +252,7 @@ def export_store(store: TileStore, path: str | os.PathLike[str]) -> None:
         step=(across, down),
     )
     cores = () if store.cores is None else store.cores.cores
-    _write(Path(path), sheet, sheet.features(_stored_tiles(store, sheet), cores))
+    return _write(place, sheet, sheet.features(_stored_tiles(store, sheet), cores))
 
 
 def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
@@ -274,8 +278,8 @@ def _measurements(
     }
 
 
-def _write(path: Path, sheet: _Sheet, features: Iterable[dict[str, Any]]) -> None:
-    write_output(path, (text.encode() for text in _collection(sheet, features)), GEOJSON)
+def _write(path: Location, sheet: _Sheet, features: Iterable[dict[str, Any]]) -> int:
+    return write_output(path, (text.encode() for text in _collection(sheet, features)), GEOJSON)
 
 
 def _collection(sheet: _Sheet, features: Iterable[dict[str, Any]]) -> Iterator[str]:

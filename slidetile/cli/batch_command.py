@@ -42,7 +42,7 @@ from slidetile.cli.tally import Tally
 
 if TYPE_CHECKING:
     from slidetile.cli.batch_progress import ShownBatch
-    from slidetile.cohort.batch import BatchOptions
+    from slidetile.cohort.batch_options import BatchOptions
     from slidetile.cohort.cohort import Cohort
     from slidetile.cohort.engines.engine import Engine
     from slidetile.cohort.part import Part
@@ -180,7 +180,7 @@ def _tell_results(tally: Tally, cohort: "Cohort", *, as_json: bool) -> None:
 
 def _batch_options(options: dict[str, Any], *, isolate: bool) -> "BatchOptions":
     """Remove the options about the batch itself from a command's; return them as a value."""
-    from slidetile.cohort.batch import BatchOptions
+    from slidetile.cohort.batch_options import BatchOptions
 
     names = ("processes", "timeout_s", "retries")
     chosen = {name: options.pop(name) for name in names}

@@ -12,7 +12,7 @@ import click
 from slidetile.cli.places import PATH
 
 if TYPE_CHECKING:
-    from slidetile.cohort.batch import BatchOptions
+    from slidetile.cohort.batch_options import BatchOptions
     from slidetile.cohort.engines.dask import DaskEngine
 
 Command = TypeVar("Command", bound=Callable[..., Any])

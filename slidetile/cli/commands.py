@@ -141,8 +141,8 @@ def main(*, verbose: int) -> None:
     """Find the tissue on whole slides and stream its tiles into Zarr stores.
 
     Exit codes: 0 success, 1 a slide failed or a store is damaged, 2 wrong usage, 3 finished, but
-    some tiles could not be read, 4 the standard output could not be written, 130 and 143
-    interrupted by Ctrl-C or SIGTERM.
+    some tiles could not be read, 4 the standard output could not be written, 129, 130 and
+    143 interrupted by the end of its terminal (SIGHUP), by Ctrl-C or by SIGTERM.
     """
     logger = logging.getLogger("slidetile")
     logger.handlers = [ErrorStreamHandler()]
@@ -527,8 +527,7 @@ def export(
     from slidetile.store.store import open_store
 
     opened = open_store(store, slide=slide)
-    export_store(opened, output)
-    facts = export_facts(opened, output)
+    facts = export_facts(opened, output, export_store(opened, output))
     show_facts(facts, export_lines(facts), as_json=as_json)
 
 

@@ -5,7 +5,6 @@ Knows how settings are shown. Does not know what they do.
 
 import copy
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -13,11 +12,12 @@ from typing import Any, Literal, TypedDict
 import click
 
 from slidetile.cli.options import DetectorName, json_option
-from slidetile.cli.places import PATH
+from slidetile.cli.places import PLACE, storage_option
 from slidetile.cli.plain import printable
 from slidetile.cli.settings import SettingsCommand, config_option, settings_path
 from slidetile.cli.show import say, show_document
 from slidetile.cli.toml import ascii_toml, toml_text
+from slidetile.cloud.address import Address, Location, absolute
 
 
 class SettingFacts(TypedDict):
@@ -63,12 +63,12 @@ def config_command(commands: Sequence[click.Command]) -> click.Command:
     from slidetile.cli.settings_file import setting_options
 
     params: list[click.Parameter] = [
-        click.Argument(["inputs"], nargs=-1, type=PATH),
+        click.Argument(["inputs"], nargs=-1, type=PLACE),
         *map(_shown_only, setting_options(commands).values()),
     ]
     command: click.Command = SettingsCommand("config", params=params, callback=_config, help=_HELP)
     as_toml = click.option("--toml", "as_toml", is_flag=True, help="Print a settings file.")
-    for option in (config_option, as_toml, json_option):
+    for option in (config_option, as_toml, storage_option, json_option):
         command = option(command)
     return command
 
@@ -119,8 +119,8 @@ def _facts(ctx: click.Context, key: str, name: str) -> SettingFacts:
     value = ctx.params[name]
     if isinstance(value, float) and not math.isfinite(value):
         raise click.UsageError(f"--{key} {value} is a number that no settings file holds.")
-    if isinstance(value, Path):
-        value = os.path.abspath(value)  # noqa: PTH100  links stay
+    if isinstance(value, Path | Address):
+        value = absolute(value)
     if isinstance(value, tuple):
         value = list(value) or None
     return {
@@ -130,11 +130,11 @@ def _facts(ctx: click.Context, key: str, name: str) -> SettingFacts:
     }
 
 
-def _source(setting: SettingFacts, path: Path | None) -> str:
+def _source(setting: SettingFacts, path: Location | None) -> str:
     return str(path) if setting["source"] == "file" else setting["source"]
 
 
-def _show_table(settings: Sequence[SettingFacts], path: Path | None) -> None:
+def _show_table(settings: Sequence[SettingFacts], path: Location | None) -> None:
     rows = [("setting", "value", "from")]
     for setting in settings:
         value = toml_text(setting["value"]) if setting["value"] is not None else "not set"

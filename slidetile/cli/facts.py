@@ -508,13 +508,13 @@ def _failures(paths: Sequence[Location], outcomes: Sequence[object]) -> list[Fai
     ]
 
 
-def export_facts(store: TileStore, geojson_path: Path) -> ExportFacts:
+def export_facts(store: TileStore, geojson_path: Location, file_bytes: int) -> ExportFacts:
     """Return the facts about the GeoJSON file written for QuPath."""
     return {
         "store_path": str(store.path),
         "geojson_path": str(geojson_path),
         "tiles": len(store),
-        "file_bytes": geojson_path.stat().st_size,
+        "file_bytes": file_bytes,
     }
 
 

@@ -1,4 +1,7 @@
-"""How a command ends on Ctrl-C and on a scheduler's SIGTERM: within a second, with one line."""
+"""How a command ends on Ctrl-C, on a scheduler's SIGTERM, or with its terminal: within a second.
+
+It says one line. Does not know what the command does.
+"""
 
 import contextlib
 import os
@@ -13,12 +16,12 @@ from slidetile.cli.plain import printable
 TIDY_UP_S = 0.8
 """A command has this long to end by itself; then it is killed, and can still be continued."""
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHOW_CURSOR = "\x1b[?25h"
 
 
 class Interruptible:
-    """While it is entered, both signals raise KeyboardInterrupt in the main thread.
+    """While it is entered, these signals raise KeyboardInterrupt in the main thread.
 
     KeyboardInterrupt tidies up: threads end, claims are released. But in a long call of a C library
     the main thread sees no signal until the call returns. So another thread listens too, and ends
@@ -45,7 +48,7 @@ class Interruptible:
 
     @property
     def exit_code(self) -> int:
-        """The exit code by which shells report a command ended by this signal: 130 or 143."""
+        """The exit code by which shells report a command ended by this signal: 129, 130 or 143."""
         return 128 + (self._number or signal.SIGINT)
 
     def __enter__(self) -> Self:

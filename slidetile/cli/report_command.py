@@ -5,16 +5,16 @@ Knows its options and exit codes. Does not know what a report looks like.
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
 from slidetile.cli.limits import tune_process
 from slidetile.cli.options import json_option
-from slidetile.cli.places import PATH
+from slidetile.cli.places import PLACE, storage_option
 from slidetile.cli.progress import SECONDS_BETWEEN_LINES
 from slidetile.cli.quantities import counted
 from slidetile.cli.show import FAILED, OK, UNREADABLE, say, show_facts
+from slidetile.cloud.address import Location
 from slidetile.counts import how_many
 
 
@@ -32,15 +32,19 @@ class _Lines:
 
 
 @click.command()
-@click.argument("folder", type=PATH, metavar="DIR")
-@click.option("-o", "--output", type=PATH, help="The page.  [default: DIR/report.html]")
+@click.argument("folder", type=PLACE, metavar="DIR")
+@click.option("-o", "--output", type=PLACE, help="The page.  [default: DIR/report.html]")
 @click.option("--workers", type=click.IntRange(min=1), help="Stores read at a time; 4 at most.")
+@storage_option
 @json_option
-def report(*, folder: Path, output: Path | None, workers: int | None, as_json: bool) -> None:
+def report(
+    *, folder: Location, output: Location | None, workers: int | None, as_json: bool
+) -> None:
     """Write a page about a folder of stores: failures, warnings, every slide's picture.
 
-    The page needs no network and no server. Exit code 1 says that a slide failed or a store is
-    damaged, 3 that tiles could not be read; the page is written all the same.
+    DIR and the page may each lie in a bucket. The page needs no network and no server. Exit code 1
+    says that a slide failed or a store is damaged, 3 that tiles could not be read; the page is
+    written all the same.
     """
     tune_process()
     from slidetile.cli.report_facts import report_facts, report_lines

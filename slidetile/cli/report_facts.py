@@ -1,8 +1,7 @@
 """The facts of a report as the command line prints them, and the lines made from them."""
 
-from pathlib import Path
-
 from slidetile.cli.quantities import counted, size_bytes
+from slidetile.cloud.address import Address, Location
 from slidetile.cohort.report.facts import CohortFacts
 from slidetile.cohort.report.report import Report
 from slidetile.counts import how_many
@@ -18,15 +17,19 @@ class ReportFacts(CohortFacts):
     pictures_path: str | None
 
 
-def report_facts(folder: Path, report: Report) -> ReportFacts:
+def report_facts(folder: Location, report: Report) -> ReportFacts:
     """Return the facts of a report that was written."""
     return {
         **report.facts,
-        "folder_path": as_text(folder),
-        "report_path": as_text(report.path),
-        "report_bytes": report.path.stat().st_size,
-        "pictures_path": None if report.pictures is None else as_text(report.pictures),
+        "folder_path": _text(folder),
+        "report_path": _text(report.path),
+        "report_bytes": report.size_bytes,
+        "pictures_path": None if report.pictures is None else _text(report.pictures),
     }
+
+
+def _text(place: Location) -> str:
+    return str(place) if isinstance(place, Address) else as_text(place)
 
 
 def report_lines(facts: ReportFacts) -> dict[str, str]:

@@ -16,7 +16,8 @@ from slidetile.choices import MANIFEST_SUFFIXES
 from slidetile.cli.json_log import log_as_json
 from slidetile.cli.places import PATH
 from slidetile.cli.show import mention
-from slidetile.cloud.address import address_of
+from slidetile.cloud.address import Location, absolute, address_of
+from slidetile.cloud.options import StorageOptions, storage_options, using_storage_options
 
 _SETTINGS = "slidetile.settings"
 
@@ -86,9 +87,9 @@ class SettingsCommand(click.Command):
             raise click.UsageError(f"{error.format_message()} (With {where}.)") from error
 
 
-def settings_path(ctx: click.Context) -> Path | None:
+def settings_path(ctx: click.Context) -> Location | None:
     """Return the settings file that a command uses."""
-    path: Path | None = ctx.meta.get(_SETTINGS)
+    path: Location | None = ctx.meta.get(_SETTINGS)
     return path
 
 
@@ -102,7 +103,8 @@ def _take_settings(ctx: click.Context, typed: Mapping[str, Any]) -> None:
     """Make a settings file's values the defaults of a command, and say so."""
     from slidetile.cli.settings_file import read_settings
 
-    path, is_named = _named(ctx, typed), True
+    path: Location | None = _named(ctx, typed)
+    is_named = True
     found = [other for other in _beside_manifests(ctx, typed) if _place(other) != _place(path)]
     if path is None and len(found) > 1:
         raise click.UsageError(
@@ -140,23 +142,52 @@ def _named(ctx: click.Context, typed: Mapping[str, Any]) -> Path | None:
     return path
 
 
-def _beside_manifests(ctx: click.Context, typed: Mapping[str, Any]) -> list[Path]:
+def _beside_manifests(ctx: click.Context, typed: Mapping[str, Any]) -> list[Location]:
     """Return the settings files beside the manifests that are given."""
-    found: dict[str | None, Path] = {}
-    for argument in ctx.command.params:
-        several = typed.get(str(argument.name)) if argument.nargs == -1 else None
-        for manifest in _matched(several if isinstance(several, tuple | list) else ()):
-            path = manifest.parent / FILE_NAME
-            is_manifest = manifest.suffix.lower() in MANIFEST_SUFFIXES and not manifest.is_dir()
-            if is_manifest and os.path.lexists(path):
-                found.setdefault(_place(path), path)
+    found: dict[str | None, Location] = {}
+    with using_storage_options(_typed_options(typed)):
+        for argument in ctx.command.params:
+            several = typed.get(str(argument.name)) if argument.nargs == -1 else None
+            for manifest in _matched(several if isinstance(several, tuple | list) else ()):
+                path = manifest.parent / FILE_NAME
+                is_manifest = manifest.suffix.lower() in MANIFEST_SUFFIXES
+                if is_manifest and _is_beside(path, manifest):
+                    found.setdefault(_place(path), path)
     return list(found.values())
 
 
-def _matched(inputs: Iterable[str]) -> Iterator[Path]:
+def _typed_options(typed: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return the options of object storage that are typed, which no command has yet; or None."""
+    try:
+        own = StorageOptions.parse(tuple(typed.get("storage_option") or ()))
+    except ValueError:  # which the command itself tells
+        return None
+    return {**storage_options(), **own} if own else None
+
+
+def _is_beside(path: Location, manifest: Location) -> bool:
+    """Return whether a settings file lies beside a manifest."""
+    if isinstance(path, Path):
+        return os.path.lexists(path) and not Path(str(manifest)).is_dir()
+    from slidetile.cloud.objects import object_exists
+
+    try:
+        return object_exists(path)
+    except PermissionError:  # so some servers say of what is not there
+        mention(f"{path} may not be read, so there are no settings of it")
+    except (OSError, ImportError, ValueError):
+        pass  # of the manifest, too, which the command itself tells
+    return False
+
+
+def _matched(inputs: Iterable[str]) -> Iterator[Location]:
     """Yield inputs, and those that globs among them match; of no match the command itself tells."""
     for given in inputs:
-        if _is_address(given):  # of which no options are known yet
+        if _is_address(given):
+            with contextlib.suppress(ValueError):
+                address = address_of(given)
+                if address is not None and _GLOB.isdisjoint(given) and not address.is_web:
+                    yield address
             continue
         if _GLOB.isdisjoint(given):
             yield Path(given)
@@ -175,9 +206,9 @@ def _is_address(given: str) -> bool:
         return True  # the command itself tells
 
 
-def _place(path: Path | None) -> str | None:
+def _place(path: Location | None) -> str | None:
     """Return where a path leads, however it is spelled; links stay."""
-    return None if path is None else os.path.abspath(path)  # noqa: PTH100  links stay
+    return None if path is None else absolute(path)
 
 
 def _shared_options(ctx: click.Context) -> dict[str, click.Option]:

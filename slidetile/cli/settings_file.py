@@ -4,6 +4,7 @@ Knows keys, types and ranges. Does not know which command reads it, nor what is 
 """
 
 import functools
+import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from slidetile.cli.options import (
     take_writing_options,
     writing_options,
 )
-from slidetile.cli.places import LocalPath
+from slidetile.cli.places import AnyPlace, LocalPath
 from slidetile.cli.plain import printable
 from slidetile.cli.toml import toml_text
+from slidetile.cloud.address import Address, Location, address_of
 from slidetile.errors import explain
 from slidetile.runtime.files import IrregularFileError, open_regular, read_opened
 
@@ -82,7 +84,7 @@ def setting_options(commands: Iterable[click.Command]) -> dict[str, click.Option
 
 
 def read_settings(
-    path: Path, ctx: click.Context, options: Mapping[str, click.Option], *, is_named: bool
+    path: Location, ctx: click.Context, options: Mapping[str, click.Option], *, is_named: bool
 ) -> dict[str, Any]:
     """Return what a settings file sets, by the names of parameters, once all of it is checked.
 
@@ -91,7 +93,7 @@ def read_settings(
     Parameters
     ----------
     path
-        The file.
+        The file, which may be an object.
     ctx
         The context of the command that reads it; a detector's module stays findable until its end.
     options
@@ -122,18 +124,18 @@ def read_settings(
     return values
 
 
-def _document(path: Path, *, follows_links: bool) -> dict[str, Any]:
+def _document(path: Location, *, follows_links: bool) -> dict[str, Any]:
     """Return the keys and values of a settings file."""
     import tomllib
 
     try:
-        data = read_opened(open_regular(path, follows_links=follows_links), MOST_BYTES + 1)
+        data = _content(path, follows_links=follows_links)
     except IrregularFileError:
         raise click.UsageError(
             f"{path} is not a regular file: settings are read from one."
         ) from None
     except (OSError, ValueError) as error:
-        if not follows_links and path.is_symlink():
+        if not follows_links and isinstance(path, Path) and path.is_symlink():
             raise click.UsageError(
                 f"{path} is a link, which is followed only where it is named: --config {path}"
             ) from error
@@ -156,6 +158,15 @@ def _document(path: Path, *, follows_links: bool) -> dict[str, Any]:
     return document
 
 
+def _content(path: Location, *, follows_links: bool) -> bytes:
+    """Return the content of a settings file, or as much of it as shows that it is none."""
+    if isinstance(path, Address):
+        from slidetile.cloud.objects import read_object
+
+        return read_object(path, MOST_BYTES + 1)
+    return read_opened(open_regular(path, follows_links=follows_links), MOST_BYTES + 1)
+
+
 def _option(
     key: str, options: Mapping[str, click.Option], before: Container[str | None]
 ) -> click.Option:
@@ -176,9 +187,11 @@ def _option(
     )
 
 
-def _check_harmless(option: click.Option, value: object, path: Path) -> None:
+def _check_harmless(option: click.Option, value: object, path: Location) -> None:
     """Refuse what only a file that somebody has named may ask for."""
-    remedy = f"take the file with --config {path}, or type --{setting_key(option)}"
+    remedy = f"type --{setting_key(option)}"
+    if isinstance(path, Path):
+        remedy = f"take the file with --config {path}, or {remedy}"
     if option.name in _ONLY_NAMED and value is True:
         why = _ONLY_NAMED[str(option.name)]
         raise click.UsageError(f"{why}, which a file that is not named may not do: {remedy}")
@@ -194,7 +207,7 @@ def _check_harmless(option: click.Option, value: object, path: Path) -> None:
         )
 
 
-def _checked(option: click.Option, value: Any, ctx: click.Context, folder: Path) -> Any:
+def _checked(option: click.Option, value: Any, ctx: click.Context, folder: Location) -> Any:
     """Return a value as its option takes it, once its type and range are right."""
     kinds, expected = _kinds(option)
     items = value if isinstance(value, list) else [value]
@@ -204,9 +217,33 @@ def _checked(option: click.Option, value: Any, ctx: click.Context, folder: Path)
         raise click.UsageError(f"give {expected} that is within 64 bits, and no inf or nan")
     option.type_cast_value(ctx, value)
     if isinstance(option.type, LocalPath):
-        value = folder / value
+        value = _led(folder, value, may_be_remote=isinstance(option.type, AnyPlace))
     _check_alone(option, value)
     return value
+
+
+def _led(folder: Location, text: str, *, may_be_remote: bool) -> Location:
+    """Return where a path in a file leads: relative ones begin in the file's folder.
+
+    Raises
+    ------
+    click.UsageError
+        It would begin in a bucket, and what it names is read from this machine.
+    """
+    address = address_of(text)
+    if address is not None and may_be_remote:
+        return address
+    if isinstance(folder, Path) or os.path.isabs(text):  # noqa: PTH117
+        return Path(folder, text) if isinstance(folder, Path) else Path(text)
+    if not may_be_remote:
+        raise click.UsageError(
+            "it is read from this machine, where a path beside a file in a bucket leads nowhere: "
+            "give a whole path"
+        )
+    try:
+        return Address.parse(f"{folder}/{text}")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _kinds(option: click.Option) -> tuple[Sequence[type], str]:

@@ -21,11 +21,11 @@ RETRIES = 5
 RETRY_S = 120
 """Seconds after which a request is given up, whatever is left of its attempts."""
 
-LONGEST_RETRY_S = 240
-"""What an option may make of it: see `slidetile.cloud.claim_file.BUCKET_TIMES`."""
-
 TIMEOUT_S = 60
 """Seconds that one request may take, its body included."""
+
+LONGEST_S = 300
+"""What options may make of the two together: see `slidetile.cloud.claim_file.BUCKET_TIMES`."""
 
 _CLIENT_KEYS = frozenset(
     {
@@ -35,6 +35,14 @@ _CLIENT_KEYS = frozenset(
         *("timeout", "user_agent"),
     }
 )
+_DURATIONS = ("timeout", "connect_timeout", "read_timeout", "pool_idle_timeout")
+_UNITS_S = {
+    **dict.fromkeys(("ms", "msec", "millis"), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+}
+_PART = re.compile(rf"(\d+)({'|'.join(sorted(_UNITS_S, key=len, reverse=True))})")
 _TRUE = ("1", "true", "yes", "on")
 _LOOPBACK = re.compile(r"http://(127\.|localhost|\[::1\])")
 _pid = os.getpid()
@@ -103,14 +111,17 @@ def _sorted(
         if key == "max_retries":
             retry[key] = _whole(key, value)
         elif key == "retry_timeout":
-            retry[key] = timedelta(seconds=_retry_s(key, value))
+            retry[key] = _duration(key, value)
         elif key in OWN_OPTIONS:
             continue
+        elif key in _DURATIONS:
+            client[key] = _duration(key, value)
         elif key in _CLIENT_KEYS:
             is_flag = key.startswith(("allow_", "http1", "http2"))
             client[key] = value.lower() in _TRUE if is_flag else value
         else:
             own[key] = value
+    _check_bound(client["timeout"], retry["retry_timeout"])
     endpoint = next((value for key, value in own.items() if "endpoint" in key), "")
     # What the environment says of the client counts for nothing where some of it is given.
     is_allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in _TRUE
@@ -119,14 +130,28 @@ def _sorted(
     return own, client, retry
 
 
-def _retry_s(key: str, value: str) -> int:
-    seconds = _whole(key, value.removesuffix("s"))
-    if seconds > LONGEST_RETRY_S:
+def _check_bound(timeout: timedelta, retry_timeout: timedelta) -> None:
+    longest = timedelta(seconds=LONGEST_S)
+    if timeout + retry_timeout > longest:
         raise ValueError(
-            f"The storage option {key} is at most {LONGEST_RETRY_S} s, but not {seconds}: a run "
-            "that waits for longer may be taken for dead, and its store be taken over."
+            f"The storage options timeout ({timeout.total_seconds():g} s) and retry_timeout "
+            f"({retry_timeout.total_seconds():g} s) are {LONGEST_S} s together at most: a run that "
+            "waits for longer may be taken for dead, and its store be taken over."
         )
-    return seconds
+
+
+def _duration(key: str, value: str) -> timedelta:
+    """Return a duration as obstore writes it: one or more numbers, each with its unit."""
+    text = "".join(value.split()).lower()
+    parts = _PART.findall(text)
+    if text.isdecimal():
+        return timedelta(seconds=int(text))
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(
+            f"The storage option {key} is a duration, such as 90, 90s, 2m or 1m 30s, but not "
+            f"{value!r}."
+        )
+    return timedelta(seconds=sum(int(number) * _UNITS_S[unit] for number, unit in parts))
 
 
 def _whole(key: str, value: str) -> int:

@@ -6,20 +6,51 @@ continue after. Nothing of a request's address or headers gets into it: they may
 
 import errno
 import re
+from enum import Enum
 
 from slidetile.cloud.address import Address
 from slidetile.cloud.errors import changed
 
 _STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
+_CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>|\(code: ([A-Za-z]{1,64})\)")
 _RETRIES = re.compile(r"after (\d+) retries")
 
+_DENIED = (
+    *("AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId"),
+    *("SignatureDoesNotMatch", "AuthorizationPermissionMismatch", "AuthorizationFailure"),
+)
 _EXPIRED = ("ExpiredToken", "RequestExpired", "TokenRefreshRequired", "ExpiredTokenException")
 _THROTTLED = ("SlowDown", "Throttling", "TooManyRequests", "RequestLimitExceeded", "ServerBusy")
 
 
-def explained(error: Exception, address: Address) -> OSError:
-    """Return the error of the system that an error of obstore's amounts to."""
+class Right(Enum):
+    """What a request needs to be allowed, as Amazon, Google and Azure call it."""
+
+    READ = (
+        "s3:GetObject, and s3:ListBucket, without which what is not there is denied as well",
+        *("storage.objects.get", "read"),
+    )
+    WRITE = "s3:PutObject", "storage.objects.create", "write"
+    REMOVE = "s3:DeleteObject", "storage.objects.delete", "delete"
+    LIST = "s3:ListBucket", "storage.objects.list", "list"
+
+    def named(self, scheme: str) -> str:
+        """Return its name in the buckets of a scheme."""
+        return self.value[("s3", "gs", "az").index(scheme)] if scheme in ("s3", "gs", "az") else ""
+
+
+def explained(error: Exception, address: Address, right: Right) -> OSError:
+    """Return the error of the system that an error of obstore's amounts to.
+
+    Parameters
+    ----------
+    error
+        It.
+    address
+        What was asked for.
+    right
+        What that needs.
+    """
     from obstore import exceptions
 
     text = str(error)
@@ -29,8 +60,10 @@ def explained(error: Exception, address: Address) -> OSError:
         error,
         exceptions.AlreadyExistsError | exceptions.PreconditionError | exceptions.NotModifiedError,
     )
-    is_denied = status in ("401", "403") or isinstance(
-        error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError
+    is_denied = (
+        status in ("401", "403")
+        or code in _DENIED
+        or isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
     )
     if is_other:
         found: OSError = changed(address)
@@ -38,18 +71,21 @@ def explained(error: Exception, address: Address) -> OSError:
         why = f"the credentials have expired ({said}): renew them and run again"
         found = PermissionError(errno.EACCES, why, str(address))
     elif isinstance(error, FileNotFoundError) or status == "404":
-        is_bucket = code == "NoSuchBucket"
+        is_bucket = code in ("NoSuchBucket", "ContainerNotFound")
         why = f"the bucket {address.bucket} does not exist" if is_bucket else "no such object"
         found = FileNotFoundError(errno.ENOENT, why, str(address))
     elif is_denied:
-        why = (
-            f"access is denied ({said or 'no credentials'}): check the credentials and their rights"
+        needed = right.named(address.scheme)
+        why = f"access is denied ({said or 'no credentials'}): check the credentials" + (
+            f", and whether they have the right {needed}" if needed else " and their rights"
         )
         found = PermissionError(errno.EACCES, why, str(address))
     elif isinstance(error, exceptions.InvalidPathError):
         why = "a name there has an empty step (//), and is not read: call that object otherwise"
         found = OSError(errno.EINVAL, why, str(address))
-    elif isinstance(error, exceptions.NotSupportedError):
+    elif "StartTooLarge" in text:  # of a server that sends something else all the same
+        found = OSError(errno.EINVAL, "it has no bytes there (416)", str(address))
+    elif isinstance(error, exceptions.NotSupportedError) or status == "501":
         found = OSError(errno.ENOTSUP, "its server cannot do what is needed there", str(address))
     else:
         found = _failed(text, status, code, address)
@@ -95,4 +131,4 @@ def _failed(text: str, status: str, code: str, address: Address) -> OSError:
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
-    return "" if found is None else found[1]
+    return "" if found is None else next(filter(None, found.groups()), "")

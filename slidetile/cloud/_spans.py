@@ -3,6 +3,7 @@
 Knows offsets and lengths. Does not know objects, nor what the bytes are.
 """
 
+import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,9 @@ fetched is held until the last of it is read."""
 LARGEST_GAP_BYTES = 64 << 10
 """Gaps up to this are read through, as on a disk, while little is fetched in vain altogether."""
 
-_MOST_WASTED = 0.098
-"""Share of the bytes of all ranges that may be fetched in vain."""
+_MOST_WASTED = (0.098, 0.15)
+"""Share of the bytes of all ranges that may be fetched in vain, and where that does not lead to
+few enough requests: the gaps of narrow tissue are many, and each is as dear as a request."""
 
 _NOTHING_BYTES = 1 << 18
 """So much may always be: to wait for another request takes longer."""
@@ -42,7 +44,7 @@ def requests(offsets: Sequence[int], counts: Sequence[int]) -> list[Request]:
     """Return the requests that fetch many ranges, from the object's start to its end.
 
     The smallest gaps are read through first, until requests fetch `REQUEST_BYTES` on average or a
-    tenth of what is fetched would be in vain.
+    tenth of what is fetched would be in vain; a seventh, where that makes the requests few enough.
     """
     starts, stops, firsts = _merged(np.asarray(offsets, np.int64), np.asarray(counts, np.int64))
     if not len(starts):
@@ -76,38 +78,31 @@ def _merged(
 def _cuts(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the numbers of the ranges behind which a request ends."""
     gaps = starts[1:] - stops[:-1]
-    sizes = np.sort(gaps)
-    needed = int((stops - starts).sum())
-    wasted = max(_MOST_WASTED * needed, _NOTHING_BYTES)
-    most = int(np.searchsorted(np.cumsum(sizes), wasted, "right"))
-    least = min(most, int(np.searchsorted(sizes, LARGEST_GAP_BYTES, "right")))
-    for largest in LARGEST_BYTES:
-        if (found := _fewest(starts, stops, gaps, sizes[:most], least, largest)) is not None:
-            return found
-    return _ends(starts, stops, gaps > (sizes[most - 1] if most else -1), LARGEST_BYTES[-1])
+    order = np.argsort(gaps, kind="stable")
+    needed, wasted = int((stops - starts).sum()), np.append(0, np.cumsum(gaps[order]))
+    most = [
+        int(np.searchsorted(wasted, max(share * needed, _NOTHING_BYTES), "right")) - 1
+        for share in _MOST_WASTED
+    ]
+    close = int(np.searchsorted(gaps[order], LARGEST_GAP_BYTES, "right"))
 
+    def cuts(joined: int, largest: int) -> NDArray[np.int64]:
+        """Return the cuts once the smallest gaps are read through, so many of them."""
+        is_cut = np.ones(len(gaps), np.bool_)
+        is_cut[order[:joined]] = False
+        return _ends(starts, stops, is_cut, largest)
 
-def _fewest(
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-    gaps: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    least: int,
-    largest: int,
-) -> NDArray[np.int64] | None:
-    """Return the cuts with the fewest bytes in vain that are few enough; None where none are."""
-    low, high = least, len(sizes)
-    found: NDArray[np.int64] | None = None
-    while low <= high:
-        joined = (low + high) // 2
-        limit = sizes[joined - 1] if joined else -1
-        cuts = _ends(starts, stops, gaps > limit, largest)
-        fetched = int((stops - starts).sum() + gaps[gaps <= limit].sum())
-        if (len(cuts) + 1) * REQUEST_BYTES <= fetched:
-            found, high = cuts, joined - 1
-        else:
-            low = joined + 1
-    return found
+    def is_enough(joined: int, largest: int) -> bool:
+        count = len(cuts(joined, largest)) + 1
+        return count * REQUEST_BYTES <= needed + int(wasted[joined])
+
+    for limit in most:
+        for largest in LARGEST_BYTES:
+            if is_enough(limit, largest):
+                tried = range(min(most[0], close), limit)
+                at = bisect.bisect_left(tried, True, key=lambda n: is_enough(n, largest))
+                return cuts(tried[at] if at < len(tried) else limit, largest)
+    return cuts(most[0], LARGEST_BYTES[-1])
 
 
 def _ends(

@@ -4,17 +4,18 @@ Every function raises errors of the system, each with a sentence (see `slidetile
 once obstore has tried as often as it may.
 """
 
+import contextlib
 import errno
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from slidetile.cloud._connect import connection, loaded
-from slidetile.cloud._explain import explained
+from slidetile.cloud._explain import Right, explained
 from slidetile.cloud.address import Address
 from slidetile.cloud.errors import ObjectChangedError, changed
 
@@ -24,8 +25,12 @@ IN_FLIGHT = 8
 PART_BYTES = 8 << 20
 """Objects that are longer are uploaded in parts of this length."""
 
-PARTS_IN_FLIGHT = 4
-"""Parts of one object that are uploaded at a time."""
+PARTS_IN_FLIGHT = 2
+"""Parts of one object that are uploaded at a time: each has to arrive within a request's time, of
+all objects together. They are not copied, so that the memory of the object is all there is."""
+
+UPLOAD_S = 1800.0
+"""Seconds after which no part of an object is begun any more."""
 
 _SMALL_BYTES = 1 << 24
 """So much is read back to see whether it is what was written."""
@@ -46,6 +51,9 @@ class ObjectState:
     modified: datetime
     """When it was written, by the server's clock, which may count whole seconds."""
 
+    version: str | None = field(default=None, compare=False)
+    """The server's number of it, where that is what a replacement is bound to."""
+
     def is_same(self, other: "ObjectState") -> bool:
         """Return whether another state is of the same content, as far as a server tells."""
         if self.size != other.size:
@@ -57,7 +65,15 @@ class ObjectState:
     @classmethod
     def of(cls, meta: Any) -> "ObjectState":
         """Return the state in obstore's words."""
-        return cls(size=meta["size"], etag=meta["e_tag"], modified=meta["last_modified"])
+        etag = meta["e_tag"]
+        if etag is not None and not etag.endswith('"'):
+            etag = f'"{etag}"'  # Azure leaves the quotes out where it lists objects
+        return cls(
+            size=meta["size"],
+            etag=etag,
+            modified=meta["last_modified"],
+            version=meta.get("version"),
+        )
 
 
 def object_state(address: Address) -> ObjectState:
@@ -72,7 +88,7 @@ def object_state(address: Address) -> ObjectState:
     """
     obstore = loaded(address)
 
-    with _explaining(address):
+    with _explaining(address, Right.READ):
         return ObjectState.of(obstore.head(connection(address), address.key))
 
 
@@ -112,7 +128,13 @@ def read_range(
 def read_tail(
     address: Address, count: int, state: ObjectState | None = None
 ) -> tuple[bytes, ObjectState]:
-    """Return the last bytes of an object, in one request, and its state; as in `read_range`."""
+    """Return the last bytes of an object, and its state; as in `read_range`.
+
+    That takes one request, or two of Azure, which has to be told where they begin.
+    """
+    if address.scheme == "az":
+        found = state or object_state(address)
+        return _get(address, (max(0, found.size - count), found.size), found)
     return _get(address, {"suffix": count}, state)
 
 
@@ -127,6 +149,8 @@ def write_object(
     *,
     replaces: ObjectState | None = None,
     is_new: bool = False,
+    check: Callable[[], None] = lambda: None,
+    longest_s: float = UPLOAD_S,
 ) -> None:
     """Write an object; it is whole or not there, and what was there stays until then.
 
@@ -140,6 +164,11 @@ def write_object(
         Write it only in place of this one.
     is_new
         Write it only where none is.
+    check
+        Makes sure, before each part of a long object, that it may still be written; what it raises
+        ends the upload, which leaves nothing.
+    longest_s
+        How long parts are begun.
 
     Raises
     ------
@@ -151,16 +180,18 @@ def write_object(
     obstore = loaded(address)
 
     data = b"".join(parts)
-    is_conditional = is_new or replaces is not None
-    mode: Any = "create" if is_new else {"e_tag": replaces.etag} if replaces else "overwrite"
+    is_long = len(data) > PART_BYTES and not is_new and replaces is None
+    mode: Any = "create" if is_new else "overwrite"
+    if replaces is not None:
+        mode = _bound_to(replaces, address)
     try:
-        with _explaining(address):
+        with _explaining(address, Right.WRITE):
             obstore.put(
                 connection(address),
                 address.key,
-                data,
+                _pieces(address, data, check, longest_s) if is_long else data,
                 mode=mode,
-                use_multipart=len(data) > PART_BYTES and not is_conditional,
+                use_multipart=is_long,
                 chunk_size=PART_BYTES,
                 max_concurrency=PARTS_IN_FLIGHT,
             )
@@ -170,6 +201,37 @@ def write_object(
             raise
         if read_range(address, 0, len(data) + 1)[0] != data:
             raise
+
+
+def _pieces(
+    address: Address, data: bytes, check: Callable[[], None], longest_s: float
+) -> Iterator[memoryview]:
+    """Yield the parts of an object, as long as they may be sent."""
+    until, whole = time.monotonic() + longest_s, memoryview(data)
+    for start in range(0, len(data), PART_BYTES):
+        check()
+        if time.monotonic() >= until:
+            raise OSError(
+                errno.ETIMEDOUT,
+                f"{start:,} of {len(data):,} bytes were sent within {longest_s:.0f} s, so the "
+                "upload was given up: the network is too slow",
+                str(address),
+            )
+        yield whole[start : start + PART_BYTES]
+
+
+def _bound_to(state: ObjectState, address: Address) -> dict[str, str]:
+    """Return the condition that an object is still this one, as obstore takes it."""
+    marks = {"e_tag": state.etag, "version": state.version}
+    found = {name: mark for name, mark in marks.items() if mark is not None}
+    if not found:
+        raise OSError(
+            errno.ENOTSUP,
+            "its server gives objects no mark (ETag), so that it cannot be told whether another "
+            "has replaced it",
+            str(address),
+        )
+    return found
 
 
 def remove_objects(addresses: Iterable[Address]) -> None:
@@ -183,9 +245,19 @@ def remove_objects(addresses: Iterable[Address]) -> None:
     found = list(addresses)
     for first in range(0, len(found), 1000):
         batch = found[first : first + 1000]
-        obstore = loaded(batch[0])
-        with _explaining(batch[0]):
-            obstore.delete(connection(batch[0]), [each.key for each in batch])
+        if batch[0].scheme == "s3":
+            _remove(batch)
+        else:  # one that is not there would be an error, and end the others
+            in_parallel(lambda each: _remove([each]), batch)
+
+
+def _remove(batch: Sequence[Address]) -> None:
+    obstore = loaded(batch[0])
+    with (
+        contextlib.suppress(FileNotFoundError),
+        _explaining(batch[0], Right.REMOVE),
+    ):
+        obstore.delete(connection(batch[0]), [each.key for each in batch])
 
 
 def copy_object(source: Address, target: Address) -> None:
@@ -198,7 +270,7 @@ def copy_object(source: Address, target: Address) -> None:
     """
     obstore = loaded(source)
 
-    with _explaining(source):
+    with _explaining(source, Right.WRITE):
         obstore.copy(connection(source), source.key, target.key)
 
 
@@ -213,7 +285,7 @@ def objects_below(prefix: Address) -> Iterator[tuple[Address, ObjectState]]:
     obstore = loaded(prefix)
 
     _check_lists(prefix)
-    with _explaining(prefix):
+    with _explaining(prefix, Right.LIST):
         for batch in obstore.list(connection(prefix), prefix.key or None):
             for meta in batch:
                 found = Address(prefix.scheme, prefix.bucket, meta["path"], prefix.options)
@@ -254,7 +326,7 @@ def _directly_below(prefix: Address) -> tuple[list[Address], dict[Address, Objec
     obstore = loaded(prefix)
 
     _check_lists(prefix)
-    with _explaining(prefix):
+    with _explaining(prefix, Right.LIST):
         found = obstore.list_with_delimiter(connection(prefix), prefix.key or None)
 
     def named(key: str) -> Address:
@@ -293,7 +365,7 @@ def _get(address: Address, part: Any, state: ObjectState | None) -> tuple[bytes,
     if state is not None and state.etag is not None and not state.etag.startswith("W/"):
         options["if_match"] = state.etag
     try:
-        with _explaining(address):
+        with _explaining(address, Right.READ):
             got = obstore.get(connection(address), address.key, options=options)
             found = ObjectState.of(got.meta)
             if state is not None and not state.is_same(found):
@@ -338,15 +410,16 @@ def _check_lists(prefix: Address) -> None:
         )
 
 
-@contextmanager
-def _explaining(address: Address) -> Iterator[None]:
+@contextlib.contextmanager
+def _explaining(address: Address, right: Right) -> Iterator[None]:
+    """Raise errors of the system, which name the right that a server denies."""
     try:
         yield
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         if isinstance(error, FileNotFoundError) and error.errno is None:
-            raise explained(error, address) from None
+            raise explained(error, address, right) from None
         raise
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "obstore":
             raise
-        raise explained(error, address) from None
+        raise explained(error, address, right) from None

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from slidetile.cloud._spans import LARGEST_GAP_BYTES, requests, without
 from slidetile.cloud.address import Address
+from slidetile.cloud.held import Held, Span, held_now, held_within
 from slidetile.cloud.objects import IN_FLIGHT, ObjectState, objects_in, read_range
 from slidetile.cloud.options import StorageOptions
 
@@ -24,19 +25,7 @@ HEAD_BYTES = 1 << 20
 """Fetched of an object that is opened by its name, and of its end where that is needed: what a
 slide's fingerprint is of."""
 
-AHEAD_BYTES = 64 << 20
-"""Fetched, or asked for, before it is read; more only where it is wanted at once."""
-
-KEPT_BYTES = 32 << 20
-"""Kept of what was read, since coarse levels and directories are read twice."""
-
-HELD_BYTES = AHEAD_BYTES + KEPT_BYTES
-"""What is held of an object, unless more is wanted at once."""
-
 _READ_AHEAD_BYTES = 1 << 18
-_COST_BYTES = 64 << 10
-"""Of what is kept, a request counts as so much more, so that there are not too many."""
-
 
 Ranges = tuple[Sequence[int], Sequence[int]]
 """The offsets and the lengths of ranges."""
@@ -48,25 +37,6 @@ class Cut(NamedTuple):
     data: bytes
     start: int
     """Where in the object they begin."""
-
-
-@dataclass(slots=True, eq=False)
-class _Span:
-    """Bytes that are fetched in one request."""
-
-    start: int
-    stop: int
-    left: list[tuple[int, int]] = field(default_factory=list)
-    """What is announced and not read yet."""
-    is_kept: bool = True
-    """Whether it is kept once nothing of it is left."""
-    used: int = 0
-    """When it was last used."""
-    future: "Future[bytes] | None" = None
-
-    @property
-    def size(self) -> int:
-        return self.stop - self.start
 
 
 class RangedObject:
@@ -97,35 +67,35 @@ class RangedObject:
         head_bytes: int = _READ_AHEAD_BYTES,
     ) -> None:
         self.address = address
-        self._lock = threading.Lock()
-        self._spans: list[_Span] = []
-        self._ahead: list[_Span] = []
-        self._clock = 0
+        self.spans: list[Span] = []
+        """What is fetched of it, or will be: see `slidetile.cloud.held`."""
+        self._held = held_now()
         self._users = 0
         self._head_bytes = head_bytes
         if state is None:
             data, state = read_range(address, 0, head_bytes)
             if data:
-                self._spans = [_Span(0, len(data), future=_done(data))]
+                self.spans = [Span(0, len(data), future=_done(data))]
         self.state = state
         """Size and mark when it was opened."""
+        self._held.add(self)
 
     def use(self) -> "RangedObject":
         """Count somebody more who reads it; `leave` ends that."""
-        with self._lock:
+        with self._held.lock:
             self._users += 1
         return self
 
     def leave(self) -> None:
         """Forget all that is kept, unless others read it."""
-        with self._lock:
+        with self._held.lock:
             self._users -= 1
             if self._users > 0:
                 return
-            for span in self._ahead:
+            for span in self._held.forget(self):
                 if span.future is not None:
                     span.future.cancel()
-            self._ahead, self._spans = [], []
+            self.spans = []
 
     def read(self, start: int, stop: int) -> bytes:
         """Return bytes within the object; what follows them is fetched too, if not much is asked.
@@ -176,11 +146,11 @@ class RangedObject:
         is_kept
             Whether they are read more than once, so that they are kept as far as there is room.
         """
-        with self._lock:
+        with self._held.lock:
             self._forget_announced()
             for offsets, counts in groups:
                 self._announce(offsets, counts, is_kept=is_kept)
-            self._fetch_ahead()
+            self._held.fetch_ahead()
 
     def _announce(self, offsets: Sequence[int], counts: Sequence[int], *, is_kept: bool) -> None:
         missing = [
@@ -194,38 +164,38 @@ class RangedObject:
                 left = [(max(a, start), min(b, stop)) for a, b in each.wanted]
                 left = [(a, b) for a, b in left if a < b]
                 if left:
-                    span = _Span(start, stop, left, is_kept=is_kept)
+                    span = Span(start, stop, left, is_kept=is_kept)
                     self._put(span)
-                    self._ahead.append(span)
+                    self._held.announce(self, span)
 
-    def _found(self, ranges: Sequence[tuple[int, int]], *, reads_ahead: bool) -> list[list[_Span]]:
+    def _found(self, ranges: Sequence[tuple[int, int]], *, reads_ahead: bool) -> list[list[Span]]:
         """Return for each range the fetched spans that hold it, in order."""
-        with self._lock:
-            self._clock += 1
+        with self._held.lock:
+            now = self._held.tick()
             missing = [gap for start, stop in ranges for gap in self._missing(start, stop)]
             if reads_ahead:
                 missing = [self._longer(*gap) for gap in missing]
             for each in requests([a for a, _ in missing], [b - a for a, b in missing]):
                 for start, stop in list(self._missing(each.start, each.stop)):
-                    self._put(_Span(start, stop))
+                    self._put(Span(start, stop))
             found = [self._covering(start, stop) for start, stop in ranges]
             wanted = list(dict.fromkeys(span for spans in found for span in spans))
             for span in wanted:
-                span.used = self._clock
-                self._fetch(span)
-            self._fetch_ahead()
+                span.used = now
+                self.fetch(span)
+            self._held.fetch_ahead()
         for span in wanted:
             self._wait(span)
         return found
 
-    def _wait(self, span: _Span) -> None:
+    def _wait(self, span: Span) -> None:
         assert span.future is not None, "it was asked for"
         try:
             span.future.result()
         except BaseException:
-            with self._lock:  # so that it is asked for again, should anybody read on
-                if span in self._spans:
-                    self._spans.remove(span)
+            with self._held.lock:  # so that it is asked for again, should anybody read on
+                if span in self.spans:
+                    self.spans.remove(span)
             raise
 
     def _longer(self, start: int, stop: int) -> tuple[int, int]:
@@ -244,77 +214,57 @@ class RangedObject:
         if start < stop:
             yield start, stop
 
-    def _covering(self, start: int, stop: int) -> list[_Span]:
+    def _covering(self, start: int, stop: int) -> list[Span]:
         """Return the spans that a range meets, in order; none overlap."""
-        first = bisect.bisect_right(self._spans, start, key=lambda span: span.stop)
+        first = bisect.bisect_right(self.spans, start, key=lambda span: span.stop)
         last = first
-        while last < len(self._spans) and self._spans[last].start < stop:
+        while last < len(self.spans) and self.spans[last].start < stop:
             last += 1
-        return self._spans[first:last]
+        return self.spans[first:last]
 
-    def _put(self, span: _Span) -> None:
-        bisect.insort(self._spans, span, key=lambda each: each.start)
+    def _put(self, span: Span) -> None:
+        bisect.insort(self.spans, span, key=lambda each: each.start)
 
-    def _fetch(self, span: _Span) -> None:
+    def fetch(self, span: Span) -> None:
+        """Begin to fetch a span, unless that has begun."""
         if span.future is None:
             span.future = _pool().submit(self._fetched, span.start, span.stop)
 
     def _fetched(self, start: int, stop: int) -> bytes:
         return read_range(self.address, start, stop, self.state)[0]
 
-    def _fetch_ahead(self) -> None:
-        """Begin to fetch what is announced, as long as little is under way and unread."""
-        held = sum(span.size for span in self._spans if span.left and span.future is not None)
-        waiting = [span for span in self._ahead if span.future is None]
-        self._ahead = [span for span in self._ahead if span.left]
-        under_way = sum(span.future is not None and not span.future.done() for span in self._ahead)
-        for span in waiting:
-            if under_way >= IN_FLIGHT or held + span.size > AHEAD_BYTES:
-                return
-            self._fetch(span)
-            held, under_way = held + span.size, under_way + 1
-
     def _note_read(
-        self, ranges: Sequence[tuple[int, int]], found: Sequence[Sequence[_Span]]
+        self, ranges: Sequence[tuple[int, int]], found: Sequence[Sequence[Span]]
     ) -> None:
         """Drop what is read, and the longest unused of what is kept."""
-        with self._lock:
+        with self._held.lock:
             for (start, stop), spans in zip(ranges, found, strict=True):
                 for span in spans:
                     if span.left:
                         span.left = without(span.left, start, stop)
-                        if not span.left and not span.is_kept and span in self._spans:
-                            self._spans.remove(span)
-            kept = [
-                s for s in self._spans if not s.left and s.future is not None and s.future.done()
-            ]
-            room = KEPT_BYTES - sum(span.size + _COST_BYTES for span in kept)
-            for span in sorted(kept, key=lambda each: each.used):
-                if room >= 0:
-                    break
-                self._spans.remove(span)
-                room += span.size + _COST_BYTES
-            self._fetch_ahead()
+                        if not span.left and not span.is_kept and span in self.spans:
+                            self.spans.remove(span)
+            self._held.drop()
+            self._held.fetch_ahead()
 
     def _forget_announced(self) -> None:
         """Forget what was announced and has not been read; what is fetched by now is kept."""
-        for span in self._ahead:
+        for span in self._held.forget(self):
             span.left = []
             is_begun = span.future is not None and not span.future.cancel()
-            if not is_begun and span in self._spans:
-                self._spans.remove(span)
-        self._ahead = []
+            if not is_begun and span in self.spans:
+                self.spans.remove(span)
 
 
 def _go_together(
-    these: Sequence[_Span], others: Sequence[_Span], ranges: Sequence[tuple[int, int]]
+    these: Sequence[Span], others: Sequence[Span], ranges: Sequence[tuple[int, int]]
 ) -> bool:
     """Return whether two ranges, one after the other, lie in one span and close together."""
     is_one = len(these) == len(others) == 1 and these[0] is others[0]
     return is_one and ranges[1][0] - ranges[0][1] <= LARGEST_GAP_BYTES
 
 
-def _bytes(spans: Sequence[_Span], start: int, stop: int) -> bytes:
+def _bytes(spans: Sequence[Span], start: int, stop: int) -> bytes:
     parts = []
     for span in spans:
         assert span.future is not None, "it was waited for"
@@ -356,7 +306,7 @@ _shared_lock = threading.Lock()
 
 @contextmanager
 def sharing_objects() -> Iterator[None]:
-    """Open each object once meanwhile, however often it is asked for.
+    """Open each object once meanwhile, however often it is asked for, within one bound of memory.
 
     A slide's readers look at it one after another.
     """
@@ -366,7 +316,8 @@ def sharing_objects() -> Iterator[None]:
     shared = _Shared()
     token = _shared.set(shared)
     try:
-        yield
+        with held_within(Held()):
+            yield
     finally:
         _shared.reset(token)
         for found in shared.objects.values():

@@ -33,6 +33,7 @@ _SPARE_BYTES = 64 << 20
 """Left free on the disk."""
 
 _WAIT_S = 0.2
+_SHORTEST_WAIT_S = 0.005
 _PARTIAL = ".partial"
 
 Files = Mapping[str, tuple[Address, ObjectState]]
@@ -88,7 +89,7 @@ class Scratch:
     """The most bytes of all entries; None as for `USUAL_BYTES`."""
 
     longest_wait_s: float = 600.0
-    """How long it is waited for what other processes read."""
+    """How long it is waited for what other processes read, or seem to fetch."""
 
     def __post_init__(self) -> None:
         if self.most_bytes is not None and self.most_bytes < 1:
@@ -157,13 +158,48 @@ class Scratch:
         while True:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(lock, how)
+                self._wait_for(lock, how, name)
                 if _is_same(lock, path):
                     return lock
             except BaseException:
                 os.close(lock)
                 raise
             os.close(lock)  # it was removed with its entry
+
+    def _wait_for(self, lock: int, how: int, name: str) -> None:
+        """Take a lock that another process may hold.
+
+        Raises
+        ------
+        OSError
+            It holds the lock, and for long has not fetched anything.
+        """
+        known, pause_s = self._fetched(name), _SHORTEST_WAIT_S
+        until = time.monotonic() + self.longest_wait_s
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, how | fcntl.LOCK_NB)
+                return
+            found = self._fetched(name)
+            if found != known:
+                known, until = found, time.monotonic() + self.longest_wait_s
+            elif time.monotonic() > until:
+                raise TimeoutError(
+                    errno.ETIMEDOUT,
+                    f"another process has held it for {self.longest_wait_s:.0f} s without fetching "
+                    "anything: end that process, or give another folder with --scratch",
+                    str(self.own / f"{name}.lock"),
+                )
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _WAIT_S)
+
+    def _fetched(self, name: str) -> list[tuple[str, int]]:
+        """Return what tells whether an entry is being fetched: its files, and when they grew."""
+        found = []
+        for path in sorted((self.own / f"{name}{_PARTIAL}").rglob("*")):
+            with contextlib.suppress(OSError):
+                found.append((str(path), path.stat().st_mtime_ns))
+        return found
 
     def _fill(self, name: str, files: Files, nbytes: int) -> None:
         """Fetch an entry, of which this process holds the lock."""
@@ -277,7 +313,7 @@ class Scratch:
         """Let one process at a time look for room."""
         lock = os.open(self.own / "room.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._wait_for(lock, fcntl.LOCK_EX, "room")
             yield
         finally:
             os.close(lock)

@@ -21,6 +21,7 @@ from slidetile.cohort.moved import has_moved, moved_keys, tell_left_behind
 from slidetile.cohort.part import Part
 from slidetile.cohort.result import Status
 from slidetile.cohort.table.earlier import take_over
+from slidetile.cohort.table.kept_rows import put_kept_rows
 from slidetile.cohort.table.key_book import KeyBook, NotedKey, opened_book
 from slidetile.cohort.table.noted import NotedRows
 from slidetile.cohort.table.reading import read_slides
@@ -178,6 +179,7 @@ class Cohort:
         if writes:
             make_folder(folder.path)
             take_over(folder)
+            put_kept_rows(folder)
         with opened_book(folder) if writes else nullcontext(KeyBook.of(folder)) as book:
             table = read_slides(folder.path, columns=_NOTED)
             rows = table.select(["key", "slide"]).to_pylist()

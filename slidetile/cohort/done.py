@@ -57,6 +57,8 @@ def done_already(
     options: WriteOptions,
     folder: CohortFolder,
     here: Path,
+    *,
+    on_error: Callable[[Exception], None] | None = None,
 ) -> SlideResult | None:
     """Return the result of a slide whose store is finished and is the one that is asked for.
 
@@ -77,6 +79,8 @@ def done_already(
         The cohort's folder.
     here
         The folder that relative paths begin in.
+    on_error
+        Takes what went wrong, where it is not certain since the slide or the store was not read.
     """
     begin = time.perf_counter()
     settings = _noted_settings(entry, row, recipe, options)
@@ -95,7 +99,9 @@ def done_already(
         if not is_same or store.unreadable or lost_files(store.path):
             return None
         note = store_note(store)
-    except (SlidetileError, OSError, ValueError):
+    except (SlidetileError, OSError, ValueError) as error:
+        if on_error is not None:
+            on_error(error)
         return None
     return SlideResult(
         key=entry.key,

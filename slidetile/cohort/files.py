@@ -3,16 +3,32 @@
 Knows where they may lie. Does not know what is in them.
 """
 
+import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from slidetile.cloud.address import Location
+from slidetile.cloud.address import Address, Location
 from slidetile.cloud.claim_file import claim_file_at, claim_times
-from slidetile.cloud.objects import entries_in, read_object, write_object
+from slidetile.cloud.objects import (
+    entries_in,
+    objects_in,
+    read_object,
+    remove_objects,
+    write_object,
+)
+from slidetile.cloud.options import StorageOptions
 from slidetile.errors import CohortError, explain
 from slidetile.runtime.claim import Claim, refuse_if_claimed
 from slidetile.runtime.files import read_regular, write_whole
 from slidetile.runtime.turn import claim_in_turn
+
+_HURRY = {"max_retries": "1", "retry_timeout": "10", "timeout": "10s"}
+
+
+def hurried(address: Address) -> Address:
+    """Return an address of which requests are given up after seconds, not minutes."""
+    return replace(address, options=StorageOptions({**address.options, **_HURRY}))
 
 
 def make_folder(place: Location) -> None:
@@ -73,6 +89,37 @@ def files_in(folder: Location, suffix: str) -> list[Location]:
     except OSError as error:
         raise unlisted(folder, error) from error
     return [each for each in objects if each.name.endswith(suffix)]
+
+
+def sizes_in(folder: Location) -> dict[str, int]:
+    """Return the length of each file directly in a folder, by name; none where there is no folder.
+
+    Raises
+    ------
+    OSError
+        They cannot be listed.
+    """
+    if not isinstance(folder, Path):
+        return {each.name: state.size for each, state in objects_in(folder).items()}
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as entries:
+        return {
+            entry.name: entry.stat().st_size
+            for entry in entries
+            if entry.is_file(follow_symlinks=False)
+        }
+
+
+def remove_files(folder: Location, names: Iterable[str]) -> None:
+    """Remove files of a folder, and the folder if nothing else is in it; raises OSError."""
+    if not isinstance(folder, Path):
+        remove_objects(folder / name for name in names)
+        return
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def unlisted(folder: Location, error: OSError) -> CohortError:

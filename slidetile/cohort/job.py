@@ -16,12 +16,13 @@ from slidetile.choices import UnfitChoiceError
 from slidetile.cloud.address import Address, Location
 from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
+from slidetile.cohort.files import hurried
 from slidetile.cohort.giant import FoundGiant, Giant, GiantFoundError, SplitLimit
 from slidetile.cohort.inputs.entry import Entry
 from slidetile.cohort.layout import RunFolder, log_name
 from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.result import SlideResult, Status
-from slidetile.cohort.retry import may_pass
+from slidetile.cohort.retry import may_hold_for_all, may_pass
 from slidetile.cohort.slide_log import SlideLog, add_reason, put_log, remove_log
 from slidetile.cohort.stored import store_facts
 from slidetile.errors import (
@@ -137,12 +138,14 @@ class SlideJob:
             with SlideLog(self.log) as log:
                 yield log
         finally:
-            self._put_log()
+            self._put_log(log.error)
 
-    def _put_log(self) -> None:
+    def _put_log(self, error: BaseException | None) -> None:
+        """Put the log where it belongs, without much ado where the bucket may be out of reach."""
         address = self.run_folder.log(self.entry.key)
         if isinstance(address, Address):
-            put_log(self.log, address)
+            is_hurried = error is not None and may_hold_for_all(error)
+            put_log(self.log, hurried(address) if is_hurried else address)
 
     def _with_log(self, result: SlideResult) -> SlideResult:
         """Return a result that names no log which could not be put where it belongs."""
@@ -243,7 +246,7 @@ class SlideJob:
     def failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
         """Return the result of a slide that failed, whose process did not return any."""
         result = self._failure(error, reason, seconds)
-        self._put_log()
+        self._put_log(error)
         return self._with_log(result)
 
     def _failure(self, error: BaseException, reason: str, seconds: float) -> SlideResult:
@@ -256,6 +259,7 @@ class SlideJob:
             seconds=round(seconds, 2),
             attempts=self.attempt,
             may_pass=may_pass(error),
+            may_hold_for_all=may_hold_for_all(error),
             log=self._told_log if add_reason(self.log, reason) else None,
             columns=self.entry.columns,
         )

@@ -94,6 +94,10 @@ class SlideResult:
     """Whether what failed may succeed when it is tried again: a disk that did not answer, a process
     that was killed."""
 
+    may_hold_for_all: bool = False
+    """Whether what failed may fail for other slides, too: a server that was not reached, or did not
+    let it in."""
+
     settings: str | None = None
     """A number of the settings that the store was made with; None where it failed, or where only an
     opened slide tells whether they are the same."""

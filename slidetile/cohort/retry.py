@@ -1,4 +1,4 @@
-"""Which failures may pass when a slide is tried again, and which cannot."""
+"""Which failures may pass when a slide is tried again, and which may be of all slides."""
 
 import errno
 from collections.abc import Iterator
@@ -13,6 +13,20 @@ EHOSTUNREACH ENETDOWN ENETUNREACH ENETRESET ECONNRESET ECONNABORTED ECONNREFUSED
 
 _MAY_PASS = {getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name)}
 """Errors of disks and networks that may answer again, and of what others hold at the moment."""
+
+
+_MAY_HOLD_FOR_ALL = _MAY_PASS | {errno.EACCES, errno.EPERM, errno.EINVAL}
+"""Also those of servers that let nobody in."""
+
+
+def may_hold_for_all(error: BaseException) -> bool:
+    """Return whether what failed by an error may fail for other slides, too.
+
+    A bucket may be out of reach, or the credentials have expired; also where nothing came of it in
+    the time that a slide has. To ask the bucket tells.
+    """
+    found = (each for each in _chain(error) if isinstance(each, OSError))
+    return any(isinstance(e, TimeoutError) or e.errno in _MAY_HOLD_FOR_ALL for e in found)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -45,6 +45,7 @@ class SlideLog(logging.Handler):
         super().__init__()
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         self.warnings: list[str] = []
+        self.error: BaseException | None = None
         self._path = path
         self._file: BinaryIO | None = None
         self._tells_crashes = False
@@ -93,6 +94,7 @@ class SlideLog(logging.Handler):
 
     def failed(self, error: BaseException) -> None:
         """Write how the slide failed."""
+        self.error = error
         self._write("".join(traceback.format_exception(error)).rstrip())
 
     def _write(self, text: str) -> None:

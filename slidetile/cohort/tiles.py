@@ -4,21 +4,24 @@ Knows which stores there are. Does not know what tiles look like.
 """
 
 import os
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from slidetile.cloud.address import Address, locate
+from slidetile.cloud.options import using_storage_options
 from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.table.reading import read_slides
 from slidetile.cohort.table.rows import COLUMNS, KEY
+from slidetile.cohort.tile_tables import table_schema, tile_tables
 from slidetile.errors import CohortError
-from slidetile.format.names import STORE_SUFFIX, TABLE, is_passing
-from slidetile.store.location import local_path, stores_in
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 
-def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
+def scan_tiles(
+    folder: str | os.PathLike[str] | Address, *, storage_options: Mapping[str, str] | None = None
+) -> "ds.Dataset":
     """Return the tile tables of all finished stores in a folder as one dataset.
 
     Nothing is read but one table's schema: the dataset is handed to polars
@@ -27,7 +30,11 @@ def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
     Parameters
     ----------
     folder
-        A folder of stores, such as `tile_slides` writes into.
+        A folder of stores, such as `tile_slides` writes into, or where it lies in a bucket. There,
+        each store takes three requests to be found, and one whenever its table is read, which has
+        to be the one that was found: a store that is replaced meanwhile is an error, no mixture.
+    storage_options
+        As in `open_store`.
 
     Returns
     -------
@@ -39,50 +46,39 @@ def scan_tiles(folder: str | os.PathLike[str]) -> "ds.Dataset":
     Raises
     ------
     CohortError
-        The folder holds no finished store, or its table cannot be read.
+        The folder holds no finished store, or its table cannot be read; or the bucket cannot be
+        listed or read.
     OSError
         It cannot be read.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
-    import pyarrow.parquet as pq
-    from pyarrow.fs import LocalFileSystem
 
-    path = local_path(folder)
-    cohort = CohortFolder(path)
-    stores = sorted(path for path in stores_in(path) if _is_whole(path))
-    if not stores:
+    with using_storage_options(storage_options):
+        cohort = CohortFolder(locate(folder))
+    tables = tile_tables(cohort.path)
+    if not tables.paths:
         raise CohortError(
             f"{cohort.path} holds no finished store: give the output folder of batch."
         )
-    tiles = pq.read_schema(stores[0] / TABLE)
+    tiles = table_schema(tables)
     rows = {row[KEY]: _renamed(row, tiles.names) for row in _columns_of(cohort)}
     # Arrow would read ahead in a thread that outlives the call.
     options = ds.ParquetFragmentScanOptions(pre_buffer=False)
     form = ds.ParquetFileFormat(default_fragment_scan_options=options)
-    files = LocalFileSystem()
+    files = tables.file_system()
     names = list(dict.fromkeys(name for row in rows.values() for name in row if name != KEY))
     fragments = [
         form.make_fragment(
-            os.path.abspath(store / TABLE),  # noqa: PTH100  links stay
+            path,
             filesystem=files,
             partition_expression=_same(key, rows.get(key, {}), names),
         )
-        for store in stores
-        for key in [_key(store)]
+        for key, path in tables.paths
     ]
     texts = [pa.field(name, pa.string()) for name in (KEY, *names)]
     schema = pa.schema([*texts, *(field for field in tiles if field.name != KEY)])
     return ds.FileSystemDataset(fragments, schema, form, files)
-
-
-def _is_whole(store: Path) -> bool:
-    """Return whether a store is finished, and not about to replace another or be replaced."""
-    return not is_passing(store) and (store / TABLE).is_file()
-
-
-def _key(store: Path) -> str:
-    return store.name.removesuffix(STORE_SUFFIX)
 
 
 def _columns_of(cohort: CohortFolder) -> list[dict[str, Any]]:
@@ -101,7 +97,7 @@ def _renamed(row: dict[str, Any], columns: list[str]) -> dict[str, Any]:
     }
 
 
-def _same(key: str, row: dict[str, Any], names: list[str]) -> Any:
+def _same(key: str, row: dict[str, Any], names: Sequence[str]) -> Any:
     """Return the expression that every tile of a store has: its key, and the manifest's columns."""
     import pyarrow.compute as pc
 

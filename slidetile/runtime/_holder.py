@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -21,6 +21,8 @@ class Holder:
     ------
     ValueError
         ``pid`` is not a process number.
+    TypeError
+        ``signs`` is not a number.
     """
 
     host: str
@@ -41,9 +43,17 @@ class Holder:
     token: str
     """Distinguishes two claims of one process."""
 
+    signs: int = 0
+    """How often the claim was dated anew, where that takes another content: see `dated`."""
+
+    is_released: bool = False
+    """Whether the claim is anybody's, though it could not be removed."""
+
     def __post_init__(self) -> None:
         if not isinstance(self.pid, int) or self.pid < 1:
             raise ValueError(f"{self.pid!r} is not a process number.")
+        if not isinstance(self.signs, int):
+            raise TypeError(f"{self.signs!r} is not a number of signs of life.")
 
     @classmethod
     def me(cls) -> Self:
@@ -67,7 +77,22 @@ class Holder:
 
     def to_json(self) -> bytes:
         """Return the JSON that `from_json` reads."""
-        return json.dumps(asdict(self), indent=2).encode()
+        known = asdict(self)
+        for name in ("signs", "is_released"):  # which earlier versions do not know
+            if not known[name]:
+                del known[name]
+        return json.dumps(known, indent=2).encode()
+
+    def dated(self) -> Self:
+        """Return the same claim with another sign of life, whose content is another, too.
+
+        What a server knows an object by is often a digest of its content.
+        """
+        return replace(self, signs=self.signs + 1)
+
+    def is_same(self, other: Self | None) -> bool:
+        """Return whether another content is of the same claim, whatever its signs of life."""
+        return other is not None and replace(other, signs=self.signs) == self
 
     @property
     def is_visible(self) -> bool:

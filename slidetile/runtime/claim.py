@@ -168,8 +168,8 @@ class Claim:
             It does: its clock is behind.
         """
         holder = old.holder
-        if holder is not None and holder.is_visible:
-            return  # its process has ended
+        if holder is not None and (holder.is_released or holder.is_visible):
+            return  # nobody holds it, or its process has ended
         time.sleep(2 * self._times.heartbeat_s)
         now = self._file.look()
         if now is not None and (now.data, now.mtime_s) != (old.data, old.mtime_s):
@@ -214,8 +214,10 @@ def claim_file(file: Path | ClaimFile) -> ClaimFile:
     return LocalClaimFile(file) if isinstance(file, Path) else file
 
 
-def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES) -> None:
+def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES) -> bool:
     """Check that no living process holds a claim, without taking it.
+
+    Returns whether a dead one has left it.
 
     Raises
     ------
@@ -223,12 +225,16 @@ def refuse_if_claimed(file: Path | ClaimFile, times: ClaimTimes = DEFAULT_TIMES)
         A living process holds it.
     """
     found = claim_file(file)
-    if (seen := found.look()) is not None:
+    seen = found.look()
+    if seen is not None:
         _refuse_if_alive(found, seen, times)
+    return seen is not None
 
 
 def _refuse_if_alive(file: ClaimFile, seen: Seen, times: ClaimTimes) -> None:
     holder = seen.holder
+    if holder is not None and holder.is_released:
+        return
     if holder is not None and holder.is_visible:
         if holder.is_running and holder.token not in _left_behind:
             which = "this process" if holder.pid == os.getpid() else "which is running"

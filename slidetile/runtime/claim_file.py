@@ -6,11 +6,11 @@ dead; `slidetile.cloud.claim_file` is the same in a bucket.
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from slidetile.runtime._holder import Holder
+from slidetile.runtime._holder import Holder, uptime_s
 from slidetile.runtime.files import open_regular, write_whole
 
 MOST_BYTES = 1 << 16
@@ -87,6 +87,29 @@ class ClaimFile(Protocol):
         That is perhaps a file server's: the clocks of two hosts may differ.
         """
         ...
+
+
+def is_same_claim(found: bytes, data: bytes) -> bool:
+    """Return whether two contents are of one claim, whatever its signs of life."""
+    holder = Holder.from_json(found)
+    return found == data or (holder is not None and holder.is_same(Holder.from_json(data)))
+
+
+def dated(data: bytes) -> bytes:
+    """Return the content of a claim with one more sign of life."""
+    holder = Holder.from_json(data)
+    return data if holder is None else holder.dated().to_json()
+
+
+def released(data: bytes) -> bytes:
+    """Return a content by which everybody knows that the claim is theirs to take."""
+    holder = Holder.from_json(data)
+    return data if holder is None else replace(holder, is_released=True).to_json()
+
+
+def now_s() -> float:
+    """Return seconds of a clock that also counts while the system sleeps, where there is one."""
+    return uptime_s()
 
 
 class LocalClaimFile:

@@ -361,9 +361,36 @@ def _begin_tracker() -> None:
     quiet = f"ignore:resource_tracker:{UserWarning.__name__}"
     sys.warnoptions.append(quiet)
     try:
-        resource_tracker.ensure_running()
+        with _terminal_unheard():
+            resource_tracker.ensure_running()
     finally:
         sys.warnoptions.remove(quiet)
+
+
+@contextlib.contextmanager
+def _terminal_unheard() -> Iterator[None]:
+    """Let processes that are begun meanwhile never hear Ctrl-C, nor that their terminal is gone.
+
+    A terminal tells its whole group; their parent has them end, and says what becomes of the run.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _forget_to_wake(manager: "threading.Thread | None") -> None:
+    """Have Python not wake, as it ends, a thread that ends already and closes what it listens at.
+
+    It looks whether that is open, and then writes into it; in between the thread may close it,
+    which would end the command with a traceback about a bad file descriptor.
+    """
+    from concurrent.futures import process
+
+    wakeups = getattr(process, "_threads_wakeups", None)  # none is public
+    if wakeups is not None and manager is not None:
+        wakeups.pop(manager, None)
 
 
 def _allow_children() -> None:
@@ -424,12 +451,9 @@ class _Child:
         return list(self._seen.values())
 
     def submit(self, call: Callable[[], Result]) -> "Future[Result]":
-        """Submit a call; a process that starts for it ignores Ctrl-C: its parent handles it."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
+        """Submit a call; a process that starts for it leaves a terminal's signals to its parent."""
+        with _terminal_unheard():
             return self._executor.submit(stoppable, call)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def reports(self) -> Iterator[Any]:
         """Yield what the running call has reported, and log what it has logged."""
@@ -485,6 +509,7 @@ class _Child:
         """Let the process end, as soon as it has nothing to do."""
         manager = getattr(self._executor, "_executor_manager_thread", None)  # none is public
         self._executor.shutdown(wait=False, cancel_futures=True)
+        _forget_to_wake(manager)
         if not self._is_sound and manager is not None:
             # Python 3.11 complains if it ends itself while this thread closes its pipe.
             manager.join(STOP_S)

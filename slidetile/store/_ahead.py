@@ -34,6 +34,9 @@ SHARDS_AHEAD = IN_FLIGHT
 """Shards whose indexes are asked for before their chunks are planned; of those that are read whole
 there may be more, within the bytes ahead."""
 
+LARGEST_WHOLE_BYTES = LARGEST_AHEAD_BYTES // 2
+"""16 MiB of shards that are read whole, far ahead, so that there is room for what comes before."""
+
 SPANS_AHEAD = 1 << 12
 """Spans looked at for those shards."""
 
@@ -92,6 +95,8 @@ class ChunksAhead:
         self._coming: set[Cell] = set()
         self._whole: dict[Cell, _Fetch] = {}
         self._planned_of: dict[Cell, int] = {}
+        self._last_seen: dict[Cell, int] = {}
+        self._seen_so_far = 0
         self._steps: deque[_Step] = deque()
         self.held_bytes = 0
         """Bytes that are fetched or asked for, and not taken yet."""
@@ -166,14 +171,37 @@ class ChunksAhead:
         while (
             len(self._seen) < SPANS_AHEAD
             and len(self._coming) < SHARDS_AHEAD
-            and (self.held_bytes < LARGEST_AHEAD_BYTES or not (self._seen or self._steps))
+            and (self._has_room() or not (self._seen or self._steps))
         ):
             span = next(self._spans, None)
             if span is None:
                 return
             self._seen.append(span)
+            self._seen_so_far += 1
             for shard, _ in self._array.shards(span):
+                self._last_seen[shard] = self._seen_so_far
                 self._open(shard)
+
+    def _has_room(self) -> bool:
+        """Return whether more shards may be read whole."""
+        if self._whole_bytes >= LARGEST_WHOLE_BYTES:
+            self._drop_passed()
+        return self.held_bytes < LARGEST_AHEAD_BYTES and self._whole_bytes < LARGEST_WHOLE_BYTES
+
+    @property
+    def _whole_bytes(self) -> int:
+        return sum(fetch.nbytes for fetch in self._whole.values())
+
+    def _drop_passed(self) -> None:
+        """Forget shards that were read whole and that no span ahead touches, the oldest first.
+
+        Some of their chunks nobody has asked for, so they would be held until the end.
+        """
+        planned = self._seen_so_far - len(self._seen)
+        for shard in [each for each in self._whole if self._last_seen.get(each, 0) <= planned]:
+            if self._whole_bytes < LARGEST_WHOLE_BYTES // 2:
+                return
+            self._forget(shard)
 
     def _open(self, shard: Cell) -> "Future[OpenedShard]":
         """Return what is or will be known of a shard."""
@@ -267,7 +295,7 @@ class ChunksAhead:
     def _forget(self, shard: Cell) -> None:
         """Hold a shard no longer than those chunks of it that are planned."""
         fetch = self._whole.pop(shard)
-        del self._planned_of[shard]
+        self._planned_of.pop(shard, None)
         fetch.unplanned = 0
         if not fetch.left:
             self.held_bytes -= fetch.nbytes

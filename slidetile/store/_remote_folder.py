@@ -1,5 +1,6 @@
 """The objects of a store in a bucket."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -39,31 +40,47 @@ class RemoteFolder(StoreFolder):
     ----------
     path
         What the store lies below.
-    identity
-        What a store was known by when it was opened; None to open the one that is there.
 
     Raises
     ------
     IncompleteStoreError
         The store there is not finished.
     StoreError
-        There is none, or another than the one known.
+        There is none.
     """
 
     is_remote = True
 
     path: Address
 
-    def __init__(self, path: Address, identity: bytes | None = None) -> None:
+    def __init__(self, path: Address) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._objects = find_store(path)
+        self._found: StoreObjects | None = find_store(path)
         self._checked_s = time.monotonic()
-        self._kept: dict[str, bytes] = {}
-        self.identity = identity or self._objects.identity
-        if self.identity != self._objects.identity:
-            raise self.replaced()
+        self._kept: dict[str, bytes] = {ROOT: self._found.root}
+        self.identity = self._found.identity
         self._fetch_ahead()
+
+    @classmethod
+    def _known(cls, path: Address, identity: bytes, kept: dict[str, bytes]) -> Self:
+        """Return a store that another process had open; for pickle.
+
+        That takes no request: a process that may make none, such as a fork, is told so where it
+        first reads, and not while it unpickles, which those of a `multiprocessing.Pool` would
+        wait for without end.
+        """
+        folder = cls.__new__(cls)
+        folder.path, folder.identity = path, identity
+        folder._lock, folder._found = threading.Lock(), None  # noqa: SLF001  of this very class
+        folder._checked_s, folder._kept = -math.inf, kept  # noqa: SLF001
+        return folder
+
+    @property
+    def _objects(self) -> StoreObjects:
+        """What lies there; looked at when it is first needed."""
+        found = self._found
+        return self._looked_again(None) if found is None else found
 
     @property
     def absolute(self) -> Address:
@@ -75,8 +92,11 @@ class RemoteFolder(StoreFolder):
         """The names of its objects."""
         return self._objects.states.keys()
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Address, bytes]]:
-        return type(self), (self.path, self.identity)
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., Self], tuple[Address, bytes, dict[str, bytes]]]:
+        metadata = {name: data for name, data in self._kept.items() if name.endswith(ROOT)}
+        return self._known, (self.path, self.identity, metadata)
 
     def open(self, name: str) -> "RemoteFile":
         """Open an object; that takes no request."""
@@ -86,8 +106,6 @@ class RemoteFolder(StoreFolder):
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """Return the content of an object, or its first bytes where it has more."""
-        if name == ROOT:
-            return self._objects.root[:most_bytes]
         if (kept := self._kept.get(name)) is not None:
             return kept[:most_bytes]
         try:
@@ -159,11 +177,11 @@ class RemoteFolder(StoreFolder):
             self._looked_again(objects)
         self._checked_s = time.monotonic()
 
-    def _looked_again(self, objects: StoreObjects) -> StoreObjects:
+    def _looked_again(self, objects: StoreObjects | None) -> StoreObjects:
         """Return the objects of the store, if it is still there though some are others."""
         with self._lock:
-            if self._objects is not objects:
-                return self._objects  # another thread has looked
+            if self._found is not None and self._found is not objects:
+                return self._found  # another thread has looked
             try:
                 found = find_store(self.path)
             except IncompleteStoreError as error:
@@ -174,7 +192,7 @@ class RemoteFolder(StoreFolder):
                 raise
             if found.identity != self.identity:
                 raise self.replaced()
-            self._objects = found
+            self._found = found
             return found
 
     def _fetch_ahead(self) -> None:

@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from slidetile.cloud.address import Location
-from slidetile.cloud.objects import read_object
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import in_parallel, object_exists, read_object
 from slidetile.errors import StoreError, StoreExistsError
 from slidetile.format.metadata.node import LARGEST_JSON_BYTES, parse_json
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, ROOT
@@ -119,15 +119,31 @@ def refusal(path: Location) -> StoreExistsError:
     )
 
 
-def hierarchy_above(path: Path) -> Path | None:
+def hierarchy_above(path: Location) -> Location | None:
     """Return the folder above a path that is a Zarr hierarchy, finished or not; None if none is.
 
     Symbolic links on the way are followed, since files would be written where they lead.
+
+    Raises
+    ------
+    OSError
+        It is an address, and the bucket cannot be read.
     """
+    if isinstance(path, Address):
+        return _prefix_above(path)
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  links stay
     real = Path(os.path.realpath(absolute.parent), absolute.name)
     above = (*absolute.parents, *real.parents)
     return next((folder for folder in above if _is_hierarchy(folder)), None)
+
+
+def _prefix_above(address: Address) -> Address | None:
+    above = []
+    while (address := address.parent).key:
+        above.append(address)
+    marks = [folder / name for folder in above for name in (ROOT, PARTIAL_NOTE)]
+    found = zip(marks, in_parallel(object_exists, marks), strict=True)
+    return next((mark.parent for mark, is_there in found if is_there), None)
 
 
 def links_in(folder: Path) -> Iterator[Path]:

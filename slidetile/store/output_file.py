@@ -1,10 +1,15 @@
-"""Files that commands write beside stores: pictures and GeoJSON, never over what is not theirs."""
+"""Files that commands write beside stores: pictures, GeoJSON, pages; never over what is not theirs.
 
+They lie on a disk or in a bucket. Does not know what is in them.
+"""
+
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import read_object, write_object
 from slidetile.errors import StoreExistsError
 from slidetile.runtime.files import write_whole
 from slidetile.store.marks import hierarchy_above
@@ -24,7 +29,7 @@ class OutputKind:
 PNG = OutputKind(name="a PNG picture", begins=b"\x89PNG\r\n\x1a\n")
 
 
-def check_output(path: Path, kind: OutputKind) -> None:
+def check_output(path: Location, kind: OutputKind) -> None:
     """Check that a file may be written, before any work is done for it.
 
     Only an empty file and one of the same kind are replaced: a slide, a text or a device is not.
@@ -33,31 +38,64 @@ def check_output(path: Path, kind: OutputKind) -> None:
     ------
     FileExistsError
         Something else is there, or the path lies inside a store.
+    OSError
+        It is on a web server, or the bucket cannot be read.
     """
+    if isinstance(path, Address):
+        _check_bucket(path)
     store = hierarchy_above(path)
     if store is not None:
         raise StoreExistsError(
             f"{path} lies in the store {store}, which holds only its own files: choose another "
             "output."
         )
-    if not os.path.lexists(path):
-        return
-    if path.is_symlink() or not path.is_file():
-        what = (
-            f"a symbolic link to {path.readlink()}" if path.is_symlink() else "not a regular file"
-        )
-        raise FileExistsError(f"{path} is {what}, so it is not replaced: choose another output.")
-    with path.open("rb") as file:
-        begins = file.read(len(kind.begins))
-    if begins not in (b"", kind.begins):
+    begins = _head(path, len(kind.begins))
+    if begins is not None and begins not in (b"", kind.begins):
         raise FileExistsError(
             f"{path} exists and is not {kind.name}, so it is not replaced: choose another output, "
             "or move it away."
         )
 
 
-def write_output(path: Path, parts: Iterable[bytes], kind: OutputKind) -> None:
-    """Write a file, whole or not at all; folders above it are made.
+def _check_bucket(address: Address) -> None:
+    if address.is_web:
+        raise OSError(
+            errno.EROFS,
+            "a web server is read only: write to a bucket (s3://, gs://, az://) or a folder",
+            str(address),
+        )
+    if not address.key:
+        raise FileExistsError(f"{address} is a bucket: name a file in it.")
+
+
+def _head(path: Location, count: int) -> bytes | None:
+    """Return the first bytes of a file; None where there is none.
+
+    Raises
+    ------
+    FileExistsError
+        It is no regular file.
+    OSError
+        It cannot be read.
+    """
+    if isinstance(path, Address):
+        try:
+            return read_object(path, count)
+        except FileNotFoundError:
+            return None
+    if not os.path.lexists(path):
+        return None
+    if path.is_symlink() or not path.is_file():
+        what = (
+            f"a symbolic link to {path.readlink()}" if path.is_symlink() else "not a regular file"
+        )
+        raise FileExistsError(f"{path} is {what}, so it is not replaced: choose another output.")
+    with path.open("rb") as file:
+        return file.read(count)
+
+
+def write_output(path: Location, parts: Iterable[bytes], kind: OutputKind) -> int:
+    """Write a file, whole or not at all, and return its bytes; folders above it are made.
 
     Raises
     ------
@@ -67,5 +105,26 @@ def write_output(path: Path, parts: Iterable[bytes], kind: OutputKind) -> None:
         It cannot be written.
     """
     check_output(path, kind)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, parts)
+    counted = _Counted(parts)
+    if isinstance(path, Address):
+        write_object(path, counted)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, counted)
+    return counted.bytes
+
+
+class _Counted:
+    """Parts, and how many bytes they have had so far."""
+
+    def __init__(self, parts: Iterable[bytes]) -> None:
+        self._parts = iter(parts)
+        self.bytes = 0
+
+    def __iter__(self) -> "_Counted":
+        return self
+
+    def __next__(self) -> bytes:
+        part = next(self._parts)
+        self.bytes += len(part)
+        return part

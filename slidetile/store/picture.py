@@ -111,6 +111,7 @@ class StoredPictures:
     def __init__(self, folder: StoreFolder, metadata: StoreMetadata) -> None:
         self._folder = folder
         self._metadata = metadata
+        self._files: dict[PictureName, PictureFile] = {}
 
     def overview(self) -> Pixels:
         """Return the whole slide as tissue was found on it: [row, column, channel].
@@ -144,4 +145,6 @@ class StoredPictures:
         return self._file("overview").scale(self._metadata.mpp, size)
 
     def _file(self, name: PictureName) -> PictureFile:
-        return PictureFile(self._folder, name, self._metadata)
+        if name not in self._files:
+            self._files[name] = PictureFile(self._folder, name, self._metadata)
+        return self._files[name]

@@ -86,6 +86,6 @@ class StoreRecord:
         """
         open_levels(self._folder, self._tiles)
 
-    @property
+    @functools.cached_property
     def _pictures(self) -> StoredPictures:
         return StoredPictures(self._folder, self.metadata)

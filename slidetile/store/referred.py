@@ -7,11 +7,11 @@ its fingerprint is that of the store's slide, and where blocks lie in it only it
 """
 
 import contextlib
-import os
 import stat
 from pathlib import Path
 from typing import Self
 
+from slidetile.cloud.address import Address, Location, absolute
 from slidetile.counts import how_many
 from slidetile.errors import SlideError, StoreError, explain
 from slidetile.format.metadata.planes import PlaneFacts
@@ -46,7 +46,7 @@ class ReferredSlide:
     """
 
     def __init__(
-        self, folder: StoreFolder, metadata: StoreMetadata, given: Path | None = None
+        self, folder: StoreFolder, metadata: StoreMetadata, given: Location | None = None
     ) -> None:
         self._folder = folder
         self._metadata = metadata
@@ -55,15 +55,19 @@ class ReferredSlide:
         self.slide = self._opened()
         """The slide, with the channels, the depth and the time that the store has of it."""
 
-    def __reduce__(self) -> tuple[type[Self], tuple[StoreFolder, StoreMetadata, Path]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[StoreFolder, StoreMetadata, Location]]:
         return type(self), (self._folder, self._metadata, self.path)
 
-    def _found(self, given: Path | None) -> Path:
+    def _found(self, given: Location | None) -> Location:
         facts = self._metadata.reference
         assert facts is not None, "only stores of the codec reference have such a slide"
         folder = self._folder.absolute
-        known = facts.paths(folder) if isinstance(folder, Path) else (Path(facts.absolute),)
-        paths = known if given is None else (Path(os.path.abspath(given)),)  # noqa: PTH100
+        paths: tuple[Location, ...]
+        if given is not None:
+            paths = (Path(absolute(given)) if isinstance(given, Path) else given,)
+        else:
+            known = facts.paths(folder) if isinstance(folder, Path) else (Path(facts.absolute),)
+            paths = known
         reasons = []
         for path in paths:
             reason = self._unlike(path, is_told=given is not None)
@@ -72,13 +76,15 @@ class ReferredSlide:
             reasons.append(reason)
         raise self._refusal(", and ".join(reasons))
 
-    def _unlike(self, path: Path, *, is_told: bool) -> str | None:
+    def _unlike(self, path: Location, *, is_told: bool) -> str | None:
         """Return why a path does not lead to the slide.
 
         Only folders of OME-Zarr are slides; whoever tells where the slide is may name that of a
         DICOM series, too.
         """
         try:
+            if isinstance(path, Address):
+                return self._other(path, read_source(path).fingerprint, is_told=is_told)
             kind = path.stat().st_mode
             if stat.S_ISDIR(kind) and (is_told or is_slide_folder(path)):
                 return None  # its reader knows which of its files make the fingerprint
@@ -90,7 +96,7 @@ class ReferredSlide:
         except (OSError, ValueError) as error:
             return f"{path} cannot be read ({explain(error)})"
 
-    def _other(self, path: Path, found: str, *, is_told: bool) -> str | None:
+    def _other(self, path: Location, found: str, *, is_told: bool) -> str | None:
         """Return why a file is not the slide; of one that the store alone names nothing is told."""
         wanted = self._metadata.source.fingerprint
         if found == wanted:

@@ -76,20 +76,24 @@ class TileStore:
         self,
         path: str | os.PathLike[str] | Address,
         *,
-        slide: str | os.PathLike[str] | None = None,
+        slide: str | os.PathLike[str] | Address | None = None,
         storage_options: Mapping[str, str] | None = None,
     ) -> None:
         with using_storage_options(storage_options):
-            self._open(open_folder(locate(path)), None if slide is None else Path(slide))
+            self._open(open_folder(locate(path)), None if slide is None else locate(slide))
+        _ = self.tiles  # so that a damaged table is told now
 
     @classmethod
-    def _of(cls, folder: StoreFolder, slide: Path | None) -> Self:
-        """Return the store in a folder, which another process had open; for pickle."""
+    def _of(cls, folder: StoreFolder, slide: Location | None) -> Self:
+        """Return the store in a folder, which another process had open; for pickle.
+
+        Its table is read when it is needed: of a store in a bucket, that takes the first request.
+        """
         store = cls.__new__(cls)
         store._open(folder, slide)  # noqa: SLF001  of this very class
         return store
 
-    def _open(self, folder: StoreFolder, slide: Path | None) -> None:
+    def _open(self, folder: StoreFolder, slide: Location | None) -> None:
         self.path: Location = folder.path
         """Where it is: a path, or an address in a bucket."""
         self._folder = folder
@@ -97,7 +101,6 @@ class TileStore:
         self._metadata = self._tiles.metadata
         self._referred = _referred_slide(folder, self._metadata, slide)
         self._arrays = open_levels(folder, self._tiles, self._referred)
-        self._table = self._tiles.table
 
     @property
     def metadata(self) -> StoreMetadata:
@@ -133,7 +136,7 @@ class TileStore:
         return None if self._referred is None else self._referred.slide
 
     @property
-    def slide_path(self) -> Path | None:
+    def slide_path(self) -> Location | None:
         """Where that slide is."""
         return None if self._referred is None else self._referred.path
 
@@ -216,7 +219,7 @@ class TileStore:
     @property
     def tiles(self) -> "pa.Table":
         """The tile table, one row a tile; docs/reference/store-format.md has its columns."""
-        return self._table
+        return self._tiles.table
 
     @property
     def tile_bytes(self) -> int:
@@ -532,7 +535,7 @@ class TileStore:
 
     def __reduce__(
         self,
-    ) -> tuple[Callable[[StoreFolder, Path | None], Self], tuple[StoreFolder, Path | None]]:
+    ) -> tuple[Callable[[StoreFolder, Location | None], Self], tuple[StoreFolder, Location | None]]:
         return self._of, (self._folder, self.slide_path)
 
     def __repr__(self) -> str:
@@ -642,7 +645,7 @@ class TileStore:
 
 
 def _referred_slide(
-    folder: StoreFolder, metadata: StoreMetadata, slide: Path | None
+    folder: StoreFolder, metadata: StoreMetadata, slide: Location | None
 ) -> "ReferredSlide | None":
     """Return the slide that a store refers to; None where it holds its pixels."""
     if metadata.reference is None:
@@ -655,7 +658,7 @@ def _referred_slide(
 def open_store(
     path: str | os.PathLike[str] | Address,
     *,
-    slide: str | os.PathLike[str] | None = None,
+    slide: str | os.PathLike[str] | Address | None = None,
     storage_options: Mapping[str, str] | None = None,
 ) -> TileStore:
     """Open a finished store.

@@ -4,7 +4,7 @@ Knows names of objects. Does not know what the lines say.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from slidetile.cloud.address import Address
 from slidetile.cloud.objects import in_parallel, read_object, write_object
@@ -22,10 +22,12 @@ class BucketLines:
         What their objects' names begin with; a random suffix follows.
     known
         The names of all objects beside it, as they were when the run began.
+    check
+        Makes sure that this process may still write the store.
     """
 
-    def __init__(self, address: Address, known: Collection[str]) -> None:
-        self._address = address
+    def __init__(self, address: Address, known: Collection[str], check: Callable[[], None]) -> None:
+        self._address, self._check = address, check
         self._known = [name for name in known if name.startswith(f"{address.name}.")]
 
     def whole_lines(self) -> list[str]:
@@ -35,6 +37,15 @@ class BucketLines:
         return [each.decode(errors="replace") for each in data]
 
     def add(self, line: str) -> None:
-        """Add a line; raises OSError where it cannot be written."""
+        """Add a line.
+
+        Raises
+        ------
+        StoreBusyError
+            Another process has taken over.
+        OSError
+            It cannot be written.
+        """
+        self._check()
         own = self._address.with_name(f"{self._address.name}.{os.urandom(8).hex()}")
         write_object(own, [line.encode()])

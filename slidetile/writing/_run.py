@@ -6,11 +6,11 @@ Knows a slide, a plan and a store that is being written. Does not know how the c
 import contextlib
 import functools
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from slidetile.cloud.address import Location
-from slidetile.cloud.ranged import HELD_BYTES
+from slidetile.cloud.held import HELD_BYTES
 from slidetile.counts import how_many
 from slidetile.errors import DamagedPixelsError, NotNativeError, SlideReadError
 from slidetile.format.codecs.codec import ChunkCodec
@@ -198,7 +198,9 @@ class Run:
     def _write_shards(self, writer: StoreWriter, owned: OwnedShards | None = None) -> None:
         """Make and write all shards that are missing, or those of one part."""
         is_kept = functools.partial(self._is_kept, writer)
+        writer.expect(self._own_shards(owned))
         tasks = self._work.tasks(is_kept, owns_all if owned is None else owned, writer)
+        writer.expect(())  # what was not asked for may be written anew
         if owned is not None and self._work.decodes:
             self._remove_above(writer, tasks, owned)
         self._work.expect(tasks)
@@ -209,6 +211,12 @@ class Run:
                 for record in records:
                     self._enter(record)
                 self._report()
+
+    def _own_shards(self, owned: OwnedShards | None) -> Iterator[tuple[int, Shard]]:
+        """Yield all shards, or those of one part, in the order in which tasks look for them."""
+        owns = owns_all if owned is None else owned
+        for number, level in enumerate(self._work.levels):
+            yield from ((number, shard) for shard in level.shards if owns(number, shard))
 
     def _remove_above(self, writer: StoreWriter, tasks: Iterable[Task], owned: OwnedShards) -> None:
         """Remove what an earlier run has made of shards that are made anew, and this one does not.

@@ -1,6 +1,6 @@
 """Writing a store: all files go into an unfinished one, which gets its place at the end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -135,6 +135,11 @@ class StoreWriter:
     def in_flight(self) -> int:
         """How many files are best written at a time."""
         return self._store.in_flight
+
+    def expect(self, shards: Iterable[tuple[int, Shard]]) -> None:
+        """Announce shards of which `kept` will be asked, in this order."""
+        if self._is_continued:
+            self._store.expect([_shard_name(level, shard) for level, shard in shards])
 
     def kept(self, level: int, shard: Shard) -> ShardRecord | None:
         """Return the record of a shard that an earlier run has finished; None if it must be made.

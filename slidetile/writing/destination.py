@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slidetile.cloud.address import Address, Location
 from slidetile.cloud.objects import object_exists
-from slidetile.format.names import PARTIAL_NOTE, ROOT, partial_path
+from slidetile.format.names import MANIFEST, PARTIAL_NOTE, ROOT, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes
 from slidetile.runtime.files import read_regular
 from slidetile.runtime.shared_claim import SharedClaim
@@ -50,8 +50,10 @@ def claim_store(store: Location, *, overwrite: bool, times: ClaimTimes | None = 
     return partial.claim_store(store, overwrite=overwrite, times=times or DEFAULT_TIMES)
 
 
-def check_destination(store: Location, *, overwrite: bool) -> None:
+def check_destination(store: Location, *, overwrite: bool, is_placed: bool = False) -> None:
     """Check that a store may be written somewhere, before any work is done for it.
+
+    ``is_placed`` says that `check_place` was asked before, so that a bucket is not asked again.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def check_destination(store: Location, *, overwrite: bool) -> None:
         It would lie in a file or on a web server, or the bucket cannot be read.
     """
     if isinstance(store, Address):
-        partial_prefix.check_prefix(store, overwrite=overwrite)
+        partial_prefix.check_prefix(store, overwrite=overwrite, is_placed=is_placed)
     else:
         partial.check_destination(store, overwrite=overwrite)
 
@@ -149,11 +151,15 @@ def discard_unfinished(store: Location) -> None:
 
 
 def is_emptied_at(store: Location) -> bool:
-    """Return whether a store lies somewhere of which a power failure has left no root metadata.
+    """Return whether a store lies somewhere that has lost its root metadata.
 
-    What is in a bucket is whole.
+    On a disk a power failure does that; in a bucket, where what is there is whole, people do.
     """
-    return isinstance(store, Path) and is_emptied(Path(os.path.realpath(store)))
+    if isinstance(store, Address):
+        return object_exists(store / MANIFEST) and not (
+            object_exists(store / ROOT) or object_exists(store / PARTIAL_NOTE)
+        )
+    return is_emptied(Path(os.path.realpath(store)))
 
 
 def is_all_there(store: Location) -> bool:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -158,6 +158,9 @@ class PartialFolder:
             It cannot be read, or is not a regular file.
         """
         return read_regular(f"{self._root}/{name}", most_bytes)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Do nothing: a disk has nothing of what is announced."""
 
     def write(self, name: str, parts: Sequence[bytes]) -> None:
         """Write a file; it is whole or absent.

@@ -8,30 +8,25 @@ what the next one completes.
 """
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from slidetile.cloud.address import Address
+from slidetile.cloud.ahead import ObjectsAhead
 from slidetile.cloud.claim_file import BUCKET_TIMES, BucketClaimFile
 from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
     IN_FLIGHT,
-    copy_object,
     entries_in,
     has_objects,
     in_parallel,
-    names_below,
     object_exists,
     read_object,
     remove_objects,
     write_object,
 )
 from slidetile.errors import StoreExistsError
-from slidetile.format.metadata.node import LARGEST_JSON_BYTES
 from slidetile.format.names import (
-    MANIFEST,
-    PARTIAL_BEGIN,
     PARTIAL_NOTE,
-    PARTIAL_REMOVED,
     ROOT,
     finishing_path,
     owner_path,
@@ -39,11 +34,16 @@ from slidetile.format.names import (
 )
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_store, is_unfinished, refusal
+from slidetile.store.marks import is_store, refusal
 from slidetile.writing._bucket_lines import BucketLines
-
-Check = Callable[[], None]
-"""Makes sure that this process may still write the store."""
+from slidetile.writing._published import (
+    has_lost_root,
+    is_ours,
+    publish,
+    recovered,
+    remove_all,
+    remove_helpers,
+)
 
 
 class PartialPrefix:
@@ -82,6 +82,7 @@ class PartialPrefix:
         claim: SharedClaim | None = None,
     ) -> None:
         self._store = store
+        self._ahead: ObjectsAhead | None = None
         self._is_shared = claim is not None
         if claim is not None:
             claim.check()  # first: what it may no longer write may be finished by now
@@ -91,17 +92,22 @@ class PartialPrefix:
             if claim is None and object_exists(finishing_path(store)):
                 # Of several processes that wrote it and were killed: none may finish it any more.
                 remove_objects([finishing_path(store)])
-            _recover(store, self._claim.check)
-            check_prefix(store, overwrite=overwrite)  # it may just have been finished
-            self._replaces = object_exists(store / ROOT)
+            names, beside = recovered(store, self._claim.check)
+            # It may just have been finished.
+            _check_vacant(store, names, has_beside=bool(beside), overwrite=overwrite)
+            self._replaces = ROOT in names or (overwrite and has_lost_root(names))
             self.where = partial_path(store) if self._replaces else store
-            self._names = _names_in(self.where)
+            self._sizes = beside if self._replaces else names
+            self._names = set(self._sizes)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Let others write the store; an unfinished one stays for them to continue."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
         self._claim.release()
 
     def check(self) -> None:
@@ -128,7 +134,17 @@ class PartialPrefix:
         """
         if name not in self._names and not self._is_shared:
             raise FileNotFoundError(errno.ENOENT, "no such object", str(self.where / name))
+        if self._ahead is not None:
+            return self._ahead.read(self.where / name, most_bytes)
         return read_object(self.where / name, most_bytes)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Announce objects that will be read about in this order; several are fetched ahead."""
+        known = ((self.where / name, self._sizes.get(name)) for name in names)
+        sizes = {address: size for address, size in known if size is not None}
+        if self._ahead is not None:
+            self._ahead.close()
+        self._ahead = ObjectsAhead(sizes) if len(sizes) > 1 else None
 
     def write(self, name: str, parts: Sequence[bytes]) -> None:
         """Write an object; it is whole or absent.
@@ -144,7 +160,8 @@ class PartialPrefix:
         """
         self._claim.check()
         try:
-            write_object(self.where / name, parts, is_new=name == ROOT and name not in self._names)
+            is_new = name == ROOT and name not in self._names
+            write_object(self.where / name, parts, is_new=is_new, check=self._claim.check)
         except ObjectChangedError as error:
             raise _exists(self._store) from error
         except OSError as error:
@@ -157,19 +174,20 @@ class PartialPrefix:
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
         if name in self._names or self._is_shared:
+            self._claim.check()
             remove_objects([self.where / name])
             self._names.discard(name)
 
     def lines(self, name: str, *, is_part: bool) -> BucketLines:  # noqa: ARG002  each has its own
         """Return the lines of a name."""
-        return BucketLines(self.where / name, self._names)
+        return BucketLines(self.where / name, self._names, self._claim.check)
 
     def remove_strays(self) -> None:
         """Do nothing: an object is whole or absent."""
 
     def discard(self) -> None:
         """Remove all objects; the next `write` begins anew."""
-        _remove_all(self.where, self._claim.check)
+        remove_all(self.where, self._claim.check)
         self._names.clear()
 
     def finish(self) -> None:
@@ -182,9 +200,9 @@ class PartialPrefix:
         """
         self._claim.check()
         try:
-            _remove_helpers(self.where)
+            remove_helpers(self.where)
             if self._replaces:
-                _publish(self.where, self._store, self._claim.check)
+                publish(self.where, self._store, self._claim.check)
         except OSError as error:
             raise _resumable(error) from error
 
@@ -216,8 +234,17 @@ def reads_prefix(store: Address, name: str, most_bytes: int) -> bytes:
     return read_object(partial_path(store) / name, most_bytes)
 
 
-def check_prefix(store: Address, *, overwrite: bool) -> None:
+def check_prefix(store: Address, *, overwrite: bool, is_placed: bool = False) -> None:
     """Check that a store may be written at an address, before any work is done for it.
+
+    Parameters
+    ----------
+    store
+        The address.
+    overwrite
+        Whether it may replace a finished store.
+    is_placed
+        Whether what lies above it has been looked at.
 
     Raises
     ------
@@ -227,13 +254,24 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
     OSError
         The bucket cannot be read, or it is a web server, which cannot be written.
     """
-    check_prefix_place(store)
+    if not is_placed:
+        check_prefix_place(store)
     if object_exists(store):
         raise StoreExistsError(
             f"{store} is an object, not a store, so it is not overwritten; choose another name."
         )
     folders, objects = entries_in(store)
     names = {each.name for each in objects}
+    names.update(each.name for each in folders)
+    has_beside = overwrite and bool(names) and has_objects(partial_path(store))
+    _check_vacant(store, names, has_beside=has_beside, overwrite=overwrite)
+
+
+def _check_vacant(
+    store: Address, names: Collection[str], *, has_beside: bool, overwrite: bool
+) -> None:
+    """Check by the names of what lies at an address that a store may be written there."""
+    beside = partial_path(store)
     if ROOT in names:
         if not is_store(store):
             raise StoreExistsError(
@@ -241,11 +279,10 @@ def check_prefix(store: Address, *, overwrite: bool) -> None:
             )
         if not overwrite:
             raise _exists(store)
-        beside = partial_path(store)
-        if has_objects(beside) and not _is_ours(beside):
-            raise refusal(beside)
-    elif (folders or names) and not (_is_ours(store) or is_store(partial_path(store))):
+    elif names and not (is_ours(store) or is_store(beside)):
         raise refusal(store)
+    if names and overwrite and has_beside and not is_ours(beside):
+        raise refusal(beside)
 
 
 def check_prefix_place(address: Address) -> None:
@@ -294,95 +331,14 @@ def tidy_prefix(store: Address) -> None:
         The bucket cannot be read.
     """
     owner = BucketClaimFile(owner_path(store))
-    refuse_if_claimed(owner, BUCKET_TIMES)
-    if owner.look() is None and not object_exists(partial_path(store) / ROOT):
+    is_left = refuse_if_claimed(owner, BUCKET_TIMES)
+    if not is_left and not object_exists(partial_path(store) / ROOT):
         return
     claim = Claim(owner, BUCKET_TIMES)
     try:
-        _recover(store, claim.check)
+        recovered(store, claim.check)
     finally:
         claim.release()
-
-
-def _recover(store: Address, check: Check) -> None:
-    """Complete what a killed run has left: what it publishes, or what it had to remove."""
-    partial = partial_path(store)
-    for place in (store, partial):
-        if object_exists(place / PARTIAL_REMOVED):
-            _remove_all(place, check)
-    if object_exists(store / ROOT):
-        if object_exists(store / PARTIAL_NOTE):
-            _remove_helpers(store)
-        # Perhaps it is published, and perhaps it mends a store of the same settings.
-        if _same_root(store, partial) and not object_exists(partial / PARTIAL_NOTE):
-            _publish(partial, store, check)
-    elif is_store(partial) and not object_exists(partial / PARTIAL_NOTE):
-        _publish(partial, store, check)
-
-
-def _publish(partial: Address, store: Address, check: Check) -> None:
-    """Put a whole store in the place of another, object by object, its root last."""
-    check()
-    remove_objects([store / ROOT])
-    new = _names_in(partial) - {ROOT}
-    old = _names_in(store)
-
-    def copy(name: str) -> None:
-        check()
-        copy_object(partial / name, store / name)
-
-    in_parallel(copy, sorted(new))
-    check()
-    remove_objects([store / name for name in sorted(old - new)])
-    copy(ROOT)
-    _remove_all(partial, check)
-
-
-def _same_root(one: Address, other: Address) -> bool:
-    try:
-        return _root(one) == _root(other)
-    except FileNotFoundError:
-        return False
-
-
-def _root(address: Address) -> bytes:
-    return read_object(address / ROOT, LARGEST_JSON_BYTES + 1)
-
-
-def _remove_helpers(address: Address) -> None:
-    """Remove what only an unfinished store has, the note last."""
-    names = {name for name in _names_in(address) if name.startswith(PARTIAL_BEGIN)}
-    remove_objects([address / name for name in sorted(names - {PARTIAL_NOTE})])
-    remove_objects([address / PARTIAL_NOTE])
-
-
-def _remove_all(address: Address, check: Check) -> None:
-    """Remove all objects below an address.
-
-    A mark says so meanwhile, and the root goes first: what a killed run leaves of a whole store is
-    not taken for one, by readers or by the next run.
-    """
-    check()
-    write_object(address / PARTIAL_REMOVED, [b"-"])
-    remove_objects([address / ROOT])
-    check()
-    names = _names_in(address)
-    remove_objects([address / name for name in sorted(names - {PARTIAL_REMOVED})])
-    remove_objects([address / PARTIAL_REMOVED])
-
-
-def _names_in(address: Address) -> set[str]:
-    return {name for name, _ in names_below(address)}
-
-
-def _is_ours(address: Address) -> bool:
-    """Return whether an unfinished or a replaced store lies at an address."""
-    return (
-        is_unfinished(address)
-        or is_store(address)
-        or object_exists(address / PARTIAL_REMOVED)
-        or object_exists(address / MANIFEST)  # it has lost its root
-    )
 
 
 def _exists(store: Address) -> StoreExistsError:

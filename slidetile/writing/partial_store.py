@@ -4,7 +4,7 @@ Knows what is asked of such a place. Does not know what a store holds: files hav
 paths below the store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from slidetile.cloud.address import Location
@@ -57,6 +57,10 @@ class PartialStore(Protocol):
 
     def read(self, name: str, most_bytes: int) -> bytes:
         """Return the content of a file, or its first bytes; raises FileNotFoundError."""
+        ...
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Announce files that will be read about in this order, if they are there."""
         ...
 
     def write(self, name: str, parts: Sequence[bytes]) -> None:

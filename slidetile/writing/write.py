@@ -3,7 +3,7 @@
 import os
 
 from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
-from slidetile.cloud.address import Address, locate
+from slidetile.cloud.address import Address, Location, locate
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.planning.plan import TilePlan
 from slidetile.runtime.cpus import worker_count
@@ -80,9 +80,36 @@ def write_tiles(
     destination = locate(path)
     threads = worker_count(workers)
     check_destination(destination, overwrite=options.existing == "overwrite")
+    return write_checked(
+        slide,
+        plan,
+        destination,
+        codec=codec,
+        check=check,
+        workers=threads,
+        options=options,
+        on_progress=on_progress,
+    )
+
+
+def write_checked(
+    slide: Slide,
+    plan: TilePlan,
+    destination: Location,
+    *,
+    codec: CodecName | ChunkCodec,
+    check: NativeCheck,
+    workers: int,
+    options: WriteOptions,
+    on_progress: OnProgress | None,
+) -> TileStore:
+    """Write a plan's tiles where `check_destination` has found that a store may be written.
+
+    Takes, returns and raises what `write_tiles` does.
+    """
 
     def write(chosen: ChunkCodec, not_native: str | None) -> TileStore:
-        run = Run(slide, plan, chosen, threads, options, on_progress, not_native)
+        run = Run(slide, plan, chosen, workers, options, on_progress, not_native)
         try:
             run.write(destination)
         finally:

@@ -78,7 +78,8 @@ def test_a_bug_is_events_with_its_traceback(cli, sample, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_interruption_is_an_event(long_slide, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_is_an_event(long_slide, tmp_path, number):
     out = tmp_path / "out"
     line = [*PROGRAM, "batch", long_slide, "-o", out, "--codec", "zstd", "--log-json"]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else it inherits ignorance
@@ -88,11 +89,11 @@ def test_an_interruption_is_an_event(long_slide, tmp_path):
         signal.signal(signal.SIGINT, before)
     try:
         wait_until(lambda: list(out.glob("*.partial")))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, told = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     *_, last = events(told)
     assert last["event"] == "interrupted"
     assert last["message"].startswith("interrupted: the batch continues where it stopped")

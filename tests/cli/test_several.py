@@ -70,7 +70,6 @@ def test_verify_of_a_folder_and_of_several(cli, stores, sample):
         ("plan", "{}", "--geojson", "s3://x/p.json"),
         ("tissue", "{}", "--preview", "gs://x/p.png"),
         ("tile", "{}", "--annotations", "https://x/drawn.geojson"),
-        ("report", "s3://x/cohort"),
     ],
 )
 def test_addresses_are_refused_where_only_files_are_read(cli, sample, tmp_path, line):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: over within a second, nobody left behind, nothing lost.
+"""Ctrl-C, SIGTERM and the end of a terminal: over within a second, nothing lost or left behind.
 
 "Within a second" is what a machine with nothing else to do must keep; one that is busy with other
 tests gets `STOPPED_S`.
@@ -20,7 +20,7 @@ import slidetile as st
 
 STOPPED_S = 5.0
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
 
 
@@ -216,7 +216,8 @@ def slides(long_slide, sample, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)]
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)],
 )
 def test_a_batch_stops_with_its_children(begin, slides, tmp_path, number, whole_group):
     out = tmp_path / "out"

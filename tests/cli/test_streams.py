@@ -162,5 +162,5 @@ def test_a_batch_shows_what_it_is_at_on_a_terminal(long_slide, sample, tmp_path)
     assert "0/2" in seen
     assert "2/2" in seen
     assert "long.svs" in seen
-    assert f"/{tiles}" in seen.partition(": ok: ")[0]
+    assert f"/{tiles}" in seen.partition("long.svs: ok: ")[0]
     assert seen.count(": ok: ") == 2

@@ -8,6 +8,7 @@ from object_storage import OPTIONS, Fault
 from slidetile.cloud.address import Address
 from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
+    PART_BYTES,
     copy_object,
     entries_in,
     object_state,
@@ -18,7 +19,7 @@ from slidetile.cloud.objects import (
     remove_objects,
     write_object,
 )
-from slidetile.cloud.options import set_storage_options
+from slidetile.cloud.options import set_storage_options, storage_options
 
 DATA = bytes(range(256)) * 4096
 
@@ -171,3 +172,90 @@ def test_a_web_server_is_read_by_ranges(lab, thing, s3_process):
     assert read_tail(web, 9)[0] == DATA[-9:]
     with pytest.raises(OSError, match="does not list"):
         list(objects_below(web.parent))
+
+
+NOT_REMOVED = """<?xml version="1.0" encoding="UTF-8"?>
+<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+<Error><Key>KEY</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>
+</DeleteResult>"""
+"""What Amazon answers where the request is allowed, and the removal is not: with the status 200."""
+
+
+def test_a_right_that_is_missing_is_named(lab, thing):
+    denied = Fault(status=403, code="AccessDenied")
+    kept = Fault(status=200, text=NOT_REMOVED.replace("KEY", thing.key))
+    wanted = (
+        (lambda: read_object(thing, 9), denied, "s3:GetObject"),
+        (lambda: write_object(thing, [b"x"]), denied, "s3:PutObject"),
+        (lambda: remove_objects([thing]), denied, "s3:DeleteObject"),
+        (lambda: remove_objects([thing]), kept, "s3:DeleteObject"),
+        (lambda: entries_in(thing), denied, "s3:ListBucket"),
+    )
+    for ask, fault, right in wanted:
+        lab.proxy.fault = lambda _, fault=fault: fault
+        with pytest.raises(PermissionError, match=f"access is denied .* the right {right}"):
+            ask()
+
+
+LONG = DATA * 20
+
+
+def test_a_long_object_goes_up_in_parts(lab):
+    write_object(lab.home / "long", [LONG[:77], LONG[77:]])
+    assert len(lab.proxy.of("PUT")) == -(-len(LONG) // PART_BYTES)
+    assert read_object(lab.home / "long", 1 << 30) == LONG
+
+
+def test_an_upload_that_takes_too_long_is_given_up(lab):
+    with pytest.raises(OSError, match="0 of 20,971,520 bytes were sent within 0 s") as told:
+        write_object(lab.home / "long", [LONG], longest_s=0.0)
+    assert told.value.errno == errno.ETIMEDOUT
+    assert list(objects_below(lab.home)) == []
+
+
+def test_a_part_is_sent_only_while_it_may_be(lab):
+    """Of a process that wakes up after another has taken over."""
+    left = [None, RuntimeError("no more")]
+
+    def check():
+        if (error := left.pop(0)) is not None:
+            raise error
+
+    with pytest.raises(RuntimeError, match="no more"):
+        write_object(lab.home / "long", [LONG], check=check)
+    assert list(objects_below(lab.home)) == []
+
+
+def test_a_part_that_fails_for_good_ends_the_upload_in_a_sentence(lab):
+    lab.proxy.fault = lambda request: (
+        Fault(status=503, code="SlowDown") if "partNumber=2" in request.query else None
+    )
+    with pytest.raises(OSError, match=r"asks to slow down after 4 attempts \(503 SlowDown\)"):
+        write_object(lab.home / "long", [LONG])
+    lab.proxy.fault = lambda _: None
+    assert list(objects_below(lab.home)) == []
+
+
+@pytest.mark.parametrize("given", ["3", "3s", "0m 3s", "3 seconds", "3000ms"])
+def test_durations_are_given_as_obstore_takes_them(thing, given):
+    set_storage_options({**storage_options(), "retry_timeout": given, "timeout": given})
+    assert read_object(Address.parse(str(thing)), 9) == DATA[:9]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"retry_timeout": "5m"},
+            r"timeout \(60 s\) and retry_timeout \(300 s\) are 300 s together",
+        ),
+        ({"timeout": "1h"}, r"timeout \(3600 s\) and retry_timeout \(120 s\)"),
+        ({"retry_timeout": "soon"}, "such as 90, 90s, 2m or 1m 30s, but not 'soon'"),
+        ({"timeout": "-3s"}, "but not '-3s'"),
+    ],
+)
+@pytest.mark.usefixtures("lab")
+def test_durations_that_are_refused(options, told):
+    set_storage_options({**storage_options(), **options})
+    with pytest.raises(ValueError, match=told):
+        read_object(Address.parse("s3://lab/a"), 9)

@@ -42,7 +42,7 @@ def test_a_prefix_stands_for_its_slides(cli, cohort, sample, tmp_path, tree):
     assert {row["status"] for row in found.values()} == {"ok"}
     assert {"a_one", "b_one"} < set(found)
     assert found["a_one"]["slide"] == str(cohort / "a" / "one.svs")
-    assert "no slide's name are left out: 1 (.txt 1)" in done.stderr
+    assert "since they are no slides: 1 (.txt 1)" in done.stderr
     here = tmp_path / "one.svs"
     here.write_bytes(sample.read_bytes())
     st.tile_slide(here, tmp_path / "here.zarr")

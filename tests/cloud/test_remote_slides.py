@@ -200,6 +200,25 @@ def test_native_tiles_come_in_few_large_requests_and_no_byte_twice(served, wide_
     assert tree(folder / "there") == tree(folder / "here")
 
 
+@pytest.mark.parametrize("size", [1024, 256])
+def test_encoding_fetches_little_more_than_the_planned_tiles(served, long_slide, size):
+    """Though it reads squares, which a plan of small tiles may fill in part."""
+    folder, proxy = served
+    path = folder / long_slide.name
+    path.hardlink_to(long_slide)
+    recipe = st.Recipe(codec="jpeg", tile=st.TileSpec(size=size))
+    with recipe.open(path) as slide:
+        grid = slide._grids[0]
+        regions = recipe.plan(slide).regions
+        planned = {block.index for region in regions for block in grid.blocks(region)}
+        needed = int(grid.counts[list(planned)].sum())
+        number, _ = overview_level(slide)
+        coarse = sum(int(each.counts.sum()) for each in slide._grids[number:])
+    st.tile_slide(f"{proxy.endpoint}/{path.name}", folder / "there", recipe)
+    fetched = needed + coarse + directory_bytes(path) + (1 << 20)  # the first MiB, too
+    assert proxy.fetched_bytes <= 1.1 * fetched
+
+
 @pytest.mark.slow
 def test_a_giant_slide_comes_in_few_large_requests(served):
     folder, proxy = served

@@ -12,7 +12,7 @@ from object_storage import BUCKET, OPTIONS
 
 import slidetile as st
 from slidetile.cloud.address import Address
-from slidetile.cloud.objects import IN_FLIGHT, write_object
+from slidetile.cloud.objects import IN_FLIGHT, objects_below, remove_objects, write_object
 from slidetile.cloud.options import using_storage_options
 from slidetile.store import _ahead
 from slidetile.store._ahead import ChunksAhead
@@ -216,3 +216,42 @@ def _tell(store, sender):
         sender.send(str(store[0]))
     except RuntimeError as error:
         sender.send(str(error))
+
+
+def test_a_forked_pool_is_told_what_to_do(jpeg):
+    """What cannot be unpickled never arrives there, and the pool would wait for it without end."""
+    store = jpeg[1]
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        for sent in (store, store.windows(size=256), store.select([1])):
+            with pytest.raises(RuntimeError, match="start processes by spawn"):
+                pool.map_async(_first_of, [sent]).get(60)
+
+
+def _first_of(reading):
+    return reading[0]
+
+
+def test_unpickling_takes_no_request(jpeg):
+    here, there, proxy = jpeg
+    sent = [pickle.dumps(each) for each in (there, there.windows(size=256), there.select([1]))]
+    assert len(sent[0]) < 1 << 16
+    proxy.clear()
+    store, windows, selection = (pickle.loads(each) for each in sent)  # noqa: S301  our own bytes
+    assert repr(store) == repr(there)
+    assert not proxy.requests
+    assert alike(
+        [store[0], windows[0], selection[0]], [here[0], here.windows(size=256)[0], here[1]]
+    )
+    assert store.tiles == here.tiles
+
+
+def test_what_was_sent_is_that_store_or_an_error(made, lab):
+    there = lab.put(made / "jpeg.zarr")
+    sent = pickle.dumps(st.open_store(str(there)))
+    remove_objects(each for each, _ in objects_below(there))
+    store = pickle.loads(sent)  # noqa: S301  our own bytes
+    with pytest.raises(st.StoreError, match="was deleted or moved"):
+        store[0]
+    lab.put(made / "zstd.zarr", "jpeg.zarr")
+    with pytest.raises(st.StoreError, match="was replaced or changed"):
+        store[0]

@@ -15,6 +15,7 @@ from object_storage import OPTIONS, Fault
 from patience import wait_until
 
 import slidetile as st
+from slidetile.cloud import ahead
 from slidetile.cloud.address import Address
 from slidetile.cloud.objects import objects_below, remove_objects, write_object
 from slidetile.errors import StoreBusyError, StoreExistsError, StoreMismatchError
@@ -322,4 +323,76 @@ def test_leftovers_of_a_run_that_was_killed_at_the_end_are_removed(lab, sample, 
     with pytest.raises(StoreExistsError):
         tile(sample, address, "zstd")
     tile(sample, address)
+    assert lab.tree(address) == local_trees["native"]
+
+
+def test_a_bucket_is_asked_once_before_the_first_object_is_written(lab, sample):
+    tile(sample, lab.home / "a.zarr")
+    asked = [(each.method, each.key, each.query) for each in lab.proxy.requests]
+    first = next(n for n, each in enumerate(asked) if each[1].endswith("a.zarr/unfinished.json"))
+    again = [each for each in asked[:first] if each[1].endswith("a.zarr.owner")]
+    assert first <= 16  # four of them see, once for a bucket, that it checks conditions
+    assert len(set(asked[:first])) >= first - len(again)
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd"])
+def test_what_was_written_is_read_back_several_at_a_time(lab, long_slide, long_trees, codec):
+    address = lab.home / "a.zarr"
+    stop = Fault(status=403, code="AccessDenied")
+    lab.proxy.fault = lambda each: (
+        stop if each.method == "PUT" and each.key.endswith("tiles.parquet") else None
+    )
+    with pytest.raises(OSError, match="what is written is kept"):
+        tile(long_slide, address, codec)
+    lab.proxy.clear()
+    lab.proxy.latency_s = 0.05
+    shards = [name for name in names(address) if "/c/" in name and name[0].isdecimal()]
+    lab.proxy.clear()
+    tile(long_slide, address, codec)
+    read = [each.key.partition("a.zarr/")[2] for each in lab.proxy.of("GET")]
+    assert len(shards) > 2
+    assert set(shards) <= set(read)
+    assert lab.proxy.most_at_once > 2
+    assert not [each for each in lab.proxy.of("PUT") if "/c/" in each.key]
+    lab.proxy.latency_s = 0.0
+    assert lab.tree(address) == long_trees[codec]
+
+
+def test_objects_ahead_are_bounded(lab, monkeypatch):
+    monkeypatch.setattr(ahead, "LARGEST_AHEAD_BYTES", 3000)
+    found = {lab.home / str(n): os.urandom(1000) for n in range(10)}
+    for address, data in found.items():
+        write_object(address, [data])
+    reading = ahead.ObjectsAhead(dict.fromkeys(found, 1000))
+    for address, data in found.items():
+        assert reading._held_bytes <= 3000
+        assert reading.read(address, 1 << 20) == data
+    assert reading._held_bytes == 0
+    with pytest.raises(FileNotFoundError):
+        reading.read(lab.home / "none", 9)
+    reading.close()
+
+
+@pytest.mark.parametrize("existing", ["overwrite", "restart"])
+def test_a_store_that_has_lost_its_root_is_written_anew(lab, sample, local_trees, existing):
+    address = lab.home / "a.zarr"
+    tile(sample, address, "zstd")
+    remove_objects([address / "zarr.json"])
+    with pytest.raises(StoreExistsError, match="root metadata is empty or gone"):
+        tile(sample, address)
+    tile(sample, address, existing=existing)
+    assert lab.tree(address) == local_trees["native"]
+    assert names(lab.home) == {f"a.zarr/{name}" for name in local_trees["native"]}
+
+
+def test_what_has_lost_its_root_stays_until_another_is_whole(lab, sample, local_trees):
+    address = lab.home / "a.zarr"
+    tile(sample, address, "zstd")
+    remove_objects([address / "zarr.json"])
+    lab.proxy.fault = stops_after(3)
+    with pytest.raises(OSError, match="what is written is kept"):
+        tile(sample, address, existing="overwrite")
+    lab.proxy.clear()
+    assert names(address) == local_trees["zstd"].keys() - {"zarr.json"}
+    tile(sample, address, existing="overwrite")
     assert lab.tree(address) == local_trees["native"]

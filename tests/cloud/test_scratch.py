@@ -1,11 +1,14 @@
 """Slides that a library reads as files are fetched whole, once for all processes, in a bound."""
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import pickle
+import shutil
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -272,3 +275,30 @@ def test_one_process_fetches_and_the_others_wait(lab, scratch):
         process.join()
     assert lab.proxy.fetched_bytes == len(DATA)
     assert len(entries(scratch)) == 1
+
+
+@pytest.mark.parametrize("held", ["entry", "room"])
+def test_a_process_that_hangs_is_not_waited_for_without_end(lab, scratch, held):
+    files = there(lab.home / "a.bin")
+    scratch.fetch(files).release()
+    lease = scratch.fetch(files)
+    entry = lease.folder
+    lease.release()
+    shutil.rmtree(entry)  # as if it were being fetched
+    name = f"{entry.name}.lock" if held == "entry" else "room.lock"
+    with (scratch.own / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match=r"another process has held it .* --scratch"):
+            replace(scratch, longest_wait_s=0.3).fetch(files)
+    scratch.fetch(files).release()
+
+
+def test_what_is_being_fetched_is_seen_to_grow(scratch):
+    scratch.own.mkdir(parents=True)
+    assert scratch._fetched("x-9") == []
+    (scratch.own / "x-9.partial").mkdir()
+    file = scratch.own / "x-9.partial" / "a.svs"
+    file.write_bytes(b"some")
+    before = scratch._fetched("x-9")
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert scratch._fetched("x-9") != before

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,8 @@ from slidetile.cohort.layout import CohortFolder, new_run_name
 from slidetile.cohort.result import SlideResult
 from slidetile.cohort.table import run_log
 from slidetile.cohort.table.earlier import take_over
+from slidetile.cohort.table.reading import parsed
+from slidetile.cohort.table.row_sinks import _in_parts
 from slidetile.cohort.table.rows import row_of
 from slidetile.cohort.table.run_files import FolderOfRun
 from slidetile.cohort.table.run_log import RunLog
@@ -329,3 +332,16 @@ def test_a_run_that_was_killed_keeps_no_part_from_writing_the_summary(slides, tm
     hold_elsewhere(run.owner, silent_s=3600)
     tile_here([slides], out, SMALL, part="1/1")
     assert (out / "summary.csv").exists()
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
+@pytest.mark.parametrize("cut", [b"", b'{"key": "half'])
+def test_many_rows_are_moved_a_few_at_a_time_and_none_is_lost(count, cut):
+    head = b'{"slidetile_table": 1}\n'
+    data = head + b"".join(b'{"key": "%d"}\n' % number for number in range(count)) + cut
+    parts = list(_in_parts(data))
+    assert all(part.startswith(head) for part in parts)
+    assert head + b"".join(part.removeprefix(head) for part in parts) == data
+    rows = [row["key"] for part in parts for row in parsed(Path("rows"), part)]
+    assert rows == list(map(str, range(count)))
+    assert list(_in_parts(b"")) == [b""]

@@ -313,3 +313,12 @@ def _is_running(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def test_python_ends_without_waking_what_ends_already():
+    """A thread of a pool that ends closes its pipe, while Python, as it ends, writes into it."""
+    from concurrent.futures import process
+
+    before = set(process._threads_wakeups)
+    assert in_process_of_its_own(os.getpid) != os.getpid()
+    assert set(process._threads_wakeups) <= before

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from slidetile.cohort.engines._tasks import Task
+from slidetile.cohort.engines._tasks import Task, is_busy
 from slidetile.cohort.engines.cluster_job import ClusterJob
 from slidetile.errors import StoreBusyError
 from slidetile.runtime.processes import ProcessDiedError
@@ -40,10 +40,7 @@ class Ending(NamedTuple):
     @property
     def is_busy(self) -> bool:
         """Whether another process writes the store, as the error says, or the outcome of a job."""
-        name = StoreBusyError.__name__
-        return isinstance(self.error, StoreBusyError) or (
-            getattr(self.value, "error_type", None) == name
-        )
+        return isinstance(self.error, StoreBusyError) or is_busy(self.value)
 
     @property
     def has_died(self) -> bool:

@@ -5,15 +5,21 @@ Knows the steps of a job and of a giant. Does not know the scheduler's part in i
 
 import os
 import platform
+import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from slidetile.cohort.engines.cluster_job import ClusterJob
 from slidetile.cohort.engines.engine import OnSlideProgress
 from slidetile.cohort.giant import FoundGiant, Giant
+from slidetile.errors import StoreBusyError
 from slidetile.planning.plan import TilePlan
 from slidetile.writing.group import Group, Permit
 from slidetile.writing.options import Progress
+
+ORPHAN_S = (0.5, 1.0, 2.0, 4.0)
+"""So long a task waits, before each new try, with a store that another process writes: that of a
+lost worker ends within a second or so, and Dask gives its task to another at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +67,23 @@ class SlideTask:
         if missing is not None:
             return self.job.failure(missing, str(missing), 0.0)
         job = self.job.on_worker(workers=means.threads, memory_bytes=means.memory_bytes)
+        outcome = self._outcome(job, means)
+        for seconds in ORPHAN_S:
+            if not is_busy(outcome):
+                break
+            time.sleep(seconds)
+            outcome = self._outcome(job, means)
+        return outcome
+
+    def _outcome(self, job: ClusterJob[Any], means: Means) -> Any:
         if self.most_tiles is None:
             return job.run(means.on_progress)
         return job.run_unless_giant(self.most_tiles, means.on_progress)
+
+
+def is_busy(outcome: Any) -> bool:
+    """Return whether another process was writing the store, as the outcome of a job says."""
+    return getattr(outcome, "error_type", None) == StoreBusyError.__name__
 
 
 def missing_path(job: ClusterJob[Any], worker: str) -> PathMissingError | None:

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from slidetile.cloud.address import Address
 from slidetile.cohort.inputs.folder_kind import FolderRole, folder_role, is_one_slide
 from slidetile.cohort.layout import LOGS_NAME, SUMMARY_NAME, TABLE_NAME, CohortFolder
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular
-from slidetile.slides.container import container_of
+from slidetile.slides.container import Container, container_of
 from slidetile.slides.dicom.folder import is_finer, series_of
 from slidetile.slides.reader import HEAD_BYTES
 
@@ -66,11 +67,12 @@ def find_slides(
     return list(slides.values())
 
 
-def nothing_found(paths: Sequence[str | os.PathLike[str]]) -> str:
+def nothing_found(paths: Sequence[str | os.PathLike[str] | Address]) -> str:
     """Return why `find_slides` finds nothing in folders, in one line for people."""
     search = _Search()
-    for path in map(Path, paths):
-        search.folder(path)
+    for path in paths:
+        if not isinstance(path, Address):  # a warning has told what lies there
+            search.folder(Path(path))
     found = []
     if search.hidden:
         found.append(f"hidden files with a slide's suffix: {len(search.hidden)}")
@@ -189,9 +191,9 @@ class _Search:
             return
         if not is_named and _is_known_stranger(path):
             return
-        kind, is_slide = _kind(path)
-        if not (is_slide or is_named) or kind.startswith(_OTHER_DICOM):
-            self.others[kind] += 1
+        container = _container(path)
+        if not is_slide_kind(container, is_named=is_named):
+            self.others[container.kind if container else path.suffix.lower() or "no suffix"] += 1
             return
         series = series_of(path)
         key = path if series is None else (path.parent, series)
@@ -232,17 +234,21 @@ _OTHER_DICOM = "DICOM file of the class"
 """Segmentations and annotations lie beside slides, with their suffix."""
 
 
-def _kind(path: Path) -> tuple[str, bool]:
-    """Return what a file is, and whether that is a slide; its suffix, where nothing else tells."""
-    suffix = path.suffix.lower() or "no suffix"
+def is_slide_kind(container: Container | None, *, is_named: bool) -> bool:
+    """Return whether a file gets a row by its content, or by a name that is a slide's."""
+    if container is None:
+        return is_named
+    is_slide = container.role in _SLIDES or is_named
+    return is_slide and not container.kind.startswith(_OTHER_DICOM)
+
+
+def _container(path: Path) -> Container | None:
+    """Return what a file is; None where its content does not tell."""
     try:
         head = read_regular(path, HEAD_BYTES) if path.is_file() else b""
     except OSError:
-        return suffix, False
-    container = container_of(head, path) if head else None
-    if container is None:
-        return suffix, False
-    return container.kind, container.role in _SLIDES
+        return None
+    return container_of(head, path) if head else None
 
 
 def _is_of_vsi(folder: Path, files: Sequence[str]) -> bool:

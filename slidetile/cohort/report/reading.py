@@ -8,15 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import IN_FLIGHT
 from slidetile.cohort.report.picture import slide_picture
 from slidetile.cohort.report.row import CohortRow, recorded_rows
 from slidetile.cohort.report.slide import ReportedSlide, SlideStatus
 from slidetile.cohort.report.stored import StoredFacts
-from slidetile.errors import SlideError, SlidetileError, explain
-from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX, is_passing
+from slidetile.errors import IncompleteStoreError, SlideError, SlidetileError, explain
+from slidetile.format.names import PARTIAL_SUFFIX, STORE_SUFFIX, is_passing, partial_path
 from slidetile.runtime.files import as_text
 from slidetile.runtime.threads import map_in_order
+from slidetile.store.listed import stores_at
 from slidetile.store.location import stores_in
+from slidetile.store.marks import is_unfinished
 from slidetile.store.recorded import StoreRecord
 
 _GIVE = "give the folder that `slidetile batch` wrote into (-o), or a folder of stores"
@@ -35,11 +39,11 @@ class FoundSlide:
     row: CohortRow | None
     """What was recorded of it."""
 
-    path: Path | None
+    path: Location | None
     """Where its store is; None where there is none."""
 
     is_unfinished: bool = False
-    """Whether only an unfinished store is there."""
+    """Whether only an unfinished store is there; in a bucket, reading it tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class ReadSlide:
     """Its picture, a JPEG file; None where there is none."""
 
 
-def find_cohort(folder: Path) -> list[FoundSlide]:
+def find_cohort(folder: Location) -> list[FoundSlide]:
     """Return the slides of a folder, in the order of their keys.
 
     Raises
@@ -65,12 +69,11 @@ def find_cohort(folder: Path) -> list[FoundSlide]:
     OSError
         The folder cannot be read.
     """
-    if not folder.is_dir():
+    if isinstance(folder, Path) and not folder.is_dir():
         raise SlideError(f"{folder} is no folder: {_GIVE}.")
     rows = {row.key: row for row in recorded_rows(folder)}
-    found = [path for path in stores_in(folder) if not is_passing(path)]
-    stores = {as_text(path.name).removesuffix(STORE_SUFFIX): path for path in found}
-    unfinished = _unfinished_in(folder)
+    stores = {as_text(path.name).removesuffix(STORE_SUFFIX): path for path in _stores_in(folder)}
+    unfinished = _unfinished_in(folder) if isinstance(folder, Path) else set[str]()
     keys = sorted({*rows, *stores, *unfinished})
     if not keys:
         raise SlideError(
@@ -88,12 +91,20 @@ def find_cohort(folder: Path) -> list[FoundSlide]:
     ]
 
 
+def _stores_in(folder: Location) -> list[Location]:
+    if isinstance(folder, Address):
+        return [*stores_at(folder)]
+    return [path for path in stores_in(folder) if not is_passing(path)]
+
+
 def read_cohort(found: list[FoundSlide], *, workers: int) -> Iterator[ReadSlide]:
-    """Yield each slide, in the order given; a few are read at a time.
+    """Yield each slide, in the order given; a few are read at a time, in buckets some more.
 
     Whatever is wrong with a store is told in the slide's place, and ends nothing.
     """
-    yield from map_in_order(_read, found, workers=max(1, min(workers, MOST_WORKERS)))
+    is_remote = any(isinstance(each.path, Address) for each in found)
+    most = IN_FLIGHT if is_remote else max(1, min(workers, MOST_WORKERS))
+    yield from map_in_order(_read, found, workers=most)
 
 
 def _unfinished_in(folder: Path) -> set[str]:
@@ -101,6 +112,16 @@ def _unfinished_in(folder: Path) -> set[str]:
     with os.scandir(folder) as entries:
         names = [as_text(entry.name) for entry in entries if entry.is_dir()]
     return {name.removesuffix(ending) for name in names if name.endswith(ending)}
+
+
+def _unfinished_at(store: Address) -> str | None:
+    """Return the name of the unfinished store of an address; None where there is none."""
+    try:
+        return next(
+            (each.name for each in (partial_path(store), store) if is_unfinished(each)), None
+        )
+    except OSError:
+        return None
 
 
 def _read(found: FoundSlide) -> ReadSlide:
@@ -115,14 +136,15 @@ def _read(found: FoundSlide) -> ReadSlide:
 class _Reading:
     """What can be read of a store, and the first thing that cannot."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Location | None) -> None:
         self.facts: StoredFacts | None = None
         self.picture: bytes | None = None
         self.problem: str | None = None
+        self.unfinished: str | None = None
         if path is not None:
             self._read(path)
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Location) -> None:
         try:
             record = StoreRecord(path)
             self.facts = StoredFacts.of(record)
@@ -131,6 +153,8 @@ class _Reading:
         except (SlidetileError, OSError, MemoryError) as error:
             # The same wherever the folder lies.
             self.problem = explain(error).replace(f"{path.parent}/", "")
+            if isinstance(error, IncompleteStoreError) and isinstance(path, Address):
+                self.unfinished = _unfinished_at(path)
         except Exception as error:  # noqa: BLE001  a fault of ours ends no report of the others
             self.problem = (
                 f"{path.name} could not be read, which is a fault of slidetile's: "
@@ -143,14 +167,15 @@ def _standing(found: FoundSlide, reading: _Reading) -> tuple[SlideStatus, str | 
     row = found.row
     if row is not None and row.has_failed:
         return "failed", row.reason or row.error_type or "the run gave no reason"
+    store = f"{found.key}{STORE_SUFFIX}"
+    unfinished = f"{store}{PARTIAL_SUFFIX}" if found.is_unfinished else reading.unfinished
+    if unfinished is not None:
+        return "unfinished", (
+            f"{unfinished} is an unfinished store: run the command that began it once more, if it "
+            "is not running now"
+        )
     if reading.problem is not None:
         return "damaged store", reading.problem
-    store = f"{found.key}{STORE_SUFFIX}"
-    if found.is_unfinished:
-        return "unfinished", (
-            f"{store}{PARTIAL_SUFFIX} is an unfinished store: run the command that began it once "
-            "more, if it is not running now"
-        )
     if found.path is None:
         return "missing store", (
             f"{store} is not in the folder, though a run recorded it: run the batch again, or copy "

@@ -5,8 +5,8 @@ Knows the order of things. Does not know how stores are read, slides judged or p
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from slidetile.cloud.address import Address, Location
 from slidetile.cohort.report.facts import CohortFacts, cohort_facts
 from slidetile.cohort.report.page import BEGINS, data_json, page_parts
 from slidetile.cohort.report.reading import find_cohort, read_cohort
@@ -36,10 +36,13 @@ OnRead = Callable[[int, int], None]
 class Report:
     """A report that was written."""
 
-    path: Path
+    path: Location
     """Where it is."""
 
-    pictures: Path | None
+    size_bytes: int
+    """Its length."""
+
+    pictures: Location | None
     """The folder of its pictures; None where the page has them."""
 
     facts: CohortFacts
@@ -47,8 +50,8 @@ class Report:
 
 
 def write_report(
-    folder: Path,
-    output: Path | None = None,
+    folder: Location,
+    output: Location | None = None,
     *,
     workers: int | None = None,
     most_page_bytes: int = MOST_PAGE_BYTES,
@@ -61,12 +64,13 @@ def write_report(
     Parameters
     ----------
     folder
-        The folder.
+        The folder, or where that lies in a bucket.
     output
-        The page; None is ``report.html`` in the folder. Pictures that do not fit into it lie beside
-        it, in ``NAME_files``.
+        The page, which may lie elsewhere than the folder; None is ``report.html`` in the folder.
+        Pictures that do not fit into it lie beside it, in ``NAME_files``.
     workers
-        Stores read at a time, 4 at most; None is one for each core.
+        Stores read at a time, 4 at most; None is one for each core. In a bucket eight are read at a
+        time.
     most_page_bytes
         Pictures lie beside a page that would be larger with them.
     on_read
@@ -84,7 +88,7 @@ def write_report(
     path = folder / REPORT_NAME if output is None else output
     check_output(path, REPORT)
     shelf = PictureShelf(path.with_name(f"{path.stem}_files"), most_page_bytes)
-    whole = folder.resolve()
+    whole = folder if isinstance(folder, Address) else folder.resolve()
     found, slides = find_cohort(whole), list[ReportedSlide]()
     for read in read_cohort(found, workers=worker_count(workers)):
         slides.append(read.slide)
@@ -94,8 +98,9 @@ def write_report(
             on_read(len(slides), len(found))
     shelf.settle(FRAME_BYTES + len(data_json(cohort_facts(slides, shelf.address))))
     facts = cohort_facts(slides, shelf.address)
-    title = as_text(whole.name) or "/"
+    title = as_text(whole.name) or str(whole)
     parts = page_parts(title, facts, shelf.inlined(), beside=shelf.is_beside)
-    write_output(path, parts, REPORT)
+    size = write_output(path, parts, REPORT)
     shelf.clear()
-    return Report(path=path, pictures=shelf.folder if shelf.is_beside else None, facts=facts)
+    pictures = shelf.folder if shelf.is_beside else None
+    return Report(path=path, size_bytes=size, pictures=pictures, facts=facts)

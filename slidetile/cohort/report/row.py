@@ -5,9 +5,9 @@ Knows the names of the columns. Does not know how the tables are kept.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Self
 
+from slidetile.cloud.address import Location
 from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.table.earlier import earlier_rows
 from slidetile.cohort.table.reading import read_slides
@@ -102,7 +102,7 @@ _OF_STORES = (
 _KNOWN = {*(field.name for field in fields(CohortRow)), *_OF_STORES}
 
 
-def recorded_rows(folder: Path) -> list[CohortRow]:
+def recorded_rows(folder: Location) -> list[CohortRow]:
     """Return what was recorded of each slide of a folder, in no order; none where nothing was.
 
     Raises
@@ -115,7 +115,7 @@ def recorded_rows(folder: Path) -> list[CohortRow]:
     return [CohortRow.of(row) for row in _latest_rows(folder)]
 
 
-def _latest_rows(folder: Path) -> Iterable[Mapping[str, Any]]:
+def _latest_rows(folder: Location) -> Iterable[Mapping[str, Any]]:
     """Return the latest row of each slide, with its key, from the folder's tables."""
     rows: list[Mapping[str, Any]] = read_slides(folder).to_pylist()
     if rows:

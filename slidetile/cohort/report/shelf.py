@@ -1,6 +1,6 @@
 """The pictures of a report: in the page itself, or beside it where they would make it too large.
 
-Knows files and their names. Does not know what the pictures show.
+Knows files and their names, on a disk or in a bucket. Does not know what the pictures show.
 """
 
 import base64
@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from slidetile.runtime.files import write_whole
+from slidetile.cloud.address import Location
+from slidetile.cloud.objects import in_parallel
+from slidetile.cohort.files import make_folder, remove_files, sizes_in, write_file
 
 _NAME = re.compile(r"slide-[0-9a-f]{32}\.jpg")
 """Pictures are named by their content: an older report keeps its own until it is replaced."""
@@ -34,12 +36,14 @@ class PictureShelf:
         The folder's place is taken by something else.
     """
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(self, folder: Location, most_bytes: int) -> None:
         self.folder = folder
         self._most_bytes = most_bytes
         self._held: dict[str, bytes] = {}
         self._names: dict[str, str] = {}
         self._bytes = 0
+        self._there: dict[str, int] = {}
+        """The lengths of the pictures in the folder, once they are known."""
         self.is_beside = False
         self._check()
 
@@ -82,30 +86,31 @@ class PictureShelf:
 
     def clear(self) -> None:
         """Remove pictures of earlier reports, and the folder where nothing else is in it."""
-        if not self.folder.is_dir():
-            return
         kept = set(self._names.values()) if self.is_beside else set()
-        with os.scandir(self.folder) as entries:
-            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-        for name in names:
-            if _NAME.fullmatch(name) and name not in kept:
-                (self.folder / name).unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        names = [name for name in sizes_in(self.folder) if _NAME.fullmatch(name)]
+        remove_files(self.folder, [name for name in names if name not in kept])
 
     def _move_out(self) -> None:
         self.is_beside = True
-        for key, picture in self._held.items():
-            self._write(key, picture)
+        make_folder(self.folder)
+        self._there = sizes_in(self.folder)
+        held = list(self._held.items())
+        if isinstance(self.folder, Path):
+            for each in held:
+                self._write(*each)
+        else:
+            in_parallel(lambda each: self._write(*each), held)
         self._held.clear()
 
     def _write(self, key: str, picture: bytes) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / self._names[key]
-        if not path.is_file() or path.stat().st_size != len(picture):
-            write_whole(path, [picture])
+        name = self._names[key]
+        if self._there.get(name) != len(picture):
+            write_file(self.folder / name, [picture])
+            self._there[name] = len(picture)
 
     def _check(self) -> None:
+        if not isinstance(self.folder, Path):
+            return
         if os.path.lexists(self.folder) and (self.folder.is_symlink() or not self.folder.is_dir()):
             raise FileExistsError(
                 f"{self.folder} is no folder, but the report's pictures belong there where they do "

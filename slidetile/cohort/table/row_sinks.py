@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HEADER = json.dumps({"slidetile_table": VERSION}).encode() + b"\n"
+
+
+_ROWS_AT_ONCE = 100
+"""Rows that are values of Python at a time: each takes some kB then, and few in a table."""
 
 
 class RowSink(Protocol):
@@ -138,10 +142,23 @@ def sink_left(files: RunFiles) -> RowSink:
 
 def _write_part(run: RunFolder, path: Location, data: bytes) -> None:
     """Make rows a Parquet file of the table; ``path`` is where they are from, for messages."""
-    rows = parsed(path, data)
-    if rows:
+    import pyarrow as pa
+
+    tables = [arrow_of(rows) for part in _in_parts(data) if (rows := parsed(path, part))]
+    if tables:
         make_folder(run.cohort.table)
-        write_file(run.part(data), [parquet_of(arrow_of(rows))])
+        whole = pa.concat_tables(tables, promote_options="default")
+        write_file(run.part(data), [parquet_of(whole)])
+
+
+def _in_parts(data: bytes) -> Iterator[bytes]:
+    """Yield a file of rows as several of a few, each with the first line, its version."""
+    head, line_end, rest = data.partition(b"\n")
+    lines = rest.split(b"\n")
+    for first in range(0, len(lines), _ROWS_AT_ONCE):
+        part = lines[first : first + _ROWS_AT_ONCE]
+        is_last = first + _ROWS_AT_ONCE >= len(lines)
+        yield head + line_end + b"\n".join(part) + (b"" if is_last else b"\n")
 
 
 def parquet_of(table: "pa.Table") -> bytes:

@@ -112,11 +112,13 @@ def _others(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def latest(table: "pa.Table") -> "pa.Table":
     """Return the latest row of each key, in the order of the keys."""
     import numpy as np
+    import pyarrow.compute as pc
 
     if not table.num_rows:
         return table
-    table = table.sort_by([(KEY, "ascending"), (ENDED, "ascending")])
-    keys = table[KEY].combine_chunks().dictionary_encode()
+    # Places are sorted, not rows: of a large table no second one is made.
+    places = pc.sort_indices(table, sort_keys=[(KEY, "ascending"), (ENDED, "ascending")])
+    keys = table[KEY].take(places).combine_chunks().dictionary_encode()
     codes = keys.indices.to_numpy(zero_copy_only=False)
     is_last = np.append(codes[1:] != codes[:-1], True)
-    return table.filter(is_last)
+    return table.take(places.filter(is_last))

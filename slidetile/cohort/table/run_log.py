@@ -2,11 +2,14 @@
 
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
+from slidetile.cloud.address import Address
 from slidetile.cohort.files import claim_at, make_folder, refuse_if_claimed_at, write_file
 from slidetile.cohort.layout import RunFolder
+from slidetile.cohort.table.kept_rows import keep_rows
 from slidetile.cohort.table.row_sinks import sink_left, sink_of
 from slidetile.cohort.table.rows import Row
 from slidetile.cohort.table.run_files import RunFiles, runs_of
@@ -41,6 +44,9 @@ class RunLog:
         self._pending: list[bytes] = []
         """Rows that could not be written yet."""
         self._count = 0
+        self._is_cut_off = False
+        self.kept: Path | None = None
+        """The file of this machine that has rows which could not be put into the bucket."""
         self._sink = sink_of(run)
         make_folder(run.path)
         make_folder(run.cohort.table)
@@ -54,6 +60,8 @@ class RunLog:
     def enter(self, row: Row) -> None:
         """Add a row; where that fails now, it is tried again with the next."""
         self._pending.append(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        if self._is_cut_off:
+            return
         try:
             self._add()
             if self._count >= ROWS_A_PART:
@@ -61,14 +69,23 @@ class RunLog:
         except (OSError, CohortError) as error:
             _log.warning("%s: rows will be written later: %s", self.run.path, explain(error))
 
+    def cut_off(self) -> None:
+        """Ask nothing more of the bucket: it is gone. Rows are kept on this machine."""
+        self._is_cut_off = True
+
     def finish(self) -> None:
         """Move all rows into the table, and those of runs that have died.
+
+        Rows that cannot be put into a bucket are kept on this machine, for its next run.
 
         Raises
         ------
         OSError
             They cannot be written.
         """
+        if self._is_cut_off:
+            self._keep()
+            return
         try:
             self._add()
             self._count += 1
@@ -81,7 +98,12 @@ class RunLog:
 
     def close(self) -> None:
         """Let others move the rows that are left into the table."""
-        self._claim.release()
+        if self._is_cut_off:  # it would wait for minutes; if it is not released, it grows old
+            threading.Thread(
+                target=self._claim.release, name="slidetile_release", daemon=True
+            ).start()
+        else:
+            self._claim.release()
 
     def _add(self) -> None:
         while self._pending:
@@ -95,11 +117,22 @@ class RunLog:
             return error
         count = len(self._pending)
         rows = how_many(count, "rows of this run") if count else "a part of the table"
+        self._keep()
+        kept = "" if self.kept is None else f"; they are kept in {self.kept} for the next run"
         why = (
-            f"{rows} could not be written ({error.strerror or error}); finished stores are kept: "
-            "run the same command again, which makes the lacking rows and tiles what is left"
+            f"{rows} could not be written ({error.strerror or error}){kept}; finished stores are "
+            "kept: run the same command again, which makes what is lacking"
         )
         return type(error)(error.errno, why, str(self.run.path))
+
+    def _keep(self) -> None:
+        """Keep the rows on this machine that could not be put into the bucket."""
+        if not self._pending or not isinstance(self.run.path, Address):
+            return
+        try:
+            self.kept = keep_rows(self.run, self._pending)
+        except OSError as error:
+            _log.warning("rows that could not be written are lost: %s", explain(error))
 
     def _seal(self) -> None:
         if self._count:

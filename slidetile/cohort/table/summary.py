@@ -23,7 +23,8 @@ _FORMULA = tuple("=+-@\t\r\n")
 _OURS = {"slide", "status", "store"}
 """Columns that every version has written."""
 
-_ROWS_A_BATCH = 1000
+_ROWS_A_BATCH = 100
+"""Rows that are text at a time: each takes some kB then."""
 
 _HEAD_BYTES = 1 << 18
 """The columns of a summary in a bucket stand in its first bytes."""

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from slidetile.cloud.address import Location
+from slidetile.cloud.held import held_now, held_within
 from slidetile.slides.dicom._instance import Instance
 from slidetile.slides.open_file import open_file
 from slidetile.slides.slide_file import SlideFile
@@ -16,13 +17,15 @@ _MOST_OPEN = 32
 class OpenFiles:
     """Files of a slide, which threads share.
 
-    A file that has to make room stays open for those who still read it, and is closed then.
+    A file that has to make room stays open for those who still read it, and is closed then. In
+    object storage all of them together are held within one bound of memory.
     """
 
     def __init__(self) -> None:
         self._files: OrderedDict[Location, SlideFile] = OrderedDict()
         self._lock = threading.Lock()
         self._is_closed = False
+        self._held = held_now()
 
     def get(self, instance: Instance) -> SlideFile:
         """Return an open file.
@@ -41,7 +44,8 @@ class OpenFiles:
                 )
             file = self._files.get(instance.path)
             if file is None:
-                file = open_file(instance.path, state=instance.state)
+                with held_within(self._held):
+                    file = open_file(instance.path, state=instance.state)
                 self._files[instance.path] = file
             self._files.move_to_end(instance.path)
             while len(self._files) > _MOST_OPEN:
