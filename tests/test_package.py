@@ -217,7 +217,7 @@ READING = {"cloud", "format", "raster", "runtime", "slides", "store"}
 def test_opening_a_store_loads_nothing_that_makes_one():
     loaded = loaded_by("from slidetile.store import open_store, Windows")
     packages = {name.split(".")[1] for name in loaded if name.startswith("slidetile.")}
-    assert packages == {"_face", "choices", "counts", "errors", *READING}
+    assert packages == {"_face", "_upward", "choices", "counts", "errors", *READING}
 
 
 LOADED = """
@@ -230,7 +230,14 @@ print(*sorted({
 """
 
 STORE_LOADS = {
-    *("slidetile", "slidetile._face", "slidetile.choices", "slidetile.counts", "slidetile.errors"),
+    *(
+        "slidetile",
+        "slidetile._face",
+        "slidetile._upward",
+        "slidetile.choices",
+        "slidetile.counts",
+        "slidetile.errors",
+    ),
     *("slidetile.cloud", "slidetile.format", "slidetile.raster", "slidetile.runtime"),
     "slidetile.store",
     # What a level is, and how large an overview; no file's reader.

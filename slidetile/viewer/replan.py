@@ -14,7 +14,8 @@ from slidetile.tissue.cores import find_cores
 from slidetile.tissue.detector import SlideDetector
 from slidetile.tissue.mask import TissueMask
 from slidetile.tissue.optical_density import OpticalDensityDetector
-from slidetile.viewer.settings import Setting, settings_of, typed, with_settings
+from slidetile.viewer.settings import Setting, settings_of, with_settings
+from slidetile.viewer.typed import typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +67,7 @@ class Replanning:
     @property
     def choice(self) -> dict[str, str]:
         """What is typed to get this plan, in Python and on the command line."""
-        return typed(self.settings)
+        return typed(self.recipe)
 
     def with_settings(self, values: Mapping[str, float]) -> "Replanning":
         """Return the plan with other values of its settings.

@@ -1,11 +1,11 @@
-"""The settings of a plan that a page can move, and what is typed to get the same plan.
+"""The settings of a plan that a page can move.
 
 Knows recipes and the names of options. Does not know slides, pages or how a plan is made.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -187,26 +187,3 @@ def with_settings(
     if detector is not None and any(getattr(detector, n) != v for n, v in chosen.items()):
         changes |= {"detector": replace(detector, **chosen), "keep_pen": False}
     return replace(recipe, tile=replace(recipe.tile, **tile), **changes)
-
-
-def typed(settings: Sequence[Setting]) -> dict[str, str]:
-    """Return what is typed to get the same plan, in Python and on the command line.
-
-    Only what is not as usual is given. What the command line cannot say is left to Python.
-    """
-    given = [each for each in settings if each.value != each.default]
-    tile = [f"{each.name}={number(each.value)}" for each in given if each.name in _TILE]
-    tissue = [f"{each.name}={number(each.value)}" for each in given if each.name in _TISSUE]
-    detector = [f"{each.name}={number(each.value)}" for each in given if each.name in _DETECTOR]
-    parts = [
-        *([f"tile=st.TileSpec({', '.join(tile)})"] if tile else []),
-        *tissue,
-        *([f"detector=st.OpticalDensityDetector({', '.join(detector)})"] if detector else []),
-    ]
-    options = [f"{each.option} {number(each.value)}" for each in given if each.option is not None]
-    return {"python": f"st.Recipe({', '.join(parts)})", "options": " ".join(options)}
-
-
-def number(value: float) -> str:
-    """Return a number as people type it."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))

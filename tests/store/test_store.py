@@ -50,6 +50,35 @@ def test_what_lies_outside_the_slide_is_background(store):
     assert (found == store.background).all()
 
 
+@pytest.mark.parametrize("codec", ["native", "jpeg", "zstd", "raw"])
+def test_a_chunk_is_read_by_itself_and_as_it_is_stored(tmp_path, sample, codec):
+    recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=256))
+    store = st.tile_slide(sample, tmp_path / "a.zarr", recipe)
+    level = store.levels[0]
+    width, height = level.tile_width_px, level.tile_height_px
+    found = 0
+    for row in range(-(-level.height // height)):
+        for column in range(-(-level.width // width)):
+            pixels, data = store.read_chunk(column, row), store.read_chunk_bytes(column, row)
+            assert (pixels is None) == (data is None)
+            if pixels is None:
+                continue
+            found += 1
+            region = st.Region(x=column * width, y=row * height, width=width, height=height)
+            inside = region.intersection(
+                st.Region(x=0, y=0, width=level.width, height=level.height)
+            )
+            stored = pixels[: inside.height, : inside.width]
+            assert np.array_equal(stored, store.read_region(inside))
+            assert np.array_equal(stored, store.read_level_region(inside, level=0))
+            payload = store.metadata.chunk_codec.decode(data, pixels.shape)
+            assert np.array_equal(payload, pixels)
+    assert found > 0
+    for wrong in ((-1, 0), (0, 999)):
+        with pytest.raises(IndexError, match=f"there is none at column {wrong[0]}, row {wrong[1]}"):
+            store.read_chunk(*wrong)
+
+
 def test_it_says_what_it_is(store, path):
     assert store.codec == "zstd"
     assert store.mpp == (0.5, 0.25)

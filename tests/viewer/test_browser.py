@@ -117,7 +117,7 @@ def test_a_click_shows_the_row_and_the_tile(tab, served, native):
 
 def copied(tab, button):
     tab.page.get_by_role("button", name=button).click()
-    tab.page.wait_for_selector("button[data-copied]")
+    tab.page.wait_for_selector(f"button[data-copied]:text('{button}')")
     return tab.run("navigator.clipboard.readText()")
 
 

@@ -3,6 +3,7 @@
 import shlex
 
 import pytest
+from paths import SAMPLE
 
 import slidetile as st
 from slidetile.viewer.replan import Replanning
@@ -81,3 +82,30 @@ def test_a_detector_without_thresholds_has_none_to_move(slide):
     assert "min_density" not in {setting.name for setting in made.settings}
     with pytest.raises(ValueError, match="no setting 'min_density'"):
         made.with_settings({"min_density": 0.1})
+
+
+BEGUN = (
+    st.Recipe(mpp=1.0, tile=st.TileSpec(size=512, edge="shift", sample=5, seed=3)),
+    st.Recipe(detector=st.OtsuDetector(), tissue_mpp=16.0),
+    st.Recipe(keep_pen=True, codec="zstd", color="srgb"),
+    st.Recipe(annotations=st.AnnotationsSpec(path=SAMPLE.with_suffix(".geojson"), mode="exclude")),
+    st.Recipe(cores=False, channels=("red",), tissue_channel="red"),
+)
+
+
+@pytest.mark.parametrize("recipe", BEGUN)
+def test_what_was_given_at_first_is_copied_too(sample, cli, recipe, tmp_path):
+    with recipe.open(sample) as slide:
+        made = Replanning.begin(slide, recipe).with_settings({"size": 256})
+    again = eval(made.choice["python"], {"st": st})  # noqa: S307
+    with again.open(sample) as slide:
+        assert again.plan(slide) == made.plan
+    done = cli("tile", sample, "-o", tmp_path / "a.zarr", *shlex.split(made.choice["options"]))
+    assert done.exit_code == 0
+    store = st.open_store(tmp_path / "a.zarr")
+    assert store.tiles["column"].to_pylist() == made.plan.columns.tolist()
+
+
+def test_a_detector_of_ones_own_is_left_out(slide):
+    made = Replanning.begin(slide, st.Recipe(detector=lambda image: image[..., 0] < 200))
+    assert made.choice == {"python": "st.Recipe()", "options": ""}

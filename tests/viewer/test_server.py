@@ -205,3 +205,18 @@ def test_memory_does_not_grow_over_ten_thousand_tiles(served, stores, codec):
 
     before = ask(1000)
     assert ask(10_000) - before < 24 << 20
+
+
+def test_slides_and_stores_in_a_bucket_are_seen(served, stores, sample, lab):
+    pytest.importorskip("obstore", reason="the extra cloud is not installed")
+    store, slide = lab.put(stores / "native.zarr"), lab.put(sample)
+    server = served(OpenedView(store), OpenedView(slide))
+    names = [thing["name"] for thing in json.loads(server.ask("things")[2])]
+    assert names == ["native.zarr", "sample.svs"]
+    scene = json.loads(server.ask("things/0/scene")[2])
+    assert scene["overlay"]["tiles"]["count"] == 99
+    assert server.ask("things/0/tiles/0/6/4")[2] == (
+        st.open_store(stores / "native.zarr").read_chunk_bytes(6, 4)
+    )
+    assert json.loads(server.ask("things/1/scene")[2])["kind"] == "plan"
+    assert server.ask("things/1/tiles/0/3/3")[0] == 200

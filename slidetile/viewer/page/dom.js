@@ -19,8 +19,9 @@ export function told(value) {
   return size >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
 }
 
-/** Copy text, and say so on the button for a moment. */
+/** Copy text, and say so on its button until another is pressed. */
 export async function copy(text, button) {
+  for (const each of document.querySelectorAll("button[data-copied]")) delete each.dataset.copied;
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -31,5 +32,4 @@ export async function copy(text, button) {
     field.remove();
   }
   button.dataset.copied = "yes";
-  setTimeout(() => delete button.dataset.copied, 1200);
 }

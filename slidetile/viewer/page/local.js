@@ -53,7 +53,8 @@ function linksOf(all, cards) {
 
 try {
   main.replaceChildren(make("p", { className: "waiting", role: "status" }, "Reading …"));
-  const [all, cards] = await Promise.all([things(), folderCards()]);
+  const [all, found] = await Promise.all([things(), folderCards()]);
+  const cards = found?.length > 1 || all.length !== 1 ? found : null; // one alone needs no choice
   list.append(...linksOf(all, cards));
   addEventListener("hashchange", () => open(all, cards));
   await open(all, cards);
