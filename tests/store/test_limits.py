@@ -113,7 +113,7 @@ told = attempt(
     sys.argv[1],
     lambda path: list(st.open_store(path)) and None,
     lambda path: st.open_store(path)._repr_html_() and None,
-    lambda path: export_store(st.open_store(path), path + ".geojson"),
+    lambda path: export_store(st.open_store(path), path + ".geojson") and None,
     lambda path: st.verify_store(path, workers=1),
 )
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, chr(10).join(told)[:2000])
