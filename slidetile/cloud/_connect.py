@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cloud.address import Address
+from slidetile.cloud.errors import StorageOptionError
 from slidetile.cloud.options import OWN_OPTIONS, StorageOptions
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def connection(address: Address) -> "ObjectStore":
     ------
     ImportError
         obstore is not installed: the message says how it is.
-    ValueError
-        An option is unknown.
+    StorageOptionError
+        An option is unknown, or is not what it must be.
     RuntimeError
         This process is a fork of one that has connections, which do not outlive a fork.
     """
@@ -97,7 +98,7 @@ def _connect(scheme: str, bucket: str, options: StorageOptions) -> "ObjectStore"
         kind: Any = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}[scheme]
         made: ObjectStore = kind(bucket, config=own, **shared)
     except (exceptions.BaseError, ValueError, TypeError) as error:
-        raise ValueError(_sentence(error, options, f"{scheme}://{bucket}")) from None
+        raise StorageOptionError(_sentence(error, options, f"{scheme}://{bucket}")) from None
     return made
 
 
@@ -108,6 +109,7 @@ def _sorted(
     own, client = {}, dict[str, Any](timeout=timedelta(seconds=TIMEOUT_S))
     retry: dict[str, Any] = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)}
     for key, value in options.items():
+        _check_web_address(key, value)
         if key == "max_retries":
             retry[key] = _whole(key, value)
         elif key == "retry_timeout":
@@ -130,10 +132,20 @@ def _sorted(
     return own, client, retry
 
 
+def _check_web_address(key: str, value: str) -> None:
+    """Check where obstore would panic."""
+    is_one = (key.endswith("endpoint") and "use_" not in key) or key == "proxy_url"
+    if is_one and not re.match(r"(https?|socks5h?)://[^/\s]", value):
+        raise StorageOptionError(
+            f"The storage option {key} is a web address, which begins with http:// or https://, "
+            "and what was given does not."
+        )
+
+
 def _check_bound(timeout: timedelta, retry_timeout: timedelta) -> None:
     longest = timedelta(seconds=LONGEST_S)
     if timeout + retry_timeout > longest:
-        raise ValueError(
+        raise StorageOptionError(
             f"The storage options timeout ({timeout.total_seconds():g} s) and retry_timeout "
             f"({retry_timeout.total_seconds():g} s) are {LONGEST_S} s together at most: a run that "
             "waits for longer may be taken for dead, and its store be taken over."
@@ -147,16 +159,18 @@ def _duration(key: str, value: str) -> timedelta:
     if text.isdecimal():
         return timedelta(seconds=int(text))
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(
-            f"The storage option {key} is a duration, such as 90, 90s, 2m or 1m 30s, but not "
-            f"{value!r}."
+        raise StorageOptionError(
+            f"The storage option {key} is a duration, such as 90, 90s, 2m or 1m 30s, and "
+            "what was given is none."
         )
     return timedelta(seconds=sum(int(number) * _UNITS_S[unit] for number, unit in parts))
 
 
 def _whole(key: str, value: str) -> int:
     if not value.isdecimal():
-        raise ValueError(f"The storage option {key} is a whole number, but not {value!r}.")
+        raise StorageOptionError(
+            f"The storage option {key} is a whole number, and what was given is none."
+        )
     return int(value)
 
 

@@ -1,8 +1,13 @@
-"""The one error of object storage that callers act on; all others are errors of the system."""
+"""The errors of object storage that are not the system's own."""
 
 import errno
 
 from slidetile.cloud.address import Address
+from slidetile.errors import SlidetileError
+
+
+class StorageOptionError(SlidetileError, ValueError):
+    """A storage option is unknown, or is not what its bucket takes. No value is ever shown."""
 
 
 class ObjectChangedError(OSError):

@@ -76,6 +76,22 @@ class ObjectState:
         )
 
 
+def check_writable(address: Address) -> None:
+    """Check that objects may be written below an address, as far as its scheme tells.
+
+    Raises
+    ------
+    OSError
+        It is on a web server.
+    """
+    if address.is_web:
+        raise OSError(
+            errno.EROFS,
+            "a web server is read only: write to a bucket (s3://, gs://, az://) or a folder",
+            str(address),
+        )
+
+
 def object_state(address: Address) -> ObjectState:
     """Return the state of an object.
 

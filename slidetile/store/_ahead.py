@@ -94,6 +94,7 @@ class ChunksAhead:
         self._opened: OrderedDict[Cell, Future[OpenedShard]] = OrderedDict()
         self._coming: set[Cell] = set()
         self._whole: dict[Cell, _Fetch] = {}
+        self._whole_bytes = 0
         self._planned_of: dict[Cell, int] = {}
         self._last_seen: dict[Cell, int] = {}
         self._seen_so_far = 0
@@ -188,10 +189,6 @@ class ChunksAhead:
             self._drop_passed()
         return self.held_bytes < LARGEST_AHEAD_BYTES and self._whole_bytes < LARGEST_WHOLE_BYTES
 
-    @property
-    def _whole_bytes(self) -> int:
-        return sum(fetch.nbytes for fetch in self._whole.values())
-
     def _drop_passed(self) -> None:
         """Forget shards that were read whole and that no span ahead touches, the oldest first.
 
@@ -213,6 +210,7 @@ class ChunksAhead:
         asked = self._pool.submit(self._array.opened, shard)
         if whole_bytes:
             self._whole[shard] = _Fetch(whole_bytes, lambda: asked.result().data or b"", 0, 1)
+            self._whole_bytes += whole_bytes
             self.held_bytes += whole_bytes
         else:
             self._coming.add(shard)
@@ -254,7 +252,8 @@ class ChunksAhead:
             try:
                 index = self._open(shard).result().index
             except StoreError:  # which is raised when it is its turn
-                self._whole.pop(shard, None)
+                if (lost := self._whole.pop(shard, None)) is not None:
+                    self._whole_bytes -= lost.nbytes
                 continue
             self._divide(step, shard, index, places)
         for cell, *_ in step.coming:
@@ -295,6 +294,7 @@ class ChunksAhead:
     def _forget(self, shard: Cell) -> None:
         """Hold a shard no longer than those chunks of it that are planned."""
         fetch = self._whole.pop(shard)
+        self._whole_bytes -= fetch.nbytes
         self._planned_of.pop(shard, None)
         fetch.unplanned = 0
         if not fetch.left:

@@ -138,6 +138,24 @@ def hierarchy_above(path: Location) -> Location | None:
     return next((folder for folder in above if _is_hierarchy(folder)), None)
 
 
+def check_outside_stores(path: Location) -> None:
+    """Check that an output does not lie in a Zarr hierarchy.
+
+    Raises
+    ------
+    StoreExistsError
+        It does.
+    OSError
+        As in `hierarchy_above`.
+    """
+    store = hierarchy_above(path)
+    if store is not None:
+        raise StoreExistsError(
+            f"{path} lies in the store {store}, which holds only its own files: choose another "
+            "output."
+        )
+
+
 def _prefix_above(address: Address) -> Address | None:
     above = []
     while (address := address.parent).key:

@@ -3,16 +3,14 @@
 They lie on a disk or in a bucket. Does not know what is in them.
 """
 
-import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slidetile.cloud.address import Address, Location
-from slidetile.cloud.objects import read_object, write_object
-from slidetile.errors import StoreExistsError
+from slidetile.cloud.objects import check_writable, read_object, write_object
 from slidetile.runtime.files import write_whole
-from slidetile.store.marks import hierarchy_above
+from slidetile.store.marks import check_outside_stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,30 +40,16 @@ def check_output(path: Location, kind: OutputKind) -> None:
         It is on a web server, or the bucket cannot be read.
     """
     if isinstance(path, Address):
-        _check_bucket(path)
-    store = hierarchy_above(path)
-    if store is not None:
-        raise StoreExistsError(
-            f"{path} lies in the store {store}, which holds only its own files: choose another "
-            "output."
-        )
+        check_writable(path)
+        if not path.key:
+            raise FileExistsError(f"{path} is a bucket: name a file in it.")
+    check_outside_stores(path)
     begins = _head(path, len(kind.begins))
     if begins is not None and begins not in (b"", kind.begins):
         raise FileExistsError(
             f"{path} exists and is not {kind.name}, so it is not replaced: choose another output, "
             "or move it away."
         )
-
-
-def _check_bucket(address: Address) -> None:
-    if address.is_web:
-        raise OSError(
-            errno.EROFS,
-            "a web server is read only: write to a bucket (s3://, gs://, az://) or a folder",
-            str(address),
-        )
-    if not address.key:
-        raise FileExistsError(f"{address} is a bucket: name a file in it.")
 
 
 def _head(path: Location, count: int) -> bytes | None:

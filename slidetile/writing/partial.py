@@ -22,7 +22,7 @@ from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular, sync, write_whole
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import (
-    hierarchy_above,
+    check_outside_stores,
     is_bare,
     is_emptied,
     is_ours,
@@ -299,12 +299,7 @@ def check_place(path: Path) -> None:
     NotADirectoryError
         It lies in a file.
     """
-    store = hierarchy_above(path)
-    if store is not None:
-        raise StoreExistsError(
-            f"{path} lies in the store {store}, which holds only its own files: choose another "
-            "output."
-        )
+    check_outside_stores(path)
     above = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), None)
     if above is not None and not above.is_dir():
         raise NotADirectoryError(f"{path} lies in {above}, which is not a folder.")

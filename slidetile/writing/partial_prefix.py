@@ -16,9 +16,9 @@ from slidetile.cloud.claim_file import BUCKET_TIMES, BucketClaimFile
 from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
     IN_FLIGHT,
+    check_writable,
     entries_in,
     has_objects,
-    in_parallel,
     object_exists,
     read_object,
     remove_objects,
@@ -34,7 +34,7 @@ from slidetile.format.names import (
 )
 from slidetile.runtime.claim import Claim, ClaimTimes, refuse_if_claimed
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_store, refusal
+from slidetile.store.marks import check_outside_stores, is_store, refusal
 from slidetile.writing._bucket_lines import BucketLines
 from slidetile.writing._published import (
     has_lost_root,
@@ -295,29 +295,13 @@ def check_prefix_place(address: Address) -> None:
     OSError
         It is on a web server, or the bucket cannot be read.
     """
-    if address.is_web:
-        raise OSError(
-            errno.EROFS,
-            "a web server is read only: write to a bucket (s3://, gs://, az://) or a folder",
-            str(address),
-        )
+    check_writable(address)
     if not address.key:
         raise StoreExistsError(
             f"{address} is a bucket, and no name for a store: name one in it, such as "
             f"{address / 'NAME.zarr'}."
         )
-    above = []
-    parent = address.parent
-    while parent.key:
-        above.append(parent)
-        parent = parent.parent
-    marks = [folder / name for folder in above for name in (ROOT, PARTIAL_NOTE)]
-    for mark, is_there in zip(marks, in_parallel(object_exists, marks), strict=True):
-        if is_there:
-            raise StoreExistsError(
-                f"{address} lies in the store {mark.parent}, which holds only its own files: "
-                "choose another output."
-            )
+    check_outside_stores(address)
 
 
 def tidy_prefix(store: Address) -> None:

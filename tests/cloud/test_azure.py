@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 from azure_storage import CONTAINER, KEY, azure_options, azure_server, azurite
+from bucket_homes import empty_home, names
 from object_storage import Fault, Proxy
 from patience import wait_until
 
@@ -22,7 +23,6 @@ from slidetile.cloud.objects import (
     remove_objects,
     write_object,
 )
-from slidetile.cloud.options import set_storage_options, storage_options
 from slidetile.errors import StoreBusyError
 from slidetile.runtime.claim import Claim, ClaimTimes
 from slidetile.verify.verify import verify_store
@@ -50,15 +50,8 @@ def proxy(server):
 
 @pytest.fixture
 def home(proxy):
-    """An empty place in a container; addresses named meanwhile lead there."""
-    before = storage_options()
-    set_storage_options({**azure_options(proxy.endpoint), "max_retries": "3"})
-    yield Address.parse(f"az://{CONTAINER}/{os.urandom(6).hex()}")
-    set_storage_options(before)
-
-
-def names(address):
-    return {name for name, _ in names_below(address)}
+    with empty_home(f"az://{CONTAINER}", azure_options(proxy.endpoint)) as place:
+        yield place
 
 
 def test_objects(home):

@@ -3,24 +3,22 @@
 import os
 
 import pytest
+from bucket_homes import empty_home, names
 from google_storage import GoogleServer, google_options
 from object_storage import BUCKET, Proxy
 from patience import wait_until
 
 import slidetile as st
-from slidetile.cloud.address import Address
 from slidetile.cloud.claim_file import BucketClaimFile
 from slidetile.cloud.errors import ObjectChangedError
 from slidetile.cloud.objects import (
     copy_object,
-    names_below,
     object_state,
     read_object,
     read_tail,
     remove_objects,
     write_object,
 )
-from slidetile.cloud.options import set_storage_options, storage_options
 from slidetile.errors import StoreBusyError
 from slidetile.runtime.claim import Claim, ClaimTimes
 from slidetile.verify.verify import verify_store
@@ -40,15 +38,8 @@ def proxy(s3_process):
 
 @pytest.fixture
 def home(proxy):
-    """An empty place in a bucket; addresses named meanwhile lead there."""
-    before = storage_options()
-    set_storage_options({**google_options(proxy.endpoint), "max_retries": "3"})
-    yield Address.parse(f"gs://{BUCKET}/{os.urandom(6).hex()}")
-    set_storage_options(before)
-
-
-def names(address):
-    return {name for name, _ in names_below(address)}
+    with empty_home(f"gs://{BUCKET}", google_options(proxy.endpoint)) as place:
+        yield place
 
 
 def test_objects(home):

@@ -91,3 +91,17 @@ def test_nothing_there_is_told(cli, lab):
     found = cli("info", lab.home / "no.zarr", *with_options(lab))
     assert found.exit_code == 1
     assert found.output.strip().endswith("no.zarr does not exist.")
+
+
+@pytest.mark.parametrize("option", ["timeout=soon", "endpoint=127.0.0.1:9", "nosuch=1"])
+@pytest.mark.parametrize(
+    "line", ["info {}/x.svs", "verify {}/x.zarr", "batch {} -o out", "tile {}/x.svs -o {}/x.zarr"]
+)
+@pytest.mark.usefixtures("lab")  # which puts the options of before back
+def test_options_that_cannot_be_are_told_in_a_sentence(cli, tmp_path, monkeypatch, line, option):
+    monkeypatch.chdir(tmp_path)
+    words = line.format("s3://lab", "s3://lab").split()
+    result = cli(*words, "--storage-option", option)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert option.partition("=")[0] in result.output

@@ -1,12 +1,10 @@
 """The tiles of a cohort in a bucket as one table, for Arrow, polars and DuckDB."""
 
-import shutil
-
 import duckdb
 import polars as pl
 import pyarrow.compute as pc
 import pytest
-from batches import tile_here
+from batches import two_stores
 from object_storage import OPTIONS, Fault
 
 import slidetile as st
@@ -17,13 +15,7 @@ SMALL = st.Recipe(tile=st.TileSpec(size=512))
 
 @pytest.fixture(scope="module")
 def made(sample, tmp_path_factory):
-    """A folder of two stores, of a manifest with columns of its own."""
-    folder = tmp_path_factory.mktemp("cohort")
-    for name in "ab":
-        shutil.copy(sample, folder / f"{name}.svs")
-    (folder / "cohort.csv").write_text("path,id,patient,row\na.svs,first,P1,7\nb.svs,second,,\n")
-    tile_here([folder / "cohort.csv"], folder / "out", SMALL)
-    return folder / "out"
+    return two_stores(sample, tmp_path_factory.mktemp("cohort"), SMALL)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The tiles of all stores of a cohort as one table."""
 
-import shutil
-
 import duckdb
 import polars as pl
 import pyarrow.compute as pc
 import pytest
-from batches import tile_here
+from batches import two_stores
 
 import slidetile as st
 
@@ -15,13 +13,7 @@ SMALL = st.Recipe(tile=st.TileSpec(size=512))
 
 @pytest.fixture(scope="module")
 def cohort(sample, tmp_path_factory):
-    """A folder of two stores, of a manifest with columns of its own."""
-    folder = tmp_path_factory.mktemp("cohort")
-    for name in "ab":
-        shutil.copy(sample, folder / f"{name}.svs")
-    (folder / "cohort.csv").write_text("path,id,patient,row\na.svs,first,P1,7\nb.svs,second,,\n")
-    tile_here([folder / "cohort.csv"], folder / "out", SMALL)
-    return folder / "out"
+    return two_stores(sample, tmp_path_factory.mktemp("cohort"), SMALL)
 
 
 def test_tiles_of_all_slides_with_the_manifests_columns(cohort):
