@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slidetile.cohort.report.facts import SlideFacts, cohort_facts
-from slidetile.cohort.report.reading import FoundSlide, find_cohort, read_cohort
+from slidetile.cohort.report.reading import find_cohort, read_cohort
 from slidetile.cohort.report.slide import ReportedSlide
 from slidetile.runtime.cpus import worker_count
 
@@ -78,12 +78,12 @@ def read_cards(
         slides.append(read.slide)
         if on_picture is not None and read.picture is not None:
             on_picture(read.slide.key, read.picture)
-    places: dict[str, FoundSlide] = {each.key: each for each in found}
+    places = {each.key: each.path for each in found if isinstance(each.path, Path)}
     told = cohort_facts(slides, lambda _: None)["slides"]
     return [
         Card(
             key=slide["key"],
-            path=places[slide["key"]].path if slide["store"] is not None else None,
+            path=places.get(slide["key"]) if slide["store"] is not None else None,
             facts=card_facts(slide),
         )
         for slide in told
