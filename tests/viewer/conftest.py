@@ -99,8 +99,8 @@ def chromium():
 
 
 @pytest.fixture
-def tab(chromium, served):  # noqa: ARG001  servers end after the pages that ask them
-    """An empty page of the browser, whose console has to stay empty; see `Tab`."""
+def tab(chromium, served, tmp_path):  # noqa: ARG001  servers and files outlive the pages
+    """An empty page of the browser, whose console has to stay empty; see `Tab.expects`."""
     context = chromium.new_context(
         viewport={"width": 1280, "height": 860},
         permissions=["clipboard-read", "clipboard-write"],
@@ -109,7 +109,7 @@ def tab(chromium, served):  # noqa: ARG001  servers end after the pages that ask
     tab = Tab(context.new_page())
     yield tab
     context.close()
-    assert tab.said == []
+    assert tab.unexpected == []
 
 
 class Tab:
@@ -119,9 +119,21 @@ class Tab:
         self.page = page
         self.said: list[str] = []
         self.asked: list[str] = []
-        page.on("console", lambda message: self.said.append(message.text))
+        self._expected: tuple[str, ...] = ()
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
+
+    def _hear(self, message):
+        self.said.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def expects(self, *parts):
+        """Let the console say what holds one of these, from before it goes wrong until the end."""
+        self._expected += parts
+
+    @property
+    def unexpected(self):
+        return [text for text in self.said if not any(part in text for part in self._expected)]
 
     def open(self, served, fragment="", state="open"):
         self.page.goto(served.address + fragment)

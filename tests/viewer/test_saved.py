@@ -195,4 +195,3 @@ def test_a_page_that_was_cut_short_says_so(tab, needs_page, native, tmp_path):  
     tab.page.goto(path.as_uri())
     tab.page.wait_for_selector(".failure")
     assert "cut short" in tab.page.locator(".failure").inner_text()
-    tab.said.clear()

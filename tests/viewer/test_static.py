@@ -136,10 +136,10 @@ def test_a_server_without_ranges_gets_a_clear_word(tab, shown, folder):
 
 @pytest.mark.slow
 def test_a_page_that_is_opened_as_a_file_gets_a_clear_word(tab, folder):
+    tab.expects("file:///", "ERR_FAILED")
     tab.page.goto((folder / "index.html").as_uri())
     tab.page.wait_for_selector(".failure")
     assert "through a server" in tab.page.locator(".failure").inner_text()
-    tab.said.clear()
 
 
 @pytest.mark.slow
@@ -195,7 +195,6 @@ def test_a_chunk_that_is_missing_is_no_glass(tab, shown, copy):
     assert state == "damaged"
     assert "is missing" in words
     assert tile(tab, 0, 0, 0) is None  # no tile lies there
-    tab.said.clear()
 
 
 @pytest.mark.slow
@@ -204,11 +203,11 @@ def test_a_shard_that_is_gone_is_damage(tab, shown, copy):
     row = st.open_store(copy).tiles.slice(40, 1).to_pylist()[0]
     (name,) = shards(copy)
     (copy / name).unlink()
+    tab.expects("status of 404")
     shown(copy.parent)
     state, words = tab.run(FAILS, [0, row["column"], row["row"]])
     assert (state, words) == ("damaged", "copy.zarr/0/c/0/0/0 is not on the server.")
     tab.drawn()
-    tab.said.clear()
 
 
 @pytest.mark.slow
@@ -218,7 +217,6 @@ def test_a_store_that_was_replaced_is_told(tab, shown, copy, stores):
     shutil.copytree(stores / "jpeg.zarr", copy)
     shown(copy.parent, state="failed")
     assert "has changed since this page was made" in tab.page.locator(".failure").inner_text()
-    tab.said.clear()
 
 
 @pytest.mark.slow
