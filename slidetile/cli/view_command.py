@@ -107,10 +107,10 @@ def _folder(
     """Return the cards of the folder of stores that was given; None where none was."""
     from slidetile.viewer.folder import FolderCards
 
-    is_folder = len(given) == 1 and not meant.is_one and isinstance(given[0], Path)
+    is_folder = len(given) == 1 and not meant.is_one
     if not is_folder or not any(each.kind == "store" for each in views):
         return None
-    return FolderCards(Path(str(given[0])), meant.paths, views)
+    return FolderCards(given[0], meant.paths, views)
 
 
 def _serve(server: "ViewerServer", *, opens: bool) -> None:

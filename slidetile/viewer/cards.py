@@ -5,13 +5,18 @@ Knows reports of cohorts. Does not know pages.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from slidetile.cloud.address import Address, Location
+from slidetile.cloud.objects import IN_FLIGHT
 from slidetile.cohort.report.facts import SlideFacts, cohort_facts
 from slidetile.cohort.report.reading import find_cohort, read_cohort
 from slidetile.cohort.report.slide import ReportedSlide
+from slidetile.errors import SlidetileError
 from slidetile.runtime.cpus import worker_count
+from slidetile.runtime.threads import map_in_order
+from slidetile.store.recorded import StoreRecord
+from slidetile.viewer.quantiles import table_quantiles
 
 _NUMBERS = (
     "tiles",
@@ -40,7 +45,7 @@ class Card:
     key: str
     """What tells it from the others."""
 
-    path: Path | None
+    path: Location | None
     """Its store; None where there is none that can be opened."""
 
     facts: dict[str, Any]
@@ -48,14 +53,14 @@ class Card:
 
 
 def read_cards(
-    folder: Path, on_picture: OnPicture | None = None, *, only: str | None = None
+    folder: Location, on_picture: OnPicture | None = None, *, only: str | None = None
 ) -> list[Card]:
     """Return the slides of a folder: failures first, then those with warnings.
 
     Parameters
     ----------
     folder
-        A folder of stores, such as `tile_slides` writes.
+        A folder of stores, such as `tile_slides` writes, or a prefix of a bucket.
     on_picture
         Is given each picture as it is made; None keeps none.
     only
@@ -78,16 +83,25 @@ def read_cards(
         slides.append(read.slide)
         if on_picture is not None and read.picture is not None:
             on_picture(read.slide.key, read.picture)
-    places = {each.key: each.path for each in found if isinstance(each.path, Path)}
+    places = {each.key: each.path for each in found}
     told = cohort_facts(slides, lambda _: None)["slides"]
+    stores = [places.get(each["key"]) if each["store"] is not None else None for each in told]
+    is_remote = isinstance(folder, Address)
+    columns = map_in_order(_columns, stores, workers=IN_FLIGHT if is_remote else worker_count(None))
     return [
-        Card(
-            key=slide["key"],
-            path=places.get(slide["key"]) if slide["store"] is not None else None,
-            facts=card_facts(slide),
-        )
-        for slide in told
+        Card(key=slide["key"], path=path, facts=card_facts(slide) | {"tile_columns": kept})
+        for slide, path, kept in zip(told, stores, columns, strict=True)
     ]
+
+
+def _columns(store: Location | None) -> list[dict[str, Any]]:
+    """Return what tiles of a store can be chosen by; nothing where its table cannot be read."""
+    if store is None:
+        return []
+    try:
+        return table_quantiles(StoreRecord(store).tiles)
+    except (SlidetileError, OSError, MemoryError):  # its card says what is wrong
+        return []
 
 
 def card_facts(slide: SlideFacts) -> dict[str, Any]:

@@ -5,9 +5,9 @@ Knows cards, views and where stores lie. Does not know pages.
 
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from slidetile.cloud.address import Location
 from slidetile.cohort.report.picture import slide_picture
 from slidetile.errors import SlidetileError
 from slidetile.store.recorded import StoreRecord
@@ -21,6 +21,7 @@ _NO_CARD: Mapping[str, Any] = {
     "warnings": [],
     "codec": None,
     "columns": [],
+    "tile_columns": [],
 }
 
 
@@ -30,14 +31,14 @@ class FolderCards:
     Parameters
     ----------
     folder
-        A folder of stores, such as `tile_slides` writes.
+        A folder of stores, such as `tile_slides` writes, or a prefix of a bucket.
     places
         Where the things are that can be looked at, in the order of their numbers.
     views
         Those things.
     """
 
-    def __init__(self, folder: Path, places: Sequence[object], views: Sequence[View]) -> None:
+    def __init__(self, folder: Location, places: Sequence[Location], views: Sequence[View]) -> None:
         self._folder, self._views = folder, views
         self._numbers = {place: number for number, place in enumerate(places)}
         self._stores = {number: place for place, number in self._numbers.items()}
@@ -60,16 +61,19 @@ class FolderCards:
     def picture(self, number: int) -> EncodedTile | None:
         """Return the picture of a thing's card; None where it has none."""
         place = self._stores.get(number)
-        if not isinstance(place, Path) or self._views[number].kind != "store":
+        if place is None or self._views[number].kind != "store":
             return None
         try:
             return EncodedTile(JPEG, slide_picture(StoreRecord(place)))
         except (SlidetileError, OSError):  # its card says what is wrong
             return None
 
+    def _number(self, place: Location | None) -> int | None:
+        return None if place is None else self._numbers.get(place)
+
     def _cards(self) -> list[dict[str, Any]]:
         found = read_cards(self._folder)
-        cards = [{**card.facts, "view": self._numbers.get(card.path)} for card in found]
+        cards = [{**card.facts, "view": self._number(card.path)} for card in found]
         told = {card["view"] for card in cards}
         numbers = dict.fromkeys(cards[0]["numbers"])
         return cards + [

@@ -125,7 +125,7 @@ def write_static(
     refused: list[tuple[str, str]] = []
     told: list[dict[str, Any]] = []
     for number, card in enumerate(cards, 1):
-        if card.path is not None and on_store is not None:
+        if isinstance(card.path, Path) and on_store is not None:
             on_store(card.path, number, len(cards))
         facts = _written(files, card, written)
         if facts["problem"] is not None and card.path is not None:
@@ -148,7 +148,7 @@ def _written(files: Path, card: Card, written: set[str]) -> dict[str, Any]:
     name = _name(card.key)
     picture = f"{name}.jpg" if f"{name}.jpg" in written else None
     facts = {**card.facts, "store": None, "scene": None, "saved": None, "picture": picture}
-    if card.path is None:
+    if not isinstance(card.path, Path):
         return facts
     try:
         found = archived(TileStore(card.path), card.path)

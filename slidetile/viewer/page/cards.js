@@ -1,7 +1,9 @@
-/** A page of cards, one a slide, warnings first; sliders choose among them by what is known of each. */
+/** A page of cards, one a slide, warnings first; sliders choose among slides, and among their tiles. */
 
 import { make, told } from "./dom.js";
+import { rangeText } from "./quantiles.js";
 import { rangeSlider } from "./sliders.js";
+import { tileFilters } from "./tile_filters.js";
 
 const AT_ONCE = 200;
 const LABELS = { tissue_area_mm2: "tissue, mm²", mpp_um: "mpp, µm", tile_bytes: "bytes of tiles", tissue_share: "share of tissue", peak_memory_bytes: "memory, bytes" };
@@ -18,6 +20,7 @@ export function showCards(element, slides, linksOf) {
   const counts = make("p", { className: "counts", role: "status" });
   const filters = new Map();
   const names = Object.keys(slides[0]?.numbers ?? {});
+  const tiles = tileFilters(slides, () => choose());
   let words = "";
   let onlyWarned = false;
   let kept = slides;
@@ -48,8 +51,9 @@ export function showCards(element, slides, linksOf) {
         drops.set(name, drops.get(name) + 1);
         isIn = false;
       }
-      return isIn;
+      return isIn && tiles.keepsAny(slide);
     });
+    tiles.tell();
     for (const slider of sliders) slider.tell("");
     for (const [name, { slider }] of filters) slider.tell(`drops ${drops.get(name).toLocaleString("en")}`);
     draw();
@@ -59,12 +63,12 @@ export function showCards(element, slides, linksOf) {
     const sum = (name) => kept.reduce((all, { numbers }) => all + (numbers[name] ?? 0), 0);
     const parts = [
       `${kept.length.toLocaleString("en")} of ${slides.length.toLocaleString("en")} slides`,
-      `${sum("tiles").toLocaleString("en")} tiles`,
+      tiles.countText(kept) ?? `${sum("tiles").toLocaleString("en")} tiles`,
       `${told(sum("tissue_area_mm2"))} mm² of tissue`,
     ];
     counts.textContent = parts.join(" · ");
     counts.dataset.count = String(kept.length);
-    grid.replaceChildren(...kept.slice(0, AT_ONCE).map((slide) => cardOf(slide, linksOf(slide))));
+    grid.replaceChildren(...kept.slice(0, AT_ONCE).map((slide) => cardOf(slide, linksOf(slide), tiles.keptOf(slide))));
     if (kept.length > AT_ONCE) more(AT_ONCE);
   }
 
@@ -73,7 +77,7 @@ export function showCards(element, slides, linksOf) {
     const button = make("button", { type: "button", className: "more" }, `${(kept.length - from).toLocaleString("en")} more`);
     button.onclick = () => {
       button.remove();
-      grid.append(...kept.slice(from, from + AT_ONCE).map((slide) => cardOf(slide, linksOf(slide))));
+      grid.append(...kept.slice(from, from + AT_ONCE).map((slide) => cardOf(slide, linksOf(slide), tiles.keptOf(slide))));
       if (kept.length > from + AT_ONCE) more(from + AT_ONCE);
     };
     grid.append(button);
@@ -96,6 +100,7 @@ export function showCards(element, slides, linksOf) {
   const clear = () => {
     filters.clear();
     for (const slider of sliders) slider.clear();
+    tiles.clear();
     choose();
   };
   const panel = make(
@@ -104,6 +109,7 @@ export function showCards(element, slides, linksOf) {
     make("label", {}, warned, "failures and warnings only"),
     make("h2", {}, "Choose slides"),
     ...sliders.map((slider) => slider.element),
+    ...tiles.elements,
     make("button", { type: "button", onclick: clear }, "all slides"),
   );
   element.className = "folder";
@@ -117,12 +123,12 @@ function textOf({ name, key, status, problem, warnings, columns }) {
   return texts.join("\n").toLowerCase();
 }
 
-function cardOf(slide, { href, picture }) {
+function cardOf(slide, { href, picture }, kept) {
   const { numbers } = slide;
   const isNamedSo = slide.name === slide.key || slide.name.startsWith(`${slide.key}.`);
   const facts = [
     !isNamedSo && slide.key,
-    numbers.tiles !== null && `${told(numbers.tiles)} tiles`,
+    numbers.tiles !== null && `${kept === null ? "" : `${rangeText(kept)} of `}${told(numbers.tiles)} tiles`,
     numbers.tissue_area_mm2 !== null && `${told(numbers.tissue_area_mm2)} mm²`,
     numbers.mpp_um !== null && `${told(numbers.mpp_um)} µm`,
     slide.codec,
