@@ -2,7 +2,8 @@
 
 Knows views and messages. Does not know what carries them.
 
-A question is ``{"id": …, "ask": "scene" | "tile" | "row" | "replan", "given": [...]}``; its answer
+A question is ``{"id": …, "ask": "scene" | "tile" | "row" | "replan", "given": [...]}``, with a
+``"tab"`` that tells the pages of one widget apart; its answer
 ``{"id": …, "state": "ok" | "damaged" | "gone" | "failed", …}`` with the words of an error, a value,
 or bytes beside it. ``{"drop": [id, …]}`` takes questions back, and ``{"ping": …}``
 asks whether anybody is there.
@@ -17,6 +18,7 @@ from typing import Any
 
 from slidetile.errors import SlidetileError, StoreError, explain
 from slidetile.viewer.rungs import DamagedTileError
+from slidetile.viewer.tabs import EndedPageError, Tabs
 from slidetile.viewer.view import View
 
 WORKERS = 2
@@ -41,7 +43,7 @@ class Desk:
     """
 
     def __init__(self, view: View, send: Send) -> None:
-        self._view, self._send = view, send
+        self._tabs, self._send = Tabs([view]), send
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="slidetile_view")
         self._waiting: dict[str, Future[None]] = {}
         self._lock = threading.Lock()
@@ -64,17 +66,17 @@ class Desk:
             self._send({"pong": message["ping"]}, [])
         number, what, given = message.get("id"), message.get("ask"), message.get("given")
         if isinstance(number, str) and isinstance(what, str) and isinstance(given, list):
-            self._begin(number, what, given)
+            self._begin(number, what, str(message.get("tab", "")), given)
 
     def close(self) -> None:
         """Take back what waits, and answer no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, number: str, what: str, given: list[Any]) -> None:
+    def _begin(self, number: str, what: str, tab: str, given: list[Any]) -> None:
         self._make_room()
         with self._lock:
             try:
-                future = self._pool.submit(self._answer, number, what, given)
+                future = self._pool.submit(self._answer, number, what, tab, given)
             except RuntimeError:  # closed meanwhile
                 return
             self._waiting[number] = future
@@ -100,18 +102,21 @@ class Desk:
         with self._lock:
             self._waiting.pop(number, None)
 
-    def _answer(self, number: str, what: str, given: list[Any]) -> None:
-        answer, data = _answered(self._view, what, given)
+    def _answer(self, number: str, what: str, tab: str, given: list[Any]) -> None:
+        answer, data = _answered(self._tabs, what, tab, given)
         self._send({"id": number, **answer}, data)
 
 
-def _answered(view: View, what: str, given: list[Any]) -> tuple[dict[str, Any], list[bytes]]:
+def _answered(
+    tabs: Tabs, what: str, tab: str, given: list[Any]
+) -> tuple[dict[str, Any], list[bytes]]:
     """Return the answer to a question, or what went wrong in words."""
     try:
+        view = tabs.begin(0, tab) if what == "scene" else tabs.view(0, tab)
         return _ANSWERS[what](view, *given)
     except DamagedTileError as error:
         return _wrong("damaged", str(error))
-    except StoreError as error:
+    except (EndedPageError, StoreError) as error:
         return _wrong("gone", explain(error))
     except (SlidetileError, OSError, MemoryError) as error:
         return _wrong("damaged", explain(error))

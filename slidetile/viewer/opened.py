@@ -62,6 +62,16 @@ class OpenedView:
                 self._view = self._open()
             return self._view
 
+    def for_page(self) -> View:
+        """Return a view for one page; a store is opened anew, as it is now.
+
+        Raises
+        ------
+        SlidetileError, OSError
+            It cannot be opened, or not be planned.
+        """
+        return self._open() if self.kind == "store" else self.opened().for_page()
+
     def scene(self) -> Scene:
         """Return what a page shows; a store that was replaced since then is opened anew."""
         if self.kind == "store":

@@ -57,6 +57,10 @@ class StoreView:
         """
         return store_picture(self._store, self._cache)
 
+    def for_page(self) -> "StoreView":
+        """Return itself: no page changes a store."""
+        return self
+
     def scene(self) -> Scene:
         """Return what a page shows.
 

@@ -39,6 +39,16 @@ class View(Protocol):
         """What it is, known before anything is read."""
         ...
 
+    def for_page(self) -> "View":
+        """Return a view for one page, which no other page changes; closing this one closes it.
+
+        Raises
+        ------
+        SlidetileError, OSError
+            It cannot be opened.
+        """
+        ...
+
     def scene(self) -> Scene:
         """Return what a page shows before any pixels.
 

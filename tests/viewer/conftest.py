@@ -135,6 +135,10 @@ class Tab:
     def unexpected(self):
         return [text for text in self.said if not any(part in text for part in self._expected)]
 
+    def beside(self):
+        """Return another tab of the same window."""
+        return Tab(self.page.context.new_page())
+
     def open(self, served, fragment="", state="open"):
         self.page.goto(served.address + fragment)
         self.page.wait_for_selector(f"#page[data-state={state}]")

@@ -15,8 +15,9 @@ import slidetile as st
 from slidetile.raster.grid import TileGrid
 from slidetile.viewer.columns import Column
 from slidetile.viewer.pictures import slide_picture
+from slidetile.viewer.plain_view import PlainView
 from slidetile.viewer.scene import Area, Overlay, Tiles
-from slidetile.viewer.slide_view import PlainView, live_plan_view, slide_view
+from slidetile.viewer.slide_view import live_plan_view, slide_view
 
 pytestmark = pytest.mark.slow
 
@@ -383,3 +384,18 @@ def test_a_million_tiles_are_drawn_as_far_as_they_are_seen(tab, served):
     assert 0 < tab.run("slidetile.overlay.drawnTiles") < 400
     index = tab.run("slidetile.table.at(6400 + 70, 6400 + 10)")
     assert index == 100 * side + 101
+
+
+def test_two_tabs_have_plans_of_their_own(tab, served, sample):
+    server = served(sample)
+    tab.open(server)
+    other = tab.beside().open(server)
+    before = other.count
+    tab.page.get_by_label("tile size, typed").fill("256")
+    tab.wait("() => slidetile.table.size === 256 && !slidetile.isPlanning")
+    assert (other.count, other.run("slidetile.table.size")) == (before, 1024)
+    other.page.get_by_label("tile size, typed").fill("512")
+    other.wait("() => slidetile.table.size === 512 && !slidetile.isPlanning")
+    tab.run(f"slidetile.choose({tab.count - 1})")
+    tab.page.wait_for_selector(f".tile canvas[data-drawn='{tab.count - 1}']")
+    assert other.unexpected == []

@@ -9,6 +9,7 @@ import pytest
 
 import slidetile as st
 from slidetile.viewer.desk import MOST_WAITING, WORKERS, Desk
+from slidetile.viewer.slide_view import live_plan_view
 from slidetile.viewer.store_view import StoreView
 
 PATIENCE_S = 60
@@ -123,3 +124,19 @@ def test_after_the_end_nothing_is_answered(store, answers):
     desk.close()
     desk.take({"id": "1", "ask": "row", "given": [0]})
     assert answers.empty()
+
+
+def test_pages_of_one_widget_have_plans_of_their_own(sample, answers):
+    with st.open_slide(sample) as slide:
+        desk = Desk(live_plan_view(slide), lambda answer, data: answers.put((answer, data)))
+
+        def count(what, tab, *given):
+            desk.take({"id": "1", "ask": what, "given": [*given], "tab": tab})
+            _, data = answers.get(timeout=PATIENCE_S)
+            told = json.loads(zlib.decompress(data[0]))
+            return told.get("overlay", told)["tiles"]["count"]
+
+        before = count("scene", "a")
+        assert count("replan", "a", {"size": 256}) > before
+        assert count("scene", "b") == before
+        desk.close()

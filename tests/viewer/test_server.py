@@ -12,6 +12,7 @@ from tampering import damage_chunk
 import slidetile as st
 from slidetile.viewer import built_page
 from slidetile.viewer.opened import OpenedView
+from slidetile.viewer.tabs import MOST_PAGES
 
 
 @pytest.fixture
@@ -220,3 +221,51 @@ def test_slides_and_stores_in_a_bucket_are_seen(served, stores, sample, lab):
     )
     assert json.loads(server.ask("things/1/scene")[2])["kind"] == "plan"
     assert server.ask("things/1/tiles/0/3/3")[0] == 200
+
+
+def test_each_page_has_a_plan_of_its_own(served, sample):
+    """What one page moves is not seen by another, nor by one that is opened later."""
+    server = served(sample)
+
+    def count(path, **given):
+        answer = json.loads(server.ask(f"things/0/{path}", **given)[2])
+        return answer.get("overlay", answer)["tiles"]["count"]
+
+    before = {tab: count(f"scene?tab={tab}") for tab in "ab"}
+    settings = json.dumps({"size": 256})
+    more = count("replan?tab=a", method="POST", body=settings)
+    assert more > before["a"] == before["b"]
+    last = f"things/0/rows/{more - 1}"
+    assert server.ask(f"{last}?tab=a")[0] == 200
+    assert server.ask(f"{last}?tab=b")[0] == 404
+    assert count("scene?tab=c") == before["b"]
+    again = json.dumps({"size": 512, "min_tissue_fraction": 0.9})
+    assert count("replan?tab=b", method="POST", body=again) < before["b"]
+    assert server.ask(f"{last}?tab=a")[0] == 200
+
+
+def test_so_many_pages_are_open_and_one_that_was_ended_says_so(served, sample):
+    server = served(sample)
+    for number in range(MOST_PAGES + 1):
+        assert server.ask(f"things/0/scene?tab={number}")[0] == 200
+    status, _, body = server.ask("things/0/rows/0?tab=0")
+    assert status == 410
+    assert "open it again" in json.loads(body)["error"]
+    assert server.ask("things/0/rows/0?tab=1")[0] == 200
+    assert server.ask("things/0/scene?tab=0")[0] == 200
+    assert server.ask("things/0/rows/0?tab=2")[0] == 410  # 1 was used after it
+    assert server.ask(f"things/0/scene?tab={'x' * 65}")[0] == 400
+
+
+def test_a_page_of_a_store_that_was_replaced_is_gone_though_another_shows_the_new_one(
+    served, store_copy, stores
+):
+    server = served(store_copy)
+    tile = "things/0/tiles/0/3/3"
+    server.ask("things/0/scene?tab=old")
+    shutil.rmtree(store_copy)
+    shutil.copytree(stores / "zstd.zarr", store_copy)
+    scene = json.loads(server.ask("things/0/scene?tab=new")[2])
+    assert dict(scene["facts"])["codec"] == "zstd"
+    assert server.ask(f"{tile}?tab=new")[0] == 200
+    assert server.ask(f"{tile}?tab=old")[0] == 410

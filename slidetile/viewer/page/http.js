@@ -34,17 +34,18 @@ export async function folderCards() {
   return (await ask("cards")).json();
 }
 
-/** The source of the thing of a number. */
+/** The source of the thing of a number; each is a page of its own to the server. */
 export function httpSource(thing) {
   const below = `things/${thing}`;
+  const tab = `?tab=${crypto.getRandomValues(new Uint32Array(4)).join("-")}`;
   return {
-    scene: async () => (await ask(`${below}/scene`)).json(),
+    scene: async () => (await ask(`${below}/scene${tab}`)).json(),
     async tile(level, column, row, signal) {
-      const answer = await ask(`${below}/tiles/${level}/${column}/${row}`, { signal });
+      const answer = await ask(`${below}/tiles/${level}/${column}/${row}${tab}`, { signal });
       return answer.status === 204 ? null : answer.blob();
     },
-    row: async (index) => (await ask(`${below}/rows/${index}`)).json(),
+    row: async (index) => (await ask(`${below}/rows/${index}${tab}`)).json(),
     replan: async (settings) =>
-      (await ask(`${below}/replan`, { method: "POST", body: JSON.stringify(settings) })).json(),
+      (await ask(`${below}/replan${tab}`, { method: "POST", body: JSON.stringify(settings) })).json(),
   };
 }

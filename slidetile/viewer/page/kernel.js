@@ -73,7 +73,7 @@ export class KernelSource {
       question.since = Date.now();
       this.sent.set(id, question);
       try {
-        this.model.send({ id, ask: what, given });
+        this.model.send({ id, ask: what, given, tab: this.key });
       } catch {
         this.#end();
         return;
