@@ -79,7 +79,7 @@ def view(
     if save is not None and static:
         raise click.UsageError("--save writes one page and --static many: give one of the two.")
     if static:
-        view_files.write_pages(paths)
+        view_files.write_pages(paths, make_recipe(**options).annotations)
         return
     from slidetile.choices import UnfitChoiceError
     from slidetile.cli.several import things_meant

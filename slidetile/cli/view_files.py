@@ -13,6 +13,7 @@ from slidetile.cli.show import say
 from slidetile.cloud.address import Address, Location
 
 if TYPE_CHECKING:
+    from slidetile.annotations.spec import AnnotationsSpec
     from slidetile.viewer.view import View
 
 MEGABYTE = 1_000_000
@@ -33,7 +34,7 @@ def save(views: "Sequence[View]", path: Path, megabytes: float) -> None:
         say(words, err=True)
 
 
-def write_pages(paths: Sequence[Location]) -> None:
+def write_pages(paths: Sequence[Location], annotations: "AnnotationsSpec | None") -> None:
     """Write the pages of the one folder or store that was given."""
     from slidetile.viewer.static import write_static
 
@@ -49,7 +50,7 @@ def write_pages(paths: Sequence[Location]) -> None:
     def tell(store: Path, number: int, of: int) -> None:
         say(f"[{number}/{of}] {store.name}", err=True)
 
-    pages = write_static(place, tell)
+    pages = write_static(place, tell, annotations=annotations)
     for name, reason in pages.refused:
         say(f"{name} cannot be looked at: {reason}", err=True)
     say(f"{pages.path}: pages of {pages.stores:,} stores, for any server that knows HTTP ranges")

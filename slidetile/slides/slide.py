@@ -415,13 +415,23 @@ class Slide(ABC):
         # Where the levels' sizes are not whole multiples, rounding outward adds a pixel at the rim.
         return pixels[block.relative_to(self.level_region(asked, level)).slices]
 
-    def view(self, recipe: "object | None" = None, *, height: int = 600) -> Any:
+    def view(
+        self,
+        recipe: "object | None" = None,
+        *,
+        annotations: "object | None" = None,
+        height: int = 600,
+    ) -> Any:
         """Look at the slide in a notebook: zoom into it, and with a recipe plan it live.
 
         Parameters
         ----------
         recipe
             A `Recipe`: its plan is shown, too, and made again whenever a setting is moved.
+        annotations
+            What was drawn on the slide, to be shown over it: a file, a folder of files with the
+            names of the slides, an `AnnotationsSpec`, or `Annotations`; the
+            recipe's own where none are given.
         height
             Height in pixels, 200–4,000.
 
@@ -435,9 +445,9 @@ class Slide(ABC):
         ImportError
             The extra notebook is not installed.
         SlidetileError
-            It cannot be read.
+            It, or the annotations, cannot be read.
         """
-        return _upward.view(self, recipe=recipe, height=height)
+        return _upward.view(self, recipe=recipe, annotations=annotations, height=height)
 
     def _repr_html_(self) -> str:
         facts = {

@@ -551,11 +551,15 @@ class TileStore:
             f"{how_many(len(self._arrays), 'levels')} from {width}×{height} px)"
         )
 
-    def view(self, *, height: int = 600) -> Any:
+    def view(self, *, annotations: "object | None" = None, height: int = 600) -> Any:
         """Look at the store in a notebook: zoom, and choose tiles by sliders.
 
         Parameters
         ----------
+        annotations
+            What was drawn on the slide, to be shown over it: a file, a folder of files with the
+            names of the slides, an `AnnotationsSpec`, or `Annotations` in the
+            store's level-0 pixels.
         height
             Height in pixels, 200–4,000.
 
@@ -569,9 +573,9 @@ class TileStore:
         ImportError
             The extra notebook is not installed.
         SlidetileError
-            It cannot be read.
+            It, or the annotations, cannot be read.
         """
-        return _upward.view(self, height=height)
+        return _upward.view(self, annotations=annotations, height=height)
 
     def _repr_html_(self) -> str:
         facts = {

@@ -4,10 +4,12 @@ Browsers take chunks out of shards by ranges of bytes. What they cannot decode i
 overview, whose tiles are saved beside. Knows stores and pictures. Does not know pages.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slidetile.annotations.annotations import Annotation
 from slidetile.errors import StoreError, explain
 from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_manifest
 from slidetile.format.names import MANIFEST, shard_of
@@ -51,7 +53,7 @@ class _Saved:
         return places
 
 
-def archived(store: TileStore, path: Path) -> Archived:
+def archived(store: TileStore, path: Path, areas: Sequence[Annotation] = ()) -> Archived:
     """Return what a page needs of a store.
 
     Parameters
@@ -60,13 +62,15 @@ def archived(store: TileStore, path: Path) -> Archived:
         The store.
     path
         Where it is.
+    areas
+        What somebody drew on the slide, in the store's level-0 pixels.
 
     Raises
     ------
     StoreError
         It is damaged.
     """
-    view = StoreView(store)
+    view = StoreView(store, areas=areas)
     scene = view.scene()
     obstacle, saved = _obstacle(store, view), _Saved()
     parts, levels = [], []

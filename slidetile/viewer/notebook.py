@@ -11,6 +11,7 @@ from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.mask import TissueMask
 from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.viewer.drawn import Given, drawn_on_slide, drawn_on_store
 from slidetile.viewer.pictures import PictureCache
 from slidetile.viewer.replan import Replanning
 from slidetile.viewer.slide_view import live_plan_view, plan_view, slide_view, tissue_view
@@ -25,7 +26,11 @@ LEAST_HEIGHT_PX, MOST_HEIGHT_PX = 200, 4000
 
 
 def widget(
-    thing: object, slide: Slide | None = None, recipe: Recipe | None = None, height: int = 600
+    thing: object,
+    slide: Slide | None = None,
+    recipe: Recipe | None = None,
+    height: int = 600,
+    annotations: Given | None = None,
 ) -> "ViewWidget":
     """Return a widget that shows a slide, tissue, a plan or a store.
 
@@ -47,12 +52,17 @@ def widget(
         raise ValueError(
             f"A view is {LEAST_HEIGHT_PX} to {MOST_HEIGHT_PX:,} px high, but not {height}."
         )
-    view = view_of(thing, slide, recipe)
+    view = view_of(thing, slide, recipe, annotations)
     scene = view.scene()
     return ViewWidget(view, name=scene.name, picture=still(view, scene), height=height)
 
 
-def view_of(thing: object, slide: Slide | None = None, recipe: Recipe | None = None) -> View:
+def view_of(
+    thing: object,
+    slide: Slide | None = None,
+    recipe: Recipe | None = None,
+    annotations: Given | None = None,
+) -> View:
     """Return the view of a slide, tissue, a plan or a store.
 
     Raises
@@ -64,11 +74,12 @@ def view_of(thing: object, slide: Slide | None = None, recipe: Recipe | None = N
     """
     cache = PictureCache()
     if isinstance(thing, TileStore):
-        return StoreView(thing, cache)
+        return StoreView(thing, cache, drawn_on_store(annotations, thing))
     if isinstance(thing, Slide):
         if recipe is None:
-            return slide_view(thing, cache=cache)
-        return live_plan_view(thing, recipe, cache=cache)
+            return slide_view(thing, cache=cache, areas=drawn_on_slide(annotations, thing))
+        drawn = drawn_on_slide(annotations or recipe.annotations, thing)
+        return live_plan_view(thing, recipe, cache=cache, areas=drawn)
     if isinstance(thing, TissueMask):
         return tissue_view(thing, slide, cache=cache)
     if isinstance(thing, TilePlan):

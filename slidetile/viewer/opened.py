@@ -5,21 +5,18 @@ Knows where things lie and how each kind is opened. Does not know pages.
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slidetile.cloud.address import Location
 from slidetile.recipe import Recipe
 from slidetile.store.store import open_store, seems_store
+from slidetile.viewer.drawn import drawn_on_slide, drawn_on_store
 from slidetile.viewer.encoding import EncodedTile
 from slidetile.viewer.pictures import PictureCache
 from slidetile.viewer.scene import Overlay, Scene, SceneKind
 from slidetile.viewer.slide_view import live_plan_view
 from slidetile.viewer.store_view import StoreView
 from slidetile.viewer.view import View
-
-if TYPE_CHECKING:
-    from slidetile.annotations.annotations import Annotation
-    from slidetile.slides.slide import Slide
 
 
 class OpenedView:
@@ -30,7 +27,7 @@ class OpenedView:
     place
         A slide or a store.
     recipe
-        How slides are planned, at first.
+        How slides are planned, at first; its annotations are drawn over stores, too.
     cache
         Where pictures are kept.
     """
@@ -99,17 +96,15 @@ class OpenedView:
 
     def _open(self) -> View:
         if self.kind == "store":
-            return StoreView(open_store(self._place), self._cache)
+            store = open_store(self._place)
+            drawn = drawn_on_store(self._recipe.annotations, store)
+            return StoreView(store, self._cache, drawn)
         slide = self._recipe.open(self._place)
         try:
-            areas = _areas(self._recipe, slide)
+            areas = drawn_on_slide(self._recipe.annotations, slide)
             return live_plan_view(
                 slide, self._recipe, cache=self._cache, areas=areas, close=slide.close
             )
         except BaseException:
             slide.close()
             raise
-
-
-def _areas(recipe: Recipe, slide: "Slide") -> "tuple[Annotation, ...]":
-    return () if recipe.annotations is None else recipe.annotations.read(slide).areas

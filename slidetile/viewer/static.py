@@ -21,6 +21,7 @@ from slidetile.store.store import TileStore
 from slidetile.viewer.archive import archived
 from slidetile.viewer.built_page import built_file
 from slidetile.viewer.cards import Card, read_cards
+from slidetile.viewer.drawn import Given, drawn_on_store
 
 PAGE_NAME = "index.html"
 """The page's name in its folder."""
@@ -82,7 +83,10 @@ class StaticPages:
 
 
 def write_static(
-    place: Path, on_store: Callable[[Path, int, int], None] | None = None
+    place: Path,
+    on_store: Callable[[Path, int, int], None] | None = None,
+    *,
+    annotations: Given | None = None,
 ) -> StaticPages:
     """Write the pages of a folder of stores, or of one store, beside the stores.
 
@@ -94,6 +98,8 @@ def write_static(
         A folder of stores, or a store, whose page is written into the folder that it lies in.
     on_store
         Is called before each store with its path, its number from 1, and how many there are.
+    annotations
+        What was drawn on the slides: a file, or a folder of files with the names of the slides.
 
     Raises
     ------
@@ -127,7 +133,7 @@ def write_static(
     for number, card in enumerate(cards, 1):
         if isinstance(card.path, Path) and on_store is not None:
             on_store(card.path, number, len(cards))
-        facts = _written(files, card, written)
+        facts = _written(files, card, written, annotations)
         if facts["problem"] is not None and card.path is not None:
             refused.append((card.path.name, facts["problem"]))
         told.append(facts)
@@ -143,7 +149,9 @@ def _name(key: str) -> str:
     return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _written(files: Path, card: Card, written: set[str]) -> dict[str, Any]:
+def _written(
+    files: Path, card: Card, written: set[str], annotations: Given | None
+) -> dict[str, Any]:
     """Write the files of a store; return its card."""
     name = _name(card.key)
     picture = f"{name}.jpg" if f"{name}.jpg" in written else None
@@ -151,7 +159,8 @@ def _written(files: Path, card: Card, written: set[str]) -> dict[str, Any]:
     if not isinstance(card.path, Path):
         return facts
     try:
-        found = archived(TileStore(card.path), card.path)
+        store = TileStore(card.path)
+        found = archived(store, card.path, drawn_on_store(annotations, store))
     except (SlidetileError, OSError, MemoryError) as error:
         facts["problem"] = facts["problem"] or explain(error)
         return facts
