@@ -14,6 +14,29 @@ LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 """The names of this machine that nobody else can give a page."""
 
 
+def is_own_host(host: str) -> bool:
+    """Return whether a header ``host`` is a name of this machine that nobody else can give."""
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK
+    except ValueError:
+        return False
+
+
+def is_own_page(origin: str, host: str) -> bool:
+    """Return whether a header ``origin`` is of a page that came from the host that is asked."""
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
+
+
+def behind_token(path: str, token: str) -> str | None:
+    """Return a path behind a token; None where it does not begin with it."""
+    given, _, rest = path.removeprefix("/").partition("/")
+    is_same = hmac.compare_digest(given.encode(errors="replace"), token.encode())
+    return rest if is_same else None
+
+
 class Answer(NamedTuple):
     """A status, a body and headers."""
 
@@ -87,11 +110,11 @@ class Access:
 
         A page of another origin could point its own name at this machine.
         """
-        host = urlsplit(f"//{headers.get('host', '')}").hostname
-        if self.is_loopback and host not in LOOPBACK:
+        host = headers.get("host", "")
+        if self.is_loopback and not is_own_host(host):
             return refusal(403, "This server is asked by the names of its own machine alone.")
         origin = headers.get("origin")
-        if origin is None or self._allows(origin) or urlsplit(origin).netloc == headers.get("host"):
+        if origin is None or self._allows(origin) or is_own_page(origin, host):
             return None
         return refusal(403, f"Pages of {origin} may not read here: serve with --cors {origin}")
 
@@ -99,9 +122,7 @@ class Access:
         """Return a path behind the token; None where it does not begin with it."""
         if self.token is None:
             return path.removeprefix("/")
-        token, _, rest = path.removeprefix("/").partition("/")
-        is_same = hmac.compare_digest(token.encode(errors="replace"), self.token.encode())
-        return rest if is_same else None
+        return behind_token(path, self.token)
 
     def cors(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that let a page read the answer to its request."""

@@ -16,8 +16,8 @@ from slidetile.format.codecs.planar import RawCodec, ZstdCodec
 from slidetile.format.picture import halved_sizes
 from slidetile.raster.block_means import halve
 from slidetile.raster.region import Region
+from slidetile.runtime.byte_cache import ByteCache
 from slidetile.serving._documents import TISSUE, channels_together, documents
-from slidetile.serving._kept import KeptArrays
 from slidetile.serving._levels import CHUNK_PX, PlainLevel, plain_levels
 from slidetile.store.store import TileStore
 
@@ -63,14 +63,18 @@ class PlainPyramid:
     """
 
     def __init__(
-        self, store: TileStore, *, codec: PlainCodec = "zstd", kept: KeptArrays | None = None
+        self,
+        store: TileStore,
+        *,
+        codec: PlainCodec = "zstd",
+        kept: ByteCache[NDArray[Any]] | None = None,
     ) -> None:
         if codec not in get_args(PlainCodec):
             raise ValueError(f"A plain codec is zstd or raw, but this one is {codec!r}.")
         self.store = store
         self.levels: list[PlainLevel] = plain_levels(store)
         """Its levels, finest first."""
-        self._kept = KeptArrays() if kept is None else kept
+        self._kept: ByteCache[NDArray[Any]] = ByteCache() if kept is None else kept
         self._codec = ZstdCodec() if codec == "zstd" else RawCodec()
         self._halving = threading.RLock()
         height, width = store.tissue.shape
@@ -136,7 +140,7 @@ class PlainPyramid:
         else:
             inside = self._own(level, level.source, level.region(column, row))
         chunk = self._whole(inside)
-        self._kept.keep(key, chunk)
+        self._kept.keep(key, chunk, chunk.nbytes)
         return chunk
 
     def _whole(self, inside: NDArray[Any]) -> NDArray[Any]:

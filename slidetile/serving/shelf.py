@@ -6,11 +6,14 @@ Knows names and places. Does not know requests.
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from slidetile.cloud.address import Address, Location
 from slidetile.errors import StoreError
 from slidetile.format.names import is_passing
-from slidetile.serving._kept import KeptArrays
+from slidetile.runtime.byte_cache import ByteCache
 from slidetile.serving.plain import PlainCodec, PlainPyramid
 from slidetile.store.listed import stores_at
 from slidetile.store.location import stores_in
@@ -42,7 +45,7 @@ class StoreShelf:
     def __init__(self, place: Location, *, codec: PlainCodec = "zstd") -> None:
         self._place = place
         self._codec: PlainCodec = codec
-        self._kept = KeptArrays()
+        self._kept: ByteCache[NDArray[Any]] = ByteCache()
         self._opened: dict[str, PlainPyramid] = {}
         self._lock = threading.Lock()
         self._is_folder = not is_store(place) and _is_folder(place)

@@ -7,10 +7,8 @@ and the origin. Knows headers and paths. Does not know what is served.
 
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
-LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost"})
-"""The names by which browsers of this machine, and those behind a tunnel to it, reach it."""
+from slidetile.serving.access import behind_token, is_own_host, is_own_page
 
 _POLICY = (
     "default-src 'none'",
@@ -51,19 +49,11 @@ def refusal(scope: Any, token: str) -> tuple[int, str] | None:
     """
     headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) != 1 or _host_name(hosts[0]) not in LOCAL_HOSTS:
+    if len(hosts) != 1 or not is_own_host(hosts[0]):
         return 403, "This server answers only to 127.0.0.1 and localhost."
     origins = [value for name, value in headers if name == b"origin"]
-    if any(origin != f"http://{hosts[0]}" for origin in origins):
+    if not all(is_own_page(origin, hosts[0]) for origin in origins):
         return 403, "This server answers only to its own pages."
-    given = scope["path"].lstrip("/").split("/", 1)[0]
-    if not secrets.compare_digest(given.encode(), token.encode()):
+    if behind_token(scope["path"], token) is None:
         return 403, "The token in the address is missing or wrong: use the address as printed."
     return None
-
-
-def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None

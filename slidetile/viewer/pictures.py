@@ -14,10 +14,10 @@ from typing import cast
 
 from slidetile.raster.channels import Channel, Window, are_plain, shown, usual_windows
 from slidetile.raster.pixels import Pixels
+from slidetile.runtime.byte_cache import ByteCache
 from slidetile.slides.overview import Overview, read_overview
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
-from slidetile.viewer.byte_cache import ByteCache
 from slidetile.viewer.encoding import EncodedTile, encoded
 from slidetile.viewer.rungs import HalvedRung, OverviewRung, Rung, Shown, SlideRung, StoredRung
 from slidetile.viewer.zoom import ZoomLevel

@@ -16,9 +16,9 @@ from slidetile.format.codecs.native import NativeCodec
 from slidetile.raster.channels import Window, are_plain, shown
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.runtime.byte_cache import ByteCache
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
-from slidetile.viewer.byte_cache import ByteCache
 from slidetile.viewer.encoding import JPEG, WEBP, EncodedTile, stripes
 from slidetile.viewer.zoom import ZoomLevel
 

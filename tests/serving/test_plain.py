@@ -10,7 +10,7 @@ import zarr
 from served_stores import CODECS, odd_slide, write, write_tiff
 
 import slidetile as st
-from slidetile.serving._kept import KeptArrays
+from slidetile.runtime.byte_cache import ByteCache
 from slidetile.serving.plain import PlainPyramid
 
 
@@ -170,12 +170,12 @@ def test_a_store_that_is_replaced_is_an_error(folder, tmp_path):
 
 
 def test_what_is_kept_is_bounded(folder):
-    kept = KeptArrays(most_bytes=3 << 20)
+    kept = ByteCache(most_bytes=3 << 20)
     pyramid = PlainPyramid(st.open_store(folder / "native.zarr"), kept=kept)
     once = {key: pyramid.get(key) for key in keys_of(pyramid)}
     for key, data in once.items():
         assert pyramid.get(key) == data
-        assert kept.nbytes <= 3 << 20
+        assert kept.kept_bytes <= 3 << 20
 
 
 def test_a_codec_that_is_not_plain_is_refused(folder):

@@ -11,7 +11,7 @@ from tampering import damage_chunk
 
 import slidetile as st
 from slidetile.errors import StoreError
-from slidetile.viewer.byte_cache import ByteCache
+from slidetile.runtime.byte_cache import ByteCache
 from slidetile.viewer.encoding import encoded, encoded_exactly, stripes
 from slidetile.viewer.pictures import (
     WIDEST_STEP,

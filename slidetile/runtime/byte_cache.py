@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Kept = TypeVar("Kept")
 
 CACHE_BYTES = 96 << 20
-"""Most bytes that the pictures of one viewer keep, however many there are."""
+"""Most bytes that are kept, unless it is said otherwise."""
 
 
 class ByteCache(Generic[Kept]):
