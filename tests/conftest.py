@@ -308,3 +308,18 @@ class Lab(NamedTuple):
         tree = {each.key[len(address.key) + 1 :]: read_object(each, 1 << 30) for each in found}
         self.proxy.clear()
         return tree
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real Chromium, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-quic", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()

@@ -1,8 +1,8 @@
 """The page in a real Chromium: sorted, filtered, opened, by mouse and by keys, without network."""
 
-import json
 import re
 import shutil
+import time
 
 import pytest
 import report_slides
@@ -17,42 +17,52 @@ PATIENCE_S = 30
 
 
 class Page:
-    """A report as a person uses it."""
+    """A report as a person uses it, in a tab whose console has to stay empty."""
 
-    def __init__(self, driver):
-        from selenium.webdriver.common.by import By
-        from selenium.webdriver.common.keys import Keys
+    def __init__(self, tab):
+        self.tab = tab
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self._expected: tuple[str, ...] = ()
+        tab.on("console", lambda message: self.said.append(message.text))
+        tab.on("pageerror", lambda error: self.said.append(str(error)))
+        tab.on("request", lambda request: self.asked.append(request.url))
 
-        self.driver, self.by, self.keys = driver, By, Keys
+    def expects(self, *parts):
+        """Let the console say what holds one of these, from before it goes wrong until the end."""
+        self._expected += parts
+
+    @property
+    def unexpected(self):
+        return [text for text in self.said if not any(part in text for part in self._expected)]
 
     def open(self, path, fragment=""):
-        self.driver.get(f"{path.as_uri()}{fragment}")
+        self.tab.goto("about:blank")  # another fragment alone would load nothing
+        self.tab.goto(f"{path.as_uri()}{fragment}")
         return self
 
     def all(self, selector):
-        return self.driver.find_elements(self.by.CSS_SELECTOR, selector)
+        return self.tab.locator(selector).all()
 
     def one(self, selector):
-        return self.driver.find_element(self.by.CSS_SELECTOR, selector)
+        return self.tab.locator(selector).first
 
-    def run(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
+    def run(self, script, *given):
+        return self.tab.evaluate(f"given => (function () {{{script}}}).apply(null, given)", given)
 
     def wait(self, condition):
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        return WebDriverWait(self.driver, PATIENCE_S, 0.02).until(lambda _: condition())
+        end = time.monotonic() + PATIENCE_S
+        while not (found := condition()):
+            assert time.monotonic() < end, "it did not come about"
+            self.tab.wait_for_timeout(20)
+        return found
 
     def choose(self, name, value):
-        from selenium.webdriver.support.ui import Select
-
-        Select(self.one(f"#{name}")).select_by_value(value)
+        self.tab.select_option(f"#{name}", value)
 
     def press(self, *keys):
-        from selenium.webdriver import ActionChains
-
         for key in keys:
-            ActionChains(self.driver).send_keys(key).perform()
+            self.tab.keyboard.press(key)
 
     @property
     def names(self):
@@ -67,7 +77,7 @@ class Page:
         )
 
     def sort(self, head):
-        heads = {each.text.rstrip(" ▲▼"): each for each in self.all("#heads button")}
+        heads = {each.inner_text().rstrip(" ▲▼"): each for each in self.all("#heads button")}
         heads[head].click()
 
     @property
@@ -81,13 +91,7 @@ class Page:
     @property
     def requests(self):
         """Where the page went for anything, itself and what is in it left out."""
-        events = [json.loads(each["message"]) for each in self.driver.get_log("performance")]
-        sent = [
-            event["message"]["params"]["request"]["url"]
-            for event in events
-            if event["message"]["method"] == "Network.requestWillBeSent"
-        ]
-        return [url for url in sent if not url.startswith("data:")]
+        return [url for url in self.asked if not url.startswith(("data:", "about:"))]
 
     def has_loaded(self, selector):
         """Whether a picture is there with its pixels."""
@@ -99,11 +103,25 @@ class Page:
 
 
 @pytest.fixture
-def page(browser):
-    """A page whose console has to stay empty."""
-    page = Page(browser)
-    yield page
-    assert [each["message"] for each in browser.get_log("browser")] == []
+def new_page(chromium, tmp_path):  # noqa: ARG001  files outlive the pages that show them
+    """Open a page in a window of its own, whose console has to stay empty."""
+    contexts, pages = [], []
+
+    def new_page(**options):
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, **options)
+        contexts.append(context)
+        pages.append(Page(context.new_page()))
+        return pages[-1]
+
+    yield new_page
+    for context in contexts:
+        context.close()
+    assert [text for page in pages for text in page.unexpected] == []
+
+
+@pytest.fixture
+def page(new_page):
+    return new_page()
 
 
 @pytest.fixture(scope="module")
@@ -129,23 +147,23 @@ def test_it_shows_all_that_went_wrong_first(page, report):
     page.open(report)
     failures = page.one("section[aria-labelledby=failures]")
     for name in ("bad.svs", "lost.svs", "table.svs", "overview.svs", "level.svs", "begun"):
-        assert name in failures.text
-    assert "bad.svs cannot be opened" in failures.text
-    headings = [each.text for each in page.all("h1, main h2")]
+        assert name in failures.inner_text()
+    assert "bad.svs cannot be opened" in failures.inner_text()
+    headings = [each.inner_text() for each in page.all("h1, main h2")]
     assert headings == ["cohort", "Totals", "Failures (6)", "Warnings (1 slide)", "Slides"]
     assert len(page.names) == 8
 
 
 def test_markup_in_a_name_is_text(page, report):
     page.open(report)
-    title = page.driver.title
+    title = page.tab.title()
     (name,) = (each for each in page.names if each.startswith("<img"))
     page.run(
         "location.hash = [...document.querySelectorAll('#rows th a')]"
         ".find(a => a.innerText.startsWith('<img')).getAttribute('href')"
     )
     page.wait(lambda: page.opened == name)
-    assert (page.driver.title, title) == (title, "cohort: slidetile report")
+    assert (page.tab.title(), title) == (title, "cohort: slidetile report")
     assert page.all("[onerror]") == page.all("script[src]") == page.all("b") == []
 
 
@@ -156,16 +174,16 @@ def test_nothing_is_asked_for_but_the_page_itself(page, report):
     assert page.requests == [report.as_uri()]
 
 
-def test_the_policy_stops_what_gets_in_all_the_same(browser, report):
-    page = Page(browser).open(report)
+def test_the_policy_stops_what_gets_in_all_the_same(page, report):
+    page.open(report)
+    page.expects("Content Security Policy")
     page.run(
         "const i = document.createElement('img'); i.src = 'http://127.0.0.1:9/x.png';"
         "document.body.append(i);"
         "const s = document.createElement('script'); s.textContent = 'window.broken = 1';"
         "document.body.append(s);"
     )
-    refused = page.wait(lambda: browser.get_log("browser"))
-    assert all("Content Security Policy" in each["message"] for each in refused)
+    page.wait(lambda: len(page.said) > 1)
     assert page.run("return window.broken") is None
 
 
@@ -178,22 +196,22 @@ def test_a_slides_picture_opens_and_closes(page, report):
     assert "tissue outlined in green" in page.one("#slide-body img").get_attribute("alt")
     page.one("#slide-close").click()
     page.wait(lambda: page.opened is None)
-    assert "#" not in page.driver.current_url
+    assert "#" not in page.tab.url
 
 
 def test_a_slide_opens_by_keys_and_gives_the_focus_back(page, report):
     page.open(report)
     page.run("document.querySelector('#rows th a').focus()")
-    page.press(page.keys.ENTER)
+    page.press("Enter")
     page.wait(lambda: page.opened)
     first, names = page.opened, page.names
     assert first == names[0]
     assert page.run("return document.getElementById('slide').contains(document.activeElement)")
-    page.press(page.keys.ARROW_RIGHT)
+    page.press("ArrowRight")
     page.wait(lambda: page.opened == names[1])
-    page.press(page.keys.ARROW_LEFT, page.keys.ARROW_LEFT)
+    page.press("ArrowLeft", "ArrowLeft")
     page.wait(lambda: page.opened == first)
-    page.press(page.keys.ESCAPE)
+    page.press("Escape")
     page.wait(lambda: page.opened is None)
     assert page.run("return document.activeElement.innerText") == first
 
@@ -201,7 +219,7 @@ def test_a_slide_opens_by_keys_and_gives_the_focus_back(page, report):
 def test_an_address_opens_its_slide(page, report):
     page.open(report, "#slide=damaged")
     page.wait(lambda: page.opened == "damaged.svs")
-    notes = page.one(".notes").text
+    notes = page.one(".notes").inner_text()
     assert "1 of 30 tiles could not be read: no start marker (1)" in notes
 
 
@@ -226,12 +244,13 @@ def test_pictures_beside_the_page_are_loaded_lazily(page, faulty, tmp_path):
     page.wait(lambda: page.has_loaded("#slide-body img"))
 
 
-def test_a_picture_that_is_lost_ends_nothing(browser, faulty, tmp_path):
+def test_a_picture_that_is_lost_ends_nothing(page, faulty, tmp_path):
     report = write_report(faulty, tmp_path / "x.html", most_page_bytes=0)
     shutil.rmtree(report.pictures)
-    page = Page(browser).open(report.path, "#slide=damaged")
+    page.expects("ERR_FILE_NOT_FOUND")
+    page.open(report.path, "#slide=damaged")
     page.wait(lambda: page.opened == "damaged.svs")
-    assert "could not be read" in page.one("#slide-body").text
+    assert "could not be read" in page.one("#slide-body").inner_text()
 
 
 def numbers(texts):
@@ -252,7 +271,7 @@ def test_a_column_sorts_both_ways_and_slides_without_a_value_come_last(page, rep
     rising = page.column("Tiles’ size")
     assert numbers(rising) == sorted(numbers(rising))
     assert rising[-4:] == [""] * 4
-    assert page.one("#sort").get_attribute("value") == "bytes"
+    assert page.one("#sort").input_value() == "bytes"
     page.choose("sort", "")
     assert page.all("#heads [aria-sort]") == []
 
@@ -268,15 +287,15 @@ def test_filters_leave_what_they_say(page, report):
     page.open(report)
     page.choose("status", "damaged store")
     assert sorted(page.names) == ["level.svs", "overview.svs", "table.svs"]
-    assert page.one("#count").text == "3 of 8 slides"
-    page.one("#query").send_keys("parquet")
+    assert page.one("#count").inner_text() == "3 of 8 slides"
+    page.one("#query").press_sequentially("parquet")
     assert page.names == ["table.svs"]
     page.one("#filters button[type=reset]").click()
     assert len(page.names) == 8
-    page.one("#query").send_keys("UnsupportedSlideError")
+    page.one("#query").press_sequentially("UnsupportedSlideError")
     assert page.names == ["bad.svs"]
-    page.one("#query").send_keys(" and nothing else")
-    assert (page.names, page.one("#rows").text) == ([], "No slide matches.")
+    page.one("#query").press_sequentially(" and nothing else")
+    assert (page.names, page.one("#rows").inner_text()) == ([], "No slide matches.")
 
 
 def test_a_kind_of_warning_shows_its_slides(page, report):
@@ -284,20 +303,20 @@ def test_a_kind_of_warning_shows_its_slides(page, report):
     (button,) = page.all(".show[data-warning='unreadable tiles']")
     button.click()
     assert page.names == ["damaged.svs"]
-    assert page.one("#warning").get_attribute("value") == "unreadable tiles"
+    assert page.one("#warning").input_value() == "unreadable tiles"
     assert page.run("return document.activeElement.id") == "slides"
 
 
 def test_a_large_cohort_is_shown_by_pages(page, large):
     page.open(large)
     assert len(page.names) == 50
-    assert page.one("#page").text == "Page 1 of 100 (1–50)"
+    assert page.one("#page").inner_text() == "Page 1 of 100 (1–50)"
     assert page.names[0] == "slide-00000.svs"
     page.one("#last").click()
-    assert page.one("#page").text == "Page 100 of 100 (4,951–5,000)"
+    assert page.one("#page").inner_text() == "Page 100 of 100 (4,951–5,000)"
     assert page.names[-1] == "slide-04999.svs"
     page.one("#previous").click()
-    assert page.one("#page").text.startswith("Page 99 ")
+    assert page.one("#page").inner_text().startswith("Page 99 ")
 
 
 def test_a_large_cohort_is_sorted_and_filtered_whole(page, large):
@@ -305,13 +324,13 @@ def test_a_large_cohort_is_sorted_and_filtered_whole(page, large):
     page.sort("Tiles")
     assert numbers(page.column("Tiles"))[:3] == [4999, 4998, 4997]
     page.choose("status", "failed")
-    assert page.one("#count").text == "50 of 5,000 slides"
+    assert page.one("#count").inner_text() == "50 of 5,000 slides"
     page.choose("status", "")
     page.choose("warning", "no tissue")
-    assert page.one("#count").text == "50 of 5,000 slides"
+    assert page.one("#count").inner_text() == "50 of 5,000 slides"
     page.choose("warning", "")
-    page.one("#query").send_keys("slides/3/ 0499")
-    assert page.one("#count").text.endswith(" of 5,000 slides")
+    page.one("#query").press_sequentially("slides/3/ 0499")
+    assert page.one("#count").inner_text().endswith(" of 5,000 slides")
     assert page.names == ["slide-04994.svs"]
     assert page.run("return document.getElementsByTagName('*').length") < 3000
 
@@ -327,34 +346,24 @@ def test_paper_has_all_rows(page, large):
     assert len(page.names) == 50
 
 
-def test_without_scripts_failures_and_warnings_are_there(page, report):
-    page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    try:
-        page.open(report)
-        assert "bad.svs cannot be opened" in page.one("#failures ~ ul").text
-        assert "needs JavaScript" in page.one("noscript").text
-        assert not page.one(".show").is_displayed()
-    finally:
-        page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+def test_without_scripts_failures_and_warnings_are_there(new_page, report):
+    page = new_page(java_script_enabled=False).open(report)
+    assert "bad.svs cannot be opened" in page.one("#failures ~ ul").inner_text()
+    assert "needs JavaScript" in page.one("noscript").inner_text()
+    assert not page.one(".show").is_visible()
 
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_the_width_and_text_stands_out(page, report, width, scheme):
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        page.open(report)
-        assert page.run("return document.documentElement.scrollWidth") <= width
-        assert page.run(FAINT) == []
-        page.open(report, "#slide=damaged")
-        page.wait(lambda: page.opened)
-        assert page.run(FAINT) == []
-    finally:
-        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    page.tab.emulate_media(color_scheme=scheme)
+    page.tab.set_viewport_size({"width": width, "height": 800})
+    page.open(report)
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    assert page.run(FAINT) == []
+    page.open(report, "#slide=damaged")
+    page.wait(lambda: page.opened)
+    assert page.run(FAINT) == []
 
 
 FAINT = """

@@ -104,6 +104,7 @@ def test_pages_of_allowed_origins_read(server):
 
 def test_another_name_of_this_machine_is_refused(server):
     assert get(server, "/token/zstd.zarr/zarr.json", host="evil.example").status_code == 403
+    assert get(server, "/token/zstd.zarr/zarr.json", host="[::bad").status_code == 403
     assert get(server, "/token/zstd.zarr/zarr.json", host="localhost:1").status_code == 200
 
 

@@ -83,21 +83,6 @@ class Served:
             connection.close()
 
 
-@pytest.fixture(scope="session")
-def chromium():
-    """A real Chromium, without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-quic", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def tab(chromium, served, tmp_path):  # noqa: ARG001  servers and files outlive the pages
     """An empty page of the browser, whose console has to stay empty; see `Tab.expects`."""
