@@ -15,8 +15,10 @@ from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, FileSum, unpack_ma
 from slidetile.format.names import MANIFEST, shard_of
 from slidetile.runtime.files import read_regular
 from slidetile.store.store import TileStore
-from slidetile.viewer.rungs import HalvedRung, Rung, StoredRung, browser_type
+from slidetile.viewer.halved_rung import HalvedRung
+from slidetile.viewer.rungs import Rung
 from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.stored_rung import StoredRung, browser_type
 
 TAIL_BYTES = 64
 """So much of the manifest's end says which store it is: the checksum of all its checksums."""

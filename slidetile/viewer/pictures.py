@@ -19,7 +19,9 @@ from slidetile.slides.overview import Overview, read_overview
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.viewer.encoding import EncodedTile, encoded
-from slidetile.viewer.rungs import HalvedRung, OverviewRung, Rung, Shown, SlideRung, StoredRung
+from slidetile.viewer.halved_rung import HalvedRung
+from slidetile.viewer.rungs import OverviewRung, Rung, Shown, SlideRung
+from slidetile.viewer.stored_rung import StoredRung
 from slidetile.viewer.zoom import ZoomLevel
 
 WIDEST_STEP = 2.0**1.5

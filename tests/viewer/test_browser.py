@@ -1,6 +1,7 @@
 """The page in a real Chromium: looked at, zoomed, clicked, moved, copied, damaged and replaced."""
 
 import io
+import json
 import re
 import shlex
 import shutil
@@ -169,8 +170,7 @@ def test_each_filter_says_what_it_drops(tab, served, native):
         told = tab.page.locator(f"[data-column={name}] .drops").inner_text()
         assert told == f"drops {drops.sum()}, {(drops & ~others).sum()} alone"
     assert tab.count == (~pale & ~red).sum()
-    text = copied(tab, "copy as options")
-    assert text == "--min-tissue-fraction 0.5"
+    assert copied(tab, "copy as options") == "--min-tissue-fraction 0.5"
     assert "mean_red" in tab.page.locator(".controls p").inner_text()
     tab.page.get_by_role("button", name="all tiles").click()
     assert tab.count == len(native)
@@ -399,3 +399,77 @@ def test_two_tabs_have_plans_of_their_own(tab, served, sample):
     tab.run(f"slidetile.choose({tab.count - 1})")
     tab.page.wait_for_selector(f".tile canvas[data-drawn='{tab.count - 1}']")
     assert other.unexpected == []
+
+
+def test_the_copied_options_write_the_kept_tiles(tab, served, native, sample, cli, tmp_path):
+    tab.open(served(native.path))
+    tab.page.get_by_label("least tissue_fraction, typed").fill("0.5")
+    options = shlex.split(copied(tab, "copy as options"))
+    done = cli("tile", sample, "-o", tmp_path / "chosen.zarr", "--tile-size", 256, *options)
+    assert done.exit_code == 0
+    kept = tab.run("[...slidetile.choice.kept].flatMap((k, i) => (k ? [i] : []))")
+    expected = native.tiles.take(kept)
+    written = st.open_store(tmp_path / "chosen.zarr").tiles
+    for name in ("column", "row"):
+        assert written[name].to_pylist() == expected[name].to_pylist()
+    assert 0 < len(written) < len(native)
+
+
+def test_a_store_of_jpeg_xl_is_seen(tab, served, sample, tmp_path):
+    store = st.tile_slide(sample, tmp_path / "store.zarr", st.Recipe(codec="jxl"))
+    tab.open(served(store.path))
+    hide(tab, "outlines", "tiles")
+    tile = store.tile_region(0)
+    tab.look_at(tile.x, tile.y, 1024)
+    tab.drawn()
+    across, down = tile.x + 512, tile.y + 300
+    near = store[0][280:320, 492:532].reshape(-1, 3).mean(axis=0)
+    left, top = (round(at) for at in tab.on_screen(across - 20, down - 20))
+    right, bottom = (round(at) for at in tab.on_screen(across + 20, down + 20))
+    seen = shot(tab)[top:bottom, left:right].reshape(-1, 3).mean(axis=0)
+    assert np.abs(seen - near).max() < 8
+
+
+def whole_store(slide, folder, size, codec):
+    """Store all of a slide."""
+    (right, bottom), drawn = slide.levels[0].size, folder / "all.geojson"
+    ring = [[0, 0], [right, 0], [right, bottom], [0, bottom], [0, 0]]
+    drawn.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    tissue = st.draw_tissue(slide, st.read_annotations(drawn, slide))
+    plan = st.plan_tiles(slide, tissue, st.TileSpec(size=size))
+    return st.write_tiles(slide, plan, folder / "store.zarr", codec=codec)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "jxl"])
+def test_stores_of_sixteen_bits_are_seen(tab, served, codec, tmp_path):
+    """Left is bright and right is dark; the brightest value is far below 65,535."""
+    deep = np.full((1024, 2048, 1), 300, np.uint16)
+    deep[:, :1024] = 4000
+    deep += np.random.default_rng(0).integers(0, 40, deep.shape, np.uint16)
+    slide = st.ArraySlide(deep, mpp=0.5)
+    store = whole_store(slide, tmp_path, 256, codec)
+    assert store.metadata.bits == 16
+    tab.open(served(store.path))
+    hide(tab, "outlines", "tiles")
+    for width in (3000, 1500, 400):
+        tab.look_at(1024 - width / 2, 512 - width / 4, width)
+        tab.drawn()
+        step = width / 20
+        bright, dark = pixel(tab, 1024 - step, 512), pixel(tab, 1024 + step, 512)
+        assert bright.min() - dark.max() > 100
+
+
+@pytest.mark.parametrize("levels", [(1,), (1, 4, 16)])
+def test_every_zoom_shows_the_store(tab, served, tmp_path, levels):
+    whole = np.zeros((3072, 4096, 3), np.uint8)
+    whole[:, :2048], whole[:, 2048:] = (40, 60, 200), (200, 60, 40)
+    slide = st.ArraySlide([np.ascontiguousarray(whole[::f, ::f]) for f in levels], mpp=0.5)
+    store = whole_store(slide, tmp_path, 512, "jpeg")
+    tab.open(served(store.path))
+    hide(tab, "outlines", "tiles")
+    for width in (5000, 3100, 1600, 900, 300):
+        tab.look_at(2048 - width / 2, 1536 - width / 3, width)
+        tab.drawn()
+        step = width / 50
+        assert pixel(tab, 2048 - step, 1536).argmax() == 2
+        assert pixel(tab, 2048 + step, 1536).argmax() == 0

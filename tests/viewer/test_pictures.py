@@ -13,6 +13,7 @@ import slidetile as st
 from slidetile.errors import StoreError
 from slidetile.runtime.byte_cache import ByteCache
 from slidetile.viewer.encoding import encoded, encoded_exactly, stripes
+from slidetile.viewer.halved_rung import HalvedRung
 from slidetile.viewer.pictures import (
     WIDEST_STEP,
     PictureCache,
@@ -20,7 +21,7 @@ from slidetile.viewer.pictures import (
     slide_picture,
     store_picture,
 )
-from slidetile.viewer.rungs import DamagedTileError, HalvedRung, OverviewRung
+from slidetile.viewer.rungs import DamagedTileError, OverviewRung
 
 
 def noise(height, width, channels=3, dtype=np.uint8):

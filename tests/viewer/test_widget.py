@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 from PIL import Image
+from tampering import damage_chunk
 
 import slidetile as st
 
@@ -216,6 +217,22 @@ def test_slides_and_tissue_are_looked_at_and_markup_in_names_is_text(run, sample
     assert sorted(names) == sorted(["tissue", sample.name, HOSTILE])
     assert page.locator("[onerror]").count() == 0
     assert "broken" not in page.title()
+
+
+def test_a_damaged_chunk_is_marked_and_told(run, store_copy):
+    store = st.open_store(store_copy)
+    row = store.tiles.slice(40, 1).to_pylist()[0]
+    damage_chunk(store_copy, row["column"], row["row"])
+    code = f"import slidetile as st\nst.open_store({str(store_copy)!r}).view()"
+    page = opened(run("damaged.ipynb", code))
+    page.evaluate(
+        "([x, y]) => { const v = document.querySelector('.slidetile').slidetile.viewer;"
+        "v.viewport.fitBounds(v.viewport.imageToViewportRectangle(x, y, 256, 256), true);"
+        "v.forceRedraw() }",
+        [row["x"], row["y"]],
+    )
+    page.wait_for_selector(".slidetile .trouble")
+    assert "is damaged" in page.locator(".slidetile .trouble").first.inner_text()
 
 
 def test_a_closed_kernel_is_told(run, lab, native):
