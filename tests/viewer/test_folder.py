@@ -126,7 +126,7 @@ def test_thousands_of_slides_are_a_few_megabytes(stores):
 
 def told_range(text):
     """The two ends of "3 of", "3–5 of"."""
-    low, high = re.search(r"(?:(\d+)–)?(\d+) of", text).groups()
+    low, high = re.search(r"(?:(\d+)–)?(\d+)\sof", text).groups()
     return int(low or high), int(high)
 
 

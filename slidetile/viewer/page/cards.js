@@ -140,7 +140,7 @@ function cardOf(slide, { href, picture }, kept) {
     "article", { className: `card${isBad ? " bad" : slide.warnings.length ? " odd" : ""}` },
     href === null ? image : make("a", { href, tabIndex: -1, "aria-hidden": "true" }, image),
     make("h2", {}, href === null ? name : make("a", { href }, name)),
-    make("p", { className: "limits" }, facts.join("\u00a0· ")),
+    make("p", { className: "limits" }, facts.map((fact) => (fact === slide.key ? fact : fact.replaceAll(" ", "\u00a0"))).join("\u00a0· ")),
   );
   if (slide.status !== "ok") card.append(make("p", { className: "status" }, slide.status));
   if (isBad) card.append(make("p", { className: "trouble" }, slide.problem));
