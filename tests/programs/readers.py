@@ -34,7 +34,7 @@ def xarray_open_zarr(address):
     import xarray
 
     coarser = [str(level) for level in range(1, 9)]
-    found = xarray.open_zarr(address, consolidated=False, drop_variables=coarser)
+    found = xarray.open_zarr(address, drop_variables=coarser)
     return found["0"].to_numpy(), None
 
 
@@ -42,7 +42,7 @@ def xarray_open_datatree(address):
     """xarray"""
     import xarray
 
-    tree = xarray.open_datatree(address, engine="zarr", consolidated=False)
+    tree = xarray.open_datatree(address, engine="zarr")
     return tree["0"].to_numpy(), tree["labels/tissue/0"].to_numpy()
 
 

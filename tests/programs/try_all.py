@@ -107,9 +107,9 @@ def verdict(found, wanted):
 def row(program, folder, addresses, wanted):
     paths = [folder / f"{codec}.zarr" for codec in DISK]
     alone = tried(program, paths) if program.from_disk else []
-    helped = tried(program, paths, beside=WITH_SLIDETILE) if program.python and alone else alone
+    helped = tried(program, paths, beside=WITH_SLIDETILE) if program.python else alone
     cells = []
-    for codec, first, second in zip(DISK, alone, helped, strict=True):
+    for codec, first, second in zip(DISK if alone else (), alone, helped, strict=True):
         cell = verdict(first, wanted[codec])
         if cell == "no" and verdict(second, wanted[codec]) == "yes":
             cell = "with slidetile"
@@ -131,7 +131,9 @@ def table(folder):
     heads = [*HEADS, "served, each codec", "tissue as labels"]
     lines = [f"| program, version tried | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
     with served(folder, "--cors", "*") as told:
-        addresses = {address.rpartition("/")[2][:-5]: address for address in told["store_addresses"]}
+        addresses = {
+            address.rpartition("/")[2][:-5]: address for address in told["store_addresses"]
+        }
         for program in PROGRAMS:
             lines.append(row(program, folder, addresses, wanted))
             print(lines[-1], flush=True)  # noqa: T201
