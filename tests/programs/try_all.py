@@ -27,7 +27,7 @@ from serving_process import served  # noqa: E402
 import slidetile as st  # noqa: E402
 
 PAGE = ROOT / "docs/how-to/other-programs.md"
-BEGIN, END = "<!-- tried: make programs -->\n", "<!-- tried: end -->\n"
+BEGIN, END = "<!-- tried: make programs -->\n\n", "\n<!-- tried: end -->\n"
 WITH_SLIDETILE = ROOT / ".cache/programs"
 DISK = ("zstd", "raw", "native", "jpeg", "jxl", "named")
 HEADS = ("`zstd`", "`raw`", "`native`", "`jpeg`", "`jxl`", "`native`, [named `jpeg`]")
