@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ def stores(folder, tmp_path_factory):
     return place
 
 
+@cache
 def sums(path):
     store = st.open_store(path)
     whole = st.Region(x=0, y=0, width=store.levels[0].width, height=store.levels[0].height)
