@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 PAGE := slidetile/viewer/page
 BUILT := slidetile/viewer/built
 
-.PHONY: viewer page-if-possible demo test reports test-all fuzz azurite torture check lint types layers docs bench clean
+.PHONY: programs viewer page-if-possible demo test reports test-all fuzz azurite torture check lint types layers docs bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -61,6 +61,30 @@ azurite: $(AZURITE)/.installed
 $(AZURITE)/.installed:
 	mkdir -p $(AZURITE)
 	npm install --prefix $(AZURITE) --no-audit --no-fund --silent azurite@3
+	touch $@
+
+# What opens a store, tried with the programs themselves, into docs/how-to/other-programs.md. Takes
+# minutes; needs npm and Chromium. spatialdata pins older ones of the others, so it is apart.
+PROGRAMS := tests/programs
+APART := .venv-spatialdata
+
+programs: $(VENV)/.test $(VIEWERS)/.programs $(APART)/.installed $(PROGRAMS)/node_modules
+	rm -rf .cache/programs
+	$(VIEWERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target .cache/programs .
+	$(BIN)/python $(PROGRAMS)/try_all.py
+
+$(VIEWERS)/.programs: $(VIEWERS)/.napari
+	$(VIEWERS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		aiohttp dask imagecodecs google-crc32c 'ngff-zarr[remote]' neuroglancer ome-zarr requests tensorstore xarray zarrs
+	touch $@
+
+$(APART)/.installed: $(VENV)/.python
+	$(PYTHON) -m venv $(APART)
+	$(APART)/bin/python -m pip install --quiet --disable-pip-version-check aiohttp imagecodecs google-crc32c spatialdata
+	touch $@
+
+$(PROGRAMS)/node_modules: $(PROGRAMS)/package-lock.json
+	cd $(PROGRAMS) && npm ci --no-audit --no-fund --ignore-scripts
 	touch $@
 
 torture: $(VENV)/.test
@@ -126,4 +150,4 @@ $(VENV)/.docs: $(VENV)/.python pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VIEWERS) $(BUILT) $(PAGE)/node_modules demo site .cache
+	rm -rf $(VENV) $(VIEWERS) $(APART) $(PROGRAMS)/node_modules $(BUILT) $(PAGE)/node_modules demo site .cache

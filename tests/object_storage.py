@@ -7,6 +7,7 @@ does to requests what networks and buckets do. Used by the tests and by benchmar
 import contextlib
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,6 +27,7 @@ OPTIONS = {"access_key_id": "test", "secret_access_key": "not-a-secret-42", "reg
 """Credentials that moto takes. The secret is looked for in all that is printed and written."""
 
 BUCKET = "lab"
+_REMOVED = re.compile(r"<Key>(.*?)</Key>")
 _PIECE = 1 << 16
 SIGNED = {
     "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, "
@@ -106,6 +108,8 @@ class Request:
     """Bytes of the answer's body that were sent."""
     received: int = 0
     """Bytes of the request's body."""
+    removes: tuple[str, ...] = ()
+    """The objects that a list of such names, sent to the bucket, has removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get("Range"),
             {name.lower(): value for name, value in self.headers.items()},
             received=len(body),
+            removes=tuple(_REMOVED.findall(body.decode())) if query == "delete" else (),
         )
         with self.owner._counted(request):
             if self.owner.latency_s:

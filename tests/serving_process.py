@@ -17,7 +17,7 @@ def served(place, *options):
             text += line
             if line.rstrip() == "}":
                 break
-        yield json.loads(text)
+        yield json.loads(text) | {"pid": process.pid}
     finally:
         process.terminate()
         process.wait()

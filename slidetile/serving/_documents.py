@@ -1,5 +1,6 @@
 """The metadata of a plain pyramid: the ``zarr.json`` of each of its groups and arrays."""
 
+import json
 from typing import Any
 
 from slidetile.format.metadata.group import group
@@ -61,7 +62,23 @@ def documents(
         )
     for number, (width, height) in enumerate(labels):
         found[f"{TISSUE}/{number}/{ROOT}"] = _array([height, width], [], "uint32", 0, codec)
+    found[ROOT] = _with_list(found)
     return found
+
+
+def _with_list(documents: dict[str, bytes]) -> bytes:
+    """Return the root's with those of all that lies below it, as zarr-python consolidates them.
+
+    A web server lists nothing: programs that look for arrays, as xarray does, find them here.
+    Others may ignore it, as it says of itself.
+    """
+    below = {
+        name.removesuffix(f"/{ROOT}"): json.loads(data)
+        for name, data in documents.items()
+        if name != ROOT
+    }
+    told = {"kind": "inline", "must_understand": False, "metadata": below}
+    return to_json({**json.loads(documents[ROOT]), "consolidated_metadata": told})
 
 
 def channels_together(store: TileStore) -> int:

@@ -134,6 +134,9 @@ class PlainServer:
             raise OSError(
                 error.errno, f"port {port} of {host} cannot be listened to: {error.strerror}"
             ) from error
+        # Connections inherit it. asyncio sets it only for sockets whose protocol is named; without,
+        # the second part of an answer waits 40 ms until the first is acknowledged.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             app,

@@ -2,6 +2,7 @@
 
 import http.client
 import shutil
+import socket
 
 import httpx
 import numpy as np
@@ -167,6 +168,11 @@ def test_tensorstore_reads_the_levels(server, stores):
 def test_a_port_in_use_is_said(server, stores):
     with pytest.raises(OSError, match=f"port {server.port} of 127.0.0.1 cannot be listened to"):
         PlainServer(StoreShelf(stores), Access(token=None), port=server.port)
+
+
+def test_answers_in_two_parts_do_not_wait_for_each_other(server):
+    """Connections have the option of the socket that they come in by."""
+    assert server._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("origin", ["viewer.example", "https://viewer.example/", "ftp://a"])
