@@ -4,7 +4,6 @@ Knows starlette and uvicorn. Does not know what is in a store.
 """
 
 import logging
-import socket
 import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 from slidetile.errors import StoreError
 from slidetile.serving.access import Access, Answer, part_of, refusal
+from slidetile.serving.listening import listening_socket
 from slidetile.serving.shelf import StoreShelf
 
 if TYPE_CHECKING:
@@ -127,16 +127,7 @@ class PlainServer:
         import uvicorn
 
         self._access = access
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((host, port), family=family)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"port {port} of {host} cannot be listened to: {error.strerror}"
-            ) from error
-        # Connections inherit it. asyncio sets it only for sockets whose protocol is named; without,
-        # the second part of an answer waits 40 ms until the first is acknowledged.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = listening_socket(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             app,

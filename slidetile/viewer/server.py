@@ -3,10 +3,10 @@
 Knows sockets and threads. Does not know slides or stores, nor what is answered.
 """
 
-import socket
 import threading
 from collections.abc import Sequence
 
+from slidetile.serving.listening import listening_socket
 from slidetile.viewer._guard import new_token
 from slidetile.viewer.app import extra_told, viewer_app
 from slidetile.viewer.folder import FolderCards
@@ -50,7 +50,7 @@ class ViewerServer:
 
         self._views, self._token = views, new_token()
         app = viewer_app(views, self._token, folder=folder)
-        self._socket = _bound(port)
+        self._socket = listening_socket(HOST, port)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -79,7 +79,6 @@ class ViewerServer:
 
     def start(self) -> None:
         """Begin to answer; requests that come earlier wait."""
-        self._socket.listen(128)
         self._thread.start()
 
     def wait(self) -> None:
@@ -94,24 +93,3 @@ class ViewerServer:
         self._socket.close()
         for view in self._views:
             view.close()
-
-
-def _bound(port: int) -> socket.socket:
-    """Return a socket of this machine's own address.
-
-    Raises
-    ------
-    OSError
-        The port is in use, or may not be used.
-    """
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((HOST, port))
-    except OSError as error:
-        bound.close()
-        raise OSError(
-            f"The port {port} cannot be used ({error.strerror}): give another one by --port, or "
-            "--port 0 for any that is free."
-        ) from error
-    return bound

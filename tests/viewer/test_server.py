@@ -166,7 +166,9 @@ def test_a_port_in_use_is_told(served, stores):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=f"The port {port} cannot be used .*--port 0"):
+        with pytest.raises(
+            OSError, match=f"The port {port} of 127.0.0.1 cannot be used .*--port 0"
+        ):
             served(stores / "native.zarr", port=port)
 
 
