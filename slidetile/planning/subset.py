@@ -5,6 +5,8 @@ Knows columns, rows and tissue fractions. Does not know slides.
 
 import hashlib
 import struct
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +40,40 @@ def sampled(
     """
     order = np.lexsort((columns, rows, draw(columns, rows, seed)))
     return np.sort(order[:count])
+
+
+def balanced(
+    columns: NDArray[np.integer],
+    rows: NDArray[np.integer],
+    classes: NDArray[np.integer],
+    count: int,
+    seed: int,
+) -> NDArray[np.intp]:
+    """Return the indices of ``count`` random cells, as many of each class, ascending.
+
+    Of each class the cells with the smallest numbers from `draw` are taken; where ``count`` is not
+    a multiple of the classes, the first ones have one more. A class with fewer cells gives all,
+    and the others do not make up for it. Cells of a negative class are in none.
+    """
+    numbers = draw(columns, rows, seed)
+    return balanced_by(numbers, (columns, rows), classes, count)
+
+
+def balanced_by(
+    numbers: NDArray[np.uint64],
+    ties: Sequence[NDArray[Any]],
+    classes: NDArray[np.integer],
+    count: int,
+) -> NDArray[np.intp]:
+    """Return what `balanced` does, by given numbers, and by more where two are equal."""
+    there = np.unique(classes[classes >= 0])
+    found = [np.empty(0, np.intp)]
+    for place, each in enumerate(there.tolist()):
+        own = np.flatnonzero(classes == each)
+        share = count // len(there) + (place < count % len(there))
+        order = np.lexsort((*(tie[own] for tie in ties), numbers[own]))
+        found.append(own[order[:share]])
+    return np.sort(np.concatenate(found))
 
 
 def fullest(

@@ -24,7 +24,7 @@ from slidetile.format.metadata.picture import PictureName, picture_folder
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import MANIFEST, PARTIAL_NOTE, REFERENCES, TABLE
 from slidetile.format.picture import PICTURE_CODEC, halved_labels
-from slidetile.format.table import mean_columns, read_parquet
+from slidetile.format.table import TableShape, read_parquet
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
@@ -317,8 +317,7 @@ class _Check:
             return None
         file = io.BytesIO(self._tree.read(TABLE))
         metadata = self._shape.metadata
-        means = mean_columns(metadata.channel_info)
-        table = read_parquet(file, metadata.tile_count, means, has_cores=metadata.cores is not None)
+        table = read_parquet(file, metadata.tile_count, TableShape.of(metadata))
         return TableCheck(table, self._shape, self._stored, self._picture("tissue")[..., 0])
 
     def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
