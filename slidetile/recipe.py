@@ -176,11 +176,6 @@ class Recipe:
         )
         object.__setattr__(self, "channels", self._planes.channels)
         self._check_samples()
-        if self.tile.needs_labels and self.labels is None:
-            raise ValueError(
-                "Tiles are to be chosen by their classes (min_class_fractions or balance), but "
-                "there are no labels: give them, too (--labels)."
-            )
         for mpp in (self.mpp, self.slide_mpp):
             if mpp is not None:
                 check_mpp(mpp)

@@ -29,7 +29,7 @@ from slidetile.errors import AnnotationError
 from slidetile.planning.labels import DrawnLabels, Labels
 from slidetile.raster.class_areas import MOST_CLASSES, ClassAreas, Points
 from slidetile.raster.class_objects import ClassObjects, Runs
-from slidetile.raster.filling import TooManyPixelsError, fill_each, fill_shapes
+from slidetile.raster.filling import TooManyPixelsError, check_count, fill_each, fill_shapes
 from slidetile.slides.slide import Slide
 
 LONGEST_CLASS_NAME = 200
@@ -89,6 +89,7 @@ def read_labels(
                     areas, objects = painted_labels(file, slide, wanted, origin)
                 else:
                     areas, objects = _outlined(content, head, slide, unit, origin, wanted)
+            check_count(sum(map(len, areas.rectangles)))
         except TooManyPixelsError as error:
             raise AnnotationError(f"its areas cannot be filled: {error}: {_REMEDY}") from error
     labels = Labels(

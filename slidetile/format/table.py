@@ -213,7 +213,7 @@ def _checked_fields(found: "pa.Schema", wanted: "pa.Schema") -> "pa.Schema":
         if place >= 0 and found.field(place).type == pa.dictionary(pa.int32(), pa.string()):
             fields = fields.set(place, found.field(place).with_type(pa.string()))
     if fields.remove_metadata() != wanted:
-        raise StoreError(f"its columns are {', '.join(found.names):.200}")
+        raise StoreError(f"its columns are {', '.join(found.names):.400}")
     return fields
 
 

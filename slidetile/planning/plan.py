@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile import _upward
+from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._choosing import chosen_cells
@@ -356,7 +357,7 @@ def plan_tiles(
             f"{tissue.labels.shape[::-1]}: give those of find_cores(tissue)."
         )
     if spec.needs_labels and labels is None:
-        raise ValueError(
+        raise UnfitChoiceError(
             "min_class_fractions and balance choose tiles by their classes: give labels, too "
             "(--labels)."
         )

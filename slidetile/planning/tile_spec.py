@@ -7,17 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
-from typing import Any, Literal
+from typing import Any
 
-from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Edge
+from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Balance, Edge
 from slidetile.raster.grid import check_edge, check_fraction
 
 SMALLEST_TILE_PX = 16
 LARGEST_TILE_PX = 8192
 
-
-Balance = Literal["class"]
-"""What a sample has as many tiles of each of."""
 
 MinClassFractions = tuple[tuple[str, float], ...]
 """Classes, sorted, each with the least share of a tile."""

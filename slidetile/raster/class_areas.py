@@ -15,7 +15,7 @@ from slidetile.raster.filling import Rectangles
 from slidetile.raster.rectangles import Edges, RectangleSums
 from slidetile.raster.region import Region
 
-MOST_CLASSES = 256
+MOST_CLASSES = 128
 """Most classes of a slide: each is a column of the tile table."""
 
 NO_CLASS = -1

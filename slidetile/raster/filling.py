@@ -120,6 +120,20 @@ def fill_each(
     return np.concatenate(runs), np.concatenate(owners)
 
 
+def check_count(rectangles: int) -> None:
+    """Check that there are not more rectangles than a store records.
+
+    Raises
+    ------
+    TooManyPixelsError
+        There are more than `LARGEST_RECTANGLE_COUNT`.
+    """
+    if rectangles > LARGEST_RECTANGLE_COUNT:
+        raise TooManyPixelsError(
+            f"their pixels make more than {LARGEST_RECTANGLE_COUNT:,} rectangles"
+        )
+
+
 def first_centre(edge: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the first pixel whose centre does not lie before an edge."""
     return np.ceil(edge - 0.5).astype(np.int64)
@@ -285,10 +299,7 @@ class JoinedRows:
 
     def _keep(self, rectangles: Rectangles) -> None:
         self._count += len(rectangles)
-        if self._count > LARGEST_RECTANGLE_COUNT:
-            raise TooManyPixelsError(
-                f"their pixels make more than {LARGEST_RECTANGLE_COUNT:,} rectangles"
-            )
+        check_count(self._count)
         self._done.append(rectangles)
 
 

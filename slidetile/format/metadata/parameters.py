@@ -1,9 +1,9 @@
 """The settings that shaped a store: ``attributes.slidetile.parameters``."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
-from slidetile.choices import CodecName, Edge, NativeCheck, NativeStream
+from slidetile.choices import Balance, CodecName, Edge, NativeCheck, NativeStream
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.draft import ColorSpace, JpegDraft
 from slidetile.format.codecs.jpeg import JpegCodec
@@ -158,7 +158,7 @@ class Parameters(JsonPart):
     seed: Annotated[int, Whole(0, _LARGEST)]
     """Which sample is drawn; 0 without one."""
 
-    balance: Annotated[Literal["class"] | None, Absent(OneOf("class"))] = None
+    balance: Annotated[Balance | None, Absent(OneOf(*get_args(Balance)))] = None
     """What the sample has as many tiles of each of; None for nothing."""
 
     min_class_fractions: Annotated[
