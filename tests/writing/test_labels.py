@@ -13,6 +13,7 @@ from labelled import box, feature, polygon, slide_of, write_labels
 import slidetile as st
 from slidetile.format.labels_file import pack_labels, unpack_labels
 from slidetile.format.names import LABELS, TABLE
+from slidetile.writing.group import GroupClaim, begin_store, finish_store, write_part
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +192,43 @@ def test_the_file_comes_back_and_is_refused_where_it_is_another(store):
         unpack_labels(io.BytesIO(data[:500]), facts, size)
     with pytest.raises(st.StoreError, match="it is not of this store"):
         unpack_labels(io.BytesIO(data), facts, (1000, 1000))
+
+
+class StoppedError(Exception):
+    """Somebody stops a run."""
+
+
+def test_a_run_that_was_stopped_is_continued_to_the_same_bytes(sample, labels, store, tmp_path):
+    def stop(progress):
+        if progress.shards_done:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        st.tile_slide(sample, tmp_path / "i.zarr", recipe_of(labels), on_progress=stop)
+    other = write_labels(tmp_path / "other.geojson", polygon("Tumor", box(0, 0, 9, 9)))
+    with pytest.raises(st.StoreMismatchError, match="labels"):
+        st.tile_slide(sample, tmp_path / "i.zarr", recipe_of(other))
+    again = st.tile_slide(sample, tmp_path / "i.zarr", recipe_of(labels))
+    assert tree(again.path) == tree(store.path)
+
+
+def test_parts_of_several_processes_make_the_same_bytes(sample, labels, store, tmp_path):
+    recipe = recipe_of(labels)
+    with recipe.open(sample) as slide, GroupClaim(tmp_path / "j.zarr") as claim:
+        plan = pickle.loads(pickle.dumps(recipe.plan(slide)))  # noqa: S301
+        group = begin_store(slide, plan, claim.permit, parts=2, codec="auto")
+        for number in range(group.parts):
+            write_part(slide, plan, group, number)
+        finished = finish_store(slide, plan, group.permitted(claim.renew()))
+    assert tree(finished.path) == tree(store.path)
+
+
+def test_what_is_left_out_is_told(tmp_path, caplog):
+    file = write_labels(
+        tmp_path / "s.geojson",
+        polygon("a", box(0, 0, 9, 9)),
+        polygon("a*", box(0, 0, 9, 9)),
+        polygon(None, box(0, 0, 9, 9)),
+    )
+    st.read_labels(file, slide_of())
+    assert "left out of the labels: 1 area of the class a*, 1 object without a class" in caplog.text
