@@ -55,7 +55,7 @@ def column_stems(names: Sequence[str]) -> tuple[str, ...]:
     Examples
     --------
     >>> column_stems(["Tumor", "Tumor: in situ", "tumor", "μ"])
-    ('tumor', 'tumor_in_situ', 'tumor_6bc31a77', 'u3bc')
+    ('tumor', 'tumor_in_situ', 'tumor_ee03fb05', 'u3bc')
     """
     stems: list[str] = []
     for name in names:
