@@ -1,0 +1,151 @@
+"""The options about the classes of tiles, and the labels made from them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+import click
+
+from slidetile.choices import ANNOTATION_ORIGIN, ANNOTATION_UNIT, AnnotationOrigin, AnnotationUnit
+from slidetile.cli.places import PATH
+
+if TYPE_CHECKING:
+    from slidetile.annotations.labels_spec import LabelsSpec
+
+
+class ClassShare(click.ParamType[str]):
+    """A class and a share, such as tumor=0.5, kept as it was typed."""
+
+    name = "class=share"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Check the typed text."""
+        try:
+            class_share(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a class and a share such as tumor=0.5.", param, ctx)
+        return str(value)
+
+
+class ClassNumbers(click.ParamType[str]):
+    """A class and the numbers of a mask that are it, such as tumor=1,2, kept as it was typed."""
+
+    name = "class=numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Check the typed text."""
+        try:
+            class_numbers(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a class and its numbers such as tumor=1,2.", param, ctx)
+        return str(value)
+
+
+def class_share(text: str) -> tuple[str, float]:
+    """Return the class and the share of a text; raises ValueError where it is none."""
+    name, _, share = text.rpartition("=")
+    return _some(name), float(share)
+
+
+def class_numbers(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the class and the numbers of a text; raises ValueError where it is none."""
+    name, _, numbers = text.rpartition("=")
+    return _some(name), tuple(map(int, numbers.split(",")))
+
+
+def _some(name: str) -> str:
+    if not name:
+        raise ValueError(name)
+    return name
+
+
+LABEL_OPTIONS = [
+    click.option(
+        "--labels",
+        type=PATH,
+        help="What class each tile belongs to: annotations with classes, or a mask; or a folder of "
+        "files with the names of the slides.",
+    ),
+    click.option(
+        "--label-values",
+        type=ClassNumbers(),
+        multiple=True,
+        help="The numbers of a mask that are a class: tumor=1,2; repeatable.  [default: each "
+        "number is one]",
+    ),
+    click.option(
+        "--labels-unit",
+        type=click.Choice(get_args(AnnotationUnit)),
+        default=ANNOTATION_UNIT,
+        show_default=True,
+        help="Unit of the labels' coordinates, as --annotations-unit.",
+    ),
+    click.option(
+        "--labels-origin",
+        type=click.Choice(get_args(AnnotationOrigin)),
+        default=ANNOTATION_ORIGIN,
+        show_default=True,
+        help="Origin of the labels' coordinates, as --annotations-origin.",
+    ),
+    click.option(
+        "--min-class-fraction",
+        type=ClassShare(),
+        multiple=True,
+        help="Keep only tiles of which a class covers at least this share: tumor=0.5; of several, "
+        "one is enough. Small areas and points of it keep their tiles in any case.",
+    ),
+]
+
+
+def take_labels(options: dict[str, Any]) -> "LabelsSpec | None":
+    """Remove the options about labels from the others, and make a `LabelsSpec`."""
+    path, given = options.pop("labels"), take_label_choices(options)
+    if path is None:
+        refuse_label_choices(given)
+        return None
+    from slidetile.annotations.labels_spec import LabelsSpec
+
+    try:
+        return LabelsSpec(path=path, **given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def take_least_fractions(options: dict[str, Any]) -> dict[str, float]:
+    """Remove the least shares of classes from the options; return them."""
+    return _each_once("--min-class-fraction", map(class_share, options.pop("min_class_fraction")))
+
+
+NO_LABEL_CHOICES: dict[str, Any] = {
+    "label_values": (),
+    "labels_unit": ANNOTATION_UNIT,
+    "labels_origin": ANNOTATION_ORIGIN,
+}
+"""The options about labels as they are where none is given."""
+
+
+def take_label_choices(options: dict[str, Any]) -> dict[str, Any]:
+    """Remove the options about labels but their path; return them as those of a `LabelsSpec`."""
+    values = _each_once("--label-values", map(class_numbers, options.pop("label_values")))
+    unit, origin = options.pop("labels_unit"), options.pop("labels_origin")
+    return {"values": values, "unit": unit, "origin": origin}
+
+
+def refuse_label_choices(choices: dict[str, Any]) -> None:
+    """Refuse options about labels that are given where there are none."""
+    if choices != {"values": {}, "unit": ANNOTATION_UNIT, "origin": ANNOTATION_ORIGIN}:
+        raise click.UsageError(
+            "--label-values, --labels-unit and --labels-origin need --labels FILE, which is not "
+            "given."
+        )
+
+
+Value = TypeVar("Value")
+
+
+def _each_once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in found:
+            raise click.UsageError(f"{option} names the class {name!r} twice: give it once.")
+        found[name] = value
+    return found
