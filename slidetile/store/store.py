@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._levels import open_levels
+from slidetile.store._picked import Index, Indices, picked, single
+from slidetile.store._reopened import Reopened
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
 from slidetile.store._srgb import srgb_transform
 from slidetile.store._tiles import StoredTiles
@@ -45,6 +47,7 @@ from slidetile.store.folder import StoreFolder
 from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import StoredPictures
 from slidetile.store.selection import TileSelection
+from slidetile.store.window_source import WindowSource
 from slidetile.store.windows import Windows
 
 if TYPE_CHECKING:
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 
     from slidetile.store.referred import ReferredSlide
 
+TileChoice: TypeAlias = "pc.Expression | Sequence[int] | NDArray[np.integer]"
+"""Which tiles: an expression over the columns of the tile table, or their ids."""
 
 MOST_DRAWN = 1 << 14
 """Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
@@ -383,6 +388,7 @@ class TileStore:
         mpp: float | None = None,
         min_tissue_fraction: float = MIN_TISSUE_FRACTION,
         edge: Edge = "drop",
+        where: "TileChoice | None" = None,
         color: ColorName | None = None,
     ) -> Windows:
         """Return windows over the area the tiles cover, whatever their grid.
@@ -407,6 +413,9 @@ class TileStore:
             The treatment of windows that reach over the slide's right or bottom edge: "drop"
             leaves them out, "keep" fills what lies outside with the background, "shift" moves
             them inside.
+        where
+            Which tiles windows may lie on, as `select` takes them: a pyarrow expression over the
+            columns of the tile table, or ids. A window lies wholly on such tiles.
         color
             As in `read_region`; windows are averaged first, then converted.
 
@@ -427,19 +436,52 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = ResolutionView.at(
-            self._stored_levels,
-            self.mpp,
-            spec.mpp,
-            self._outside,
-            self._transform(color),
-        )
+        source = self.window_source(spec, where=where, color=color)
+        return Windows(source.views.thing[0], spec, source.plan)
+
+    def window_source(
+        self,
+        spec: WindowSpec,
+        *,
+        where: "TileChoice | None" = None,
+        color: ColorName | None = None,
+        context_mpp: Sequence[float] = (),
+    ) -> WindowSource:
+        """Return what windows are read from, for readers of many stores at once.
+
+        Parameters
+        ----------
+        spec
+            The size of a window and which are wanted.
+        where, color
+            As in `windows`.
+        context_mpp
+            Coarser resolutions, in µm per pixel, at which each window's surroundings are read.
+
+        Raises
+        ------
+        MissingResolutionError, ValueError, StoreError
+            As in `windows`.
+        """
+        views = [self._view_at(mpp, color) for mpp in (spec.mpp, *context_mpp)]
+        tiles = self.tiles if where is None else self.select(where).tiles
         try:
-            area = StoredArea.of_tiles(self.tiles)
+            area = StoredArea.of_tiles(tiles)
         except StoreError as error:
             raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
         tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
-        return Windows(view, spec, plan_windows(view, spec, area, tissue))
+        return WindowSource(
+            path=self.path,
+            views=Reopened(tuple(views)),
+            spec=spec,
+            plan=plan_windows(views[0], spec, area, tissue),
+            area=area,
+            slide_scale=self.slide_scale,
+        )
+
+    def _view_at(self, mpp: float | None, color: ColorName | None) -> ResolutionView:
+        transform = self._transform(color)
+        return ResolutionView.at(self._stored_levels, self.mpp, mpp, self._outside, transform)
 
     def tile_region(self, index: int) -> Region:
         """Return the whole cell of a tile, in level-0 pixels.
@@ -459,7 +501,7 @@ class TileStore:
         size = self._metadata.tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
 
-    def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
+    def select(self, tiles: TileChoice) -> TileSelection:
         """Return a view of some tiles; nothing is read yet.
 
         Parameters
@@ -494,8 +536,14 @@ class TileStore:
     def __len__(self) -> int:
         return self._metadata.tile_count
 
-    def __getitem__(self, index: int) -> Pixels:
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice | Indices) -> TileSelection: ...
+    def __getitem__(self, index: Index) -> Pixels | TileSelection:
         """Return a tile: [row, column, channel], always of the full size.
+
+        A slice, a list, an array or a mask gives these tiles as a selection; nothing is read yet.
 
         The array is the caller's own and may be written to. With the codec raw, a tile that lies
         in one chunk inside the slide is not read but mapped: each part comes from the file when it
@@ -510,7 +558,11 @@ class TileStore:
         StoreError
             As in `read_region`.
         """
-        region = self.tile_region(index)
+        number = single(index)
+        if number is None:
+            ids = picked(index, len(self), "tiles").astype(np.int32)
+            return TileSelection(store=self, tile_ids=ids)
+        region = self.tile_region(number)
         mapped = self._arrays[0].mapped(region)
         return self.read_region(region) if mapped is None else mapped
 
