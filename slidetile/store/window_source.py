@@ -24,6 +24,8 @@ from slidetile.store._reopened import Reopened
 from slidetile.store._resolution_view import ResolutionView
 from slidetile.store._window_plan import STRIPE_PX, WindowPlan, WindowSpec, is_stored
 
+__all__ = ["Place", "Shift", "WindowSource", "WindowSpec"]
+
 Place = tuple[Region, ...]
 """Where a window and its contexts lie, each in pixels of its own view."""
 
@@ -63,6 +65,11 @@ class WindowSource:
         across, down = self.views.thing[0].step
         return float(across), float(down)
 
+    @property
+    def slide_size(self) -> tuple[int, int]:
+        """(width, height) of the slide, in a window's pixels."""
+        return self.views.thing[0].size
+
     def __len__(self) -> int:
         return len(self.plan.corners)
 
@@ -73,6 +80,10 @@ class WindowSource:
         size = self.spec.size
         window = Region(x=x + shift[0], y=y + shift[1], width=size, height=size)
         return window, *(_centred(window, view, other) for other in others)
+
+    def level_0(self, number: int) -> Region:
+        """Return the store's level-0 pixels under a window, rounded outward."""
+        return self.views.thing[0].to_slide(self.place(number)[0])
 
     def slide_corner(self, window: Region) -> tuple[int, int]:
         """Return a window's left and top edge in the slide's level-0 pixels, rounded down."""

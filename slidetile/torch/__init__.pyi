@@ -1,0 +1,3 @@
+from ._labels import ClassFractions as ClassFractions
+from .dataset import TileDataset as TileDataset
+from .stream import TileStream as TileStream
