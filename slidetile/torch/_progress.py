@@ -37,6 +37,11 @@ class Progress:
                 f"there are {shares}: go on with as many as before."
             )
 
+    def forget(self) -> None:
+        """Be at the beginning."""
+        self.given.clear()
+        self.loaded.clear()
+
     def begin(self, share: int) -> int:
         """Return where a share begins, which it does so but once."""
         self.given[share] = self.loaded.pop(share, 0)

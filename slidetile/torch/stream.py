@@ -98,7 +98,7 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
     def set_epoch(self, epoch: int) -> None:
         """Begin another epoch, or one anew; running workers do so at their next iteration, too."""
         if epoch != self.epoch:
-            self._progress.loaded.clear()
+            self._progress.forget()
         self._tiles.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,7 +139,9 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
     def __iter__(self) -> Iterator[TileItem]:
         share = self._own_share()
         self._progress.check_shares(share.count)
-        order, begin = self._order(share), self._progress.begin(share.number)
+        return self._items(self._order(share), share, self._progress.begin(share.number))
+
+    def _items(self, order: Order, share: Share, begin: int) -> Iterator[TileItem]:
         for window in given(order, begin, self._tiles.read_each):
             self._progress.given[share.number] += 1
             yield from self._tiles.made([window])
