@@ -9,7 +9,8 @@ from slidetile.counts import how_many
 from slidetile.store.store import TileStore
 from slidetile.store.window_source import WindowSource, WindowSpec
 from slidetile.torch._joined import JoinedWindows
-from slidetile.torch._labels import LabelChoice, Labels, labels_of
+from slidetile.torch._labelled import Labels
+from slidetile.torch._labels import LabelChoice, labels_of
 from slidetile.torch._likeness import check_alike
 from slidetile.torch._opening import Stores, opened
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from slidetile.raster.pixels import Pixels
 from slidetile.torch._joined import JoinedWindows, ReadWindow, Transform
-from slidetile.torch._labels import Labels
+from slidetile.torch._labelled import Labels
 from slidetile.torch._library import torch
 
 

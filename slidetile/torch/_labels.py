@@ -4,7 +4,6 @@ Knows tables and where windows lie. Does not know how tiles were labelled.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from slidetile.raster.region import Region
 from slidetile.store.store import TileStore
 from slidetile.store.window_source import WindowSource
+from slidetile.torch._labelled import Labels
 
 NO_CLASS = -1
 """The label of a window whose tile has no class."""
@@ -34,17 +34,6 @@ class ClassFractions(Protocol):
 
 LabelChoice = str | Sequence[str] | ClassFractions | Mapping[str, ClassFractions]
 """The name of a column, those of several, or what knows the classes of the slide, or of each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Labels:
-    """One label for each window of a dataset."""
-
-    values: NDArray[Any]
-    """int64 [window], float32 [window], or float32 [window, column]."""
-
-    names: tuple[str, ...]
-    """The classes that integers stand for; the columns or classes of the numbers otherwise."""
 
 
 def labels_of(
