@@ -85,11 +85,17 @@ class WindowSource:
         """Return the store's level-0 pixels under a window, rounded outward."""
         return self.views.thing[0].to_slide(self.place(number)[0])
 
-    def slide_corner(self, window: Region) -> tuple[int, int]:
-        """Return a window's left and top edge in the slide's level-0 pixels, rounded down."""
-        corner = self.views.thing[0].to_slide(window)
+    def slide_corner(self, number: int, window: Region) -> tuple[int, int]:
+        """Return the left and top edge of a window, moved or not, in the slide's level-0 pixels.
+
+        They are rounded down.
+        """
+        x, y = self.plan.coordinates[number].tolist()
+        if self.plan.corners[number].tolist() != [window.x, window.y]:
+            moved = self.views.thing[0].to_slide(window)
+            x, y = moved.x, moved.y
         across, down = self.slide_scale
-        return math.floor(corner.x * across), math.floor(corner.y * down)
+        return math.floor(x * across), math.floor(y * down)
 
     @property
     def slide_corners(self) -> NDArray[np.int64]:

@@ -138,7 +138,7 @@ class JoinedWindows:
         while done < len(indices):
             try:
                 for pixels, *contexts in source.read_each(places[done:], largest_bytes):
-                    corner = source.slide_corner(places[done][0])
+                    corner = self._corner(store, indices[done], places[done])
                     window = ReadWindow(
                         index=indices[done], pixels=pixels, contexts=contexts, corner=corner
                     )
@@ -149,6 +149,9 @@ class JoinedWindows:
                 told = self._told(store, places[done], indices[done], error)
                 done += 1
                 yield DamagedWindow(index=indices[done - 1], error=told)
+
+    def _corner(self, store: int, index: int, place: Place) -> tuple[int, int]:
+        return self.sources[store].slide_corner(self.locate(index)[1], place[0])
 
     def _check(self, store: int, error: SlidetileError) -> None:
         """Make sure that it is the window that is at fault, not the store that is gone."""
@@ -161,7 +164,7 @@ class JoinedWindows:
         return type(error)(f"Slide {self.names[store]}: {error}")
 
     def _told(self, store: int, place: Place, index: int, error: SlidetileError) -> SlidetileError:
-        x, y = self.sources[store].slide_corner(place[0])
+        x, y = self._corner(store, index, place)
         told = StoreError(
             f"Window {index}, at x={x}, y={y} of slide {self.names[store]}, cannot be read: {error}"
         )
