@@ -92,6 +92,9 @@ AnnotationsMode = Literal["replace", "intersect", "exclude"]
 
 ANNOTATIONS_MODE: AnnotationsMode = "replace"
 
+Balance = Literal["class"]
+"""What a sample has as many tiles of each of."""
+
 AnnotationUnit = Literal["auto", "px", "um"]
 """Unit of an annotation file's coordinates; see `read_annotations`."""
 

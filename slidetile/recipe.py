@@ -31,6 +31,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.named import jpeg_name, make_codec, unnamed
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.metadata.color import ColorFacts
+from slidetile.format.metadata.labels import LabelFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.planes import PlaneFacts
 from slidetile.format.metadata.tissue import TissueParameters
@@ -71,6 +72,7 @@ from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.write import write_checked
 
 if TYPE_CHECKING:
+    from slidetile.annotations.labels_spec import LabelsSpec
     from slidetile.annotations.spec import AnnotationsSpec
 
 
@@ -128,6 +130,9 @@ class Recipe:
 
     annotations: "AnnotationsSpec | None" = None
     """Annotations that replace or cut the detected tissue; None uses none."""
+
+    labels: "LabelsSpec | None" = None
+    """Labels that say which class each tile belongs to; None uses none. See `read_labels`."""
 
     cores: bool = False
     """Whether tiles are named by the core of a microarray that they lie in; see `find_cores`. A
@@ -278,7 +283,8 @@ class Recipe:
         """Find a slide's tissue and choose its tiles; see `plan_tiles` and `find_cores`."""
         tissue = self.tissue(slide)
         cores = find_cores(tissue) if self.cores else None
-        return plan_tiles(slide, tissue, self.tile, cores=cores)
+        labels = None if self.labels is None else self.labels.read(slide)
+        return plan_tiles(slide, tissue, self.tile, cores=cores, labels=labels)
 
     def matches(self, store: TileStore, slide: Slide) -> bool:
         """Return whether a store records this slide and the settings of this recipe.
@@ -314,9 +320,21 @@ class Recipe:
             and store.tile_size == self.tile.size
             and parameters.tiles == self.tile.parameters
             and (store.metadata.cores is not None) == self.cores
+            and self._same_labels(store.metadata.labels, slide)
             and self._same_tissue(parameters.tissue, slide)
             and self._same_codec(store.metadata.chunk_codec, slide)
         )
+
+    def _same_labels(self, found: LabelFacts | None, slide: Slide) -> bool:
+        if found is None or self.labels is None:
+            return found is None and self.labels is None
+        asked = self.labels.parameters(slide)
+        return asked == {
+            "sha256": found.sha256,
+            "unit": found.unit,
+            "origin": found.origin,
+            "values": found.values or (),
+        }
 
     def _window_of(self, slide: Slide) -> str | None:
         """Return the window that a store of a slide records, be it mapped yet or not."""

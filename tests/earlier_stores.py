@@ -3,11 +3,14 @@
 import shutil
 from dataclasses import replace
 
+import pyarrow.parquet as pq
+
 from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.picture import PictureMetadata
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import MANIFEST
+from slidetile.format.names import MANIFEST, TABLE
 from slidetile.format.picture import picture_grid
+from slidetile.format.table import write_parquet
 from slidetile.store.store import open_store
 
 
@@ -26,6 +29,8 @@ def make_earlier(path):
     moved.write_bytes(shard)
     for name, data in (*after.files.items(), ("zarr.json", metadata.to_json())):
         (path / name).write_bytes(data)
+    table = pq.read_table(path / TABLE).drop_columns(["slide"])
+    (path / TABLE).write_bytes(write_parquet(table))
     files = [each for each in path.rglob("*") if each.is_file() and each != path / MANIFEST]
     sums = {each.relative_to(path).as_posix(): FileSum.of(each.read_bytes()) for each in files}
     (path / MANIFEST).write_bytes(pack_manifest(sums))

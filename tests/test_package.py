@@ -26,11 +26,13 @@ FACES = {
         "Annotations",
         "AnnotationsSpec",
         "PaintedMask",
+        "LabelsSpec",
         "cut_tissue",
         "draw_tissue",
         "export_plan",
         "export_store",
         "read_annotations",
+        "read_labels",
     ],
     "cloud": ["Address", "set_storage_options", "using_storage_options"],
     "cohort": [
@@ -67,13 +69,17 @@ FACES = {
         "ZstdCodec",
     ],
     "planning": [
+        "DrawnLabels",
+        "Labels",
         "Tile",
         "TilePlan",
         "TileSpec",
+        "balanced_sample",
         "plan_tiles",
     ],
     "raster": [
         "Channel",
+        "ClassAreas",
         "Region",
     ],
     "recipe": [

@@ -3,6 +3,8 @@ from .annotations import Annotations as Annotations
 from .annotations import PaintedMask as PaintedMask
 from .export import export_plan as export_plan
 from .export import export_store as export_store
+from .labels import read_labels as read_labels
+from .labels_spec import LabelsSpec as LabelsSpec
 from .reading import read_annotations as read_annotations
 from .spec import AnnotationsSpec as AnnotationsSpec
 from .tissue import cut_tissue as cut_tissue

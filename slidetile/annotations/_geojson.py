@@ -226,7 +226,11 @@ class _Reader:
             for rings in [coordinates] if kind == "Polygon" else coordinates:
                 self._polygon(_list(rings, where), class_name, unit, where)
         elif isinstance(kind, str) and kind in _NOT_AREAS:
-            self._shapes.left_out[_NOT_AREAS[kind]] += 1
+            parts = geometry.get("coordinates")
+            parts = parts if kind == "MultiLineString" and isinstance(parts, list) else [parts]
+            for part in parts:
+                corners = [part] if kind == "Point" else part
+                self._shapes.mark(class_name, _NOT_AREAS[kind], corners, unit=unit, where=where)
         else:
             raise AnnotationError(
                 f"{where} is of the type {kind!r:.60}, which is not one of GeoJSON's: {_REMEDY}"

@@ -162,16 +162,19 @@ class _Reader:
     def _end_shape(self, shape: dict[str, str]) -> None:
         corners, is_open = self._corners, shape.get("HasEndcaps") == "1"
         kind = _KINDS.get(shape.get("Type", "").strip().lower())
-        if kind not in ("polygon", "rectangle", "ellipse"):
+        class_name = self._layer or shape.get("Text", "").strip()
+        if kind == "pins" or (kind == "polygon" and is_open):
+            points = np.frombuffer(corners, np.float64).reshape(-1, 2)
+            what = "pins" if kind == "pins" else "open lines"
+            self._shapes.mark(class_name, what, points, unit=None, where=self._where)
+        elif kind not in ("polygon", "rectangle", "ellipse"):
             self._leave_out(kind or "shapes of an unknown type")
-        elif kind == "polygon" and is_open:
-            self._leave_out("open lines")
         elif (ring := self._ring(kind, corners)) is None:
             self._leave_out("outlines of fewer than 3 corners")
         elif shape.get("NegativeROA") == "1":
             self._holes.append(ring)
         else:
-            self._areas.append((self._layer or shape.get("Text", "").strip(), ring))
+            self._areas.append((class_name, ring))
 
     def _leave_out(self, kind: str) -> None:
         self._shapes.left_out[kind] += 1

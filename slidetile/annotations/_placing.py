@@ -27,6 +27,9 @@ _UNITS = {
     **dict.fromkeys(("micrometre", "micrometres"), "um"),
 }
 _MPP_TOLERANCE = 0.02
+_STRETCH = 0.01
+"""How much a mask of labels may be stretched along one side: what rounding of small masks takes."""
+
 _SMALLEST_REAL_SLIDE_PX = 100
 """On a smaller slide, an area may be as small as a single pixel."""
 
@@ -60,6 +63,59 @@ def place_shapes(
         _check_inside(areas, original)
     scale = original_scale(slide)
     return areas if scale == (1, 1) else tuple(_rescaled(area, scale) for area in areas)
+
+
+def place_marks(
+    shapes: FileShapes, slide: Slide, unit: AnnotationUnit, origin: AnnotationOrigin
+) -> dict[str, NDArray[np.int32]]:
+    """Return the level-0 pixels of the slide that hold a file's points, [point, (x, y)], by class.
+
+    Raises
+    ------
+    AnnotationError
+        The file's unit is unknown, or all its points are outside the slide.
+    MissingResolutionError
+        The file is in µm and the slide's mpp is unknown.
+    """
+    marks, original = shapes.marks or [], slide.original
+    places = np.array([mark.place for mark in marks], np.float64).reshape(-1, 2)
+    units = {mark.unit or shapes.unit for mark in marks}
+    steps = {each: _pixels_per_unit(unit, each, original) for each in units}
+    step = np.array([steps[mark.unit or shapes.unit] for mark in marks]).reshape(-1, 2)
+    found = (places * step + _corner(shapes, original, origin)) / original_scale(slide)
+    is_inside = ((found >= 0) & (found < slide.levels[0].size)).all(axis=1)
+    if outside := len(marks) - int(is_inside.sum()):
+        what = f"{outside:,} of its {len(marks):,} points are outside the slide"
+        if outside == len(marks) and not shapes.shapes:
+            raise AnnotationError(f"{what}. {_hint(found.max(axis=0), original)}")
+        _log.warning("%s: they are left out.", what)
+    names = [mark.class_name for mark in marks]
+    pixels = np.floor(found).astype(np.int32)
+    chosen: dict[str, list[int]] = {}
+    for number in np.flatnonzero(is_inside).tolist():
+        chosen.setdefault(names[number], []).append(number)
+    return {name: pixels[numbers] for name, numbers in chosen.items()}
+
+
+def place_numbers(
+    size: tuple[int, int], slide: Slide, origin: AnnotationOrigin
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return where a mask of a (width, height) lies: its corner, and level-0 pixels per pixel.
+
+    Raises
+    ------
+    AnnotationError
+        Its proportions are not those of the slide, nor of its scan area.
+    """
+    placed = place_mask(np.broadcast_to(np.False_, size[::-1]), slide, origin)
+    across, down = placed.scale
+    if abs(across / down - 1) > _STRETCH and abs(size[0] * (across / down - 1)) > 1:
+        raise AnnotationError(
+            f"its {size[0]}×{size[1]} pixels do not have the proportions of the slide's "
+            f"{slide.width}×{slide.height}: a label would lie where it does not belong. Is it a "
+            "mask of this slide, and of all of it?"
+        )
+    return placed.origin, placed.scale
 
 
 def _consumed(

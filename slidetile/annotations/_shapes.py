@@ -17,6 +17,7 @@ from slidetile.errors import AnnotationError
 LARGEST_CORNER_COUNT = 1 << 24
 LARGEST_SHAPE_COUNT = 200_000
 LARGEST_RING_COUNT = 1 << 20
+LARGEST_MARK_COUNT = 1 << 20
 LARGEST_COORDINATE = 1e9
 
 UNNAMED = "(no class)"
@@ -24,6 +25,19 @@ UNNAMED = "(no class)"
 
 Ring = NDArray[np.float64]
 """float64 [corner, (x, y)]; the last corner is joined to the first."""
+
+
+class FileMark(NamedTuple):
+    """A point of the file, or the middle of a line."""
+
+    class_name: str
+    """Its class; empty where it has none."""
+
+    place: tuple[float, float]
+    """(x, y), in the file's own units."""
+
+    unit: str | None
+    """The unit that the file states for it, or None where it states none."""
 
 
 class FileShape(NamedTuple):
@@ -57,6 +71,9 @@ class FileShapes:
 
     left_out: Counter[str] = field(default_factory=Counter)
     """Number of objects in the file that are not areas, by kind."""
+
+    marks: list[FileMark] | None = None
+    """Points, and the middles of lines; None where they are not kept, but counted in `left_out`."""
 
     unit: str | None = None
     """The unit that the file states for all its areas, or None where it states none."""
@@ -147,6 +164,37 @@ class FileShapes:
             self._fail(f"{LARGEST_SHAPE_COUNT:,} areas")
         self.shapes.append(FileShape(class_name, tuple(rings), unit))
 
+    def mark(
+        self, class_name: str, kind: str, corners: Any, *, unit: str | None, where: str
+    ) -> None:
+        """Keep a line by its middle, or points one by one; or count it, as what is not used.
+
+        Parameters
+        ----------
+        class_name
+            Its class.
+        kind
+            "points", or another name for what is a line.
+        corners
+            A sequence of points (x, y, ...).
+        unit, where
+            As in `add` and `ring`.
+
+        Raises
+        ------
+        AnnotationError
+            A coordinate is not a number, or there are too many points.
+        """
+        if self.marks is None or class_name.endswith("*"):
+            self.left_out[kind] += 1
+            return
+        places = numbers(corners, where)
+        if kind != "points" and len(places):
+            places = _middle(places)
+        if len(self.marks) + len(places) > LARGEST_MARK_COUNT:
+            self._fail(f"{LARGEST_MARK_COUNT:,} points")
+        self.marks += [FileMark(class_name, (x, y), unit) for x, y in places.tolist()]
+
     def check_rings(self, unkept: int) -> None:
         """Check how many outlines and holes there are with those that are not yet kept.
 
@@ -191,6 +239,14 @@ def numbers(corners: Any, where: str) -> Ring:
                 f"{LARGEST_COORDINATE:g}: correct it, or export the file again"
             )
     return ring
+
+
+def _middle(line: Ring) -> Ring:
+    """Return the point halfway along a line, [1, (x, y)]."""
+    lengths = np.hypot(*np.diff(line, axis=0).T)
+    up_to = np.concatenate([[0.0], np.cumsum(lengths)])
+    half = up_to[-1] / 2
+    return np.array([[np.interp(half, up_to, line[:, side]) for side in (0, 1)]])
 
 
 def _has_truth(corners: Any) -> bool:

@@ -7,7 +7,8 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, get_args
@@ -98,20 +99,15 @@ def read_annotations(
     check_choice("unit", unit, get_args(AnnotationUnit))
     check_choice("origin", origin, get_args(AnnotationOrigin))
     file = Path(path)
-    try:
+    with naming(file):
         parameters = annotation_parameters(file, classes=classes, unit=unit, origin=origin)
         with open_content(file) as content:
             head = content.peek()
             if head.startswith(MAGICS):
                 return _painted(file, parameters, slide, classes, origin)
             shapes = FileShapes(wanted=frozenset(classes))
-            _read_outlines(content, head, shapes)
+            read_outlines(content, head, shapes)
         areas = place_shapes(shapes, slide, unit, origin)
-    except AnnotationError as error:
-        end = "" if str(error).endswith((".", "?")) else "."
-        raise AnnotationError(f"{file.name} cannot be used: {error}{end}") from error
-    except OSError as error:
-        raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
     _tell_left_out(file.name, shapes)
     return Annotations(
         name=file.name,
@@ -120,6 +116,24 @@ def read_annotations(
         classes=dict(sorted(shapes.classes.items())),
         left_out=dict(shapes.left_out),
     )
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Name the file in an error that is about "it".
+
+    Raises
+    ------
+    AnnotationError
+        Instead of one about "it", or of an OSError.
+    """
+    try:
+        yield
+    except AnnotationError as error:
+        end = "" if str(error).endswith((".", "?")) else "."
+        raise AnnotationError(f"{file.name} cannot be used: {error}{end}") from error
+    except OSError as error:
+        raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
 
 
 def annotation_parameters(
@@ -177,7 +191,14 @@ def _tell_left_out(name: str, shapes: FileShapes) -> None:
     _log.warning("%s: only drawn areas are used; left out: %s.%s", name, counted(left_out), remedy)
 
 
-def _read_outlines(content: BufferedReader, head: bytes, shapes: FileShapes) -> None:
+def read_outlines(content: BufferedReader, head: bytes, shapes: FileShapes) -> None:
+    """Add the areas of a file that begins with ``head`` and is no mask to ``shapes``.
+
+    Raises
+    ------
+    AnnotationError
+        It is of an unknown kind, damaged, or too large.
+    """
     encoding = text_encoding(head)
     begin = head[:4096].decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")[:1]
     if begin and begin in "{[":
@@ -197,7 +218,7 @@ def _painted(
 ) -> Annotations:
     labels = read_mask_image(file)
     mask = labels != 0
-    counts = _counted_labels(labels)
+    counts = counted_labels(labels)
     if classes:
         mask &= np.isin(labels, [_label(name) for name in classes])
     return Annotations(
@@ -208,7 +229,7 @@ def _painted(
     )
 
 
-def _counted_labels(labels: NDArray[np.generic]) -> Counter[int]:
+def counted_labels(labels: NDArray[np.generic]) -> Counter[int]:
     """Return how many pixels have each number but 0."""
     counts: Counter[int] = Counter()
     for band in bands(labels.shape[:2]):

@@ -83,25 +83,7 @@ class AnnotationsSpec:
         AnnotationError
             The folder holds no file for this slide, or several.
         """
-        path = Path(self.path)
-        if not path.is_dir():
-            return path
-        name = slide.name
-        stems = dict.fromkeys((name, Path(name).stem))
-        candidates = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
-        candidates = [file for file in candidates if file != name]
-        files = [file for file in candidates if (path / file).is_file()]
-        files = files or _spelt_otherwise(path, candidates)
-        if not files:
-            raise AnnotationError(
-                f"{path} holds no annotations for {name}: add "
-                f"{Path(name).stem}.geojson, or a file with {', '.join(SUFFIXES[1:])}."
-            )
-        if len(files) > 1:
-            raise AnnotationError(
-                f"{path} holds several files for {name}, {', '.join(files)}: keep one."
-            )
-        return path / files[0]
+        return file_of(self.path, slide, "annotations")
 
     def read(self, slide: Slide) -> Annotations:
         """Read a slide's annotations; see `read_annotations`."""
@@ -125,6 +107,44 @@ class AnnotationsSpec:
         except OSError as error:
             raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
         return {"mode": self.mode, **recorded}
+
+
+def file_of(place: str | os.PathLike[str], slide: Slide, what: str) -> Path:
+    """Return the file of a slide: what is given, or in a folder that with the slide's name.
+
+    Parameters
+    ----------
+    place
+        The file or the folder.
+    slide
+        The slide.
+    what
+        What the file holds, for messages.
+
+    Raises
+    ------
+    AnnotationError
+        The folder holds no file for this slide, or several.
+    """
+    path = Path(place)
+    if not path.is_dir():
+        return path
+    name = slide.name
+    stems = dict.fromkeys((name, Path(name).stem))
+    candidates = [f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES]
+    candidates = [file for file in candidates if file != name]
+    files = [file for file in candidates if (path / file).is_file()]
+    files = files or _spelt_otherwise(path, candidates)
+    if not files:
+        raise AnnotationError(
+            f"{path} holds no {what} for {name}: add "
+            f"{Path(name).stem}.geojson, or a file with {', '.join(SUFFIXES[1:])}."
+        )
+    if len(files) > 1:
+        raise AnnotationError(
+            f"{path} holds several files for {name}, {', '.join(files)}: keep one."
+        )
+    return path / files[0]
 
 
 def _spelt_otherwise(folder: Path, names: Collection[str]) -> list[str]:

@@ -34,6 +34,7 @@ from slidetile.choices import (
     AnnotationOrigin,
     AnnotationsMode,
     AnnotationUnit,
+    Balance,
     CodecName,
     ColorName,
     Edge,
@@ -41,6 +42,7 @@ from slidetile.choices import (
     NativeCheck,
     SampleType,
 )
+from slidetile.cli.label_options import LABEL_OPTIONS, take_labels
 from slidetile.cli.places import PATH, PLACE
 
 if TYPE_CHECKING:
@@ -240,6 +242,12 @@ _TILE_OPTIONS = [
     ),
     click.option("--seed", default=SEED, show_default=True, help="Seed of the random --sample."),
     click.option(
+        "--balance",
+        type=click.Choice(get_args(Balance)),
+        help="Draw as many tiles of each class for --sample; a class with fewer gives all it has.",
+    ),
+    *LABEL_OPTIONS,
+    click.option(
         "--codec",
         type=click.Choice(get_args(CodecName)),
         default=CODEC,
@@ -433,7 +441,7 @@ def _with_options(command: Command, options: Sequence[Callable[[Command], Comman
     return command
 
 
-_SPEC_OPTIONS = ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
+_SPEC_OPTIONS = ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed", "balance")
 
 
 def make_recipe(
@@ -461,11 +469,13 @@ def make_recipe(
             f"--check {others['check']} is of tiles that are copied, and --codec reference copies "
             "none: slidetile verify --deep decodes them."
         )
-    annotations = _take_annotations(others)
+    annotations, labels = _take_annotations(others), take_labels(others)
     with usage_errors():
         choices = {name: others.pop(name) for name in _SPEC_OPTIONS}
-        spec = TileSpec(size=tile_size, **choices)
+        least = dict(others.pop("min_class_fraction"))
+        spec = TileSpec(size=tile_size, min_class_fractions=least, **choices)
         others |= {"annotations": annotations, "channels": _channel_names(channels)}
+        others |= {"labels": labels}
         return Recipe(mpp=mpp, tile=spec, codec=chosen, **others)
 
 

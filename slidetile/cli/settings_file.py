@@ -57,6 +57,9 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "window": {"dtype": "uint8"},
     **{f"annotations_{name}": {"annotations": "."} for name in ("mode", "unit", "origin")},
     "annotations_classes": {"annotations": "."},
+    **{name: {"labels": "."} for name in ("label_values", "labels_unit", "labels_origin")},
+    "min_class_fraction": {"labels": "."},
+    "balance": {"labels": ".", "sample": 1},
 }
 """What an option needs beside it, so that its value can be checked by itself."""
 

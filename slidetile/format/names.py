@@ -85,5 +85,8 @@ PARTIAL_HALVED = "unfinished.halved"
 
 TABLE = "tiles/tiles.parquet"
 
+LABELS = "tiles/labels.parquet"
+"""Where each class of labels lies, in stores that have some."""
+
 REFERENCES = "tiles/references.json"
 """Where the chunks of a reference store lie in the slide, for other programs."""

@@ -1,12 +1,14 @@
 """Whether each row of a tile table can be a tile of its store."""
 
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
+from slidetile.format.class_columns import WINNER, ClassColumn
 from slidetile.format.table import CORE, OK, UNREADABLE, quality_names
 from slidetile.raster.grid import TileGrid
 
@@ -17,7 +19,12 @@ LARGEST_TILE_BYTES = 1 << 40
 """More than the chunks of any tile take; sums of a billion such numbers stay exact."""
 
 
-def check_rows(table: "pa.Table", grid: TileGrid, cores: Collection[str] = ()) -> None:
+def check_rows(
+    table: "pa.Table",
+    grid: TileGrid,
+    cores: Collection[str] = (),
+    classes: Sequence[ClassColumn] = (),
+) -> None:
     """Check that every row is a tile of the grid, and that each of its values is possible.
 
     Whether the values are true is not checked: `slidetile.verify` compares them with the chunks.
@@ -30,13 +37,16 @@ def check_rows(table: "pa.Table", grid: TileGrid, cores: Collection[str] = ()) -
         Where tiles lie.
     cores
         The names of the cores, where tiles are named by them.
+    classes
+        The columns of the classes, where there are some.
 
     Raises
     ------
     StoreError
         One is not. The message is about "its tile N".
     """
-    for name, is_right, wanted in _rules(table, grid, frozenset(cores)):
+    rules = itertools.chain(_rules(table, grid, frozenset(cores)), _class_rules(table, classes))
+    for name, is_right, wanted in rules:
         if not is_right.all():
             tile = int(np.argmin(is_right))
             found = table[name][tile].as_py()
@@ -80,6 +90,22 @@ def _rules(
         is_nan = np.isnan(values)  # as nulls are, too
         are_nulls = is_nan & (np.count_nonzero(is_nan) == table[name].null_count)
         yield name, np.isfinite(values) | are_nulls, "what was measured is finite"
+
+
+def _class_rules(
+    table: "pa.Table", classes: Sequence[ClassColumn]
+) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
+    """Yield the same for the columns of classes."""
+    if not classes:
+        return
+    known = {None, *(each.name for each in classes)}
+    names = [name in known for name in table[WINNER].to_pylist()]
+    yield WINNER, np.array(names, np.bool_), "the store's classes have other names"
+    for each in classes:
+        yield each.share, _within(table[each.share].to_numpy(), 0, 1), "a share lies within 0–1"
+        if each.has_points:
+            counts = table[each.count].to_numpy()
+            yield each.count, counts >= 0, "points are counted from 0"
 
 
 def _within(values: NDArray[Any], least: int, most: int) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 Knows tissue masks and the cells that are kept. Does not know slides.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,26 @@ _NOTABLE_SHARE = 0.01
 
 _TOO_LITTLE, _BEYOND, _NOT_ASKED = "too little tissue", "behind the last tile", "not asked for"
 
+_TOO_LITTLE_OF_CLASS = "too little of a class"
+
 _OTHER_EDGE = "{option} keep or shift keeps them whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chosen:
+    """The cells of a tile grid after each filter, bool [grid row, grid column] each."""
+
+    with_tissue: Mask
+    """Those with enough tissue, or with what is kept without."""
+
+    with_class: Mask
+    """Those of them with enough of a class; all of them where none is asked for."""
+
+    with_label: Mask
+    """Those of them of any class, where a sample is balanced; all of them elsewhere."""
+
+    planned: Mask
+    """Those of which a tile is planned."""
 
 
 def left_out_of(
@@ -33,7 +52,7 @@ def left_out_of(
     grid: TileGrid,
     fractions: NDArray[np.float64],
     spec: TileSpec,
-    chosen: Mask,
+    chosen: Chosen,
 ) -> tuple[LeftOut, ...]:
     """Return what is left out where some of the cells with enough tissue are chosen.
 
@@ -48,17 +67,19 @@ def left_out_of(
     spec
         How tiles are chosen.
     chosen
-        The cells of which a tile is planned, bool [grid row, grid column].
+        The cells that are left by each filter.
     """
-    kept = fractions >= spec.min_tissue_fraction
+    kept = chosen.with_tissue
     found = [_cells(fractions, kept, spec)]
     if grid.edge == "drop":
         found.append(_beyond(tissue, grid))
     if tissue.areas:
-        found += _areas(tissue, grid, kept, chosen, spec)
+        found += _areas(tissue, grid, chosen, spec)
     elif found[0].count:
         found.append(_pieces(tissue, grid, kept, spec))
-    found.append(_unwanted(int(kept.sum()), int(chosen.sum()), spec))
+    found.append(_without_class(chosen, spec))
+    found.append(_without_label(chosen))
+    found.append(_unwanted(int(chosen.with_label.sum()), int(chosen.planned.sum()), spec))
     return tuple(each for each in found if each.count)
 
 
@@ -74,15 +95,43 @@ def _cells(fractions: NDArray[np.float64], kept: Mask, spec: TileSpec) -> LeftOu
     )
 
 
-def _areas(
-    tissue: TissueMask, grid: TileGrid, kept: Mask, chosen: Mask, spec: TileSpec
-) -> list[LeftOut]:
+def _without_class(chosen: Chosen, spec: TileSpec) -> LeftOut:
+    least = dict(spec.min_class_fractions or ())
+    asked = ", ".join(f"{name} {share:g}" for name, share in least.items())
+    before = int(chosen.with_tissue.sum())
+    return LeftOut(
+        what="tiles with enough tissue",
+        reason=_TOO_LITTLE_OF_CLASS,
+        count=before - int(chosen.with_class.sum()),
+        of=before,
+        why=f"hold less of a class than {asked} of their area",
+        option="min_class_fraction",
+    )
+
+
+def _without_label(chosen: Chosen) -> LeftOut:
+    before = int(chosen.with_class.sum())
+    return LeftOut(
+        what="tiles with enough tissue",
+        reason="of no class",
+        count=before - int(chosen.with_label.sum()),
+        of=before,
+        why="hold nothing of any class, so a balanced sample has none of them",
+        option="balance",
+        limit="class",
+        keeps="a sample without {option} is drawn from all",
+    )
+
+
+def _areas(tissue: TissueMask, grid: TileGrid, chosen: Chosen, spec: TileSpec) -> list[LeftOut]:
     """Return the drawn areas without a tile, by the first filter that left none of theirs."""
+    kept, classed, planned = chosen.with_tissue, chosen.with_class, chosen.planned
     anywhere = np.ones_like(kept)
     stages = (
         (_beyond_areas(), anywhere, grid.edge == "drop"),
         (_thin_areas(spec), kept, not kept.all()),
-        (_unwanted_areas(spec), chosen, not np.array_equal(kept, chosen)),
+        (_classless_areas(), classed, not np.array_equal(kept, classed)),
+        (_unwanted_areas(spec), planned, not np.array_equal(classed, planned)),
     )
     found, left = [], list(tissue.areas)
     for filtered, cells, drops_any in stages:
@@ -117,6 +166,16 @@ def _beyond_areas() -> LeftOut:
         limit="drop",
         keeps=_OTHER_EDGE,
         is_notable=True,
+    )
+
+
+def _classless_areas() -> LeftOut:
+    return LeftOut(
+        what="annotated areas",
+        reason=_TOO_LITTLE_OF_CLASS,
+        count=0,
+        why="got no tile, as theirs hold too little of the classes asked for",
+        option="min_class_fraction",
     )
 
 

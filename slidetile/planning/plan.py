@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile import _upward
+from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
+from slidetile.planning._choosing import chosen_cells
+from slidetile.planning._classes import cell_edges
 from slidetile.planning._left_out import left_out_of
-from slidetile.planning.subset import fullest, sampled
+from slidetile.planning.labels import DrawnLabels, Labels
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster import drawing as preview
 from slidetile.raster.grid import TileGrid
@@ -90,6 +93,9 @@ class TilePlan:
     tile_cores: NDArray[np.int32] | None = None
     """For each tile the number, from 1, of the core that most of its tissue lies in; 0 where it
     lies in none. None without cores."""
+
+    labels: Labels | None = None
+    """The classes that tiles belong to; None where there are none."""
 
     left_out: tuple[LeftOut, ...] = ()
     """What every filter dropped on the way from the slide to these tiles; plans are compared
@@ -181,6 +187,7 @@ class TilePlan:
             and np.array_equal(self.tissue_fractions, other.tissue_fractions)
             and np.array_equal(self.tissue_pieces, other.tissue_pieces)
             and self.cores == other.cores
+            and self.labels == other.labels
             and self.tissue == other.tissue
         )
 
@@ -200,6 +207,23 @@ class TilePlan:
             return None
         names = (None, *(core.name for core in self.cores))
         return [names[number] for number in self.tile_cores.tolist()]
+
+    @property
+    def class_fractions(self) -> NDArray[np.float64] | None:
+        """The exact share of each class in each tile, [tile, class]; None without labels.
+
+        Computed at each access; see `ClassAreas.fractions`.
+        """
+        return None if self.labels is None else self.labels.areas.fractions(self._edges)
+
+    @property
+    def class_counts(self) -> NDArray[np.int64] | None:
+        """The number of points of each class in each tile, [tile, class]; None without labels."""
+        return None if self.labels is None else self.labels.areas.counts(self._edges)
+
+    @property
+    def _edges(self) -> NDArray[np.int64]:
+        return cell_edges(self.grid, self.columns, self.rows)
 
     def picture(self, *, longest_side_px: int = preview.LARGEST_SIDE_PX) -> Pixels:
         """Draw the tissue's outline and the tiles over the overview: uint8 [row, column, 3]."""
@@ -249,6 +273,7 @@ class TilePlan:
             "at least": f"{self.spec.min_tissue_fraction:.0%} tissue",
             "tissue pieces": len(self.tissue.pieces),
             **({} if self.cores is None else {"cores": repr(self.cores)}),
+            **({} if self.labels is None else {"classes": ", ".join(self.labels.areas.names)}),
             **({"left out": "; ".join(map(str, self.left_out))} if self.left_out else {}),
         }
         picture = self.picture(longest_side_px=preview.NOTEBOOK_SIDE_PX)
@@ -285,6 +310,7 @@ def plan_tiles(
     spec: TileSpec | None = None,
     *,
     cores: CoreGrid | None = None,
+    labels: DrawnLabels | None = None,
 ) -> TilePlan:
     """Choose the tiles that hold enough tissue.
 
@@ -299,6 +325,10 @@ def plan_tiles(
         are wanted. None is `TileSpec()`: 1024 px and 5 %.
     cores
         The cores by which tiles are to be named, of the same tissue; see `find_cores`.
+    labels
+        The classes that tiles belong to; see `read_labels`. A tile that holds most of an area that
+        no tile can hold enough of, or a point, is kept whatever it lacks: enough is the share that
+        the spec asks for of its class, and where it asks for none, that of tissue.
 
     Returns
     -------
@@ -308,8 +338,11 @@ def plan_tiles(
 
     Raises
     ------
+    AnnotationError
+        The spec asks for a class that the labels do not have, or that no tile has.
     ValueError
-        The tissue mask was made from a slide of another size, or the cores from another mask.
+        The tissue mask was made from a slide of another size, or the cores from another mask; or
+        the spec chooses by class, and there are no labels.
     """
     spec = spec or TileSpec()
     overview = tissue.overview
@@ -323,18 +356,16 @@ def plan_tiles(
             f"The cores belong to a mask of {cores.labels.shape[::-1]} pixels, but this one has "
             f"{tissue.labels.shape[::-1]}: give those of find_cores(tissue)."
         )
+    if spec.needs_labels and labels is None:
+        raise UnfitChoiceError(
+            "min_class_fractions and balance choose tiles by their classes: give labels, too "
+            "(--labels)."
+        )
     grid = slide_grid(overview, spec.size, spec.edge)
     fractions = tissue_fractions(tissue, spec.size, spec.edge)
-    rows, columns = np.nonzero(fractions >= spec.min_tissue_fraction)
-    if spec.sample is not None:
-        chosen = sampled(columns, rows, spec.sample, spec.seed)
-        rows, columns = rows[chosen], columns[chosen]
-    elif spec.max_tiles is not None:
-        chosen = fullest(columns, rows, fractions[rows, columns], spec.max_tiles)
-        rows, columns = rows[chosen], columns[chosen]
-    chosen_cells = np.zeros(fractions.shape, np.bool_)
-    chosen_cells[rows, columns] = True
-    left_out = left_out_of(tissue, grid, fractions, spec, chosen_cells)
+    chosen = chosen_cells(grid, fractions, spec, labels)
+    rows, columns = np.nonzero(chosen.planned)
+    left_out = left_out_of(tissue, grid, fractions, spec, chosen)
     tell(left_out, slide.name)
     return TilePlan(
         tissue=tissue,
@@ -347,5 +378,6 @@ def plan_tiles(
         tile_cores=None
         if cores is None
         else main_labels(cores.labels, tissue.downsample, grid, columns, rows),
+        labels=None if labels is None else labels.labels,
         left_out=(*tissue.left_out, *left_out),
     )

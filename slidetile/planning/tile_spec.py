@@ -4,15 +4,26 @@ Knows options. Does not know slides or tissue.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
 from typing import Any
 
-from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Edge
+from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Balance, Edge
 from slidetile.raster.grid import check_edge, check_fraction
 
 SMALLEST_TILE_PX = 16
 LARGEST_TILE_PX = 8192
+
+
+MinClassFractions = tuple[tuple[str, float], ...]
+"""Classes, sorted, each with the least share of a tile."""
+
+
+_PARAMETERS = (
+    *("min_tissue_fraction", "edge", "max_tiles", "sample", "seed", "balance"),
+    "min_class_fractions",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +33,9 @@ class TileSpec:
     Raises
     ------
     ValueError
-        The size is not a multiple of 16 from 16 to 8192, the fraction is not within 0–1, the edge
-        is unknown, a number of tiles is less than 1, the seed is out of range, or two options
-        contradict each other.
+        The size is not a multiple of 16 from 16 to 8192, a fraction is not within 0–1, the edge
+        or the balance is unknown, a number of tiles is less than 1, the seed is out of range, or
+        two options contradict each other.
     """
 
     size: int = TILE_SIZE_PX
@@ -46,6 +57,13 @@ class TileSpec:
     seed: int = SEED
     """Which random sample; the same seed draws the same tiles everywhere."""
 
+    balance: Balance | None = None
+    """"class" draws as many tiles of each class for the sample; None draws from all alike."""
+
+    min_class_fractions: Mapping[str, float] | MinClassFractions | None = None
+    """Of labels: only tiles where one of these classes has at least this share, and those that hold
+    most of an area that no tile could hold so much of; None asks for none. Kept as sorted pairs."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", index(self.size))
         in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
@@ -56,21 +74,35 @@ class TileSpec:
             )
         check_fraction(self.min_tissue_fraction)
         check_edge(self.edge)
+        self._check_classes()
         self._check_subset()
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Everything but the size, JSON-serialisable, as a store records it."""
-        return {
-            name: getattr(self, name)
-            for name in ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
-        }
+        """Everything but the size, as a store records it."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether tiles are chosen by their classes."""
+        return self.min_class_fractions is not None or self.balance is not None
 
     @property
     def most(self) -> float:
         """The largest number of tiles that is ever chosen; infinite without a limit."""
         counts = [count for count in (self.max_tiles, self.sample) if count is not None]
         return min(counts, default=math.inf)
+
+    def _check_classes(self) -> None:
+        least = dict(self.min_class_fractions or ())
+        for name, fraction in least.items():
+            if not 0 < fraction <= 1:
+                raise ValueError(
+                    f"The least fraction of the class {name!r} must be above 0 and at most 1, but "
+                    f"it is {fraction}. Is it given in percent?"
+                )
+        pairs = tuple((name, float(least[name])) for name in sorted(least))
+        object.__setattr__(self, "min_class_fractions", pairs or None)
 
     def _check_subset(self) -> None:
         for name in ("max_tiles", "sample"):
@@ -83,6 +115,13 @@ class TileSpec:
             raise ValueError(
                 "max_tiles keeps the tiles with the most tissue, sample draws at random: give "
                 "only one."
+            )
+        if self.balance not in (None, "class"):
+            raise ValueError(f"balance must be class or None, but it is {self.balance!r}.")
+        if self.balance is not None and self.sample is None:
+            raise ValueError(
+                f"The balance {self.balance} is of a sample, but sample is not given: give it, or "
+                "leave out the balance."
             )
         if not 0 <= index(self.seed) < 1 << 63:
             raise ValueError(f"seed must be from 0 to 2⁶³ - 1, but it is {self.seed}.")

@@ -11,7 +11,7 @@ from slidetile.format.layout import ChunkGrid
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.names import TABLE
 from slidetile.format.rows import check_rows
-from slidetile.format.table import mean_columns, read_parquet
+from slidetile.format.table import TableShape, read_parquet
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.region import Region
 from slidetile.store._metadata import read_array, read_root
@@ -57,7 +57,8 @@ class StoredTiles:
         table = read_table(self._folder, self.metadata)
         try:
             cores = self.metadata.cores
-            check_rows(table, grid, () if cores is None else cores.names)
+            classes = TableShape.of(self.metadata).classes
+            check_rows(table, grid, () if cores is None else cores.names, classes)
         except StoreError as error:
             raise _damaged(self._folder, error) from error
         return table
@@ -115,10 +116,7 @@ def read_table(folder: StoreFolder, metadata: StoreMetadata) -> "pa.Table":
         raise folder.unread(TABLE, error) from error
     try:
         with file.stream() as stream:
-            means = mean_columns(metadata.channel_info)
-            return read_parquet(
-                stream, metadata.tile_count, means, has_cores=metadata.cores is not None
-            )
+            return read_parquet(stream, metadata.tile_count, TableShape.of(metadata))
     except StoreError as error:
         raise _damaged(folder, error) from error
 

@@ -27,6 +27,7 @@ from slidetile.format.names import REFERENCES, STORE_SUFFIX, shard_of
 from slidetile.format.table import OK
 from slidetile.raster import drawing as preview
 from slidetile.raster.channels import Channel, channel_facts, shown
+from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.mapping import Mapping as SampleMapping
 from slidetile.raster.pixels import Pixels, sample_of
 from slidetile.raster.region import Region
@@ -36,6 +37,7 @@ from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
 from slidetile.store._chunked import ChunkedArray
+from slidetile.store._labels import read_class_areas
 from slidetile.store._levels import open_levels
 from slidetile.store._picked import Index, Indices, picked, single
 from slidetile.store._reopened import Reopened
@@ -225,6 +227,19 @@ class TileStore:
         of each tile's.
         """
         return self._metadata.cores
+
+    @functools.cached_property
+    def class_areas(self) -> ClassAreas | None:
+        """Where each class of the store's labels lies; None in a store without labels.
+
+        The tile table has its shares of each tile; it has those of any other regions.
+
+        Raises
+        ------
+        StoreError
+            The file of labels is damaged, or the store was replaced or deleted.
+        """
+        return read_class_areas(self._folder, self._metadata, self._arrays[0].grid.size)
 
     @property
     def tiles(self) -> "pa.Table":
@@ -437,7 +452,7 @@ class TileStore:
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
         source = self.window_source(spec, where=where, color=color)
-        return Windows(source.views.thing[0], spec, source.plan)
+        return Windows(source.views.thing[0], spec, source.plan, self._areas_of_classes)
 
     def window_source(
         self,
@@ -662,6 +677,9 @@ class TileStore:
     @functools.cached_property
     def _srgb(self) -> SrgbTransform | None:
         return srgb_transform(self._metadata, self.path)
+
+    def _areas_of_classes(self) -> ClassAreas | None:
+        return self.class_areas
 
     def _check_key(self, key: str) -> None:
         """Make sure that nothing is missing from a shard of a level, given by its file."""

@@ -1,6 +1,6 @@
 """Windows onto a store: crops of any size, stride and resolution, cut as they are read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import index as as_index
 from typing import overload
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.counts import how_many
+from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._picked import Index, Indices, picked, single
@@ -38,12 +39,21 @@ class Windows(Sequence[Pixels]):
         The size of a window and how windows were chosen.
     plan
         Where the windows lie.
+    classes
+        What returns where the classes of the store's labels lie, when it is asked.
     """
 
-    def __init__(self, view: ResolutionView, spec: WindowSpec, plan: WindowPlan) -> None:
+    def __init__(
+        self,
+        view: ResolutionView,
+        spec: WindowSpec,
+        plan: WindowPlan,
+        classes: Callable[[], ClassAreas | None],
+    ) -> None:
         self._view = view
         self._spec = spec
         self._plan = plan
+        self._classes = classes
 
     @property
     def spec(self) -> WindowSpec:
@@ -74,6 +84,29 @@ class Windows(Sequence[Pixels]):
         across, down = self._view.step
         return float(across), float(down)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the store's labels, sorted; none in a store without labels."""
+        areas = self._classes()
+        return () if areas is None else areas.names
+
+    def class_fractions(self) -> NDArray[np.float64]:
+        """Return the share of each class in each window, float64 [window, class].
+
+        Of the level-0 pixels under a window and inside the slide (see `region`), exactly: for
+        windows that are tiles they are those of the tile table. Classes are in the order of
+        `class_names`.
+
+        Raises
+        ------
+        StoreError
+            The store's file of labels is damaged.
+        """
+        areas = self._classes()
+        if areas is None:
+            return np.zeros((len(self), 0))
+        return areas.fractions([self.region(index) for index in range(len(self))])
+
     def region(self, index: int) -> Region:
         """Return the level-0 pixels that lie under a window, rounded outward.
 
@@ -96,7 +129,7 @@ class Windows(Sequence[Pixels]):
         if number is not None:
             return self._view.read(self._region(number))
         part = index if isinstance(index, slice) else picked(index, len(self), "windows")
-        return Windows(self._view, self._spec, self._plan[part])
+        return Windows(self._view, self._spec, self._plan[part], self._classes)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
         """Return several windows at once, decoding each chunk they share about once.

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
+from slidetile.format.names import TABLE
 from slidetile.planning.subset import FRACTION_DECIMALS, draw
 from slidetile.raster.coverage import covered_share
+from slidetile.verify._class_choice import ClassChoiceCheck
 from slidetile.verify._shape import StoreShape
 from slidetile.verify.finding import Finding
 
@@ -32,8 +34,8 @@ class ChoiceCheck:
     tiles
         Columns, rows and tissue fractions of the table's tiles, all of them within the grid, in
         row-major order.
-    table
-        The name of the table's file.
+    classes
+        What labels say of cells; None in a store without labels.
 
     Raises
     ------
@@ -46,12 +48,12 @@ class ChoiceCheck:
         shape: StoreShape,
         labels: NDArray[np.uint32],
         tiles: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
-        table: str,
+        classes: ClassChoiceCheck | None,
     ) -> None:
         self._shape, self._grid, self._spec = shape, shape.tile_grid, shape.tile_spec
         self._mask = labels > 0
         self._columns, self._rows, self._fractions = tiles
-        self._table = table
+        self._classes = classes
         if self._grid.columns * self._grid.rows > LARGEST_GRID:
             raise StoreError(
                 f"a grid of {self._grid.columns}×{self._grid.rows} tiles is larger than any slide's"
@@ -70,8 +72,11 @@ class ChoiceCheck:
             shares[cells] = -1  # what is left are the cells not chosen
             others += self._preferred(shares, top)
         if others:
-            what = f"{others} other tiles are what min_tissue_fraction, max_tiles or sample choose"
-            yield Finding(self._table, what)
+            options = "min_tissue_fraction, max_tiles or sample"
+            if self._classes is not None:
+                options = "min_tissue_fraction, min_class_fractions, max_tiles or sample"
+            what = f"{others} other tiles are what {options} choose"
+            yield Finding(TABLE, what)
 
     def _shares(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         grid = self._grid
@@ -87,15 +92,34 @@ class ChoiceCheck:
         found = self._fractions[first : first + len(shares)].astype(np.float64)
         for place in np.flatnonzero(~(np.abs(found - shares) <= TOLERANCE)).tolist():
             what = f"its tissue_fraction is {found[place]:.6f}, its tissue {shares[place]:.6f}"
-            yield Finding(self._table, what, tile=first + place)
-        for place in np.flatnonzero(shares < self._spec.min_tissue_fraction - TOLERANCE).tolist():
+            yield Finding(TABLE, what, tile=first + place)
+        is_kept = self._is_kept(first, len(shares))
+        is_thin = (shares < self._spec.min_tissue_fraction - TOLERANCE) & ~is_kept
+        for place in np.flatnonzero(is_thin).tolist():
             what = f"{shares[place]:.6f} of it is tissue, less than min_tissue_fraction"
-            yield Finding(self._table, what, tile=first + place)
+            yield Finding(TABLE, what, tile=first + place)
+        if self._spec.min_class_fractions is not None:
+            for place in np.flatnonzero(~is_kept).tolist():
+                what = "it has nothing of the classes of min_class_fractions"
+                yield Finding(TABLE, what, tile=first + place)
+
+    def _is_kept(self, first: int, count: int) -> NDArray[np.bool_]:
+        """Return which of some tiles labels may keep without enough tissue."""
+        if self._classes is None:
+            return np.zeros(count, np.bool_)
+        part = slice(first, first + count)
+        return self._classes.may_be_kept(self._columns[part], self._rows[part])
 
     def _preferred(self, shares: NDArray[np.float64], top: int) -> int:
         """Return how many cells that were not chosen rank before the last chosen one."""
         least = self._spec.min_tissue_fraction
         rows, columns = np.nonzero(shares >= (least + TOLERANCE if least else 0))
+        if self._classes is not None:
+            is_enough = self._classes.are_enough(columns, rows + top)
+            rows, columns = rows[is_enough], columns[is_enough]
+        if self._spec.balance is not None and self._classes is not None:
+            others, chosen = (columns, rows + top), (self._columns, self._rows)
+            return self._classes.drawn_before(others, chosen)
         if not len(rows) or len(self._rows) < self._spec.most:
             return len(rows)
         if self._spec.sample is not None:

@@ -12,8 +12,10 @@ from slidetile.format.names import ROOT, TABLE
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import CORE, FACTS, OK, UNREADABLE
 from slidetile.planning.digest import plan_digest
+from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.region import Region
 from slidetile.verify._choice import ChoiceCheck
+from slidetile.verify._class_choice import ClassChoiceCheck
 from slidetile.verify._shape import StoreShape
 from slidetile.verify._shards import StoredChunks, shard_name
 from slidetile.verify.finding import Finding
@@ -72,7 +74,8 @@ class TableCheck:
         yield from self._of_levels()
         yield from self._of_damage()
         yield from self._of_selection()
-        yield from self._of_choice()
+        if self._shape.metadata.labels is None:  # else labels have their say, too
+            yield from self.choice(None)
         if self._digest() != self._shape.metadata.parameters.plan_sha256:
             yield Finding(TABLE, "its tiles, or the tissue, are not those of plan_sha256")
 
@@ -175,13 +178,17 @@ class TableCheck:
             found, told = how_many(pieces, "pieces"), selection.tissue.pieces
             yield Finding(ROOT, f"selection has {told} pieces of tissue, but tissue has {found}")
 
-    def _of_choice(self) -> Iterator[Finding]:
-        """Compare the tiles with those that the parameters choose, if all rows are in place."""
+    def choice(self, areas: ClassAreas | None) -> Iterator[Finding]:
+        """Compare the tiles with those that the parameters choose, if all rows are in place.
+
+        ``areas`` are those of the store's labels.
+        """
         columns, rows = self._cells()
         is_in_order = bool((np.diff(rows * (1 << 31) + columns) > 0).all())
         if is_in_order and self._inside().all():
             tiles = columns, rows, self._columns["tissue_fraction"]
-            yield from ChoiceCheck(self._shape, self._labels, tiles, TABLE).findings()
+            classes = None if areas is None else ClassChoiceCheck(self._shape, areas)
+            yield from ChoiceCheck(self._shape, self._labels, tiles, classes).findings()
 
     def _wanted(self) -> list[NDArray[np.bool_]]:
         grids, regions = self._shape.grids, self.regions

@@ -19,12 +19,13 @@ from slidetile.counts import how_many
 from slidetile.errors import SlidetileError, StoreError
 from slidetile.format.layout import SHARD_PX, ChunkGrid
 from slidetile.format.manifest import FileSum
+from slidetile.format.metadata.labels import LabelFacts
 from slidetile.format.metadata.node import parse_json
 from slidetile.format.metadata.picture import PictureName, picture_folder
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import MANIFEST, PARTIAL_NOTE, REFERENCES, TABLE
+from slidetile.format.names import LABELS, MANIFEST, PARTIAL_NOTE, REFERENCES, TABLE
 from slidetile.format.picture import PICTURE_CODEC, halved_labels
-from slidetile.format.table import mean_columns, read_parquet
+from slidetile.format.table import TableShape, read_parquet
 from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
 from slidetile.runtime.threads import map_in_order
@@ -34,6 +35,7 @@ from slidetile.store.in_bucket import find_store
 from slidetile.store.location import check_finished
 from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import PictureFile
+from slidetile.verify._classes import class_findings, recorded_areas
 from slidetile.verify._origin import as_stored, other_slide
 from slidetile.verify._pixels import PixelCheck
 from slidetile.verify._quality import QualityCheck
@@ -279,6 +281,8 @@ class _Check:
             what = _picture_flaw(data, grid)
         elif name == REFERENCES and self._shape.is_reference:
             pass  # which is compared with the slide
+        elif name == LABELS and self._shape.metadata.labels is not None:
+            pass  # which is compared with the table
         elif name not in self._expected and name not in (MANIFEST, TABLE):
             what = FOREIGN
         return ExaminedShard(findings=() if what is None else (Finding(name, what),))
@@ -294,10 +298,22 @@ class _Check:
     def _rows(self) -> Iterator[Finding]:
         pictures = () if self._shape is None else self._shape.picture_shards
         missing = [name for name in (*pictures, TABLE) if name not in self._tree]
+        labels = None if self._shape is None else self._shape.metadata.labels
+        if labels is not None and LABELS not in self._tree:
+            missing.append(LABELS)
         yield from (Finding(name, MISSING) for name in missing)
         if not missing and (table := self._table()) is not None:
             yield from table.findings()
+            if labels is not None:
+                yield from _foreseen(LABELS, self._classes(table, labels))
             yield from self._labels()
+
+    def _classes(self, table: TableCheck, labels: LabelFacts) -> Iterator[Finding]:
+        assert self._shape is not None, "its caller looked"
+        areas = recorded_areas(self._tree, self._shape)
+        assert areas is not None, "there are labels"
+        yield from class_findings(table.table, labels, areas)
+        yield from table.choice(areas)
 
     def _labels(self) -> Iterator[Finding]:
         """Compare the coarser levels of the tissue with the finest."""
@@ -317,8 +333,7 @@ class _Check:
             return None
         file = io.BytesIO(self._tree.read(TABLE))
         metadata = self._shape.metadata
-        means = mean_columns(metadata.channel_info)
-        table = read_parquet(file, metadata.tile_count, means, has_cores=metadata.cores is not None)
+        table = read_parquet(file, metadata.tile_count, TableShape.of(metadata))
         return TableCheck(table, self._shape, self._stored, self._picture("tissue")[..., 0])
 
     def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from slidetile.format.layout import Shard
 from slidetile.format.ledger import Ledger, ShardRecord
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.reference import ReferenceFacts
-from slidetile.format.table import Quality
+from slidetile.format.table import Quality, TableShape
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measure import Cell, measure_quality
 from slidetile.quality.measured_level import MeasuredLevel
@@ -191,7 +191,8 @@ class Run:
     def _table(self, writer: StoreWriter) -> tuple["pa.Table", DamageFacts | None]:
         """Return the tile table, and what of the slide was damaged."""
         quality = self._measure(writer)
-        table = tile_table(self._ledger, self._plan, quality, self._level.mpp)
+        shape = TableShape.of(writer.spec.metadata)
+        table = tile_table(self._ledger, self._plan, quality, self._level.mpp, shape)
         reasons = self._reasons()
         damage = DamageFacts.of(reasons, self._replaced.counts)
         self._check_readable(table, damage)

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from slidetile.format.class_columns import column_stems
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.cores import CoreFacts, CoreGridFacts
+from slidetile.format.metadata.labels import ClassFacts, LabelFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode
@@ -23,6 +25,7 @@ from slidetile.format.metadata.tissue import TissueParameters
 from slidetile.format.pyramid import PyramidLevel
 from slidetile.format.reason import as_reason
 from slidetile.planning.digest import plan_digest
+from slidetile.planning.labels import Labels
 from slidetile.planning.plan import TilePlan
 from slidetile.quality.measured_level import MeasuredLevel
 from slidetile.raster.channels import Channel, usual_windows
@@ -116,7 +119,33 @@ def store_metadata(
         icc_profile_left_out=None if fits or profile is None else len(profile),
         color=ColorFacts.of(slide.conversion),
         cores=None if plan.cores is None else core_facts(plan.cores),
+        labels=None if plan.labels is None else label_facts(plan.labels, anonymous=anonymous),
         reference=reference,
+    )
+
+
+def label_facts(labels: Labels, *, anonymous: bool) -> LabelFacts:
+    """Return the classes of tiles, as a store records them."""
+    areas = labels.areas
+    stems, pixels = column_stems(areas.names), areas.areas_px.tolist()
+    classes = tuple(
+        ClassFacts(
+            name=name,
+            column=stems[place],
+            shapes=labels.shapes[place],
+            area_px=pixels[place],
+            rectangles=len(areas.rectangles[place]),
+            points=len(areas.points[place]),
+        )
+        for place, name in enumerate(areas.names)
+    )
+    return LabelFacts(
+        name=None if anonymous else labels.name,
+        sha256=labels.sha256,
+        unit=labels.unit,
+        origin=labels.origin,
+        values=labels.values or None,
+        classes=classes,
     )
 
 

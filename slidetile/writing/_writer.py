@@ -11,6 +11,7 @@ from slidetile.cloud.address import Location
 from slidetile.errors import StoreError, StoreMismatchError
 from slidetile.format.checksum import crc32c
 from slidetile.format.codecs.native import NativeCodec
+from slidetile.format.labels_file import pack_labels
 from slidetile.format.layout import Shard, is_sharded
 from slidetile.format.ledger import ShardRecord
 from slidetile.format.manifest import FileSum, pack_manifest
@@ -22,6 +23,7 @@ from slidetile.format.metadata.picture import PictureMetadata, PictureName
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.format.metadata.unfinished import UnfinishedNote
 from slidetile.format.names import (
+    LABELS,
     MANIFEST,
     PARTIAL_BLOCKS,
     PARTIAL_NOTE,
@@ -270,6 +272,8 @@ class StoreWriter:
         """
         self._write_json("tiles", to_json(group({})))
         self._write(TABLE, write_parquet(table))
+        if self.spec.plan.labels is not None:
+            self._write(LABELS, pack_labels(self.spec.plan.labels.areas))
         root = replace(self.spec.metadata, damage=damage).to_json()
         self._files[ROOT] = FileSum.of(root)
         self._files.pop(PARTIAL_NOTE, None)

@@ -14,6 +14,7 @@ from slidetile.errors import StoreError
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.table import CORE
 from slidetile.planning.digest import plan_digest
+from slidetile.planning.labels import Labels
 from slidetile.planning.plan import TilePlan
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.slides.overview import Overview, read_overview
@@ -117,6 +118,7 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
         left_out=left_out_again(selection),
         cores=grid,
         tile_cores=None if grid is None else _numbers(store, grid),
+        labels=_labels(store),
     )
     digest = plan_digest(plan.columns, plan.rows, plan.tissue_fractions, tissue.labels)
     if digest != parameters.plan_sha256:
@@ -125,6 +127,22 @@ def _plan(store: TileStore, slide: Slide) -> TilePlan:
             "Tile the slide again."
         )
     return plan
+
+
+def _labels(store: TileStore) -> Labels | None:
+    """Return the classes that a store records."""
+    facts, areas = store.metadata.labels, store.class_areas
+    if facts is None or areas is None:
+        return None
+    return Labels(
+        name=facts.name or "labels",
+        sha256=facts.sha256,
+        unit=facts.unit,
+        origin=facts.origin,
+        values=facts.values or (),
+        areas=areas,
+        shapes=tuple(each.shapes for each in facts.classes),
+    )
 
 
 def _cores(store: TileStore, tissue: TissueMask) -> CoreGrid | None:

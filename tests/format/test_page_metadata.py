@@ -28,7 +28,7 @@ def test_scale_and_translation(odd):
 
 
 ABSENT = {"not_native", "bits", "mapping", "damage"}
-ABSENT |= {"icc_profile", "icc_profile_left_out", "color", "reference", "cores"}
+ABSENT |= {"icc_profile", "icc_profile_left_out", "color", "reference", "cores", "labels"}
 
 
 def test_attributes_are_the_documented_ones(stores):

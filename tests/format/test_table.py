@@ -8,7 +8,7 @@ import pytest
 from paths import SAMPLE
 
 import slidetile as st
-from slidetile.format.table import quality_mpp, read_parquet, schema, write_parquet
+from slidetile.format.table import TableShape, quality_mpp, read_parquet, schema, write_parquet
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +19,13 @@ def table(tmp_path_factory):
 
 def read(data, rows=None):
     count = pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows if rows is None else rows
-    return read_parquet(io.BytesIO(data), count)
+    return read_parquet(io.BytesIO(data), count, TableShape(slide="sample"))
 
 
 def test_a_table_is_read_as_it_was_written(table):
     assert read(write_parquet(table)).equals(table, check_metadata=True)
     assert quality_mpp(table) == (4.0, 4.0)
-    assert quality_mpp(table.cast(schema(None))) is None
+    assert quality_mpp(table.cast(schema(None, TableShape(slide="sample")))) is None
 
 
 def without_a_value(table, name):
@@ -80,4 +80,6 @@ def test_every_part_of_the_file_may_be_damaged(table):
         except st.StoreError:
             refused += 1
     assert refused > 20
-    assert pq.read_schema(pa.BufferReader(data)).remove_metadata() == schema()
+    assert pq.read_schema(pa.BufferReader(data)).remove_metadata() == schema(
+        shape=TableShape(slide="sample")
+    )

@@ -52,6 +52,8 @@ def test_what_a_store_records():
         "max_tiles": None,
         "sample": 3,
         "seed": 7,
+        "balance": None,
+        "min_class_fractions": None,
     }
     assert spec.most == 3
     assert st.TileSpec(max_tiles=9).most == 9

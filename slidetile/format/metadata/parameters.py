@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from slidetile.choices import CodecName, Edge, NativeCheck, NativeStream
+from slidetile.choices import Balance, CodecName, Edge, NativeCheck, NativeStream
 from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.format.codecs.draft import ColorSpace, JpegDraft
 from slidetile.format.codecs.jpeg import JpegCodec
@@ -25,6 +25,7 @@ from slidetile.format.metadata.rules import (
     Nullable,
     Number,
     OneOf,
+    Pairs,
     Text,
     Whole,
 )
@@ -120,6 +121,12 @@ _OPTIONAL: dict[CodecName, set[str]] = {"native": {"check", "stream", "draft"}, 
 """The parameters of codecs that may be absent."""
 
 
+_OF_TILES = (
+    *("min_tissue_fraction", "edge", "max_tiles", "sample", "seed", "balance"),
+    "min_class_fractions",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters(JsonPart):
     """All settings that shape the content of a store; no reader needs them."""
@@ -151,6 +158,15 @@ class Parameters(JsonPart):
     seed: Annotated[int, Whole(0, _LARGEST)]
     """Which sample is drawn; 0 without one."""
 
+    balance: Annotated[Balance | None, Absent(OneOf(*get_args(Balance)))] = None
+    """What the sample has as many tiles of each of; None for nothing."""
+
+    min_class_fractions: Annotated[
+        tuple[tuple[str, float], ...] | None,
+        Absent(Items(Pairs(Text(1, 200), Number(0, 1)), 1, 256)),
+    ] = None
+    """The classes of which tiles hold at least a share; None where none were asked for."""
+
     tissue: Annotated[TissueParameters, Part(TissueParameters)]
     """How the tissue mask was made."""
 
@@ -167,5 +183,4 @@ class Parameters(JsonPart):
     @property
     def tiles(self) -> dict[str, Any]:
         """How tiles were chosen, by the names that `TileSpec` has for it."""
-        names = ("min_tissue_fraction", "edge", "max_tiles", "sample", "seed")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _OF_TILES}

@@ -216,6 +216,23 @@ class Items(Rule[tuple[Any, ...]]):
         return [self.rule.write(item) for item in value]
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs(Rule[tuple[Any, Any]]):
+    """A list of two values, each under a rule of its own."""
+
+    first: Rule[Any]
+    second: Rule[Any]
+
+    def read(self, node: JsonNode) -> tuple[Any, Any]:
+        """Return both."""
+        first, second = node.items(2, 2)
+        return self.first.read(first), self.second.read(second)
+
+    def write(self, value: tuple[Any, Any]) -> list[Any]:
+        """Return the list."""
+        return [self.first.write(value[0]), self.second.write(value[1])]
+
+
 def pair(least: float, most: float) -> Items:
     """Return the rule of two numbers, [x, y]."""
     return Items(Number(least, most), 2, 2)

@@ -16,6 +16,7 @@ from slidetile.format.metadata.cores import CoreGridFacts
 from slidetile.format.metadata.damage import DamageFacts
 from slidetile.format.metadata.group import group, group_attributes
 from slidetile.format.metadata.image import ImageMetadata, Pair, check_drawn
+from slidetile.format.metadata.labels import LabelFacts
 from slidetile.format.metadata.level_0 import Level0
 from slidetile.format.metadata.mapping import MappingFacts
 from slidetile.format.metadata.node import JsonNode, parse_json, shown, to_json
@@ -36,6 +37,9 @@ FormatVersion = Literal[1, 2]
 
 FORMAT_VERSION: FormatVersion = 2
 """That which is written."""
+
+SLIDE_ID_DIGITS = 16
+"""Hexadecimal digits of a fingerprint that tell a slide from all others of a cohort."""
 
 OWN_LEVELS, HALVED = "the scanner's own levels", "mean of 2×2"
 """How the coarser levels were made, for people."""
@@ -123,6 +127,9 @@ class StoreMetadata(JsonPart):
     cores: Annotated[CoreGridFacts | None, Absent(Part(CoreGridFacts))] = None
     """The cores of a microarray that tiles are named by; None where they are not."""
 
+    labels: Annotated[LabelFacts | None, Absent(Part(LabelFacts))] = None
+    """The classes that tiles belong to; None where there are none."""
+
     reference: Annotated[ReferenceFacts | None, Absent(Part(ReferenceFacts))] = None
     """Where the slide lies, for the codec reference only."""
 
@@ -187,6 +194,17 @@ class StoreMetadata(JsonPart):
     def has_labels(self) -> bool:
         """Whether the tissue is a label of the image, and not an image itself."""
         return self.format_version >= 2
+
+    @property
+    def slide_id(self) -> str | None:
+        """What the table's column ``slide`` says of all tiles; None in stores without it.
+
+        The name of the slide's file without its suffix; in an anonymous store the beginning of the
+        slide's fingerprint.
+        """
+        if self.format_version < 2:
+            return None
+        return self.source.fingerprint[:SLIDE_ID_DIGITS] if self.source.is_anonymous else self.name
 
     @property
     def bits(self) -> int:

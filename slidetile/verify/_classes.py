@@ -1,0 +1,66 @@
+"""Whether a tile table's columns of classes are those of the store's labels."""
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.format.class_columns import WINNER
+from slidetile.format.labels_file import unpack_labels
+from slidetile.format.metadata.labels import LabelFacts
+from slidetile.format.names import LABELS, TABLE
+from slidetile.raster.class_areas import ClassAreas
+from slidetile.verify._shape import StoreShape
+from slidetile.verify._tree import StoreTree
+from slidetile.verify.finding import Finding
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def recorded_areas(tree: StoreTree, shape: StoreShape) -> ClassAreas | None:
+    """Return where the classes of a store lie; None in a store without labels.
+
+    Raises
+    ------
+    StoreError
+        The file is missing, damaged, or not what the root says.
+    """
+    facts = shape.metadata.labels
+    if facts is None:
+        return None
+    return unpack_labels(io.BytesIO(tree.read(LABELS)), facts, shape.grids[0].size)
+
+
+def class_findings(table: "pa.Table", facts: LabelFacts, areas: ClassAreas) -> Iterator[Finding]:
+    """Yield the tiles whose classes are not those of the pixels that the store records."""
+    x, y, width, height = (
+        table[name].to_numpy().astype(np.int64) for name in ("x", "y", "width", "height")
+    )
+    edges = np.stack([x, y, x + width, y + height], axis=1)
+    shares, counts = areas.fractions(edges), areas.counts(edges)
+    for place, each in enumerate(facts.columns):
+        yield from _differing(table, each.share, shares[:, place])
+        if each.has_points:
+            yield from _differing(table, each.count, counts[:, place])
+    names = np.array([*areas.names, None], np.object_)
+    yield from _differing(table, WINNER, names[areas.winning(shares)])
+    for left, top, right, bottom in _overlapping(areas):
+        where = f"{left}, {top} to {right}, {bottom}"
+        yield Finding(LABELS, f"the rectangle from {where} meets another one of its class")
+
+
+def _differing(table: "pa.Table", name: str, expected: NDArray[np.generic]) -> Iterator[Finding]:
+    found = np.array(table[name].to_pylist(), np.object_)
+    for tile in np.flatnonzero(found != expected.astype(np.object_)).tolist():
+        what = f"its {name} is {found[tile]!r:.60}, but its labels give {expected[tile]!r:.60}"
+        yield Finding(TABLE, what, tile=tile)
+
+
+def _overlapping(areas: ClassAreas) -> Iterator[list[int]]:
+    """Yield a rectangle of each class that meets others, if there is any."""
+    for place, rectangles in enumerate(areas.rectangles):
+        pixels = areas.fractions(rectangles)[:, place]
+        yield from rectangles[pixels > 1].tolist()[:1]
