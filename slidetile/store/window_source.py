@@ -81,9 +81,21 @@ class WindowSource:
         window = Region(x=x + shift[0], y=y + shift[1], width=size, height=size)
         return window, *(_centred(window, view, other) for other in others)
 
-    def level_0(self, number: int) -> Region:
-        """Return the store's level-0 pixels under a window, rounded outward."""
-        return self.views.thing[0].to_slide(self.place(number)[0])
+    @property
+    def level_0(self) -> NDArray[np.int64]:
+        """The store's level-0 pixels under each window, rounded outward.
+
+        int64 [window, (left, top, right, bottom)], right and bottom exclusive.
+        """
+        view, size = self.views.thing[0], self.spec.size
+        edges = np.empty((len(self), 4), np.int64)
+        for axis in (0, 1):
+            starts, place = np.unique(self.plan.corners[:, axis], return_inverse=True)
+            at = [(start, 0) if axis == 0 else (0, start) for start in starts.tolist()]
+            under = [view.to_slide(Region(x=x, y=y, width=size, height=size)) for x, y in at]
+            ends = [(r.x, r.right) if axis == 0 else (r.y, r.bottom) for r in under]
+            edges[:, [axis, axis + 2]] = np.array(ends, np.int64).reshape(-1, 2)[place]
+        return edges
 
     def slide_corner(self, number: int, window: Region) -> tuple[int, int]:
         """Return the left and top edge of a window, moved or not, in the slide's level-0 pixels.

@@ -9,6 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import how_many
+from slidetile.format.class_columns import WINNER
+from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.region import Region
 from slidetile.store.store import TileStore
 from slidetile.store.window_source import WindowSource
@@ -32,6 +35,9 @@ class ClassFractions(Protocol):
         ...
 
 
+SHARES = "classes"
+"""What chooses each window's share of each class that its store has; no column has this name."""
+
 LabelChoice = str | Sequence[str] | ClassFractions | Mapping[str, ClassFractions]
 """The name of a column, those of several, or what knows the classes of the slide, or of each."""
 
@@ -47,11 +53,14 @@ def labels_of(
         A store does not have what was chosen, no tile or window has a class, or stores differ.
     """
     pairs = list(zip(stores, stores.values(), sources, strict=True))
+    if choice in (SHARES, WINNER) and any(store.metadata.labels for store in stores.values()):
+        shares = _shares(_recorded(stores), stores, sources)
+        return _single(shares) if choice == SHARES else _winning(shares)
     if isinstance(choice, str):
         parts = [_column(name, store, source, choice) for name, store, source in pairs]
         return _words(parts, choice) if parts[0].dtype == np.object_ else _numbers(parts, [choice])
     if isinstance(choice, Mapping | ClassFractions):
-        return _shares(choice, stores, sources)
+        return _single(_shares(choice, stores, sources))
     columns = list(choice)
     tables = [
         np.stack([_number(name, store, source, column) for column in columns], axis=1)
@@ -154,13 +163,49 @@ def _shares(
     if lacking:
         raise ValueError(f"Nothing knows the classes of {', '.join(lacking)}.")
     names = tuple(sorted({name for each in stores for name in choice[each].names}))
-    values = np.zeros((sum(map(len, sources)), len(names)), np.float32)
+    values = np.zeros((sum(map(len, sources)), len(names)))
     first = 0
     for each, source in zip(stores, sources, strict=True):
-        regions = [source.level_0(number) for number in range(len(source))]
         columns = [names.index(name) for name in choice[each].names]
-        values[first : first + len(source), columns] = choice[each].fractions(regions)
+        values[first : first + len(source), columns] = _fractions(choice[each], source)
         first += len(source)
     if not values.any():
         raise ValueError(f"No window has any of the classes {', '.join(names)}.")
     return Labels(values=values, names=names)
+
+
+def _fractions(classes: ClassFractions, source: WindowSource) -> NDArray[np.float64]:
+    edges = source.level_0
+    if isinstance(classes, ClassAreas):
+        return classes.fractions(edges)
+    return classes.fractions([Region.from_edges(*each) for each in edges.tolist()])
+
+
+def _recorded(stores: Mapping[str, TileStore]) -> dict[str, ClassFractions]:
+    """Return the classes that stores were labelled with.
+
+    Raises
+    ------
+    ValueError
+        One was not.
+    """
+    found = {name: store.class_areas for name, store in stores.items()}
+    lacking = [name for name, areas in found.items() if areas is None]
+    if lacking:
+        raise ValueError(
+            f"{', '.join(lacking)} of the {how_many(len(stores), 'stores')} has no labels: tile "
+            "its slide with them, or leave it out."
+        )
+    return {name: areas for name, areas in found.items() if areas is not None}
+
+
+def _single(shares: Labels) -> Labels:
+    """Return shares as what networks count in."""
+    return Labels(values=shares.values.astype(np.float32), names=shares.names)
+
+
+def _winning(shares: Labels) -> Labels:
+    """Return the class with the largest share of each window; of equal ones the first by name."""
+    best = shares.values.argmax(axis=1).astype(np.int64)
+    has_any = shares.values.any(axis=1)
+    return Labels(values=np.where(has_any, best, NO_CLASS), names=shares.names)

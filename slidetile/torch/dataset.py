@@ -57,9 +57,10 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         Where labels are from. The name of a column of the tile table: a window has the value of the
         tile under its centre. Words become the place of the class in `classes`, -1 where there is
         none; numbers float32, NaN where there is none. Several names give a vector of numbers.
+        Of stores that were tiled with labels, "classes" gives a vector of each window's share of
+        each class, computed for the window itself, and "class" the class with the largest one.
         Something with ``names`` and ``fractions(regions)``, or a mapping of each store's name to
-        such, gives a vector of each window's share of each class. Moving a window by jitter does
-        not change its label.
+        such, gives such a vector as well. Moving a window by jitter does not change its label.
     context_mpp
         Coarser resolutions, in µm per pixel. Each window then has a ``context``: of each, an image
         of the same size in pixels around the same centre. What is not stored has the background's

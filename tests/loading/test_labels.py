@@ -114,3 +114,43 @@ def test_labels_that_no_window_has_are_told(native):
         TileDataset(native, size=100, labels=["row", "status"])
     with pytest.raises(ValueError, match="No window has any of the classes left, upper"):
         TileDataset(native, size=100, labels=Halves((0, 0)))
+
+
+@pytest.fixture(scope="module")
+def labelled(sample, tmp_path_factory):
+    """The sample's store, tiled with the labels that somebody drew, Stroma and Tumor."""
+    labels = st.LabelsSpec(path=sample.with_suffix(".geojson"))
+    recipe = st.Recipe(tile=st.TileSpec(size=512), labels=labels, detector=drawn)
+    return st.tile_slide(sample, tmp_path_factory.mktemp("labelled") / "l.zarr", recipe)
+
+
+@pytest.mark.parametrize("how", [{"size": 100, "stride": 60}, {"size": 64, "mpp": 0.7}])
+def test_a_window_has_its_own_share_of_what_was_drawn(labelled, how):
+    windows = labelled.windows(**how)
+    shares = TileDataset(labelled, **how, labels="classes")
+    assert shares.classes == windows.class_names == ("Stroma", "Tumor")
+    expected = windows.class_fractions()
+    assert np.array_equal(shares.labels, expected.astype(np.float32))
+    assert 0 < expected.mean() < 1
+    winners = TileDataset(labelled, **how, labels="class")
+    assert winners.classes == shares.classes
+    assert np.array_equal(winners.labels, labelled.class_areas.winning(expected))
+    assert set(winners.labels.tolist()) == {-1, 0, 1}
+    assert winners[4]["label"] == winners.labels[4]
+
+
+def test_labels_that_a_store_lacks_are_told(labelled, native):
+    with pytest.raises(ValueError, match="native of the 2 stores has no labels"):
+        TileDataset([labelled, native], size=100, labels="classes")
+    with pytest.raises(ValueError, match="of native has no column classes"):
+        TileDataset(native, size=100, labels="classes")
+    columns = TileDataset(labelled, size=100, labels=["class_stroma", "class_tumor"])
+    rows = labelled.tiles["class_tumor"].to_numpy()
+    (tile,) = {
+        n
+        for n in range(len(labelled))
+        if labelled.tile_region(n).contains(
+            st.Region(x=columns[0]["x"] + 50, y=columns[0]["y"] + 50, width=1, height=1)
+        )
+    }
+    assert columns.labels[0, 1] == np.float32(rows[tile])
