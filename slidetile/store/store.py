@@ -618,13 +618,21 @@ class TileStore:
             f"{how_many(len(self._arrays), 'levels')} from {width}×{height} px)"
         )
 
-    def view(self, *, height: int = 600) -> Any:
+    def view(
+        self,
+        *,
+        height: int = 600,
+        scores: "Mapping[str, Sequence[float] | NDArray[Any]] | None" = None,
+    ) -> Any:
         """Look at the store in a notebook: zoom, and choose tiles by sliders.
 
         Parameters
         ----------
         height
             Height in pixels, 200–4,000.
+        scores
+            Numbers to colour and filter tiles by as well, one for each tile, by their name: what a
+            network says of them. Nothing of it is stored.
 
         Returns
         -------
@@ -635,10 +643,12 @@ class TileStore:
         ------
         ImportError
             The extra notebook is not installed.
+        ValueError
+            There is not one score for each tile, or the tile table has a column of that name.
         SlidetileError
             It cannot be read.
         """
-        return _upward.view(self, height=height)
+        return _upward.view(self, height=height, scores=scores)
 
     def _repr_html_(self) -> str:
         facts = {

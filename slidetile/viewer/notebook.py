@@ -11,6 +11,7 @@ from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.mask import TissueMask
 from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.viewer.columns import Scores
 from slidetile.viewer.pictures import PictureCache
 from slidetile.viewer.replan import Replanning
 from slidetile.viewer.slide_view import live_plan_view, plan_view, slide_view, tissue_view
@@ -25,9 +26,13 @@ LEAST_HEIGHT_PX, MOST_HEIGHT_PX = 200, 4000
 
 
 def widget(
-    thing: object, slide: Slide | None = None, recipe: Recipe | None = None, height: int = 600
+    thing: object,
+    slide: Slide | None = None,
+    recipe: Recipe | None = None,
+    height: int = 600,
+    scores: Scores | None = None,
 ) -> "ViewWidget":
-    """Return a widget that shows a slide, tissue, a plan or a store.
+    """Return a widget that shows a slide, tissue, a plan or a store; of that, with more numbers.
 
     Raises
     ------
@@ -47,7 +52,10 @@ def widget(
         raise ValueError(
             f"A view is {LEAST_HEIGHT_PX} to {MOST_HEIGHT_PX:,} px high, but not {height}."
         )
-    view = view_of(thing, slide, recipe)
+    if isinstance(thing, TileStore) and scores:
+        view: View = StoreView(thing, PictureCache(), scores=scores)
+    else:
+        view = view_of(thing, slide, recipe)
     scene = view.scene()
     return ViewWidget(view, name=scene.name, picture=still(view, scene), height=height)
 
