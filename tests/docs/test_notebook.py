@@ -117,7 +117,7 @@ def test_the_model_learns_and_its_scores_are_shown():
     losses = [float(loss) for loss in re.search("loss: (.*)", said(notebook))[1].split()]
     assert losses[-1] < losses[0]
     (view,) = (out.data for out in outputs(notebook) if WIDGET in out.get("data", {}))
-    assert is_a_picture(re.search(r"base64,([^'\")]+)", view["text/html"])[1])
+    assert is_a_picture(view["image/jpeg"])
 
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
