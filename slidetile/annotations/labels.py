@@ -3,6 +3,7 @@
 Knows annotation files and slides. Does not know tiles.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
@@ -34,6 +35,8 @@ from slidetile.slides.slide import Slide
 
 LONGEST_CLASS_NAME = 200
 """Most characters of a class's name, which a store records."""
+
+_log = logging.getLogger(__name__)
 
 _REMEDY = "keep the classes you need, and export the file again"
 
@@ -129,6 +132,8 @@ def _outlined(
             by_class.setdefault(each.class_name, []).append(each)
     left_out = dict(shapes.left_out) | ({"objects without a class": unnamed} if unnamed else {})
     check_classes(list(by_class), left_out)
+    if left_out:
+        _log.warning("%s: left out of the labels: %s.", slide.name, counted(left_out))
     return _filled(dict(sorted(by_class.items())), points, slide)
 
 

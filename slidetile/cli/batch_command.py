@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slidetile.cli.cluster_options import ClusterChoice, cluster_options
+from slidetile.cli.label_options import (
+    NO_LABEL_CHOICES,
+    refuse_label_choices,
+    take_label_choices,
+)
 from slidetile.cli.last_words import set_last_words
 from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import (
@@ -126,7 +131,7 @@ def batch(
     """Tile many slides; if one fails, it is reported and the others go on.
 
     INPUTS are slides, folders that are searched for slides, globs, and manifests: CSV or Parquet
-    files with a column path, and perhaps id, mpp and annotations.
+    files with a column path, and perhaps id, mpp, annotations and labels.
     """
     check_address_space()
     tune_process()
@@ -143,8 +148,13 @@ def batch(
     if options["annotations"] is None:  # a manifest may name some
         choices = take_annotation_choices(options)
         options |= NO_ANNOTATION_CHOICES
+    label_choices = None
+    if options["labels"] is None:
+        label_choices = take_label_choices(options)
+        options |= NO_LABEL_CHOICES
     recipe = make_recipe(**options)
     cohort = _cohort(inputs, output, part, choices, writes=not dry_run)
+    cohort = _with_labels(cohort, recipe, label_choices)
     if dry_run:
         _tell_forecast(cohort, recipe, how, writing["options"], as_json=as_json)
         return
@@ -215,6 +225,26 @@ def _cohort(
         )
         return replace(cohort, entries=entries)
     return cohort
+
+
+def _with_labels(cohort: "Cohort", recipe: "Recipe", choices: dict[str, Any] | None) -> "Cohort":
+    """Return the slides; what options say of labels is of those that a manifest names, too."""
+    if choices is None:
+        return cohort
+    if not any(each.labels for each in cohort.entries):
+        refuse_label_choices(choices)
+        if recipe.tile.needs_labels:
+            raise click.UsageError(
+                "--min-class-fraction and --balance choose tiles by their classes: give --labels, "
+                "or a manifest with a column labels."
+            )
+        return cohort
+    with usage_errors():
+        entries = tuple(
+            each if each.labels is None else replace(each, labels=replace(each.labels, **choices))
+            for each in cohort.entries
+        )
+    return replace(cohort, entries=entries)
 
 
 def _tile(

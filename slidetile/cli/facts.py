@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from slidetile.cli.class_facts import ClassFacts, plan_classes, store_classes
 from slidetile.cli.tissue_facts import FoundFacts, LeftOutFacts, found_facts, left_out_facts
 from slidetile.cloud.address import Location
 from slidetile.errors import explain
@@ -143,6 +144,7 @@ class StoreFacts(TypedDict):
     unreadable: int
     unreadable_reasons: list[ReasonFacts]
     cores: CoresFacts | None
+    classes: list[ClassFacts] | None
     replaced_blocks: list[ReplacedFacts]
     codec: str
     zarr_codec: str
@@ -182,6 +184,7 @@ class PlanFacts(TypedDict):
     tissue_area_um2: float | None
     found_tissue: FoundFacts | None
     cores: CoresFacts | None
+    classes: list[ClassFacts] | None
     left_out: list[LeftOutFacts]
     codec: str
     not_native: str | None
@@ -356,6 +359,7 @@ def store_facts(store: TileStore) -> StoreFacts:
             {"reason": reason, "tiles": tiles} for reason, tiles in store.unreadable_reasons.items()
         ],
         "cores": None if store.cores is None else _cores(store.cores, store.cores.missing),
+        "classes": store_classes(store),
         "replaced_blocks": _replaced(store),
         "codec": store.codec,
         "zarr_codec": zarr_codec(store.metadata.chunk_codec),
@@ -432,6 +436,7 @@ def plan_facts(
         "tissue_area_um2": plan.tissue.area.um2,
         "found_tissue": found_facts(plan.tissue.found),
         "cores": None if plan.cores is None else _cores(plan.cores, len(plan.cores.missing)),
+        "classes": plan_classes(plan),
         "left_out": left_out_facts(plan.left_out),
         "codec": cost.codec,
         "not_native": cost.not_native,

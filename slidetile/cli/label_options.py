@@ -1,6 +1,7 @@
 """The options about the classes of tiles, and the labels made from them."""
 
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
@@ -11,42 +12,50 @@ if TYPE_CHECKING:
     from slidetile.annotations.labels_spec import LabelsSpec
 
 
-class ClassShare(click.ParamType[tuple[str, float]]):
-    """A class and a share, such as tumor=0.5."""
+class ClassShare(click.ParamType[str]):
+    """A class and a share, such as tumor=0.5, kept as it was typed."""
 
     name = "class=share"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
-        """Convert the typed text to the class and the share."""
-        if not isinstance(value, str):
-            return tuple(value)  # converted before
-        name, _, share = value.rpartition("=")
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Check the typed text."""
         try:
-            return self._named(name), float(share)
+            class_share(value)
         except ValueError:
             self.fail(f"{value!r} is not a class and a share such as tumor=0.5.", param, ctx)
-
-    @staticmethod
-    def _named(name: str) -> str:
-        if not name:
-            raise ValueError(name)
-        return name
+        return str(value)
 
 
-class ClassNumbers(click.ParamType[tuple[str, tuple[int, ...]]]):
-    """A class and the numbers of a mask that are it, such as tumor=1,2."""
+class ClassNumbers(click.ParamType[str]):
+    """A class and the numbers of a mask that are it, such as tumor=1,2, kept as it was typed."""
 
     name = "class=numbers"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, tuple[int, ...]]:
-        """Convert the typed text to the class and the numbers."""
-        if not isinstance(value, str):
-            return tuple(value)  # converted before
-        name, _, numbers = value.rpartition("=")
-        parts = numbers.split(",")
-        if not name or not all(part.strip().isdecimal() for part in parts):
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Check the typed text."""
+        try:
+            class_numbers(value)
+        except ValueError:
             self.fail(f"{value!r} is not a class and its numbers such as tumor=1,2.", param, ctx)
-        return name, tuple(map(int, parts))
+        return str(value)
+
+
+def class_share(text: str) -> tuple[str, float]:
+    """Return the class and the share of a text; raises ValueError where it is none."""
+    name, _, share = text.rpartition("=")
+    return _some(name), float(share)
+
+
+def class_numbers(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the class and the numbers of a text; raises ValueError where it is none."""
+    name, _, numbers = text.rpartition("=")
+    return _some(name), tuple(map(int, numbers.split(",")))
+
+
+def _some(name: str) -> str:
+    if not name:
+        raise ValueError(name)
+    return name
 
 
 LABEL_OPTIONS = [
@@ -92,11 +101,6 @@ def take_labels(options: dict[str, Any]) -> "LabelsSpec | None":
     path, given = options.pop("labels"), take_label_choices(options)
     if path is None:
         refuse_label_choices(given)
-        if options["min_class_fraction"] or options["balance"] is not None:
-            raise click.UsageError(
-                "--min-class-fraction and --balance choose tiles by their classes, which --labels "
-                "FILE tells: give it, too."
-            )
         return None
     from slidetile.annotations.labels_spec import LabelsSpec
 
@@ -104,6 +108,11 @@ def take_labels(options: dict[str, Any]) -> "LabelsSpec | None":
         return LabelsSpec(path=path, **given)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def take_least_fractions(options: dict[str, Any]) -> dict[str, float]:
+    """Remove the least shares of classes from the options; return them."""
+    return _each_once("--min-class-fraction", map(class_share, options.pop("min_class_fraction")))
 
 
 NO_LABEL_CHOICES: dict[str, Any] = {
@@ -116,11 +125,9 @@ NO_LABEL_CHOICES: dict[str, Any] = {
 
 def take_label_choices(options: dict[str, Any]) -> dict[str, Any]:
     """Remove the options about labels but their path; return them as those of a `LabelsSpec`."""
-    values = options.pop("label_values")
-    if len(dict(values)) < len(values):
-        raise click.UsageError("--label-values names a class twice: give all its numbers at once.")
+    values = _each_once("--label-values", map(class_numbers, options.pop("label_values")))
     unit, origin = options.pop("labels_unit"), options.pop("labels_origin")
-    return {"values": dict(values), "unit": unit, "origin": origin}
+    return {"values": values, "unit": unit, "origin": origin}
 
 
 def refuse_label_choices(choices: dict[str, Any]) -> None:
@@ -130,3 +137,15 @@ def refuse_label_choices(choices: dict[str, Any]) -> None:
             "--label-values, --labels-unit and --labels-origin need --labels FILE, which is not "
             "given."
         )
+
+
+Value = TypeVar("Value")
+
+
+def _each_once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in found:
+            raise click.UsageError(f"{option} names the class {name!r} twice: give it once.")
+        found[name] = value
+    return found

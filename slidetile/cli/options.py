@@ -42,7 +42,7 @@ from slidetile.choices import (
     NativeCheck,
     SampleType,
 )
-from slidetile.cli.label_options import LABEL_OPTIONS, take_labels
+from slidetile.cli.label_options import LABEL_OPTIONS, take_labels, take_least_fractions
 from slidetile.cli.places import PATH, PLACE
 
 if TYPE_CHECKING:
@@ -472,7 +472,7 @@ def make_recipe(
     annotations, labels = _take_annotations(others), take_labels(others)
     with usage_errors():
         choices = {name: others.pop(name) for name in _SPEC_OPTIONS}
-        least = dict(others.pop("min_class_fraction"))
+        least = take_least_fractions(others)
         spec = TileSpec(size=tile_size, min_class_fractions=least, **choices)
         others |= {"annotations": annotations, "channels": _channel_names(channels)}
         others |= {"labels": labels}

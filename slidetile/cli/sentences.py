@@ -6,6 +6,7 @@ Knows how facts are put into words. Does not know how they are printed.
 from collections.abc import Sequence
 from statistics import fmean
 
+from slidetile.cli.class_facts import class_lines
 from slidetile.cli.facts import (
     AreaFacts,
     CoresFacts,
@@ -64,6 +65,7 @@ def store_lines(facts: StoreFacts) -> Lines:
         "tiles": counted(facts["tiles"]),
         "unreadable": unreadable_tiles(facts),
         **_cores(facts["cores"]),
+        **class_lines(facts["classes"]),
         **_replaced(facts),
         "tile size": f"{facts['tile_size_px']} px",
         **_samples(facts["channel_names"], facts["bits"]),
@@ -115,6 +117,7 @@ def plan_lines(facts: PlanFacts) -> Lines:
         "tissue": f"{area}, {share(facts['tissue_fraction'])} of the slide; pieces: {pieces}",
         **_found(facts["found_tissue"]),
         **_cores(facts["cores"]),
+        **class_lines(facts["classes"]),
         **_left_out(facts["left_out"]),
         "codec": _codec(facts["codec"], facts["not_native"]),
         "store takes": size_bytes(facts["store_bytes"]),

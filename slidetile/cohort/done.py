@@ -34,10 +34,11 @@ from slidetile.writing.options import WriteOptions
 def settings_digest(recipe: Recipe, options: WriteOptions) -> str | None:
     """Return a number of all settings that shape a store, and of this version of slidetile.
 
-    None where there is something that only an opened slide tells: annotations, whose files may
-    change, and a reader of one's own.
+    None where there is something that only an opened slide tells: annotations or labels, whose
+    files may change, and a reader of one's own.
     """
-    if recipe.annotations is not None or not isinstance(recipe.reader, str | None):
+    is_drawn = recipe.annotations is not None or recipe.labels is not None
+    if is_drawn or not isinstance(recipe.reader, str | None):
         return None
     settings = {each.name: getattr(recipe, each.name) for each in fields(recipe)}
     if not isinstance(recipe.codec, str):

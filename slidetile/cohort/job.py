@@ -363,10 +363,12 @@ class SlideJob:
     def _recipe(self) -> Recipe:
         """The recipe of this slide, whose annotations are where they were when the run began."""
         recipe = self.entry.recipe(self.recipe)
-        if recipe.annotations is None:
-            return recipe
-        where = self.here / recipe.annotations.path
-        return replace(recipe, annotations=replace(recipe.annotations, path=where))
+        drawn, labels = recipe.annotations, recipe.labels
+        if drawn is not None:
+            recipe = replace(recipe, annotations=replace(drawn, path=self.here / drawn.path))
+        if labels is not None:
+            recipe = replace(recipe, labels=replace(labels, path=self.here / labels.path))
+        return recipe
 
     def _now_and_then(self, on_progress: OnSlideProgress) -> OnProgress:
         told_s = -math.inf

@@ -105,6 +105,9 @@ class Windows(Sequence[Pixels]):
         areas = self._classes()
         if areas is None:
             return np.zeros((len(self), 0))
+        if all(step == 1 for step in self._view.step):  # all at once: there may be millions
+            corners = self.coordinates.astype(np.int64)
+            return areas.fractions(np.concatenate([corners, corners + self.size], axis=1))
         return areas.fractions([self.region(index) for index in range(len(self))])
 
     def region(self, index: int) -> Region:

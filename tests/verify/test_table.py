@@ -6,7 +6,9 @@ import pytest
 from tampering import TABLE, change_row, edit_json, reseal, told
 
 import slidetile as st
-from slidetile.format.table import schema
+from slidetile.format.table import TableShape, schema
+
+OTHER_MPP = schema((9.0, 9.0), TableShape(slide="array"))
 
 
 @pytest.mark.parametrize("codec", ["native", "zstd"])
@@ -63,7 +65,7 @@ def test_a_wrong_row_is_found_though_the_manifest_fits(copied, codec, column, va
         (lambda table: table.drop_columns(["bytes"]), "its columns are"),
         (lambda table: table.select(table.column_names[::-1]), "its columns are"),
         (lambda table: table.set_column(0, "tile_id", table["bytes"]), "its columns are"),
-        (lambda table: table.cast(schema(mpp=(9.0, 9.0))), "the mpp of its laplacian_variance"),
+        (lambda table: table.cast(OTHER_MPP), "the mpp of its laplacian_variance"),
     ],
 )
 def test_a_wrong_table_is_found_though_the_manifest_fits(copied, change, what):

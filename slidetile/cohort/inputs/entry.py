@@ -9,6 +9,7 @@ from slidetile.recipe import Recipe
 from slidetile.slides.mpp import check_mpp
 
 if TYPE_CHECKING:
+    from slidetile.annotations.labels_spec import LabelsSpec
     from slidetile.annotations.spec import AnnotationsSpec
 
 
@@ -37,6 +38,9 @@ class Entry:
     annotations: "AnnotationsSpec | None" = None
     """The slide's annotations, where the manifest gives them."""
 
+    labels: "LabelsSpec | None" = None
+    """The slide's labels, where the manifest gives them."""
+
     columns: Mapping[str, str] = field(default_factory=dict)
     """The manifest's other columns."""
 
@@ -48,8 +52,13 @@ class Entry:
         """Return a recipe as it is for this slide: what the manifest says goes before."""
         if self.mpp is not None:
             recipe = replace(recipe, slide_mpp=self.mpp)
-        if self.annotations is None:
-            return recipe
-        if recipe.annotations is None:
-            return replace(recipe, annotations=self.annotations)
-        return replace(recipe, annotations=replace(recipe.annotations, path=self.annotations.path))
+        labels, annotations = self.labels, self.annotations
+        if labels is not None and recipe.labels is not None:
+            labels = replace(recipe.labels, path=labels.path)
+        if annotations is not None and recipe.annotations is not None:
+            annotations = replace(recipe.annotations, path=annotations.path)
+        return replace(
+            recipe,
+            labels=labels or recipe.labels,
+            annotations=annotations or recipe.annotations,
+        )

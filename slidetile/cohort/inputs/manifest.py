@@ -23,9 +23,11 @@ from slidetile.runtime.files import open_regular, read_regular
 from slidetile.slides.mpp import check_mpp
 
 if TYPE_CHECKING:
+    from slidetile.annotations.labels_spec import LabelsSpec
     from slidetile.annotations.spec import AnnotationsSpec
 
-PATH, ID, MPP, ANNOTATIONS = "path", "id", "mpp", "annotations"
+PATH, ID, MPP, ANNOTATIONS, LABELS = "path", "id", "mpp", "annotations", "labels"
+_OURS = (PATH, ID, MPP, ANNOTATIONS, LABELS)
 
 MOST_BYTES = 256 << 20
 """Largest manifest that is read: a million rows of 256 characters."""
@@ -63,8 +65,8 @@ def read_manifest(path: Location) -> list[Entry]:
     ----------
     path
         A CSV file in UTF-8 (or UTF-16 with its mark), whose cells are separated by commas,
-        semicolons or tabs, or a Parquet file. The column ``path`` is needed; ``id``, ``mpp`` and
-        ``annotations`` may be there; all others are carried through as text.
+        semicolons or tabs, or a Parquet file. The column ``path`` is needed; ``id``, ``mpp``,
+        ``annotations`` and ``labels`` may be there; all others are carried through as text.
 
     Raises
     ------
@@ -145,14 +147,16 @@ def _entry(
         _check_id(number, identity, faults)
     mpp = _mpp(number, cells.get(MPP, ""), faults)
     drawn = _annotations(folder, number, whole.get(ANNOTATIONS, ""), faults)
+    labels = _labels(folder, number, whole.get(LABELS, ""), faults)
     if faults.count > before:
         return None
-    others = {n: text for n, text in cells.items() if n not in (PATH, ID, MPP, ANNOTATIONS)}
+    others = {n: text for n, text in cells.items() if n not in _OURS}
     return Entry(
         slide=slide,
         id=identity or None,
         mpp=mpp,
         annotations=drawn,
+        labels=labels,
         columns=others,
     )
 
@@ -198,14 +202,27 @@ def _annotations(
 ) -> "AnnotationsSpec | None":
     from slidetile.annotations.spec import AnnotationsSpec
 
+    path = _drawn(folder, number, text, ANNOTATIONS, faults)
+    return None if path is None else AnnotationsSpec(path=path)
+
+
+def _labels(folder: Location, number: int, text: str, faults: _Faults) -> "LabelsSpec | None":
+    from slidetile.annotations.labels_spec import LabelsSpec
+
+    path = _drawn(folder, number, text, LABELS, faults)
+    return None if path is None else LabelsSpec(path=path)
+
+
+def _drawn(folder: Location, number: int, text: str, what: str, faults: _Faults) -> Path | None:
+    """Return the file that a cell of annotations or labels names; None where it names none."""
     if not text.strip():
         return None
     if isinstance(folder, Address):
         if not os.path.isabs(text.strip()):  # noqa: PTH117
-            told = "annotations in a bucket, which are read from a disk only: give a whole path"
+            told = f"{what} in a bucket, which are read from a disk only: give a whole path"
             faults.add(number, f"has {told} ({text.strip():.80})")
         folder = Path("/")
-    return AnnotationsSpec(path=_file(folder, text))
+    return _file(folder, text)
 
 
 def _check_id(number: int, identity: str, faults: _Faults) -> None:
