@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import doctest
 import importlib
+import importlib.util
 import inspect
 import itertools
 import pickle
@@ -141,6 +142,17 @@ FACES = {
 }
 """The public names, by the package or module they belong to."""
 
+APART = {
+    "torch": [
+        "ClassFractions",
+        "TileDataset",
+        "TileItem",
+        "TileStream",
+        "UnreadableWindowWarning",
+    ],
+}
+"""The public names of packages that need an extra, so that `slidetile` itself has none of them."""
+
 FACE = sorted(itertools.chain(*FACES.values()))
 
 HEAVY = {
@@ -152,8 +164,12 @@ PACKAGE = Path(st.__file__).parent
 
 PACKAGES = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
 
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
 MODULES = sorted(
-    module.name for module in pkgutil.walk_packages([str(PACKAGE)], prefix="slidetile.")
+    module.name
+    for module in pkgutil.walk_packages([str(PACKAGE)], prefix="slidetile.")
+    if HAS_TORCH or not module.name.startswith("slidetile.torch.")
 )
 
 
@@ -171,6 +187,31 @@ def test_the_faces_of_the_packages_are_frozen(name):
     assert face.__all__ == FACES[name]
     assert set(FACES[name]) <= set(dir(face))
     assert all(getattr(face, thing) is getattr(st, thing) for thing in FACES[name])
+
+
+@pytest.mark.parametrize("name", APART)
+def test_the_faces_of_packages_that_need_an_extra_are_frozen(name):
+    face = importlib.import_module(f"slidetile.{name}")
+    assert face.__all__ == APART[name]
+    assert not set(APART[name]) & set(st.__all__)
+
+
+@pytest.mark.skipif(not HAS_TORCH, reason="PyTorch is not installed")
+@pytest.mark.parametrize("thing", APART["torch"])
+def test_what_needs_an_extra_is_documented_as_all_else(thing):
+    kind = getattr(importlib.import_module("slidetile.torch"), thing)
+    told = inspect.getdoc(kind)
+    assert re.match(r"[A-Z“].*[.:]$", told.splitlines()[0]), told
+    if _has_own_init(kind) and not hasattr(kind, "_is_protocol"):
+        assert told_parameters(told) == own_parameters(kind)
+    members = [
+        member
+        for member, value in vars(kind).items()
+        if not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property))
+        and not inspect.getdoc(getattr(kind, member))
+    ]
+    assert members == []
 
 
 @pytest.mark.parametrize("path", PACKAGES, ids=lambda path: path.name)
@@ -365,8 +406,12 @@ def test_the_library_reads_the_environment_in_one_place():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
     }
-    # What SLURM gave; the command line; whether object storage may go without TLS.
-    assert readers == {"runtime/cpus.py", "cli/limits.py", "cloud/_connect.py"}
+    # What SLURM gave; the command line; whether object storage may go without TLS; the rank, which
+    # nothing else tells a DataLoader's workers.
+    assert readers == {
+        *("runtime/cpus.py", "cli/limits.py", "cloud/_connect.py"),
+        "torch/_ranks.py",
+    }
 
 
 @pytest.mark.parametrize("name", FACE)

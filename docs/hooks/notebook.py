@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from nbconvert import MarkdownExporter
 
 PAGES = {
     "01_explore_a_slide": "tutorial/explore-a-slide.md",
+    "02_a_cohort_to_a_model": "tutorial/a-cohort-to-a-model.md",
     "03_fluorescence_and_colour": "tutorial/fluorescence-and-colour.md",
 }
 """Each notebook's name, and its page."""
@@ -34,6 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def _executed(root: Path, name: str) -> Path:
     """Return where a notebook lies with its outputs, and run it unless that is up to date."""
     source = root / "notebooks" / f"{name}.ipynb"
+    if "slidetile.torch" in source.read_text(encoding="utf-8") and find_spec("torch") is None:
+        return source  # PyTorch is in no extra but its own: the page is without outputs
     kept = root / ".cache" / f"{name}-{_digest(root, source)}.ipynb"
     if not kept.exists():
         notebook = nbformat.read(source, as_version=4)
@@ -59,5 +63,6 @@ def _digest(root: Path, notebook: Path) -> str:
 
 def _sources(root: Path, notebook: Path) -> Iterator[Path]:
     yield notebook
+    yield from sorted((root / "data_samples").glob("*.py"))
     yield root / "data_samples" / "sample.svs"
     yield from sorted((root / "slidetile").rglob("*.py"))

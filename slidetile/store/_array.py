@@ -17,7 +17,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._absence import Absence, AbsentShard, Cell
 from slidetile.store._ahead import ChunksAhead
-from slidetile.store._chunk_cache import ChunkCache
+from slidetile.store._chunk_cache import LARGEST_CACHE_BYTES, ChunkCache
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._remote_chunks import fetched
 from slidetile.store._shard_file import WHOLE_BYTES, IndexCache, OpenedShard, read_chunks
@@ -269,10 +269,12 @@ class ArrayFile(ChunkedArray[bytes]):
             raise self._folder.unread(key, error) from error
 
     @contextlib.contextmanager
-    def ahead(self, regions: Iterable[Region]) -> Iterator[ChunkCache]:
+    def ahead(
+        self, regions: Iterable[Region], largest_bytes: int = LARGEST_CACHE_BYTES
+    ) -> Iterator[ChunkCache]:
         """Give a cache for reading these regions, in this order; a remote array reads ahead."""
         if not self._folder.is_remote:
-            yield ChunkCache()
+            yield ChunkCache(largest_bytes)
             return
         chunks = ChunksAhead(self, self.spans(regions))
         try:

@@ -1,6 +1,7 @@
 """An array of a store, read chunk by chunk, wherever its chunks come from."""
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -12,7 +13,7 @@ from slidetile.format.codecs.codec import ChunkCodec
 from slidetile.raster.pixels import Pixels, copy_pixels, fill_samples
 from slidetile.raster.region import Region
 from slidetile.store._absence import Cell
-from slidetile.store._chunk_cache import ChunkCache
+from slidetile.store._chunk_cache import LARGEST_CACHE_BYTES, ChunkCache
 from slidetile.store._metadata import read_array
 from slidetile.store.folder import StoreFolder
 
@@ -95,9 +96,28 @@ class ChunkedArray(ABC, Generic[Stored]):
         return canvas
 
     @contextlib.contextmanager
-    def ahead(self, regions: Iterable[Region]) -> Iterator[ChunkCache]:  # noqa: ARG002
+    def ahead(
+        self,
+        regions: Iterable[Region],  # noqa: ARG002
+        largest_bytes: int = LARGEST_CACHE_BYTES,
+    ) -> Iterator[ChunkCache]:
         """Give a cache for reading these regions, in this order; a remote array reads ahead."""
-        yield ChunkCache()
+        yield ChunkCache(largest_bytes)
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Memory that a chunk takes when it is decoded."""
+        return math.prod(self.chunk_shape) * self.dtype.itemsize
+
+    def check(self) -> None:
+        """Make sure that the store that was opened is still there.
+
+        Raises
+        ------
+        StoreError
+            It was replaced or deleted.
+        """
+        self._folder.check()
 
     def spans(self, regions: Iterable[Region]) -> Iterator[Region]:
         """Yield the chunks that regions touch, of those that touch any."""
@@ -178,3 +198,7 @@ class ChunkedArray(ABC, Generic[Stored]):
             pixels = None if stored is None else self._decode(stored, cell)
             cache.keep(cell, pixels)
             yield cell, pixels
+
+
+AnyArray = ChunkedArray[Any]
+"""An array, whatever its chunks are before they are decoded."""

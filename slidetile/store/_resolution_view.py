@@ -147,12 +147,12 @@ class ResolutionView:
 
         ``regions`` is called for those to read, and for those to look ahead to.
         """
-        sources = itertools.chain.from_iterable(map(self._sources, regions()))
+        sources = itertools.chain.from_iterable(map(self.sources, regions()))
         with self.array.ahead(sources) as cache:
             for region in regions():
                 yield self.read(region, cache)
 
-    def _sources(self, region: Region) -> Iterator[Region]:
+    def sources(self, region: Region) -> Iterator[Region]:
         """Yield the regions of the array that are read for one of the view, in this order."""
         if self.resampling is None:
             yield region

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.grid import TileGrid, check_edge, check_fraction
+from slidetile.raster.region import Region
 from slidetile.store._area import Ends, StoredArea
 from slidetile.store._resolution_view import SLACK, ResolutionView
 
@@ -95,8 +96,8 @@ class WindowPlan:
         for array in (self.corners, self.coordinates, self.tissue_fractions):
             array.setflags(write=False)
 
-    def __getitem__(self, part: slice) -> "WindowPlan":
-        """Return fewer windows; nothing is copied."""
+    def __getitem__(self, part: slice | NDArray[np.intp]) -> "WindowPlan":
+        """Return some windows; of a slice nothing is copied."""
         return WindowPlan(
             corners=self.corners[part],
             coordinates=self.coordinates[part],
@@ -143,6 +144,19 @@ def plan_windows(
                 "short."
             )
     return _joined(parts)
+
+
+def is_stored(view: ResolutionView, window: Region, area: StoredArea) -> bool:
+    """Return whether a window, in pixels of its view, lies wholly on an area of tiles.
+
+    As in `plan_windows`; one that reaches over the slide's left or top edge does not.
+    """
+    if min(window.x, window.y) < 0:
+        return False
+    across = _Axis.of(view, np.array([window.x], np.int64), window.width, 0)
+    down = _Axis.of(view, np.array([window.y], np.int64), window.height, 1)
+    is_inside = window.right <= view.inner_size[0] and window.bottom <= view.inner_size[1]
+    return is_inside and bool(area.holds(down.outer, across.outer)[0, 0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

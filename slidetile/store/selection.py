@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from slidetile.counts import how_many
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.store._picked import Index, Indices, picked, single
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,8 @@ class TileReader(Protocol):
 class TileSelection(Sequence[Pixels]):
     """Some tiles of a store, in the order asked for: a view, which reads each tile on access.
 
-    Picklable, so that a data loader's processes can share it. A slice is a selection again.
+    Picklable, so that a data loader's processes can share it. A slice, a list, an array or a mask
+    gives a selection again.
 
     Raises
     ------
@@ -94,11 +96,13 @@ class TileSelection(Sequence[Pixels]):
     @overload
     def __getitem__(self, index: int) -> Pixels: ...
     @overload
-    def __getitem__(self, index: slice) -> "TileSelection": ...
-    def __getitem__(self, index: int | slice) -> "Pixels | TileSelection":
-        if isinstance(index, slice):
-            return TileSelection(store=self.store, tile_ids=self.tile_ids[index])
-        return self.store[self._tile_id(index)]
+    def __getitem__(self, index: slice | Indices) -> "TileSelection": ...
+    def __getitem__(self, index: Index) -> "Pixels | TileSelection":
+        number = single(index)
+        if number is not None:
+            return self.store[self._tile_id(number)]
+        places = picked(index, len(self), "tiles")
+        return TileSelection(store=self.store, tile_ids=self.tile_ids[places])
 
     def __iter__(self) -> Iterator[Pixels]:
         return self.store.read_tiles(self.tile_ids.tolist())

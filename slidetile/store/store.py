@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ from slidetile.store._area import StoredArea
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._labels import read_class_areas
 from slidetile.store._levels import open_levels
+from slidetile.store._picked import Index, Indices, picked, single
+from slidetile.store._reopened import Reopened
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
 from slidetile.store._srgb import srgb_transform
 from slidetile.store._tiles import StoredTiles
@@ -47,6 +49,7 @@ from slidetile.store.folder import StoreFolder
 from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import StoredPictures
 from slidetile.store.selection import TileSelection
+from slidetile.store.window_source import WindowSource
 from slidetile.store.windows import Windows
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
 
     from slidetile.store.referred import ReferredSlide
 
+TileChoice: TypeAlias = "pc.Expression | Sequence[int] | NDArray[np.integer]"
+"""Which tiles: an expression over the columns of the tile table, or their ids."""
 
 MOST_DRAWN = 1 << 14
 """Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
@@ -398,6 +403,7 @@ class TileStore:
         mpp: float | None = None,
         min_tissue_fraction: float = MIN_TISSUE_FRACTION,
         edge: Edge = "drop",
+        where: "TileChoice | None" = None,
         color: ColorName | None = None,
     ) -> Windows:
         """Return windows over the area the tiles cover, whatever their grid.
@@ -422,6 +428,9 @@ class TileStore:
             The treatment of windows that reach over the slide's right or bottom edge: "drop"
             leaves them out, "keep" fills what lies outside with the background, "shift" moves
             them inside.
+        where
+            Which tiles windows may lie on, as `select` takes them: a pyarrow expression over the
+            columns of the tile table, or ids. A window lies wholly on such tiles.
         color
             As in `read_region`; windows are averaged first, then converted.
 
@@ -442,19 +451,52 @@ class TileStore:
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        view = ResolutionView.at(
-            self._stored_levels,
-            self.mpp,
-            spec.mpp,
-            self._outside,
-            self._transform(color),
-        )
+        source = self.window_source(spec, where=where, color=color)
+        return Windows(source.views.thing[0], spec, source.plan, self._areas_of_classes)
+
+    def window_source(
+        self,
+        spec: WindowSpec,
+        *,
+        where: "TileChoice | None" = None,
+        color: ColorName | None = None,
+        context_mpp: Sequence[float] = (),
+    ) -> WindowSource:
+        """Return what windows are read from, for readers of many stores at once.
+
+        Parameters
+        ----------
+        spec
+            The size of a window and which are wanted.
+        where, color
+            As in `windows`.
+        context_mpp
+            Coarser resolutions, in µm per pixel, at which each window's surroundings are read.
+
+        Raises
+        ------
+        MissingResolutionError, ValueError, StoreError
+            As in `windows`.
+        """
+        views = [self._view_at(mpp, color) for mpp in (spec.mpp, *context_mpp)]
+        tiles = self.tiles if where is None else self.select(where).tiles
         try:
-            area = StoredArea.of_tiles(self.tiles)
+            area = StoredArea.of_tiles(tiles)
         except StoreError as error:
             raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
         tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
-        return Windows(view, spec, plan_windows(view, spec, area, tissue), self._areas_of_classes)
+        return WindowSource(
+            path=self.path,
+            views=Reopened(tuple(views)),
+            spec=spec,
+            plan=plan_windows(views[0], spec, area, tissue),
+            area=area,
+            slide_scale=self.slide_scale,
+        )
+
+    def _view_at(self, mpp: float | None, color: ColorName | None) -> ResolutionView:
+        transform = self._transform(color)
+        return ResolutionView.at(self._stored_levels, self.mpp, mpp, self._outside, transform)
 
     def tile_region(self, index: int) -> Region:
         """Return the whole cell of a tile, in level-0 pixels.
@@ -474,7 +516,7 @@ class TileStore:
         size = self._metadata.tile_size
         return Region(x=int(x[index]), y=int(y[index]), width=size, height=size)
 
-    def select(self, tiles: "pc.Expression | Sequence[int] | NDArray[np.integer]") -> TileSelection:
+    def select(self, tiles: TileChoice) -> TileSelection:
         """Return a view of some tiles; nothing is read yet.
 
         Parameters
@@ -509,8 +551,14 @@ class TileStore:
     def __len__(self) -> int:
         return self._metadata.tile_count
 
-    def __getitem__(self, index: int) -> Pixels:
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice | Indices) -> TileSelection: ...
+    def __getitem__(self, index: Index) -> Pixels | TileSelection:
         """Return a tile: [row, column, channel], always of the full size.
+
+        A slice, a list, an array or a mask gives these tiles as a selection; nothing is read yet.
 
         The array is the caller's own and may be written to. With the codec raw, a tile that lies
         in one chunk inside the slide is not read but mapped: each part comes from the file when it
@@ -525,7 +573,11 @@ class TileStore:
         StoreError
             As in `read_region`.
         """
-        region = self.tile_region(index)
+        number = single(index)
+        if number is None:
+            ids = picked(index, len(self), "tiles").astype(np.int32)
+            return TileSelection(store=self, tile_ids=ids)
+        region = self.tile_region(number)
         mapped = self._arrays[0].mapped(region)
         return self.read_region(region) if mapped is None else mapped
 
@@ -566,7 +618,13 @@ class TileStore:
             f"{how_many(len(self._arrays), 'levels')} from {width}×{height} px)"
         )
 
-    def view(self, *, annotations: "object | None" = None, height: int = 600) -> Any:
+    def view(
+        self,
+        *,
+        annotations: "object | None" = None,
+        height: int = 600,
+        scores: "Mapping[str, Sequence[float] | NDArray[Any]] | None" = None,
+    ) -> Any:
         """Look at the store in a notebook: zoom, and choose tiles by sliders.
 
         Parameters
@@ -577,6 +635,9 @@ class TileStore:
             store's level-0 pixels.
         height
             Height in pixels, 200–4,000.
+        scores
+            Numbers to colour and filter tiles by as well, one for each tile, by their name: what a
+            network says of them. Nothing of it is stored.
 
         Returns
         -------
@@ -587,10 +648,12 @@ class TileStore:
         ------
         ImportError
             The extra notebook is not installed.
+        ValueError
+            There is not one score for each tile, or the tile table has a column of that name.
         SlidetileError
             It, or the annotations, cannot be read.
         """
-        return _upward.view(self, annotations=annotations, height=height)
+        return _upward.view(self, annotations=annotations, height=height, scores=scores)
 
     def _repr_html_(self) -> str:
         facts = {

@@ -11,6 +11,7 @@ from slidetile.counts import how_many
 from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
+from slidetile.store._picked import Index, Indices, picked, single
 from slidetile.store._resolution_view import ResolutionView
 from slidetile.store._window_plan import WindowPlan, WindowSpec
 
@@ -19,7 +20,8 @@ class Windows(Sequence[Pixels]):
     """A sequence of windows, each read on access. Made by `TileStore.windows`.
 
     An index gives the window's pixels, uint8 [row, column, channel], always of the full size; a
-    slice gives fewer windows, without copying. Iterating decodes each chunk about once: windows
+    slice gives fewer windows, without copying; a list, an array or a mask gives those, in their
+    order. Iterating decodes each chunk about once: windows
     are ordered in stripes from top to bottom, and the chunks decoded last are kept, in 64 MiB at
     most; those of a raw store need not be. Access by index keeps nothing, so any number of threads
     may use it, in any order. Of a store in a bucket, iterating and ``__getitems__`` fetch stored
@@ -124,11 +126,13 @@ class Windows(Sequence[Pixels]):
     @overload
     def __getitem__(self, index: int) -> Pixels: ...
     @overload
-    def __getitem__(self, index: slice) -> "Windows": ...
-    def __getitem__(self, index: int | slice) -> "Pixels | Windows":
-        if isinstance(index, slice):
-            return Windows(self._view, self._spec, self._plan[index], self._classes)
-        return self._view.read(self._region(index))
+    def __getitem__(self, index: slice | Indices) -> "Windows": ...
+    def __getitem__(self, index: Index) -> "Pixels | Windows":
+        number = single(index)
+        if number is not None:
+            return self._view.read(self._region(number))
+        part = index if isinstance(index, slice) else picked(index, len(self), "windows")
+        return Windows(self._view, self._spec, self._plan[part], self._classes)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
         """Return several windows at once, decoding each chunk they share about once.

@@ -4,7 +4,7 @@ Knows arrays and names. Does not know where they come from, nor what is shown of
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ NOT_FILTERED = frozenset(
     {"tile_id", "column", "row", "x", "y", "width", "height", "crc32c", "status"}
 )
 """Columns that say where a tile is and not what it is like; no slider is made of them."""
+
+Scores = Mapping[str, Sequence[float] | NDArray[Any]]
+"""Numbers of tiles that no store holds, such as what a network says of them, by their name."""
 
 _TYPES = ("u1", "i4", "f4", "f8")
 """What a browser's typed arrays hold, little-endian."""
@@ -71,12 +74,36 @@ def packed(values: NDArray[Any]) -> str:
 
 def numeric_columns(table: "pa.Table") -> tuple[Column, ...]:
     """Return the columns of a tile table that can be filtered and coloured by, in its order."""
+    import pyarrow as pa
+
+    kinds = pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean
     found = []
     for name in table.column_names:
-        if name in NOT_FILTERED or str(table.schema.field(name).type) == "string":
-            continue
-        found.append(Column(name, as_browser_type(table[name].to_numpy())))
+        is_number = any(is_kind(table.schema.field(name).type) for is_kind in kinds)
+        if is_number and name not in NOT_FILTERED:
+            found.append(Column(name, as_browser_type(table[name].to_numpy())))
     return tuple(found)
+
+
+def scored(table: "pa.Table", scores: Scores) -> "pa.Table":
+    """Return a tile table with more columns of numbers.
+
+    Raises
+    ------
+    ValueError
+        There is not one number for each tile, or the table has a column of that name.
+    """
+    for name, values in scores.items():
+        numbers = np.asarray(values, np.float64).reshape(-1)
+        if len(numbers) != len(table):
+            raise ValueError(
+                f"The scores {name} are {len(numbers)}, but there are {len(table)} tiles: give one "
+                "for each, NaN where there is none."
+            )
+        if name in table.column_names:
+            raise ValueError(f"The tile table has a column {name} already: name the scores anew.")
+        table = table.append_column(name, [numbers])
+    return table
 
 
 def unreadable_column(table: "pa.Table") -> NDArray[np.uint8]:

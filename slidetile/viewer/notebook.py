@@ -11,6 +11,7 @@ from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.mask import TissueMask
 from slidetile.tissue.optical_density import OpticalDensityDetector
+from slidetile.viewer.columns import Scores
 from slidetile.viewer.drawn import Given, drawn_on_slide, drawn_on_store
 from slidetile.viewer.pictures import PictureCache
 from slidetile.viewer.replan import Replanning
@@ -31,8 +32,9 @@ def widget(
     recipe: Recipe | None = None,
     height: int = 600,
     annotations: Given | None = None,
+    scores: Scores | None = None,
 ) -> "ViewWidget":
-    """Return a widget that shows a slide, tissue, a plan or a store.
+    """Return a widget that shows a slide, tissue, a plan or a store; of that, with more numbers.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def widget(
         raise ValueError(
             f"A view is {LEAST_HEIGHT_PX} to {MOST_HEIGHT_PX:,} px high, but not {height}."
         )
-    view = view_of(thing, slide, recipe, annotations)
+    view = view_of(thing, slide, recipe, annotations, scores)
     scene = view.scene()
     return ViewWidget(view, name=scene.name, picture=still(view, scene), height=height)
 
@@ -62,8 +64,9 @@ def view_of(
     slide: Slide | None = None,
     recipe: Recipe | None = None,
     annotations: Given | None = None,
+    scores: Scores | None = None,
 ) -> View:
-    """Return the view of a slide, tissue, a plan or a store.
+    """Return the view of a slide, tissue, a plan or a store; of that, with more numbers.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def view_of(
     """
     cache = PictureCache()
     if isinstance(thing, TileStore):
-        return StoreView(thing, cache, drawn_on_store(annotations, thing))
+        return StoreView(thing, cache, drawn_on_store(annotations, thing), scores=scores)
     if isinstance(thing, Slide):
         if recipe is None:
             return slide_view(thing, cache=cache, areas=drawn_on_slide(annotations, thing))

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slidetile.annotations.annotations import Annotation
 from slidetile.counts import how_many
@@ -10,10 +10,19 @@ from slidetile.raster.channels import channel_facts
 from slidetile.raster.grid import TileGrid
 from slidetile.slides.level import Level
 from slidetile.store.store import TileStore
-from slidetile.viewer.columns import numeric_columns, row_facts, unreadable_column
+from slidetile.viewer.columns import (
+    Scores,
+    numeric_columns,
+    row_facts,
+    scored,
+    unreadable_column,
+)
 from slidetile.viewer.encoding import EncodedTile
 from slidetile.viewer.pictures import Picture, PictureCache, store_picture
 from slidetile.viewer.scene import Area, Overlay, Scene, SceneKind, Tiles, tissue_outlines
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class StoreView:
@@ -27,6 +36,13 @@ class StoreView:
         Where pictures are kept; None is a cache of its own.
     areas
         What somebody drew on the slide, in the store's level-0 pixels.
+    scores
+        Numbers to colour and filter tiles by as well, one for each tile, by their name.
+
+    Raises
+    ------
+    ValueError
+        There is not one number for each tile, or the table has a column of that name.
     """
 
     kind: SceneKind = "store"
@@ -36,8 +52,10 @@ class StoreView:
         store: TileStore,
         cache: PictureCache | None = None,
         areas: Sequence[Annotation] = (),
+        scores: Scores | None = None,
     ) -> None:
         self._store = store
+        self._table = scored(store.tiles, scores or {})
         self._cache = cache or PictureCache()
         self._areas = tuple(areas)
 
@@ -80,7 +98,7 @@ class StoreView:
             mpp=store.mpp,
             facts=_facts(store),
             overlay=Overlay(
-                tiles=_tiles(store),
+                tiles=_tiles(store, self._table),
                 outlines=tissue_outlines(store.tissue > 0, store.overview_scale),
                 notes=_notes(store),
             ),
@@ -93,7 +111,7 @@ class StoreView:
 
     def row(self, index: int) -> list[list[Any]]:
         """Return a row of the tile table."""
-        return row_facts(self._store.tiles, index)
+        return row_facts(self._table, index)
 
     def replan(self, settings: Mapping[str, float]) -> Overlay:
         """Refuse: what is written is no plan.
@@ -110,8 +128,8 @@ class StoreView:
         """Release nothing: a store holds no file open."""
 
 
-def _tiles(store: TileStore) -> Tiles:
-    table, (width, height) = store.tiles, store.levels[0].size
+def _tiles(store: TileStore, table: "pa.Table") -> Tiles:
+    width, height = store.levels[0].size
     size, edge = store.tile_size, store.metadata.parameters.edge
     return Tiles(
         grid=TileGrid(width=width, height=height, size=size, stride=size, edge=edge),

@@ -14,10 +14,11 @@ from paths import ROOT
 from PIL import Image
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-EXPLORE, COLOUR = (
+EXPLORE, MODEL, COLOUR = (
     ROOT / "notebooks" / f"{name}.ipynb"
     for name in (
         "01_explore_a_slide",
+        "02_a_cohort_to_a_model",
         "03_fluorescence_and_colour",
     )
 )
@@ -27,8 +28,14 @@ EXPLORE, COLOUR = (
 STRICT = "import warnings; warnings.filterwarnings('error', module='slidetile|__main__|zarr')"
 
 
-@functools.cache
 def executed(path):
+    if "slidetile.torch" in path.read_text():
+        pytest.importorskip("torch", reason="PyTorch is not installed")
+    return _executed(path)
+
+
+@functools.cache
+def _executed(path):
     notebook = nbformat.read(path, as_version=4)
     with warnings.catch_warnings():
         # jupyter-client and its event loop deprecate one another; our code runs in the kernel.
@@ -101,6 +108,19 @@ def test_it_shows_the_slide_the_tissue_the_plan_and_the_store():
     assert re.search(
         r"(?m)^[1-9]\d* tiles; the first one is \(512, 512, 3\) uint8$", said(notebook)
     )
+
+
+def test_the_model_learns_and_its_scores_are_shown():
+    notebook = executed(MODEL)
+    right, usual = map(int, re.search(r"right: (\d+)% .*: (\d+)%", said(notebook)).groups())
+    assert right > usual
+    losses = [float(loss) for loss in re.search("loss: (.*)", said(notebook))[1].split()]
+    assert losses[-1] < losses[0]
+    (view,) = (out.data for out in outputs(notebook) if WIDGET in out.get("data", {}))
+    assert is_a_picture(view["image/jpeg"])
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def test_it_shows_channels_and_colours_as_they_were_meant():

@@ -67,3 +67,17 @@ def test_wrong_selections_are_refused(store):
             chosen[index]
         with pytest.raises(IndexError, match="The selection has 2 tiles"):
             chosen.tile_region(index)
+
+
+def test_a_store_takes_slices_lists_and_arrays(store):
+    count = len(store)
+    assert store[0:2].tile_ids.tolist() == [0, 1]
+    assert store[::-1].tile_ids.tolist() == list(range(count))[::-1]
+    assert store[[2, -1]].tile_ids.tolist() == [2, count - 1]
+    assert store[np.arange(count) > count - 3].tile_ids.tolist() == [count - 2, count - 1]
+    assert store[np.array([1, 0])][[-1]].tile_ids.tolist() == [0]
+    assert np.array_equal(store[[1]][0], store[1])
+    with pytest.raises(IndexError, match=f"no tile {count}"):
+        store[[count]]
+    with pytest.raises(TypeError):
+        store["a"]

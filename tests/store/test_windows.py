@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 import slidetile as st
@@ -175,3 +176,42 @@ def test_windows_of_every_codec(tmp_path, codec):
     for number, found in enumerate(windows):
         assert np.array_equal(found, store.read_region(windows.region(number)))
         assert np.array_equal(found, windows[number : number + 1][0])
+
+
+def test_lists_arrays_and_masks_are_indices(native):
+    windows = native.windows(size=128, stride=100, min_tissue_fraction=0.3)
+    mask = np.arange(len(windows)) % 7 == 3
+    for index in ([5, 1, -1], (5, 1, -1), np.array([5, 1, -1]), np.array([5, 1], np.uint8), mask):
+        some, numbers = windows[index], np.arange(len(windows))[np.asarray(index)]
+        assert type(some) is type(windows)
+        assert np.array_equal(some.coordinates, windows.coordinates[numbers])
+        assert np.array_equal(some[-1], windows[int(numbers[-1])])
+    assert [a.tobytes() for a in windows[[9, 2, 9]]] == [windows[n].tobytes() for n in (9, 2, 9)]
+    assert len(windows[[]]) == 0
+    for wrong in ([len(windows)], [-len(windows) - 1], np.array([True])):
+        with pytest.raises(IndexError):
+            windows[wrong]
+    for wrong in ([0.5], ["a"], np.array([1.0])):
+        with pytest.raises(TypeError, match="Indices are integers"):
+            windows[wrong]
+    with pytest.raises(IndexError, match="so there is no window -900"):
+        windows[[0, -900]]
+
+
+def test_windows_lie_on_the_tiles_they_are_asked_for(native):
+    chosen = pc.field("tissue_fraction") > 0.6
+    some = native.windows(size=100, stride=60, where=chosen, min_tissue_fraction=0)
+    tiles = [native.tile_region(n) for n in native.select(chosen).tile_ids.tolist()]
+    canvas = np.zeros(native.levels[0].size[::-1], np.bool_)
+    for tile in tiles:
+        canvas[tile.slices] = True
+    every = native.windows(size=100, stride=60, min_tissue_fraction=0)
+    inside = [n for n in range(len(every)) if canvas[every.region(n).slices].all()]
+    assert 0 < len(inside) < len(every)
+    assert np.array_equal(some.coordinates, every.coordinates[inside])
+    ids = native.select(chosen).tile_ids
+    assert np.array_equal(
+        native.windows(size=100, stride=60, where=ids, min_tissue_fraction=0).coordinates,
+        some.coordinates,
+    )
+    assert len(native.windows(size=100, where=[])) == 0

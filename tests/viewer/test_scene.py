@@ -113,3 +113,22 @@ def test_unreadable_tiles_are_told(damaged_sample, tmp_path):
     unreadable = unpacked(overlay["tiles"]["unreadable"], "u1")
     assert unreadable.sum() == store.unreadable == 1
     assert overlay["notes"] == ["1 tile could not be read from the slide, and are red."]
+
+
+def test_scores_are_columns_beside_those_of_the_table(stores):
+    store = st.open_store(stores / "native.zarr")
+    values = np.linspace(0, 1, len(store))
+    values[2] = np.nan
+    view = StoreView(store, scores={"score": values})
+    (column,) = [each for each in view.scene().overlay.tiles.values if each.name == "score"]
+    assert np.array_equal(column.values, values, equal_nan=True)
+    assert ["score", None] in view.row(2)
+    assert ["score", 1.0] in view.row(len(store) - 1)
+    assert "score" not in store.tiles.column_names
+    with pytest.raises(ValueError, match=f"are 3, but there are {len(store)} tiles: give one"):
+        StoreView(store, scores={"score": [1, 2, 3]})
+    with pytest.raises(ValueError, match="has a column bytes already"):
+        StoreView(store, scores={"bytes": values})
+    names = {each.name for each in StoreView(store).scene().overlay.tiles.values}
+    assert "score" not in names
+    assert "tissue_fraction" in names

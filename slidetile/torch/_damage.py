@@ -1,0 +1,45 @@
+"""What becomes of windows that cannot be read: all say which, and stop or leave it out."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Literal, get_args
+
+from slidetile.torch._joined import DamagedWindow, ReadWindow
+
+Unreadable = Literal["raise", "skip"]
+"""What becomes of a window that cannot be read: it stops the run, or is left out with a warning."""
+
+
+class UnreadableWindowWarning(UserWarning):
+    """A window was left out, because it could not be read."""
+
+
+def check_unreadable(unreadable: str) -> None:
+    """Make sure that a choice is one.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+    """
+    if unreadable not in get_args(Unreadable):
+        raise ValueError(f"unreadable must be one of {get_args(Unreadable)}, not {unreadable!r}.")
+
+
+def readable(
+    windows: Iterable[ReadWindow | DamagedWindow], unreadable: Unreadable
+) -> Iterator[ReadWindow]:
+    """Yield the windows that could be read.
+
+    Raises
+    ------
+    StoreError
+        One could not, and is not to be left out.
+    """
+    for window in windows:
+        if isinstance(window, ReadWindow):
+            yield window
+        elif unreadable == "raise":
+            raise window.error
+        else:
+            warnings.warn(f"left out: {window.error}", UnreadableWindowWarning, stacklevel=4)

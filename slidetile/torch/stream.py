@@ -1,0 +1,197 @@
+"""Windows of stores as an iterable dataset, which shuffles and decodes each chunk once."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.counts import how_many
+from slidetile.torch._giving import given
+from slidetile.torch._items import TileItem
+from slidetile.torch._library import IterableDataset, get_worker_info
+from slidetile.torch._order import Order, Share, in_order, ordered
+from slidetile.torch._progress import Progress, delivered
+from slidetile.torch._ranks import Rank
+from slidetile.torch.dataset import TileDataset, natural
+
+
+class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose types are not read
+    """The windows of a dataset, each once an epoch, in an order that is good to read.
+
+    Shuffling a `TileDataset` decodes a chunk again for each batch that needs it. A stream decodes
+    it once: windows that share chunks make a run; runs are shuffled, and some are read at a time,
+    each from its beginning to its end; what is given is drawn from the windows that were read and
+    wait in a buffer. (Two shares that divide a run, and stripes of a slide wider than 8192 px,
+    decode the chunks on their border once each.) Items are those of the dataset.
+
+    Workers of a DataLoader and training processes share each epoch: shares are disjoint and
+    complete, and differ by one window at most. None is left out, and none is given twice to make
+    ranks equal: where all must take the same number of steps, take those of the smallest share, or
+    let ``torch.distributed.algorithms.Join`` wait for the others.
+
+    The order follows from the seed and the epoch, the number of shares and the settings here, and
+    from nothing else. Call `set_epoch` before each epoch; otherwise all are the same.
+
+    Parameters
+    ----------
+    tiles
+        The windows.
+    shuffle
+        Whether they are given in a drawn order; otherwise store by store, as a store orders them.
+    buffer
+        The most windows that wait, of each worker: the more, the better they are mixed. Of 256 px
+        and three channels, 1,024 take 200 MB.
+    open_runs
+        The most runs that are read at a time. Each keeps decoded chunks, in 64 MiB for each level
+        at most; those of three rows of chunks, as a rule.
+    seed
+        Of the order.
+    rank, world_size
+        Which of how many training processes this is; None is what ``RANK`` and ``WORLD_SIZE`` in
+        the environment say, as torchrun sets them, or the only one.
+
+    Raises
+    ------
+    ValueError
+        A number is out of its range.
+    """
+
+    def __init__(
+        self,
+        tiles: TileDataset,
+        *,
+        shuffle: bool = True,
+        buffer: int = 1024,
+        open_runs: int = 4,
+        seed: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        for name, number in (("buffer", buffer), ("open_runs", open_runs)):
+            if natural(number, name) < 1:
+                raise ValueError(f"{name} is at least 1, but this one is {number}.")
+        self._tiles = tiles
+        self._shuffle, self._seed = shuffle, natural(seed, "seed")
+        self._buffer, self._open_runs = buffer, open_runs
+        self._rank, self._world_size = rank, world_size
+        self._starts = _run_starts(tiles)
+        self._progress = Progress(of=self._identity())
+
+    @property
+    def tiles(self) -> TileDataset:
+        """The windows."""
+        return self._tiles
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is given next, or now."""
+        return self._tiles.epoch
+
+    @property
+    def count(self) -> int:
+        """The number of windows that this rank gives in an epoch, all its workers together."""
+        rank = self._own_rank()
+        return Share(number=rank.number, count=rank.count).size(len(self._tiles))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin another epoch, or one anew; running workers do so at their next iteration, too."""
+        if epoch != self.epoch:
+            self._progress.forget()
+        self._tiles.set_epoch(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far this process has come, to save it.
+
+        In the process that iterates: without workers, or where a loader asks its workers, as
+        torchdata's StatefulDataLoader does. `state_after` is for a DataLoader with workers.
+        """
+        given = dict(self._progress.given)
+        return self._progress.state(self.epoch, self._own_share().count, given)
+
+    def state_after(self, batches: int, *, batch_size: int, num_workers: int = 0) -> dict[str, Any]:
+        """Return the state once a DataLoader has given so many batches of an epoch.
+
+        It is exact as long as none was left out as unreadable, and the epoch was begun at its
+        beginning.
+        """
+        rank, workers = self._own_rank(), max(num_workers, 1)
+        shares = [
+            Share(number=rank.number * workers + worker, count=rank.count * workers)
+            for worker in range(workers)
+        ]
+        sizes = {share.number: share.size(len(self._tiles)) for share in shares}
+        given = delivered(sizes, natural(batches, "batches"), batch_size)
+        return self._progress.state(self.epoch, shares[0].count, given)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was saved: the next iteration gives what was left, in its order.
+
+        Raises
+        ------
+        ValueError
+            The state is of other windows or settings.
+        """
+        self._progress.load(state)
+        self._tiles.set_epoch(state["epoch"])
+
+    def __iter__(self) -> Iterator[TileItem]:
+        share = self._own_share()
+        self._progress.check_shares(share.count)
+        return self._items(self._order(share), share, self._progress.begin(share.number))
+
+    def _items(self, order: Order, share: Share, begin: int) -> Iterator[TileItem]:
+        for window in given(order, begin, self._tiles.read_each):
+            self._progress.given[share.number] += 1
+            yield from self._tiles.made([window])
+
+    def _order(self, share: Share) -> Order:
+        runs = np.split(np.arange(len(self._tiles)), self._starts[1:])
+        if not self._shuffle:
+            return in_order(runs, share)
+        return ordered(
+            runs,
+            share,
+            seed=self._seed,
+            epoch=self.epoch,
+            buffer=self._buffer,
+            open_runs=self._open_runs,
+        )
+
+    def _own_rank(self) -> Rank:
+        return Rank.given(self._rank, self._world_size)
+
+    def _own_share(self) -> Share:
+        """Return the share of this worker of this rank."""
+        rank, worker = self._own_rank(), get_worker_info()
+        workers, number = (1, 0) if worker is None else (worker.num_workers, worker.id)
+        return Share(number=rank.number * workers + number, count=rank.count * workers)
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what the order follows from, besides the epoch and the shares."""
+        digest = hashlib.sha256("\0".join(self._tiles.slides).encode())
+        for array in (self._tiles.coordinates, self._starts):
+            digest.update(array.tobytes())
+        return {
+            "windows": digest.hexdigest(),
+            "seed": self._seed,
+            "shuffle": self._shuffle,
+            "buffer": self._buffer,
+            "open_runs": self._open_runs,
+        }
+
+    def __repr__(self) -> str:
+        how = f"shuffled by {self._seed}" if self._shuffle else "in order"
+        return (
+            f"TileStream({how_many(len(self._tiles), 'windows')} in "
+            f"{how_many(len(self._starts), 'runs')}, {how})"
+        )
+
+
+def _run_starts(tiles: TileDataset) -> NDArray[np.int64]:
+    """Return the first window of each run."""
+    sources = tiles.windows.sources
+    first = np.cumsum([0, *map(len, sources)])
+    starts = [source.run_starts() + at for source, at in zip(sources, first.tolist(), strict=False)]
+    return np.concatenate(starts).astype(np.int64)
