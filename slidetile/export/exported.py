@@ -31,6 +31,9 @@ class Exported:
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Number of things left out, each after what they are, in the plural; none that are zero."""
 
+    notes: tuple[str, ...] = ()
+    """What is worth knowing of it, each a sentence for people without its full stop."""
+
     def __post_init__(self) -> None:
         if self.size_bytes < 0:
             raise ValueError(f"size_bytes must be at least 0, but it is {self.size_bytes}.")

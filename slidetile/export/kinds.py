@@ -61,6 +61,11 @@ KINDS: Mapping[str, ExportKind] = {
         writer="slidetile.export.geojson:write",
         says="tissue outlines and tiles for QuPath, as GeoJSON",
     ),
+    "ome-tiff": ExportKind(
+        spec="slidetile.export.ome_tiff.spec:OmeTiffExport",
+        writer="slidetile.export.ome_tiff.write:write",
+        says="the tissue as a sparse pyramid TIFF, JPEG tiles copied",
+    ),
     "zarr": ExportKind(
         spec="slidetile.export.whole:ZarrExport",
         writer="slidetile.export.whole:write",
