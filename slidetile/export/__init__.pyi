@@ -1,3 +1,4 @@
+from .dicom.spec import DicomExport as DicomExport
 from .exported import Exported as Exported
 from .exporting import export_store as export_store
 from .geojson import GeojsonExport as GeojsonExport

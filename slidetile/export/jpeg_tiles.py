@@ -5,6 +5,7 @@ Knows what JPEG streams say of themselves. Does not know the files.
 
 from dataclasses import dataclass
 
+from slidetile.errors import StoreError
 from slidetile.format.codecs.jpeg import is_averaged_jpeg
 from slidetile.raster.pixels import Pixels
 from slidetile.slides.jpeg.colour import own_model
@@ -39,6 +40,29 @@ class JpegKind:
         luma, chroma = self.sampling[0], self.sampling[1]
         return (luma >> 4) // (chroma >> 4), (luma & 15) // (chroma & 15)
 
+    def is_of(self, stream: bytes, store: TileStore, cell: tuple[int, int], level: int) -> bool:
+        """Return whether a chunk's stream is of this kind.
+
+        Raises
+        ------
+        StoreError
+            Its header is damaged.
+        """
+        found = _kind_in(stream, store, cell, level)
+        return found == self or (found.components == 1 and self.components == 1)
+
+    def has_colours_of(
+        self, stream: bytes, store: TileStore, cell: tuple[int, int], level: int
+    ) -> bool:
+        """Return whether a chunk's stream has the same colours, with chroma of any size.
+
+        Raises
+        ------
+        StoreError
+            Its header is damaged.
+        """
+        return _kind_in(stream, store, cell, level).is_ycbcr == self.is_ycbcr
+
     def encode(self, pixels: Pixels) -> bytes:
         """Return pixels [row, column, channel] as a tile of this kind."""
         import imagecodecs
@@ -70,8 +94,18 @@ def kind_of(stream: bytes) -> JpegKind:
         raise ValueError(f"its JPEG header is damaged: {header}")
     model = own_model(header, header.frame, Header())
     if isinstance(model, Damaged):
-        raise ValueError(f"it has {model.reason}")
+        raise ValueError(f"it has {model.reason}")  # noqa: TRY004  it is what is in the bytes
     return JpegKind(is_ycbcr=model != "RGB", sampling=header.frame.sampling)
+
+
+def _kind_in(stream: bytes, store: TileStore, cell: tuple[int, int], level: int) -> JpegKind:
+    try:
+        return kind_of(stream)
+    except ValueError as error:
+        raise StoreError(
+            f"The chunk at column {cell[0]}, row {cell[1]} of level {level} of {store.path} is "
+            f"damaged: {error}."
+        ) from error
 
 
 def usual_kind(store: TileStore, level: int, cells: "list[tuple[int, int]]") -> JpegKind:
@@ -82,7 +116,7 @@ def usual_kind(store: TileStore, level: int, cells: "list[tuple[int, int]]") -> 
         if stream is None:
             continue
         if not is_averaged_jpeg(stream):
-            return kind_of(stream)
+            return _kind_in(stream, store, (column, row), level)
         first = first or stream
     return PLAIN if first is None else kind_of(first)
 

@@ -66,6 +66,11 @@ KINDS: Mapping[str, ExportKind] = {
         writer="slidetile.export.ome_tiff.write:write",
         says="the tissue as a sparse pyramid TIFF, JPEG tiles copied",
     ),
+    "dicom": ExportKind(
+        spec="slidetile.export.dicom.spec:DicomExport",
+        writer="slidetile.export.dicom.write:write",
+        says="the tissue as a DICOM whole-slide series, JPEG frames copied",
+    ),
     "zarr": ExportKind(
         spec="slidetile.export.whole:ZarrExport",
         writer="slidetile.export.whole:write",

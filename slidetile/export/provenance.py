@@ -40,8 +40,8 @@ def provenance(store: TileStore, spec: Any, *, anonymous: bool) -> dict[str, str
     return facts if anonymous else names | facts
 
 
-_NOT_CONTENT = {"existing", "memory_bytes", "durable"}
-"""Choices that do not shape what is written."""
+_NOT_CONTENT = {"existing", "memory_bytes", "durable", "dicom_attributes"}
+"""Choices that do not shape what is written, and files, whose content does."""
 
 
 def settings_of(spec: Any) -> dict[str, Any]:

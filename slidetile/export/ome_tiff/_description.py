@@ -40,8 +40,11 @@ def describe(store: TileStore, facts: Mapping[str, str], *, name: str, is_interl
         "SignificantBits": str(store.metadata.bits),
         "BigEndian": "false",
         "Interleaved": str(is_interleaved).lower(),
-        "SizeX": str(width), "SizeY": str(height), "SizeZ": "1",
-        "SizeC": str(count), "SizeT": "1",
+        "SizeX": str(width),
+        "SizeY": str(height),
+        "SizeZ": "1",
+        "SizeC": str(count),
+        "SizeT": "1",
         **_physical(store),
     }
     channels = [_interleaved(count)] if is_interleaved else map(_own, range(count), store.channels)

@@ -6,6 +6,7 @@ Knows tags and offsets. Does not know what the tags say.
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,11 @@ def longs(*values: int) -> Value:
     return 4, len(values), struct.pack(f"<{len(values)}I", *values)
 
 
-def rational(value: float) -> Value:
-    """Return a value of a fraction, as near to a number as 32 bits make it."""
-    below = 1
-    while below < 1_000_000 and value * below * 10 < 1 << 32 and value * below % 1:
-        below *= 10
-    return 5, 1, struct.pack("<II", round(value * below), below)
+def rational(value: Fraction) -> Value:
+    """Return a value of a fraction, as near to it as two numbers of 32 bits come."""
+    most = (1 << 32) - 1
+    near = value.limit_denominator(most // max(1, -(-value.numerator // value.denominator)))
+    return 5, 1, struct.pack("<II", min(near.numerator, most), near.denominator)
 
 
 def text(value: str) -> Value:

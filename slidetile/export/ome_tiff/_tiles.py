@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from slidetile.choices import UnfitChoiceError
-from slidetile.errors import StoreError
-from slidetile.export.jpeg_tiles import PLAIN, JpegKind, kind_of, usual_kind
+from slidetile.export.jpeg_tiles import PLAIN, JpegKind, usual_kind
 from slidetile.export.ome_tiff._directories import Value, shorts
 from slidetile.export.ome_tiff.spec import OmeTiffExport
 from slidetile.format.codecs.jpeg import JpegCodec
@@ -30,8 +29,8 @@ NOTES: Mapping[int, str] = {
     "not: for that give --codec jpeg or deflate",
     WEBP: "its tiles are WebP, which tifffile and libtiff read, and Bio-Formats does not: for that "
     "give --codec jpeg or deflate",
-    ZSTD: "its tiles are Zstandard, which tifffile and libtiff read, and OpenSlide's build of it "
-    "may not: for that give --codec deflate",
+    ZSTD: "its tiles are Zstandard, which tifffile reads, and of OpenSlide and libtiff those that "
+    "are built with it: for all give --codec deflate",
 }
 """What is told of compressions that not all readers know."""
 
@@ -146,24 +145,11 @@ class _Copied:
     def __call__(self, cell: tuple[int, int]) -> tuple[list[bytes], bool]:
         stream = self.store.read_chunk_bytes(*cell, level=self.level)
         assert stream is not None, "only stored chunks are asked for"
-        if self.kind is None or _has_kind(stream, self.kind, self.store, cell, self.level):
+        if self.kind is None or self.kind.is_of(stream, self.store, cell, self.level):
             return [stream], False
         pixels = self.store.read_chunk(*cell, level=self.level)
         assert pixels is not None, "it has just been read"
         return [self.kind.encode(pixels)], True
-
-
-def _has_kind(
-    stream: bytes, kind: JpegKind, store: TileStore, cell: tuple[int, int], level: int
-) -> bool:
-    try:
-        found = kind_of(stream)
-    except ValueError as error:
-        raise StoreError(
-            f"The chunk at column {cell[0]}, row {cell[1]} of level {level} of {store.path} is "
-            f"damaged: {error}."
-        ) from error
-    return found == kind or (kind.components == 1 and found.components == 1)
 
 
 @dataclass(frozen=True, slots=True)

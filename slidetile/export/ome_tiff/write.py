@@ -1,6 +1,7 @@
 """Writing a store as an OME-TIFF: tile after tile, the directories in front of them last."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +154,8 @@ def _resolution(store: TileStore, level: int) -> dict[int, Any]:
         return {}
     (x, y), (across, down) = store.mpp, store.levels[level].downsample
     return {
-        282: rational(10_000 / (x * across)),
-        283: rational(10_000 / (y * down)),
+        282: rational(10_000 / (Fraction(repr(x)) * Fraction(across))),
+        283: rational(10_000 / (Fraction(repr(y)) * Fraction(down))),
         296: shorts(3),
     }
 
