@@ -57,8 +57,10 @@ FACES = {
         "UnsupportedSlideError",
     ],
     "export": [
+        "DicomExport",
         "Exported",
         "GeojsonExport",
+        "OmeTiffExport",
         "ZarrExport",
         "export_store",
     ],

@@ -15,8 +15,8 @@ from slidetile.choices import CodecName, JpegName, NativeCheck, UnfitChoiceError
 from slidetile.cli.last_words import set_last_words
 from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import Size, json_option, referred_option, usage_errors
-from slidetile.cli.places import PLACE, storage_option
-from slidetile.cli.show import UNREADABLE, show_facts, warn
+from slidetile.cli.places import PATH, PLACE, storage_option
+from slidetile.cli.show import UNREADABLE, mention, show_facts, warn
 from slidetile.export.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ _OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "codec": click.option(
         "--codec",
         metavar="NAME",
-        help=f"How pixels are stored: {', '.join(get_args(CodecName)[:-1])} of zarr.  "
+        help="How pixels are stored. ome-tiff: auto (copy the tiles where that can be, else "
+        "deflate), native (copy), jpeg, deflate, zstd. dicom: auto (copy, else jpeg2000 without "
+        f"loss), native, jpeg, jpeg2000. zarr: {', '.join(get_args(CodecName)[:-1])}.  "
         "[default: auto]",
     ),
     "jpeg_quality": click.option(
@@ -47,6 +49,12 @@ _OPTIONS: Mapping[str, Callable[[Any], Any]] = {
         "--codec-name",
         type=click.Choice(get_args(JpegName)),
         help="What the store calls the Zarr codec of JPEG chunks.",
+    ),
+    "dicom_attributes": click.option(
+        "--dicom-attributes",
+        type=PATH,
+        help="A JSON file of DICOM keywords and values about patient and study, such as "
+        '{"PatientID": "1234"}.  [default: none, an anonymous series]',
     ),
     "anonymous": click.option(
         "--anonymous",
@@ -177,10 +185,11 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a store as what other programs read: outlines and tiles for QuPath, or a store.
+    """Write a store as what other programs read.
 
-    With --to zarr, a store of the codec reference becomes one that holds its pixels: the one that
-    tile would have written with the same settings.
+    With --to ome-tiff or dicom the tissue is a slide again, the scanner's JPEG tiles copied once
+    more. With --to zarr, a store gets another codec; one of the codec reference becomes the one
+    that tile would have written with the same settings.
     """
     spec = _make_spec(kind, _given(options))
     check_address_space()
@@ -209,6 +218,8 @@ def _show(store: "TileStore", exported: "Exported", seconds: float, *, as_json: 
 
     facts = export_facts(store, exported, seconds)
     show_facts(facts, export_lines(facts), as_json=as_json)
+    for note in exported.notes:
+        mention(f"note: {note}")
 
 
 def _show_store(exported: "Exported", seconds: float, memory: Any, *, as_json: bool) -> None:

@@ -245,6 +245,7 @@ class ExportFacts(TypedDict):
     output_bytes: int
     counts: list[CountFacts]
     left_out: list[CountFacts]
+    notes: list[str]
     seconds: float
 
 
@@ -531,6 +532,7 @@ def export_facts(store: TileStore, exported: "Exported", seconds: float) -> Expo
         "output_bytes": exported.size_bytes,
         "counts": _counts(exported.counts),
         "left_out": _counts(exported.left_out),
+        "notes": list(exported.notes),
         "seconds": seconds,
     }
 

@@ -4,7 +4,7 @@ Knows the choices of such a store. Does not know how stores are written.
 """
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from slidetile.choices import (
     CODEC,
@@ -19,6 +19,7 @@ from slidetile.choices import (
 if TYPE_CHECKING:  # the command line asks for the choices alone
     from slidetile.cloud.address import Location
     from slidetile.export.exported import Exported
+    from slidetile.format.codecs.codec import ChunkCodec
     from slidetile.store.store import TileStore
     from slidetile.writing.options import OnProgress, WriteOptions
 
@@ -34,7 +35,8 @@ class ZarrExport:
     """
 
     codec: CodecName = CODEC
-    """How pixels are stored, as `write_tiles` has it, but not "reference"."""
+    """How pixels are stored, as `write_tiles` has it, but not "reference"; where the store holds
+    its pixels, "zstd", "jxl", "jpeg" or "raw"."""
 
     jpeg_quality: int | None = None
     """Quality of the codec jpeg, 1–100; None is its default."""
@@ -77,7 +79,7 @@ class ZarrExport:
         return WriteOptions(**{name: getattr(self, name) for name in names})
 
     @property
-    def chunk_codec(self) -> Any:
+    def chunk_codec(self) -> "CodecName | ChunkCodec":
         """The codec's name, or the codec where a choice of its own is given."""
         if self.jpeg_quality is not None:
             from slidetile.format.codecs.jpeg import JpegCodec
@@ -106,19 +108,46 @@ def write(
 ) -> "Exported":
     """Write the store; an interrupted run is continued."""
     from slidetile.export.exported import UNREADABLE_TILES, Exported
-    from slidetile.writing.whole import write_whole_store
 
-    whole = write_whole_store(
-        store,
-        place,
-        codec=spec.chunk_codec,
-        check=spec.check,
-        workers=workers,
-        options=spec.options,
-        on_progress=on_progress,
-    )
+    if store.slide is None:
+        whole = _recoded(store, place, spec, on_progress, workers)
+    else:
+        from slidetile.writing.whole import write_whole_store
+
+        whole = write_whole_store(
+            store,
+            place,
+            codec=spec.chunk_codec,
+            check=spec.check,
+            workers=workers,
+            options=spec.options,
+            on_progress=on_progress,
+        )
     left_out = {UNREADABLE_TILES: whole.unreadable} if whole.unreadable else {}
     counts = {"tiles": len(whole)}
     return Exported(
         path=place, kind="zarr", size_bytes=whole.tile_bytes, counts=counts, left_out=left_out
+    )
+
+
+def _recoded(
+    store: "TileStore",
+    place: "Location",
+    spec: ZarrExport,
+    on_progress: "OnProgress | None",
+    workers: int | None,
+) -> "TileStore":
+    """Write a store that holds its pixels with another codec."""
+    from slidetile.format.codecs.named import make_codec
+    from slidetile.writing.recoded import check_can_be_recoded, recode_store
+
+    check_can_be_recoded(store, spec.codec)
+    chosen = spec.chunk_codec
+    return recode_store(
+        store,
+        place,
+        make_codec(chosen) if isinstance(chosen, str) else chosen,
+        workers=workers,
+        options=spec.options,
+        on_progress=on_progress,
     )
