@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -149,7 +149,8 @@ class Appended:
     """A file whose parts are appended one after another, and which a later run takes up.
 
     Beside it lies the list of its parts with their checksums: what does not fit it is cut off when
-    it is opened, so that a killed process or a power failure loses the last parts alone.
+    it is opened, so that a killed process or a power failure loses the last parts alone. The list
+    is not buffered: where the disk is full, it has all that the file has.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ class Appended:
         self.path, self._list = path, path.with_name(path.name + ".parts")
         with contextlib.ExitStack() as stack:
             self._data = stack.enter_context(_opened(path))
-            self._records = stack.enter_context(_opened(self._list))
+            self._records = stack.enter_context(_opened(self._list, 0))
             self._parts = self._sound(head_bytes)
             self._end = head_bytes
             if len(self._parts):
@@ -221,9 +222,10 @@ class Appended:
         return found
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, buffering: int = -1) -> Any:
     """Open a file for reading and writing where it is, as what is there or anew."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b")
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    return os.fdopen(file, "r+b", buffering)
 
 
 def digest_of(*parts: object) -> str:
@@ -257,7 +259,3 @@ def _head(path: Path, count: int) -> bytes:
     with path.open("rb") as file:
         return file.read(count)
 
-
-def files_of(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder by their names."""
-    yield from sorted(folder.iterdir())

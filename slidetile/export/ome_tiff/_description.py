@@ -47,7 +47,8 @@ def describe(store: TileStore, facts: Mapping[str, str], *, name: str, is_interl
         "SizeT": "1",
         **_physical(store),
     }
-    channels = [_interleaved(count)] if is_interleaved else map(_own, range(count), store.channels)
+    is_colour = is_interleaved and count > 1
+    channels = [_interleaved(count)] if is_colour else map(_own, range(count), store.channels)
     data = [
         f'<TiffData IFD="{i}" FirstC="{i}" FirstZ="0" FirstT="0" PlaneCount="1"/>'
         for i in range(1 if is_interleaved else count)
