@@ -54,7 +54,12 @@ def check_wsidicom(folder, store):
 
 @pytest.mark.parametrize(
     ("codec", "choices"),
-    [("native", {}), ("jpeg", {}), ("zstd", {}), ("native", {"codec": "jpeg2000"})],
+    [
+        ("native", {}),
+        ("jpeg", {}),
+        pytest.param("zstd", {}, marks=pytest.mark.slow),
+        pytest.param("native", {"codec": "jpeg2000"}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_series_conforms_and_readers_show_what_the_store_has(stores, tmp_path, codec, choices):
     store, folder = stores(codec), tmp_path / "series"

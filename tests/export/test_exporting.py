@@ -29,16 +29,16 @@ def test_every_option_is_of_a_kind():
 
 
 def test_help_lists_options_by_the_kinds_that_take_them(cli):
-    told = " ".join(cli("export", "--help").output.split())
-    assert "Options of --to dicom: --dicom-attributes" in told
+    told = "".join(cli("export", "--help").output.split())
+    assert "Optionsof--todicom:--dicom-attributes" in told
     for name, kind in KINDS.items():
-        assert f"{name}, {kind.says}" in told
+        assert "".join(f"{name}, {kind.says}".split()) in told
     assert {param.name for param in export.params} >= set(_OPTIONS)
 
 
 def test_what_is_no_kind_is_refused(stores, tmp_path):
     store = stores("native")
-    with pytest.raises(ValueError, match="must be one of geojson, .*zarr.*, not 'tiff'"):
+    with pytest.raises(ValueError, match=r"must be one of geojson, .*zarr.*, not 'tiff'"):
         st.export_store(store, tmp_path / "a", "tiff")
     with pytest.raises(TypeError, match="the name of one or its spec, not Recipe"):
         st.export_store(store, tmp_path / "a", st.Recipe())
@@ -60,12 +60,9 @@ def test_a_store_in_a_bucket_is_exported_and_a_bucket_is_no_output(
     lab, stores, tmp_path, tree, kind
 ):
     store = stores("native")
-    address = lab.put(store.path, "a.zarr")
+    address = lab.put(store.path, "native.zarr")
     st.export_store(store, tmp_path / "here" / "a", kind)
     st.export_store(st.open_store(address), tmp_path / "there" / "a", kind, workers=4)
-    here, there = tree(tmp_path / "here"), tree(tmp_path / "there")
-    assert {name: len(data) for name, data in here.items()} == {
-        name: len(data) for name, data in there.items()
-    }
-    with pytest.raises(ValueError, match="is in a bucket, where .* is not written"):
+    assert tree(tmp_path / "here") == tree(tmp_path / "there")
+    with pytest.raises(ValueError, match=r"is in a bucket, where .* is not written"):
         st.export_store(store, lab.home / "a", kind)

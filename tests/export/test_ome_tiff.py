@@ -55,9 +55,9 @@ def test_jpeg_chunks_are_copied_as_they_are(stores, tmp_path, codec):
         ("native", {}, 0),
         ("jpeg", {}, 0),
         ("zstd", {}, 0),
-        ("raw", {}, 0),
-        ("jxl", {"codec": "deflate"}, 0),
-        ("native", {"codec": "deflate"}, 0),
+        pytest.param("raw", {}, 0, marks=pytest.mark.slow),
+        pytest.param("jxl", {"codec": "deflate"}, 0, marks=pytest.mark.slow),
+        pytest.param("native", {"codec": "deflate"}, 0, marks=pytest.mark.slow),
         ("zstd", {"codec": "jpeg", "jpeg_quality": 95}, 40),
     ],
 )

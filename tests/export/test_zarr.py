@@ -19,10 +19,10 @@ def test_the_tiles_are_the_same_and_the_store_is_sound(stores, tmp_path, before,
     told = st.export_store(store, tmp_path / "a.zarr", st.ZarrExport(codec=after))
     made = st.open_store(tmp_path / "a.zarr")
     assert told.counts == {"tiles": len(store)}
-    assert st.verify_store(made.path, deep=True) == []
+    assert not st.verify_store(made.path, deep=True)
     same = ["tile_id", "column", "row", "x", "y", "width", "height", "region", "status"]
     same.append("tissue_fraction")
-    if "native" not in (before, after) and after in LOSSLESS:
+    if before in LOSSLESS and after in LOSSLESS:  # else what quality is measured on differs
         same = [name for name in store.tiles.column_names if name not in ("bytes", "crc32c")]
     assert made.tiles.select(same).equals(store.tiles.select(same))
     for number in range(len(store)):
@@ -67,13 +67,13 @@ def test_tiles_that_could_not_be_read_stay_so(damaged_sample, tmp_path, codec, c
     recipe = st.Recipe(tile=st.TileSpec(size=512), codec=codec, detector=drawn)
     store = st.tile_slide(damaged_sample, tmp_path / "a.zarr", recipe)
     assert store.unreadable
-    told = st.export_store(store, tmp_path / "b.zarr", st.ZarrExport(codec="raw"))
+    told = st.export_store(store, tmp_path / "b.zarr", st.ZarrExport(codec="jxl"))
     made = st.open_store(tmp_path / "b.zarr")
     assert told.left_out == {"unreadable tiles": store.unreadable}
     assert made.tiles["status"].equals(store.tiles["status"])
     assert made.unreadable_reasons == store.unreadable_reasons
     assert made.metadata.damage == store.metadata.damage
-    assert st.verify_store(made.path, deep=True) == []
+    assert not st.verify_store(made.path, deep=True)
     command = ("export", store.path, "--to", "zarr", "--codec", "jxl", "-o", tmp_path / "c.zarr")
     assert cli(*command).exit_code == 3
 
@@ -83,8 +83,8 @@ def test_an_anonymous_store_has_no_names(stores, tmp_path):
     st.export_store(stores("native"), tmp_path / "a.zarr", spec)
     made = st.open_store(tmp_path / "a.zarr")
     assert (made.metadata.source.name, made.metadata.source.vendor) == (None, None)
-    assert b"sample" not in (made.path / "zarr.json").read_bytes()
-    assert st.verify_store(made.path) == []
+    assert b"sample.svs" not in (made.path / "zarr.json").read_bytes()
+    assert not st.verify_store(made.path)
 
 
 def test_a_copy_is_refused_with_what_to_do(stores, tmp_path, cli):
