@@ -19,7 +19,7 @@ from slidetile.choices import Existing, UnfitChoiceError
 from slidetile.cloud.address import Address, Location
 from slidetile.errors import StoreExistsError, StoreMismatchError
 from slidetile.runtime.claim import Claim
-from slidetile.runtime.files import sync, write_whole
+from slidetile.runtime.files import is_temporary, sync, write_whole
 from slidetile.store.marks import check_outside_stores
 
 UNFINISHED_SUFFIX = ".unfinished"
@@ -77,14 +77,32 @@ class Unfinished:
         self.place = place
         self.folder = place.with_name(place.name + UNFINISHED_SUFFIX)
         note = json.dumps({"slidetile": {"export": dict(made_of)}}, sort_keys=True).encode()
-        if existing != "continue" and self._is_ours():
-            self._remove()
-        if os.path.lexists(self.folder):
-            self._check(note)
+        if os.path.lexists(self.folder) and not self._is_ours():
+            raise StoreExistsError(
+                f"{self.folder} is not slidetile's, so it is not removed: move it away, or choose "
+                "another output."
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._claim = Claim(self.folder / _CLAIM)
-        if not (self.folder / _NOTE).exists():
-            write_whole(self.folder / _NOTE, [note])
+        try:
+            self._begin(note, existing)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def _begin(self, note: bytes, existing: Existing) -> None:
+        """Take up what was begun for the same, or begin anew."""
+        path = self.folder / _NOTE
+        is_same = path.exists() and path.read_bytes() == note
+        if existing == "restart" or (existing == "overwrite" and not is_same):
+            self._empty()
+        elif path.exists() and not is_same:
+            raise StoreMismatchError(
+                f"{self.folder} was begun for another store, or with other settings: choose "
+                "another output, or delete what was begun (--restart)."
+            )
+        if not path.exists():
+            write_whole(path, [note])
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +116,9 @@ class Unfinished:
     @property
     def is_bare(self) -> bool:
         """Whether nothing has been written yet."""
-        return not any(path.name not in (_NOTE, _CLAIM) for path in self.folder.iterdir())
+        own = (_NOTE, _CLAIM)
+        found = (path.name for path in self.folder.iterdir())
+        return all(name in own or is_temporary(name) for name in found)
 
     def check(self) -> None:
         """Make sure that no other process has taken over."""
@@ -120,25 +140,24 @@ class Unfinished:
         self._remove()
 
     def _is_ours(self) -> bool:
+        """Return whether the folder has a note of ours, or nothing yet."""
+        if self.folder.is_symlink() or not self.folder.is_dir():
+            return False
         try:
             note = json.loads((self.folder / _NOTE).read_bytes())
+        except FileNotFoundError:
+            return self.is_bare
         except (OSError, ValueError):
             return False
         return isinstance(note, dict) and "slidetile" in note
 
-    def _check(self, note: bytes) -> None:
-        if self.folder.is_dir() and not self.folder.is_symlink() and self.is_bare:
-            return
-        if not self._is_ours():
-            raise StoreExistsError(
-                f"{self.folder} is not slidetile's, so it is not removed: move it away, or choose "
-                "another output."
-            )
-        if (self.folder / _NOTE).read_bytes() != note:
-            raise StoreMismatchError(
-                f"{self.folder} was begun for another store, or with other settings: choose "
-                "another output, or delete what was begun (--restart)."
-            )
+    def _empty(self) -> None:
+        """Remove all but the claim."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != _CLAIM:
+                path.unlink()
 
     def _remove(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -258,4 +277,3 @@ def refuse_replacing(place: Path, begins: bytes, existing: Existing, what: str) 
 def _head(path: Path, count: int) -> bytes:
     with path.open("rb") as file:
         return file.read(count)
-

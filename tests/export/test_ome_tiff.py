@@ -343,6 +343,99 @@ def test_what_is_there_is_replaced_only_where_it_is_ours(stores, tmp_path, cli):
     assert (inside.exit_code, "lies in the store" in inside.output) == (1, True)
 
 
+def test_what_was_begun_is_deleted_only_where_that_is_asked_for(stores, tmp_path, stop, stopped):
+    store, path = stores("native"), tmp_path / "a.tif"
+    begun, other = tmp_path / ("a.tif" + UNFINISHED_SUFFIX), st.OmeTiffExport(anonymous=True)
+    with pytest.raises(stopped):
+        st.export_store(store, path, "ome-tiff", on_progress=stop(9))
+    seen = []
+    again = st.OmeTiffExport(existing="restart")
+    st.export_store(store, path, again, on_progress=seen.append)
+    assert seen[0].shards_done == 1
+    before = path.read_bytes()
+    replacing = st.OmeTiffExport(anonymous=True, existing="overwrite")
+    with pytest.raises(stopped):
+        st.export_store(store, path, replacing, on_progress=stop(9))
+    assert path.read_bytes() == before, "the old file stays until the new one is whole"
+    seen.clear()
+    st.export_store(store, path, replacing, on_progress=seen.append)
+    assert seen[0].shards_done == 10
+    path.unlink()
+    st.export_store(store, tmp_path / "b.tif", other)
+    begun.mkdir()
+    (begun / "mine.txt").write_text("mine")
+    with pytest.raises(st.StoreExistsError, match="is not slidetile's, so it is not removed"):
+        st.export_store(store, path, again)
+    assert (begun / "mine.txt").read_text() == "mine"
+
+
+def test_two_do_not_write_the_same(stores, tmp_path):
+    store, path, refused = stores("native"), tmp_path / "a.tif", []
+
+    def write_too(progress):
+        if progress.shards_done == 5:
+            for existing in ("continue", "restart", "overwrite"):
+                with pytest.raises(st.StoreBusyError) as raised:
+                    st.export_store(store, path, st.OmeTiffExport(existing=existing))
+                refused.append(str(raised.value))
+
+    st.export_store(store, path, "ome-tiff", on_progress=write_too)
+    assert len(refused) == 3
+    check_openslide(path, store)
+
+
+ENCODERS = {
+    "jpeg2000": (33005, lambda cell: imagecodecs.jpeg2k_encode(cell, level=40, codecformat="j2k")),
+    "webp": (50001, lambda cell: imagecodecs.webp_encode(cell, level=85, lossless=False)),
+}
+
+
+@pytest.mark.parametrize("stream", ENCODERS)
+def test_other_streams_are_copied_where_a_reader_knows_them(sample, tmp_path, stream):
+    with st.open_slide(sample) as slide:
+        pixels = slide.read_region(st.Region(x=1024, y=768, width=512, height=512))
+    compression, encode = ENCODERS[stream]
+    cells = [pixels[y : y + 256, x : x + 256] for y in (0, 256) for x in (0, 256)]
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        (bytes(encode(np.ascontiguousarray(cell))) for cell in cells),
+        shape=pixels.shape,
+        dtype=np.uint8,
+        tile=(256, 256),
+        compression=compression,
+        photometric="rgb",
+        metadata=None,
+        resolution=(20_000, 20_000),
+        resolutionunit="CENTIMETER",
+    )
+    recipe = st.Recipe(
+        codec="native",
+        tile=st.TileSpec(size=256),
+        detector=lambda image: np.ones(image.shape[:2], np.bool_),
+    )
+    store = st.tile_slide(tmp_path / "a.tif", tmp_path / "a.zarr", recipe)
+    assert store.metadata.chunk_codec.stream == stream
+    told = st.export_store(store, tmp_path / "a.ome.tif", "ome-tiff")
+    check_tifffile(tmp_path / "a.ome.tif", store)
+    assert len(told.notes) == 1
+    st.export_store(store, tmp_path / "b.ome.tif", st.OmeTiffExport(codec="deflate"))
+    check_openslide(tmp_path / "b.ome.tif", store)
+    st.export_store(store, tmp_path / "dcm", "dicom")  # WebP has no transfer syntax
+    check_openslide(tmp_path / "dcm" / "level-0.dcm", store)
+    again = st.tile_slide(tmp_path / "dcm" / "level-0.dcm", tmp_path / "again.zarr", recipe)
+    if stream == "jpeg2000":
+        assert again.read_chunk_bytes(1, 1) == store.read_chunk_bytes(1, 1)
+
+
+def test_a_store_without_pixels_is_exported_from_its_slide(sample, tmp_path):
+    recipe = st.Recipe(codec="reference", tile=st.TileSpec(size=512))
+    store = st.tile_slide(sample, tmp_path / "a.zarr", recipe)
+    st.export_store(store, tmp_path / "a.ome.tif", st.OmeTiffExport(codec="jpeg"))
+    check_openslide(tmp_path / "a.ome.tif", store, tolerance=40)
+    st.export_store(store, tmp_path / "dcm", st.DicomExport(codec="jpeg"))
+    check_openslide(tmp_path / "dcm" / "level-0.dcm", store, tolerance=40)
+
+
 def test_a_full_disk_is_told_and_the_next_run_goes_on(stores, small_disk, tmp_path):
     disk, mount = small_disk
     store = stores("native")

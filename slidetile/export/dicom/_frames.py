@@ -182,9 +182,8 @@ class _Encoded:
     encode: Callable[[Pixels], bytes]
 
     def __call__(self, cell: Cell) -> bytes:
-        pixels = self.store.read_chunk(*cell, level=self.level)
-        assert pixels is not None, "only stored chunks are asked for"
-        return self.encode(pixels)
+        region = self.store.grid(self.level).chunk_region(*cell)
+        return self.encode(self.store.read_level_region(region, level=self.level))
 
 
 def _lossless(pixels: Pixels) -> bytes:

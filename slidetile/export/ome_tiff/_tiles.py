@@ -161,9 +161,8 @@ class _Encoded:
     encode: Callable[[Pixels], list[bytes]]
 
     def __call__(self, cell: tuple[int, int]) -> tuple[list[bytes], bool]:
-        pixels = self.store.read_chunk(*cell, level=self.level)
-        assert pixels is not None, "only stored chunks are asked for"
-        return self.encode(pixels), False
+        region = self.store.grid(self.level).chunk_region(*cell)
+        return self.encode(self.store.read_level_region(region, level=self.level)), False
 
 
 class _Lossless:
