@@ -30,7 +30,6 @@ FACES = {
         "cut_tissue",
         "draw_tissue",
         "export_plan",
-        "export_store",
         "read_annotations",
         "read_labels",
     ],
@@ -59,6 +58,14 @@ FACES = {
         "StoreExistsError",
         "StoreMismatchError",
         "UnsupportedSlideError",
+    ],
+    "export": [
+        "DicomExport",
+        "Exported",
+        "GeojsonExport",
+        "OmeTiffExport",
+        "ZarrExport",
+        "export_store",
     ],
     "format": [
         "JpegCodec",

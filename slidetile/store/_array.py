@@ -91,6 +91,17 @@ class ArrayFile(ChunkedArray[bytes]):
         if index is not None:
             self._whole.add(shard)
 
+    def stored_cells(self, column: int, row: int) -> list[Cell]:
+        """Return the chunks of a shard that are there, in the order they lie in it."""
+        self.check_shard(column, row)
+        index = self.index((column, row))
+        if index is None:
+            return []
+        order = sorted(np.flatnonzero(index[:, 1]).tolist(), key=lambda place: index[place, 0])
+        cells = (self.cell((column, row), place) for place in order)
+        columns, rows = self.grid.chunk_columns, self.grid.chunk_rows
+        return [(x, y) for x, y in cells if x < columns and y < rows]
+
     def stored_bytes(self, span: Region) -> int:
         """Return the length of all stored chunks in a span of chunks.
 

@@ -70,6 +70,16 @@ class ChunkedArray(ABC, Generic[Stored]):
             It does not, or is damaged.
         """
 
+    @abstractmethod
+    def stored_cells(self, column: int, row: int) -> list[Cell]:
+        """Return the chunks of a shard that are there, in the order they lie in it.
+
+        Raises
+        ------
+        StoreError
+            One that was stored is not there, or the shard is damaged.
+        """
+
     def read(
         self, region: Region, outside: tuple[int, ...], cache: ChunkCache | None = None
     ) -> NDArray[Any]:

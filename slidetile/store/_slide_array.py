@@ -71,6 +71,13 @@ class SlideArray(ChunkedArray[Cell]):
             "whole store of it: slidetile export --to zarr."
         )
 
+    def stored_cells(self, column: int, row: int) -> list[Cell]:
+        """Return the chunks of a shard that would be there, if shards were."""
+        across, down = self.grid.chunks_across, self.grid.chunks_down
+        x, y = column * across, row * down
+        found = np.argwhere(self._needed[y : y + down, x : x + across]).tolist()
+        return [(x + right, y + below) for below, right in found]
+
     def _stored(
         self, span: Region, known: Collection[Cell] = ()
     ) -> Iterator[tuple[Cell, Cell | None]]:

@@ -307,6 +307,14 @@ class TileStore:
         self._folder.check()
         return open_group(self._folder, self._check_key)
 
+    @property
+    def digest(self) -> str:
+        """What tells the store from any other: a digest of its metadata and its manifest, in hex.
+
+        The manifest has the checksum of every file.
+        """
+        return self._folder.identity.hex()
+
     def check(self) -> None:
         """Make sure that the store that was opened is still there.
 
@@ -385,6 +393,28 @@ class TileStore:
         As `read_chunk`. Of the codec reference, which stores none, always None.
         """
         return self._array_with(column, row, level).payload(column, row)
+
+    def stored_chunks(self, level: int) -> Iterator[tuple[int, int]]:
+        """Yield the (column, row) of each chunk of a level that is there, shard by shard.
+
+        In a shard they have the order of its file, so that reading them so reads it from its
+        beginning to its end.
+
+        Raises
+        ------
+        StoreError
+            A chunk that was stored is not there, a shard is damaged, or the store was replaced.
+        IndexError
+            There is no such level.
+        """
+        array, covered = self._arrays[level], self._covered_size(level)
+        grid = array.grid
+        at_level = (region.rescaled(covered, grid.size) for region in self._tiles.regions)
+        frame = Region(x=0, y=0, width=grid.width, height=grid.height)
+        inside = (region.intersection(frame) for region in at_level)
+        needed = grid.chunks_for(region for region in inside if region is not None)
+        for shard in grid.shards_for(needed):
+            yield from array.stored_cells(shard.column, shard.row)
 
     def grid(self, level: int) -> ChunkGrid:
         """Return how a level is cut into chunks, and these are gathered into shards."""

@@ -81,7 +81,7 @@ def write_whole_store(
         )
     return write_tiles(
         slide,
-        _plan(store, slide),
+        recorded_plan(store, slide),
         path,
         codec=codec,
         check=check,
@@ -91,7 +91,7 @@ def write_whole_store(
     )
 
 
-def _plan(store: TileStore, slide: Slide) -> TilePlan:
+def recorded_plan(store: TileStore, slide: Slide) -> TilePlan:
     """Return the plan that a store records.
 
     Raises
@@ -180,6 +180,8 @@ def _overview(store: TileStore, slide: Slide) -> Overview:
         channels=slide.described,
         bits=slide.bits,
     )
+    if store.slide is None:  # nobody can read the slide
+        return own
     mpp = store.metadata.parameters.tissue.values.get("mpp")
     try:
         read = read_overview(slide, mpp=mpp if isinstance(mpp, float) else None)

@@ -23,6 +23,7 @@ from slidetile.format.metadata.node import JsonNode, parse_json, shown, to_json
 from slidetile.format.metadata.parameters import Parameters
 from slidetile.format.metadata.part import JsonPart, Part
 from slidetile.format.metadata.quality import QualityFacts
+from slidetile.format.metadata.recoded import RecodedFacts
 from slidetile.format.metadata.reference import ReferenceFacts
 from slidetile.format.metadata.rules import Absent, Base64, Items, OneOf, Text, Whole
 from slidetile.format.metadata.selection import SelectionFacts
@@ -132,6 +133,10 @@ class StoreMetadata(JsonPart):
 
     reference: Annotated[ReferenceFacts | None, Absent(Part(ReferenceFacts))] = None
     """Where the slide lies, for the codec reference only."""
+
+    recoded: Annotated[RecodedFacts | None, Absent(Part(RecodedFacts))] = None
+    """The store of another codec that the pixels were taken from; None where they are the slide's
+    own."""
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

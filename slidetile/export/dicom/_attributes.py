@@ -1,0 +1,104 @@
+"""What a file says about patient and study, and nothing else.
+
+Knows which attributes a caller may give. Does not know the image.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from slidetile.choices import UnfitChoiceError
+
+ALLOWED = (
+    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
+    *("PatientAge", "PatientIdentityRemoved", "DeidentificationMethod"),
+    *("StudyInstanceUID", "StudyID", "StudyDate", "StudyTime", "StudyDescription"),
+    *("AccessionNumber", "ReferringPhysicianName", "SeriesNumber", "SeriesDescription"),
+    *("ContentDate", "ContentTime", "AcquisitionDateTime", "InstitutionName"),
+    *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber"),
+    *("ContainerIdentifier", "SpecimenIdentifier", "SpecimenShortDescription"),
+    "BodyPartExamined",
+)
+"""The keywords that a file may have. All others follow from the store."""
+
+LARGEST_BYTES = 1 << 20
+"""More than any such file has."""
+
+
+def read_attributes(path: Path | None) -> dict[str, str]:
+    """Return the attributes in a JSON file: an object of keywords, each with its text.
+
+    Raises
+    ------
+    UnfitChoiceError
+        It is not such a file, or a keyword or a value cannot be; the message has the line.
+    OSError
+        It cannot be read.
+    """
+    if path is None:
+        return {}
+    with path.open("rb") as file:
+        data = file.read(LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise UnfitChoiceError(f"{path} has more than {LARGEST_BYTES} bytes: it is no such file.")
+    try:
+        text = data.decode("utf-8-sig")
+        pairs = json.loads(text, object_pairs_hook=_Pairs)
+    except UnicodeDecodeError as error:
+        raise UnfitChoiceError(f"{path} is not UTF-8: {error}.") from error
+    except json.JSONDecodeError as error:
+        raise UnfitChoiceError(f"{path}, line {error.lineno}: {error.msg}.") from error
+    if not isinstance(pairs, _Pairs):
+        raise UnfitChoiceError(f'{path} is not a JSON object such as {{"PatientID": "1234"}}.')
+    return _checked(pairs, text, path)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of an object, in their order, each as often as it is there."""
+
+
+def _checked(pairs: _Pairs, text: str, path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for keyword, value in pairs:
+        where = f"{path}, line {_line(text, keyword)}"
+        if keyword not in ALLOWED:
+            raise UnfitChoiceError(
+                f"{where}: {keyword!r} is not an attribute that can be given; those are "
+                f"{', '.join(ALLOWED)}."
+            )
+        if keyword in found:
+            raise UnfitChoiceError(f"{where}: {keyword} is given twice.")
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            raise UnfitChoiceError(f"{where}: {keyword} must be a text, but it is {value!r}.")
+        found[keyword] = str(value)
+        why = _why_not(keyword, found[keyword])
+        if why is not None:
+            raise UnfitChoiceError(f"{where}: {keyword} is {value!r}, which cannot be: {why}")
+    return found
+
+
+def _why_not(keyword: str, value: str) -> str | None:
+    """Return why an attribute does not have a value; None if it may."""
+    from pydicom import config
+    from pydicom.datadict import dictionary_VR
+    from pydicom.valuerep import validate_value
+
+    if "\\" in value:
+        return "it holds a backslash, which would make it several values."
+    try:
+        validate_value(dictionary_VR(keyword), value, config.RAISE)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _line(text: str, keyword: str) -> int:
+    found = list(re.finditer(rf"{re.escape(json.dumps(keyword))}\s*:", text))
+    return text.count("\n", 0, found[-1].start()) + 1 if found else 1
+
+
+def given(attributes: Mapping[str, str], *keywords: str, default: str = "") -> dict[str, str]:
+    """Return some attributes, those that are not given with a default."""
+    return {keyword: attributes.get(keyword, default) for keyword in keywords}

@@ -1,0 +1,186 @@
+"""Writing a store as a DICOM series: of each level the frames, then the head in front of them."""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidetile.choices import Existing
+from slidetile.cloud.address import Location
+from slidetile.errors import StoreExistsError
+from slidetile.export.dicom._attributes import read_attributes
+from slidetile.export.dicom._frames import as_item, check_fits, level_frames
+from slidetile.export.dicom._header import VERSION_NAME, Level, Series, header
+from slidetile.export.dicom._places import Geometry, per_frame
+from slidetile.export.dicom.spec import DicomExport
+from slidetile.export.exported import UNREADABLE_TILES, Exported
+from slidetile.export.ordered import Workshop
+from slidetile.export.provenance import provenance
+from slidetile.export.unfinished import Appended, Unfinished, digest_of, local_place
+from slidetile.store.store import TileStore
+from slidetile.writing.options import OnProgress
+
+_SERIES = "series"
+
+LARGEST_BASIC_BYTES = 1 << 31
+"""Frames of more pixels than this may lie beyond what the 32 bits of a basic offset table reach."""
+
+_ENDS = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+_NO_PROFILE = "the slide has no colour profile, and DICOM wants one: its colours are stated as sRGB"
+
+
+def write(
+    store: TileStore,
+    place: Location,
+    spec: DicomExport,
+    *,
+    on_progress: OnProgress | None = None,
+    workers: int | None = None,
+) -> Exported:
+    """Write the folder of the series; an interrupted run is continued.
+
+    Raises
+    ------
+    UnfitChoiceError
+        The store cannot be a DICOM series, an attribute cannot be, or the place is in a bucket.
+    StoreError
+        The store is damaged, or was replaced.
+    OSError
+        The files cannot be written.
+    """
+    folder = local_place(place, "a DICOM series")
+    _refuse_replacing(folder, spec.existing)
+    check_fits(store, spec)
+    attributes = read_attributes(spec.dicom_attributes)
+    facts = provenance(store, spec, anonymous=spec.anonymous)
+    facts["attributes"] = digest_of(*sorted(attributes.items()))
+    series = Series(store=store, facts=facts, attributes=attributes, is_anonymous=spec.anonymous)
+    numbers = range(len(store.levels))
+    levels = [level for number in numbers if (level := _level(store, number, spec)) is not None]
+    frames = sum(len(level.cells) for level in levels)
+    shop = Workshop(
+        store, frames, on_progress=on_progress, workers=workers, memory_bytes=spec.memory_bytes
+    )
+    with Unfinished(folder, {"kind": "dicom", **facts}, spec.existing) as unfinished:
+        size = sum(_write(unfinished, series, level, shop) for level in levels)
+        store.check()
+        unfinished.finish(_SERIES, durable=spec.durable)
+    notes = (_NO_PROFILE,) if len(store.channels) == 3 and not series.profile[1] else ()
+    return Exported(
+        path=folder,
+        kind="dicom",
+        size_bytes=size,
+        counts={"tiles": len(store), "files": len(levels), "frames": frames},
+        left_out={UNREADABLE_TILES: store.unreadable} if store.unreadable else {},
+        notes=notes,
+    )
+
+
+def _level(store: TileStore, number: int, spec: DicomExport) -> Level | None:
+    """Return a level with its frames; None where it has none."""
+    cells = list(store.stored_chunks(number))
+    if not cells:
+        return None
+    grid, downsample = store.grid(number), store.levels[number].downsample
+    assert store.mpp is not None, "it has been checked"
+    across, down = (m * d / 1000 for m, d in zip(store.mpp, downsample, strict=True))
+    width, height = store.levels[0].size
+    # All levels have the same corner; their first pixels' centres lie half a pixel inside it.
+    origin = height * store.mpp[1] / 1000 - down / 2, width * store.mpp[0] / 1000 - across / 2
+    return Level(
+        number=number,
+        cells=cells,
+        frames=level_frames(store, number, cells, spec),
+        geometry=Geometry(
+            frame=(grid.chunk_width, grid.chunk_height),
+            spacing_mm=(across, down),
+            origin_mm=origin,
+        ),
+    )
+
+
+def _write(unfinished: Unfinished, series: Series, level: Level, shop: Workshop) -> int:
+    """Write the file of a level, unless an interrupted run has; return its length."""
+    folder = unfinished.folder / _SERIES
+    folder.mkdir(exist_ok=True)
+    name = f"level-{level.number}.dcm"
+    finished = folder / name
+    if finished.exists():
+        shop.skip(len(level.cells))
+        return finished.stat().st_size
+    frames, path = len(level.cells), unfinished.folder / name
+    head_bytes = len(_head(series, level, np.zeros((frames, 2), np.uint64)))
+    with Appended(path, head_bytes) as file:
+        shop.skip(file.done)
+        for stream in shop.made(level.cells[file.done :], level.frames.make):
+            file.append(as_item(stream))
+            unfinished.check()
+            shop.tell(len(stream))
+        size = file.finish(_head(series, level, file.parts()), _ENDS)
+    path.replace(finished)
+    return size
+
+
+def _head(series: Series, level: Level, parts: NDArray[np.uint64]) -> bytes:
+    """Return all of the file before the first frame; its length does not depend on the places."""
+    return b"".join(
+        (
+            header(series, level, parts),
+            per_frame(level.geometry, level.cells),
+            *_offset_tables(series.store, level, parts),
+        )
+    )
+
+
+def _offset_tables(store: TileStore, level: Level, parts: NDArray[np.uint64]) -> tuple[bytes, ...]:
+    """Return where frames lie, and the beginning of the pixel data.
+
+    A basic offset table where its 32 bits reach far enough, else an extended one.
+    """
+    offsets = (parts[:, 0] - parts[0, 0]).astype("<u8")
+    pixels = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+    item = struct.pack("<HH", 0xFFFE, 0xE000)
+    width, height = level.geometry.frame
+    pixel_bytes = len(level.cells) * width * height * len(store.channels) * store.dtype.itemsize
+    if pixel_bytes < LARGEST_BASIC_BYTES:
+        table = offsets.astype("<u4").tobytes()
+        return pixels, item, struct.pack("<I", len(table)), table
+    lengths = (np.maximum(parts[:, 1], 8) - np.uint64(8)).astype("<u8").tobytes()
+    extended = [
+        struct.pack("<HH2sHI", 0x7FE0, number, b"OV", 0, len(table)) + table
+        for number, table in ((1, offsets.tobytes()), (2, lengths))
+    ]
+    return *extended, pixels, item, bytes(4)
+
+
+def _refuse_replacing(folder: Path, existing: Existing) -> None:
+    """Check that a finished folder may be put in its place.
+
+    Raises
+    ------
+    StoreExistsError
+        Something is there that is not replaced.
+    """
+    if not os.path.lexists(folder):
+        return
+    if existing != "overwrite":
+        raise StoreExistsError(
+            f"{folder} exists already: choose another output, or replace it (--overwrite)."
+        )
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    if not is_folder or not all(map(_is_ours, folder.iterdir())):
+        raise StoreExistsError(
+            f"{folder} exists and is not a DICOM series that slidetile has written, so it is not "
+            "replaced: choose another output, or move it away."
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file() or path.suffix != ".dcm":
+        return False
+    with path.open("rb") as file:
+        head = file.read(1024)
+    return head[128:132] == b"DICM" and VERSION_NAME.encode() in head
