@@ -95,6 +95,9 @@ class WindowPlan:
         for array in (self.corners, self.coordinates, self.tissue_fractions):
             array.setflags(write=False)
 
+    def __len__(self) -> int:
+        return len(self.corners)
+
     def __getitem__(self, part: slice) -> "WindowPlan":
         """Return fewer windows; nothing is copied."""
         return WindowPlan(

@@ -436,10 +436,14 @@ class TileStore:
         )
         try:
             area = StoredArea.of_tiles(self.tiles)
+            every = StoredArea.of_tiles(self.tiles, with_unreadable=True)
         except StoreError as error:
             raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
         tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
-        return Windows(view, spec, plan_windows(view, spec, area, tissue))
+        plan, lost = plan_windows(view, spec, area, tissue), 0
+        if self.unreadable:
+            lost = len(plan_windows(view, spec, every, tissue)) - len(plan)
+        return Windows(view, spec, plan, unreadable=lost)
 
     def tile_region(self, index: int) -> Region:
         """Return the whole cell of a tile, in level-0 pixels.

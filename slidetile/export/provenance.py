@@ -1,0 +1,41 @@
+"""Where an exported file comes from: one line of JSON that it carries.
+
+Knows a store's metadata. Does not know where the line is kept.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from slidetile import __version__
+from slidetile.store.store import TileStore
+
+
+def provenance(store: TileStore, kind: str, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an exported file says of the store it comes from.
+
+    Parameters
+    ----------
+    store
+        The store. Of one that names no slide, the name of its folder is left out, too.
+    kind
+        The kind of export.
+    choices
+        The settings, as JSON.
+    """
+    source = store.metadata.source
+    named = {} if source.is_anonymous else {"store": store.path.name}
+    return {
+        "slidetile": __version__,
+        "export": kind,
+        **named,
+        "store_sha256": hashlib.sha256(store.metadata.to_json()).hexdigest(),
+        "slide_fingerprint": source.fingerprint,
+        "settings": dict(choices),
+    }
+
+
+def provenance_line(facts: Mapping[str, Any]) -> str:
+    """Return it as text, the same for the same facts."""
+    return json.dumps(facts, separators=(",", ":"), sort_keys=True)
