@@ -17,6 +17,7 @@ from .errors import StoreError as StoreError
 from .errors import StoreExistsError as StoreExistsError
 from .errors import StoreMismatchError as StoreMismatchError
 from .errors import UnsupportedSlideError as UnsupportedSlideError
+from .export import *
 from .format import *
 from .planning import *
 from .raster import *

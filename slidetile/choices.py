@@ -59,6 +59,10 @@ JPEG_NAME: JpegName = "imagecodecs_jpeg"
 QUICK_STREAMS: frozenset[NativeStream] = frozenset({"jpeg", "webp"})
 """Those that "auto" copies: decoding a JPEG 2000 takes 5–20 times as long as decoding a JPEG."""
 
+Existing = Literal["continue", "restart", "overwrite"]
+"""What to do with an existing store: "continue" continues an unfinished one, "restart" deletes it,
+and "overwrite" also replaces a finished one, once the new one is complete."""
+
 SampleType = Literal["uint8"]
 """The type that samples are stored as, where it is not the slide's own."""
 

@@ -28,7 +28,6 @@ FACES = {
         "cut_tissue",
         "draw_tissue",
         "export_plan",
-        "export_store",
         "read_annotations",
     ],
     "cloud": ["Address", "set_storage_options", "using_storage_options"],
@@ -56,6 +55,12 @@ FACES = {
         "StoreExistsError",
         "StoreMismatchError",
         "UnsupportedSlideError",
+    ],
+    "export": [
+        "Exported",
+        "GeojsonExport",
+        "ZarrExport",
+        "export_store",
     ],
     "format": [
         "JpegCodec",

@@ -211,7 +211,7 @@ def export_plan(slide: Slide, plan: TilePlan, path: str | os.PathLike[str]) -> N
     _write(Path(path), sheet, sheet.features(tiles, plan.cores or ()))
 
 
-def export_store(store: TileStore, path: str | os.PathLike[str] | Address) -> int:
+def export_tiles(store: TileStore, path: str | os.PathLike[str] | Address) -> int:
     """Write a store's tissue outlines and tiles as GeoJSON, as `export_plan` does.
 
     Returns its bytes.

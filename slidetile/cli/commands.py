@@ -17,6 +17,7 @@ import click
 from slidetile.choices import UnfitChoiceError
 from slidetile.cli.batch_command import batch
 from slidetile.cli.config_command import config_command
+from slidetile.cli.export_command import export
 from slidetile.cli.json_log import log_as_json, logs_json, promise_json_log
 from slidetile.cli.last_words import last_words, set_last_words
 from slidetile.cli.limits import (
@@ -26,7 +27,6 @@ from slidetile.cli.limits import (
     tune_process,
 )
 from slidetile.cli.options import (
-    EXPORTS,
     DetectorNames,
     compared_recipes,
     isolate_option,
@@ -36,11 +36,9 @@ from slidetile.cli.options import (
     reader_option,
     recipe_options,
     referred_option,
-    refuse_given,
     take_writing_options,
     tissue_options,
     usage_errors,
-    whole_options,
     writing_options,
 )
 from slidetile.cli.places import PATH, PLACE, storage_option
@@ -71,7 +69,6 @@ from slidetile.cli.streams import documents_only, prepare_streams
 from slidetile.cli.view_command import view
 
 if TYPE_CHECKING:
-    from slidetile.choices import CodecName, NativeCheck
     from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, TileFacts, VerifyFacts
     from slidetile.cli.tissue_facts import TissueFacts
     from slidetile.tissue.detector import AnyDetector
@@ -487,87 +484,9 @@ def _warn_of_unreadable(outcomes: "Sequence[VerifyFacts | Exception]") -> None:
         )
 
 
-@main.command()
-@click.argument("store", type=PLACE)
-@click.option(
-    "--to",
-    "kind",
-    type=click.Choice(EXPORTS),
-    default=EXPORTS[0],
-    show_default=True,
-    help="What to write: a GeoJSON file, or with zarr a whole store of a reference store.",
-)
-@click.option(
-    "-o", "--output", required=True, type=PLACE, help="The GeoJSON file, or the whole store."
-)
-@referred_option
-@whole_options
-@writing_options
-@storage_option
-@json_option
-def export(
-    *,
-    store: Path,
-    output: Path,
-    kind: str,
-    slide: Path | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    """Write a store's tissue outlines and tiles for QuPath, as GeoJSON; or a whole store.
-
-    With --to zarr, a store of the codec reference becomes one that holds its pixels: the one that
-    tile would have written with the same settings.
-    """
-    if kind == "zarr":
-        _export_whole(store, output, slide, as_json=as_json, **options)
-        return
-    refuse_given(options, "only --to zarr has them")
-    from slidetile.annotations.export import export_store
-    from slidetile.cli.facts import export_facts
-    from slidetile.cli.sentences import export_lines
-    from slidetile.store.store import open_store
-
-    opened = open_store(store, slide=slide)
-    facts = export_facts(opened, output, export_store(opened, output))
-    show_facts(facts, export_lines(facts), as_json=as_json)
-
-
-def _export_whole(
-    store: Path,
-    output: Path,
-    slide: Path | None,
-    *,
-    as_json: bool,
-    codec: "CodecName",
-    check: "NativeCheck",
-    **options: Any,
-) -> None:
-    check_address_space()
-    tune_process()
-    from slidetile.cli.facts import tile_facts
-    from slidetile.cli.progress import show_progress
-    from slidetile.cli.sentences import tile_lines
-    from slidetile.store.store import open_store
-    from slidetile.writing.whole import write_whole_store
-
-    set_last_words(f"{output} continues where it stopped", restart=options["restart"])
-    if options["retry_unreadable"]:
-        raise click.UsageError("--retry-unreadable is of tile and batch: the whole store is new.")
-    writing = take_writing_options(options)
-    begin = time.perf_counter()
-    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
-        opened = open_store(store, slide=slide)
-        whole = write_whole_store(
-            opened, output, codec=codec, check=check, on_progress=progress, **writing
-        )
-    facts = tile_facts(whole, time.perf_counter() - begin, progress.memory, ())
-    show_facts(facts, tile_lines(facts), as_json=as_json)
-    _tell_unreadable(facts)
-
-
 main.add_command(batch)
 main.add_command(config_command([tile, batch]))
+main.add_command(export)
 main.add_command(rename_codec_command)
 main.add_command(report)
 main.add_command(serve)

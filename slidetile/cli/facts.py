@@ -5,7 +5,7 @@ what machines read. Does not know how it is put into sentences for people. Longe
 because every key of every document is listed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -25,6 +25,7 @@ from slidetile.writing.selection import found_again, left_out_again
 
 if TYPE_CHECKING:  # what one command alone needs, another need not load
     from slidetile.cohort.result import SlideResult
+    from slidetile.export.exported import Exported
     from slidetile.format.metadata.cores import CoreGridFacts
     from slidetile.planning.plan import TilePlan
     from slidetile.tissue.cores import CoreGrid
@@ -228,13 +229,23 @@ class VerifyFacts(TypedDict):
     unreadable: int | None
 
 
+class CountFacts(TypedDict):
+    """How many there are of something."""
+
+    what: str
+    count: int
+
+
 class ExportFacts(TypedDict):
     """What `export` reports."""
 
     store_path: str
-    geojson_path: str
-    tiles: int
-    file_bytes: int
+    kind: str
+    output_path: str
+    output_bytes: int
+    counts: list[CountFacts]
+    left_out: list[CountFacts]
+    seconds: float
 
 
 class ErrorFacts(TypedDict):
@@ -511,14 +522,21 @@ def _failures(paths: Sequence[Location], outcomes: Sequence[object]) -> list[Fai
     ]
 
 
-def export_facts(store: TileStore, geojson_path: Location, file_bytes: int) -> ExportFacts:
-    """Return the facts about the GeoJSON file written for QuPath."""
+def export_facts(store: TileStore, exported: "Exported", seconds: float) -> ExportFacts:
+    """Return the facts about what was exported."""
     return {
         "store_path": str(store.path),
-        "geojson_path": str(geojson_path),
-        "tiles": len(store),
-        "file_bytes": file_bytes,
+        "kind": exported.kind,
+        "output_path": str(exported.path),
+        "output_bytes": exported.size_bytes,
+        "counts": _counts(exported.counts),
+        "left_out": _counts(exported.left_out),
+        "seconds": seconds,
     }
+
+
+def _counts(counts: Mapping[str, int]) -> list[CountFacts]:
+    return [{"what": what, "count": count} for what, count in counts.items()]
 
 
 def batch_facts(results: "Sequence[SlideResult]", summary_path: Location) -> BatchFacts:

@@ -6,7 +6,7 @@ Longer than 300 lines, because the options of a recipe are listed one by one.
 import csv
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -170,8 +170,6 @@ referred_option = click.option(
     help="Where the slide of a reference store is, if it is not where the store says.",
 )
 
-EXPORTS = ("geojson", "zarr")
-
 _CHECK_OPTION = click.option(
     "--check",
     type=click.Choice(get_args(NativeCheck)),
@@ -180,17 +178,6 @@ _CHECK_OPTION = click.option(
     help="How tiles that are copied are checked: scan looks at their markers, decode decodes "
     "all of them, which finds more and takes longer.",
 )
-
-_WHOLE_OPTIONS = [
-    click.option(
-        "--codec",
-        type=click.Choice([name for name in get_args(CodecName) if name != "reference"]),
-        default=CODEC,
-        show_default=True,
-        help="How pixels are stored, as tile has it.",
-    ),
-    _CHECK_OPTION,
-]
 
 _TILE_OPTIONS = [
     click.option(
@@ -405,21 +392,6 @@ def recipe_options(command: Command) -> Command:
 def tissue_options(command: Command) -> Command:
     """Add the options of a `Recipe` that say where tissue is."""
     return _with_options(command, _TISSUE_OPTIONS)
-
-
-def whole_options(command: Command) -> Command:
-    """Add the options that say how the pixels of a whole store are stored."""
-    return _with_options(command, _WHOLE_OPTIONS)
-
-
-def refuse_given(options: Iterable[str], why: str) -> None:
-    """Refuse options that are given and have no effect."""
-    ctx = click.get_current_context()
-    flags = {param.name: param.opts[-1] for param in ctx.command.params}
-    default = click.core.ParameterSource.DEFAULT
-    given = [flags[name] for name in options if ctx.get_parameter_source(name) is not default]
-    if given:
-        raise click.UsageError(f"{', '.join(given)}: {why}.")
 
 
 def writing_options(command: Command) -> Command:

@@ -148,10 +148,13 @@ def tile_lines(facts: TileFacts) -> Lines:
 
 def export_lines(facts: ExportFacts) -> Lines:
     """Return the lines of `export`."""
+    left_out = {f"left out: {each['what']}": counted(each["count"]) for each in facts["left_out"]}
     return {
-        "geojson": facts["geojson_path"],
-        "tiles": counted(facts["tiles"]),
-        "file": size_bytes(facts["file_bytes"]),
+        facts["kind"]: facts["output_path"],
+        **{each["what"]: counted(each["count"]) for each in facts["counts"]},
+        **left_out,
+        "size": size_bytes(facts["output_bytes"]),
+        "time": duration(facts["seconds"]),
     }
 
 

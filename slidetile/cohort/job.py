@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slidetile.choices import UnfitChoiceError
+from slidetile.choices import Existing, UnfitChoiceError
 from slidetile.cloud.address import Address, Location
 from slidetile.cohort.done import settings_digest
 from slidetile.cohort.engines.engine import OnSlideProgress
@@ -39,7 +39,7 @@ from slidetile.runtime.memory import peak_since_reset_bytes, reset_peak
 from slidetile.store.store import TileStore
 from slidetile.writing.destination import discard_unfinished
 from slidetile.writing.group import Group
-from slidetile.writing.options import Existing, OnProgress, Progress, WriteOptions
+from slidetile.writing.options import OnProgress, Progress, WriteOptions
 
 _log = logging.getLogger(__name__)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-from slidetile.choices import JPEG_NAME, JpegName
+from slidetile.choices import JPEG_NAME, Existing, JpegName
 from slidetile.runtime.governor import MemoryUse
 
 
@@ -39,10 +39,6 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-
-Existing = Literal["continue", "restart", "overwrite"]
-"""What to do with an existing store: "continue" continues an unfinished one, "restart" deletes it,
-and "overwrite" also replaces a finished one, once the new one is complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

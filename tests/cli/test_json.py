@@ -239,7 +239,9 @@ def test_export(cli, sample, tmp_path):
     store = st.tile_slide(sample, "x.zarr")
     told = document(cli("export", "x.zarr", "-o", "x.geojson", "--json"), "export")
     size = (tmp_path / "cwd" / "x.geojson").stat().st_size
-    assert (told["tiles"], told["file_bytes"]) == (len(store), size)
+    assert told["output_bytes"] == size
+    assert told["counts"] == [{"what": "tiles", "count": len(store)}]
+    assert told["left_out"] == []
 
 
 def test_batch(cli, sample, damaged_sample, tmp_path):

@@ -12,7 +12,7 @@ from known_tissue import drawn
 from tampering import CODECS, chunks_of, packed, plan_of, shards, small_slide
 
 import slidetile as st
-from slidetile.annotations.export import export_store
+from slidetile.export.exporting import export_store
 
 MISSING = "is missing, though it was stored"
 

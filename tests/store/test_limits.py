@@ -98,7 +98,7 @@ def the_table_is_a_pipe(path):
 READ = """
 import resource, sys
 import slidetile as st
-from slidetile.annotations.export import export_store
+from slidetile.export.exporting import export_store
 
 def attempt(path, *ways):
     told = []

@@ -7,7 +7,7 @@ import pytest
 from known_tissue import drawn
 
 import slidetile as st
-from slidetile.annotations.export import export_store
+from slidetile.export.exporting import export_store
 from slidetile.store.location import stores_in
 
 

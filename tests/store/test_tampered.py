@@ -17,8 +17,8 @@ from known_tissue import drawn
 from tampering import CODECS, TABLE, names, plan_of, small_slide
 
 import slidetile as st
-from slidetile.annotations.export import export_store
 from slidetile.cli.facts import store_facts
+from slidetile.export.exporting import export_store
 
 VALUES = [
     None, True, False, 0, 1, -1, 2, 3, 7, 255, 2**31 - 1, 2**31, 2**53, 2**64, -(2**63), 10**400,

@@ -1,0 +1,235 @@
+"""The command that writes a store as what other programs read.
+
+Knows an option for each choice of the kinds. Does not know which kind takes it: the specs say so.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from slidetile.choices import CodecName, JpegName, NativeCheck, UnfitChoiceError
+from slidetile.cli.last_words import set_last_words
+from slidetile.cli.limits import check_address_space, tune_process
+from slidetile.cli.options import Size, json_option, referred_option, usage_errors
+from slidetile.cli.places import PLACE, storage_option
+from slidetile.cli.show import UNREADABLE, show_facts, warn
+from slidetile.export.kinds import KINDS
+
+if TYPE_CHECKING:
+    from slidetile.cloud.address import Location
+    from slidetile.export.exported import Exported
+    from slidetile.store.store import TileStore
+
+_OPTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "codec": click.option(
+        "--codec",
+        metavar="NAME",
+        help=f"How pixels are stored: {', '.join(get_args(CodecName)[:-1])} of zarr.  "
+        "[default: auto]",
+    ),
+    "jpeg_quality": click.option(
+        "--jpeg-quality", type=click.IntRange(1, 100), help="Quality of the codec jpeg."
+    ),
+    "effort": click.option(
+        "--effort", type=click.IntRange(1, 9), help="Effort of the codec jxl, 1–9."
+    ),
+    "check": click.option(
+        "--check",
+        type=click.Choice(get_args(NativeCheck)),
+        help="How tiles that are copied from a reference store's slide are checked.  "
+        "[default: scan]",
+    ),
+    "codec_name": click.option(
+        "--codec-name",
+        type=click.Choice(get_args(JpegName)),
+        help="What the store calls the Zarr codec of JPEG chunks.",
+    ),
+    "anonymous": click.option(
+        "--anonymous",
+        is_flag=True,
+        help="Leave the slide's and the store's name and free text out of what is written.",
+    ),
+    "memory_bytes": click.option(
+        "--memory",
+        "memory_bytes",
+        type=Size(),
+        help="Use at most this much memory, such as 2GB.  [default: what is available]",
+    ),
+    "durable": click.option(
+        "--durable", is_flag=True, help="Sync all files to disk before the output gets its name."
+    ),
+}
+"""The options of the kinds, by the fields of their specs; all but those below."""
+
+_EXISTING = [
+    click.option("--overwrite", is_flag=True, help="Replace a finished output."),
+    click.option("--restart", is_flag=True, help="Delete an unfinished output and begin anew."),
+]
+"""The two that are the field ``existing``."""
+
+
+def _takers(field: str) -> list[str]:
+    """Return the kinds that take a choice."""
+    return [name for name, kind in KINDS.items() if field in _fields(kind.load_spec())]
+
+
+def _fields(spec: type[Any]) -> set[str]:
+    return {field.name for field in fields(spec)}
+
+
+def _field(option: str) -> str:
+    return "existing" if option in ("overwrite", "restart") else option
+
+
+class _ExportCommand(click.Command):
+    """Lists its options by the kinds that take them."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        own = {*_OPTIONS, "overwrite", "restart"}
+        for param in self.get_params(ctx):
+            record = None if isinstance(param, click.Argument) else param.get_help_record(ctx)
+            if record is None:
+                continue
+            kinds = ", ".join(_takers(_field(param.name or ""))) if param.name in own else ""
+            groups.setdefault(f"Options of --to {kinds}" if kinds else "Options", []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def _kind_options(command: Any) -> Any:
+    for option in reversed([*_OPTIONS.values(), *_EXISTING]):
+        command = option(command)
+    return command
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are given, by the parameters' names."""
+    ctx, default = click.get_current_context(), click.core.ParameterSource.DEFAULT
+    return {k: v for k, v in options.items() if ctx.get_parameter_source(k) is not default}
+
+
+def _make_spec(kind: str, given: Mapping[str, Any]) -> Any:
+    """Return the spec of a kind with the options that are given.
+
+    Raises
+    ------
+    click.UsageError
+        The kind does not take one, or it is out of its range.
+    """
+    spec, flags = KINDS[kind].load_spec(), _flags()
+    for option in given:
+        if _field(option) not in _fields(spec):
+            raise click.UsageError(
+                f"{flags[option]}: --to {kind} does not take it; "
+                f"{' and '.join(_takers(_field(option)))} {_do(_takers(_field(option)))}."
+            )
+    choices = {name: value for name, value in given.items() if _field(name) == name}
+    existing = [name for name in ("overwrite", "restart") if given.get(name)]
+    if len(existing) > 1:
+        raise click.UsageError(
+            "--overwrite replaces a finished output, --restart deletes an unfinished one: give the "
+            "one you mean."
+        )
+    if existing:
+        choices["existing"] = existing[0]
+    with usage_errors():
+        return spec(**choices)
+
+
+def _do(kinds: list[str]) -> str:
+    return "does" if len(kinds) == 1 else "do"
+
+
+def _flags() -> dict[str, str]:
+    params = click.get_current_context().command.params
+    return {str(param.name): param.opts[-1] for param in params}
+
+
+@click.command(cls=_ExportCommand)
+@click.argument("store", type=PLACE)
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(list(KINDS)),
+    default=next(iter(KINDS)),
+    show_default=True,
+    help=f"What to write: {'; '.join(f'{name}, {kind.says}' for name, kind in KINDS.items())}.",
+)
+@click.option("-o", "--output", required=True, type=PLACE, help="The file or the folder.")
+@referred_option
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
+@storage_option
+@json_option
+@_kind_options
+def export(
+    *,
+    store: "Location",
+    output: "Location",
+    kind: str,
+    slide: "Location | None",
+    workers: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write a store as what other programs read: outlines and tiles for QuPath, or a store.
+
+    With --to zarr, a store of the codec reference becomes one that holds its pixels: the one that
+    tile would have written with the same settings.
+    """
+    spec = _make_spec(kind, _given(options))
+    check_address_space()
+    tune_process()
+    from slidetile.cli.progress import show_progress
+    from slidetile.export.exporting import export_store
+    from slidetile.store.store import open_store
+
+    if hasattr(spec, "existing"):
+        set_last_words(f"{output} continues where it stopped", restart=options["restart"])
+    begin = time.perf_counter()
+    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
+        opened = open_store(store, slide=slide)
+        exported = export_store(opened, output, spec, on_progress=progress, workers=workers)
+    seconds = time.perf_counter() - begin
+    if kind == "zarr":
+        _show_store(exported, seconds, progress.memory, as_json=as_json)
+    else:
+        _show(opened, exported, seconds, as_json=as_json)
+    _tell_unreadable(exported)
+
+
+def _show(store: "TileStore", exported: "Exported", seconds: float, *, as_json: bool) -> None:
+    from slidetile.cli.facts import export_facts
+    from slidetile.cli.sentences import export_lines
+
+    facts = export_facts(store, exported, seconds)
+    show_facts(facts, export_lines(facts), as_json=as_json)
+
+
+def _show_store(exported: "Exported", seconds: float, memory: Any, *, as_json: bool) -> None:
+    """Show a store as `tile` does, which would have written it."""
+    from slidetile.cli.facts import tile_facts
+    from slidetile.cli.sentences import tile_lines
+    from slidetile.store.store import open_store
+
+    facts = tile_facts(open_store(exported.path), seconds, memory, ())
+    show_facts(facts, tile_lines(facts), as_json=as_json)
+
+
+def _tell_unreadable(exported: "Exported") -> None:
+    """Warn of tiles that the slide could not give, and exit, if there are some."""
+    from slidetile.cli.quantities import counted
+    from slidetile.export.exported import UNREADABLE_TILES
+
+    count = exported.left_out.get(UNREADABLE_TILES, 0)
+    if count:
+        warn(
+            f"unreadable tiles: {counted(count)}, which are not in {exported.path}; see the column "
+            "status of the tile table"
+        )
+        sys.exit(UNREADABLE)

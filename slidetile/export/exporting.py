@@ -1,0 +1,71 @@
+"""Writing a store as what other programs read.
+
+Knows that there are kinds. Does not know any of them.
+"""
+
+import os
+from typing import Any
+
+from slidetile.cloud.address import Address, locate
+from slidetile.export.exported import Exported
+from slidetile.export.kinds import kind_of, named_kind
+from slidetile.store.store import TileStore
+from slidetile.writing.options import OnProgress
+
+
+def export_store(
+    store: TileStore,
+    path: str | os.PathLike[str] | Address,
+    spec: Any = "geojson",
+    *,
+    on_progress: OnProgress | None = None,
+    workers: int | None = None,
+) -> Exported:
+    """Write a store as what other programs read.
+
+    Parameters
+    ----------
+    store
+        The store.
+    path
+        The file or the folder that is written; an address in a bucket where the kind can.
+    spec
+        What to write: the name of a kind, or a kind's choices, such as ``GeojsonExport()``.
+        docs/how-to/export.md has the kinds.
+    on_progress
+        Called after each part of the work.
+    workers
+        Number of threads; None is one per core. It never changes what is written.
+
+    Returns
+    -------
+    Exported
+        What was written, and what was left out.
+
+    Raises
+    ------
+    ValueError
+        There is no such kind, ``workers`` is less than 1, or a choice does not fit the store.
+    StoreError
+        The store is damaged, or was replaced while it was read.
+    FileExistsError
+        Something else is there, or the path lies in a store.
+    OSError
+        It cannot be written.
+
+    Examples
+    --------
+    >>> import slidetile as st
+    >>> store = st.tile_slide("data_samples/sample.svs", "exported.zarr")
+    >>> export_store(store, "exported.geojson").counts["tiles"] == len(store)
+    True
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, but it is {workers}.")
+    if isinstance(spec, str):
+        kind = named_kind(spec)
+        spec = kind.load_spec()()
+    else:
+        kind = kind_of(spec)
+    write = kind.load_writer()
+    return write(store, locate(path), spec, on_progress=on_progress, workers=workers)

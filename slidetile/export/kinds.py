@@ -1,0 +1,106 @@
+"""The kinds of export, each loaded when it is first used.
+
+Knows names. Does not know what they stand for. A new kind is a module with a spec and a writer,
+and a row here; the command line has an option for each field of the specs.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:  # the command line lists the kinds, and loads none
+    from slidetile.cloud.address import Location
+    from slidetile.export.exported import Exported
+    from slidetile.store.store import TileStore
+    from slidetile.writing.options import OnProgress
+
+
+class Writer(Protocol):
+    """Writes a store as a kind's files."""
+
+    def __call__(
+        self,
+        store: "TileStore",
+        place: "Location",
+        spec: Any,
+        *,
+        on_progress: "OnProgress | None" = None,
+        workers: int | None = None,
+    ) -> "Exported":
+        """Write a store somewhere, as a spec says, and return what was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportKind:
+    """A kind of export: where its parts are, as MODULE:NAME."""
+
+    spec: str
+    """The frozen dataclass of its choices; importing its module loads nothing heavy."""
+
+    writer: str
+    """A `Writer`."""
+
+    says: str
+    """What it writes, in a few words."""
+
+    def load_spec(self) -> type[Any]:
+        """Return the class of the kind's choices."""
+        spec: type[Any] = _load(self.spec)
+        return spec
+
+    def load_writer(self) -> Writer:
+        """Return the function that writes it."""
+        writer: Writer = _load(self.writer)
+        return writer
+
+
+KINDS: Mapping[str, ExportKind] = {
+    "geojson": ExportKind(
+        spec="slidetile.export.geojson:GeojsonExport",
+        writer="slidetile.export.geojson:write",
+        says="tissue outlines and tiles for QuPath, as GeoJSON",
+    ),
+    "zarr": ExportKind(
+        spec="slidetile.export.whole:ZarrExport",
+        writer="slidetile.export.whole:write",
+        says="the same tiles as a store of another codec",
+    ),
+}
+"""The kinds by their names, as they are listed."""
+
+
+def named_kind(name: str) -> ExportKind:
+    """Return the kind of a name.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    if name not in KINDS:
+        raise ValueError(f"The kind of export must be one of {', '.join(KINDS)}, not {name!r}.")
+    return KINDS[name]
+
+
+def kind_of(spec: object) -> ExportKind:
+    """Return the kind that a spec is of.
+
+    Raises
+    ------
+    TypeError
+        It is no spec.
+    """
+    own = f"{type(spec).__module__}:{type(spec).__name__}"
+    for kind in KINDS.values():
+        if kind.spec == own:
+            return kind
+    raise TypeError(
+        f"The kind of export is the name of one or its spec, not {type(spec).__name__}: the names "
+        f"are {', '.join(KINDS)}."
+    )
+
+
+def _load(name: str) -> Any:
+    module, _, thing = name.partition(":")
+    return getattr(importlib.import_module(module), thing)
