@@ -57,8 +57,11 @@ FACES = {
         "UnsupportedSlideError",
     ],
     "export": [
+        "ClamExport",
         "Exported",
         "GeojsonExport",
+        "Hs2pExport",
+        "TridentExport",
         "ZarrExport",
         "export_store",
     ],

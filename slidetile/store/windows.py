@@ -137,9 +137,7 @@ class Windows(Sequence[Pixels]):
     def __getitem__(self, index: slice) -> "Windows": ...
     def __getitem__(self, index: int | slice) -> "Pixels | Windows":
         if isinstance(index, slice):
-            return Windows(
-                self._view, self._spec, self._plan[index], unreadable=self._unreadable
-            )
+            return Windows(self._view, self._spec, self._plan[index], unreadable=self._unreadable)
         return self._view.read(self._region(index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
