@@ -62,6 +62,7 @@ FACES = {
         "GeojsonExport",
         "Hs2pExport",
         "TridentExport",
+        "WebdatasetExport",
         "ZarrExport",
         "export_store",
     ],

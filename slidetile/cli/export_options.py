@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import click
 
-from slidetile.choices import MIN_TISSUE_FRACTION, Edge
-from slidetile.export.window_choice import OnUnreadable
+from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge
+from slidetile.cli.options import Size
+from slidetile.export.window_choice import ImageName, OnUnreadable
 
 WINDOW_OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "size": click.option(
@@ -40,6 +41,23 @@ WINDOW_OPTIONS: Mapping[str, Callable[[Any], Any]] = {
         type=click.Choice(get_args(OnUnreadable)),
         help="What to do with windows on tiles that could not be read: leave them out and count "
         "them, or write nothing.  [default: drop]",
+    ),
+    "image": click.option(
+        "--image",
+        type=click.Choice(get_args(ImageName)),
+        help="How windows are encoded; with jpeg, those that are one JPEG chunk of the store are "
+        "copied.  [default: jpeg]",
+    ),
+    "color": click.option(
+        "--color",
+        type=click.Choice(get_args(ColorName)),
+        help="Convert colours by the slide's ICC profile.  [default: as they are stored]",
+    ),
+    "shard_bytes": click.option(
+        "--shard-size",
+        "shard_bytes",
+        type=Size(),
+        help="Bytes of a shard at most.  [default: 256MiB]",
     ),
     "magnification": click.option(
         "--magnification",

@@ -81,6 +81,11 @@ KINDS: Mapping[str, ExportKind] = {
         writer="slidetile.export.hs2p:write",
         says="the same for hs2p and slide2vec",
     ),
+    "webdataset": ExportKind(
+        spec="slidetile.export.webdataset:WebdatasetExport",
+        writer="slidetile.export.webdataset:write",
+        says="windows as shards of WebDataset",
+    ),
 }
 """The kinds by their names, as they are listed."""
 

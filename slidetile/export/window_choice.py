@@ -12,6 +12,9 @@ from slidetile.choices import MIN_TISSUE_FRACTION, Edge
 OnUnreadable = Literal["drop", "raise"]
 """What becomes of windows that need a tile that could not be read from the slide."""
 
+ImageName = Literal["jpeg", "png", "npy"]
+"""How windows are encoded, where they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowChoice:

@@ -64,7 +64,7 @@ def test_a_slice_reads_the_one_chunk_it_lies_in(store):
     tile = store.tile_region(3)
     part = lazy[:, tile.y + 3 : tile.y + 13, tile.x + 5 : tile.x + 25].compute()
     (region,) = recorded.regions
-    assert region.size == (store.grid(0).chunk_width, store.grid(0).chunk_height)
+    assert (region.width, region.height) == store._lazy(0).chunks[:0:-1]
     assert (region.x, region.y) == (tile.x, tile.y)
     expected = st.Region(x=tile.x + 5, y=tile.y + 3, width=20, height=10)
     np.testing.assert_array_equal(part.transpose(1, 2, 0), store.read_region(expected))
