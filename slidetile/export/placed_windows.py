@@ -102,6 +102,19 @@ class PlacedWindows:
         )
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the store's labels; none in a store without."""
+        names: tuple[str, ...] = getattr(self.windows, "class_names", ())
+        return names
+
+    def class_shares(self) -> NDArray[np.float64]:
+        """Return the share of each class in each window, [window, class]."""
+        if not self.class_names:
+            return np.zeros((len(self.windows), 0))
+        shares: NDArray[np.float64] = self.windows.class_fractions()
+        return shares
+
+    @property
     def _most(self) -> float:
         return self.downsample * _NEAR
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.choices import ColorName, UnfitChoiceError
 from slidetile.export.placed_windows import PlacedWindows
@@ -60,6 +61,12 @@ class Samples:
     quality: int
     """Quality of encoded JPEGs."""
 
+    class_names: tuple[str, ...]
+    """The classes of the store's labels."""
+
+    class_shares: NDArray[np.float64]
+    """[window, class]: the share of each in each window."""
+
     level: int | None
     """The level whose chunks windows of this size and resolution are; None where there is none."""
 
@@ -83,7 +90,15 @@ class Samples:
         _check_image(store, image)
         may_copy = image == "jpeg" and color is None and store.codec in ("native", "jpeg")
         level = _level_of_chunks(store, placed) if may_copy else None
-        return cls(store=store, placed=placed, image=image, quality=quality, level=level)
+        return cls(
+            store=store,
+            placed=placed,
+            image=image,
+            quality=quality,
+            class_names=placed.class_names,
+            class_shares=placed.class_shares(),
+            level=level,
+        )
 
     def __len__(self) -> int:
         return len(self.placed.windows)
@@ -156,8 +171,16 @@ class Samples:
             "downsample": [across * wide, down * high],
             "mpp": None if mpp is None else [mpp[0] * across, mpp[1] * down],
             "tissue_fraction": round(float(placed.windows.tissue_fractions[number]), 6),
+            **self._classes(number),
             "copied": is_copied,
         }
+
+    def _classes(self, number: int) -> dict[str, Any]:
+        """Return the share of each class, where the store has labels."""
+        if not self.class_names:
+            return {}
+        shares = self.class_shares[number].round(6).tolist()
+        return {"classes": dict(zip(self.class_names, shares, strict=True))}
 
     def _encoded(self, pixels: Pixels) -> bytes:
         if self.image == "npy":
