@@ -109,9 +109,10 @@ class PlacedWindows:
 
     def class_shares(self) -> NDArray[np.float64]:
         """Return the share of each class in each window, [window, class]."""
-        if not self.class_names:
-            return np.zeros((len(self.windows), 0))
-        shares: NDArray[np.float64] = self.windows.class_fractions()
+        fractions = getattr(self.windows, "class_fractions", None)
+        shares: NDArray[np.float64] = (
+            np.zeros((len(self.windows), 0)) if fractions is None else fractions()
+        )
         return shares
 
     @property
