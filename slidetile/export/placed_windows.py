@@ -13,6 +13,7 @@ from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.export.window_choice import WindowChoice
+from slidetile.raster.region import Region
 from slidetile.store.store import TileStore
 from slidetile.store.windows import Windows
 
@@ -39,7 +40,7 @@ class SlideLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlacedWindows:
-    """The windows of a store, in level-0 pixels of its slide."""
+    """The windows of a store, on the canvas of its slide that other programs show."""
 
     windows: Windows
     """The windows themselves."""
@@ -54,7 +55,7 @@ class PlacedWindows:
     """The slide's file name without folders; None where the store does not tell it."""
 
     slide_size: tuple[int, int]
-    """(width, height) of the slide."""
+    """(width, height) of the canvas."""
 
     slide_mpp: tuple[float, float] | None
     """Micrometres per level-0 pixel of the slide, as (x, y), or None where unknown."""
@@ -153,19 +154,39 @@ def place_windows(
     if not len(windows) and len(store):
         raise UnfitChoiceError(_why_none(store, windows))
     steps = [a * b for a, b in zip(windows.downsample, store.slide_scale, strict=True)]
-    source = store.metadata.source
+    source, canvas = store.metadata.source, _canvas(store)
     if of_squares:
         _check_square(windows, steps)
+    places = np.floor(windows.corners * np.array(steps) + _SLACK_PX).astype(np.int64)
     return PlacedWindows(
         windows=windows,
-        coordinates=np.floor(windows.corners * np.array(steps) + _SLACK_PX).astype(np.int64),
+        coordinates=places - (canvas.x, canvas.y),
         downsample=steps[0],
         slide_name=source.name,
-        slide_size=source.size,
+        slide_size=(canvas.width, canvas.height),
         slide_mpp=_slide_mpp(store),
         objective_power=source.objective_power,
         level_downsamples=source.level_downsamples,
     )
+
+
+def _canvas(store: TileStore) -> Region:
+    """Return the canvas on which other programs count, in level-0 pixels of the slide.
+
+    Raises
+    ------
+    UnfitChoiceError
+        The store does not tell, and it may be another than the slide.
+    """
+    source = store.metadata.source
+    if source.canvas is not None:
+        return source.canvas
+    if source.reader == "tiff" and source.vendor == "leica":  # which always has one
+        raise UnfitChoiceError(
+            f"{store.path} does not tell where on the glass its slide lay, from where other "
+            "programs count: it was written before stores did. Tile the slide again."
+        )
+    return Region(x=0, y=0, width=source.width, height=source.height)
 
 
 def _slide_mpp(store: TileStore) -> tuple[float, float] | None:

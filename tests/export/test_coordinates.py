@@ -7,6 +7,7 @@ import numpy as np
 import openslide
 import pytest
 import tifffile
+from tampering import edit_json
 
 import slidetile as st
 from slidetile.choices import UnfitChoiceError
@@ -143,6 +144,35 @@ def test_they_count_from_the_slides_corner_not_from_the_scan_area(scanned_slide,
             found = read(slide, coords[n], 0, 64)
             np.testing.assert_array_equal(found, store.windows(**choices)[n])
             assert found.std() > 10
+
+
+def test_a_slide_that_is_one_area_of_the_glass_is_placed_on_it(one_area_slide, tmp_path):
+    with st.open_slide(one_area_slide) as slide:
+        assert (slide.width, slide.height) == (256, 192)
+        store = written(slide, tmp_path / "s.zarr")
+    assert store.attributes["source"]["canvas"] == [-128, -96, 1000, 800]
+    assert st.verify_store(store.path) == ()
+    choices = {"size": 64, "min_tissue_fraction": 0}
+    st.export_store(store, tmp_path / "a.h5", st.TridentExport(**choices))
+    attributes, coords = coords_of(tmp_path / "a.h5")
+    assert (attributes["level0_width"], attributes["level0_height"]) == (1000, 800)
+    assert coords.min(axis=0).tolist() == [128, 96]
+    with openslide.OpenSlide(one_area_slide) as slide:
+        for corner, window in zip(coords, store.windows(**choices), strict=True):
+            np.testing.assert_array_equal(read(slide, corner, 0, 64), window)
+
+
+def test_a_store_that_does_not_tell_where_the_area_lay_is_refused(one_area_slide, tmp_path):
+    with st.open_slide(one_area_slide) as slide:
+        store = written(slide, tmp_path / "s.zarr")
+    edit_json(store.path, "zarr.json", lambda root: ours(root)["source"].pop("canvas"))
+    spec = st.TridentExport(size=64, min_tissue_fraction=0)
+    with pytest.raises(UnfitChoiceError, match="Tile the slide again"):
+        st.export_store(st.open_store(store.path), tmp_path / "a.h5", spec)
+
+
+def ours(root):
+    return root["attributes"]["slidetile"]
 
 
 def test_clam_reads_a_level_of_the_slide(store, sample, tmp_path):
