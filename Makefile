@@ -134,7 +134,7 @@ $(VENV)/.test: $(VENV)/.python pyproject.toml
 # so they get an environment of their own.
 $(VIEWERS)/.napari: $(VENV)/.python
 	$(PYTHON) -m venv $(VIEWERS)
-	$(VIEWERS)/bin/python -m pip install --quiet --disable-pip-version-check 'napari-ome-zarr>=0.10' 'ngio>=1.1'
+	$(VIEWERS)/bin/python -m pip install --quiet --disable-pip-version-check 'napari-ome-zarr>=0.10' 'ngio>=1.1' --editable '.[spatial]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.python pyproject.toml

@@ -138,6 +138,14 @@ def scanned_slide(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def one_area_slide(tmp_path_factory) -> Path:
+    """The same with the first area alone: then that is the slide, and not the glass around it."""
+    path = tmp_path_factory.mktemp("leica") / "one.scn"
+    write_scn(path, (1000, 800), [(128, 96, 256, 192)])
+    return path
+
+
 def write_scn(path, size, areas):
     """Write the least that OpenSlide takes for a Leica slide: a macro image, and the areas."""
     random = np.random.default_rng(0)

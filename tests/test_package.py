@@ -60,10 +60,14 @@ FACES = {
         "UnsupportedSlideError",
     ],
     "export": [
+        "ClamExport",
         "DicomExport",
         "Exported",
         "GeojsonExport",
+        "Hs2pExport",
         "OmeTiffExport",
+        "TridentExport",
+        "WebdatasetExport",
         "ZarrExport",
         "export_store",
     ],
@@ -391,12 +395,18 @@ def own_parameters(function):
 
 
 def documented_fields(kind):
-    """Return the names in a class's body that have a docstring of their own beneath them."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    pairs = itertools.pairwise(body.body)
+    """Return the names in a class's body that have a docstring of their own beneath them.
+
+    Those that it inherits from a dataclass have theirs there.
+    """
+    bodies = [
+        ast.parse(textwrap.dedent(inspect.getsource(each))).body[0].body
+        for each in kind.__mro__
+        if dataclasses.is_dataclass(each)
+    ]
     return {
         ast.unparse(field.target)
-        for field, text in pairs
+        for field, text in itertools.chain.from_iterable(map(itertools.pairwise, bodies))
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
     }
 

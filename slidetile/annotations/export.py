@@ -4,11 +4,12 @@ Knows plans, stores and QuPath's names. Does not know pixels.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from slidetile.annotations._placing import original_scale
 from slidetile.cloud.address import Address, Location, locate
 from slidetile.errors import StoreError
 from slidetile.format.metadata.cores import CoreFacts
-from slidetile.format.table import CORE
+from slidetile.format.table import CORE, FACTS
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.region import Region
 from slidetile.raster.rings import Ring, trace_outlines
@@ -27,8 +28,14 @@ from slidetile.store.output_file import OutputKind, check_output, write_output
 from slidetile.store.store import TileStore
 from slidetile.tissue.cores import Core
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 TISSUE_CLASS = {"name": "Tissue", "color": [0, 160, 70]}
 UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
+
+_WINNER = "class"
+"""The column of the class that a tile has most of, where there are labels."""
 
 _HEAD = f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":'
 
@@ -74,20 +81,25 @@ class _Sheet:
         measurements: dict[str, float],
         *,
         core: str | None = None,
+        class_name: str | None = None,
         is_readable: bool = True,
     ) -> dict[str, Any]:
         """Return the feature of a tile; it has the name of the core that it lies in."""
         named = {} if core is None else {"name": core}
         edges = np.array([(region.x, region.y), (region.right, region.bottom)])
         ring = _rectangle(*self._placed(edges * self.step))
-        unreadable = {} if is_readable else {"classification": UNREADABLE_CLASS}
+        classified: dict[str, Any] = {}
+        if class_name is not None:
+            classified = {"classification": {"name": class_name}}
+        if not is_readable:
+            classified = {"classification": UNREADABLE_CLASS}
         return {
             "type": "Feature",
             "geometry": {"type": "Polygon", "coordinates": [ring]},
             "properties": {
                 "objectType": "tile",
                 **named,
-                **unreadable,
+                **classified,
                 "measurements": measurements,
             },
         }
@@ -216,7 +228,9 @@ def export_tiles(store: TileStore, path: str | os.PathLike[str] | Address) -> in
 
     Returns its bytes.
 
-    Tiles that could not be read have the class Unreadable.
+    Tiles have whatever else was measured of them, too: of each column of the tile table that is a
+    number and no place, such as ``laplacian variance`` or the share of a class, where it has a
+    value. Tiles that could not be read have the class Unreadable.
 
     Parameters
     ----------
@@ -257,13 +271,38 @@ def export_tiles(store: TileStore, path: str | os.PathLike[str] | Address) -> in
 
 def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
     names = ["tile_id", "column", "row", "tissue_fraction", "region"]
-    for batch in store.tiles.to_batches(max_chunksize=1024):
+    table = store.tiles
+    others = _other_measurements(table)
+    for batch in table.to_batches(max_chunksize=1024):
         for row in batch.to_pylist():
             region = Region(x=row["x"], y=row["y"], width=row["width"], height=row["height"])
             measurements = _measurements(*(row[name] for name in names))
+            found = {told: row[name] for name, told in others.items()}
+            measurements |= {told: value for told, value in found.items() if _is_number(value)}
             yield sheet.tile(
-                region, measurements, core=row.get(CORE), is_readable=row["status"] == "ok"
+                region,
+                measurements,
+                core=row.get(CORE),
+                class_name=row.get(_WINNER),
+                is_readable=row["status"] == "ok",
             )
+
+
+def _other_measurements(table: "pa.Table") -> dict[str, str]:
+    """Return the columns that hold what was measured of tiles, and what each is called."""
+    import pyarrow as pa
+
+    return {
+        field.name: field.name.replace("_", " ")
+        for field in table.schema
+        if field.name not in FACTS
+        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+    }
+
+
+def _is_number(value: float | None) -> bool:
+    """Return whether a value is there: JSON has no other."""
+    return value is not None and math.isfinite(value)
 
 
 def _measurements(

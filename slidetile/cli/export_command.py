@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from slidetile.choices import CodecName, JpegName, NativeCheck, UnfitChoiceError
+from slidetile.cli.export_options import WINDOW_OPTIONS
 from slidetile.cli.last_words import set_last_words
 from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import Size, json_option, referred_option, usage_errors
@@ -70,6 +71,7 @@ _OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "durable": click.option(
         "--durable", is_flag=True, help="Sync all files to disk before the output gets its name."
     ),
+    **WINDOW_OPTIONS,
 }
 """The options of the kinds, by the fields of their specs; all but those below."""
 

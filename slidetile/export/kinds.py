@@ -76,6 +76,26 @@ KINDS: Mapping[str, ExportKind] = {
         writer="slidetile.export.whole:write",
         says="the same tiles as a store of another codec",
     ),
+    "trident": ExportKind(
+        spec="slidetile.export.trident:TridentExport",
+        writer="slidetile.export.trident:write",
+        says="coordinates of windows for TRIDENT",
+    ),
+    "clam": ExportKind(
+        spec="slidetile.export.clam:ClamExport",
+        writer="slidetile.export.clam:write",
+        says="the same for CLAM",
+    ),
+    "hs2p": ExportKind(
+        spec="slidetile.export.hs2p:Hs2pExport",
+        writer="slidetile.export.hs2p:write",
+        says="the same for hs2p and slide2vec",
+    ),
+    "webdataset": ExportKind(
+        spec="slidetile.export.webdataset:WebdatasetExport",
+        writer="slidetile.export.webdataset:write",
+        says="windows as shards of WebDataset",
+    ),
 }
 """The kinds by their names, as they are listed."""
 

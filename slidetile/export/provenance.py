@@ -4,6 +4,7 @@ Knows what tells a store. Does not know where the facts are put.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,33 +12,41 @@ from slidetile.cloud.address import Address
 from slidetile.store.store import TileStore
 
 
-def provenance(store: TileStore, spec: Any, *, anonymous: bool) -> dict[str, str]:
+def provenance(
+    store: TileStore, kind: str, settings: Mapping[str, Any], *, anonymous: bool = False
+) -> dict[str, str]:
     """Return what an export says of its store: the same for the same store and settings.
 
     Parameters
     ----------
     store
-        The store.
-    spec
-        The choices of the export, a dataclass.
+        The store. Of one that names no slide, the name of its folder is left out, too.
+    kind
+        The kind of export.
+    settings
+        The choices that shape what is written, as JSON.
     anonymous
         Leave out names.
     """
     import slidetile
 
-    source = store.metadata.source
-    path = store.path
+    source, path = store.metadata.source, store.path
     name = path.name if isinstance(path, Address) else path.resolve().name
-    names = {"store": name, "slide": source.name or ""}
-    facts = {
+    named = {} if anonymous or source.is_anonymous else {"store": name, "slide": source.name or ""}
+    return named | {
+        "export": kind,
         "store_digest": store.digest,
         "store_codec": store.codec,
         "slide_fingerprint": source.fingerprint,
         "plan_sha256": store.metadata.parameters.plan_sha256,
         "slidetile": slidetile.__version__,
-        "settings": json.dumps(settings_of(spec), sort_keys=True),
+        "settings": _text(settings),
     }
-    return facts if anonymous else names | facts
+
+
+def provenance_line(facts: Mapping[str, str]) -> str:
+    """Return it as text, the same for the same facts."""
+    return _text(facts)
 
 
 _NOT_CONTENT = {"existing", "memory_bytes", "durable", "dicom_attributes"}
@@ -45,5 +54,9 @@ _NOT_CONTENT = {"existing", "memory_bytes", "durable", "dicom_attributes"}
 
 
 def settings_of(spec: Any) -> dict[str, Any]:
-    """Return the choices of an export that shape what is written."""
+    """Return the choices of an export, a dataclass, that shape what is written."""
     return {name: value for name, value in asdict(spec).items() if name not in _NOT_CONTENT}
+
+
+def _text(facts: Mapping[str, Any]) -> str:
+    return json.dumps(dict(facts), separators=(",", ":"), sort_keys=True)

@@ -34,8 +34,8 @@ class StoredArea:
     """bool [row, column]: the cells no tile covers, with a rim of such cells around."""
 
     @classmethod
-    def of_tiles(cls, table: "pa.Table") -> "StoredArea":
-        """Return the area of all tiles of a table that could be read.
+    def of_tiles(cls, table: "pa.Table", *, with_unreadable: bool = False) -> "StoredArea":
+        """Return the area of all tiles of a table that could be read, or of all it has.
 
         Raises
         ------
@@ -43,6 +43,7 @@ class StoredArea:
             The tiles are too scattered, or have no size.
         """
         is_read = np.array(table["status"].to_pylist(), np.str_) == OK
+        is_read |= with_unreadable
         names = ("x", "y", "width", "height")
         x, y, width, height = (table[name].to_numpy().astype(np.int64)[is_read] for name in names)
         xs, ys = np.unique([x, x + width]), np.unique([y, y + height])

@@ -96,6 +96,9 @@ class WindowPlan:
         for array in (self.corners, self.coordinates, self.tissue_fractions):
             array.setflags(write=False)
 
+    def __len__(self) -> int:
+        return len(self.corners)
+
     def __getitem__(self, part: slice | NDArray[np.intp]) -> "WindowPlan":
         """Return some windows; of a slice nothing is copied."""
         return WindowPlan(

@@ -4,6 +4,7 @@ Longer than 300 lines, because `TileStore` is all that a user of a store sees.
 """
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -36,6 +37,7 @@ from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
+from slidetile.store._arrays import LevelArray, lazy_level, needed, placed_level
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._labels import read_class_areas
 from slidetile.store._levels import open_levels
@@ -482,7 +484,13 @@ class TileStore:
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
         source = self.window_source(spec, where=where, color=color)
-        return Windows(source.views.thing[0], spec, source.plan, self._areas_of_classes)
+        return Windows(
+            source.views.thing[0],
+            spec,
+            source.plan,
+            self._areas_of_classes,
+            unreadable=source.unreadable,
+        )
 
     def window_source(
         self,
@@ -512,14 +520,19 @@ class TileStore:
         tiles = self.tiles if where is None else self.select(where).tiles
         try:
             area = StoredArea.of_tiles(tiles)
+            every = StoredArea.of_tiles(tiles, with_unreadable=True)
         except StoreError as error:
             raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
         tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
+        plan, lost = plan_windows(views[0], spec, area, tissue), 0
+        if self.unreadable:
+            lost = len(plan_windows(views[0], spec, every, tissue)) - len(plan)
         return WindowSource(
             path=self.path,
             views=Reopened(tuple(views)),
             spec=spec,
-            plan=plan_windows(views[0], spec, area, tissue),
+            plan=plan,
+            unreadable=lost,
             area=area,
             slide_scale=self.slide_scale,
         )
@@ -527,6 +540,111 @@ class TileStore:
     def _view_at(self, mpp: float | None, color: ColorName | None) -> ResolutionView:
         transform = self._transform(color)
         return ResolutionView.at(self._stored_levels, self.mpp, mpp, self._outside, transform)
+
+    def to_dask(self, level: int = 0) -> Any:
+        """Return a level as a lazy dask.array.Array [channel, row, column].
+
+        Its chunks are those of the store; each is read when it is computed. What is not stored has
+        the fill value and takes no read, and what was stored and is damaged raises StoreError then.
+
+        Raises
+        ------
+        ImportError
+            The extra arrays is not installed.
+        IndexError
+            The store has no level of this number.
+        """
+        return lazy_level(self._lazy(level))
+
+    def to_xarray(self, level: int = 0) -> Any:
+        """Return a level as a lazy xarray.DataArray with the dimensions c, y and x.
+
+        As `to_dask`. Coordinates are micrometres, or level-0 pixels where the mpp is unknown: of
+        the pixels' centres, counted from the centre of level 0's first pixel, as OME counts.
+
+        Raises
+        ------
+        ImportError
+            The extra arrays is not installed.
+        IndexError
+            The store has no level of this number.
+        """
+        return placed_level(
+            self._lazy(level),
+            mpp=self.mpp,
+            downsample=self._downsample(level),
+            names=self._channel_names,
+            title=self._metadata.name,
+        )
+
+    def to_pandas(self) -> Any:
+        """Return the tile table as a pandas.DataFrame.
+
+        Raises
+        ------
+        ImportError
+            The extra arrays is not installed.
+        """
+        needed("pandas", "to_pandas", "arrays")
+        return self.tiles.to_pandas()
+
+    def to_spatialdata(self) -> Any:
+        """Return a spatialdata.SpatialData: the image, the tissue, the tiles and their table.
+
+        The elements are ``image``, all levels of it, lazy; ``tissue``, labels on the overview's
+        grid; ``tiles``, rectangles; and ``tiles_table``, whose X is what was measured of them.
+        The coordinate system "global" has level-0 pixels; "micrometers", where the mpp is known,
+        micrometres.
+
+        Raises
+        ------
+        ImportError
+            The extra spatial is not installed.
+        StoreError
+            The tissue is damaged.
+        """
+        from slidetile.store._spatial import spatial_data
+
+        count = range(len(self._arrays))
+        return spatial_data(
+            levels=[self.to_dask(level) for level in count],
+            downsamples=[self._downsample(level) for level in count],
+            names=self._channel_names,
+            tissue=self.tissue,
+            tissue_scale=self.overview_scale,
+            tiles=self.tiles,
+            mpp=self.mpp,
+        )
+
+    def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
+        """Return layers of napari: (data, settings, type) each, in micrometres.
+
+        One image of all levels, lazy, which is RGB, or a layer a channel; the tissue as labels;
+        and the tiles as shapes, whose features are the columns of the table. napari is not needed.
+
+        Raises
+        ------
+        ImportError
+            The extra arrays is not installed.
+        StoreError
+            The tissue is damaged.
+
+        Examples
+        --------
+        >>> import slidetile as st
+        >>> store = st.tile_slide("data_samples/sample.svs", "layers.zarr")
+        >>> [kind for data, settings, kind in store.to_napari()]
+        ['image', 'labels', 'shapes']
+        """
+        from slidetile.store import _napari
+
+        levels = [self.to_dask(level) for level in range(len(self._arrays))]
+        columns = {name: self.tiles[name].to_numpy() for name in self.tiles.column_names}
+        return [
+            _napari.image_layer(levels, self.channels, self.mpp),
+            _napari.tissue_layer(self.tissue, self.overview_scale, self.mpp),
+            _napari.tiles_layer(columns, self.mpp),
+        ]
 
     def tile_region(self, index: int) -> Region:
         """Return the whole cell of a tile, in level-0 pixels.
@@ -703,6 +821,26 @@ class TileStore:
             longest_side_px=preview.NOTEBOOK_SIDE_PX,
         )
         return preview.card(self._folder.absolute.name, facts, picture)
+
+    def _lazy(self, level: int) -> LevelArray:
+        """Return a level as an array that is read when it is sliced."""
+        array = self._arrays[level]
+        return LevelArray(
+            store=self,
+            level=level % len(self._arrays),
+            grid=array.grid,
+            channels=array.channels,
+            dtype=array.dtype,
+            identity=f"{self.path}/{hashlib.sha256(self._metadata.to_json()).hexdigest()}",
+        )
+
+    def _downsample(self, level: int) -> tuple[float, float]:
+        """Return the level-0 pixels per pixel of a level, as (x, y)."""
+        return self._metadata.downsamples[level]
+
+    @property
+    def _channel_names(self) -> list[str]:
+        return [channel.name for channel in self.channels]
 
     def _array_with(self, column: int, row: int, level: int) -> ChunkedArray[Any]:
         """Return the array of a level, which has a chunk in its grid."""

@@ -53,6 +53,9 @@ class WindowSource:
     plan: WindowPlan
     """Where they lie."""
 
+    unreadable: int
+    """Number of windows that are not among them as they need a tile that could not be read."""
+
     area: StoredArea
     """The area that they were chosen from."""
 
@@ -71,7 +74,7 @@ class WindowSource:
         return self.views.thing[0].size
 
     def __len__(self) -> int:
-        return len(self.plan.corners)
+        return len(self.plan)
 
     def place(self, number: int, shift: Shift = (0, 0)) -> Place:
         """Return where a window lies that is moved so far, and its contexts around its centre."""

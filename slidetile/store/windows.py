@@ -1,5 +1,6 @@
 """Windows onto a store: crops of any size, stride and resolution, cut as they are read."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from operator import index as as_index
 from typing import overload
@@ -7,6 +8,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.choices import Edge
 from slidetile.counts import how_many
 from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.pixels import Pixels
@@ -14,6 +16,28 @@ from slidetile.raster.region import Region
 from slidetile.store._picked import Index, Indices, picked, single
 from slidetile.store._resolution_view import ResolutionView
 from slidetile.store._window_plan import WindowPlan, WindowSpec
+
+
+def check_windows(
+    *,
+    size: int,
+    stride: int | None,
+    mpp: float | None,
+    min_tissue_fraction: float,
+    edge: Edge,
+) -> None:
+    """Check the choices that `TileStore.windows` takes, before there is a store.
+
+    Raises
+    ------
+    ValueError
+        One is out of its range.
+    """
+    WindowSpec(
+        size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
+    )
+    if mpp is not None and not (math.isfinite(mpp) and mpp > 0):
+        raise ValueError(f"A window's mpp is a positive number, but this one is {mpp}.")
 
 
 class Windows(Sequence[Pixels]):
@@ -41,6 +65,8 @@ class Windows(Sequence[Pixels]):
         Where the windows lie.
     classes
         What returns where the classes of the store's labels lie, when it is asked.
+    unreadable
+        Number of windows that are not among them as they need a tile that could not be read.
     """
 
     def __init__(
@@ -49,11 +75,31 @@ class Windows(Sequence[Pixels]):
         spec: WindowSpec,
         plan: WindowPlan,
         classes: Callable[[], ClassAreas | None],
+        *,
+        unreadable: int = 0,
     ) -> None:
         self._view = view
         self._spec = spec
         self._plan = plan
         self._classes = classes
+        self._unreadable = unreadable
+
+    @property
+    def unreadable(self) -> int:
+        """Number of windows left out since they need a pixel of a tile that could not be read.
+
+        Of a slice, too, it is that of all windows.
+        """
+        return self._unreadable
+
+    @property
+    def corners(self) -> NDArray[np.int32]:
+        """int32 [window, 2], read-only: left (x) and top (y) edge in pixels of a window.
+
+        Times `downsample` they are where windows begin in level 0, exactly; `coordinates` are
+        that, rounded down.
+        """
+        return self._plan.corners
 
     @property
     def spec(self) -> WindowSpec:
@@ -121,7 +167,7 @@ class Windows(Sequence[Pixels]):
         return self._view.to_slide(self._region(index))
 
     def __len__(self) -> int:
-        return len(self._plan.corners)
+        return len(self._plan)
 
     @overload
     def __getitem__(self, index: int) -> Pixels: ...
@@ -132,7 +178,9 @@ class Windows(Sequence[Pixels]):
         if number is not None:
             return self._view.read(self._region(number))
         part = index if isinstance(index, slice) else picked(index, len(self), "windows")
-        return Windows(self._view, self._spec, self._plan[part], self._classes)
+        return Windows(
+            self._view, self._spec, self._plan[part], self._classes, unreadable=self._unreadable
+        )
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
         """Return several windows at once, decoding each chunk they share about once.

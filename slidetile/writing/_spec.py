@@ -196,6 +196,7 @@ def _source(slide: Slide, *, anonymous: bool) -> SourceFacts:
         width=slide.width,
         height=slide.height,
         scan_area=None if slide.scan_area == slide.bounds else slide.scan_area,
+        canvas=None if slide.canvas == slide.bounds else slide.canvas,
         level_downsamples=tuple(mean_downsample(level.downsample) for level in slide.levels),
         mpp=slide.mpp,
         objective_power=slide.objective_power,

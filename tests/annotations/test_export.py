@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as hs
 
 import slidetile as st
+from slidetile.format.table import QUALITY_COLUMNS
 
 
 def features(path, kind):
@@ -67,16 +68,20 @@ def test_a_store_writes_what_its_plan_wrote(sample, tmp_path, cli):
         store = st.write_tiles(slide, plan, tmp_path / "x.zarr")
     assert cli("plan", sample, "--tile-size", 512, "--geojson", plan_path).exit_code == 0
     assert cli("export", store.path, "-o", store_path).exit_code == 0
-    assert plan_path.read_bytes() == store_path.read_bytes()
-    tiles = features(store_path, "tile")
-    for row, tile in zip(store.tiles.to_pylist(), tiles, strict=True):
-        assert tile["properties"]["measurements"] == {
+    assert features(plan_path, "annotation") == features(store_path, "annotation")
+    tiles, planned = features(store_path, "tile"), features(plan_path, "tile")
+    for row, tile, before in zip(store.tiles.to_pylist(), tiles, planned, strict=True):
+        found = tile["properties"].pop("measurements")
+        known = before["properties"].pop("measurements")
+        assert tile == before
+        assert known == {
             "tile id": row["tile_id"],
             "column": row["column"],
             "row": row["row"],
             "tissue fraction": round(row["tissue_fraction"], 6),
             "tissue piece": row["region"],
         }
+        assert found == known | {name.replace("_", " "): row[name] for name in QUALITY_COLUMNS}
         right, bottom = row["x"] + row["width"], row["y"] + row["height"]
         corners = [[row["x"], row["y"]], [right, row["y"]], [right, bottom], [row["x"], bottom]]
         assert tile["geometry"]["coordinates"] == [[*corners, corners[0]]]
@@ -93,6 +98,9 @@ def test_unreadable_tiles_have_a_class(damaged_sample, tmp_path):
     expected = [status == "unreadable" for status in store.tiles["status"].to_pylist()]
     assert any(expected)
     assert [c is not None and c["name"] == "Unreadable" for c in classes] == expected
+    tiles = features(tmp_path / "x.geojson", "tile")
+    measured = [tile["properties"]["measurements"] for tile in tiles]
+    assert ["laplacian variance" not in each for each in measured] == expected
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from slidetile.export.dicom._places import Geometry, per_frame
 from slidetile.export.dicom.spec import DicomExport
 from slidetile.export.exported import UNREADABLE_TILES, Exported
 from slidetile.export.ordered import Workshop
-from slidetile.export.provenance import provenance
+from slidetile.export.provenance import provenance, settings_of
 from slidetile.export.unfinished import Appended, Unfinished, digest_of, local_place
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
@@ -55,7 +55,7 @@ def write(
     _refuse_replacing(folder, spec.existing)
     check_fits(store, spec)
     attributes = read_attributes(spec.dicom_attributes)
-    facts = provenance(store, spec, anonymous=spec.anonymous)
+    facts = provenance(store, "dicom", settings_of(spec), anonymous=spec.anonymous)
     facts["attributes"] = digest_of(*sorted(attributes.items()))
     series = Series(store=store, facts=facts, attributes=attributes, is_anonymous=spec.anonymous)
     numbers = range(len(store.levels))
@@ -64,7 +64,7 @@ def write(
     shop = Workshop(
         store, frames, on_progress=on_progress, workers=workers, memory_bytes=spec.memory_bytes
     )
-    with Unfinished(folder, {"kind": "dicom", **facts}, spec.existing) as unfinished:
+    with Unfinished(folder, facts, spec.existing) as unfinished:
         size = sum(_write(unfinished, series, level, shop) for level in levels)
         store.check()
         unfinished.finish(_SERIES, durable=spec.durable)

@@ -27,7 +27,7 @@ from slidetile.export.ome_tiff._tiles import (
 )
 from slidetile.export.ome_tiff.spec import OmeTiffExport
 from slidetile.export.ordered import Workshop
-from slidetile.export.provenance import provenance
+from slidetile.export.provenance import provenance, settings_of
 from slidetile.export.unfinished import Appended, Unfinished, local_place, refuse_replacing
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
@@ -57,14 +57,14 @@ def write(
     path = local_place(place, "an OME-TIFF")
     refuse_replacing(path, HEADER, spec.existing, "an OME-TIFF")
     compression, _ = compression_of(store, spec)
-    facts = provenance(store, spec, anonymous=spec.anonymous)
+    facts = provenance(store, "ome-tiff", settings_of(spec), anonymous=spec.anonymous)
     levels = [_level(store, number, spec) for number in range(len(store.levels))]
     pages = _pages(store, levels, spec, facts)
     chunks = sum(len(level.cells) for level in levels)
     shop = Workshop(
         store, chunks, on_progress=on_progress, workers=workers, memory_bytes=spec.memory_bytes
     )
-    with Unfinished(path, {"kind": "ome-tiff", **facts}, spec.existing) as unfinished:
+    with Unfinished(path, facts, spec.existing) as unfinished:
         size, anew = _write(unfinished, levels, pages, shop)
         store.check()
         unfinished.finish(_NAME, durable=spec.durable)

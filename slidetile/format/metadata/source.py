@@ -56,6 +56,10 @@ class SourceFacts(JsonPart):
     scan_area: Annotated[Region | None, Nullable(Box())]
     """The part that was scanned, in level-0 pixels of the slide; None if all of it was."""
 
+    canvas: Annotated[Region | None, Absent(Box())] = None
+    """The canvas that other programs show, in level-0 pixels of the slide; their coordinates begin
+    at its corner. None where that is the slide."""
+
     level_downsamples: Annotated[
         tuple[float, ...], Items(Number(1, LARGEST_LENGTH_PX), 1, MOST_LEVELS)
     ]

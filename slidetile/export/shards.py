@@ -1,0 +1,305 @@
+"""A folder of tar files, written one after the other, which an interrupted run continues.
+
+The same samples give the same bytes. Knows tar, and which files are ours. Does not know windows.
+"""
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slidetile.choices import Existing
+from slidetile.export.samples import Sample, Samples
+from slidetile.runtime.files import read_regular, write_whole
+from slidetile.runtime.governor import MemoryUse
+from slidetile.store.marks import check_outside_stores
+from slidetile.store.store import TileStore
+from slidetile.writing.options import OnProgress, Progress
+
+_END = bytes(2 * tarfile.BLOCKSIZE)
+"""How a tar file ends."""
+
+_LARGEST_INDEX_BYTES = 1 << 28
+
+_OURS = "slidetile"
+"""The key by which an index is known to be ours."""
+
+_EVERY = 64
+"""Windows between two reports of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A finished shard."""
+
+    name: str
+    """Its file."""
+
+    windows: int
+    """Samples in it."""
+
+    copied: int
+    """Those of them whose image is a chunk of the store."""
+
+    size_bytes: int
+    """Its length."""
+
+    sha256: str
+    """SHA-256 of its bytes, in hex."""
+
+
+def shard_stem(store: TileStore) -> str:
+    """Return what shards of a store are called by, without dots: they end names of samples."""
+    return store.path.name.removesuffix(store.path.suffix).replace(".", "_") or "store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFolder:
+    """Where the shards of one store lie; others may have theirs in the same folder."""
+
+    path: Path
+    """The folder."""
+
+    stem: str
+    """How the names of all files begin."""
+
+    provenance: Mapping[str, Any]
+    """Where the samples come from, which only a run of the same settings shares."""
+
+    most_bytes: int
+    """Bytes of a shard at most, unless one sample has more."""
+
+    @property
+    def index(self) -> Path:
+        """The list of all shards, which is written last."""
+        return self.path / f"{self.stem}.shards.json"
+
+    @property
+    def note(self) -> Path:
+        """The list of those that an unfinished run has written."""
+        return self.path / f"{self.stem}.shards.unfinished.json"
+
+    def write(
+        self,
+        samples: Samples,
+        existing: Existing,
+        *,
+        on_progress: OnProgress | None = None,
+        workers: int | None = None,
+    ) -> list[Shard]:
+        """Write what is missing of the shards, and return all.
+
+        Raises
+        ------
+        FileExistsError
+            Other shards, or other files of these names, are there.
+        StoreError
+            The store is damaged; shards that are whole stay, and the next run continues them.
+        OSError
+            They cannot be written.
+        """
+        check_outside_stores(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._make_room(existing)
+        finished = self._listed(self.index)
+        if finished is not None:
+            return finished
+        done = self._continued()
+        first = sum(shard.windows for shard in done)
+        run = _Run(total=len(samples), on_progress=on_progress, done=first)
+        rest = _Ahead(samples.begin_at(first, workers))
+        try:
+            while rest.has_next():
+                done.append(self._write_shard(len(done), rest, run))
+                self._list(self.note, done)
+        finally:
+            rest.close()
+        self._list(self.index, done)
+        self.note.unlink(missing_ok=True)
+        return done
+
+    def _make_room(self, existing: Existing) -> None:
+        """Delete what is to be replaced, and refuse what must not be."""
+        doomed = {"continue": (), "restart": (self.note,), "overwrite": (self.note, self.index)}
+        for list_ in doomed[existing]:
+            for shard in self._shards_in(list_):
+                (self.path / shard.name).unlink(missing_ok=True)
+            if self._shards_in(list_) or self._is_ours(list_):
+                list_.unlink(missing_ok=True)
+        for list_, remedy in ((self.index, "--overwrite"), (self.note, "--restart")):
+            if list_.exists() and self._listed(list_) is None:
+                raise FileExistsError(
+                    f"{list_} is of other shards: of another store, or of other settings. Choose "
+                    f"another folder, or replace them ({remedy})."
+                )
+        if not self.index.exists() and not self.note.exists():
+            self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        names = [p for p in self.path.glob(f"{self.stem}-*.tar") if p.stem[-6:].isdigit()]
+        if names:
+            raise FileExistsError(
+                f"{min(names)} exists and is no shard of this export: choose another folder."
+            )
+
+    def _continued(self) -> list[Shard]:
+        """Return the shards that are there, up to the first that is not whole."""
+        whole: list[Shard] = []
+        for shard in self._listed(self.note) or ():
+            path = self.path / shard.name
+            if not path.is_file() or path.stat().st_size != shard.size_bytes:
+                break
+            whole.append(shard)
+        self._list(self.note, whole)
+        return whole
+
+    def _write_shard(self, number: int, rest: "_Ahead", run: "_Run") -> Shard:
+        tally = _Tally()
+        name = f"{self.stem}-{number:06d}.tar"
+        write_whole(self.path / name, self._parts(rest, run, tally))
+        return Shard(
+            name=name,
+            windows=tally.windows,
+            copied=tally.copied,
+            size_bytes=tally.size_bytes,
+            sha256=tally.sha256.hexdigest(),
+        )
+
+    def _parts(self, rest: "_Ahead", run: "_Run", tally: "_Tally") -> Iterator[bytes]:
+        """Yield the bytes of a shard: as many samples as it holds."""
+        while rest.has_next():
+            members = self._members(rest.peek())
+            size = sum(map(len, members))
+            if tally.windows and tally.size_bytes + size + len(_END) > self.most_bytes:
+                break
+            sample = rest.take()
+            tally.windows += 1
+            tally.copied += sample.is_copied
+            yield from map(tally.count, members)
+            run.step(size)
+        yield tally.count(_END)
+
+    def _members(self, sample: Sample) -> list[bytes]:
+        """Return the tar members of a sample; its key has no dot, where WebDataset ends it."""
+        x, y = sample.place
+        key = f"{self.stem}_{x}_{y}"
+        text = json.dumps(sample.facts, sort_keys=True, separators=(",", ":")).encode()
+        return [
+            *_member(f"{key}.{sample.ending}", sample.image),
+            *_member(f"{key}.json", text),
+        ]
+
+    def _is_ours(self, path: Path) -> bool:
+        return self._read(path) is not None
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        """Return a list of shards; None where it is not there or not ours."""
+        try:
+            found = json.loads(read_regular(path, _LARGEST_INDEX_BYTES))
+        except (FileNotFoundError, ValueError):
+            return None
+        is_ours = isinstance(found, dict) and {_OURS, "shards"} <= found.keys()
+        return found if is_ours else None
+
+    def _shards_in(self, path: Path) -> list[Shard]:
+        """Return the shards that a list names, whatever the settings.
+
+        Files of other names are none, so that no list can have them deleted.
+        """
+        found = self._read(path)
+        try:
+            shards = [] if found is None else [Shard(**each) for each in found["shards"]]
+        except TypeError:  # it is damaged
+            shards = []
+        return [s for n, s in enumerate(shards) if s.name == f"{self.stem}-{n:06d}.tar"]
+
+    def _listed(self, path: Path) -> list[Shard] | None:
+        """Return the shards of a list of this very export; None where there is none."""
+        found = self._read(path)
+        if found is None or found[_OURS] != json.loads(json.dumps(self.provenance)):
+            return None
+        return self._shards_in(path)
+
+    def _list(self, path: Path, shards: Sequence[Shard]) -> None:
+        facts = {
+            "shards": [asdict(shard) for shard in shards],
+            "windows": sum(shard.windows for shard in shards),
+            _OURS: self.provenance,
+        }
+        write_whole(path, [(json.dumps(facts, indent=1) + "\n").encode()])
+
+
+def _member(name: str, data: bytes) -> Iterator[bytes]:
+    """Yield a file as tar has it, with nothing in it of who wrote it or when."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(data), 0o644
+    yield info.tobuf(tarfile.PAX_FORMAT)
+    yield data
+    yield bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What has gone into a shard."""
+
+    windows: int = 0
+    copied: int = 0
+    size_bytes: int = 0
+    sha256: Any = field(default_factory=hashlib.sha256)
+
+    def count(self, part: bytes) -> bytes:
+        self.size_bytes += len(part)
+        self.sha256.update(part)
+        return part
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """Tells how far a run has come, every few windows."""
+
+    total: int
+    on_progress: OnProgress | None
+    done: int
+    size_bytes: int = 0
+
+    def step(self, size: int) -> None:
+        self.done += 1
+        self.size_bytes += size
+        if self.on_progress is None or (self.done % _EVERY and self.done < self.total):
+            return
+        self.on_progress(
+            Progress(
+                shards_done=self.done,
+                shards_total=self.total,
+                tiles_total=self.total,
+                bytes_written=self.size_bytes,
+                memory=MemoryUse(peak_bytes=0, budget_bytes=0, throttled=0),
+            )
+        )
+
+
+class _Ahead:
+    """Samples, of which the next can be looked at before it is taken."""
+
+    def __init__(self, samples: Iterator[Sample]) -> None:
+        self._samples = samples
+        self._next: Sample | None = None
+
+    def has_next(self) -> bool:
+        if self._next is None:
+            self._next = next(self._samples, None)
+        return self._next is not None
+
+    def peek(self) -> Sample:
+        assert self._next is not None, "has_next was asked"
+        return self._next
+
+    def take(self) -> Sample:
+        sample, self._next = self.peek(), None
+        return sample
+
+    def close(self) -> None:
+        self._samples.close()  # type: ignore[attr-defined]  # a generator
