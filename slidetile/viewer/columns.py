@@ -21,6 +21,9 @@ NOT_FILTERED = frozenset(
 )
 """Columns that say where a tile is and not what it is like; no slider is made of them."""
 
+_NUMBERS = ("int", "uint", "float", "double")
+"""What the names of Arrow's types of numbers begin with."""
+
 _TYPES = ("u1", "i4", "f4", "f8")
 """What a browser's typed arrays hold, little-endian."""
 
@@ -73,7 +76,8 @@ def numeric_columns(table: "pa.Table") -> tuple[Column, ...]:
     """Return the columns of a tile table that can be filtered and coloured by, in its order."""
     found = []
     for name in table.column_names:
-        if name in NOT_FILTERED or str(table.schema.field(name).type) == "string":
+        is_number = str(table.schema.field(name).type).startswith(_NUMBERS)
+        if name in NOT_FILTERED or not is_number:
             continue
         found.append(Column(name, as_browser_type(table[name].to_numpy())))
     return tuple(found)
