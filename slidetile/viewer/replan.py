@@ -6,6 +6,7 @@ Knows recipes, overviews and plans. Does not know pages.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from slidetile.planning.labels import DrawnLabels
 from slidetile.planning.plan import TilePlan, plan_tiles
 from slidetile.recipe import Recipe
 from slidetile.slides.overview import Overview
@@ -31,6 +32,9 @@ class Replanning:
     plan: TilePlan
     """The plan."""
 
+    labels: DrawnLabels | None = None
+    """The classes that tiles belong to; None where there are none."""
+
     @classmethod
     def begin(cls, slide: Slide, recipe: Recipe) -> "Replanning":
         """Plan a slide for the first time, which reads its overview.
@@ -40,7 +44,8 @@ class Replanning:
         SlidetileError, ValueError
             As in `Recipe.plan`.
         """
-        return cls(slide=slide, recipe=recipe, plan=recipe.plan(slide))
+        labels = None if recipe.labels is None else recipe.labels.read(slide)
+        return cls(slide=slide, recipe=recipe, plan=recipe.plan(slide), labels=labels)
 
     @property
     def overview(self) -> Overview:
@@ -84,8 +89,8 @@ class Replanning:
         if _tissue_choices(recipe) != _tissue_choices(self.recipe):
             tissue = self._tissue(recipe)
         cores = find_cores(tissue) if recipe.cores else None
-        plan = plan_tiles(self.slide, tissue, recipe.tile, cores=cores)
-        return Replanning(slide=self.slide, recipe=recipe, plan=plan)
+        plan = plan_tiles(self.slide, tissue, recipe.tile, cores=cores, labels=self.labels)
+        return Replanning(slide=self.slide, recipe=recipe, plan=plan, labels=self.labels)
 
     def _tissue(self, recipe: Recipe) -> TissueMask:
         # One that reads the slide may have read another overview's worth of it; it is asked again.

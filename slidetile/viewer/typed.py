@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from slidetile.annotations.labels_spec import LabelsSpec
 from slidetile.annotations.spec import AnnotationsSpec
 from slidetile.recipe import Recipe
 from slidetile.tissue.optical_density import OpticalDensityDetector
@@ -75,8 +76,8 @@ def _term(value: Any) -> str:
 def _options(name: str, value: Any) -> list[str]:
     """Return the options that give a field of a recipe, as words."""
     flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
-    if isinstance(value, AnnotationsSpec):
-        return _annotation_options(flag, _given(value))
+    if isinstance(value, AnnotationsSpec | LabelsSpec) or name == "min_class_fractions":
+        return _drawn_options(flag, value)
     if name == "tile":
         return [word for own in _given(value).items() for word in _options(*own)]
     if name == "detector":
@@ -89,6 +90,16 @@ def _options(name: str, value: Any) -> list[str]:
     return [flag, ",".join(map(str, value))] if name == "channels" else []
 
 
+def _drawn_options(flag: str, value: Any) -> list[str]:
+    """Return the options of annotations, of labels, or of shares of classes."""
+    if isinstance(value, AnnotationsSpec):
+        return _annotation_options(flag, _given(value))
+    if isinstance(value, LabelsSpec):
+        return _label_options(flag, _given(value))
+    pairs = (f"{each}={number(share)}" for each, share in value)
+    return [word for pair in pairs for word in ("--min-class-fraction", pair)]
+
+
 def _annotation_options(flag: str, given: Mapping[str, Any]) -> list[str]:
     classes = [word for each in given.get("classes", ()) for word in (f"{flag}-class", each)]
     others = [
@@ -97,4 +108,16 @@ def _annotation_options(flag: str, given: Mapping[str, Any]) -> list[str]:
         if name in given
         for word in (f"{flag}-{name}", given[name])
     ]
+    return [flag, str(given["path"]), *others, *classes]
+
+
+def _label_options(flag: str, given: Mapping[str, Any]) -> list[str]:
+    others = [
+        word
+        for name in ("unit", "origin")
+        if name in given
+        for word in (f"{flag}-{name}", given[name])
+    ]
+    values = (f"{name}={','.join(map(str, numbers))}" for name, numbers in given.get("values", ()))
+    classes = [word for each in values for word in ("--label-values", each)]
     return [flag, str(given["path"]), *others, *classes]
