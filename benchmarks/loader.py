@@ -1,7 +1,7 @@
 """Windows in a DataLoader: slidetile's against OpenSlide's, with the same workers, in one run.
 
     python benchmarks/loader.py [--folder FOLDER] [--width PX --height PX] [--workers N]
-                                [--windows N] [--rounds N] [--only NAME …]
+                                [--rounds N] [--only NAME …]
 
 A slide is generated in the folder unless it lies there from an earlier run, and tiled as `native`.
 The same windows of 224 px, at the slide's own resolution, are read by OpenSlide from the slide (a
@@ -29,6 +29,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from slidetile.recipe import tile_slide
+from slidetile.store import open_store
 from slidetile.torch import TileDataset, TileStream
 
 HERE = Path(__file__).parent
@@ -73,10 +74,9 @@ def main() -> None:
     """Measure the rows asked for, and print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "loader")
-    parser.add_argument("--width", type=int, default=40_960)
-    parser.add_argument("--height", type=int, default=30_720)
+    parser.add_argument("--width", type=int, default=24_576)
+    parser.add_argument("--height", type=int, default=18_432)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--windows", type=int, default=6_000, help="most windows of an epoch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=list(ROWS), choices=ROWS)
     options = parser.parse_args()
@@ -106,23 +106,23 @@ def generated(folder: Path, width: int, height: int) -> Path:
 def measured(name: str, slide: Path, store: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return windows per second of each contestant, and how much faster ours are."""
     overlap = next(key for key in STRIDES if name.endswith(key) and (key or "," not in name))
-    tiles = TileDataset(store, size=SIZE, stride=STRIDES[overlap])
-    count = min(options.windows, len(tiles))
-    some = np.arange(count)
-    theirs, ours = OpenSlideWindows(slide, tiles.coordinates[:count]), Some(tiles, some)
+    # Overlapping windows are four times as many: of a quarter of the tiles, turns are as short.
+    some = range(len(open_store(store)) // (4 if overlap else 1))
+    tiles = TileDataset(store, size=SIZE, stride=STRIDES[overlap], where=some)
+    theirs = OpenSlideWindows(slide, tiles.coordinates)
     is_shuffled = name.startswith("shuffled")
     stream = TileStream(tiles, shuffle=is_shuffled)
     plain = {"batch_size": BATCH, "num_workers": options.workers}
     contestants: dict[str, Callable[[], Iterable[Any]]] = {
         "openslide": lambda: DataLoader(theirs, shuffle=is_shuffled, **plain),
-        "dataset": lambda: DataLoader(ours, shuffle=is_shuffled, **plain),
+        "dataset": lambda: DataLoader(tiles, shuffle=is_shuffled, **plain),
         "stream": lambda: DataLoader(stream, **plain),
     }
     speeds: dict[str, list[float]] = {each: [] for each in contestants}
     for turn in range(options.rounds + 1):
         in_turn = list(contestants)[:: -1 if turn % 2 else 1]
         for each in in_turn:
-            speed = windows_per_s(contestants[each](), count)
+            speed = windows_per_s(contestants[each]())
             if turn:  # the first round warms up
                 speeds[each].append(speed)
     ratios = {
@@ -135,29 +135,13 @@ def measured(name: str, slide: Path, store: Path, options: argparse.Namespace) -
         for each in ("dataset", "stream")
     }
     medians = {f"{each}_windows_per_s": round(statistics.median(speeds[each])) for each in speeds}
-    return {**ratios, **medians, "windows": count, "workers": options.workers}
+    return {**ratios, **medians, "windows": len(tiles), "workers": options.workers}
 
 
-class Some(Dataset):
-    """The first windows of a dataset, still read batch by batch."""
-
-    def __init__(self, tiles: TileDataset, numbers: np.ndarray) -> None:
-        self._tiles, self._numbers = tiles, numbers.tolist()
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitems__(self, indices: list[int]) -> list[Any]:
-        return self._tiles.__getitems__([self._numbers[n] for n in indices])
-
-
-def windows_per_s(loader: Iterable[Any], most: int) -> float:
-    """Return the speed of a loader, its workers' start included."""
-    begin, count = time.perf_counter(), 0
-    for batch in loader:
-        count += len(batch["image"])
-        if count >= most:
-            break
+def windows_per_s(loader: Iterable[Any]) -> float:
+    """Return the speed of an epoch, its workers' start included."""
+    begin = time.perf_counter()
+    count = sum(len(batch["image"]) for batch in loader)
     return count / (time.perf_counter() - begin)
 
 
