@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidetile.errors import SlideReadError, StoreError
 from slidetile.format.codecs.jpeg import JpegCodec
@@ -47,6 +48,15 @@ class PixelCheck:
         self._tree = tree
         self._shape = shape
         self._workers = workers
+        self._edges: NDArray[np.int64] | None = None
+
+    def compare_within(self, regions: Iterable[Region]) -> None:
+        """Compare only the pixels in these regions with a slide.
+
+        A store that was made of another one has the tiles' pixels, and beside them what that had.
+        """
+        edges = [(r.x, r.y, r.right, r.bottom) for r in regions]
+        self._edges = np.array(edges, np.int64).reshape(-1, 4)
 
     def decode(self, stored: StoredChunks, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         """Decode chunks, and compare those that are the slide's own pixels with the slide.
@@ -153,6 +163,7 @@ class PixelCheck:
         is_encoded = made_anew or isinstance(codec, JpegCodec)
         most = JPEG_TOLERANCE if is_encoded else 0
         apart = np.abs(found.astype(np.int32) - expected).max(axis=2) > most
+        apart &= self._compared(part)
         if not apart.any():
             return None
         y, x = np.argwhere(apart)[0].tolist()
@@ -160,6 +171,18 @@ class PixelCheck:
             f"{np.count_nonzero(apart)} of its pixels are not the slide's, the first at "
             f"x {part.x + x}, y {part.y + y} of this level"
         )
+
+    def _compared(self, part: Region) -> NDArray[np.bool_]:
+        """Return which pixels of a part of level 0 are compared, as bool [row, column]."""
+        edges = self._edges
+        if edges is None:
+            return np.ones((part.height, part.width), np.bool_)
+        compared = np.zeros((part.height, part.width), np.bool_)
+        left, top, right, bottom = edges.T
+        meets = (left < part.right) & (right > part.x) & (top < part.bottom) & (bottom > part.y)
+        for x, y, end, below in (edges[meets] - [part.x, part.y] * 2).tolist():
+            compared[max(0, y) : max(0, below), max(0, x) : max(0, end)] = True
+        return compared
 
     def _expected(self, region: Region, part: Region, at: tuple[Slide, int]) -> Pixels:
         """Return what the store should hold of the part of a chunk inside the array."""

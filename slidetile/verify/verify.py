@@ -239,6 +239,12 @@ class _Check:
         if self._shape is None or self._stored is None:
             return
         what = None if slide is None else other_slide(self._shape.metadata, slide)
+        recoded = self._shape.metadata.recoded
+        if slide is not None and recoded is not None and recoded.codec == "jpeg":
+            raise StoreError(
+                f"{self._tree.folder} was made of a jpeg store, whose pixels are not the slide's: "
+                "verify it without the slide."
+            )
         if what is not None:
             yield Finding("zarr.json", what)
             slide = None
@@ -341,6 +347,8 @@ class _Check:
         assert self._stored is not None, "it comes with the shape"
         view = None if slide is None else as_stored(self._shape.metadata, slide)
         pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
+        if self._shape.metadata.recoded is not None and (table := self._table()) is not None:
+            pixels.compare_within(table.regions)
         yield from pixels.decode(self._stored, view, deep=deep)
 
     def _overview(self) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from slidetile.choices import CodecName
 from slidetile.cloud.address import Location
 from slidetile.errors import DamagedPixelsError, StoreError
 from slidetile.format.codecs.codec import ChunkCodec
@@ -197,7 +198,7 @@ class _Recoding(Run):
             parameters=replace(found.parameters, codec=parameters),
             quality=MeasuredLevel.of(levels, found.mpp).facts,
             damage=None,
-            recoded=RecodedFacts(codec=found.codec, digest=self._store.digest),
+            recoded=RecodedFacts(codec=_origin(found), digest=self._store.digest),
         )
 
     def _table(self, writer: StoreWriter) -> tuple["pa.Table", DamageFacts | None]:
@@ -209,6 +210,12 @@ class _Recoding(Run):
             return table, before
         unreadable = () if damage is None else damage.unreadable
         return table, replace(before, unreadable=unreadable)
+
+
+def _origin(found: StoreMetadata) -> CodecName:
+    """Return the codec that says what pixels are: a jpeg store's remain so, whatever follows."""
+    before = found.recoded
+    return "jpeg" if before is not None and before.codec == "jpeg" else found.codec
 
 
 def check_can_be_recoded(store: TileStore, codec: str) -> None:

@@ -41,6 +41,23 @@ def test_the_tiles_are_the_same_and_the_store_is_sound(stores, tmp_path, before,
     assert (recoded.codec, recoded.digest) == (before, store.digest)
 
 
+def test_tiles_are_compared_with_the_slide_where_they_can_be(sample, stores, tmp_path):
+    """Chunks reach beyond the tiles, where a native store has less than the slide."""
+    recipe = st.Recipe(codec="native", tile=st.TileSpec(size=256))
+    native = st.tile_slide(sample, tmp_path / "native.zarr", recipe)
+    st.export_store(native, tmp_path / "zstd.zarr", st.ZarrExport(codec="zstd"))
+    st.export_store(stores("jpeg"), tmp_path / "lossy.zarr", st.ZarrExport(codec="zstd"))
+    lossy = st.open_store(tmp_path / "lossy.zarr")
+    st.export_store(lossy, tmp_path / "again.zarr", st.ZarrExport(codec="raw"))
+    other = st.ArraySlide(np.zeros((2560, 3840, 3), np.uint8), mpp=0.5)
+    with st.open_slide(sample) as slide:
+        assert not st.verify_store(tmp_path / "zstd.zarr", slide=slide)
+        assert st.verify_store(tmp_path / "zstd.zarr", slide=other), "it is another slide"
+        for name in ("lossy", "again"):
+            with pytest.raises(st.StoreError, match="was made of a jpeg store"):
+                st.verify_store(tmp_path / f"{name}.zarr", slide=slide)
+
+
 def test_coarser_levels_of_lossless_codecs_are_the_same(stores, tmp_path):
     store = stores("raw")
     st.export_store(store, tmp_path / "a.zarr", st.ZarrExport(codec="zstd"))

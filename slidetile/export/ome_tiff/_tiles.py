@@ -3,7 +3,6 @@
 Knows how TIFF calls what is in a tile. Does not know where tiles lie.
 """
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -179,8 +178,8 @@ class _Lossless:
     def _compress(self, pixels: Pixels) -> bytes:
         differences: Any = np.diff(pixels, axis=1, prepend=pixels.dtype.type(0))
         data = np.ascontiguousarray(differences, differences.dtype.newbyteorder("<")).tobytes()
-        if self._compression == DEFLATE:
-            return zlib.compress(data, 6)
         import imagecodecs
 
+        if self._compression == DEFLATE:
+            return bytes(imagecodecs.deflate_encode(data, level=6))  # libdeflate: thrice as fast
         return bytes(imagecodecs.zstd_encode(data, level=3))

@@ -13,7 +13,7 @@ class RecodedFacts(JsonPart):
     """A store of another codec, of which this one was made without the slide."""
 
     codec: Annotated[CodecName, OneOf("native", "zstd", "jxl", "jpeg", "raw")]
-    """Its codec: where that is not lossless, these pixels are what it had made of the slide's."""
+    """Its codec; or jpeg, if its own pixels were those of a jpeg store."""
 
     digest: Annotated[str, Digest()]
     """What told it from all others, as `TileStore.digest` does."""
