@@ -43,7 +43,7 @@ def write(
     from slidetile.export.hdf5 import OURS, check_hdf5, write_hdf5
     from slidetile.export.left_out import left_out
     from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance, provenance_line
+    from slidetile.export.window_provenance import provenance, provenance_line
 
     check_hdf5(place)
     placed = place_windows(store, spec)

@@ -100,7 +100,7 @@ def write(
     from slidetile.export.left_out import left_out
     from slidetile.export.own_file import check_own, write_own
     from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance, provenance_line
+    from slidetile.export.window_provenance import provenance, provenance_line
     from slidetile.store.output_file import OutputKind
 
     if not place.name.endswith(ARRAYS_END) or place.name == ARRAYS_END:

@@ -1,4 +1,4 @@
-"""Where an exported file comes from: one line of JSON that it carries.
+"""Where an exported file of windows comes from: one line of JSON that it carries.
 
 Knows a store's metadata. Does not know where the line is kept.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slidetile import __version__
+from slidetile.cloud.address import Address
 from slidetile.store.store import TileStore
 
 
@@ -25,7 +26,7 @@ def provenance(store: TileStore, kind: str, choices: Mapping[str, Any]) -> dict[
         The settings, as JSON.
     """
     source = store.metadata.source
-    named = {} if source.is_anonymous else {"store": store.path.name}
+    named = {} if source.is_anonymous else {"store": store_name(store)}
     return {
         "slidetile": __version__,
         "export": kind,
@@ -34,6 +35,12 @@ def provenance(store: TileStore, kind: str, choices: Mapping[str, Any]) -> dict[
         "slide_fingerprint": source.fingerprint,
         "settings": dict(choices),
     }
+
+
+def store_name(store: TileStore) -> str:
+    """Return the name of a store's folder, however its path was given."""
+    path = store.path
+    return path.name if isinstance(path, Address) else path.resolve().name
 
 
 def provenance_line(facts: Mapping[str, Any]) -> str:
