@@ -30,10 +30,10 @@ def provenance(
     """
     import slidetile
 
-    source, path = store.metadata.source, store.path
-    name = path.name if isinstance(path, Address) else path.resolve().name
-    named = {} if anonymous or source.is_anonymous else {"store": name, "slide": source.name or ""}
-    return named | {
+    source, names = store.metadata.source, {}
+    if not (anonymous or source.is_anonymous):
+        names = {"store": store_name(store), "slide": source.name or ""}
+    return names | {
         "export": kind,
         "store_digest": store.digest,
         "store_codec": store.codec,
@@ -42,6 +42,12 @@ def provenance(
         "slidetile": slidetile.__version__,
         "settings": _text(settings),
     }
+
+
+def store_name(store: TileStore) -> str:
+    """Return the name of a store's folder, however its path was given."""
+    path = store.path
+    return path.name if isinstance(path, Address) else path.resolve().name
 
 
 def provenance_line(facts: Mapping[str, str]) -> str:

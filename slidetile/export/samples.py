@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from slidetile.choices import ColorName, UnfitChoiceError
 from slidetile.export.placed_windows import PlacedWindows
 from slidetile.export.window_choice import ImageName
+from slidetile.export.provenance import store_name
 from slidetile.raster.pixels import Pixels
 from slidetile.runtime.cpus import worker_count
 from slidetile.store.store import TileStore
@@ -157,7 +158,7 @@ class Samples:
 
     def _facts(self, number: int, place: tuple[int, int], *, is_copied: bool) -> dict[str, Any]:
         placed, source = self.placed, self.store.metadata.source
-        named = {} if source.is_anonymous else {"store": self.store.path.name}
+        named = {} if source.is_anonymous else {"store": store_name(self.store)}
         (across, down), (wide, high) = placed.windows.downsample, self.store.slide_scale
         mpp = self.store.mpp
         return {

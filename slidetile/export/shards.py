@@ -8,11 +8,12 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slidetile.choices import Existing
 from slidetile.export.samples import Sample, Samples
+from slidetile.export.provenance import store_name
 from slidetile.runtime.files import read_regular, write_whole
 from slidetile.runtime.governor import MemoryUse
 from slidetile.store.marks import check_outside_stores
@@ -53,7 +54,7 @@ class Shard:
 
 def shard_stem(store: TileStore) -> str:
     """Return what shards of a store are called by, without dots: they end names of samples."""
-    return store.path.name.removesuffix(store.path.suffix).replace(".", "_") or "store"
+    return PurePosixPath(store_name(store)).stem.replace(".", "_") or "store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ def spatial_data(
     tissue_scale: Pair,
     tiles: "pa.Table",
     mpp: Pair | None,
+    tile_size: int | None,
 ) -> Any:
     """Return the object; its image stays lazy.
 
@@ -48,6 +49,9 @@ def spatial_data(
         The tile table.
     mpp
         Micrometres per pixel of level 0, as (x, y), or None where unknown.
+    tile_size
+        Width and height of a tile, for wsidata, which reads the slide at the tiles; None where
+        level 0 has other pixels than the slide.
 
     Raises
     ------
@@ -64,7 +68,24 @@ def spatial_data(
         },
         shapes={"tiles": _shapes(models, tiles, own)},
         tables={"tiles_table": _table(models, tiles)},
+        attrs={} if tile_size is None else {"tile_spec": {"tiles": _tile_spec(tile_size, mpp)}},
     )
+
+
+def _tile_spec(size: int, mpp: Pair | None) -> dict[str, Any]:
+    """Return what wsidata asks of tiles, so that LazySlide takes them for its own."""
+    return {
+        "height": size,
+        "width": size,
+        "stride_height": size,
+        "stride_width": size,
+        "mpp": None if mpp is None else mpp[0],
+        "ops_level": 0,
+        "ops_downsample": 1.0,
+        "base_level": 0,
+        "base_downsample": 1.0,
+        "tissue_name": None,
+    }
 
 
 def _systems(mpp: Pair | None, step: Pair) -> dict[str, Any]:
@@ -111,7 +132,11 @@ def _shapes(models: Any, tiles: "pa.Table", own: dict[str, Any]) -> Any:
 
     x, y, width, height = (tiles[name].to_numpy() for name in ("x", "y", "width", "height"))
     boxes = shapely.box(x, y, x + width, y + height)
-    frame = geopandas.GeoDataFrame(geometry=boxes, index=tiles["tile_id"].to_pandas())
+    columns = {
+        "tile_id": tiles["tile_id"].to_numpy(),
+        "tissue_id": tiles["region"].to_numpy(),  # as wsidata calls it
+    }
+    frame = geopandas.GeoDataFrame(columns, geometry=boxes, index=columns["tile_id"])
     return models.ShapesModel.parse(frame, transformations=own)
 
 

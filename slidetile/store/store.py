@@ -594,7 +594,7 @@ class TileStore:
         The elements are ``image``, all levels of it, lazy; ``tissue``, labels on the overview's
         grid; ``tiles``, rectangles; and ``tiles_table``, whose X is what was measured of them.
         The coordinate system "global" has level-0 pixels; "micrometers", where the mpp is known,
-        micrometres.
+        micrometres. Written to a folder it is what wsidata and LazySlide open beside the slide.
 
         Raises
         ------
@@ -606,6 +606,7 @@ class TileStore:
         from slidetile.store._spatial import spatial_data
 
         count = range(len(self._arrays))
+        is_same = self.slide_scale == (1.0, 1.0) and self._metadata.source.canvas is None
         return spatial_data(
             levels=[self.to_dask(level) for level in count],
             downsamples=[self._downsample(level) for level in count],
@@ -614,6 +615,7 @@ class TileStore:
             tissue_scale=self.overview_scale,
             tiles=self.tiles,
             mpp=self.mpp,
+            tile_size=self.tile_size if is_same else None,
         )
 
     def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
