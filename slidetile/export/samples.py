@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from slidetile.choices import ColorName, UnfitChoiceError
 from slidetile.export.placed_windows import PlacedWindows
-from slidetile.export.window_choice import ImageName
 from slidetile.export.provenance import store_name
+from slidetile.export.window_choice import ImageName
 from slidetile.raster.pixels import Pixels
 from slidetile.runtime.cpus import worker_count
 from slidetile.store.store import TileStore

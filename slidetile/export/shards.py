@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slidetile.choices import Existing
-from slidetile.export.samples import Sample, Samples
 from slidetile.export.provenance import store_name
+from slidetile.export.samples import Sample, Samples
 from slidetile.runtime.files import read_regular, write_whole
 from slidetile.runtime.governor import MemoryUse
 from slidetile.store.marks import check_outside_stores

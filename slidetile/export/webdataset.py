@@ -83,9 +83,9 @@ def write(
     from slidetile.export.exported import Exported
     from slidetile.export.left_out import left_out
     from slidetile.export.placed_windows import place_windows
+    from slidetile.export.provenance import provenance
     from slidetile.export.samples import Samples
     from slidetile.export.shards import ShardFolder, shard_stem
-    from slidetile.export.provenance import provenance
 
     if isinstance(place, Address):
         raise UnfitChoiceError(
