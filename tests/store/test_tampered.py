@@ -142,7 +142,8 @@ def table_changes(path, random):
         for value in (None, random.choice(NUMBERS)):
             row = random.randrange(len(table))
             values = table[name].to_pylist()
-            values[row] = None if value is None else as_kind(value, kind)
+            plain = getattr(kind, "value_type", kind)  # of a dictionary that of its texts
+            values[row] = None if value is None else as_kind(value, plain)
             array = pa.array(values, kind)
             other = table.set_column(place, table.field(place), array)
             yield f"{name}[{row}] = {value}", TABLE, packed(other)
