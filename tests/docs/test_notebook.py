@@ -34,6 +34,12 @@ def executed(path):
     return _executed(path)
 
 
+RUN = [
+    pytest.param(path, marks=[pytest.mark.slow] if path == MODEL else [], id=path.stem)
+    for path in NOTEBOOKS
+]
+
+
 @functools.cache
 def _executed(path):
     notebook = nbformat.read(path, as_version=4)
@@ -80,7 +86,7 @@ def test_it_is_stored_clean(path):
     assert str(Path.home()) not in path.read_text()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUN)
 def test_it_runs_in_order_and_complains_of_nothing(path):
     notebook = executed(path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -110,6 +116,7 @@ def test_it_shows_the_slide_the_tissue_the_plan_and_the_store():
     )
 
 
+@pytest.mark.slow
 def test_the_model_learns_and_its_scores_are_shown():
     notebook = executed(MODEL)
     right, usual = map(int, re.search(r"right: (\d+)% .*: (\d+)%", said(notebook)).groups())

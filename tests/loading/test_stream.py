@@ -189,13 +189,13 @@ def test_running_workers_begin_the_next_epoch(native):
 @pytest.mark.parametrize("done", [0, 1, 57, 10_000])
 def test_a_stream_goes_on_where_it_was_saved(counted, done):
     store, decoded = counted
-    stream = TileStream(TileDataset(store, size=100, stride=60, jitter_px=7), buffer=40, seed=5)
+    stream = TileStream(TileDataset(store, size=100, jitter_px=7), buffer=40, seed=5)
     stream.set_epoch(3)
     whole = list(stream)
     items = iter(stream)
     begun = [item for _, item in zip(range(done), items, strict=False)]
     saved = json.dumps(stream.state_dict())
-    again = TileStream(TileDataset(store, size=100, stride=60, jitter_px=7), buffer=40, seed=5)
+    again = TileStream(TileDataset(store, size=100, jitter_px=7), buffer=40, seed=5)
     again.load_state_dict(json.loads(saved))
     assert again.epoch == 3
     decoded.clear()
