@@ -52,8 +52,5 @@ def check_tifffile(path, store, *, tolerance=0):
 
 
 def check_near(shown, pixels, tolerance, where=None):
-    if tolerance:
-        apart = np.abs(shown.astype(np.int32) - pixels) > tolerance
-    else:
-        apart = shown != pixels
+    apart = np.abs(shown.astype(np.int32) - pixels) > tolerance if tolerance else shown != pixels
     assert not (apart if where is None else apart.any(axis=2) & where).any()
