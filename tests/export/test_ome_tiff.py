@@ -54,7 +54,7 @@ def test_jpeg_chunks_are_copied_as_they_are(stores, tmp_path, codec):
     [
         ("native", {}, 0),
         ("jpeg", {}, 0),
-        ("zstd", {}, 0),
+        pytest.param("zstd", {}, 0, marks=pytest.mark.slow),
         pytest.param("raw", {}, 0, marks=pytest.mark.slow),
         pytest.param("jxl", {"codec": "deflate"}, 0, marks=pytest.mark.slow),
         pytest.param("native", {"codec": "deflate"}, 0, marks=pytest.mark.slow),
@@ -85,7 +85,7 @@ REAL = [
     "made/philips.tiff",
     "made/leica.scn",
     "made/dicom_sparse.dcm",
-    "test3-DAPI.ndpi",
+    pytest.param("test3-DAPI.ndpi", marks=pytest.mark.slow),
     "petebankhead-OS-1-detail.ome.tif",  # its tag contradicts its streams
 ]
 

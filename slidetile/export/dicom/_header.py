@@ -1,6 +1,7 @@
 """All attributes of an instance before its frames (DICOM PS3.3 A.32.8), as pydicom writes them.
 
-Knows what a whole-slide image must state. Does not know where frames are from.
+Knows what a whole-slide image must state. Does not know where frames are from. Longer than 300
+lines, because every attribute is listed.
 """
 
 import json
