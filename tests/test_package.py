@@ -276,6 +276,7 @@ def test_what_reading_a_tile_may_load(sample, tmp_path, codec):
     path = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(codec=codec)).path
     told = imported(
         "import sys",
+        WITHOUT_PANDAS,
         "before = set(sys.modules)",
         "from slidetile.store import open_store",
         f"open_store({str(path)!r})[0]",

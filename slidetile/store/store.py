@@ -36,7 +36,6 @@ from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
-from slidetile.store._arrays import LevelArray, lazy_level, needed, placed_level
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._levels import open_levels
 from slidetile.store._resolution_view import ResolutionView, StoredLevel
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import zarr
 
+    from slidetile.store._arrays import LevelArray
     from slidetile.store.referred import ReferredSlide
 
 
@@ -460,6 +460,8 @@ class TileStore:
         IndexError
             The store has no level of this number.
         """
+        from slidetile.store._arrays import lazy_level
+
         return lazy_level(self._lazy(level))
 
     def to_xarray(self, level: int = 0) -> Any:
@@ -475,6 +477,8 @@ class TileStore:
         IndexError
             The store has no level of this number.
         """
+        from slidetile.store._arrays import placed_level
+
         return placed_level(
             self._lazy(level),
             mpp=self.mpp,
@@ -491,6 +495,8 @@ class TileStore:
         ImportError
             The extra arrays is not installed.
         """
+        from slidetile.store._arrays import needed
+
         needed("pandas", "to_pandas", "arrays")
         return self.tiles.to_pandas()
 
@@ -705,8 +711,10 @@ class TileStore:
         )
         return preview.card(self._folder.absolute.name, facts, picture)
 
-    def _lazy(self, level: int) -> LevelArray:
+    def _lazy(self, level: int) -> "LevelArray":
         """Return a level as an array that is read when it is sliced."""
+        from slidetile.store._arrays import LevelArray
+
         array = self._arrays[level]
         return LevelArray(
             store=self,
