@@ -37,7 +37,6 @@ from slidetile.raster.srgb import SrgbTransform
 from slidetile.slides.level import Level
 from slidetile.slides.slide import Slide
 from slidetile.store._area import StoredArea
-from slidetile.store._arrays import LevelArray, lazy_level, needed, placed_level
 from slidetile.store._chunked import ChunkedArray
 from slidetile.store._labels import read_class_areas
 from slidetile.store._levels import open_levels
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import zarr
 
+    from slidetile.store._arrays import LevelArray
     from slidetile.store.referred import ReferredSlide
 
 TileChoice: TypeAlias = "pc.Expression | Sequence[int] | NDArray[np.integer]"
@@ -554,6 +554,8 @@ class TileStore:
         IndexError
             The store has no level of this number.
         """
+        from slidetile.store._arrays import lazy_level
+
         return lazy_level(self._lazy(level))
 
     def to_xarray(self, level: int = 0) -> Any:
@@ -569,6 +571,8 @@ class TileStore:
         IndexError
             The store has no level of this number.
         """
+        from slidetile.store._arrays import placed_level
+
         return placed_level(
             self._lazy(level),
             mpp=self.mpp,
@@ -585,6 +589,8 @@ class TileStore:
         ImportError
             The extra arrays is not installed.
         """
+        from slidetile.store._arrays import needed
+
         needed("pandas", "to_pandas", "arrays")
         return self.tiles.to_pandas()
 
@@ -824,8 +830,10 @@ class TileStore:
         )
         return preview.card(self._folder.absolute.name, facts, picture)
 
-    def _lazy(self, level: int) -> LevelArray:
+    def _lazy(self, level: int) -> "LevelArray":
         """Return a level as an array that is read when it is sliced."""
+        from slidetile.store._arrays import LevelArray
+
         array = self._arrays[level]
         return LevelArray(
             store=self,
