@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from paths import SAMPLE
@@ -11,6 +12,7 @@ from paths import SAMPLE
 LIBRARIES = (
     *("imagecodecs", "numcodecs", "numpy", "openslide", "PIL.Image", "psutil", "pyarrow"),
     *("pyarrow.parquet", "scipy.ndimage", "scipy.sparse", "skimage.filters", "tifffile", "zarr"),
+    *(name for name in ("pandas",) if find_spec(name)),  # pyarrow loads it where it is installed
 )
 
 STATE = """

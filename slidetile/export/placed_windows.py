@@ -105,16 +105,11 @@ class PlacedWindows:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes of the store's labels; none in a store without."""
-        names: tuple[str, ...] = getattr(self.windows, "class_names", ())
-        return names
+        return self.windows.class_names
 
     def class_shares(self) -> NDArray[np.float64]:
         """Return the share of each class in each window, [window, class]."""
-        fractions = getattr(self.windows, "class_fractions", None)
-        shares: NDArray[np.float64] = (
-            np.zeros((len(self.windows), 0)) if fractions is None else fractions()
-        )
-        return shares
+        return self.windows.class_fractions()
 
     @property
     def _most(self) -> float:

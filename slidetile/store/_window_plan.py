@@ -270,3 +270,18 @@ def _floors(numbers: Ends, factor: Fraction, slack: Fraction) -> Ends:
     step, more = factor.numerator * slack.denominator, slack.numerator * factor.denominator
     floors = ((number * step + more) // unit for number in numbers.tolist())
     return np.fromiter(floors, np.int64, len(numbers))
+
+
+def edges_under(view: ResolutionView, corners: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    """Return the level-0 pixels under windows of a view, rounded outward.
+
+    int64 [window, (left, top, right, bottom)], right and bottom exclusive.
+    """
+    edges = np.empty((len(corners), 4), np.int64)
+    for axis in (0, 1):  # windows stand in rows and columns: each of these is asked once
+        starts, place = np.unique(corners[:, axis], return_inverse=True)
+        at = [(start, 0) if axis == 0 else (0, start) for start in starts.tolist()]
+        under = [view.to_slide(Region(x=x, y=y, width=size, height=size)) for x, y in at]
+        ends = [(r.x, r.right) if axis == 0 else (r.y, r.bottom) for r in under]
+        edges[:, [axis, axis + 2]] = np.array(ends, np.int64).reshape(-1, 2)[place]
+    return edges

@@ -22,7 +22,13 @@ from slidetile.store._chunk_cache import LARGEST_CACHE_BYTES, ChunkCache
 from slidetile.store._chunked import AnyArray
 from slidetile.store._reopened import Reopened
 from slidetile.store._resolution_view import ResolutionView
-from slidetile.store._window_plan import STRIPE_PX, WindowPlan, WindowSpec, is_stored
+from slidetile.store._window_plan import (
+    STRIPE_PX,
+    WindowPlan,
+    WindowSpec,
+    edges_under,
+    is_stored,
+)
 
 __all__ = ["Place", "Shift", "WindowSource", "WindowSpec"]
 
@@ -90,15 +96,7 @@ class WindowSource:
 
         int64 [window, (left, top, right, bottom)], right and bottom exclusive.
         """
-        view, size = self.views.thing[0], self.spec.size
-        edges = np.empty((len(self), 4), np.int64)
-        for axis in (0, 1):
-            starts, place = np.unique(self.plan.corners[:, axis], return_inverse=True)
-            at = [(start, 0) if axis == 0 else (0, start) for start in starts.tolist()]
-            under = [view.to_slide(Region(x=x, y=y, width=size, height=size)) for x, y in at]
-            ends = [(r.x, r.right) if axis == 0 else (r.y, r.bottom) for r in under]
-            edges[:, [axis, axis + 2]] = np.array(ends, np.int64).reshape(-1, 2)[place]
-        return edges
+        return edges_under(self.views.thing[0], self.plan.corners, self.spec.size)
 
     def slide_corner(self, number: int, window: Region) -> tuple[int, int]:
         """Return the left and top edge of a window, moved or not, in the slide's level-0 pixels.

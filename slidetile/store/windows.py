@@ -15,7 +15,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._picked import Index, Indices, picked, single
 from slidetile.store._resolution_view import ResolutionView
-from slidetile.store._window_plan import WindowPlan, WindowSpec
+from slidetile.store._window_plan import WindowPlan, WindowSpec, edges_under
 
 
 def check_windows(
@@ -151,10 +151,7 @@ class Windows(Sequence[Pixels]):
         areas = self._classes()
         if areas is None:
             return np.zeros((len(self), 0))
-        if all(step == 1 for step in self._view.step):  # all at once: there may be millions
-            corners = self.coordinates.astype(np.int64)
-            return areas.fractions(np.concatenate([corners, corners + self.size], axis=1))
-        return areas.fractions([self.region(index) for index in range(len(self))])
+        return areas.fractions(edges_under(self._view, self._plan.corners, self.size))
 
     def region(self, index: int) -> Region:
         """Return the level-0 pixels that lie under a window, rounded outward.

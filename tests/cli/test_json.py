@@ -390,7 +390,10 @@ def test_a_schema_has_the_keys_of_the_facts(name):
 def test_every_command_that_prints_json_has_a_schema():
     from slidetile.cli.commands import main
 
+    shown_to_people = {"view"}
     for name, command in main.commands.items():
+        if name in shown_to_people:
+            continue
         assert "as_json" in {parameter.name for parameter in command.params}
         assert any(f"{schema}-".startswith(f"{name}-") for schema in SCHEMAS)
 
