@@ -284,6 +284,21 @@ def test_a_plan_follows_its_settings(tab, served, sample):
     assert options[-2:] == ["--tissue-margin-um", "100"]
 
 
+def test_what_is_typed_between_two_steps_of_a_slider_counts(tab, served, sample):
+    tab.open(served(sample))
+    typed = {"minimum tissue fraction": 0.055, "least stain density": 0.0473}
+    for label, value in typed.items():
+        tab.page.get_by_label(f"{label}, typed").fill(str(value))
+    tab.wait("() => !slidetile.isPlanning")
+    recipe = eval(copied(tab, "copy as Python"), {"st": st})  # noqa: S307
+    assert recipe.tile.min_tissue_fraction == 0.055
+    assert recipe.detector.min_density == 0.0473
+    size = tab.page.get_by_label("tile size, typed")
+    size.fill("250")  # none: it is no multiple of 16
+    assert size.evaluate("input => input.matches(':invalid') && input.checkVisibility()")
+    assert tab.run("slidetile.table.size") == 1024
+
+
 def test_a_setting_out_of_range_is_told(tab, served, sample):
     tab.open(served(sample))
     before = tab.count
