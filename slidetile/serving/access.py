@@ -30,6 +30,15 @@ def is_own_page(origin: str, host: str) -> bool:
         return False
 
 
+def _is_origin(origin: str) -> bool:
+    """Return whether a page's origin can be named; "null", that of a file, is none."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and origin == f"{parts.scheme}://{parts.netloc}"
+
+
 def behind_token(path: str, token: str) -> str | None:
     """Return a path behind a token; None where it does not begin with it."""
     given, _, rest = path.removeprefix("/").partition("/")
@@ -95,11 +104,7 @@ class Access:
 
     def __post_init__(self) -> None:
         for origin in self.origins - {"*"}:
-            parts = urlsplit(origin)
-            if (
-                parts.scheme not in ("http", "https")
-                or origin != f"{parts.scheme}://{parts.netloc}"
-            ):
+            if not _is_origin(origin):
                 raise ValueError(
                     f"An origin is a scheme, a host and perhaps a port, such as "
                     f"https://viewer.example, but this one is {origin!r}."
@@ -116,7 +121,8 @@ class Access:
         origin = headers.get("origin")
         if origin is None or self._allows(origin) or is_own_page(origin, host):
             return None
-        return refusal(403, f"Pages of {origin} may not read here: serve with --cors {origin}")
+        option = origin if _is_origin(origin) else "'*', which lets every page read"
+        return refusal(403, f"Pages of {origin} may not read here: serve with --cors {option}")
 
     def path(self, path: str) -> str | None:
         """Return a path behind the token; None where it does not begin with it."""

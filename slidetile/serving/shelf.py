@@ -14,6 +14,7 @@ from slidetile.cloud.address import Address, Location
 from slidetile.errors import StoreError
 from slidetile.format.names import is_passing
 from slidetile.runtime.byte_cache import ByteCache
+from slidetile.runtime.files import as_text
 from slidetile.serving.plain import PlainCodec, PlainPyramid
 from slidetile.store.listed import stores_at
 from slidetile.store.location import stores_in
@@ -92,7 +93,8 @@ class StoreShelf:
 
 def _name(place: Location) -> str:
     name = place.name if isinstance(place, Address) else Path(place).resolve().name
-    return name or "store"
+    is_text = name == as_text(name)  # addresses have no other
+    return name if name and is_text else "store"
 
 
 def _is_folder(place: Location) -> bool:

@@ -32,6 +32,10 @@ HEADERS = {
 """What each answer says: the page runs nothing but its own script, and asks nobody else."""
 
 
+LONGEST_PATH = 1000
+"""Letters of a path; those of the page have fewer than a hundred."""
+
+
 def new_token() -> str:
     """Return a token that nobody guesses."""
     return secrets.token_urlsafe(24)
@@ -56,4 +60,6 @@ def refusal(scope: Any, token: str) -> tuple[int, str] | None:
         return 403, "This server answers only to its own pages."
     if behind_token(scope["path"], token) is None:
         return 403, "The token in the address is missing or wrong: use the address as printed."
+    if len(scope["path"]) > LONGEST_PATH:
+        return 414, "There is no such long address here."
     return None

@@ -152,7 +152,7 @@ def _told_as_answer(asked: Callable[[], "Response"]) -> "Response":
         return _error(DAMAGED, explain(error))
     except IndexError as error:
         return _error(MISSING, explain(error))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
         return _error(WRONG, explain(error))
 
 

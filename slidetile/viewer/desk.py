@@ -120,7 +120,7 @@ def _answered(
         return _wrong("gone", explain(error))
     except (SlidetileError, OSError, MemoryError) as error:
         return _wrong("damaged", explain(error))
-    except (LookupError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         return _wrong("failed", explain(error))
 
 

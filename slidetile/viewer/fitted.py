@@ -9,8 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slidetile.counts import how_many
+
 FIRST = "tissue_fraction"
 """The column that is kept the longest."""
+
+AREAS_SHARE = 0.5
+"""Of what there is room for, annotations have at most this much: cells that a program has drawn
+would leave none for the tiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,9 @@ def fitted_scene(scene: dict[str, Any], most_bytes: int) -> FittedScene:
     if len(whole) <= most_bytes:
         return FittedScene(packed=whole, left_out=())
     overlay = scene["overlay"]
+    areas = len(zlib.compress(json.dumps(scene["areas"]).encode(), level=1))
+    if areas > most_bytes * AREAS_SHARE:
+        return _without_areas(scene, most_bytes)
     if overlay["tiles"] is not None:
         fitted = _with_columns(scene, most_bytes)
         if fitted is not None:
@@ -45,6 +54,14 @@ def fitted_scene(scene: dict[str, Any], most_bytes: int) -> FittedScene:
     lost = ("The page has no room for tiles and outlines: make it larger to have them.",)
     bare = {**scene["overlay"], "tiles": None, "outlines": []}
     return FittedScene(packed=_packed({**scene, "overlay": bare, "areas": []}, lost), left_out=lost)
+
+
+def _without_areas(scene: dict[str, Any], most_bytes: int) -> FittedScene:
+    lost = f"The page has no room for the {how_many(len(scene['areas']), 'annotations')}."
+    overlay = scene["overlay"]
+    told = {**overlay, "notes": [*overlay["notes"], lost]}
+    fitted = fitted_scene({**scene, "areas": [], "overlay": told}, most_bytes)
+    return FittedScene(packed=fitted.packed, left_out=(lost, *fitted.left_out))
 
 
 def _with_columns(scene: dict[str, Any], most_bytes: int) -> FittedScene | None:

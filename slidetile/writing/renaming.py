@@ -60,8 +60,8 @@ def rename_codec(path: str | os.PathLike[str] | Address, to: JpegName = "jpeg") 
     Raises
     ------
     StoreError
-        The store lies in a bucket, its chunks are not JPEG, its metadata are damaged, or the draft
-        has no words for its chunks.
+        The store lies in a bucket, its chunks are not JPEG, its metadata are damaged, the draft
+        has no words for its chunks, or somebody else's files are in it, which would be lost.
     StoreExistsError
         An unfinished store of other settings lies beside it.
     StoreBusyError
@@ -92,6 +92,7 @@ def rename_codec(path: str | os.PathLike[str] | Address, to: JpegName = "jpeg") 
     if jpeg_name(codec) == to:
         return store
     files = _manifest(place)
+    _refuse_others(place, files)
     draft = None
     if to != JPEG_NAME:
         draft = draft_of(codec, _first_chunk(place, store, files), len(store.channels))
@@ -128,6 +129,20 @@ def _rename(
         partial.finish()
     finally:
         partial.close()
+
+
+def _refuse_others(path: Path, files: dict[str, FileSum]) -> None:
+    """Check that a store holds nothing but its own files: others would go with the old folder."""
+    for parent, folders, names in os.walk(path):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*names, *links):
+            found = Path(parent, name)
+            own = found.relative_to(path).as_posix()
+            if own not in files and own != MANIFEST:
+                raise StoreError(
+                    f"{found} is not one of the store's files, and would be lost: move it out of "
+                    "the store, then rename the codec."
+                )
 
 
 def _clear(path: Path, note: UnfinishedNote) -> None:

@@ -100,6 +100,8 @@ def test_pages_of_allowed_origins_read(server):
     other = get(server, path, origin="https://other.example")
     assert (other.status_code, "--cors" in other.text) == (403, True)
     assert "access-control-allow-origin" not in other.headers
+    of_a_file = get(server, path, origin="null")  # what is told can be done
+    assert (of_a_file.status_code, "--cors '*'" in of_a_file.text) == (403, True)
     assert get(server, path, method="POST").status_code == 405
 
 
@@ -177,7 +179,9 @@ def test_answers_in_two_parts_do_not_wait_for_each_other(server):
     assert server._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-@pytest.mark.parametrize("origin", ["viewer.example", "https://viewer.example/", "ftp://a"])
+@pytest.mark.parametrize(
+    "origin", ["viewer.example", "https://viewer.example/", "ftp://a", "http://["]
+)
 def test_what_is_no_origin_is_refused(origin):
     with pytest.raises(ValueError, match="An origin is"):
         Access(token=None, origins=frozenset((origin,)))

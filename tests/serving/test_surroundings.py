@@ -1,7 +1,9 @@
 """Around the server: others beside it, folders that change, names that are HTML, many requests."""
 
 import http.client
+import os
 import shutil
+import sys
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -61,6 +63,16 @@ def test_names_of_html_are_text(folder, tmp_path):
         for answer in (listed, damaged, missing):
             assert answer.headers["content-type"] == "text/plain; charset=utf-8"
             assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names are text there")
+def test_a_name_that_is_no_text_gives_the_store_another_one(folder, tmp_path):
+    place = tmp_path / os.fsdecode(b"caf\xe9.zarr")
+    shutil.copytree(folder / "zstd.zarr", place)
+    with PlainServer(shelf := StoreShelf(place), Access(token=None)) as server:
+        assert shelf.names == ["store"]
+        assert httpx.get(server.address).text.split() == ["store"]
+        assert httpx.get(f"{server.address_of('store')}/zarr.json").status_code == 200
 
 
 @pytest.mark.slow

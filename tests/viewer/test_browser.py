@@ -284,6 +284,21 @@ def test_a_plan_follows_its_settings(tab, served, sample):
     assert options[-2:] == ["--tissue-margin-um", "100"]
 
 
+def test_what_is_typed_between_two_steps_of_a_slider_counts(tab, served, sample):
+    tab.open(served(sample))
+    typed = {"minimum tissue fraction": 0.055, "least stain density": 0.0473}
+    for label, value in typed.items():
+        tab.page.get_by_label(f"{label}, typed").fill(str(value))
+    tab.wait("() => !slidetile.isPlanning")
+    recipe = eval(copied(tab, "copy as Python"), {"st": st})  # noqa: S307
+    assert recipe.tile.min_tissue_fraction == 0.055
+    assert recipe.detector.min_density == 0.0473
+    size = tab.page.get_by_label("tile size, typed")
+    size.fill("250")  # none: it is no multiple of 16
+    assert size.evaluate("input => input.matches(':invalid') && input.checkVisibility()")
+    assert tab.run("slidetile.table.size") == 1024
+
+
 def test_a_setting_out_of_range_is_told(tab, served, sample):
     tab.open(served(sample))
     before = tab.count
@@ -415,6 +430,29 @@ def test_the_copied_options_write_the_kept_tiles(tab, served, native, sample, cl
     assert 0 < len(written) < len(native)
 
 
+def test_the_copied_option_keeps_the_same_tiles_at_its_very_bound(tab, served, tmp_path):
+    """The table has fractions as float32, of which 0.7 is less than 0.7 and 0.6 is more."""
+    slide = st.ArraySlide(np.full((160, 1600, 3), 200, np.uint8), mpp=0.5)
+    overview = st.read_overview(slide, mpp=8.0)
+    mask = np.zeros(overview.image.shape[:2], np.bool_)
+    for tenths in range(1, 11):
+        mask[:, 10 * (tenths - 1) :][:, :tenths] = True
+    tissue = st.TissueMask.from_mask(mask, overview)
+    plan = st.plan_tiles(slide, tissue, st.TileSpec(size=160, min_tissue_fraction=0.15))
+    store = st.write_tiles(slide, plan, tmp_path / "tenths.zarr", codec="zstd")
+    tab.open(served(store.path))
+    for least in ("0.7", "0.6", "0.9", "0.5"):
+        tab.page.get_by_label("least tissue_fraction, typed").fill(least)
+        flag, value = copied(tab, "copy as options").split()
+        assert flag == "--min-tissue-fraction"
+        spec = st.TileSpec(size=160, min_tissue_fraction=float(value))
+        kept = tab.run("[...slidetile.choice.kept].flatMap((k, i) => (k ? [i] : []))")
+        planned = st.plan_tiles(slide, tissue, spec).columns.tolist()
+        assert planned == store.tiles["column"].take(kept).to_pylist()
+    tab.page.get_by_label("least tissue_fraction, typed").fill("0.1")  # drops none of the stored
+    assert copied(tab, "copy as options") == ""
+
+
 def test_a_store_of_jpeg_xl_is_seen(tab, served, sample, tmp_path):
     store = st.tile_slide(sample, tmp_path / "store.zarr", st.Recipe(codec="jxl"))
     tab.open(served(store.path))
@@ -457,6 +495,22 @@ def test_stores_of_sixteen_bits_are_seen(tab, served, codec, tmp_path):
         step = width / 20
         bright, dark = pixel(tab, 1024 - step, 512), pixel(tab, 1024 + step, 512)
         assert bright.min() - dark.max() > 100
+
+
+def test_limits_beyond_the_whole_numbers_of_float32_select_what_is_seen(tab, served, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 65536, (512, 2048, 1), np.uint16)
+    noise[:, :1024] //= 2
+    store = whole_store(st.ArraySlide(noise, mpp=4.0), tmp_path, 256, "zstd")
+    least = sum(store.tiles["laplacian_variance"].to_pylist()) // len(store)
+    assert least > 1 << 24
+    tab.open(served(store.path))
+    limits = {"least laplacian_variance": int(least), "most bytes": "20000000.5"}
+    for label, value in limits.items():
+        tab.page.get_by_label(f"{label}, typed").fill(str(value))
+    chosen = eval(copied(tab, "copy as Python"), {"store": store, "pc": pc})  # noqa: S307
+    assert 0 < len(chosen) < len(store)
+    kept = tab.run("[...slidetile.choice.kept].flatMap((k, i) => (k ? [i] : []))")
+    assert kept == chosen.tile_ids.tolist()
 
 
 @pytest.mark.parametrize("levels", [(1,), (1, 4, 16)])

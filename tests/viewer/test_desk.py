@@ -58,6 +58,7 @@ def test_each_question_has_its_answer(desk, answers, store):
         ("tile", [0, -1, 0], "there is none"),
         ("tile", ["x", 0, 0], "invalid literal"),
         ("tile", [], "missing"),
+        ("tile", [float("inf"), 0, 0], "infinity"),
         ("replan", [{}], "only a plan"),
         ("replan", [[1]], ""),
         ("delete", [], "delete"),

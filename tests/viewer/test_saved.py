@@ -46,6 +46,19 @@ def test_the_picture_is_as_fine_as_fits(native, tmp_path):
         assert saved.left_out == ()
 
 
+def test_annotations_that_are_too_many_leave_room_for_the_tiles(native):
+    corners = np.random.default_rng(0).random((20_000, 5, 2)) * 3000
+    cells = [st.Annotation(class_name="cell", rings=(ring,)) for ring in corners]
+    scene = StoreView(native, areas=cells).scene().json
+    few = fitted_scene(scene, 300_000)
+    told = json.loads(zlib.decompress(few.packed))
+    assert len(few.packed) <= 300_000
+    assert few.left_out == ("The page has no room for the 20,000 annotations.",)
+    assert told["overlay"]["notes"] == [*few.left_out]
+    assert (told["areas"], told["overlay"]["tiles"]["count"]) == ([], len(native))
+    assert fitted_scene(scene, 1 << 30).left_out == ()
+
+
 @pytest.mark.usefixtures("needs_page")
 def test_a_file_of_somebody_else_is_not_replaced(native, tmp_path):
     path = tmp_path / "page.html"

@@ -93,6 +93,11 @@ def test_what_was_not_given_is_not_there(native, path):
     assert native.ask(path)[0] in (403, 404)
 
 
+@pytest.mark.parametrize("path", ["things/{}/scene", "cards/{}", "things/0/tiles/0/{}/0", "{}"])
+def test_a_number_of_five_thousand_digits_is_refused(native, path):
+    assert native.ask(path.format("9" * 5000))[0] == 414
+
+
 def test_tiles_rows_and_scenes(native, stores):
     store = st.open_store(stores / "native.zarr")
     tile = store.tiles.slice(10, 1).to_pylist()[0]
@@ -118,7 +123,17 @@ def test_a_plan_is_made_again(served, sample):
     status, overlay = replan('{"size": 256}')
     assert (status, overlay["tiles"]["size"]) == (200, 256)
     assert overlay["choice"]["options"] == "--tile-size 256"
-    for wrong in ("{", "[]", '{"size": "x"}', '{"size": 100}', '{"size": NaN}', "1" * 70_000):
+    nested, huge = "[" * 60_000, f'{{"size": 1{"0" * 400}}}'
+    for wrong in (
+        "{",
+        "[]",
+        '{"size": "x"}',
+        '{"size": 100}',
+        '{"size": NaN}',
+        nested,
+        huge,
+        "1" * 70_000,
+    ):
         status, told = replan(wrong)
         assert status == 400
         assert told["error"]

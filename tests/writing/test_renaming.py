@@ -75,6 +75,20 @@ def test_damaged_metadata_are_not_written_anew(store):
     assert files(store.path) == before
 
 
+def test_what_somebody_else_put_into_it_is_not_lost(store, tmp_path):
+    for theirs in (store.path / "labels/nuclei.txt", store.path / "link"):
+        if theirs.name == "link":
+            theirs.symlink_to(tmp_path)
+        else:
+            theirs.write_text("years of work")
+        before = files(store.path)
+        with pytest.raises(st.StoreError, match=rf"{theirs.name} is not one of the store's files"):
+            st.rename_codec(store.path)
+        assert files(store.path) == before
+        theirs.unlink()
+    st.rename_codec(store.path)
+
+
 def test_another_unfinished_store_beside_it_stays(store, tmp_path):
     partial = tmp_path / "a.zarr.partial"
     shutil.copytree(store.path, partial)

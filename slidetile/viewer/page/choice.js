@@ -76,8 +76,11 @@ export class Choice {
     const terms = [];
     for (const [name, { least, most }] of this.filters) {
       const field = `pc.field(${JSON.stringify(name)})`;
-      if (least !== null) terms.push(`(${field} >= ${literal(least)})`);
-      if (most !== null) terms.push(`(${field} <= ${literal(most)})`);
+      // pyarrow may compare whole numbers with a fraction as float32, which holds few of them.
+      const { isWhole } = this.table.values.get(name);
+      const [above, below] = isWhole ? [whole(Math.ceil(least)), whole(Math.floor(most))] : [literal(least), literal(most)];
+      if (least !== null) terms.push(`(${field} >= ${above})`);
+      if (most !== null) terms.push(`(${field} <= ${below})`);
     }
     if (!terms.length) return "store.select(range(len(store)))";
     return `store.select(${terms.length === 1 ? terms[0].slice(1, -1) : terms.join(" & ")})`;
@@ -85,15 +88,50 @@ export class Choice {
 
   /** What is typed after `slidetile tile` to store only these, and which columns it cannot say. */
   options() {
-    const least = this.filters.get("tissue_fraction")?.least ?? null;
-    const unsaid = [...this.filters]
-      .filter(([name, { most }]) => name !== "tissue_fraction" || most !== null)
-      .map(([name]) => name);
-    return { text: least === null ? "" : `--min-tissue-fraction ${literal(least)}`, unsaid };
+    const name = "tissue_fraction";
+    const { least = null } = this.filters.get(name) ?? {};
+    const unsaid = [...this.filters].filter(([each, { most }]) => each !== name || most !== null).map(([each]) => each);
+    // One that drops nothing is not said: it would bring tiles that the store does not have.
+    const isSaid = least !== null && this.drops.get(name).drops > 0;
+    return { text: isSaid ? `--min-tissue-fraction ${literal(this.#between(name, least))}` : "", unsaid };
+  }
+
+  /**
+   * Return a limit that parts the numbers behind a column's values as a least value parts these.
+   *
+   * A plan compares doubles, of which the table has the nearest float32.
+   */
+  #between(name, least) {
+    const { data, type } = this.table.values.get(name);
+    if (type !== "f4") return least;
+    let [below, above] = [-Infinity, Infinity];
+    for (const value of data) {
+      if (value < least) below = Math.max(below, value);
+      else if (value >= least) above = Math.min(above, value);
+    }
+    if (halfway(below, 1) >= least) return halfway(below, 1);
+    return halfway(above, -1) < least ? halfway(above, -1) : least;
   }
 }
 
+/** Return the number between a positive float32 and the next one, above (1) or below (-1) it. */
+function halfway(value, step) {
+  if (!(value > 0 && value < Infinity)) return value;
+  const bits = new Uint32Array(Float32Array.of(value).buffer);
+  return (value + new Float32Array(Uint32Array.of(bits[0] + step).buffer)[0]) / 2;
+}
+
+/** Of larger whole numbers float32 skips some, so pyarrow refuses to compare its columns with them. */
+const LARGEST_WHOLE = 2 ** 24;
+
 /** A number as Python reads it back to the same double. */
 function literal(value) {
-  return String(value);
+  const text = String(value);
+  const isFloat = Math.abs(value) > LARGEST_WHOLE && /^-?\d+$/.test(text);
+  return isFloat ? `${text}.0` : text;
+}
+
+/** A whole number as Python reads it; none of a column is beyond these ends. */
+function whole(value) {
+  return String(Math.min(Number.MAX_SAFE_INTEGER, Math.max(Number.MIN_SAFE_INTEGER, value)));
 }

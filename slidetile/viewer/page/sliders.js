@@ -81,7 +81,8 @@ export function settingSlider(setting, onChange) {
   const { name, label, least, most, step, unit } = setting;
   const shared = { min: least, max: most, step, value: setting.value };
   const slider = make("input", { type: "range", ...shared, "aria-label": label });
-  const typed = make("input", { type: "number", ...shared, "aria-label": `${label}, typed` });
+  // What is typed lies on no step, but for tile sizes, which do.
+  const typed = make("input", { type: "number", ...shared, step: name === "size" ? step : "any", "aria-label": `${label}, typed` });
   const element = make(
     "fieldset",
     { className: "setting" },

@@ -15,7 +15,7 @@ const OWN = `
 .silence { margin: 0; padding: .3em .6em; background: #fff4d0; color: #553c00; }
 .still { display: block; max-width: 100%; max-height: 100%; margin: auto; }
 `;
-const SILENCE = "The kernel does not answer: it is busy, or was closed. This goes on when it answers.";
+const SILENCE = "The kernel does not answer: it is busy, or was closed. This goes on when it answers; where it was restarted, run the cell again.";
 
 async function render({ model, el }) {
   const host = make("div", { className: "slidetile" });
