@@ -56,8 +56,8 @@ def shown(tab):
     """Open the pages of a folder behind a server."""
     servers = []
 
-    def show(folder, key=None, *, state="open", ranges=True):
-        context = file_server(folder, ranges=ranges)
+    def show(folder, key=None, *, state="open", **how):
+        context = file_server(folder, **how)
         server = context.__enter__()
         servers.append(context)
         number = "" if key is None else f"#{key}"
@@ -132,6 +132,21 @@ def test_other_codecs_show_the_overview_and_say_why(tab, shown, folder):
 def test_a_server_without_ranges_gets_a_clear_word(tab, shown, folder):
     shown(folder, NUMBERS["native"], state="failed", ranges=False)
     assert "python -m http.server" in tab.page.locator(".failure").inner_text()
+
+
+@pytest.mark.slow
+def test_a_part_that_the_browsers_cache_cut_short_is_asked_for_past_it(tab, shown, folder, stores):
+    shown(folder, NUMBERS["native"], is_short=lambda path, cache: "/c/" in path and cache is None)
+    tab.drawn()
+    stored = st.open_store(stores / "native.zarr").read_chunk_bytes(2, 3)
+    assert tile(tab, 0, 2, 3) == ("image/jpeg", stored)
+    assert tab.page.locator(".trouble").count() == 0
+
+
+@pytest.mark.slow
+def test_a_part_that_is_always_cut_short_is_told(tab, shown, folder):
+    shown(folder, NUMBERS["native"], is_short=lambda path, cache: "/0/c/" in path)  # noqa: ARG005
+    assert "was cut short on its way" in tab.run(FAILS, [0, 2, 3])[1]
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ const CHANGED =
 const NO_SERVER =
   "The server does not answer. A page that was opened as a file (file://) cannot read stores: open it through a server.";
 
+const PAST_CACHE = "no-store";
+
 export const changed = () => new SourceError(CHANGED, GONE);
 
 /** Return a path below the page, of names as they are on the disk. */
@@ -45,6 +47,8 @@ export async function range(path, size, from, until, options = {}) {
   }
   const bytes = new Uint8Array(await answer.arrayBuffer());
   if (bytes.length !== until - from) {
+    // Chromium's cache at times gives a part alone, where several parts of a file are asked for at once.
+    if (options.cache !== PAST_CACHE) return range(path, size, from, until, { ...options, cache: PAST_CACHE });
     throw new SourceError(`${decodeURIComponent(path)} was cut short on its way.`, FAILED);
   }
   return bytes;
