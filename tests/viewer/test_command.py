@@ -71,7 +71,7 @@ def test_a_missing_extra_is_a_sentence(monkeypatch, stores, cli):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = cli("view", stores / "native.zarr", "--no-browser")
     assert done.exit_code == 1
-    assert "pip install slidetile[view]" in done.stderr
+    assert "pip install 'slidetile[view]'" in done.stderr
 
 
 def test_what_is_no_slide_is_a_sentence(tmp_path, cli):
