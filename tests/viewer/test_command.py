@@ -65,6 +65,7 @@ def test_a_port_in_use_is_a_sentence(needs_page, stores, cli):  # noqa: ARG001
         done = cli("view", stores / "native.zarr", "--port", port, "--no-browser")
     assert done.exit_code == 1
     assert done.stderr.startswith(f"error: The port {port} of 127.0.0.1 cannot be used")
+    assert done.stderr.count("127.0.0.1") == 1
 
 
 def test_a_missing_extra_is_a_sentence(monkeypatch, stores, cli):
