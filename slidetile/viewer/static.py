@@ -5,6 +5,7 @@ what each store's page begins with. Knows folders and files. Does not know serve
 """
 
 import hashlib
+import itertools
 import json
 import re
 import zlib
@@ -130,9 +131,11 @@ def write_static(
     write_whole(files / "page.css", [style])
     refused: list[tuple[str, str]] = []
     told: list[dict[str, Any]] = []
-    for number, card in enumerate(cards, 1):
+    stores = sum(isinstance(card.path, Path) for card in cards)
+    numbers = itertools.count(1)
+    for card in cards:
         if isinstance(card.path, Path) and on_store is not None:
-            on_store(card.path, number, len(cards))
+            on_store(card.path, next(numbers), stores)
         facts = _written(files, card, written, annotations)
         if facts["problem"] is not None and card.path is not None:
             refused.append((card.path.name, facts["problem"]))

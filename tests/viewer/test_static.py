@@ -282,6 +282,16 @@ def test_a_damaged_store_has_a_card(copy, stores):
     assert [name for name, _ in pages.refused] == ["copy.zarr"]
 
 
+def test_slides_without_a_store_are_not_counted(tmp_path, sample, needs_page):  # noqa: ARG001
+    broken, out = tmp_path / "broken.svs", tmp_path / "stores"
+    broken.write_bytes(b"no slide")
+    CliRunner().invoke(main, ["batch", str(sample), str(broken), "-o", str(out), "--workers", "1"])
+    told = []
+    pages = write_static(out, lambda *each: told.append(each))
+    assert told == [(out / "sample.zarr", 1, 1)]
+    assert pages.stores == 1
+
+
 def test_the_command_says_where_the_pages_are(copy):
     found = CliRunner().invoke(main, ["view", "--static", str(copy.parent)], catch_exceptions=False)
     assert found.exit_code == 0
