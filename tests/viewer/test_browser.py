@@ -284,6 +284,19 @@ def test_a_plan_follows_its_settings(tab, served, sample):
     assert options[-2:] == ["--tissue-margin-um", "100"]
 
 
+def test_any_number_can_be_typed(tab, served, sample):
+    """Sliders move in steps; slidetile takes what lies between, or says why not."""
+    tab.open(served(sample))
+    before = tab.count
+    tab.page.get_by_label("minimum tissue fraction, typed").fill("0.4321")
+    tab.wait("() => !slidetile.isPlanning")
+    assert tab.count < before
+    assert copied(tab, "copy as options") == "--min-tissue-fraction 0.4321"
+    tab.expects("status of 400")
+    tab.page.get_by_label("tile size, typed").fill("1000")
+    tab.page.wait_for_selector(".notes :text('multiple of 16')")
+
+
 def test_a_setting_out_of_range_is_told(tab, served, sample):
     tab.open(served(sample))
     before = tab.count

@@ -79,9 +79,9 @@ export function rangeSlider(column, onChange) {
  */
 export function settingSlider(setting, onChange) {
   const { name, label, least, most, step, unit } = setting;
-  const shared = { min: least, max: most, step, value: setting.value };
-  const slider = make("input", { type: "range", ...shared, "aria-label": label });
-  const typed = make("input", { type: "number", ...shared, "aria-label": `${label}, typed` });
+  const shared = { min: least, max: most, value: setting.value };
+  const slider = make("input", { type: "range", ...shared, step, "aria-label": label });
+  const typed = make("input", { type: "number", ...shared, step: "any", "aria-label": `${label}, typed` });
   const element = make(
     "fieldset",
     { className: "setting" },
