@@ -174,6 +174,8 @@ def test_each_filter_says_what_it_drops(tab, served, native):
     assert "mean_red" in tab.page.locator(".controls p").inner_text()
     tab.page.get_by_role("button", name="all tiles").click()
     assert tab.count == len(native)
+    assert tab.page.get_by_role("button", name="copy as options").is_disabled()
+    assert tab.page.locator("[data-copied]").count() == 0
 
 
 def test_tiles_are_coloured_by_a_column(tab, served, native):
@@ -199,7 +201,7 @@ def test_without_mpp_nothing_is_measured(tab, served):
     pixels = np.random.default_rng(0).integers(0, 255, (700, 900, 3), np.uint8)
     tab.open(served(live_plan_view(st.ArraySlide(pixels))))
     assert tab.page.locator(".scale").is_hidden()
-    assert "Mpx (mpp unknown)" in tab.page.locator(".counts").inner_text()
+    assert re.search(r"\d Mpx · .* Mpx of tissue", tab.page.locator(".counts").inner_text())
 
 
 def test_without_tissue_the_slide_is_seen(tab, served):
@@ -288,6 +290,8 @@ def test_any_number_can_be_typed(tab, served, sample):
     """Sliders move in steps; slidetile takes what lies between, or says why not."""
     tab.open(served(sample))
     before = tab.count
+    slider = tab.page.locator("[data-setting=min_tissue_fraction] input[type=range]")
+    assert slider.input_value() == "0.05"
     tab.page.get_by_label("minimum tissue fraction, typed").fill("0.4321")
     tab.wait("() => !slidetile.isPlanning")
     assert tab.count < before
