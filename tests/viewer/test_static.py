@@ -15,6 +15,7 @@ from tampering import chunks_of, damage_chunk, packed, shards
 
 import slidetile as st
 from slidetile.cli.commands import main
+from slidetile.cohort.inputs.folder import find_slides
 from slidetile.viewer.static import write_static
 from slidetile.viewer.store_view import StoreView
 
@@ -280,6 +281,11 @@ def test_a_damaged_store_has_a_card(copy, stores):
     pages = write_static(copy.parent)
     assert pages.stores == 1
     assert [name for name, _ in pages.refused] == ["copy.zarr"]
+
+
+def test_the_pages_are_not_taken_for_what_somebody_put_there(folder, caplog):
+    assert find_slides([folder], tells_stores=False) == []
+    assert caplog.messages == []
 
 
 def test_slides_without_a_store_are_not_counted(tmp_path, sample, needs_page):  # noqa: ARG001
