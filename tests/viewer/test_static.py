@@ -130,6 +130,20 @@ def test_other_codecs_show_the_overview_and_say_why(tab, shown, folder):
 
 
 @pytest.mark.slow
+def test_damage_of_a_small_store_of_another_codec_is_marked(tab, shown, tmp_path, needs_page):  # noqa: ARG001
+    """Its own pixels are saved beside the page, since the overview is no coarser."""
+    pixels = np.random.default_rng(0).integers(0, 200, (300, 400, 3), np.uint8)
+    slide, spec = st.ArraySlide(pixels, mpp=8.0), st.TileSpec(size=256, min_tissue_fraction=0)
+    plan = st.plan_tiles(slide, st.find_tissue(slide), spec)
+    st.write_tiles(slide, plan, tmp_path / "small.zarr", codec="zstd")
+    damage_chunk(tmp_path / "small.zarr", 0, 0)
+    pages = write_static(tmp_path)
+    assert (pages.stores, pages.refused) == (1, ())
+    shown(tmp_path, 0)
+    assert tab.run(FAILS, [0, 0, 0])[0] == "damaged"
+
+
+@pytest.mark.slow
 def test_a_server_without_ranges_gets_a_clear_word(tab, shown, folder):
     shown(folder, NUMBERS["native"], state="failed", ranges=False)
     assert "python -m http.server" in tab.page.locator(".failure").inner_text()
@@ -142,6 +156,14 @@ def test_a_part_that_the_browsers_cache_cut_short_is_asked_for_past_it(tab, show
     stored = st.open_store(stores / "native.zarr").read_chunk_bytes(2, 3)
     assert tile(tab, 0, 2, 3) == ("image/jpeg", stored)
     assert tab.page.locator(".trouble").count() == 0
+
+
+@pytest.mark.slow
+def test_so_is_a_part_of_the_pages_own_tiles(tab, shown, folder):
+    shown(folder, NUMBERS["zstd"], is_short=lambda path, cache: ".tiles" in path and cache is None)
+    tab.drawn()
+    assert tile(tab, 0, 0, 0) is not None
+    assert tab.page.locator(".trouble, .gone").count() == 0
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ async function answered(path, options) {
 }
 
 /**
- * Return bytes of a file whose length is known, from one place until another.
+ * Return bytes of a file, from one place until another; its length is null where it is not known.
  *
  * A file that is missing or cut short is damage; one of another length is another file.
  */
@@ -40,7 +40,7 @@ export async function range(path, size, from, until, options = {}) {
     throw new SourceError(NO_RANGES, GONE);
   }
   const total = answer.headers.get("Content-Range")?.match(/\/(\d+)$/)?.[1];
-  if (answer.status === 416 || (total !== undefined && Number(total) !== size)) throw changed();
+  if (answer.status === 416 || (size !== null && total !== undefined && Number(total) !== size)) throw changed();
   if (answer.status === 404) throw new SourceError(`${decodeURIComponent(path)} is not on the server.`, DAMAGED);
   if (answer.status !== 206) {
     throw new SourceError(`The server refuses ${decodeURIComponent(path)}: ${answer.status}.`, FAILED);
