@@ -25,6 +25,7 @@ demo: $(VENV)/.core
 	@echo
 	@echo "Look at demo/plan.png: the tissue's outline and the tiles, over the slide."
 	@echo "demo/sample.zarr is the store: open it with slidetile, zarr, napari or any OME-Zarr viewer."
+	@echo "To look at it here: $(BIN)/pip install -e '.[view]' && make viewer && $(BIN)/slidetile view demo/sample.zarr"
 	@echo "Then try: $(BIN)/slidetile tile YOUR_SLIDE.svs -o your_slide.zarr"
 
 viewer: $(BUILT)/page.js

@@ -36,23 +36,29 @@ class _Ranged(_Plain):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
+        body = data[first : last + 1]
+        if self.server.is_short(self.path, self.headers.get("Cache-Control")):
+            body = body[: len(body) // 3]
         self.send_response(206)
         self.send_header("Content-Type", self.guess_type(path))
         self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
-        self.send_header("Content-Length", str(last + 1 - first))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(data[first : last + 1])
+        self.wfile.write(body)
 
 
 @contextmanager
-def file_server(folder, *, ranges=True):
-    """Serve a folder's files; yield the server, which has an address and notes what is asked."""
+def file_server(folder, *, ranges=True, is_short=lambda *_: False):
+    """Serve a folder's files; yield the server, which has an address and notes what is asked.
+
+    Of the parts of which `is_short` says so, by path and header Cache-Control, a third is sent.
+    """
 
     def handler(*given):
         return (_Ranged if ranges else _Plain)(*given, directory=str(folder))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.asked = []
+    server.asked, server.is_short = [], is_short
     server.address = f"http://127.0.0.1:{server.server_address[1]}/"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

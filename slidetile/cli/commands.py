@@ -107,7 +107,7 @@ class _Group(click.Group):
             raise
 
 
-_EXTRA = "pip install slidetile["
+_EXTRA = "slidetile["
 """What tells how to install what is missing, and is no bug."""
 
 

@@ -57,7 +57,7 @@ def loaded(address: Address) -> ModuleType:
     except ImportError as error:
         raise ImportError(
             f"{address.scheme}://{address.bucket} is in object storage, which needs the extra "
-            "cloud: pip install slidetile[cloud]"
+            "cloud: pip install 'slidetile[cloud]'"
         ) from error
     return obstore
 

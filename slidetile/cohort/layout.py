@@ -20,6 +20,12 @@ TABLE_NAME = "slides.parquet"
 LOGS_NAME = "logs"
 """A folder with one for each run."""
 
+PAGE_NAME = "index.html"
+"""The page to look at a folder's stores with, behind a server of files."""
+
+PAGES_NAME = "slidetile-pages"
+"""The folder of all else that it needs."""
+
 
 class CohortFolder(NamedTuple):
     """A folder of stores, and of the tables and logs of the runs that made them.

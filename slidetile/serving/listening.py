@@ -3,6 +3,7 @@
 Knows sockets. Does not know what is answered.
 """
 
+import os
 import socket
 
 
@@ -18,8 +19,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
+        is_of_names = isinstance(error, socket.gaierror)  # whose numbers are not those of files
+        why = error.strerror if is_of_names else os.strerror(error.errno or 0)
         raise OSError(
-            f"The port {port} of {host} cannot be used ({error.strerror}): give another one by "
+            f"The port {port} of {host} cannot be used ({why}): give another one by "
             "--port, or --port 0 for any that is free."
         ) from error
     # Connections inherit it. asyncio sets it only for sockets whose protocol is named; without,

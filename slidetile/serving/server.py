@@ -66,7 +66,7 @@ def make_app(shelf: StoreShelf, access: Access) -> Any:
         from starlette.responses import Response
         from starlette.routing import Route
     except ImportError as error:
-        raise ImportError("Serving stores needs an extra: pip install slidetile[view]") from error
+        raise ImportError("Serving stores needs an extra: pip install 'slidetile[view]'") from error
 
     limiter: list[CapacityLimiter] = []  # it is of an event loop, which does not run yet
 

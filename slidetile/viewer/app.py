@@ -100,5 +100,5 @@ def extra_told() -> Iterator[None]:
     except ImportError as error:
         raise ImportError(
             f"{error.name} is not installed; it comes with the extra view: pip install "
-            "slidetile[view]"
+            "'slidetile[view]'"
         ) from error

@@ -16,7 +16,7 @@ from slidetile.format.names import MANIFEST, shard_of
 from slidetile.runtime.files import read_regular
 from slidetile.store.store import TileStore
 from slidetile.viewer.halved_rung import HalvedRung
-from slidetile.viewer.rungs import Rung
+from slidetile.viewer.rungs import DamagedTileError, Rung
 from slidetile.viewer.store_view import StoreView
 from slidetile.viewer.stored_rung import StoredRung, browser_type
 
@@ -42,12 +42,19 @@ class _Saved:
     data: bytearray = field(default_factory=bytearray)
 
     def keep(self, view: StoreView, number: int) -> dict[str, list[Any]]:
-        """Keep the tiles of a level; return [offset, length, type] by "column/row"."""
+        """Keep the tiles of a level; return [offset, length, type] by "column/row".
+
+        Of one that is damaged, what is wrong with it.
+        """
         places: dict[str, list[Any]] = {}
         level = view.picture.levels[number]
         for row in range(level.rows):
             for column in range(level.columns):
-                tile = view.tile(number, column, row)
+                try:
+                    tile = view.tile(number, column, row)
+                except DamagedTileError as error:
+                    places[f"{column}/{row}"] = [str(error)]
+                    continue
                 if tile is not None:
                     place = [len(self.data), len(tile.data), tile.media_type]
                     places[f"{column}/{row}"] = place

@@ -48,7 +48,7 @@ def widget(
     except ImportError as error:
         raise ImportError(
             f"{error.name} is not installed; it comes with the extra notebook: pip install "
-            "slidetile[notebook]"
+            "'slidetile[notebook]'"
         ) from error
     if not LEAST_HEIGHT_PX <= height <= MOST_HEIGHT_PX:
         raise ValueError(

@@ -111,8 +111,18 @@ def _smallest_tile(size: tuple[int, int]) -> int:
 
 def _tissue_settings(recipe: Recipe, plain: Recipe) -> list[Setting]:
     shown = {
-        "min_piece_area_um2": ("smallest piece of tissue", 1_000_000, 5_000, "µm²"),
-        "min_hole_area_um2": ("smallest hole", 2_000_000, 10_000, "µm²"),
+        "min_piece_area_um2": (
+            "smallest piece of tissue",
+            1_000_000,
+            5_000,
+            "µm², at most 0.1 % of the slide",
+        ),
+        "min_hole_area_um2": (
+            "smallest hole",
+            2_000_000,
+            10_000,
+            "µm², at most 0.5 % of the slide",
+        ),
         "tissue_margin_um": ("margin around tissue", 1_000, 10, "µm"),
     }
     return [

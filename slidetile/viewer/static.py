@@ -5,6 +5,7 @@ what each store's page begins with. Knows folders and files. Does not know serve
 """
 
 import hashlib
+import itertools
 import json
 import re
 import zlib
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slidetile.cohort.layout import PAGE_NAME, PAGES_NAME
 from slidetile.errors import SlidetileError, explain
 from slidetile.runtime.files import as_text, write_whole
 from slidetile.store.marks import is_store
@@ -22,12 +24,6 @@ from slidetile.viewer.archive import archived
 from slidetile.viewer.built_page import built_file
 from slidetile.viewer.cards import Card, read_cards
 from slidetile.viewer.drawn import Given, drawn_on_store
-
-PAGE_NAME = "index.html"
-"""The page's name in its folder."""
-
-FILES_NAME = "slidetile-pages"
-"""The folder of all else that it needs."""
 
 BEGINS = b"<!doctype html>\n<!-- slidetile pages -->\n"
 """What each such page begins with, by which slidetile knows its own."""
@@ -56,8 +52,8 @@ _HTML = f"""<html lang="en">
 <meta name="referrer" content="no-referrer">
 <title>slidetile</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{FILES_NAME}/page.css">
-<script defer src="{FILES_NAME}/page.js"></script>
+<link rel="stylesheet" href="{PAGES_NAME}/page.css">
+<script defer src="{PAGES_NAME}/page.js"></script>
 </head>
 <body>
 <nav id="things" aria-label="Slides" hidden></nav>
@@ -114,7 +110,7 @@ def write_static(
     """
     script, style = built_file("static.js"), built_file("page.css")
     folder = place.parent if is_store(place) else place
-    files = folder / FILES_NAME
+    files = folder / PAGES_NAME
     check_output(folder / PAGE_NAME, PAGE)
     _check_files(files)
     written: set[str] = set()
@@ -130,9 +126,11 @@ def write_static(
     write_whole(files / "page.css", [style])
     refused: list[tuple[str, str]] = []
     told: list[dict[str, Any]] = []
-    for number, card in enumerate(cards, 1):
+    stores = sum(isinstance(card.path, Path) for card in cards)
+    numbers = itertools.count(1)
+    for card in cards:
         if isinstance(card.path, Path) and on_store is not None:
-            on_store(card.path, number, len(cards))
+            on_store(card.path, next(numbers), stores)
         facts = _written(files, card, written, annotations)
         if facts["problem"] is not None and card.path is not None:
             refused.append((card.path.name, facts["problem"]))

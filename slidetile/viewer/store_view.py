@@ -144,7 +144,7 @@ def _facts(store: TileStore) -> dict[str, str]:
     source = store.metadata.source
     return {
         **({} if source.name is None else {"slide": source.name}),
-        "tiles": f"{len(store):,} of {store.tile_size} px",
+        "tiles": f"{len(store):,}, each {store.tile_size}×{store.tile_size} px",
         "codec": store.codec,
         "levels": " → ".join(_size(level) for level in store.levels),
         "mpp": "unknown" if store.mpp is None else f"{store.mpp[0]:.4g} µm",

@@ -241,7 +241,7 @@ def test_without_the_extra_a_sentence_says_so(tmp_path):
     )
     assert done.returncode == 1
     assert done.stderr.strip().startswith("error: s3://bucket is in object storage")
-    assert "pip install slidetile[cloud]" in done.stderr
+    assert "pip install 'slidetile[cloud]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -65,13 +65,14 @@ def test_a_port_in_use_is_a_sentence(needs_page, stores, cli):  # noqa: ARG001
         done = cli("view", stores / "native.zarr", "--port", port, "--no-browser")
     assert done.exit_code == 1
     assert done.stderr.startswith(f"error: The port {port} of 127.0.0.1 cannot be used")
+    assert done.stderr.count("127.0.0.1") == 1
 
 
 def test_a_missing_extra_is_a_sentence(monkeypatch, stores, cli):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = cli("view", stores / "native.zarr", "--no-browser")
     assert done.exit_code == 1
-    assert "pip install slidetile[view]" in done.stderr
+    assert "pip install 'slidetile[view]'" in done.stderr
 
 
 def test_what_is_no_slide_is_a_sentence(tmp_path, cli):

@@ -15,6 +15,7 @@ from tampering import chunks_of, damage_chunk, packed, shards
 
 import slidetile as st
 from slidetile.cli.commands import main
+from slidetile.cohort.inputs.folder import find_slides
 from slidetile.viewer.static import write_static
 from slidetile.viewer.store_view import StoreView
 
@@ -56,8 +57,8 @@ def shown(tab):
     """Open the pages of a folder behind a server."""
     servers = []
 
-    def show(folder, key=None, *, state="open", ranges=True):
-        context = file_server(folder, ranges=ranges)
+    def show(folder, key=None, *, state="open", **how):
+        context = file_server(folder, **how)
         server = context.__enter__()
         servers.append(context)
         number = "" if key is None else f"#{key}"
@@ -129,9 +130,46 @@ def test_other_codecs_show_the_overview_and_say_why(tab, shown, folder):
 
 
 @pytest.mark.slow
+def test_damage_of_a_small_store_of_another_codec_is_marked(tab, shown, tmp_path, needs_page):  # noqa: ARG001
+    """Its own pixels are saved beside the page, since the overview is no coarser."""
+    pixels = np.random.default_rng(0).integers(0, 200, (300, 400, 3), np.uint8)
+    slide, spec = st.ArraySlide(pixels, mpp=8.0), st.TileSpec(size=256, min_tissue_fraction=0)
+    plan = st.plan_tiles(slide, st.find_tissue(slide), spec)
+    st.write_tiles(slide, plan, tmp_path / "small.zarr", codec="zstd")
+    damage_chunk(tmp_path / "small.zarr", 0, 0)
+    pages = write_static(tmp_path)
+    assert (pages.stores, pages.refused) == (1, ())
+    shown(tmp_path, 0)
+    assert tab.run(FAILS, [0, 0, 0])[0] == "damaged"
+
+
+@pytest.mark.slow
 def test_a_server_without_ranges_gets_a_clear_word(tab, shown, folder):
     shown(folder, NUMBERS["native"], state="failed", ranges=False)
     assert "python -m http.server" in tab.page.locator(".failure").inner_text()
+
+
+@pytest.mark.slow
+def test_a_part_that_the_browsers_cache_cut_short_is_asked_for_past_it(tab, shown, folder, stores):
+    shown(folder, NUMBERS["native"], is_short=lambda path, cache: "/c/" in path and cache is None)
+    tab.drawn()
+    stored = st.open_store(stores / "native.zarr").read_chunk_bytes(2, 3)
+    assert tile(tab, 0, 2, 3) == ("image/jpeg", stored)
+    assert tab.page.locator(".trouble").count() == 0
+
+
+@pytest.mark.slow
+def test_so_is_a_part_of_the_pages_own_tiles(tab, shown, folder):
+    shown(folder, NUMBERS["zstd"], is_short=lambda path, cache: ".tiles" in path and cache is None)
+    tab.drawn()
+    assert tile(tab, 0, 0, 0) is not None
+    assert tab.page.locator(".trouble, .gone").count() == 0
+
+
+@pytest.mark.slow
+def test_a_part_that_is_always_cut_short_is_told(tab, shown, folder):
+    shown(folder, NUMBERS["native"], is_short=lambda path, cache: "/0/c/" in path)  # noqa: ARG005
+    assert "was cut short on its way" in tab.run(FAILS, [0, 2, 3])[1]
 
 
 @pytest.mark.slow
@@ -265,6 +303,21 @@ def test_a_damaged_store_has_a_card(copy, stores):
     pages = write_static(copy.parent)
     assert pages.stores == 1
     assert [name for name, _ in pages.refused] == ["copy.zarr"]
+
+
+def test_the_pages_are_not_taken_for_what_somebody_put_there(folder, caplog):
+    assert find_slides([folder], tells_stores=False) == []
+    assert caplog.messages == []
+
+
+def test_slides_without_a_store_are_not_counted(tmp_path, sample, needs_page):  # noqa: ARG001
+    broken, out = tmp_path / "broken.svs", tmp_path / "stores"
+    broken.write_bytes(b"no slide")
+    CliRunner().invoke(main, ["batch", str(sample), str(broken), "-o", str(out), "--workers", "1"])
+    told = []
+    pages = write_static(out, lambda *each: told.append(each))
+    assert told == [(out / "sample.zarr", 1, 1)]
+    assert pages.stores == 1
 
 
 def test_the_command_says_where_the_pages_are(copy):

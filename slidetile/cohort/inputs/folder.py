@@ -11,7 +11,14 @@ from pathlib import Path
 
 from slidetile.cloud.address import Address
 from slidetile.cohort.inputs.folder_kind import FolderRole, folder_role, is_one_slide
-from slidetile.cohort.layout import LOGS_NAME, SUMMARY_NAME, TABLE_NAME, CohortFolder
+from slidetile.cohort.layout import (
+    LOGS_NAME,
+    PAGE_NAME,
+    PAGES_NAME,
+    SUMMARY_NAME,
+    TABLE_NAME,
+    CohortFolder,
+)
 from slidetile.errors import SlideError, explain
 from slidetile.format.names import OWNER_SUFFIX
 from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular
@@ -259,14 +266,16 @@ def _is_of_vsi(folder: Path, files: Sequence[str]) -> bool:
 
 
 def _ours(parent: str) -> set[str]:
-    """Return which folders in one are a cohort's tables and logs."""
+    """Return which folders in one are a cohort's tables and logs, and its pages."""
     is_cohort = Path(str(CohortFolder(Path(parent)).keys)).is_file()
-    return {TABLE_NAME, LOGS_NAME} if is_cohort else set()
+    return {PAGES_NAME, TABLE_NAME, LOGS_NAME} if is_cohort else {PAGES_NAME}
 
 
 def _is_known_stranger(path: Path) -> bool:
     """Return whether a file with another suffix is part of a MIRAX slide, or slidetile's own."""
     is_ours = path.name == SUMMARY_NAME or path.suffix in (OWNER_SUFFIX, TEMPORARY_SUFFIX)
+    if path.name == PAGE_NAME:
+        is_ours = (path.parent / PAGES_NAME).is_dir()
     return is_ours or os.path.isfile(f"{path.parent}.mrxs")  # noqa: PTH113  never raises
 
 

@@ -7,7 +7,7 @@ import { RAMP, stepsOf } from "./colours.js";
 const { Point } = OpenSeadragon;
 
 const LEAST_CELL_PX = 6; // smaller tiles are filled pixel by pixel, in one pass over those in view
-const COLOURS = {
+export const COLOURS = {
   outline: "rgb(0 160 70)", area: "rgb(200 60 200)", grid: "rgb(30 90 255)",
   dropped: "rgb(120 120 120 / 55%)", unreadable: [220, 0, 0], chosen: "rgb(255 200 0)",
 };

@@ -7,7 +7,7 @@
 import { Choice } from "./choice.js";
 import { RAMP } from "./colours.js";
 import { copy, make, told } from "./dom.js";
-import { Overlay } from "./overlay.js";
+import { COLOURS, Overlay } from "./overlay.js";
 import { openPicture } from "./picture.js";
 import { scaleBar } from "./scale_bar.js";
 import { rangeSlider, settingSlider } from "./sliders.js";
@@ -72,6 +72,7 @@ class Page {
     this.stage = make("div", { className: "stage" });
     this.notes = make("ul", { className: "notes", role: "status" });
     this.counts = make("p", { className: "counts", role: "status" });
+    this.hint = make("p", { className: "hint" }, "Click a tile to see it at full resolution, and its row.");
     this.controls = make("section", { className: "controls" });
     const facts = scene.facts.map(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]);
     this.panel = make(
@@ -83,6 +84,7 @@ class Page {
       make("dl", { className: "facts" }, ...facts.flat()),
       this.#layers(),
       this.counts,
+      this.hint,
       this.controls,
     );
     const zoom = (label, by, sign) =>
@@ -98,8 +100,10 @@ class Page {
   }
 
   #layers() {
-    const box = (name, label) =>
-      make(
+    const box = (name, label, colour) => {
+      const sample = make("i");
+      sample.style.color = colour;
+      return make(
         "label",
         {},
         make("input", {
@@ -109,10 +113,12 @@ class Page {
             this.overlay.redraw();
           },
         }),
+        sample,
         label,
       );
-    const shown = [box("outlines", "tissue"), box("tiles", "tiles")];
-    if (this.scene.areas.length) shown.push(box("areas", "annotations"));
+    };
+    const shown = [box("outlines", "tissue", COLOURS.outline), box("tiles", "tiles", COLOURS.grid)];
+    if (this.scene.areas.length) shown.push(box("areas", "annotations", COLOURS.area));
     this.colours = make("select", {
       "aria-label": "colour tiles by",
       onchange: () => this.#colour(),
@@ -142,6 +148,7 @@ class Page {
     this.choice = this.table && new Choice(this.table);
     this.overlay.setTiles(this.table, this.choice);
     this.tile.show(-1);
+    this.hint.hidden = !this.table?.count;
     this.typed = overlay.choice;
     const names = [...(this.table?.values.values() ?? [])]
       .filter((column) => column.limits !== null)
@@ -157,10 +164,13 @@ class Page {
   }
 
   #controls(overlay) {
-    const buttons = (...kinds) =>
-      kinds.map(([label, text]) =>
-        make("button", { type: "button", onclick: ({ target }) => copy(text(), target) }, label),
-      );
+    const buttons = (...kinds) => {
+      this.copies = kinds.map(([label, text]) => ({
+        text,
+        button: make("button", { type: "button", onclick: ({ target }) => copy(text(), target) }, label),
+      }));
+      return this.copies.map(({ button }) => button);
+    };
     this.expression = make("code", { className: "expression" });
     this.unsaid = make("p", { className: "limits" });
     if (overlay.settings.length) {
@@ -249,7 +259,8 @@ class Page {
     const { count } = this.choice;
     const { px, tissue } = this.choice.area();
     const of = this.filters ? ` of ${this.table.count.toLocaleString("en")}` : "";
-    const parts = [`${count.toLocaleString("en")}${of} tiles`, this.#large(px)];
+    const tiles = of === "" && count === 1 ? "tile" : "tiles";
+    const parts = [`${count.toLocaleString("en")}${of} ${tiles}`, this.#large(px)];
     if (tissue !== null) parts.push(`${this.#large(tissue)} of tissue`);
     this.counts.textContent = parts.join(" · ");
     this.counts.dataset.count = String(count);
@@ -266,12 +277,16 @@ class Page {
     } else if (this.hasSettings) {
       this.expression.textContent = [this.typed.python, this.typed.options].filter(Boolean).join("\n");
     }
+    for (const { button, text } of this.copies ?? []) {
+      button.disabled = text() === "";
+      delete button.dataset.copied; // what was copied is not what is seen now
+    }
     this.element.dispatchEvent(new Event("told"));
   }
 
   #large(px) {
     const { mpp } = this.scene;
-    if (mpp === null) return `${told(px / 1e6)} Mpx (mpp unknown)`;
+    if (mpp === null) return `${told(px / 1e6)} Mpx`;
     return `${told((px * mpp[0] * mpp[1]) / 1e6)} mm²`;
   }
 
@@ -313,6 +328,7 @@ class Page {
   choose(index) {
     this.overlay.chosen = index;
     this.overlay.redraw();
+    this.hint.hidden = index >= 0;
     this.tile.show(index, index < 0 ? null : this.table.region(index));
   }
 }

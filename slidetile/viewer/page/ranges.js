@@ -10,6 +10,8 @@ const CHANGED =
 const NO_SERVER =
   "The server does not answer. A page that was opened as a file (file://) cannot read stores: open it through a server.";
 
+const PAST_CACHE = "no-store";
+
 export const changed = () => new SourceError(CHANGED, GONE);
 
 /** Return a path below the page, of names as they are on the disk. */
@@ -26,7 +28,7 @@ async function answered(path, options) {
 }
 
 /**
- * Return bytes of a file whose length is known, from one place until another.
+ * Return bytes of a file, from one place until another; its length is null where it is not known.
  *
  * A file that is missing or cut short is damage; one of another length is another file.
  */
@@ -38,13 +40,15 @@ export async function range(path, size, from, until, options = {}) {
     throw new SourceError(NO_RANGES, GONE);
   }
   const total = answer.headers.get("Content-Range")?.match(/\/(\d+)$/)?.[1];
-  if (answer.status === 416 || (total !== undefined && Number(total) !== size)) throw changed();
+  if (answer.status === 416 || (size !== null && total !== undefined && Number(total) !== size)) throw changed();
   if (answer.status === 404) throw new SourceError(`${decodeURIComponent(path)} is not on the server.`, DAMAGED);
   if (answer.status !== 206) {
     throw new SourceError(`The server refuses ${decodeURIComponent(path)}: ${answer.status}.`, FAILED);
   }
   const bytes = new Uint8Array(await answer.arrayBuffer());
   if (bytes.length !== until - from) {
+    // Chromium's cache at times gives a part alone, where several parts of a file are asked for at once.
+    if (options.cache !== PAST_CACHE) return range(path, size, from, until, { ...options, cache: PAST_CACHE });
     throw new SourceError(`${decodeURIComponent(path)} was cut short on its way.`, FAILED);
   }
   return bytes;

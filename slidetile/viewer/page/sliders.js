@@ -79,10 +79,10 @@ export function rangeSlider(column, onChange) {
  */
 export function settingSlider(setting, onChange) {
   const { name, label, least, most, step, unit } = setting;
-  const shared = { min: least, max: most, step, value: setting.value };
-  const slider = make("input", { type: "range", ...shared, "aria-label": label });
-  // What is typed lies on no step, but for tile sizes, which do.
-  const typed = make("input", { type: "number", ...shared, step: name === "size" ? step : "any", "aria-label": `${label}, typed` });
+  const { value } = setting; // set after the step, to which a slider rounds it
+  const limits = { min: least, max: most };
+  const slider = make("input", { type: "range", ...limits, step, value, "aria-label": label });
+  const typed = make("input", { type: "number", ...limits, step: "any", value, "aria-label": `${label}, typed` });
   const element = make(
     "fieldset",
     { className: "setting" },

@@ -60,17 +60,8 @@ class StaticSource {
     const place = part.tiles[`${column}/${row}`];
     if (place === undefined) return null;
     const [first, length, type] = place;
-    return new Blob([await this.#savedBytes(first, length, signal)], { type });
-  }
-
-  async #savedBytes(first, length, signal) {
-    // All saved tiles are one small file: it is fetched once, in one request, if there are few.
-    const headers = { Range: `bytes=${first}-${first + length - 1}` };
-    const answer = await fetch(this.saved, { headers, signal });
-    if (answer.status !== 206) throw new SourceError("The page's own tiles are not on the server.", FAILED);
-    const bytes = await answer.arrayBuffer();
-    if (bytes.byteLength !== length) throw changed();
-    return bytes;
+    if (typeof first === "string") throw new SourceError(first, DAMAGED);
+    return new Blob([await range(this.saved, null, first, first + length, { signal })], { type });
   }
 
   async #chunk(part, column, row, signal) {
@@ -147,6 +138,7 @@ class StaticSource {
     const pen = canvas.getContext("2d");
     for (const key of Object.keys(parts[number].tiles)) {
       const [column, row] = key.split("/").map(Number);
+      if (parts[number].tiles[key].length === 1) continue; // it is damaged
       const bitmap = await createImageBitmap(await this.#savedTile(parts[number], column, row));
       pen.drawImage(bitmap, column * tile[0], row * tile[1]);
       bitmap.close();
