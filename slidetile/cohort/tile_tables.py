@@ -4,12 +4,18 @@ Knows which stores are finished. Does not know what is in their tables.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from slidetile.cloud.address import Address, Location
-from slidetile.cloud.objects import entries_in, in_parallel
+from slidetile.cloud.objects import (
+    ObjectState,
+    entries_in,
+    in_parallel,
+    object_state,
+    read_range,
+)
 from slidetile.cohort.layout import LOGS_NAME, TABLE_NAME
 from slidetile.errors import CohortError, StoreError, explain
 from slidetile.format.names import STORE_SUFFIX, TABLE, is_passing
@@ -19,6 +25,10 @@ from slidetile.store.location import stores_in
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.fs as pafs
+
+
+FOOTER_BYTES = 64 << 10
+"""The end of a table in a bucket, which mostly names all its columns."""
 
 
 class TileTables(Protocol):
@@ -31,6 +41,10 @@ class TileTables(Protocol):
 
     def file_system(self) -> "pafs.FileSystem":
         """Return what Arrow reads them from."""
+        ...
+
+    def schemas(self) -> Iterable["pa.Schema"]:
+        """Return the columns of each, of which no more than the end is read."""
         ...
 
 
@@ -48,11 +62,13 @@ def tile_tables(folder: Location) -> TileTables:
 
 
 def table_schema(tables: TileTables) -> "pa.Schema":
-    """Return the columns of the first table."""
-    import pyarrow.parquet as pq
+    """Return the columns that any of the tables has: those of the first, then those of others.
 
-    with tables.file_system().open_input_file(tables.paths[0][1]) as file:
-        return pq.read_schema(file)
+    Tables differ: not every slide has each class, and qualities can be left out.
+    """
+    import pyarrow as pa
+
+    return pa.unify_schemas(tables.schemas(), promote_options="permissive").remove_metadata()
 
 
 class TablesOnDisk:
@@ -70,6 +86,12 @@ class TablesOnDisk:
         from pyarrow.fs import LocalFileSystem
 
         return LocalFileSystem()
+
+    def schemas(self) -> Iterator["pa.Schema"]:
+        """Return the columns of each table."""
+        import pyarrow.parquet as pq
+
+        return (pq.read_schema(path) for _, path in self.paths)
 
 
 def _is_whole(store: Path) -> bool:
@@ -102,6 +124,36 @@ class TablesInBucket:
         from slidetile.cohort.arrow_objects import object_file_system
 
         return object_file_system(self._tables)
+
+    def schemas(self) -> list["pa.Schema"]:
+        """Return the columns of each table."""
+        return in_parallel(_schema, [self._tables[path] for _, path in self.paths])
+
+
+def _schema(table: tuple[Address, ObjectState | None]) -> "pa.Schema":
+    """Return the columns of a table in a bucket, from its end, or from all of it."""
+    address, state = table
+    try:
+        state = state or object_state(address)
+        for start in (max(0, state.size - FOOTER_BYTES), 0):
+            end, _ = read_range(address, start, state.size - start, state)
+            schema = _parsed(end)
+            if schema is not None:
+                return schema
+    except OSError as error:
+        raise CohortError(f"{address} cannot be read: {explain(error)}.") from error
+    raise CohortError(f"{address} is damaged: it could not be read as a table.")
+
+
+def _parsed(end: bytes) -> "pa.Schema | None":
+    """Return the columns of a table that ends so; None where its footer is longer, or damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_schema(pa.BufferReader(end))
+    except (pa.ArrowException, OSError):
+        return None
 
 
 def _found(store: Address) -> StoreObjects | None:

@@ -24,14 +24,14 @@ def scan_tiles(
 ) -> "ds.Dataset":
     """Return the tile tables of all finished stores in a folder as one dataset.
 
-    Nothing is read but one table's schema: the dataset is handed to polars
+    Nothing is read but the tables' schemas: the dataset is handed to polars
     (``pl.scan_pyarrow_dataset``), to DuckDB by its variable's name, or to pandas by ``to_table``.
 
     Parameters
     ----------
     folder
         A folder of stores, such as `tile_slides` writes into, or where it lies in a bucket. There,
-        each store takes three requests to be found, and one whenever its table is read, which has
+        each store takes four requests to be found, and one whenever its table is read, which has
         to be the one that was found: a store that is replaced meanwhile is an error, no mixture.
     storage_options
         As in `open_store`.
@@ -39,8 +39,9 @@ def scan_tiles(
     Returns
     -------
     pyarrow.dataset.Dataset
-        A row for each tile: the columns of a tile table, after ``key``, the store's name without
-        its suffix, and the columns of the cohort's manifest, as text. Stores are in the order of
+        A row for each tile: the columns of the tile tables, after ``key``, the store's name without
+        its suffix, and the columns of the cohort's manifest, as text. What a store does not have,
+        such as a class that others have, is null. Stores are in the order of
         their keys. docs/reference/store-format.md explains the tile table.
 
     Raises

@@ -34,11 +34,17 @@ def test_the_same_rows_as_on_a_disk(made, cohort):
 def test_only_tables_that_are_asked_for_are_read(lab, cohort):
     tiles = st.scan_tiles(cohort)
     found = [each for each in lab.proxy.requests if ".zarr" in each.key + each.query]
-    assert len(found) == 2 * 3 + 1  # three to find each store, and one table for its columns
+    assert len(found) == 2 * 4  # three to find each store, and the end of its table: its columns
     lab.proxy.clear()
     tiles.to_table(filter=pc.field("key") == "second", columns=["key"])
     (read,) = lab.proxy.requests
     assert read.key.endswith("second.zarr/tiles/tiles.parquet")
+
+
+def test_columns_are_told_by_all_of_a_table_whose_end_is_long(cohort, monkeypatch):
+    schema = st.scan_tiles(cohort).schema
+    monkeypatch.setattr("slidetile.cohort.tile_tables.FOOTER_BYTES", 100)
+    assert st.scan_tiles(cohort).schema == schema
 
 
 def test_polars_and_duckdb_read_them(cohort):

@@ -5,9 +5,11 @@ import polars as pl
 import pyarrow.compute as pc
 import pytest
 from batches import two_stores
+from paths import SAMPLE
 
 import slidetile as st
 
+SAMPLE_LABELS = SAMPLE.with_suffix(".geojson")
 SMALL = st.Recipe(tile=st.TileSpec(size=512))
 
 
@@ -42,6 +44,25 @@ def test_polars_and_duckdb_read_them(cohort):
 def test_stores_that_no_table_knows_are_among_them(sample, tmp_path):
     st.tile_slide(sample, tmp_path / "alone.zarr", SMALL)
     assert set(st.scan_tiles(tmp_path).to_table()["key"].to_pylist()) == {"alone"}
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["labelled first", "or last"])
+def test_columns_that_only_some_stores_have(sample, tmp_path, names):
+    labelled, plain = (tmp_path / f"{name}.zarr" for name in names)
+    labels = st.LabelsSpec(path=SAMPLE_LABELS)
+    st.tile_slide(sample, labelled, st.Recipe(tile=SMALL.tile, labels=labels))
+    st.tile_slide(sample, plain, SMALL)
+    tiles = st.scan_tiles(tmp_path)
+    for path in (labelled, plain):
+        store = st.open_store(path)
+        own = tiles.to_table(filter=pc.field("key") == path.stem)
+        assert len(own) == len(store)
+        has = "class_tumor" in store.tiles.column_names
+        assert has == (path == labelled)
+        told = own["class_tumor"].to_pylist()
+        assert told == (store.tiles["class_tumor"].to_pylist() if has else [None] * len(store))
+    found = pl.scan_pyarrow_dataset(tiles).filter(pl.col("class_tumor") > 0.5).collect()
+    assert set(found["key"]) == {labelled.stem}
 
 
 def test_a_folder_without_stores_is_told(tmp_path):
