@@ -136,7 +136,7 @@ def _schema(table: tuple[Address, ObjectState | None]) -> "pa.Schema":
     try:
         state = state or object_state(address)
         for start in (max(0, state.size - FOOTER_BYTES), 0):
-            end, _ = read_range(address, start, state.size - start, state)
+            end, _ = read_range(address, start, state.size, state)
             schema = _parsed(end)
             if schema is not None:
                 return schema
