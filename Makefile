@@ -31,7 +31,7 @@ demo: $(VENV)/.core
 viewer: $(BUILT)/page.js
 
 page-if-possible:
-	@$(MAKE) --no-print-directory viewer || echo "== without the viewer's page, the tests that need it skip"
+	@$(MAKE) --no-print-directory viewer || echo "== without the viewer's page, the tests that need it skip, and a notebook has no outputs in the docs"
 
 $(BUILT)/page.js: $(wildcard $(PAGE)/*.js $(PAGE)/*.mjs $(PAGE)/*.css $(PAGE)/*.html $(PAGE)/*.json)
 	@command -v npm >/dev/null || { echo "The viewer's page is built by npm, which is not here: install Node.js 18 or newer."; exit 1; }
@@ -109,7 +109,7 @@ docs: site/index.html
 # The site takes ten seconds, and is built again only where something it is made of has changed.
 SOURCES := $(shell find docs notebooks slidetile data_samples/sample.svs -name '*.pyc' -o -type f -print)
 
-site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md CONTRIBUTING.md $(SOURCES)
+site/index.html: $(VENV)/.docs mkdocs.yml CHANGELOG.md CONTRIBUTING.md $(SOURCES) | page-if-possible
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench

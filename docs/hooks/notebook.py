@@ -36,8 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def _executed(root: Path, name: str) -> Path:
     """Return where a notebook lies with its outputs, and run it unless that is up to date."""
     source = root / "notebooks" / f"{name}.ipynb"
-    if "slidetile.torch" in source.read_text(encoding="utf-8") and find_spec("torch") is None:
-        return source  # PyTorch is in no extra but its own: the page is without outputs
+    if _lacks(root, source.read_text(encoding="utf-8")):
+        return source  # the page is without outputs
     kept = root / ".cache" / f"{name}-{_digest(root, source)}.ipynb"
     if not kept.exists():
         notebook = nbformat.read(source, as_version=4)
@@ -51,6 +51,17 @@ def _executed(root: Path, name: str) -> Path:
             old.unlink()
         nbformat.write(notebook, kept)
     return kept
+
+
+def _lacks(root: Path, text: str) -> bool:
+    """Return whether something is missing that a notebook needs, and that not all have.
+
+    PyTorch is in no extra but its own, and the viewer's page is built by npm.
+    """
+    needs_torch = "slidetile.torch" in text
+    needs_page = ".view(" in text
+    page = root / "slidetile" / "viewer" / "built" / "widget.js"
+    return (needs_torch and find_spec("torch") is None) or (needs_page and not page.exists())
 
 
 def _digest(root: Path, notebook: Path) -> str:

@@ -13,6 +13,8 @@ import pytest
 from paths import ROOT
 from PIL import Image
 
+from slidetile.viewer.built_page import PageMissingError, built_page
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXPLORE, MODEL, COLOUR = (
     ROOT / "notebooks" / f"{name}.ipynb"
@@ -31,7 +33,16 @@ STRICT = "import warnings; warnings.filterwarnings('error', module='slidetile|__
 def executed(path):
     if "slidetile.torch" in path.read_text():
         pytest.importorskip("torch", reason="PyTorch is not installed")
+    if ".view(" in path.read_text():
+        skip_without_page()
     return _executed(path)
+
+
+def skip_without_page():
+    try:
+        built_page()
+    except PageMissingError as error:
+        pytest.skip(str(error))
 
 
 RUN = [
