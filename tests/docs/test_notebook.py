@@ -10,10 +10,9 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from needed import needs_page
 from paths import ROOT
 from PIL import Image
-
-from slidetile.viewer.built_page import PageMissingError, built_page
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXPLORE, MODEL, COLOUR = (
@@ -34,15 +33,8 @@ def executed(path):
     if "slidetile.torch" in path.read_text():
         pytest.importorskip("torch", reason="PyTorch is not installed")
     if ".view(" in path.read_text():
-        skip_without_page()
+        needs_page()
     return _executed(path)
-
-
-def skip_without_page():
-    try:
-        built_page()
-    except PageMissingError as error:
-        pytest.skip(str(error))
 
 
 RUN = [

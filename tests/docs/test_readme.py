@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from channel_files import ome_tiff, signal
+from needed import needs_page
 from paths import ROOT
 
 from slidetile.choices import NATIVE_CHECK
 from slidetile.cloud.address import Address
 from slidetile.cloud.objects import write_object
-from slidetile.viewer.built_page import PageMissingError, built_page
 
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -100,13 +100,6 @@ def test_python_on_pages(path, request, sample, first_store):
         pytest.importorskip("anywidget", reason="the extra notebook is not installed")
         needs_page()
     run(path)
-
-
-def needs_page():
-    try:
-        built_page()
-    except PageMissingError as error:
-        pytest.skip(str(error))
 
 
 def put(key, file):

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from needed import needs_page
 
 import slidetile as st
-from slidetile.viewer.built_page import PageMissingError, built_page
 from slidetile.viewer.opened import OpenedView
 
 
@@ -30,13 +30,10 @@ def store_copy(stores, tmp_path) -> Path:
     return Path(shutil.copytree(stores / "native.zarr", tmp_path / "copy.zarr"))
 
 
-@pytest.fixture(scope="session")
-def needs_page() -> None:
+@pytest.fixture(scope="session", name="needs_page")
+def _needs_page() -> None:
     """Skip where the page is not built, which takes npm."""
-    try:
-        built_page()
-    except PageMissingError as error:
-        pytest.skip(str(error))
+    needs_page()
 
 
 @pytest.fixture
