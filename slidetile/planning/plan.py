@@ -142,14 +142,7 @@ class TilePlan:
     @property
     def edges(self) -> tuple[NDArray[np.int64], ...]:
         """The left, top, right and bottom edges of `regions`, each an int64 array."""
-        grid, (width, height) = self.grid, self.slide_size
-        lefts, tops = grid.lefts(self.columns), grid.tops(self.rows)
-        return (
-            lefts,
-            tops,
-            np.minimum(lefts + grid.size, width),
-            np.minimum(tops + grid.size, height),
-        )
+        return tuple(self._edges.T)
 
     @property
     def regions(self) -> list[Region]:

@@ -204,7 +204,7 @@ class StoreFacts:
         """Bytes of all tiles' chunks at level 0, as the table says."""
         return int(self.tiles["bytes"].to_numpy().sum())
 
-    @property
+    @functools.cached_property
     def unreadable(self) -> int:
         """Number of tiles that could not be read from the slide; see ``status`` in the table."""
         statuses: list[str] = self.tiles["status"].to_pylist()

@@ -162,12 +162,12 @@ class TileStore(StoreForms):
         tiles = self.tiles if where is None else self.select(where).tiles
         try:
             area = StoredArea.of_tiles(tiles)
-            every = StoredArea.of_tiles(tiles, with_unreadable=True)
+            every = StoredArea.of_tiles(tiles, with_unreadable=True) if self.unreadable else area
         except StoreError as error:
             raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
         tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
         plan, lost = plan_windows(views[0], spec, area, tissue), 0
-        if self.unreadable:
+        if every is not area:
             lost = len(plan_windows(views[0], spec, every, tissue)) - len(plan)
         return WindowSource(
             path=self.path,
