@@ -16,8 +16,9 @@ from slidetile.export.placed_windows import PlacedWindows
 from slidetile.export.provenance import store_name
 from slidetile.export.window_choice import ImageName
 from slidetile.raster.pixels import Pixels
+from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
-from slidetile.runtime.threads import map_in_order
+from slidetile.runtime.threads import AHEAD_PER_WORKER, map_in_order
 from slidetile.store.store import TileStore
 
 _JPEG = b"\xff\xd8\xff"
@@ -108,7 +109,7 @@ class Samples:
         return len(self.placed.windows)
 
     def begin_at(self, first: int, workers: int | None) -> Iterator[Sample]:
-        """Yield the samples from one on, in order; a few more are encoded ahead.
+        """Yield the samples from one on, in order; as many more are encoded ahead as memory holds.
 
         Raises
         ------
@@ -116,7 +117,14 @@ class Samples:
             The store is damaged, or was replaced or deleted.
         """
         numbered = enumerate(self._unencoded(first), start=first)
-        return map_in_order(self._sample, numbered, workers=worker_count(workers))
+        return map_in_order(self._sample, numbered, workers=self._affordable(workers))
+
+    def _affordable(self, workers: int | None) -> int:
+        """Return the number of threads whose windows fit into memory: large ones take 200 MB."""
+        samples = self.placed.size**2 * len(self.store.channels)
+        unit_bytes = (AHEAD_PER_WORKER + 1) * samples * self.store.dtype.itemsize
+        most = worker_count(workers)
+        return memory.make_budget(memory.SystemGauge(), unit_bytes=unit_bytes, most=most).units
 
     def _unencoded(self, first: int) -> Iterator[bytes | Pixels]:
         """Yield a chunk for each window that is one, and the pixels of each that is not."""
@@ -176,9 +184,9 @@ class Samples:
 
     def _encoded(self, pixels: Pixels) -> bytes:
         if self.image == "npy":
-            memory = io.BytesIO()
-            np.save(memory, np.ascontiguousarray(pixels), allow_pickle=False)
-            return memory.getvalue()
+            file = io.BytesIO()
+            np.save(file, np.ascontiguousarray(pixels), allow_pickle=False)
+            return file.getvalue()
         if self.image == "png":
             return _png(pixels)
         from slidetile.format.codecs.jpeg import JpegCodec
