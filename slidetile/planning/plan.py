@@ -15,7 +15,6 @@ from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._choosing import chosen_cells
-from slidetile.planning._classes import cell_edges
 from slidetile.planning._left_out import left_out_of
 from slidetile.planning.labels import DrawnLabels, Labels
 from slidetile.planning.tile_spec import TileSpec
@@ -216,7 +215,7 @@ class TilePlan:
 
     @property
     def _edges(self) -> NDArray[np.int64]:
-        return cell_edges(self.grid, self.columns, self.rows)
+        return self.grid.edges(self.columns, self.rows)
 
     def picture(self, *, longest_side_px: int = preview.LARGEST_SIDE_PX) -> Pixels:
         """Draw the tissue's outline and the tiles over the overview: uint8 [row, column, 3]."""
