@@ -459,7 +459,9 @@ def test_every_public_thing_has_a_numpydoc_docstring(name):
 def test_every_public_member_is_documented(name):
     undocumented = [
         member
-        for member, value in vars(getattr(st, name)).items()
+        for kind in getattr(st, name).__mro__
+        if kind.__module__.startswith("slidetile.")
+        for member, value in vars(kind).items()
         if not member.startswith("_")
         and (inspect.isfunction(value) or isinstance(value, property))
         and not inspect.getdoc(getattr(getattr(st, name), member))

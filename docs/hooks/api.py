@@ -15,9 +15,10 @@ class Faces(Extension):
             face.exports = sorted(name for name in face.imports if name != "attach")
         for thing in _public(pkg):
             _correct(thing)
-            for member in thing.members.values():
-                if isinstance(member, Function):
-                    _correct(member)
+            for member in thing.all_members.values():  # those of what it is made of, too
+                target = member.final_target if member.is_alias else member
+                if isinstance(target, Function):
+                    _correct(target)
 
 
 def _faces(pkg: Module) -> Iterator[Module]:

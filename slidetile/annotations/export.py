@@ -18,6 +18,7 @@ from slidetile.annotations._geojson import FOREIGN_MEMBER, FOUND_CORE
 from slidetile.annotations._placing import original_scale
 from slidetile.cloud.address import Address, Location, locate
 from slidetile.errors import StoreError
+from slidetile.format.class_columns import WINNER
 from slidetile.format.metadata.cores import CoreFacts
 from slidetile.format.table import CORE, FACTS
 from slidetile.planning.plan import TilePlan
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 TISSUE_CLASS = {"name": "Tissue", "color": [0, 160, 70]}
 UNREADABLE_CLASS = {"name": "Unreadable", "color": [200, 0, 0]}
-
-_WINNER = "class"
-"""The column of the class that a tile has most of, where there are labels."""
 
 _HEAD = f'{{"type":"FeatureCollection","{FOREIGN_MEMBER}":'
 
@@ -283,7 +281,7 @@ def _stored_tiles(store: TileStore, sheet: _Sheet) -> Iterator[dict[str, Any]]:
                 region,
                 measurements,
                 core=row.get(CORE),
-                class_name=row.get(_WINNER),
+                class_name=row.get(WINNER),
                 is_readable=row["status"] == "ok",
             )
 

@@ -28,13 +28,10 @@ from slidetile.annotations.reading import (
 from slidetile.choices import ANNOTATION_ORIGIN, ANNOTATION_UNIT, AnnotationOrigin, AnnotationUnit
 from slidetile.errors import AnnotationError
 from slidetile.planning.labels import DrawnLabels, Labels
-from slidetile.raster.class_areas import MOST_CLASSES, ClassAreas, Points
+from slidetile.raster.class_areas import LONGEST_CLASS_NAME, MOST_CLASSES, ClassAreas, Points
 from slidetile.raster.class_objects import ClassObjects, Runs
 from slidetile.raster.filling import TooManyPixelsError, check_count, fill_each, fill_shapes
 from slidetile.slides.slide import Slide
-
-LONGEST_CLASS_NAME = 200
-"""Most characters of a class's name, which a store records."""
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,12 @@ from typing import Any, get_args
 from unicodedata import normalize
 
 from slidetile.annotations.annotations import Annotations
-from slidetile.annotations.reading import annotation_parameters, check_choice, read_annotations
+from slidetile.annotations.reading import (
+    annotation_parameters,
+    check_choice,
+    naming,
+    read_annotations,
+)
 from slidetile.choices import (
     ANNOTATION_ORIGIN,
     ANNOTATION_UNIT,
@@ -100,12 +105,10 @@ class AnnotationsSpec:
             The slide's file is missing or cannot be read.
         """
         file = self.file_for(slide)
-        try:
+        with naming(file):
             recorded = annotation_parameters(
                 file, classes=self.classes, unit=self.unit, origin=self.origin
             )
-        except OSError as error:
-            raise AnnotationError(f"{file} cannot be read: {error.strerror or error}.") from error
         return {"mode": self.mode, **recorded}
 
 

@@ -39,28 +39,14 @@ def write(
     workers: int | None = None,  # noqa: ARG001
 ) -> "Exported":
     """Write the file; one that slidetile has written is replaced."""
-    from slidetile.export.exported import Exported
-    from slidetile.export.hdf5 import OURS, check_hdf5, write_hdf5
-    from slidetile.export.left_out import left_out
-    from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance, provenance_line
+    from slidetile.export.coordinates_file import write_coordinates
 
-    check_hdf5(place)
-    placed = place_windows(store, spec)
-    line = provenance_line(provenance(store, "clam", spec.facts))
-    size = write_hdf5(place, placed.coordinates, attributes(placed, place) | {OURS: line})
-    return Exported(
-        path=place,
-        kind="clam",
-        size_bytes=size,
-        counts={"windows": len(placed.windows)},
-        left_out=left_out(placed.windows),
-    )
+    return write_coordinates(store, place, spec, "clam", lambda placed: attributes(placed, place))
 
 
 def attributes(placed: "PlacedWindows", place: "Location") -> dict[str, Any]:
     """Return what CLAM calls the windows."""
-    from slidetile.export.trident import slide_name
+    from slidetile.export.coordinates_file import slide_name
 
     level = placed.level
     size = [round(length / level.downsample) for length in placed.slide_size]

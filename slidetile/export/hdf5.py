@@ -81,5 +81,5 @@ def _is_ours(data: bytes) -> bool:
     try:
         with load_h5py().File(io.BytesIO(data), "r") as file:
             return COORDS in file and OURS in file[COORDS].attrs
-    except OSError:  # it begins like HDF5, but is none
+    except (OSError, KeyError, RuntimeError):  # it begins like HDF5, but is none or damaged
         return False

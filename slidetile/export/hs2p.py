@@ -100,7 +100,7 @@ def write(
     from slidetile.export.left_out import left_out
     from slidetile.export.own_file import check_own, write_own
     from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance, provenance_line
+    from slidetile.export.provenance import provenance, provenance_line, settings_of
     from slidetile.store.output_file import OutputKind
 
     if not place.name.endswith(ARRAYS_END) or place.name == ARRAYS_END:
@@ -117,7 +117,7 @@ def write(
     check_own(place, arrays, _is_ours)
     check_own(beside, text, _is_a_description)
     placed = place_windows(store, spec)
-    line = provenance_line(provenance(store, "hs2p", spec.facts))
+    line = provenance_line(provenance(store, "hs2p", settings_of(spec)))
     facts = description(placed, spec, name)
     size = write_own(place, [packed(placed, line)], arrays, _is_ours)
     size += write_own(beside, [_text(facts)], text, _is_a_description)
@@ -211,7 +211,7 @@ def _is_ours(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
             return _OURS in file.namelist()
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # it is damaged, or another's
         return False
 
 
@@ -219,6 +219,6 @@ def _is_a_description(data: bytes) -> bool:
     """Return whether a file is one of hs2p's kind: the arrays beside it tell that it is ours."""
     try:
         facts = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # as json documents
         return False
     return isinstance(facts, dict) and {"provenance", "tiling", *_UNUSED} <= facts.keys()

@@ -92,7 +92,8 @@ class PlacedWindows:
     @property
     def level(self) -> SlideLevel:
         """The coarsest level of the slide that is not coarser than the windows."""
-        fits = [n for n, step in enumerate(self.level_downsamples) if step <= self._most]
+        most = self.downsample * _NEAR
+        fits = [n for n, step in enumerate(self.level_downsamples) if step <= most]
         number = max(fits, key=self.level_downsamples.__getitem__, default=0)
         step = self.level_downsamples[number]
         is_near = self.downsample <= step * _NEAR
@@ -101,19 +102,6 @@ class PlacedWindows:
             downsample=step,
             window_px=self.size if is_near else round(self.size * self.downsample / step),
         )
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes of the store's labels; none in a store without."""
-        return self.windows.class_names
-
-    def class_shares(self) -> NDArray[np.float64]:
-        """Return the share of each class in each window, [window, class]."""
-        return self.windows.class_fractions()
-
-    @property
-    def _most(self) -> float:
-        return self.downsample * _NEAR
 
 
 def place_windows(

@@ -4,9 +4,7 @@ Knows windows, chunks that can be copied, and encoders. Does not know tar.
 """
 
 import io
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,7 +16,9 @@ from slidetile.export.placed_windows import PlacedWindows
 from slidetile.export.provenance import store_name
 from slidetile.export.window_choice import ImageName
 from slidetile.raster.pixels import Pixels
+from slidetile.runtime import memory
 from slidetile.runtime.cpus import worker_count
+from slidetile.runtime.threads import AHEAD_PER_WORKER, map_in_order
 from slidetile.store.store import TileStore
 
 _JPEG = b"\xff\xd8\xff"
@@ -68,6 +68,9 @@ class Samples:
     class_shares: NDArray[np.float64]
     """[window, class]: the share of each in each window."""
 
+    of_slide: Mapping[str, str | None]
+    """What all samples say of the slide and the store."""
+
     level: int | None
     """The level whose chunks windows of this size and resolution are; None where there is none."""
 
@@ -96,8 +99,9 @@ class Samples:
             placed=placed,
             image=image,
             quality=quality,
-            class_names=placed.class_names,
-            class_shares=placed.class_shares(),
+            class_names=placed.windows.class_names,
+            class_shares=placed.windows.class_fractions(),
+            of_slide=_of_slide(store),
             level=level,
         )
 
@@ -105,25 +109,22 @@ class Samples:
         return len(self.placed.windows)
 
     def begin_at(self, first: int, workers: int | None) -> Iterator[Sample]:
-        """Yield the samples from one on, in order; a few more are encoded ahead.
+        """Yield the samples from one on, in order; as many more are encoded ahead as memory holds.
 
         Raises
         ------
         StoreError
             The store is damaged, or was replaced or deleted.
         """
-        count = worker_count(workers)
-        waiting: deque[Future[Sample]] = deque()
-        with ThreadPoolExecutor(count) as pool:
-            try:
-                for number, made in enumerate(self._unencoded(first), start=first):
-                    waiting.append(pool.submit(self._sample, number, made))
-                    if len(waiting) > 2 * count:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        numbered = enumerate(self._unencoded(first), start=first)
+        return map_in_order(self._sample, numbered, workers=self._affordable(workers))
+
+    def _affordable(self, workers: int | None) -> int:
+        """Return the number of threads whose windows fit into memory: large ones take 200 MB."""
+        samples = self.placed.size**2 * len(self.store.channels)
+        unit_bytes = (AHEAD_PER_WORKER + 1) * samples * self.store.dtype.itemsize
+        most = worker_count(workers)
+        return memory.make_budget(memory.SystemGauge(), unit_bytes=unit_bytes, most=most).units
 
     def _unencoded(self, first: int) -> Iterator[bytes | Pixels]:
         """Yield a chunk for each window that is one, and the pixels of each that is not."""
@@ -144,7 +145,8 @@ class Samples:
         payload = self.store.read_chunk_bytes(x // size, y // size, level=level)
         return payload if payload is not None and payload.startswith(_JPEG) else None
 
-    def _sample(self, number: int, made: bytes | Pixels) -> Sample:
+    def _sample(self, numbered: tuple[int, bytes | Pixels]) -> Sample:
+        number, made = numbered
         is_copied = isinstance(made, bytes)
         image = made if isinstance(made, bytes) else self._encoded(made)
         x, y = self.placed.coordinates[number].tolist()
@@ -157,14 +159,11 @@ class Samples:
         )
 
     def _facts(self, number: int, place: tuple[int, int], *, is_copied: bool) -> dict[str, Any]:
-        placed, source = self.placed, self.store.metadata.source
-        named = {} if source.is_anonymous else {"store": store_name(self.store)}
+        placed = self.placed
         (across, down), (wide, high) = placed.windows.downsample, self.store.slide_scale
         mpp = self.store.mpp
         return {
-            "slide": source.name,
-            "slide_fingerprint": source.fingerprint,
-            **named,
+            **self.of_slide,
             "window": number,
             "x": place[0],
             "y": place[1],
@@ -185,14 +184,20 @@ class Samples:
 
     def _encoded(self, pixels: Pixels) -> bytes:
         if self.image == "npy":
-            memory = io.BytesIO()
-            np.save(memory, np.ascontiguousarray(pixels), allow_pickle=False)
-            return memory.getvalue()
+            file = io.BytesIO()
+            np.save(file, np.ascontiguousarray(pixels), allow_pickle=False)
+            return file.getvalue()
         if self.image == "png":
             return _png(pixels)
         from slidetile.format.codecs.jpeg import JpegCodec
 
         return JpegCodec(quality=self.quality).encode(pixels)
+
+
+def _of_slide(store: TileStore) -> dict[str, str | None]:
+    source = store.metadata.source
+    named = {} if source.is_anonymous else {"store": store_name(store)}
+    return {"slide": source.name, "slide_fingerprint": source.fingerprint, **named}
 
 
 def _png(pixels: Pixels) -> bytes:

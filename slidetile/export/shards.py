@@ -4,17 +4,19 @@ The same samples give the same bytes. Knows tar, and which files are ours. Does 
 """
 
 import hashlib
+import itertools
 import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slidetile.choices import Existing
 from slidetile.export.provenance import store_name
 from slidetile.export.samples import Sample, Samples
-from slidetile.runtime.files import read_regular, write_whole
+from slidetile.export.shard_list import Shard, ShardList
+from slidetile.runtime.files import write_whole
 from slidetile.runtime.governor import MemoryUse
 from slidetile.store.marks import check_outside_stores
 from slidetile.store.store import TileStore
@@ -23,33 +25,8 @@ from slidetile.writing.options import OnProgress, Progress
 _END = bytes(2 * tarfile.BLOCKSIZE)
 """How a tar file ends."""
 
-_LARGEST_INDEX_BYTES = 1 << 28
-
-_OURS = "slidetile"
-"""The key by which an index is known to be ours."""
-
 _EVERY = 64
 """Windows between two reports of progress."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """A finished shard."""
-
-    name: str
-    """Its file."""
-
-    windows: int
-    """Samples in it."""
-
-    copied: int
-    """Those of them whose image is a chunk of the store."""
-
-    size_bytes: int
-    """Its length."""
-
-    sha256: str
-    """SHA-256 of its bytes, in hex."""
 
 
 def shard_stem(store: TileStore) -> str:
@@ -74,14 +51,18 @@ class ShardFolder:
     """Bytes of a shard at most, unless one sample has more."""
 
     @property
-    def index(self) -> Path:
+    def index(self) -> ShardList:
         """The list of all shards, which is written last."""
-        return self.path / f"{self.stem}.shards.json"
+        return self._list("shards.json")
 
     @property
-    def note(self) -> Path:
+    def note(self) -> ShardList:
         """The list of those that an unfinished run has written."""
-        return self.path / f"{self.stem}.shards.unfinished.json"
+        return self._list("shards.unfinished.json")
+
+    def _list(self, ending: str) -> ShardList:
+        path = self.path / f"{self.stem}.{ending}"
+        return ShardList(path=path, stem=self.stem, provenance=self.provenance)
 
     def write(
         self,
@@ -91,7 +72,7 @@ class ShardFolder:
         on_progress: OnProgress | None = None,
         workers: int | None = None,
     ) -> list[Shard]:
-        """Write what is missing of the shards, and return all.
+        """Write what is missing of the shards, finished or not, and return all.
 
         Raises
         ------
@@ -105,38 +86,40 @@ class ShardFolder:
         check_outside_stores(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         self._make_room(existing)
-        finished = self._listed(self.index)
-        if finished is not None:
-            return finished
-        done = self._continued()
+        listed = self.index.own()
+        done = self._whole(self.note.own() or () if listed is None else listed)
         first = sum(shard.windows for shard in done)
+        if done == listed and first == len(samples):
+            return done
+        self.note.write(done)
         run = _Run(total=len(samples), on_progress=on_progress, done=first)
         rest = _Ahead(samples.begin_at(first, workers))
         try:
             while rest.has_next():
                 done.append(self._write_shard(len(done), rest, run))
-                self._list(self.note, done)
+                self.note.write(done)
         finally:
             rest.close()
-        self._list(self.index, done)
-        self.note.unlink(missing_ok=True)
+        self.index.write(done)
+        self.note.path.unlink(missing_ok=True)
         return done
 
     def _make_room(self, existing: Existing) -> None:
         """Delete what is to be replaced, and refuse what must not be."""
         doomed = {"continue": (), "restart": (self.note,), "overwrite": (self.note, self.index)}
         for list_ in doomed[existing]:
-            for shard in self._shards_in(list_):
+            found = list_.any()
+            for shard in found or ():
                 (self.path / shard.name).unlink(missing_ok=True)
-            if self._shards_in(list_) or self._is_ours(list_):
-                list_.unlink(missing_ok=True)
+            if found is not None:
+                list_.path.unlink(missing_ok=True)
         for list_, remedy in ((self.index, "--overwrite"), (self.note, "--restart")):
-            if list_.exists() and self._listed(list_) is None:
+            if list_.path.exists() and list_.own() is None:
                 raise FileExistsError(
-                    f"{list_} is of other shards: of another store, or of other settings. Choose "
-                    f"another folder, or replace them ({remedy})."
+                    f"{list_.path} is of other shards: of another store, or of other settings. "
+                    f"Choose another folder, or replace them ({remedy})."
                 )
-        if not self.index.exists() and not self.note.exists():
+        if not self.index.path.exists() and not self.note.path.exists():
             self._refuse_others()
 
     def _refuse_others(self) -> None:
@@ -146,16 +129,13 @@ class ShardFolder:
                 f"{min(names)} exists and is no shard of this export: choose another folder."
             )
 
-    def _continued(self) -> list[Shard]:
-        """Return the shards that are there, up to the first that is not whole."""
-        whole: list[Shard] = []
-        for shard in self._listed(self.note) or ():
-            path = self.path / shard.name
-            if not path.is_file() or path.stat().st_size != shard.size_bytes:
-                break
-            whole.append(shard)
-        self._list(self.note, whole)
-        return whole
+    def _whole(self, listed: Sequence[Shard]) -> list[Shard]:
+        """Return the listed shards up to the first that is not there with all its bytes."""
+        return list(itertools.takewhile(self._is_there, listed))
+
+    def _is_there(self, shard: Shard) -> bool:
+        path = self.path / shard.name
+        return path.is_file() and path.stat().st_size == shard.size_bytes
 
     def _write_shard(self, number: int, rest: "_Ahead", run: "_Run") -> Shard:
         tally = _Tally()
@@ -192,45 +172,6 @@ class ShardFolder:
             *_member(f"{key}.{sample.ending}", sample.image),
             *_member(f"{key}.json", text),
         ]
-
-    def _is_ours(self, path: Path) -> bool:
-        return self._read(path) is not None
-
-    def _read(self, path: Path) -> dict[str, Any] | None:
-        """Return a list of shards; None where it is not there or not ours."""
-        try:
-            found = json.loads(read_regular(path, _LARGEST_INDEX_BYTES))
-        except (FileNotFoundError, ValueError):
-            return None
-        is_ours = isinstance(found, dict) and {_OURS, "shards"} <= found.keys()
-        return found if is_ours else None
-
-    def _shards_in(self, path: Path) -> list[Shard]:
-        """Return the shards that a list names, whatever the settings.
-
-        Files of other names are none, so that no list can have them deleted.
-        """
-        found = self._read(path)
-        try:
-            shards = [] if found is None else [Shard(**each) for each in found["shards"]]
-        except TypeError:  # it is damaged
-            shards = []
-        return [s for n, s in enumerate(shards) if s.name == f"{self.stem}-{n:06d}.tar"]
-
-    def _listed(self, path: Path) -> list[Shard] | None:
-        """Return the shards of a list of this very export; None where there is none."""
-        found = self._read(path)
-        if found is None or found[_OURS] != json.loads(json.dumps(self.provenance)):
-            return None
-        return self._shards_in(path)
-
-    def _list(self, path: Path, shards: Sequence[Shard]) -> None:
-        facts = {
-            "shards": [asdict(shard) for shard in shards],
-            "windows": sum(shard.windows for shard in shards),
-            _OURS: self.provenance,
-        }
-        write_whole(path, [(json.dumps(facts, indent=1) + "\n").encode()])
 
 
 def _member(name: str, data: bytes) -> Iterator[bytes]:

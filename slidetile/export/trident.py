@@ -47,22 +47,10 @@ def write(
     workers: int | None = None,  # noqa: ARG001
 ) -> "Exported":
     """Write the file; one that slidetile has written is replaced."""
-    from slidetile.export.exported import Exported
-    from slidetile.export.hdf5 import OURS, check_hdf5, write_hdf5
-    from slidetile.export.left_out import left_out
-    from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance, provenance_line
+    from slidetile.export.coordinates_file import write_coordinates
 
-    check_hdf5(place)
-    placed = place_windows(store, spec)
-    line = provenance_line(provenance(store, "trident", spec.facts))
-    size = write_hdf5(place, placed.coordinates, attributes(placed, place, spec) | {OURS: line})
-    return Exported(
-        path=place,
-        kind="trident",
-        size_bytes=size,
-        counts={"windows": len(placed.windows)},
-        left_out=left_out(placed.windows),
+    return write_coordinates(
+        store, place, spec, "trident", lambda placed: attributes(placed, place, spec)
     )
 
 
@@ -72,6 +60,7 @@ def attributes(placed: "PlacedWindows", place: "Location", spec: TridentExport) 
     It divides the magnifications to know how large a window is, so that their ratio is exact
     whatever level 0 is called.
     """
+    from slidetile.export.coordinates_file import slide_name
     from slidetile.export.magnifications import level_0_magnification, whole
 
     own = level_0_magnification(placed.slide_mpp, placed.objective_power, spec.magnification)
@@ -87,12 +76,3 @@ def attributes(placed: "PlacedWindows", place: "Location", spec: TridentExport) 
         "level0_width": width,
         "level0_height": height,
     }
-
-
-def slide_name(placed: "PlacedWindows", place: "Location") -> str:
-    """Return the slide's name as TRIDENT has it: of an anonymous one, that of the file."""
-    from pathlib import PurePosixPath
-
-    if placed.slide_name is not None:
-        return PurePosixPath(placed.slide_name).stem
-    return PurePosixPath(place.name).stem.removesuffix("_patches")

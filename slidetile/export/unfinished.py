@@ -4,22 +4,18 @@ Knows files, what they were begun for, and who may write them. Does not know wha
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from slidetile.choices import Existing, UnfitChoiceError
 from slidetile.cloud.address import Address, Location
 from slidetile.errors import StoreExistsError, StoreMismatchError
 from slidetile.runtime.claim import Claim
-from slidetile.runtime.files import is_temporary, sync, write_whole
+from slidetile.runtime.files import is_temporary, read_regular, sync, write_whole
 from slidetile.store.marks import check_outside_stores
 
 UNFINISHED_SUFFIX = ".unfinished"
@@ -27,7 +23,8 @@ UNFINISHED_SUFFIX = ".unfinished"
 
 _NOTE, _CLAIM = "unfinished.json", "claim"
 
-_RECORD = np.dtype([("offset", "<u8"), ("length", "<u8"), ("crc", "<u4")])
+_LARGEST_NOTE_BYTES = 1 << 20
+"""More than any note has."""
 
 
 def local_place(place: Location, kind: str) -> Path:
@@ -93,7 +90,7 @@ class Unfinished:
     def _begin(self, note: bytes, existing: Existing) -> None:
         """Take up what was begun for the same, or begin anew."""
         path = self.folder / _NOTE
-        is_same = path.exists() and path.read_bytes() == note
+        is_same = path.exists() and read_regular(path, len(note) + 1) == note
         if existing == "restart" or (existing == "overwrite" and not is_same):
             self._empty()
         elif path.exists() and not is_same:
@@ -144,10 +141,10 @@ class Unfinished:
         if self.folder.is_symlink() or not self.folder.is_dir():
             return False
         try:
-            note = json.loads((self.folder / _NOTE).read_bytes())
+            note = json.loads(read_regular(self.folder / _NOTE, _LARGEST_NOTE_BYTES))
         except FileNotFoundError:
             return self.is_bare
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
         return isinstance(note, dict) and "slidetile" in note
 
@@ -164,101 +161,28 @@ class Unfinished:
             shutil.rmtree(self.folder)
 
 
-class Appended:
-    """A file whose parts are appended one after another, and which a later run takes up.
-
-    Beside it lies the list of its parts with their checksums: what does not fit it is cut off when
-    it is opened, so that a killed process or a power failure loses the last parts alone. The list
-    is not buffered: where the disk is full, it has all that the file has.
+def refuse_replacing(
+    place: Path, existing: Existing, what: str, is_ours: Callable[[Path], bool]
+) -> None:
+    """Check that a finished output may be put in its place.
 
     Parameters
     ----------
-    path
-        The file.
-    head_bytes
-        Room at its beginning, for what is written last.
-    """
-
-    def __init__(self, path: Path, head_bytes: int) -> None:
-        self.path, self._list = path, path.with_name(path.name + ".parts")
-        with contextlib.ExitStack() as stack:
-            self._data = stack.enter_context(_opened(path))
-            self._records = stack.enter_context(_opened(self._list, 0))
-            self._parts = self._sound(head_bytes)
-            self._end = head_bytes
-            if len(self._parts):
-                self._end = int(self._parts[-1]["offset"] + self._parts[-1]["length"])
-            self._data.truncate(self._end)
-            self._records.truncate(len(self._parts) * _RECORD.itemsize)
-            self._data.seek(self._end)
-            self._records.seek(0, os.SEEK_END)
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    @property
-    def done(self) -> int:
-        """Number of parts that were there when it was opened."""
-        return len(self._parts)
-
-    def append(self, part: bytes) -> None:
-        """Append a part, which may be empty."""
-        self._data.write(part)
-        record = np.array([(self._end, len(part), zlib.crc32(part))], _RECORD)
-        self._records.write(record.tobytes())
-        self._end += len(part)
-
-    def parts(self) -> "np.ndarray[Any, np.dtype[np.uint64]]":
-        """Return (offset, length) of each part, as uint64 [part, 2]."""
-        self._records.seek(0)
-        found = np.frombuffer(self._records.read(), _RECORD)
-        return np.stack((found["offset"], found["length"]), axis=1).reshape(-1, 2)
-
-    def finish(self, head: bytes, tail: bytes = b"") -> int:
-        """Write the head into its room and a tail behind all parts; return the file's length."""
-        self._data.write(tail)
-        self._data.seek(0)
-        self._data.write(head)
-        self._data.flush()
-        self._list.unlink()
-        return self._end + len(tail)
-
-    def _sound(self, head_bytes: int) -> "np.ndarray[Any, Any]":
-        """Return the listed parts up to the first that is not in the file as it was written."""
-        self._records.seek(0)
-        data = self._records.read()
-        found = np.frombuffer(data[: len(data) // _RECORD.itemsize * _RECORD.itemsize], _RECORD)
-        self._data.seek(head_bytes)
-        end = head_bytes
-        for number, (offset, length, crc) in enumerate(found.tolist()):
-            if offset != end or zlib.crc32(self._data.read(length)) != crc:
-                return found[:number]
-            end += length
-        return found
-
-
-def _opened(path: Path, buffering: int = -1) -> Any:
-    """Open a file for reading and writing where it is, as what is there or anew."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    return os.fdopen(file, "r+b", buffering)
-
-
-def digest_of(*parts: object) -> str:
-    """Return a SHA-256, in hex, of the text of some values."""
-    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
-
-
-def refuse_replacing(place: Path, begins: bytes, existing: Existing, what: str) -> None:
-    """Check that a finished file may be put in its place.
+    place
+        The file or the folder.
+    existing
+        What to do with one that is there.
+    what
+        What it is called, with its article.
+    is_ours
+        Called with what is there, unless it is a link: whether slidetile has written it.
 
     Raises
     ------
     StoreExistsError
         Something is there that is not replaced: it is not asked for, or not slidetile's.
+    OSError
+        What is there cannot be read.
     """
     if not os.path.lexists(place):
         return
@@ -266,14 +190,8 @@ def refuse_replacing(place: Path, begins: bytes, existing: Existing, what: str) 
         raise StoreExistsError(
             f"{place} exists already: choose another output, or replace it (--overwrite)."
         )
-    is_file = place.is_file() and not place.is_symlink()
-    if not is_file or _head(place, len(begins)) != begins:
+    if place.is_symlink() or not is_ours(place):
         raise StoreExistsError(
             f"{place} exists and is not {what} that slidetile has written, so it is not replaced: "
             "choose another output, or move it away."
         )
-
-
-def _head(path: Path, count: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(count)

@@ -83,7 +83,7 @@ def write(
     from slidetile.export.exported import Exported
     from slidetile.export.left_out import left_out
     from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance
+    from slidetile.export.provenance import provenance, settings_of
     from slidetile.export.samples import Samples
     from slidetile.export.shards import ShardFolder, shard_stem
 
@@ -94,12 +94,10 @@ def write(
         )
     placed = place_windows(store, spec, color=spec.color, of_squares=False)
     samples = Samples.of(store, placed, image=spec.image, quality=spec.quality, color=spec.color)
-    facts = spec.facts
-    del facts["existing"]  # it does not change what is written
     folder = ShardFolder(
         path=place,
         stem=shard_stem(store),
-        provenance=provenance(store, "webdataset", facts),
+        provenance=provenance(store, "webdataset", settings_of(spec)),
         most_bytes=spec.shard_bytes,
     )
     shards = folder.write(samples, spec.existing, on_progress=on_progress, workers=workers)

@@ -3,7 +3,6 @@
 Knows the choices of `TileStore.windows`. Does not know stores.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -63,8 +62,3 @@ class WindowChoice:
         """What `TileStore.windows` takes."""
         names = ("size", "stride", "mpp", "min_tissue_fraction", "edge")
         return {name: getattr(self, name) for name in names}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """All choices, as JSON."""
-        return dataclasses.asdict(self)

@@ -77,7 +77,10 @@ def unpack_labels(file: BinaryIO, facts: LabelFacts, size: tuple[int, int]) -> C
             f"it has {how_many(parquet.rows, 'rows')}, but the store says {facts.rows:,}"
         )
     for group in parquet.groups:
-        if not 0 <= group.decoded_bytes <= _HEADER_BYTES + _BYTES_PER_ROW * group.rows:
+        if (
+            group.rows < 0
+            or not 0 <= group.decoded_bytes <= _HEADER_BYTES + _BYTES_PER_ROW * group.rows
+        ):
             raise StoreError(f"it claims {group.decoded_bytes} bytes for {group.rows} rows")
     parts = [_numbers(parquet.read(number)) for number in range(len(parquet.groups))]
     rows = np.concatenate([np.empty((0, 5), np.int32), *parts])

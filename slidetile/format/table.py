@@ -16,6 +16,7 @@ from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.quality import QUALITY_MPP
 from slidetile.format.metadata.store import StoreMetadata
 from slidetile.raster.channels import Channel, are_plain
+from slidetile.raster.class_areas import LONGEST_CLASS_NAME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +62,7 @@ BYTES_PER_VALUE = 16
 PAGE_BYTES = 1 << 16
 """Bytes of a column's headers besides its values."""
 
-LONGEST_WORD = {"status": 64, CORE: 64, WINNER: 200}
+LONGEST_WORD = {"status": 64, CORE: 64, WINNER: LONGEST_CLASS_NAME}
 """Most characters of a text, in case of damage."""
 
 OK = "ok"

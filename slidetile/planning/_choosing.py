@@ -8,7 +8,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.planning._classes import cell_edges, choose_by_class
+from slidetile.planning._classes import choose_by_class
 from slidetile.planning._left_out import Chosen
 from slidetile.planning.labels import DrawnLabels
 from slidetile.planning.subset import balanced, fullest, sampled
@@ -72,7 +72,7 @@ def _classes(
     labels: DrawnLabels, grid: TileGrid, columns: NDArray[np.intp], rows: NDArray[np.intp]
 ) -> NDArray[np.int32]:
     areas = labels.labels.areas
-    return areas.winning(areas.fractions(cell_edges(grid, columns, rows)))
+    return areas.winning(areas.fractions(grid.edges(columns, rows)))
 
 
 def _tell(

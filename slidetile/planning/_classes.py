@@ -57,21 +57,11 @@ def choose_by_class(drawn: DrawnLabels, grid: TileGrid, spec: TileSpec, asked: M
         return ClassChoice(keeps, None)
     is_enough: Mask = np.zeros(asked.shape, np.bool_)
     rows, columns = np.nonzero(asked)
-    shares = areas.fractions(cell_edges(grid, columns, rows))
+    shares = areas.fractions(grid.edges(columns, rows))
     wanted = list(least)
     is_enough[rows, columns] = (shares[:, wanted] >= list(least.values())).any(axis=1)
     _check_any(areas, wanted, shares, keeps, drawn.labels.name)
     return ClassChoice(keeps, is_enough)
-
-
-def cell_edges(
-    grid: TileGrid, columns: NDArray[np.integer], rows: NDArray[np.integer]
-) -> NDArray[np.int64]:
-    """Return the edges of cells, [cell, (left, top, right, bottom)], inside the canvas."""
-    left, top = grid.lefts(columns), grid.tops(rows)
-    right, bottom = left + grid.size, top + grid.size
-    ends = np.minimum(right, grid.width), np.minimum(bottom, grid.height)
-    return np.stack([left, top, *ends], axis=1)
 
 
 def _least(areas: ClassAreas, spec: TileSpec, name: str) -> dict[int, float]:

@@ -15,7 +15,6 @@ from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._choosing import chosen_cells
-from slidetile.planning._classes import cell_edges
 from slidetile.planning._left_out import left_out_of
 from slidetile.planning.labels import DrawnLabels, Labels
 from slidetile.planning.tile_spec import TileSpec
@@ -142,14 +141,7 @@ class TilePlan:
     @property
     def edges(self) -> tuple[NDArray[np.int64], ...]:
         """The left, top, right and bottom edges of `regions`, each an int64 array."""
-        grid, (width, height) = self.grid, self.slide_size
-        lefts, tops = grid.lefts(self.columns), grid.tops(self.rows)
-        return (
-            lefts,
-            tops,
-            np.minimum(lefts + grid.size, width),
-            np.minimum(tops + grid.size, height),
-        )
+        return tuple(self._edges.T)
 
     @property
     def regions(self) -> list[Region]:
@@ -223,7 +215,7 @@ class TilePlan:
 
     @property
     def _edges(self) -> NDArray[np.int64]:
-        return cell_edges(self.grid, self.columns, self.rows)
+        return self.grid.edges(self.columns, self.rows)
 
     def picture(self, *, longest_side_px: int = preview.LARGEST_SIDE_PX) -> Pixels:
         """Draw the tissue's outline and the tiles over the overview: uint8 [row, column, 3]."""

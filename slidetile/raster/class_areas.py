@@ -18,8 +18,11 @@ from slidetile.raster.region import Region
 MOST_CLASSES = 128
 """Most classes of a slide: each is a column of the tile table."""
 
+LONGEST_CLASS_NAME = 200
+"""Most characters of a class's name."""
+
 NO_CLASS = -1
-"""What `ClassAreas.winning` gives where no class has any share."""
+"""What `winning` gives where no class has any share."""
 
 Points = NDArray[np.int32]
 """int32 [point, (x, y)]: the pixel that holds it."""
@@ -114,11 +117,7 @@ class ClassAreas:
             Of equal shares, the class that comes first in `names`; `NO_CLASS` where none has
             enough.
         """
-        if not self.names:
-            return np.full(len(fractions), NO_CLASS, np.int32)
-        best = fractions.argmax(axis=1)
-        share = fractions[np.arange(len(fractions)), best]
-        return np.where((share > 0) & (share >= least), best, NO_CLASS).astype(np.int32)
+        return winning(fractions, least=least)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ClassAreas):
@@ -158,6 +157,15 @@ class ClassAreas:
     def _within(edges: Edges, sums: list[RectangleSums]) -> NDArray[np.int64]:
         found = [each.within(edges) for each in sums]
         return np.stack(found, axis=1) if found else np.zeros((len(edges), 0), np.int64)
+
+
+def winning(fractions: NDArray[np.floating], *, least: float = 0.0) -> NDArray[np.int32]:
+    """Return the place of the largest share of each region; see `ClassAreas.winning`."""
+    if not fractions.shape[1]:
+        return np.full(len(fractions), NO_CLASS, np.int32)
+    best = fractions.argmax(axis=1)
+    share = fractions[np.arange(len(fractions)), best]
+    return np.where((share > 0) & (share >= least), best, NO_CLASS).astype(np.int32)
 
 
 def _area(rectangles: Rectangles) -> int:

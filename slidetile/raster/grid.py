@@ -60,6 +60,13 @@ class TileGrid:
         """Return the top edge of squares in these rows."""
         return np.minimum(rows.astype(np.int64) * self.stride, self._last(self.height))
 
+    def edges(self, columns: NDArray[np.integer], rows: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the edges of squares within the canvas, [square, (left, top, right, bottom)]."""
+        left, top = self.lefts(columns), self.tops(rows)
+        right = np.minimum(left + self.size, self.width)
+        bottom = np.minimum(top + self.size, self.height)
+        return np.stack([left, top, right, bottom], axis=1)
+
     def region(self, column: int, row: int) -> Region:
         """Return a whole square."""
         x = min(column * self.stride, self._last(self.width))

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from slidetile.counts import how_many
 from slidetile.format.class_columns import WINNER
-from slidetile.raster.class_areas import ClassAreas
+from slidetile.raster.class_areas import NO_CLASS, ClassAreas, winning
 from slidetile.raster.region import Region
 from slidetile.store.store import TileStore
 from slidetile.store.window_source import WindowSource
 from slidetile.torch._labelled import Labels
-
-NO_CLASS = -1
-"""The label of a window whose tile has no class."""
 
 
 @runtime_checkable
@@ -57,13 +54,18 @@ def labels_of(
         shares = _shares(_recorded(stores), stores, sources)
         return _single(shares) if choice == SHARES else _winning(shares)
     if isinstance(choice, str):
-        parts = [_column(name, store, source, choice) for name, store, source in pairs]
+        parts = [
+            _column(name, store, choice)[tiles_under(store, source)]
+            for name, store, source in pairs
+        ]
         return _words(parts, choice) if parts[0].dtype == np.object_ else _numbers(parts, [choice])
     if isinstance(choice, Mapping | ClassFractions):
         return _single(_shares(choice, stores, sources))
     columns = list(choice)
     tables = [
-        np.stack([_number(name, store, source, column) for column in columns], axis=1)
+        np.stack([_number(name, store, column) for column in columns], axis=1)[
+            tiles_under(store, source)
+        ]
         for name, store, source in pairs
     ]
     return _numbers(tables, columns)
@@ -91,8 +93,8 @@ def _words(parts: Sequence[NDArray[Any]], column: str) -> Labels:
     return Labels(values=values, names=tuple(names))
 
 
-def _number(name: str, store: TileStore, source: WindowSource, column: str) -> NDArray[Any]:
-    values = _column(name, store, source, column)
+def _number(name: str, store: TileStore, column: str) -> NDArray[np.float32]:
+    values = _column(name, store, column)
     if values.dtype == np.object_:
         raise ValueError(
             f"The column {column} of {name} holds words, so it is a label by itself only, not one "
@@ -101,8 +103,8 @@ def _number(name: str, store: TileStore, source: WindowSource, column: str) -> N
     return values.astype(np.float32)
 
 
-def _column(name: str, store: TileStore, source: WindowSource, column: str) -> NDArray[Any]:
-    """Return the value of the tile under the centre of each window; words as objects."""
+def _column(name: str, store: TileStore, column: str) -> NDArray[Any]:
+    """Return the value of each tile: float64, or words as objects."""
     import pyarrow as pa
 
     table = store.tiles
@@ -114,9 +116,7 @@ def _column(name: str, store: TileStore, source: WindowSource, column: str) -> N
     values = table[column].to_pylist()
     kinds = pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary
     is_words = any(is_kind(table[column].type) for is_kind in kinds)
-    chosen = np.array(values, np.object_ if is_words else np.float64)  # None becomes NaN
-    found: NDArray[Any] = chosen[tiles_under(store, source)]
-    return found
+    return np.array(values, np.object_ if is_words else np.float64)  # None becomes NaN
 
 
 def tiles_under(store: TileStore, source: WindowSource) -> NDArray[np.intp]:
@@ -132,12 +132,13 @@ def tiles_under(store: TileStore, source: WindowSource) -> NDArray[np.intp]:
     keys = np.searchsorted(starts[1], corners[:, 1]) * len(starts[0])
     keys += np.searchsorted(starts[0], corners[:, 0])
     order = np.argsort(keys, kind="stable")
+    in_order = keys[order]
     found = np.full(len(centres), -1, np.intp)
     for back_y, back_x in ((1, 1), (1, 0), (0, 1), (0, 0)):  # the last one wins
         column = np.searchsorted(starts[0], centres[:, 0], side="right") - 1 - back_x
         row = np.searchsorted(starts[1], centres[:, 1], side="right") - 1 - back_y
         key = row * len(starts[0]) + column
-        place = np.minimum(np.searchsorted(keys[order], key), len(order) - 1)
+        place = np.minimum(np.searchsorted(in_order, key), len(order) - 1)
         tile = order[place]
         is_there = (keys[tile] == key) & (row >= 0) & (column >= 0)
         is_over = (centres - corners[tile] < store.tile_size).all(axis=1)
@@ -206,6 +207,4 @@ def _single(shares: Labels) -> Labels:
 
 def _winning(shares: Labels) -> Labels:
     """Return the class with the largest share of each window; of equal ones the first by name."""
-    best = shares.values.argmax(axis=1).astype(np.int64)
-    has_any = shares.values.any(axis=1)
-    return Labels(values=np.where(has_any, best, NO_CLASS), names=shares.names)
+    return Labels(values=winning(shares.values).astype(np.int64), names=shares.names)

@@ -35,7 +35,7 @@ class ClassChoiceCheck:
         """Return which cells may be tiles whatever they lack: those with any of a class."""
         asks = self._spec.min_class_fractions is not None
         places = self._wanted if asks else list(range(len(self._areas.names)))
-        edges = self._edges(columns, rows)
+        edges = self._grid.edges(columns, rows)
         has_any = (self._areas.fractions(edges) > 0) | (self._areas.counts(edges) > 0)
         found: NDArray[np.bool_] = np.any(has_any[:, places], axis=1)
         return found
@@ -44,7 +44,7 @@ class ClassChoiceCheck:
         """Return which cells have as much of a class as is asked for."""
         if self._spec.min_class_fractions is None:
             return np.ones(len(columns), np.bool_)
-        shares = self._areas.fractions(self._edges(columns, rows))[:, self._wanted]
+        shares = self._areas.fractions(self._grid.edges(columns, rows))[:, self._wanted]
         enough: NDArray[np.bool_] = np.any(shares >= self._least, axis=1)
         return enough
 
@@ -59,9 +59,5 @@ class ClassChoiceCheck:
         return count
 
     def _drawn(self, columns: Cells, rows: Cells) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
-        shares = self._areas.fractions(self._edges(columns, rows))
+        shares = self._areas.fractions(self._grid.edges(columns, rows))
         return self._areas.winning(shares), draw(columns, rows, self._spec.seed)
-
-    def _edges(self, columns: Cells, rows: Cells) -> NDArray[np.int64]:
-        left, top = self._grid.lefts(columns), self._grid.tops(rows)
-        return np.stack([left, top, left + self._grid.size, top + self._grid.size], axis=1)

@@ -68,3 +68,9 @@ def test_what_is_recorded_is_the_content_and_the_choices(tmp_path):
     path.unlink()
     with pytest.raises(st.AnnotationError, match=r"a\.geojson cannot be read: No such file"):
         spec.parameters(slide_named("a.svs"))
+
+
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "drawn.xml").touch()
+    with pytest.raises(st.AnnotationError, match=r"^drawn\.xml cannot be used: it is empty"):
+        st.AnnotationsSpec(path=tmp_path / "drawn.xml").parameters(slide_named("a.svs"))

@@ -205,6 +205,28 @@ def test_a_shard_that_was_cut_short_is_written_again(store, tmp_path):
     assert files(tmp_path / "out") == whole
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_shard_that_is_lost_of_a_finished_export_is_written_again(store, tmp_path, lost):
+    choices = {"size": 200, "shard_bytes": 300_000}
+    first = export(store, tmp_path / "out", **choices)
+    whole = files(tmp_path / "out")
+    (tmp_path / "out" / f"sample-{lost:06d}.tar").unlink()
+    assert export(store, tmp_path / "out", **choices) == first
+    assert files(tmp_path / "out") == whole
+
+
+@pytest.mark.parametrize("value", ["7", -1, None, True])
+def test_a_finished_list_that_is_damaged_is_written_again(store, tmp_path, value):
+    export(store, tmp_path / "out")
+    whole = files(tmp_path / "out")
+    index = tmp_path / "out" / "sample.shards.json"
+    facts = json.loads(index.read_bytes())
+    facts["shards"][0]["windows"] = value
+    index.write_text(json.dumps(facts))
+    export(store, tmp_path / "out")
+    assert files(tmp_path / "out") == whole
+
+
 def test_a_finished_export_is_left_as_it_is(store, tmp_path):
     first = export(store, tmp_path / "out")
     made = shards(tmp_path / "out")[0].stat()

@@ -3,6 +3,7 @@
 Knows which attributes a caller may give. Does not know the image.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -50,6 +51,8 @@ def read_attributes(path: Path | None) -> dict[str, str]:
         raise UnfitChoiceError(f"{path} is not UTF-8: {error}.") from error
     except json.JSONDecodeError as error:
         raise UnfitChoiceError(f"{path}, line {error.lineno}: {error.msg}.") from error
+    except RecursionError as error:
+        raise UnfitChoiceError(f"{path} is nested too deeply: it is no such file.") from error
     if not isinstance(pairs, _Pairs):
         raise UnfitChoiceError(f'{path} is not a JSON object such as {{"PatientID": "1234"}}.')
     return _checked(pairs, text, path)
@@ -97,6 +100,11 @@ def _why_not(keyword: str, value: str) -> str | None:
 def _line(text: str, keyword: str) -> int:
     found = list(re.finditer(rf"{re.escape(json.dumps(keyword))}\s*:", text))
     return text.count("\n", 0, found[-1].start()) + 1 if found else 1
+
+
+def digest_of(attributes: Mapping[str, str]) -> str:
+    """Return what tells attributes from others: a SHA-256, in hex."""
+    return hashlib.sha256("\n".join(map(str, sorted(attributes.items()))).encode()).hexdigest()
 
 
 def given(attributes: Mapping[str, str], *keywords: str, default: str = "") -> dict[str, str]:

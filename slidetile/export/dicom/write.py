@@ -1,16 +1,14 @@
 """Writing a store as a DICOM series: of each level the frames, then the head in front of them."""
 
-import os
 import struct
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.choices import Existing
 from slidetile.cloud.address import Location
-from slidetile.errors import StoreExistsError
-from slidetile.export.dicom._attributes import read_attributes
+from slidetile.export.appended import Appended
+from slidetile.export.dicom._attributes import digest_of, read_attributes
 from slidetile.export.dicom._frames import as_item, check_fits, level_frames
 from slidetile.export.dicom._header import VERSION_NAME, Level, Series, header
 from slidetile.export.dicom._places import Geometry, per_frame
@@ -18,7 +16,7 @@ from slidetile.export.dicom.spec import DicomExport
 from slidetile.export.exported import UNREADABLE_TILES, Exported
 from slidetile.export.ordered import Workshop
 from slidetile.export.provenance import provenance, settings_of
-from slidetile.export.unfinished import Appended, Unfinished, digest_of, local_place
+from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
 
@@ -52,11 +50,11 @@ def write(
         The files cannot be written.
     """
     folder = local_place(place, "a DICOM series")
-    _refuse_replacing(folder, spec.existing)
+    refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
     check_fits(store, spec)
     attributes = read_attributes(spec.dicom_attributes)
     facts = provenance(store, "dicom", settings_of(spec), anonymous=spec.anonymous)
-    facts["attributes"] = digest_of(*sorted(attributes.items()))
+    facts["attributes"] = digest_of(attributes)
     series = Series(store=store, facts=facts, attributes=attributes, is_anonymous=spec.anonymous)
     numbers = range(len(store.levels))
     levels = [level for number in numbers if (level := _level(store, number, spec)) is not None]
@@ -156,26 +154,9 @@ def _offset_tables(store: TileStore, level: Level, parts: NDArray[np.uint64]) ->
     return *extended, pixels, item, bytes(4)
 
 
-def _refuse_replacing(folder: Path, existing: Existing) -> None:
-    """Check that a finished folder may be put in its place.
-
-    Raises
-    ------
-    StoreExistsError
-        Something is there that is not replaced.
-    """
-    if not os.path.lexists(folder):
-        return
-    if existing != "overwrite":
-        raise StoreExistsError(
-            f"{folder} exists already: choose another output, or replace it (--overwrite)."
-        )
-    is_folder = folder.is_dir() and not folder.is_symlink()
-    if not is_folder or not all(map(_is_ours, folder.iterdir())):
-        raise StoreExistsError(
-            f"{folder} exists and is not a DICOM series that slidetile has written, so it is not "
-            "replaced: choose another output, or move it away."
-        )
+def _is_series(folder: Path) -> bool:
+    """Return whether a folder holds nothing but files of ours."""
+    return folder.is_dir() and all(map(_is_ours, folder.iterdir()))
 
 
 def _is_ours(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from slidetile.choices import JPEG_QUALITY, Existing
+from slidetile.export.slide_choice import SlideChoice
 
 TiffCodec = Literal["auto", "native", "jpeg", "deflate", "zstd"]
 """How the tiles of a TIFF are stored: "native" copies the store's, "jpeg" is lossy, "deflate" and
@@ -11,7 +11,7 @@ TiffCodec = Literal["auto", "native", "jpeg", "deflate", "zstd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OmeTiffExport:
+class OmeTiffExport(SlideChoice):
     """The tissue-only slide as a sparse tiled pyramid BigTIFF, which is a slide again.
 
     Raises
@@ -23,40 +23,5 @@ class OmeTiffExport:
     codec: TiffCodec = "auto"
     """How tiles are stored; see `TiffCodec`."""
 
-    jpeg_quality: int | None = None
-    """Quality of the codec jpeg, 1–100; None is 90."""
-
-    existing: Existing = "continue"
-    """What to do with an existing file: "continue" continues an unfinished one, "restart" deletes
-    it, and "overwrite" also replaces a finished one that slidetile has written."""
-
-    anonymous: bool = False
-    """Leave the names of the slide and of the store out of the file."""
-
-    durable: bool = False
-    """Sync the file before it gets its name."""
-
-    memory_bytes: int | None = None
-    """The most memory to use at once; None is what is available."""
-
     def __post_init__(self) -> None:
-        if self.codec not in get_args(TiffCodec):
-            names = ", ".join(get_args(TiffCodec))
-            raise ValueError(f"The codec of ome-tiff must be one of {names}, not {self.codec!r}.")
-        if self.existing not in get_args(Existing):
-            raise ValueError(
-                f"existing must be one of {get_args(Existing)}, not {self.existing!r}."
-            )
-        if self.jpeg_quality is not None and not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality must be 1–100, but it is {self.jpeg_quality}.")
-        if self.jpeg_quality is not None and self.codec != "jpeg":
-            raise ValueError(
-                f"jpeg_quality {self.jpeg_quality} is of the codec jpeg, not of {self.codec}."
-            )
-        if self.memory_bytes is not None and self.memory_bytes < 1:
-            raise ValueError(f"memory_bytes must be at least 1, but it is {self.memory_bytes}.")
-
-    @property
-    def quality(self) -> int:
-        """Quality of what is encoded as JPEG."""
-        return JPEG_QUALITY if self.jpeg_quality is None else self.jpeg_quality
+        self.check("ome-tiff", self.codec, get_args(TiffCodec))

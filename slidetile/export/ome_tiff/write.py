@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slidetile.cloud.address import Location
+from slidetile.export.appended import Appended
 from slidetile.export.exported import UNREADABLE_TILES, Exported
 from slidetile.export.ome_tiff._description import describe
 from slidetile.export.ome_tiff._directories import (
@@ -28,7 +29,7 @@ from slidetile.export.ome_tiff._tiles import (
 from slidetile.export.ome_tiff.spec import OmeTiffExport
 from slidetile.export.ordered import Workshop
 from slidetile.export.provenance import provenance, settings_of
-from slidetile.export.unfinished import Appended, Unfinished, local_place, refuse_replacing
+from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
 
@@ -55,7 +56,7 @@ def write(
         The file cannot be written.
     """
     path = local_place(place, "an OME-TIFF")
-    refuse_replacing(path, HEADER, spec.existing, "an OME-TIFF")
+    refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
     compression, _ = compression_of(store, spec)
     facts = provenance(store, "ome-tiff", settings_of(spec), anonymous=spec.anonymous)
     levels = [_level(store, number, spec) for number in range(len(store.levels))]
@@ -184,3 +185,10 @@ def _write(
             for page, found in zip(pages[level.number], extent, strict=True):
                 page.extents[row * level.columns + column] = found
         return file.finish(render(ordered)), anew
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(HEADER)) == HEADER

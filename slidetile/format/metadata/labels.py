@@ -16,10 +16,9 @@ from slidetile.format.metadata.rules import (
     Text,
     Whole,
 )
-from slidetile.raster.class_areas import MOST_CLASSES
+from slidetile.raster.class_areas import LONGEST_CLASS_NAME, MOST_CLASSES
 from slidetile.raster.filling import LARGEST_RECTANGLE_COUNT
 
-LONGEST_CLASS_NAME = 200
 MOST_VALUES = 1 << 16
 
 _ROWS = Whole(0, MOST_CLASSES * LARGEST_RECTANGLE_COUNT)
