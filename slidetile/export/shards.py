@@ -102,13 +102,14 @@ class ShardFolder:
         OSError
             They cannot be written.
         """
-        check_outside_stores(self.path)
+        check_outside_stores(self.index)  # the folder itself may be a store, too
         self.path.mkdir(parents=True, exist_ok=True)
         self._make_room(existing)
         finished = self._listed(self.index)
-        if finished is not None:
-            return finished
-        done = self._continued()
+        done = self._whole(self.note if finished is None else self.index)
+        if done == finished:
+            return done
+        self._list(self.note, done)
         first = sum(shard.windows for shard in done)
         run = _Run(total=len(samples), on_progress=on_progress, done=first)
         rest = _Ahead(samples.begin_at(first, workers))
@@ -146,15 +147,14 @@ class ShardFolder:
                 f"{min(names)} exists and is no shard of this export: choose another folder."
             )
 
-    def _continued(self) -> list[Shard]:
-        """Return the shards that are there, up to the first that is not whole."""
+    def _whole(self, list_: Path) -> list[Shard]:
+        """Return the shards of a list that are there, up to the first that is not whole."""
         whole: list[Shard] = []
-        for shard in self._listed(self.note) or ():
+        for shard in self._listed(list_) or ():
             path = self.path / shard.name
             if not path.is_file() or path.stat().st_size != shard.size_bytes:
                 break
             whole.append(shard)
-        self._list(self.note, whole)
         return whole
 
     def _write_shard(self, number: int, rest: "_Ahead", run: "_Run") -> Shard:
