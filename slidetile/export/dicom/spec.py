@@ -1,7 +1,7 @@
 """The choices of a DICOM series."""
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 from slidetile.choices import JPEG_QUALITY, Existing
@@ -27,7 +27,7 @@ class DicomExport:
     jpeg_quality: int | None = None
     """Quality of the codec jpeg, 1–100; None is 90."""
 
-    dicom_attributes: Path | None = None
+    dicom_attributes: str | os.PathLike[str] | None = None
     """A JSON file of keywords and values about patient and study; None writes an anonymous
     series."""
 
