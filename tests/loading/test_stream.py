@@ -267,6 +267,7 @@ def test_states_of_other_streams_are_refused(native):
     [
         ({"RANK": "2", "WORLD_SIZE": "2"}, "Ranks are 0 to 1"),
         ({"RANK": "1"}, "Ranks are 0 to 0"),
+        ({"WORLD_SIZE": "2"}, "There are 2 ranks .* nothing says which"),
         ({"RANK": "first", "WORLD_SIZE": "2"}, "RANK is 'first' in the environment"),
         ({"RANK": "0", "WORLD_SIZE": "-1"}, "WORLD_SIZE is '-1'"),
     ],
