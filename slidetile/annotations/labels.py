@@ -27,6 +27,7 @@ from slidetile.annotations.reading import (
 )
 from slidetile.choices import ANNOTATION_ORIGIN, ANNOTATION_UNIT, AnnotationOrigin, AnnotationUnit
 from slidetile.errors import AnnotationError
+from slidetile.format.metadata.node import is_text
 from slidetile.planning.labels import DrawnLabels, Labels
 from slidetile.raster.class_areas import LONGEST_CLASS_NAME, MOST_CLASSES, ClassAreas, Points
 from slidetile.raster.class_objects import ClassObjects, Runs
@@ -140,7 +141,8 @@ def check_classes(names: Sequence[str], left_out: Mapping[str, int]) -> None:
     Raises
     ------
     AnnotationError
-        There is none, there are too many, or a name is too long. The message is about "it".
+        There is none, there are too many, or a name is too long or no text. The message is about
+        "it".
     """
     if not names:
         what = f"; it holds {counted(dict(left_out))}" if left_out else ""
@@ -156,6 +158,11 @@ def check_classes(names: Sequence[str], left_out: Mapping[str, int]) -> None:
         raise AnnotationError(
             f"the name of its class {longest[:40]!r}… has {len(longest):,} characters, but at most "
             f"{LONGEST_CLASS_NAME} are recorded: give it a shorter one"
+        )
+    if broken := [name for name in names if not is_text(name)]:
+        raise AnnotationError(
+            f"the name of its class {broken[0]!r} has half a character, which is not recorded: "
+            "rename it, and export the file again"
         )
 
 

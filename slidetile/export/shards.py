@@ -83,7 +83,7 @@ class ShardFolder:
         OSError
             They cannot be written.
         """
-        check_outside_stores(self.path)
+        check_outside_stores(self.index.path)  # the folder itself may be a store, too
         self.path.mkdir(parents=True, exist_ok=True)
         self._make_room(existing)
         listed = self.index.own()

@@ -62,6 +62,8 @@ def labels_of(
     if isinstance(choice, Mapping | ClassFractions):
         return _single(_shares(choice, stores, sources))
     columns = list(choice)
+    if not columns:
+        raise ValueError("labels names no column of the tile table: name one, or leave it out.")
     tables = [
         np.stack([_number(name, store, column) for column in columns], axis=1)[
             tiles_under(store, source)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from slidetile.torch._ranks import Rank
+
 VERSION = 1
 
 
@@ -57,13 +59,13 @@ class Progress:
             "given": {str(share): count for share, count in sorted(given.items())},
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any], rank: Rank) -> None:
         """Take over a state.
 
         Raises
         ------
         ValueError
-            It is of another stream.
+            It is of another stream, or of another rank.
         """
         for name, own in {"version": VERSION, **self.of}.items():
             if state.get(name) != own:
@@ -71,8 +73,21 @@ class Progress:
                     f"This state is of another stream: its {name} is {state.get(name)!r}, this "
                     f"one's {own!r}. Make the stream of the same stores, with the same settings."
                 )
-        self.loaded = {int(share): int(count) for share, count in state["given"].items()}
-        self.given, self.shares = dict(self.loaded), int(state["shares"])
+        given = {int(share): int(count) for share, count in state["given"].items()}
+        shares = int(state["shares"])
+        _check_rank(given, shares, rank)
+        self.loaded, self.given, self.shares = given, dict(given), shares
+
+
+def _check_rank(given: Mapping[int, int], shares: int, rank: Rank) -> None:
+    """Make sure that a state has a share of this rank; without, all of them would begin anew."""
+    workers, rest = divmod(shares, rank.count)
+    own = range(rank.number * workers, (rank.number + 1) * workers)
+    if given and not rest and not any(share in own for share in given):
+        raise ValueError(
+            f"This state is of rank {min(given) // workers}, but this is rank {rank.number}: each "
+            "rank saves its own state, and goes on with it."
+        )
 
 
 def delivered(sizes: Mapping[int, int], batches: int, batch_size: int) -> dict[int, int]:

@@ -34,22 +34,26 @@ class Rank:
         Raises
         ------
         ValueError
-            It is no number, or none of the ranks.
+            It is no number, or none of the ranks; or there are several, and nothing tells which.
         """
-        return cls(
-            number=_told("RANK", 0) if number is None else number,
-            count=_told("WORLD_SIZE", 1) if count is None else count,
-        )
+        own = _told("RANK") if number is None else number
+        many = _told("WORLD_SIZE") if count is None else count
+        if own is None and many is not None and many > 1:
+            raise ValueError(
+                f"There are {many} ranks (WORLD_SIZE or world_size), but nothing says which this "
+                "one is, and all would be given the same windows: set RANK, or give rank."
+            )
+        return cls(number=own or 0, count=1 if many is None else many)
 
 
-def _told(name: str, otherwise: int) -> int:
-    """Return a number that the environment tells.
+def _told(name: str) -> int | None:
+    """Return a number that the environment tells; None where it does not.
 
     Nothing else tells it in a DataLoader's worker: it has no process group of its own.
     """
     text = os.environ.get(name, "").strip()
     if not text:
-        return otherwise
+        return None
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"{name} is {text!r} in the environment, which is no whole number.")
     return int(text)

@@ -131,9 +131,9 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         Raises
         ------
         ValueError
-            The state is of other windows or settings.
+            The state is of other windows or settings, or of another rank.
         """
-        self._progress.load(state)
+        self._progress.load(state, self._own_rank())
         self._tiles.set_epoch(state["epoch"])
 
     def __iter__(self) -> Iterator[TileItem]:

@@ -53,9 +53,9 @@ def class_findings(table: "pa.Table", facts: LabelFacts, areas: ClassAreas) -> I
 
 
 def _differing(table: "pa.Table", name: str, expected: NDArray[np.generic]) -> Iterator[Finding]:
-    found = np.array(table[name].to_pylist(), np.object_)
-    for tile in np.flatnonzero(found != expected.astype(np.object_)).tolist():
-        what = f"its {name} is {found[tile]!r:.60}, but its labels give {expected[tile]!r:.60}"
+    found, given = np.array(table[name].to_pylist(), np.object_), expected.astype(np.object_)
+    for tile in np.flatnonzero(found != given).tolist():
+        what = f"its {name} is {found[tile]!r:.60}, but its labels give {given[tile]!r:.60}"
         yield Finding(TABLE, what, tile=tile)
 
 

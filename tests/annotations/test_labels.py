@@ -147,6 +147,7 @@ def test_a_mask_of_any_scale_covers_pixels_whose_centre_it_holds(tmp_path, size)
         ([polygon("a", box(900, 900, 990, 990))], "all its 1 areas are outside the slide"),
         ([feature("a", "Point", [-5, 5])], "1 of its 1 points are outside the slide"),
         ([polygon("a" * 201, box(0, 0, 9, 9))], "has 201 characters, but at most 200"),
+        ([polygon("a\ud800", box(0, 0, 9, 9))], r"its class 'a\\ud800' has half a character"),
     ],
 )
 def test_what_says_nothing_of_the_slide_is_refused(slide, tmp_path, features, message):

@@ -207,6 +207,12 @@ def test_a_series_is_anonymous_unless_a_file_says_more(stores, tmp_path, cli):
         ('{"PatientID": "1"', "line 1: Expecting ',' delimiter"),
         ('["PatientID"]', "is not a JSON object"),
         ('{"PatientName": "a\\\\b"}', "line 1: PatientName"),
+        ('{"PatientID": "a\\nb"}', "it holds a control character, or half a character"),
+        ('{"PatientID": "a\\ud800"}', "it holds a control character, or half a character"),
+        ('{"StudyInstanceUID": ""}', "line 1: StudyInstanceUID is '', which cannot be: it may not"),
+        ('{"SeriesNumber": 99999999999}', "it is not a number of 32 bits"),
+        ('{"PatientSex": "X"}', "it is one of M, F, O, or empty"),
+        ('{"PatientIdentityRemoved": "YES"}', "so DeidentificationMethod has to say how"),
     ],
 )
 def test_attributes_that_cannot_be_are_refused_with_their_line(
@@ -218,6 +224,14 @@ def test_attributes_that_cannot_be_are_refused_with_their_line(
     assert result.exit_code == 2
     assert message in result.output
     assert not list(tmp_path.glob("b*"))
+
+
+def test_the_file_of_attributes_may_be_named_by_a_text(stores, tmp_path):
+    (tmp_path / "who.json").write_text('{"PatientID": "1", "PatientSex": "", "SeriesNumber": 5}')
+    spec = st.DicomExport(dicom_attributes=f"{tmp_path / 'who.json'}")
+    st.export_store(stores("native"), tmp_path / "a", spec)
+    dataset = pydicom.dcmread(files(tmp_path / "a")[0])
+    assert (dataset.PatientID, dataset.PatientSex, dataset.SeriesNumber) == ("1", "", 5)
 
 
 def test_the_bytes_do_not_depend_on_workers_or_interruptions(stores, tmp_path, tree, stop, stopped):

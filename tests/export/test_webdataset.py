@@ -234,6 +234,16 @@ def test_a_finished_export_is_left_as_it_is(store, tmp_path):
     assert shards(tmp_path / "out")[0].stat().st_ino == made.st_ino
 
 
+def test_shards_that_are_gone_from_a_finished_export_are_written_again(store, tmp_path):
+    choices = {"size": 200, "shard_bytes": 300_000}
+    first = export(store, tmp_path / "out", **choices)
+    whole = files(tmp_path / "out")
+    (tmp_path / "out" / "sample-000001.tar").unlink()
+    os.truncate(tmp_path / "out" / "sample-000002.tar", 512)
+    assert export(store, tmp_path / "out", **choices) == first
+    assert files(tmp_path / "out") == whole
+
+
 def test_other_settings_need_a_word(store, tmp_path):
     export(store, tmp_path / "out", shard_bytes=100_000)
     with pytest.raises(FileExistsError, match=r"other settings.*--overwrite"):
@@ -355,8 +365,10 @@ def test_a_png_is_one_for_every_reader(store, tmp_path):
 
 
 def test_a_folder_in_a_store_or_a_bucket_is_refused(store):
-    with pytest.raises(FileExistsError, match="lies in the store"):
-        export(store, store.path / "out")
+    for folder in (store.path / "out", store.path):
+        with pytest.raises(FileExistsError, match="lies in the store"):
+            export(store, folder)
+    assert not st.verify_store(store.path)
     with pytest.raises(UnfitChoiceError, match="can be copied to a bucket"):
         export(store, "s3://bucket/out")
 

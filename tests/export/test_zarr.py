@@ -1,9 +1,12 @@
 """Stores of another codec, made of a store alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from export_readers import stored
 from known_tissue import drawn
+from labelled import box, polygon, write_labels
 
 import slidetile as st
 
@@ -101,6 +104,19 @@ def test_an_anonymous_store_has_no_names(stores, tmp_path):
     made = st.open_store(tmp_path / "a.zarr")
     assert (made.metadata.source.name, made.metadata.source.vendor) == (None, None)
     assert b"sample.svs" not in (made.path / "zarr.json").read_bytes()
+    assert not st.verify_store(made.path)
+
+
+def test_an_anonymous_store_does_not_name_its_file_of_labels(sample, tmp_path):
+    file = write_labels(tmp_path / "Muster.geojson", polygon("Tumor", box(1100, 1100, 1500, 1500)))
+    recipe = st.Recipe(labels=st.LabelsSpec(path=file))
+    store = st.tile_slide(sample, tmp_path / "a.zarr", recipe)
+    assert store.metadata.labels.name == "Muster.geojson"
+    st.export_store(store, tmp_path / "b.zarr", st.ZarrExport(codec="zstd", anonymous=True))
+    made = st.open_store(tmp_path / "b.zarr")
+    assert made.metadata.labels == replace(store.metadata.labels, name=None)
+    written = [path for path in made.path.rglob("*") if path.is_file()]
+    assert not [path for path in written if b"Muster" in path.read_bytes()]
     assert not st.verify_store(made.path)
 
 

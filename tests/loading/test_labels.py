@@ -106,6 +106,8 @@ def test_classes_of_several_slides_are_joined(cohort):
 def test_labels_that_no_window_has_are_told(native):
     with pytest.raises(ValueError, match="of native has no column tumour; it has tile_id, column"):
         TileDataset(native, size=100, labels="tumour")
+    with pytest.raises(ValueError, match="labels names no column of the tile table"):
+        TileDataset(native, size=100, labels=[])
     with pytest.raises(ValueError, match="No window has any of pen_fraction"):
         TileDataset(native, size=100, labels="pen_fraction")
     with pytest.raises(ValueError, match="No window has any of pen_fraction"):

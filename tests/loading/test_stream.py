@@ -225,6 +225,18 @@ def test_a_loader_with_workers_goes_on_where_it_was_saved(native, workers):
             assert rest == whole[batches:]
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_rank_goes_on_with_its_own_state_alone(native, workers):
+    tiles = TileDataset(native, size=100, stride=60)
+    ranks = [TileStream(tiles, rank=rank, world_size=2) for rank in range(2)]
+    states = [s.state_after(workers, batch_size=4, num_workers=workers) for s in ranks]
+    for rank, stream in enumerate(ranks):
+        stream.load_state_dict(states[rank])
+        told = f"of rank {1 - rank}, but this is rank {rank}: each rank saves its own"
+        with pytest.raises(ValueError, match=told):
+            stream.load_state_dict(states[1 - rank])
+
+
 def test_batches_are_taken_from_workers_by_turns():
     assert delivered({0: 10, 1: 9, 2: 9}, 0, 4) == {0: 0, 1: 0, 2: 0}
     assert delivered({0: 10, 1: 9, 2: 9}, 4, 4) == {0: 8, 1: 4, 2: 4}
@@ -255,6 +267,7 @@ def test_states_of_other_streams_are_refused(native):
     [
         ({"RANK": "2", "WORLD_SIZE": "2"}, "Ranks are 0 to 1"),
         ({"RANK": "1"}, "Ranks are 0 to 0"),
+        ({"WORLD_SIZE": "2"}, "There are 2 ranks .* nothing says which"),
         ({"RANK": "first", "WORLD_SIZE": "2"}, "RANK is 'first' in the environment"),
         ({"RANK": "0", "WORLD_SIZE": "-1"}, "WORLD_SIZE is '-1'"),
     ],

@@ -40,7 +40,8 @@ def test_a_wrong_class_is_found_though_the_manifest_fits(copied, column, value):
     told = [f"{each}" for each in st.verify_store(copied)]
     assert told
     assert all(f"tile {row}" in each for each in told)
-    assert any(f"its {column} is" in each for each in told)
+    right = before[row][column]
+    assert any(f"its {column} is {value!r}, but its labels give {right!r}" in each for each in told)
 
 
 def test_a_missing_or_another_file_of_labels_is_found(copied):

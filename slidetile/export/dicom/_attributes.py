@@ -5,10 +5,12 @@ Knows which attributes a caller may give. Does not know the image.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from slidetile.choices import UnfitChoiceError
 
@@ -24,11 +26,21 @@ ALLOWED = (
 )
 """The keywords that a file may have. All others follow from the store."""
 
+_NEVER_EMPTY = {
+    *("StudyInstanceUID", "ContentDate", "ContentTime", "AcquisitionDateTime"),
+    *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber"),
+    *("ContainerIdentifier", "SpecimenIdentifier"),
+}
+"""Those that a whole-slide image must have: DICOM's type 1."""
+
+_CHOICES = {"PatientSex": ("M", "F", "O", ""), "PatientIdentityRemoved": ("YES", "NO", "")}
+"""Those of which DICOM lists the values."""
+
 LARGEST_BYTES = 1 << 20
 """More than any such file has."""
 
 
-def read_attributes(path: Path | None) -> dict[str, str]:
+def read_attributes(file: str | os.PathLike[str] | None) -> dict[str, str]:
     """Return the attributes in a JSON file: an object of keywords, each with its text.
 
     Raises
@@ -38,10 +50,11 @@ def read_attributes(path: Path | None) -> dict[str, str]:
     OSError
         It cannot be read.
     """
-    if path is None:
+    if file is None:
         return {}
-    with path.open("rb") as file:
-        data = file.read(LARGEST_BYTES + 1)
+    path = Path(file)
+    with path.open("rb") as opened:
+        data = opened.read(LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
         raise UnfitChoiceError(f"{path} has more than {LARGEST_BYTES} bytes: it is no such file.")
     try:
@@ -79,21 +92,38 @@ def _checked(pairs: _Pairs, text: str, path: Path) -> dict[str, str]:
         why = _why_not(keyword, found[keyword])
         if why is not None:
             raise UnfitChoiceError(f"{where}: {keyword} is {value!r}, which cannot be: {why}")
+    if found.get("PatientIdentityRemoved") == "YES" and not found.get("DeidentificationMethod"):
+        raise UnfitChoiceError(
+            f"{path}: PatientIdentityRemoved is 'YES', so DeidentificationMethod has to say how."
+        )
     return found
 
 
 def _why_not(keyword: str, value: str) -> str | None:
     """Return why an attribute does not have a value; None if it may."""
+    if "\\" in value:
+        return "it holds a backslash, which would make it several values."
+    if any(category(sign) in ("Cc", "Cs") for sign in value):
+        return "it holds a control character, or half a character."
+    if not value and keyword in _NEVER_EMPTY:
+        return "it may not be empty. Leave it out."
+    if value not in _CHOICES.get(keyword, (value,)):
+        return f"it is one of {', '.join(_CHOICES[keyword][:-1])}, or empty."
+    return _why_not_of_its_kind(keyword, value)
+
+
+def _why_not_of_its_kind(keyword: str, value: str) -> str | None:
+    """Return why a value does not have the form of its attribute; None if it has."""
     from pydicom import config
     from pydicom.datadict import dictionary_VR
     from pydicom.valuerep import validate_value
 
-    if "\\" in value:
-        return "it holds a backslash, which would make it several values."
     try:
         validate_value(dictionary_VR(keyword), value, config.RAISE)
     except ValueError as error:
         return str(error)
+    if keyword == "SeriesNumber" and value and not -(1 << 31) <= int(value) < 1 << 31:
+        return "it is not a number of 32 bits."
     return None
 
 

@@ -1,7 +1,7 @@
 """The choices of a DICOM series."""
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 from slidetile.export.slide_choice import SlideChoice
@@ -24,7 +24,7 @@ class DicomExport(SlideChoice):
     codec: DicomCodec = "auto"
     """How frames are stored; see `DicomCodec`."""
 
-    dicom_attributes: Path | None = None
+    dicom_attributes: str | os.PathLike[str] | None = None
     """A JSON file of keywords and values about patient and study; None writes an anonymous
     series."""
 
