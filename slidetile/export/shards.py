@@ -135,7 +135,10 @@ class ShardFolder:
 
     def _is_there(self, shard: Shard) -> bool:
         path = self.path / shard.name
-        return path.is_file() and path.stat().st_size == shard.size_bytes
+        if not path.is_file() or path.stat().st_size != shard.size_bytes:
+            return False
+        with path.open("rb") as file:  # after a power failure a file may be long enough, and zeros
+            return hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
 
     def _write_shard(self, number: int, rest: "_Ahead", run: "_Run") -> Shard:
         tally = _Tally()
