@@ -73,10 +73,21 @@ class Progress:
                     f"This state is of another stream: its {name} is {state.get(name)!r}, this "
                     f"one's {own!r}. Make the stream of the same stores, with the same settings."
                 )
-        given = {int(share): int(count) for share, count in state["given"].items()}
-        shares = int(state["shares"])
+        given, shares = _numbers(state)
         _check_rank(given, shares, rank)
         self.loaded, self.given, self.shares = given, dict(given), shares
+
+
+def _numbers(state: Mapping[str, Any]) -> tuple[dict[int, int], int]:
+    """Return how many windows each share has given, and the number of shares."""
+    try:
+        given = {int(share): int(count) for share, count in state["given"].items()}
+        shares = int(state["shares"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError("This state is damaged: it does not say what each share gave.") from error
+    if shares < 1 or min(given.values(), default=0) < 0:
+        raise ValueError("This state is damaged: it has numbers below 0.")
+    return given, shares
 
 
 def _check_rank(given: Mapping[int, int], shares: int, rank: Rank) -> None:

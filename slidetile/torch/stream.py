@@ -115,8 +115,15 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
 
         It is exact as long as none was left out as unreadable, and the epoch was begun at its
         beginning.
+
+        Raises
+        ------
+        ValueError
+            A number is out of its range.
         """
-        rank, workers = self._own_rank(), max(num_workers, 1)
+        if natural(batch_size, "batch_size") < 1:
+            raise ValueError(f"batch_size is at least 1, but this one is {batch_size}.")
+        rank, workers = self._own_rank(), max(natural(num_workers, "num_workers"), 1)
         shares = [
             Share(number=rank.number * workers + worker, count=rank.count * workers)
             for worker in range(workers)

@@ -209,7 +209,11 @@ def zeroed(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
-LOSSES = {"gone": lambda path: path.unlink(), "cut": lambda path: os.truncate(path, 512), "zeroed": zeroed}
+LOSSES = {
+    "gone": lambda path: path.unlink(),
+    "cut": lambda path: os.truncate(path, 512),
+    "zeroed": zeroed,
+}
 
 
 @pytest.mark.parametrize("number", [0, 1])

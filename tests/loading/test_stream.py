@@ -244,6 +244,18 @@ def test_batches_are_taken_from_workers_by_turns():
     assert delivered({4: 9, 5: 8}, 99, 4) == {4: 9, 5: 8}
 
 
+@pytest.mark.parametrize(
+    "damage", [{"given": None}, {"given": {"0": "x"}}, {"given": {"0": -1}}, {"shares": 0}]
+)
+def test_damaged_states_are_refused(native, damage):
+    stream = TileStream(TileDataset(native, size=100))
+    state = stream.state_after(1, batch_size=4) | damage
+    with pytest.raises(ValueError, match="This state is damaged"):
+        stream.load_state_dict(state)
+    with pytest.raises(ValueError, match="batch_size is at least 1"):
+        stream.state_after(1, batch_size=0)
+
+
 def test_states_of_other_streams_are_refused(native):
     tiles = TileDataset(native, size=100, stride=60)
     stream = TileStream(tiles)
