@@ -27,7 +27,7 @@ def test_scale_and_translation(odd):
         assert steps.get("translation", [0, 0, 0]) == middle
 
 
-ABSENT = {"not_native", "bits", "mapping", "damage"}
+ABSENT = {"not_native", "bits", "mapping", "damage", "recoded"}
 ABSENT |= {"icc_profile", "icc_profile_left_out", "color", "reference", "cores", "labels"}
 
 

@@ -47,7 +47,7 @@ def test_the_table_names_each_tiles_core(store):
         assert microarrays.core_at(*centre) in (name, None)
     plain = pq.read_table(store.path / TABLE)  # as any other program reads it
     assert plain["core"].to_pylist() == names
-    assert plain.column_names.index("core") == plain.column_names.index("crc32c") + 1
+    assert plain.column_names.index("core") == plain.column_names.index("slide") + 1
 
 
 def test_the_store_says_where_cores_are_and_which_are_missing(store):

@@ -88,7 +88,7 @@ def test_three_channels_of_fluorescence_are_no_colours(tmp_path):
     assert [channel.name for channel in store.channels] == list(NAMES[:3])
     assert not store.metadata.is_plain
     assert store.codec == "zstd"
-    names = store.tiles.column_names[12:]
+    names = store.tiles.column_names[13:]
     assert names[:4] == ["mean_0", "mean_1", "mean_2", "saturated_fraction"]
     assert store.metadata.parameters.tissue.detector["name"] == "DarkBackgroundDetector"
 
