@@ -8,6 +8,9 @@ SAMPLE := data_samples/sample.svs
 # Tests run in so many processes. Two suit a laptop and a small container; elsewhere give more, as
 # in `make test WORKERS=8`.
 WORKERS ?= 2
+
+# Which of them: all, or those of a folder, as in `make test TESTS=tests/store`.
+TESTS ?=
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope
 
 # The viewer's page is built by npm from its sources and its lock file, the same bytes each time.
@@ -38,7 +41,7 @@ $(BUILT)/page.js: $(wildcard $(PAGE)/*.js $(PAGE)/*.mjs $(PAGE)/*.css $(PAGE)/*.
 	cd $(PAGE) && npm ci --no-audit --no-fund --ignore-scripts && node build.mjs
 
 test: $(VENV)/.test page-if-possible
-	$(PYTEST) -m "not slow and not torture"
+	$(PYTEST) -m "not slow and not torture" $(TESTS)
 
 test-all: $(VENV)/.test $(VIEWERS)/.napari page-if-possible
 	$(PYTEST)
