@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from _slides import generated
+
 HERE = Path(__file__).parent
 PROGRAM = [sys.executable, "-c", "from slidetile.cli.commands import main; main()"]
 LATENCIES_MS = (0, 30)
@@ -50,7 +52,7 @@ def main() -> None:
         return
     # An installed package is compiled; without this every command would compile it anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    slide = generated(options.folder, options.width, options.height)
+    slide = read_once(generated(options.folder, options.width, options.height))
     with served(options.folder) as server:
         for name in (each for each in options.only if each in ARGUMENTS):
             row: dict[str, Any] = {"local": measured(name, str(slide), options.folder)}
@@ -74,23 +76,17 @@ def measure_stores(folder: Path, only: list[str]) -> None:
     ):
         if what not in only:
             continue
-        slide = generated(folder, *size)
+        slide = read_once(generated(folder, *size))
         for name, row in rows(slide, folder / "stores"):
             print(name, json.dumps(row), flush=True)
             keep(name, {**row, "slide": slide.name})
         shutil.rmtree(folder / "stores", ignore_errors=True)
 
 
-def generated(folder: Path, width: int, height: int) -> Path:
-    """Return a generated slide."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"slide_{width}x{height}.svs"
-    if not path.exists():
-        script = HERE.parent / "data_samples" / "make_slide.py"
-        size = ["--width", str(width), "--height", str(height)]
-        subprocess.run([sys.executable, script, path, *size], check=True, capture_output=True)
+def read_once(path: Path) -> Path:
+    """Return a file that was read, so that all find it in the system's memory."""
     with path.open("rb") as file:
-        while file.read(1 << 20):  # so that all find it in the system's memory
+        while file.read(1 << 20):
             pass
     return path
 

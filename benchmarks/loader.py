@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _slides import generated
 from torch.utils.data import DataLoader, Dataset
 
 from slidetile.recipe import tile_slide
@@ -90,17 +91,6 @@ def main() -> None:
         found = start(store, options) if name == "start" else measured(name, slide, store, options)
         print(name, json.dumps(found), flush=True)
         keep(name, {**found, "slide": slide.name, "cores": os.cpu_count()})
-
-
-def generated(folder: Path, width: int, height: int) -> Path:
-    """Return a generated slide."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"slide_{width}x{height}.svs"
-    if not path.exists():
-        script = HERE.parent / "data_samples" / "make_slide.py"
-        size = ["--width", str(width), "--height", str(height)]
-        subprocess.run([sys.executable, script, path, *size], check=True, capture_output=True)
-    return path
 
 
 def measured(name: str, slide: Path, store: Path, options: argparse.Namespace) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The options about the classes of tiles, and the labels made from them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
@@ -12,31 +12,18 @@ if TYPE_CHECKING:
     from slidetile.annotations.labels_spec import LabelsSpec
 
 
-class ClassShare(click.ParamType[str]):
-    """A class and a share, such as tumor=0.5, kept as it was typed."""
+class _AsTyped(click.ParamType[str]):
+    """Text that is checked when it is typed, and kept as it was: for settings and messages."""
 
-    name = "class=share"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Check the typed text."""
-        try:
-            class_share(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a class and a share such as tumor=0.5.", param, ctx)
-        return str(value)
-
-
-class ClassNumbers(click.ParamType[str]):
-    """A class and the numbers of a mask that are it, such as tumor=1,2, kept as it was typed."""
-
-    name = "class=numbers"
+    def __init__(self, name: str, parse: Callable[[str], object], words: str) -> None:
+        self.name, self._parse, self._words = name, parse, words
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         """Check the typed text."""
         try:
-            class_numbers(value)
+            self._parse(value)
         except ValueError:
-            self.fail(f"{value!r} is not a class and its numbers such as tumor=1,2.", param, ctx)
+            self.fail(f"{value!r} is not {self._words}.", param, ctx)
         return str(value)
 
 
@@ -58,6 +45,12 @@ def _some(name: str) -> str:
     return name
 
 
+CLASS_SHARE = _AsTyped("class=share", class_share, "a class and a share such as tumor=0.5")
+
+CLASS_NUMBERS = _AsTyped(
+    "class=numbers", class_numbers, "a class and its numbers such as tumor=1,2"
+)
+
 LABEL_OPTIONS = [
     click.option(
         "--labels",
@@ -67,7 +60,7 @@ LABEL_OPTIONS = [
     ),
     click.option(
         "--label-values",
-        type=ClassNumbers(),
+        type=CLASS_NUMBERS,
         multiple=True,
         help="The numbers of a mask that are a class: tumor=1,2; repeatable.  [default: each "
         "number is one]",
@@ -88,7 +81,7 @@ LABEL_OPTIONS = [
     ),
     click.option(
         "--min-class-fraction",
-        type=ClassShare(),
+        type=CLASS_SHARE,
         multiple=True,
         help="Keep only tiles of which a class covers at least this share: tumor=0.5; of several, "
         "one is enough. Small areas and points of it keep their tiles in any case.",

@@ -4,14 +4,13 @@ Knows views and requests. Does not know who may ask.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slidetile.errors import SlidetileError, StoreError, explain
 from slidetile.viewer.built_page import built_page
+from slidetile.viewer.failure import FORESEEN, FailureKind, failure_of
 from slidetile.viewer.folder import FolderCards
-from slidetile.viewer.rungs import DamagedTileError
-from slidetile.viewer.tabs import EndedPageError, Tabs
+from slidetile.viewer.tabs import Tabs
 from slidetile.viewer.view import View
 
 if TYPE_CHECKING:
@@ -19,8 +18,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 DAMAGED, GONE, WRONG, MISSING = 422, 410, 400, 404
-"""Statuses that the page tells apart: damaged pixels, a store that was replaced or a page that was
-ended, a value that is out of range, and what there is none of."""
+"""Statuses that the page tells apart."""
+
+_STATUSES: Mapping[FailureKind, int] = {
+    "damaged": DAMAGED,
+    "gone": GONE,
+    "wrong": WRONG,
+    "missing": MISSING,
+}
 
 MOST_BODY_BYTES = 1 << 16
 """Settings take a few hundred."""
@@ -144,16 +149,9 @@ def _told_as_answer(asked: Callable[[], "Response"]) -> "Response":
     """Return an answer, or what went wrong in words."""
     try:
         return asked()
-    except DamagedTileError as error:
-        return _error(DAMAGED, str(error))
-    except (EndedPageError, StoreError) as error:
-        return _error(GONE, explain(error))
-    except (SlidetileError, OSError, MemoryError) as error:
-        return _error(DAMAGED, explain(error))
-    except IndexError as error:
-        return _error(MISSING, explain(error))
-    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
-        return _error(WRONG, explain(error))
+    except FORESEEN as error:
+        kind, words = failure_of(error)
+        return _error(_STATUSES[kind], words)
 
 
 def _settings(body: bytes) -> dict[str, float]:

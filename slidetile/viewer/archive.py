@@ -16,6 +16,7 @@ from slidetile.format.names import MANIFEST, shard_of
 from slidetile.runtime.files import read_regular
 from slidetile.store.store import TileStore
 from slidetile.viewer.halved_rung import HalvedRung
+from slidetile.viewer.level_tiles import level_tiles
 from slidetile.viewer.rungs import DamagedTileError, Rung
 from slidetile.viewer.store_view import StoreView
 from slidetile.viewer.stored_rung import StoredRung, browser_type
@@ -48,17 +49,12 @@ class _Saved:
         """
         places: dict[str, list[Any]] = {}
         level = view.picture.levels[number]
-        for row in range(level.rows):
-            for column in range(level.columns):
-                try:
-                    tile = view.tile(number, column, row)
-                except DamagedTileError as error:
-                    places[f"{column}/{row}"] = [str(error)]
-                    continue
-                if tile is not None:
-                    place = [len(self.data), len(tile.data), tile.media_type]
-                    places[f"{column}/{row}"] = place
-                    self.data += tile.data
+        for column, row, tile in level_tiles(view, number, level):
+            if isinstance(tile, DamagedTileError):
+                places[f"{column}/{row}"] = [str(tile)]
+                continue
+            places[f"{column}/{row}"] = [len(self.data), len(tile.data), tile.media_type]
+            self.data += tile.data
         return places
 
 

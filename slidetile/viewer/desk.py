@@ -9,16 +9,14 @@ or bytes beside it. ``{"drop": [id, …]}`` takes questions back, and ``{"ping":
 asks whether anybody is there.
 """
 
-import json
 import threading
-import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from slidetile.errors import SlidetileError, StoreError, explain
-from slidetile.viewer.rungs import DamagedTileError
-from slidetile.viewer.tabs import EndedPageError, Tabs
+from slidetile.viewer.deflated import QUICK, deflated
+from slidetile.viewer.failure import FORESEEN, failure_of
+from slidetile.viewer.tabs import Tabs
 from slidetile.viewer.view import View
 
 WORKERS = 2
@@ -114,22 +112,13 @@ def _answered(
     try:
         view = tabs.begin(0, tab) if what == "scene" else tabs.view(0, tab)
         return _ANSWERS[what](view, *given)
-    except DamagedTileError as error:
-        return _wrong("damaged", str(error))
-    except (EndedPageError, StoreError) as error:
-        return _wrong("gone", explain(error))
-    except (SlidetileError, OSError, MemoryError) as error:
-        return _wrong("damaged", explain(error))
-    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
-        return _wrong("failed", explain(error))
-
-
-def _wrong(state: str, words: str) -> tuple[dict[str, Any], list[bytes]]:
-    return {"state": state, "words": words}, []
+    except FORESEEN as error:
+        kind, words = failure_of(error)
+        return {"state": kind if kind in ("damaged", "gone") else "failed", "words": words}, []
 
 
 def _scene(view: View) -> tuple[dict[str, Any], list[bytes]]:
-    return {"state": "ok"}, [_packed(view.scene().json)]
+    return {"state": "ok"}, [deflated(view.scene().json, QUICK)]
 
 
 def _tile(view: View, level: int, column: int, row: int) -> tuple[dict[str, Any], list[bytes]]:
@@ -145,7 +134,7 @@ def _row(view: View, index: int) -> tuple[dict[str, Any], list[bytes]]:
 
 def _replan(view: View, settings: Mapping[str, float]) -> tuple[dict[str, Any], list[bytes]]:
     numbers = {str(name): float(value) for name, value in dict(settings).items()}
-    return {"state": "ok"}, [_packed(view.replan(numbers).facts)]
+    return {"state": "ok"}, [deflated(view.replan(numbers).facts, QUICK)]
 
 
 _ANSWERS: Mapping[str, Callable[..., tuple[dict[str, Any], list[bytes]]]] = {
@@ -154,8 +143,3 @@ _ANSWERS: Mapping[str, Callable[..., tuple[dict[str, Any], list[bytes]]]] = {
     "row": _row,
     "replan": _replan,
 }
-
-
-def _packed(value: Mapping[str, Any]) -> bytes:
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return zlib.compress(text.encode(), level=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slidetile.counts import how_many
+from slidetile.viewer.deflated import deflated
 
 FIRST = "tissue_fraction"
 """The column that is kept the longest."""
@@ -95,4 +96,4 @@ def _of_columns(scene: dict[str, Any], values: Sequence[dict[str, Any]]) -> dict
 def _packed(scene: dict[str, Any], notes: Sequence[str]) -> bytes:
     overlay = scene["overlay"]
     told = {**scene, "overlay": {**overlay, "notes": [*overlay["notes"], *notes]}}
-    return zlib.compress(json.dumps(told, allow_nan=False, separators=(",", ":")).encode())
+    return deflated(told)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slidetile.raster.block_means import area_average
 from slidetile.raster.region import Region
 from slidetile.runtime.byte_cache import ByteCache
 from slidetile.viewer.encoding import stripes
@@ -62,7 +63,7 @@ class HalvedRung:
         canvas = self._under(whole, finer, max(part.shape[2] for part in parts.values()))
         for cell, part in parts.items():
             canvas[finer.region(*cell).relative_to(whole).slices] = part
-        return _halved(canvas)
+        return area_average(canvas, 2)
 
     def _part(self, column: int, row: int) -> Shown | None:
         """Return a tile of the finer level, in the place of a damaged one what marks it."""
@@ -77,11 +78,3 @@ class HalvedRung:
         if self.under is not None:
             canvas[:] = self.under.stretched(region, level)
         return canvas
-
-
-def _halved(pixels: Shown) -> Shown:
-    """Return means of 2×2 pixels, halves up; an odd last row or column is repeated."""
-    height, width = pixels.shape[:2]
-    even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge").astype(np.uint16)
-    total = even[0::2, 0::2] + even[1::2, 0::2] + even[0::2, 1::2] + even[1::2, 1::2]
-    return ((total + 2) >> 2).astype(np.uint8)

@@ -4,18 +4,17 @@ It asks no network, and no Python. Knows views, scenes and HTML. Does not know s
 """
 
 import base64
-import hashlib
-import html
-import json
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slidetile.cohort.report.markup import inert, source_digest
 from slidetile.store.output_file import OutputKind, check_output, write_output
 from slidetile.viewer.built_page import built_file
+from slidetile.viewer.deflated import deflated
 from slidetile.viewer.fitted import FittedScene, fitted_scene
+from slidetile.viewer.level_tiles import level_tiles
 from slidetile.viewer.rungs import DamagedTileError
 from slidetile.viewer.view import View
 from slidetile.viewer.zoom import ZoomLevel
@@ -102,7 +101,7 @@ def save_page(view: View, path: Path, *, most_bytes: int = MOST_BYTES) -> SavedP
     told = _unmoved(scene.json)
     fitted = fitted_scene(told, round(left * SCENE_SHARE))
     pixels = _pixels(view, scene.levels, round(left - len(fitted.packed) - 65_536))
-    head = _packed({"levels": [each.facts for each in pixels.levels], "tiles": pixels.tiles})
+    head = deflated({"levels": [each.facts for each in pixels.levels], "tiles": pixels.tiles})
     parts = [*_parts(scene.name, style, script, fitted, head, pixels.data)]
     write_output(path, parts, SAVED)
     return SavedPage(
@@ -145,24 +144,15 @@ def _level(
     """Return the places and the bytes of a level's tiles; None where they are too many."""
     places: dict[str, list[Any]] = {}
     data = bytearray()
-    for row in range(level.rows):
-        for column in range(level.columns):
-            try:
-                tile = view.tile(number, column, row)
-            except DamagedTileError as error:
-                places[f"{column}/{row}"] = [str(error)]
-                continue
-            if tile is None:
-                continue
-            places[f"{column}/{row}"] = [offset + len(data), len(tile.data), tile.media_type]
-            data += tile.data
-            if len(data) + 40 * len(places) > most_bytes:
-                return None
+    for column, row, tile in level_tiles(view, number, level):
+        if isinstance(tile, DamagedTileError):
+            places[f"{column}/{row}"] = [str(tile)]
+            continue
+        places[f"{column}/{row}"] = [offset + len(data), len(tile.data), tile.media_type]
+        data += tile.data
+        if len(data) + 40 * len(places) > most_bytes:
+            return None
     return places, bytes(data)
-
-
-def _packed(value: Mapping[str, Any]) -> bytes:
-    return zlib.compress(json.dumps(value, allow_nan=False, separators=(",", ":")).encode())
 
 
 def _parts(
@@ -182,8 +172,8 @@ def _head(name: str, style: str, script: str) -> str:
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {_digest(script)}",
-            f"style-src {_digest(style)}",
+            f"script-src {source_digest(script)}",
+            f"style-src {source_digest(style)}",
             "img-src blob: data:",
             "base-uri 'none'",
             "form-action 'none'",
@@ -196,7 +186,7 @@ def _head(name: str, style: str, script: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{_text(name)} – slidetile</title>
+<title>{inert(name)} – slidetile</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
@@ -204,12 +194,3 @@ def _head(name: str, style: str, script: str) -> str:
 <main id="page"></main>
 <noscript>This page needs JavaScript.</noscript>
 """
-
-
-def _text(value: str) -> str:
-    """Return text that is shown as it is, whatever is in it."""
-    return html.escape("".join(sign if sign.isprintable() else "\ufffd" for sign in value))
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

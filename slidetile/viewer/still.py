@@ -6,6 +6,7 @@ Knows views and scenes. Does not know notebooks.
 import io
 from typing import TYPE_CHECKING
 
+from slidetile.viewer.level_tiles import level_tiles
 from slidetile.viewer.rungs import DamagedTileError
 from slidetile.viewer.scene import Scene
 from slidetile.viewer.view import View
@@ -62,15 +63,10 @@ def _whole(view: View, scene: Scene) -> "Image":
     number = fit[0] if fit else len(scene.levels) - 1
     level = scene.levels[number]
     whole = Image.new("RGB", (level.width, level.height), "white")
-    for row in range(level.rows):
-        for column in range(level.columns):
-            try:
-                tile = view.tile(number, column, row)
-            except DamagedTileError:
-                continue
-            if tile is not None:
-                with Image.open(io.BytesIO(tile.data)) as part:
-                    whole.paste(part, (column * level.tile_width, row * level.tile_height))
+    for column, row, tile in level_tiles(view, number, level):
+        if not isinstance(tile, DamagedTileError):
+            with Image.open(io.BytesIO(tile.data)) as part:
+                whole.paste(part, (column * level.tile_width, row * level.tile_height))
     return whole
 
 

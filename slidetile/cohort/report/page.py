@@ -4,15 +4,13 @@ All text from slides is untrusted: it is escaped here, or lies in a JSON block t
 script shows as text. Knows facts and HTML. Does not know where facts come from.
 """
 
-import base64
-import hashlib
-import html
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from slidetile.cohort.report.facts import CohortFacts, KindFacts, SlideFacts, TotalFacts
+from slidetile.cohort.report.markup import inert, source_digest
 from slidetile.counts import how_many
 
 BEGINS = b"<!doctype html>\n<!-- slidetile report -->\n"
@@ -69,22 +67,13 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="replace")
 
 
-def _text(value: object) -> str:
-    """Return text that is shown as it is, whatever is in it, in an element or an attribute."""
-    return html.escape("".join(sign if sign.isprintable() else "\ufffd" for sign in str(value)))
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
 def _head(title: str, style: str, script: str, *, beside: bool) -> str:
     policy = "; ".join(
         (
             "default-src 'none'",
             f"img-src data:{' ' + chr(39) + 'self' + chr(39) if beside else ''}",
-            f"style-src {_digest(style)}",
-            f"script-src {_digest(script)}",
+            f"style-src {source_digest(style)}",
+            f"script-src {source_digest(script)}",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -96,7 +85,7 @@ def _head(title: str, style: str, script: str, *, beside: bool) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>{_text(title)}: slidetile report</title>
+<title>{inert(title)}: slidetile report</title>
 <style>{style}</style>
 </head>
 """
@@ -107,7 +96,7 @@ def _body(title: str, facts: CohortFacts) -> str:
 <a class="skip" href="#slides">Skip to the table of slides</a>
 <header>
 <p class="kind">slidetile report</p>
-<h1><bdi>{_text(title)}</bdi></h1>
+<h1><bdi>{inert(title)}</bdi></h1>
 {_summary(facts["totals"])}
 </header>
 <main>
@@ -123,7 +112,7 @@ def _body(title: str, facts: CohortFacts) -> str:
 def _summary(totals: TotalFacts) -> str:
     slides = how_many(totals["slides"], "slides")
     told = f"{slides}: {totals['failed']:,} failed, {totals['with_warnings']:,} with warnings."
-    ended = "" if totals["ended"] is None else f" Last slide ended {_text(totals['ended'])}."
+    ended = "" if totals["ended"] is None else f" Last slide ended {inert(totals['ended'])}."
     return f'<p class="summary">{told}{ended}</p>'
 
 
@@ -186,11 +175,11 @@ def _failures(facts: CohortFacts) -> str:
 def _failure(slide: SlideFacts) -> str:
     recorded = slide["recorded"]
     log = None if recorded is None else recorded["log_path"]
-    told = "" if log is None else f' <span class="log">log: {_text(log)}</span>'
+    told = "" if log is None else f' <span class="log">log: {inert(log)}</span>'
     return (
-        f'<li><a href="{_link(slide)}"><bdi>{_text(slide["name"])}</bdi></a> '
-        f'<span class="badge bad">{_text(slide["status"])}</span> '
-        f'<span class="reason"><bdi>{_text(slide["problem"])}</bdi></span>{told}</li>'
+        f'<li><a href="{_link(slide)}"><bdi>{inert(slide["name"])}</bdi></a> '
+        f'<span class="badge bad">{inert(slide["status"])}</span> '
+        f'<span class="reason"><bdi>{inert(slide["problem"])}</bdi></span>{told}</li>'
     )
 
 
@@ -217,8 +206,8 @@ def _warning_kinds(facts: CohortFacts) -> str:
 
 def _kinds_table(caption: str, kinds: list[KindFacts]) -> str:
     rows = "\n".join(
-        f'<tr><th scope="row">{_text(kind["kind"])}</th><td class="number">{kind["slides"]:,}</td>'
-        f"<td>{_text(kind['rule'])}</td><td>{_show(kind)}</td></tr>"
+        f'<tr><th scope="row">{inert(kind["kind"])}</th><td class="number">{kind["slides"]:,}</td>'
+        f"<td>{inert(kind['rule'])}</td><td>{_show(kind)}</td></tr>"
         for kind in kinds
     )
     return f"""<table class="kinds">
@@ -234,7 +223,7 @@ def _kinds_table(caption: str, kinds: list[KindFacts]) -> str:
 def _show(kind: KindFacts) -> str:
     if not kind["slides"]:
         return ""
-    name = _text(kind["kind"])
+    name = inert(kind["kind"])
     return (
         f'<button type="button" class="show" data-warning="{name}" hidden>show'
         f'<span class="unseen"> slides with the warning {name}</span></button>'
