@@ -7,16 +7,16 @@ import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
 from slidetile.cli import view_files
 from slidetile.cli.limits import tune_process
-from slidetile.cli.options import make_recipe, recipe_options, usage_errors
+from slidetile.cli.options import json_option, make_recipe, recipe_options, usage_errors
 from slidetile.cli.places import PLACE, storage_option
 from slidetile.cli.scratch_options import scratch_options
-from slidetile.cli.show import say
+from slidetile.cli.show import say, show_document
 from slidetile.cloud.address import Location
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from slidetile.viewer.folder import FolderCards
     from slidetile.viewer.server import ViewerServer
     from slidetile.viewer.view import View
+
+
+class ViewFacts(TypedDict):
+    """What `view` reports once the page can be looked at."""
+
+    address: str
 
 
 @click.command()
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
 @recipe_options
 @storage_option
 @scratch_options
+@json_option
 def view(
     *,
     paths: tuple[Location, ...],
@@ -64,6 +71,7 @@ def view(
     save: Path | None,
     save_mb: float,
     static: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Look at slides and stores in a browser, until Ctrl-C.
@@ -79,7 +87,7 @@ def view(
     if save is not None and static:
         raise click.UsageError("--save writes one page and --static many: give one of the two.")
     if static:
-        view_files.write_pages(paths, make_recipe(**options).annotations)
+        view_files.write_pages(paths, make_recipe(**options).annotations, as_json=as_json)
         return
     from slidetile.choices import UnfitChoiceError
     from slidetile.cli.several import things_meant
@@ -95,10 +103,10 @@ def view(
             views[0].opened()
     if save is not None:
         with contextlib.closing(views[0]):
-            view_files.save(views, save, save_mb)
+            view_files.save(views, save, save_mb, as_json=as_json)
         return
     server = ViewerServer(views, port=port, folder=_folder(paths, meant, views))
-    _serve(server, opens=not no_browser)
+    _serve(server, opens=not no_browser, as_json=as_json)
 
 
 def _folder(
@@ -113,9 +121,13 @@ def _folder(
     return FolderCards(given[0], meant.paths, views)
 
 
-def _serve(server: "ViewerServer", *, opens: bool) -> None:
+def _serve(server: "ViewerServer", *, opens: bool, as_json: bool) -> None:
     server.start()
-    say(f"{server.address}")
+    facts: ViewFacts = {"address": server.address}
+    if as_json:
+        show_document(facts)
+    else:
+        say(facts["address"])
     say("Ctrl-C ends it.", err=True)
     if opens:
         import webbrowser

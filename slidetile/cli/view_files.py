@@ -5,11 +5,11 @@ Knows options and what is said of them. Does not know pages.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from slidetile.cli.show import say
+from slidetile.cli.show import say, show_document
 from slidetile.cloud.address import Address, Location
 
 if TYPE_CHECKING:
@@ -19,7 +19,31 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-def save(views: "Sequence[View]", path: Path, megabytes: float) -> None:
+class SaveFacts(TypedDict):
+    """What `view --save` reports."""
+
+    page_path: str
+    page_bytes: int
+    downsample: float
+    left_out: list[str]
+
+
+class RefusedFacts(TypedDict):
+    """A store that no page shows."""
+
+    store: str
+    problem: str
+
+
+class StaticFacts(TypedDict):
+    """What `view --static` reports."""
+
+    page_path: str
+    stores: int
+    refused: list[RefusedFacts]
+
+
+def save(views: "Sequence[View]", path: Path, megabytes: float, *, as_json: bool) -> None:
     """Write the page of the one thing that was given."""
     from slidetile.viewer.saved import save_page
 
@@ -28,13 +52,24 @@ def save(views: "Sequence[View]", path: Path, megabytes: float) -> None:
             f"--save writes the page of one slide or store, but {len(views)} were given."
         )
     saved = save_page(views[0], path, most_bytes=round(megabytes * MEGABYTE))
+    facts: SaveFacts = {
+        "page_path": str(saved.path),
+        "page_bytes": saved.size_bytes,
+        "downsample": saved.downsample,
+        "left_out": list(saved.left_out),
+    }
+    if as_json:
+        show_document(facts)
+        return
     finest = f"1/{saved.downsample:g}" if saved.downsample > 1 else "full"
     say(f"{saved.path}: {saved.size_bytes / MEGABYTE:,.1f} MB, the picture at {finest} resolution")
     for words in saved.left_out:
         say(words, err=True)
 
 
-def write_pages(paths: Sequence[Location], annotations: "AnnotationsSpec | None") -> None:
+def write_pages(
+    paths: Sequence[Location], annotations: "AnnotationsSpec | None", *, as_json: bool
+) -> None:
     """Write the pages of the one folder or store that was given."""
     from slidetile.viewer.static import write_static
 
@@ -48,9 +83,18 @@ def write_pages(paths: Sequence[Location], annotations: "AnnotationsSpec | None"
         )
 
     def tell(store: Path, number: int, of: int) -> None:
-        say(f"[{number}/{of}] {store.name}", err=True)
+        if not as_json:
+            say(f"[{number}/{of}] {store.name}", err=True)
 
     pages = write_static(place, tell, annotations=annotations)
+    facts: StaticFacts = {
+        "page_path": str(pages.path),
+        "stores": pages.stores,
+        "refused": [{"store": name, "problem": reason} for name, reason in pages.refused],
+    }
+    if as_json:
+        show_document(facts)
+        return
     for name, reason in pages.refused:
         say(f"{name} cannot be looked at: {reason}", err=True)
     say(f"{pages.path}: pages of {pages.stores:,} stores, for any server that knows HTTP ranges")

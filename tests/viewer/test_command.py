@@ -1,5 +1,6 @@
 """`slidetile view` as a process: its address, its end, and what it says where it cannot begin."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import urllib.request
 
 import pytest
+from jsonschema import Draft202012Validator
+from paths import ROOT
 
 COMMAND = [sys.executable, "-c", "from slidetile.cli.commands import main; main()", "view"]
 
@@ -41,6 +44,36 @@ def test_it_prints_its_address_and_ends_well(begun, stores, number):
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "Ctrl-C ends it.\n")
+
+
+def checked(text, name):
+    """Return a document that its schema allows."""
+    schema = json.loads((ROOT / "docs" / "reference" / "schemas" / f"{name}.json").read_text())
+    document = json.loads(text)
+    Draft202012Validator(schema).validate(document)
+    return document
+
+
+def test_its_address_as_json(begun, stores):
+    process, first = begun(stores / "native.zarr", "--json")
+    lines = [first, process.stdout.readline(), process.stdout.readline()]
+    address = checked("".join(lines), "view")["address"]
+    with urllib.request.urlopen(f"{address}things") as answer:  # noqa: S310  it is http
+        assert answer.status == 200
+
+
+def test_what_it_writes_as_json(needs_page, stores, store_copy, tmp_path, cli):  # noqa: ARG001
+    page = tmp_path / "page.html"
+    saved = cli("view", stores / "native.zarr", "--save", page, "--json")
+    told = checked(saved.stdout, "view-save")
+    assert told["page_bytes"] == page.stat().st_size
+    assert saved.stderr == ""
+    (store_copy / "1" / "zarr.json").write_text("{}")
+    written = cli("view", store_copy.parent, "--static", "--json")
+    told = checked(written.stdout, "view-static")
+    assert told["stores"] == 0
+    assert [each["store"] for each in told["refused"]] == [store_copy.name]
+    assert written.stderr == ""
 
 
 def test_a_folder_stands_for_what_is_in_it(begun, stores):
