@@ -190,15 +190,19 @@ def _scn_xml(size, views):
     return ET.tostring(root, encoding="unicode")
 
 
+@pytest.fixture(autouse=True)
+def _fresh_loggers():
+    """Without what a command line in this process, of a module's fixture too, set before."""
+    for name in ("slidetile", "tifffile"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.setLevel(logging.NOTSET)
+
+
 @pytest.fixture
 def cli():
     """Call the command line in this process: arguments in, click's result out."""
-    loggers = [logging.getLogger(name) for name in ("slidetile", "tifffile")]
-    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
-    yield lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)))
-    for logger, handlers, level in before:
-        logger.handlers = handlers
-        logger.setLevel(level)
+    return lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)))
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """`config` shows the settings that a command would use; what it prints is a settings file."""
 
 import json
-import logging
 import tomllib
 
-import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import settings as limited
@@ -15,16 +13,6 @@ from slidetile.cli.settings_file import setting_options
 from slidetile.cli.toml import ascii_toml, toml_text
 
 OPTIONS = setting_options([main.commands["tile"], main.commands["batch"]])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loggers_as_before():
-    loggers = [logging.getLogger(name) for name in ("slidetile", "tifffile")]
-    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
-    yield
-    for logger, handlers, level in before:
-        logger.handlers = handlers
-        logger.setLevel(level)
 
 
 def run(*line):
