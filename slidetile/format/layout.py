@@ -114,7 +114,9 @@ class ChunkGrid:
 
     def chunk_span(self, region: Region) -> Region:
         """Return the (columns × rows) of chunks that cover ``region``, itself inside the array."""
-        return region.rescaled((self.chunk_width, self.chunk_height), (1, 1))
+        width, height = self.chunk_width, self.chunk_height
+        right, bottom = -(-region.right // width), -(-region.bottom // height)
+        return Region.from_edges(region.x // width, region.y // height, right, bottom)
 
     def chunks_for(self, regions: Iterable[Region]) -> NDArray[np.bool_]:
         """Return which chunks any of ``regions`` touches, as bool [chunk row, chunk column]."""

@@ -4,6 +4,7 @@ Knows arrays whose chunks are gathered in shards; those of one chunk a file are 
 """
 
 import contextlib
+import itertools
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Self
 
@@ -162,13 +163,16 @@ class ArrayFile(ChunkedArray[bytes]):
         self, span: Region, known: Collection[Cell]
     ) -> Iterator[tuple[Cell, NDArray[np.intp]]]:
         """Yield the shards that hold chunks of a span but those known, with their places."""
-        for shard, wanted in self.shards(span):
-            places = wanted
-            if known:
-                cells = [self.cell(shard, place) for place in wanted.tolist()]
-                places = wanted[[cell not in known for cell in cells]]
-            if len(places):
-                yield shard, places
+        if not known:
+            yield from self.shards(span)
+            return
+        across, down = self.grid.chunks_across, self.grid.chunks_down
+        by_shard: dict[Cell, list[int]] = {}
+        for y, x in itertools.product(range(span.y, span.bottom), range(span.x, span.right)):
+            if (x, y) not in known:
+                place = y % down * across + x % across
+                by_shard.setdefault((x // across, y // down), []).append(place)
+        yield from ((shard, np.array(places, np.intp)) for shard, places in by_shard.items())
 
     def shards(self, span: Region) -> Iterator[tuple[Cell, NDArray[np.intp]]]:
         """Yield each shard that holds chunks of a span, with their places in it."""
@@ -281,11 +285,15 @@ class ArrayFile(ChunkedArray[bytes]):
 
     @contextlib.contextmanager
     def ahead(
-        self, regions: Iterable[Region], largest_bytes: int = LARGEST_CACHE_BYTES
+        self,
+        regions: Iterable[Region],
+        largest_bytes: int = LARGEST_CACHE_BYTES,
+        kept: ChunkCache | None = None,
     ) -> Iterator[ChunkCache]:
         """Give a cache for reading these regions, in this order; a remote array reads ahead."""
         if not self._folder.is_remote:
-            yield ChunkCache(largest_bytes)
+            with super().ahead(regions, largest_bytes, kept) as cache:
+                yield cache
             return
         chunks = ChunksAhead(self, self.spans(regions))
         try:

@@ -17,6 +17,9 @@ from slidetile.store._chunk_cache import LARGEST_CACHE_BYTES, ChunkCache
 from slidetile.store._metadata import read_array
 from slidetile.store.folder import StoreFolder
 
+Part = tuple[slice, slice]
+"""[rows, columns] of something."""
+
 Stored = TypeVar("Stored")
 """What a chunk is before it is decoded."""
 
@@ -81,9 +84,13 @@ class ChunkedArray(ABC, Generic[Stored]):
         """
 
     def read(
-        self, region: Region, outside: tuple[int, ...], cache: ChunkCache | None = None
+        self,
+        region: Region,
+        outside: tuple[int, ...],
+        cache: ChunkCache | None = None,
+        out: Pixels | None = None,
     ) -> NDArray[Any]:
-        """Return a region, in pixels of this array, as [row, column, channel].
+        """Return a region, in pixels of this array, as [row, column, channel], in ``out`` if given.
 
         Pixels outside all tiles have the array's fill value, and so have those that were absent or
         unreadable in the slide; those outside the array have the samples ``outside``, the last of
@@ -95,14 +102,16 @@ class ChunkedArray(ABC, Generic[Stored]):
         StoreError
             A chunk is damaged, or is not there though it was stored; or the store was replaced.
         """
-        canvas = np.empty((region.height, region.width, self.channels), self.dtype)
+        canvas = out
+        if canvas is None:
+            canvas = np.empty((region.height, region.width, self.channels), self.dtype)
         frame = Region(x=0, y=0, width=self.grid.width, height=self.grid.height)
-        inside = region.intersection(frame)
-        if inside != region:
-            fill_samples(canvas, outside)
-        if inside is None:
+        if frame.contains(region):
+            self._fill(canvas, region, cache)
             return canvas
-        self._fill(canvas[inside.relative_to(region).slices], inside, cache)
+        fill_samples(canvas, outside)
+        if (inside := region.intersection(frame)) is not None:
+            self._fill(canvas[inside.relative_to(region).slices], inside, cache)
         return canvas
 
     @contextlib.contextmanager
@@ -110,9 +119,13 @@ class ChunkedArray(ABC, Generic[Stored]):
         self,
         regions: Iterable[Region],  # noqa: ARG002
         largest_bytes: int = LARGEST_CACHE_BYTES,
+        kept: ChunkCache | None = None,
     ) -> Iterator[ChunkCache]:
-        """Give a cache for reading these regions, in this order; a remote array reads ahead."""
-        yield ChunkCache(largest_bytes)
+        """Give a cache for reading these regions, in this order; a remote array reads ahead.
+
+        A local one gives that which is ``kept`` from regions before, if there is.
+        """
+        yield ChunkCache(largest_bytes) if kept is None else kept
 
     @property
     def decoded_bytes(self) -> int:
@@ -174,18 +187,18 @@ class ChunkedArray(ABC, Generic[Stored]):
     def _fill(self, canvas: Pixels, region: Region, cache: ChunkCache | None) -> None:
         """Fill a canvas with a region, which lies inside the array."""
         for cell, pixels in self._decoded(self.grid.chunk_span(region), cache):
-            target, part = self._overlap(canvas, region, cell)
+            target, part = self._overlap(region, cell)
             if pixels is None:
-                target[:] = self.fill
+                canvas[target] = self.fill
             else:
-                copy_pixels(pixels[part.slices], target)
+                copy_pixels(pixels[part], canvas[target])
 
-    def _overlap(self, canvas: Pixels, region: Region, cell: Cell) -> tuple[Pixels, Region]:
-        """Return the part of a region's canvas that a chunk fills, and which part of the chunk."""
-        chunk = self.grid.chunk_region(*cell)
-        shared = chunk.intersection(region)
-        assert shared is not None, "only the chunks that meet a region are read"
-        return canvas[shared.relative_to(region).slices], shared.relative_to(chunk)
+    def _overlap(self, region: Region, cell: Cell) -> tuple[Part, Part]:
+        """Return which part of a region a chunk fills, and which part of the chunk that is."""
+        (column, row), grid = cell, self.grid
+        columns, of_columns = _shared(region.x, region.width, column, grid.chunk_width)
+        rows, of_rows = _shared(region.y, region.height, row, grid.chunk_height)
+        return (rows, columns), (of_rows, of_columns)
 
     def _decoded(
         self, span: Region, cache: ChunkCache | None
@@ -200,6 +213,8 @@ class ChunkedArray(ABC, Generic[Stored]):
         known = {cell for row in rows for column in columns if (cell := (column, row)) in cache}
         for cell in known:
             yield cell, cache[cell]
+        if len(known) == span.area:
+            return
         ahead = cache.ahead
         stored_chunks: Iterator[tuple[Cell, Any]] = (
             self._stored(span, known) if ahead is None else ahead.take(span, known)
@@ -208,6 +223,13 @@ class ChunkedArray(ABC, Generic[Stored]):
             pixels = None if stored is None else self._decode(stored, cell)
             cache.keep(cell, pixels)
             yield cell, pixels
+
+
+def _shared(start: int, length: int, chunk: int, chunk_length: int) -> tuple[slice, slice]:
+    """Return which part of a span a chunk that meets it fills, and which part of the chunk."""
+    begin = chunk * chunk_length
+    first, last = max(start, begin), min(start + length, begin + chunk_length)
+    return slice(first - start, last - start), slice(first - begin, last - begin)
 
 
 AnyArray = ChunkedArray[Any]

@@ -17,6 +17,7 @@ from slidetile.runtime.maps import private_map
 from slidetile.store._absence import AbsentShard, Cell
 from slidetile.store._array import ArrayFile
 from slidetile.store._chunk_cache import ChunkCache
+from slidetile.store._chunked import Part
 from slidetile.store.stored_file import LocalFile, StoredFile
 
 
@@ -64,22 +65,23 @@ class RawArrayFile(ArrayFile):
         span = self.grid.chunk_span(region)
         for row in range(span.y, span.bottom):
             for column in range(span.x, span.right):
-                target, part = self._overlap(canvas, region, (column, row))
-                self._copy((column, row), part, target)
+                target, part = self._overlap(region, (column, row))
+                self._copy((column, row), part, canvas[target])
 
-    def _copy(self, cell: Cell, part: Region, target: Pixels) -> None:
+    def _copy(self, cell: Cell, part: Part, target: Pixels) -> None:
         """Read the rows of a chunk that a part of it needs, plane by plane."""
+        rows, columns = part
         with self._opened(cell) as file:
             if file is None:
                 target[:] = self.fill
                 return
             row_bytes = self.grid.chunk_width * self.dtype.itemsize
             for channel in range(self.channels):
-                first = channel * self.grid.chunk_height + part.y
-                data = file.read(first * row_bytes, part.height * row_bytes)
-                self._check_length(cell, len(data), part.height * row_bytes)
-                rows = np.frombuffer(data, self._stored_type).reshape(part.height, -1)
-                target[..., channel] = rows[:, part.x : part.right]
+                first = channel * self.grid.chunk_height + rows.start
+                data = file.read(first * row_bytes, target.shape[0] * row_bytes)
+                self._check_length(cell, len(data), target.shape[0] * row_bytes)
+                plane = np.frombuffer(data, self._stored_type).reshape(target.shape[0], -1)
+                target[..., channel] = plane[:, columns]
 
     @contextlib.contextmanager
     def _opened(self, cell: Cell) -> Iterator[StoredFile | None]:

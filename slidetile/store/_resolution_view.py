@@ -128,8 +128,10 @@ class ResolutionView:
         """Return the level-0 pixels that lie under a region, rounded outward."""
         return region.rescaled((1, 1), self.step, tolerance=SLACK)
 
-    def read(self, region: Region, cache: ChunkCache | None = None) -> Pixels:
-        """Return a region as [row, column, channel].
+    def read(
+        self, region: Region, cache: ChunkCache | None = None, out: Pixels | None = None
+    ) -> Pixels:
+        """Return a region as [row, column, channel]; in ``out``, if given.
 
         Pixels outside the view have the background's colour; those that are not stored have the
         fill value. Chunks found in ``cache`` are not decoded again; the others are kept there.
@@ -139,7 +141,7 @@ class ResolutionView:
         StoreError
             A chunk is damaged.
         """
-        pixels = self._read(region, cache)
+        pixels = self._read(region, cache, out)
         return pixels if self.transform is None else self.transform.convert(pixels, pixels)
 
     def read_each(self, regions: Callable[[], Iterable[Region]]) -> Iterator[Pixels]:
@@ -171,12 +173,13 @@ class ResolutionView:
             rows = min(step, region.height - top)
             yield Region(x=region.x, y=region.y + top, width=region.width, height=rows)
 
-    def _read(self, region: Region, cache: ChunkCache | None) -> Pixels:
-        """Return a region in the colours that are stored, as an array of its own."""
+    def _read(self, region: Region, cache: ChunkCache | None, out: Pixels | None) -> Pixels:
+        """Return a region in the colours that are stored."""
         if self.resampling is None:
-            return self.array.read(region, self.background, cache)
-        shape = region.height, region.width, self.array.channels
-        out = np.empty(shape, self.array.dtype)
+            return self.array.read(region, self.background, cache, out)
+        if out is None:
+            shape = region.height, region.width, self.array.channels
+            out = np.empty(shape, self.array.dtype)
         width, height = self.resampling.size
         inside = region.intersection(Region(x=0, y=0, width=width, height=height))
         if inside != region:

@@ -7,15 +7,15 @@ they are read, nor in which order.
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.cloud.address import Location
-from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._area import StoredArea
 from slidetile.store._chunk_cache import LARGEST_CACHE_BYTES, ChunkCache
@@ -30,7 +30,7 @@ from slidetile.store._window_plan import (
     is_stored,
 )
 
-__all__ = ["Place", "Shift", "WindowSource", "WindowSpec"]
+__all__ = ["KeptChunks", "Place", "Shift", "WindowSource", "WindowSpec"]
 
 Place = tuple[Region, ...]
 """Where a window and its contexts lie, each in pixels of its own view."""
@@ -120,10 +120,27 @@ class WindowSource:
         """Return whether a window lies wholly on the area that windows were chosen from."""
         return is_stored(self.views.thing[0], window, self.area)
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """That of a window with its contexts: [view, row, column, channel]."""
+        size, views = self.spec.size, self.views.thing
+        return len(views), size, size, views[0].array.channels
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its samples."""
+        return self.views.thing[0].array.dtype
+
     def read_each(
-        self, places: Sequence[Place], largest_bytes: int = LARGEST_CACHE_BYTES
-    ) -> Iterator[list[Pixels]]:
-        """Yield windows with their contexts, in this order.
+        self,
+        places: Sequence[Place],
+        largest_bytes: int = LARGEST_CACHE_BYTES,
+        outs: Iterable[NDArray[Any]] | None = None,
+        kept: "KeptChunks | None" = None,
+    ) -> Iterator[NDArray[Any]]:
+        """Yield windows with their contexts, [view, row, column, channel], in this order.
+
+        They are read into ``outs``, if given; otherwise each into an array of its own.
 
         Each chunk is decoded once as long as ``largest_bytes`` of decoded chunks, for each level
         that is read, reach from one window that needs it to the next.
@@ -136,15 +153,18 @@ class WindowSource:
         views = self.views.thing
         with contextlib.ExitStack() as stack:
             caches: dict[int, ChunkCache] = {}
-            for array in {id(view.array): view.array for view in views}.values():
+            arrays = {id(view.array): view.array for view in views}
+            before = {} if kept is None else kept.of(arrays.values())
+            for number, array in arrays.items():
                 regions = _sources(views, places, array)
-                cache = stack.enter_context(array.ahead(regions, largest_bytes))
-                caches[id(array)] = cache
-            for place in places:
-                yield [
-                    view.read(region, caches[id(view.array)])
-                    for view, region in zip(views, place, strict=True)
-                ]
+                ahead = array.ahead(regions, largest_bytes, before.get(number))
+                caches[number] = stack.enter_context(ahead)
+            if outs is None:
+                outs = (np.empty(self.shape, self.dtype) for _ in places)
+            for place, out in zip(places, outs, strict=True):
+                for view, region, part in zip(views, place, out, strict=True):
+                    view.read(region, caches[id(view.array)], part)
+                yield out
 
     def check(self) -> None:
         """Make sure that the store that was opened is still there.
@@ -186,6 +206,23 @@ class WindowSource:
                 columns = max(s.right for s in spans) - min(s.x for s in spans)
                 needed = max(needed, rows * columns * view.array.decoded_bytes)
         return min(needed, LARGEST_CACHE_BYTES)
+
+
+class KeptChunks:
+    """Decoded chunks of the store read last, kept for the next read: 64 MiB of a level at most.
+
+    For one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: list[AnyArray] = []
+        self._caches: dict[int, ChunkCache] = {}
+
+    def of(self, arrays: Iterable[AnyArray]) -> dict[int, ChunkCache]:
+        """Return the cache of each array, by its `id`; those of others are forgotten."""
+        self._arrays = list(arrays)  # as long as they are there, nothing else has their ids
+        self._caches = {id(each): self._caches.get(id(each), ChunkCache()) for each in self._arrays}
+        return self._caches
 
 
 def _centred(window: Region, view: ResolutionView, other: ResolutionView) -> Region:

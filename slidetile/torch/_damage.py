@@ -1,8 +1,7 @@
 """What becomes of windows that cannot be read: all say which, and stop or leave it out."""
 
 import warnings
-from collections.abc import Iterable, Iterator
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 from slidetile.torch._joined import DamagedWindow, ReadWindow
 
@@ -26,20 +25,17 @@ def check_unreadable(unreadable: str) -> None:
         raise ValueError(f"unreadable must be one of {get_args(Unreadable)}, not {unreadable!r}.")
 
 
-def readable(
-    windows: Iterable[ReadWindow | DamagedWindow], unreadable: Unreadable
-) -> Iterator[ReadWindow]:
-    """Yield the windows that could be read.
+def was_read(window: ReadWindow | DamagedWindow, unreadable: Unreadable) -> TypeGuard[ReadWindow]:
+    """Return whether a window could be read; warn where it is left out.
 
     Raises
     ------
     StoreError
-        One could not, and is not to be left out.
+        It could not, and is not to be left out.
     """
-    for window in windows:
-        if isinstance(window, ReadWindow):
-            yield window
-        elif unreadable == "raise":
-            raise window.error
-        else:
-            warnings.warn(f"left out: {window.error}", UnreadableWindowWarning, stacklevel=4)
+    if isinstance(window, ReadWindow):
+        return True
+    if unreadable == "raise":
+        raise window.error
+    warnings.warn(f"left out: {window.error}", UnreadableWindowWarning, stacklevel=4)
+    return False

@@ -1,40 +1,16 @@
 """What a dataset gives for each window: tensors, and where they are from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from slidetile.raster.pixels import Pixels
+from slidetile.torch._batches import Block, TileItem
 from slidetile.torch._joined import JoinedWindows, ReadWindow, Transform
 from slidetile.torch._labelled import Labels
 from slidetile.torch._library import torch
-
-
-class TileItem(TypedDict, total=False):
-    """A window as a DataLoader takes it: its default collation joins items to batches."""
-
-    image: Any
-    """uint8 [channel, row, column], int32 where samples have more than 8 bits; or what the
-    transform gave."""
-
-    context: Any
-    """The same at each of ``context_mpp``, [context, channel, row, column]; absent without."""
-
-    x: int
-    """Left edge in the slide's level-0 pixels, rounded down."""
-
-    y: int
-    """Top edge."""
-
-    slide: str
-    """The name of the store."""
-
-    index: int
-    """The window's index in the dataset."""
-
-    label: Any
-    """As `TileDataset.labels` has it; absent without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,32 +26,39 @@ class ItemMaker:
     transform: Transform | None
     """What is done with each image, and its contexts, before it is given."""
 
-    def make(self, window: ReadWindow) -> TileItem:
-        """Return a window as an item."""
-        store, _ = self.windows.locate(window.index)
+    def block(self, indices: Sequence[int]) -> Block | None:
+        """Return memory to read windows into that are given as they are; None where none are."""
+        if self.transform is not None or not indices:
+            return None
+        shape, dtype = self.windows.block(indices[0], len(indices))
+        return Block(shape) if dtype == np.uint8 else None
+
+    def make(self, window: ReadWindow, block: Block | None = None, turn: int = 0) -> TileItem:
+        """Return a window as an item; its pixels are those of a block, if it was read into one."""
+        own = _images(window.pixels) if block is None else block.pixels[turn]
+        images = own.movedim(-1, 1)
         item = TileItem(
             x=window.corner[0],
             y=window.corner[1],
-            slide=self.windows.names[store],
+            slide=self.windows.names[window.store],
             index=window.index,
         )
-        if window.contexts:
-            images = self._transformed(
-                torch.stack([_tensor(pixels) for pixels in (window.pixels, *window.contexts)])
-            )
+        if len(images) > 1:
+            images = self._transformed(images)
             item["image"], item["context"] = images[0], images[1:]
         else:
-            item["image"] = self._transformed(_tensor(window.pixels))
+            item["image"] = self._transformed(images[0])
         if self.labels is not None:
             label = self.labels.values[window.index]
             item["label"] = torch.from_numpy(label) if label.ndim else label.item()
+        item.block = block
         return item
 
     def _transformed(self, image: Any) -> Any:
         return image if self.transform is None else self.transform(image)
 
 
-def _tensor(pixels: Pixels) -> Any:
-    """Return pixels as [channel, row, column]; torch counts little in uint16."""
+def _images(pixels: NDArray[Any]) -> Any:
+    """Return pixels as a tensor; torch counts little in uint16."""
     wide = pixels if pixels.dtype == np.uint8 else pixels.astype(np.int32)
-    return torch.from_numpy(np.ascontiguousarray(wide.transpose(2, 0, 1)))
+    return torch.from_numpy(wide)

@@ -4,6 +4,9 @@ Knows stores by what their windows are read from. Does not know PyTorch: a worke
 this and the store, and nothing else of ours.
 """
 
+import bisect
+import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.errors import SlidetileError, StoreError
-from slidetile.raster.pixels import Pixels
-from slidetile.store.window_source import Place, Shift, WindowSource
+from slidetile.store.window_source import KeptChunks, Place, Shift, WindowSource
 from slidetile.torch._draws import draws
 
 TRIES = 8
@@ -27,11 +29,11 @@ class ReadWindow:
     index: int
     """Its index in the dataset."""
 
-    pixels: Pixels
-    """[row, column, channel]."""
+    store: int
+    """The number of its store."""
 
-    contexts: list[Pixels]
-    """The same of its contexts."""
+    pixels: NDArray[Any]
+    """[view, row, column, channel]: its own, then those of its contexts."""
 
     corner: tuple[int, int]
     """Its left and top edge, in the slide's level-0 pixels, rounded down."""
@@ -82,20 +84,30 @@ class JoinedWindows:
     def __init__(self, sources: Sequence[WindowSource], names: Sequence[str]) -> None:
         self.sources = tuple(sources)
         self.names = tuple(names)
-        self.ends: NDArray[np.int64] = np.cumsum([len(source) for source in sources])
+        self._kept: list[KeptChunks] = []
+        self.starts: list[int] = [0, *itertools.accumulate(map(len, sources))]
+        """Index of each store's first window, and their number after the last."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: it decodes for itself."""
+        return self.__dict__ | {"_kept": []}
 
     def __len__(self) -> int:
-        return int(self.ends[-1])
+        return self.starts[-1]
 
-    def locate(self, index: int) -> tuple[int, int]:
-        """Return a window's store, and its number there."""
-        store = int(np.searchsorted(self.ends, index, side="right"))
-        return store, index - int(self.ends[store]) + len(self.sources[store])
+    def store(self, index: int) -> int:
+        """Return the number of a window's store."""
+        return bisect.bisect_right(self.starts, index) - 1
+
+    def block(self, index: int, count: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the dtype of so many windows that are like this one."""
+        source = self.sources[self.store(index)]
+        return (count, *source.shape), source.dtype
 
     def place(self, index: int, jitter: Jitter | None) -> Place:
         """Return where a window and its contexts lie, moved where it is to be."""
-        store, number = self.locate(index)
-        source = self.sources[store]
+        store = self.store(index)
+        source, number = self.sources[store], index - self.starts[store]
         for shift in jitter.shifts(index) if jitter is not None else ():
             place = source.place(number, shift)
             if shift == (0, 0) or source.is_stored(place[0]):
@@ -103,9 +115,14 @@ class JoinedWindows:
         return source.place(number)
 
     def read(
-        self, indices: Sequence[int], jitter: Jitter | None = None
+        self,
+        indices: Sequence[int],
+        jitter: Jitter | None = None,
+        outs: Sequence[NDArray[Any]] | None = None,
     ) -> list[ReadWindow | DamagedWindow]:
         """Return windows, each chunk that they share decoded about once.
+
+        They are read into ``outs``, if given; otherwise each into an array of its own.
 
         Raises
         ------
@@ -113,37 +130,67 @@ class JoinedWindows:
             A store was replaced or deleted.
         """
         in_order = sorted(range(len(indices)), key=lambda n: indices[n])
-        found = self.read_each([indices[n] for n in in_order], jitter)
-        placed = dict(zip(in_order, found, strict=True))
+        sorted_outs = None if outs is None else [outs[n] for n in in_order]
+        with self._kept_chunks() as kept:
+            found = self._each([indices[n] for n in in_order], jitter, sorted_outs, kept)
+            placed = dict(zip(in_order, found, strict=True))
         return [placed[n] for n in range(len(indices))]
 
     def read_each(
         self, indices: Sequence[int], jitter: Jitter | None = None
     ) -> Iterator[ReadWindow | DamagedWindow]:
         """Yield windows in this order; see `read`."""
-        for store, part in _parts([(self.locate(index)[0], index) for index in indices]):
-            source = self.sources[store]
-            try:
-                places = [self.place(index, jitter) for index in part]
-                largest_bytes = source.run_bytes(places)
-            except SlidetileError as error:  # it cannot even be opened again in this process
-                raise self._named(store, error) from error
-            yield from self._read(part, places, store, largest_bytes)
+        return self._each(indices, jitter, None, None)
+
+    def _each(
+        self,
+        indices: Sequence[int],
+        jitter: Jitter | None,
+        outs: Sequence[NDArray[Any]] | None,
+        kept: KeptChunks | None,
+    ) -> Iterator[ReadWindow | DamagedWindow]:
+        turns = range(len(indices))
+        for store, part in itertools.groupby(turns, lambda turn: self.store(indices[turn])):
+            these = list(part)
+            own = [indices[turn] for turn in these]
+            own_outs = None if outs is None else [outs[turn] for turn in these]
+            yield from self._read(store, own, jitter, own_outs, kept)
+
+    @contextlib.contextmanager
+    def _kept_chunks(self) -> Iterator[KeptChunks]:
+        """Give the chunks that are kept from read to read, to one thread at a time."""
+        try:
+            kept = self._kept.pop()
+        except IndexError:  # the first read, or another thread has them
+            kept = KeptChunks()
+        try:
+            yield kept
+        finally:
+            self._kept[:] = [kept]
 
     def _read(
-        self, indices: Sequence[int], places: Sequence[Place], store: int, largest_bytes: int
+        self,
+        store: int,
+        indices: Sequence[int],
+        jitter: Jitter | None,
+        outs: Sequence[NDArray[Any]] | None,
+        kept: KeptChunks | None,
     ) -> Iterator[ReadWindow | DamagedWindow]:
         """Yield windows of one store; where one is damaged, those after it are begun anew."""
         source, done = self.sources[store], 0
+        try:
+            places = [self.place(index, jitter) for index in indices]
+            largest_bytes = 0 if kept is not None else source.run_bytes(places)
+        except SlidetileError as error:  # it cannot even be opened again in this process
+            raise self._named(store, error) from error
         while done < len(indices):
+            left = None if outs is None else outs[done:]
             try:
-                for pixels, *contexts in source.read_each(places[done:], largest_bytes):
-                    corner = self._corner(store, indices[done], places[done])
-                    window = ReadWindow(
-                        index=indices[done], pixels=pixels, contexts=contexts, corner=corner
-                    )
+                for pixels in source.read_each(places[done:], largest_bytes, left, kept):
+                    index, place = indices[done], places[done]
+                    corner = self._corner(store, index, place)
                     done += 1
-                    yield window
+                    yield ReadWindow(index=index, store=store, pixels=pixels, corner=corner)
             except SlidetileError as error:
                 self._check(store, error)
                 told = self._told(store, places[done], indices[done], error)
@@ -151,7 +198,7 @@ class JoinedWindows:
                 yield DamagedWindow(index=indices[done - 1], error=told)
 
     def _corner(self, store: int, index: int, place: Place) -> tuple[int, int]:
-        return self.sources[store].slide_corner(self.locate(index)[1], place[0])
+        return self.sources[store].slide_corner(index - self.starts[store], place[0])
 
     def _check(self, store: int, error: SlidetileError) -> None:
         """Make sure that it is the window that is at fault, not the store that is gone."""
@@ -170,16 +217,6 @@ class JoinedWindows:
         )
         told.__cause__ = error
         return told
-
-
-def _parts(pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-    """Yield stretches of indices that are of the same store."""
-    part: list[int] = []
-    for number, (store, index) in enumerate(pairs):
-        part.append(index)
-        if number + 1 == len(pairs) or pairs[number + 1][0] != store:
-            yield store, part
-            part = []
 
 
 Transform = Callable[[Any], Any]

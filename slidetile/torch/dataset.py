@@ -11,8 +11,9 @@ from slidetile.choices import MIN_TISSUE_FRACTION, ColorName, Edge
 from slidetile.counts import how_many
 from slidetile.errors import StoreError
 from slidetile.store.window_source import WindowSpec
-from slidetile.torch._damage import Unreadable, check_unreadable, readable
-from slidetile.torch._items import ItemMaker, TileItem
+from slidetile.torch._batches import TileItem
+from slidetile.torch._damage import Unreadable, check_unreadable, was_read
+from slidetile.torch._items import ItemMaker
 from slidetile.torch._joined import (
     DamagedWindow,
     Jitter,
@@ -185,7 +186,9 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         StoreError
             It cannot be read, whatever ``unreadable`` says; or its store was replaced or deleted.
         """
-        (window,) = readable(self.windows.read([self._checked(index)], self.jitter), "raise")
+        (window,) = self.windows.read([self._checked(index)], self.jitter)
+        if isinstance(window, DamagedWindow):
+            raise window.error
         return self._maker.make(window)
 
     def __getitems__(self, indices: Sequence[int]) -> list[TileItem]:
@@ -199,8 +202,15 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
             One cannot be read, and is not to be left out, or none can; or a store was replaced or
             deleted.
         """
-        read = self.windows.read([self._checked(index) for index in indices], self.jitter)
-        items = list(self.made(read))
+        wanted = [self._checked(index) for index in indices]
+        block = self._maker.block(wanted)
+        outs = None if block is None else list(block.pixels.numpy())
+        read = self.windows.read(wanted, self.jitter, outs)
+        items = [
+            self._maker.make(window, block, turn)
+            for turn, window in enumerate(read)
+            if was_read(window, self._unreadable)
+        ]
         if read and not items:
             raise StoreError(
                 f"None of the {how_many(len(read), 'windows')} of a batch can be read, so none "
@@ -227,7 +237,7 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         StoreError
             One could not be read, and is not to be left out.
         """
-        return map(self._maker.make, readable(read, self._unreadable))
+        return (self._maker.make(window) for window in read if was_read(window, self._unreadable))
 
     def _checked(self, index: int) -> int:
         number = as_index(index)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.counts import how_many
+from slidetile.torch._batches import TileItem
 from slidetile.torch._giving import given
-from slidetile.torch._items import TileItem
 from slidetile.torch._library import IterableDataset, get_worker_info
 from slidetile.torch._order import Order, Share, in_order, ordered
 from slidetile.torch._progress import Progress, delivered
