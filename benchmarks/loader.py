@@ -75,8 +75,8 @@ def main() -> None:
     """Measure the rows asked for, and print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "loader")
-    parser.add_argument("--width", type=int, default=24_576)
-    parser.add_argument("--height", type=int, default=18_432)
+    parser.add_argument("--width", type=int, default=49_152)
+    parser.add_argument("--height", type=int, default=36_864)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=list(ROWS), choices=ROWS)
