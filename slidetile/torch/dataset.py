@@ -34,8 +34,9 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
 
     A DataLoader fetches batch by batch (``__getitems__``): windows of a batch that share chunks
     decode them about once, and of the store read last, each worker keeps up to 64 MiB of decoded
-    chunks of each level for its next batch. Picklable and safe to fork: workers open the stores that they read, when
-    they first do. An item is a dictionary, which the default collation joins to batches:
+    chunks of each level for its next batch. Picklable and safe to fork: workers open the stores
+    that they read, when they first do. An item is a dictionary, which the default collation joins
+    to batches:
 
     - ``image``: uint8 [channel, row, column] (int32, where samples have more than 8 bits), its
       channels beside each other in memory (``torch.channels_last``);
