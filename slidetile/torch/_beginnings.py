@@ -49,33 +49,22 @@ class Beginnings:
         """Tell whether workers began last, and not the process of the rank."""
         return bool(self._by_workers[rank % _RANKS])
 
-    def begin(self, rank: int, *, by_worker: bool) -> None:
-        """Note that an iteration begins."""
+    def begin(self, rank: int, *, by_worker: bool) -> bool:
+        """Note that an iteration begins; return whether this copy has what it is to go on from."""
+        if by_worker and self._pending[rank % _RANKS] > self._loads:
+            return False
         self._by_workers[rank % _RANKS], self._pending[rank % _RANKS] = int(by_worker), 0
+        return True
 
     def forget(self, rank: int) -> None:
         """Note in the process of a rank that what began, or was loaded, is given up."""
-        self.begin(rank, by_worker=False)
+        self._by_workers[rank % _RANKS] = self._pending[rank % _RANKS] = 0
 
     def load(self, rank: int) -> None:
         """Note in the process of a rank that a state was loaded, and waits to be gone on from."""
         self.forget(rank)
         self._loads += 1
         self._pending[rank % _RANKS] = self._loads
-
-    def check(self, rank: int) -> None:
-        """Make sure that this copy has what was loaded.
-
-        Raises
-        ------
-        ValueError
-            It was made before.
-        """
-        if self._pending[rank % _RANKS] > self._loads:
-            raise ValueError(
-                "A state was loaded after the workers of this DataLoader had started, so they do "
-                "not have it: load it before they start, or make a new DataLoader."
-            )
 
 
 class FirstIteration:

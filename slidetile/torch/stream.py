@@ -176,12 +176,11 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
             self._tiles.set_epoch(reached.epoch)
 
     def __iter__(self) -> Iterator[TileItem]:
-        share, rank, worker = self._own_share(), self._own_rank().number, get_worker_info()
-        if worker is not None:
-            self._beginnings.check(rank)
-        iteration = 0 if worker is None else worker.seed - worker.id  # its seed without the worker
+        share, worker = self._own_share(), get_worker_info()
+        iteration = 0 if worker is None else worker.seed - worker.id  # its seed, which they share
         reached = self._progress.begin(share, epoch=self.epoch, iteration=iteration)
-        self._beginnings.begin(rank, by_worker=worker is not None)
+        if not self._beginnings.begin(self._own_rank().number, by_worker=worker is not None):
+            return _loaded_too_late()
         return self._items(self._order(share), share, reached)
 
     def _items(self, order: Order, share: Share, reached: Reached) -> Iterator[TileItem]:
@@ -231,6 +230,15 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
             f"TileStream({how_many(len(self._tiles), 'windows')} in "
             f"{how_many(len(self._starts), 'runs')}, {how})"
         )
+
+
+def _loaded_too_late() -> Iterator[TileItem]:
+    """Raise when an item is asked for: a worker that is kept dies of what ``iter`` raises."""
+    yield from ()
+    raise ValueError(
+        "A state was loaded after the workers of this DataLoader had started, so they do not have "
+        "it: load it before they start, or make a new DataLoader."
+    )
 
 
 def _run_starts(tiles: TileDataset) -> NDArray[np.int64]:
