@@ -43,6 +43,23 @@ class Reached:
                 f"there are {shares}: go on with as many as before."
             )
 
+    def of(self, share: Share) -> int:
+        """Return how many windows a share has given, of which this was saved.
+
+        Raises
+        ------
+        ValueError
+            It is another's, or there is another number of shares.
+        """
+        self.check_shares(share.count)
+        if share.number not in self.given:
+            raise ValueError(
+                f"The state that was loaded is of the workers {sorted(self.given)} of "
+                f"{self.shares}, all ranks together, but this is {share.number}: each rank saves "
+                "its own state, and goes on with it."
+            )
+        return self.given[share.number]
+
 
 @dataclass(slots=True)
 class Progress:
@@ -82,14 +99,12 @@ class Progress:
         Raises
         ------
         ValueError
-            What was loaded is divided into another number of shares.
+            What was loaded is of another share, or divided into another number of them.
         """
         begin = 0
         if self.loaded is not None:
-            if self.first.may_be(iteration):
-                self.loaded.check_shares(share.count)
-            if self.first.begin(iteration, share.number):
-                begin = self.loaded.given.get(share.number, 0)
+            place = self.loaded.of(share) if self.first.may_be(iteration) else 0
+            begin = place if self.first.begin(iteration, share.number) else 0
         self.reached = Reached(epoch=epoch, shares=share.count, given={share.number: begin})
         return self.reached
 

@@ -35,6 +35,9 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
     The order follows from the seed and the epoch, the number of shares and the settings here, and
     from nothing else. Call `set_epoch` before each epoch; otherwise all are the same.
 
+    A training that is interrupted goes on with the next window: `state_after` tells what to save,
+    and `load_state_dict` takes it. torchdata's StatefulDataLoader does both by itself.
+
     Parameters
     ----------
     tiles
@@ -97,9 +100,9 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         return Share(number=rank.number, count=rank.count).size(len(self._tiles))
 
     def set_epoch(self, epoch: int) -> None:
-        """Give another epoch from the next iteration on, by workers that are running, too.
+        """Give an epoch from the next iteration on, by workers that are running, too.
 
-        Of the epoch that a state was loaded of, what was left is still given first.
+        Where it is that of a state that was loaded, what was left of it is given first.
         """
         if epoch != self.epoch or not self._progress.is_of(epoch):
             self._progress.forget()
