@@ -229,3 +229,16 @@ def test_a_state_that_has_nothing_left_does_not_go_back(stream):
     stream.load_state_dict(state)
     stream.set_epoch(4)
     assert len(list(stream)) == len(stream.tiles)
+
+
+def test_ranks_that_were_started_with_one_stream_are_told_apart(stream, monkeypatch):
+    """As torch.multiprocessing.spawn hands it to them: what is shared is shared by all."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    next(iter(DataLoader(stream, **TWO)))
+    monkeypatch.setenv("RANK", "1")
+    assert stream.state_dict()["given"] == {}
+    stream.load_state_dict(stream.state_after(1, **TWO))
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(RuntimeError, match="ask state_after"):
+        stream.state_dict()
