@@ -160,8 +160,7 @@ def test_running_workers_that_do_not_have_what_is_loaded_say_so(stream):
     assert batches_of(loader) == five
 
 
-@pytest.mark.parametrize("workers", [0, 2, 3])
-@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize(("workers", "drop_last"), [(0, False), (2, True), (3, False), (3, True)])
 def test_an_epoch_that_is_interrupted_often_loses_and_repeats_nothing(stream, workers, drop_last):
     options = {"batch_size": 30, "num_workers": workers, "drop_last": drop_last}
     whole = batches_of(DataLoader(stream, **options))
