@@ -21,7 +21,8 @@ from slidetile.torch._joined import (
     ReadWindow,
     Transform,
 )
-from slidetile.torch._library import Dataset, torch
+from slidetile.torch._library import Dataset
+from slidetile.torch._shared_numbers import SharedNumbers
 
 if TYPE_CHECKING:
     from slidetile.store.store import TileChoice
@@ -122,7 +123,7 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         self._maker = ItemMaker(windows=chosen.windows, labels=chosen.labels, transform=transform)
         self._unreadable = unreadable
         self._jitter_px, self._seed = natural(jitter_px, "jitter_px"), natural(seed, "seed")
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = SharedNumbers([0])
 
     @property
     def windows(self) -> JoinedWindows:
@@ -170,11 +171,11 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
     @property
     def epoch(self) -> int:
         """The epoch, by which windows are moved."""
-        return int(self._epoch)
+        return self._epoch[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Move windows as is the epoch's turn; workers that are running already do so, too."""
-        self._epoch.fill_(natural(epoch, "epoch"))
+        self._epoch[0] = natural(epoch, "epoch")
 
     def __len__(self) -> int:
         return len(self.windows)

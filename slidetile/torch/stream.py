@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from slidetile.counts import how_many
 from slidetile.torch._batches import TileItem
+from slidetile.torch._beginnings import Beginnings
 from slidetile.torch._giving import given
 from slidetile.torch._library import IterableDataset, get_worker_info
 from slidetile.torch._order import Order, Share, in_order, ordered
-from slidetile.torch._progress import Progress, delivered
+from slidetile.torch._progress import Progress, Reached, delivered
 from slidetile.torch._ranks import Rank
 from slidetile.torch.dataset import TileDataset, natural
 
@@ -33,6 +34,9 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
 
     The order follows from the seed and the epoch, the number of shares and the settings here, and
     from nothing else. Call `set_epoch` before each epoch; otherwise all are the same.
+
+    A training that is interrupted goes on with the next window: `state_after` tells what to save,
+    and `load_state_dict` takes it. torchdata's StatefulDataLoader does both by itself.
 
     Parameters
     ----------
@@ -77,7 +81,7 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         self._buffer, self._open_runs = buffer, open_runs
         self._rank, self._world_size = rank, world_size
         self._starts = _run_starts(tiles)
-        self._progress = Progress(of=self._identity())
+        self._progress, self._beginnings = Progress(of=self._identity()), Beginnings()
 
     @property
     def tiles(self) -> TileDataset:
@@ -96,9 +100,13 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         return Share(number=rank.number, count=rank.count).size(len(self._tiles))
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin another epoch, or one anew; running workers do so at their next iteration, too."""
-        if epoch != self.epoch:
+        """Give an epoch from the next iteration on, by workers that are running, too.
+
+        Where it is that of a state that was loaded, what was left of it is given first.
+        """
+        if epoch != self.epoch or not self._progress.is_of(epoch):
             self._progress.forget()
+            self._beginnings.forget(self._own_rank().number)
         self._tiles.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,51 +114,82 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
 
         In the process that iterates: without workers, or where a loader asks its workers, as
         torchdata's StatefulDataLoader does. `state_after` is for a DataLoader with workers.
+
+        Raises
+        ------
+        RuntimeError
+            Workers iterate, and this is asked of the process that trains, which does not see how
+            far they have come.
         """
-        given = dict(self._progress.given)
-        return self._progress.state(self.epoch, self._own_share().count, given)
+        if get_worker_info() is None and self._beginnings.by_workers(self._own_rank().number):
+            raise RuntimeError(
+                "This stream is given by workers of a DataLoader, and the process that trains does "
+                "not see how far they have come: ask state_after(batches, batch_size=…, "
+                "num_workers=…), or use torchdata's StatefulDataLoader and ask that."
+            )
+        begin = Reached(epoch=self.epoch, shares=self._own_share().count)
+        return self._progress.state(self._progress.reached or begin)
 
-    def state_after(self, batches: int, *, batch_size: int, num_workers: int = 0) -> dict[str, Any]:
-        """Return the state once a DataLoader has given so many batches of an epoch.
+    def state_after(
+        self, batches: int, *, batch_size: int, num_workers: int = 0, drop_last: bool = False
+    ) -> dict[str, Any]:
+        """Return the state once a DataLoader of such settings has given so many batches.
 
-        It is exact as long as none was left out as unreadable, and the epoch was begun at its
-        beginning.
+        They are counted from where its iteration began, as ``enumerate`` does: the first one after
+        `load_state_dict` began where the state was saved. It is exact as long as no window was
+        left out as unreadable.
 
         Raises
         ------
         ValueError
-            A number is out of its range.
+            A number is out of its range, or what was loaded is of another number of workers.
         """
         if natural(batch_size, "batch_size") < 1:
             raise ValueError(f"batch_size is at least 1, but this one is {batch_size}.")
         rank, workers = self._own_rank(), max(natural(num_workers, "num_workers"), 1)
-        shares = [
-            Share(number=rank.number * workers + worker, count=rank.count * workers)
-            for worker in range(workers)
-        ]
-        sizes = {share.number: share.size(len(self._tiles)) for share in shares}
-        given = delivered(sizes, natural(batches, "batches"), batch_size)
-        return self._progress.state(self.epoch, shares[0].count, given)
+        begin = self._progress.going_on()
+        begin = begin or Reached(epoch=self.epoch, shares=rank.count * workers)
+        begin.check_shares(rank.count * workers)
+        numbers = range(rank.number * workers, (rank.number + 1) * workers)
+        begun = {n: begin.given.get(n, 0) for n in numbers}
+        sizes = {n: Share(number=n, count=begin.shares).size(len(self._tiles)) for n in numbers}
+        left = {n: max(sizes[n] - begun[n], 0) for n in numbers}
+        count = natural(batches, "batches")
+        more = delivered(left, count, batch_size, drop_last=drop_last)
+        given = {n: begun[n] + more[n] for n in numbers}
+        return self._progress.state(Reached(epoch=begin.epoch, shares=begin.shares, given=given))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where a state was saved: the next iteration gives what was left, in its order.
+        """Go on where a state was saved.
+
+        The next iteration gives what was left, in its order, with workers as without; those after
+        it give whole epochs. The epoch is the state's; but one that has nothing left does not go
+        back from a later one.
 
         Raises
         ------
         ValueError
             The state is of other windows or settings, or of another rank.
         """
-        self._progress.load(state, self._own_rank())
-        self._tiles.set_epoch(state["epoch"])
+        rank = self._own_rank()
+        reached = self._progress.load(state, rank)
+        if get_worker_info() is None:
+            self._beginnings.load(rank.number)
+        if self.epoch < reached.epoch or not reached.has_all(len(self._tiles)):
+            self._tiles.set_epoch(reached.epoch)
 
     def __iter__(self) -> Iterator[TileItem]:
-        share = self._own_share()
-        self._progress.check_shares(share.count)
-        return self._items(self._order(share), share, self._progress.begin(share.number))
+        share, worker = self._own_share(), get_worker_info()
+        iteration = 0 if worker is None else worker.seed - worker.id  # its seed, which they share
+        reached = self._progress.begin(share, epoch=self.epoch, iteration=iteration)
+        if not self._beginnings.begin(self._own_rank().number, by_worker=worker is not None):
+            return _loaded_too_late()
+        return self._items(self._order(share), share, reached)
 
-    def _items(self, order: Order, share: Share, begin: int) -> Iterator[TileItem]:
-        for window in given(order, begin, self._tiles.read_each):
-            self._progress.given[share.number] += 1
+    def _items(self, order: Order, share: Share, reached: Reached) -> Iterator[TileItem]:
+        for window in given(order, reached.given[share.number], self._tiles.read_each):
+            reached.given[share.number] += 1
+            self._progress.reached = reached
             yield from self._tiles.made([window])
 
     def _order(self, share: Share) -> Order:
@@ -194,6 +233,15 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
             f"TileStream({how_many(len(self._tiles), 'windows')} in "
             f"{how_many(len(self._starts), 'runs')}, {how})"
         )
+
+
+def _loaded_too_late() -> Iterator[TileItem]:
+    """Raise when an item is asked for: a worker that is kept dies of what ``iter`` raises."""
+    yield from ()
+    raise ValueError(
+        "A state was loaded after the workers of this DataLoader had started, so they do not have "
+        "it: load it before they start, or make a new DataLoader."
+    )
 
 
 def _run_starts(tiles: TileDataset) -> NDArray[np.int64]:

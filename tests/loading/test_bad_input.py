@@ -83,6 +83,20 @@ def test_damaged_windows_are_left_out_and_named(damaged):
         tiles[bad[0]]
 
 
+@pytest.mark.filterwarnings("ignore::slidetile.torch.UnreadableWindowWarning")
+def test_a_state_is_exact_where_windows_are_left_out(damaged):
+    path, chunk = damaged
+    stream = TileStream(TileDataset(path, size=100, unreadable="skip"), buffer=30)
+    whole = [item["index"] for item in stream]
+    assert 0 < len(stream.tiles) - len(whole) == len(hit(stream.tiles, chunk))
+    for done in range(0, len(whole), len(whole) // 9):
+        items = iter(stream)
+        for _ in range(done):
+            next(items)
+        stream.load_state_dict(stream.state_dict())
+        assert [item["index"] for item in stream] == whole[done:]
+
+
 @pytest.mark.parametrize("unreadable", ["raise", "skip"])
 def test_a_store_that_is_replaced_is_never_left_out(copied, sample, unreadable):
     tiles = TileDataset(copied, size=100, unreadable=unreadable)

@@ -1,5 +1,6 @@
 """TileDataset: the windows of stores, with what is known of each, whoever reads them."""
 
+import copy
 import multiprocessing
 import pickle
 import shutil
@@ -145,6 +146,22 @@ def test_jitter_is_reproducible_and_stays_on_the_tiles(native):
     assert [i["x"] for i in later] != [i["x"] for i in first]
     tiles.set_epoch(0)
     assert [i["x"] for i in tiles.__getitems__(batch)] == [i["x"] for i in first]
+
+
+def _unpickled(tiles):
+    return pickle.loads(pickle.dumps(tiles))  # noqa: S301  of this test
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, _unpickled])
+def test_running_workers_of_a_copy_move_windows_as_is_the_epochs_turn(native, copied):
+    tiles = copied(TileDataset(native, size=100, jitter_px=30))
+    loader = DataLoader(tiles, batch_size=16, num_workers=1, persistent_workers=True)
+    places = []
+    for epoch in range(2):
+        tiles.set_epoch(epoch)
+        places.append([x for batch in loader for x in batch["x"].tolist()])
+        assert places[-1] == [tiles[index]["x"] for index in range(len(tiles))]
+    assert places[0] != places[1]
 
 
 def turned(images):

@@ -237,6 +237,25 @@ def test_a_rank_goes_on_with_its_own_state_alone(native, workers):
             stream.load_state_dict(states[1 - rank])
 
 
+def test_a_state_that_was_loaded_before_ranks_are_told_is_of_one_of_them(native, monkeypatch):
+    stream = TileStream(TileDataset(native, size=100))
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    next(iter(stream))
+    state = stream.state_dict()
+    monkeypatch.delenv("RANK")
+    monkeypatch.delenv("WORLD_SIZE")
+    stream.load_state_dict(state)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(
+        ValueError, match=r"is of the workers \[0\] of 2, .* but this is 1: each rank"
+    ):
+        next(iter(stream))
+    monkeypatch.setenv("RANK", "0")
+    assert sum(1 for _ in stream) == stream.count - 1
+
+
 def test_batches_are_taken_from_workers_by_turns():
     assert delivered({0: 10, 1: 9, 2: 9}, 0, 4) == {0: 0, 1: 0, 2: 0}
     assert delivered({0: 10, 1: 9, 2: 9}, 4, 4) == {0: 8, 1: 4, 2: 4}
@@ -245,7 +264,11 @@ def test_batches_are_taken_from_workers_by_turns():
 
 
 @pytest.mark.parametrize(
-    "damage", [{"given": None}, {"given": {"0": "x"}}, {"given": {"0": -1}}, {"shares": 0}]
+    "damage",
+    [
+        *({"given": None}, {"given": {"0": "x"}}, {"given": {"0": -1}}, {"shares": 0}),
+        *({"given": {"1": 4}}, {"epoch": None}, {"epoch": -1}),
+    ],
 )
 def test_damaged_states_are_refused(native, damage):
     stream = TileStream(TileDataset(native, size=100))
