@@ -21,9 +21,9 @@ from slidetile.cloud.address import Location
 
 if TYPE_CHECKING:
     from slidetile.cli.several import Meant
-    from slidetile.viewer.folder import FolderCards
-    from slidetile.viewer.server import ViewerServer
-    from slidetile.viewer.view import View
+    from slidetile.viewer.cards.folder import FolderCards
+    from slidetile.viewer.doors.server.server import ViewerServer
+    from slidetile.viewer.views.view import View
 
 
 class ViewFacts(TypedDict):
@@ -91,9 +91,9 @@ def view(
         return
     from slidetile.choices import UnfitChoiceError
     from slidetile.cli.several import things_meant
-    from slidetile.viewer.opened import OpenedView
-    from slidetile.viewer.pictures import PictureCache
-    from slidetile.viewer.server import ViewerServer
+    from slidetile.viewer.doors.server.server import ViewerServer
+    from slidetile.viewer.pictures.picture import PictureCache
+    from slidetile.viewer.views.opened import OpenedView
 
     recipe, cache = make_recipe(**options), PictureCache()
     meant = things_meant(paths)
@@ -113,7 +113,7 @@ def _folder(
     given: Sequence[Location], meant: "Meant", views: "Sequence[View]"
 ) -> "FolderCards | None":
     """Return the cards of the folder of stores that was given; None where none was."""
-    from slidetile.viewer.folder import FolderCards
+    from slidetile.viewer.cards.folder import FolderCards
 
     is_folder = len(given) == 1 and not meant.is_one
     if not is_folder or not any(each.kind == "store" for each in views):

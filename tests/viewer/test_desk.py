@@ -8,9 +8,9 @@ from queue import Queue
 import pytest
 
 import slidetile as st
-from slidetile.viewer.desk import MOST_WAITING, WORKERS, Desk
-from slidetile.viewer.slide_view import live_plan_view
-from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.doors.notebook.desk import MOST_WAITING, WORKERS, Desk
+from slidetile.viewer.views.slide import live_plan_view
+from slidetile.viewer.views.store import StoreView
 
 PATIENCE_S = 60
 

@@ -16,8 +16,8 @@ from tampering import chunks_of, damage_chunk, packed, shards
 import slidetile as st
 from slidetile.cli.commands import main
 from slidetile.cohort.inputs.folder import find_slides
-from slidetile.viewer.static import write_static
-from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.doors.files.static import write_static
+from slidetile.viewer.views.store import StoreView
 
 HOSTILE = "<img src=x onerror=document.title='broken'>&amp;#%2e.zarr"
 

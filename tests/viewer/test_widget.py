@@ -279,6 +279,6 @@ def test_a_height_out_of_range_is_refused(native):
 
 def test_without_the_extra_it_is_named(native, monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    monkeypatch.delitem(sys.modules, "slidetile.viewer.widget", raising=False)
+    monkeypatch.delitem(sys.modules, "slidetile.viewer.doors.notebook.widget", raising=False)
     with pytest.raises(ImportError, match=r"slidetile\[notebook\]"):
         native.view()
