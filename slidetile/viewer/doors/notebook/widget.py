@@ -63,10 +63,7 @@ class ViewWidget(anywidget.AnyWidget):
         return {**data, "image/jpeg": self.still}, metadata
 
     def _take(self, _: object, message: object, __: object) -> None:
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._loop = _running_loop()
         self._desk.take(message)
 
     def _send_from_thread(self, answer: dict[str, Any], data: list[bytes]) -> None:
@@ -79,8 +76,16 @@ class ViewWidget(anywidget.AnyWidget):
         _call_in(self._loop, send)
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def _call_in(loop: asyncio.AbstractEventLoop | None, call: Callable[[], None]) -> None:
-    if loop is None:
+    """Call at once in the kernel's own thread: a page takes silence until the end for a no."""
+    if loop is None or loop is _running_loop():
         call()
         return
     try:
