@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from slidetile.cli.last_words import LAST_WORDS
+from slidetile.cli.last_words import serve_until_ended
 from slidetile.cli.options import json_option, usage_errors
 from slidetile.cli.places import PLACE, storage_option
 from slidetile.cli.show import show_facts, warn
@@ -69,7 +69,10 @@ def serve(
     codec: "PlainCodec",
     as_json: bool,
 ) -> None:
-    """Serve stores as plain OME-Zarr that every program reads, whatever their codec and levels."""
+    """Serve stores as plain OME-Zarr that every program reads, whatever their codec and levels.
+
+    Until Ctrl-C, which ends it with exit code 0.
+    """
     import secrets
 
     from slidetile.serving.access import LOOPBACK, Access
@@ -84,11 +87,11 @@ def serve(
             is_loopback=is_here,
         )
     shelf = StoreShelf(place, codec=codec)
-    click.get_current_context().meta[LAST_WORDS] = "stopped serving"
     with PlainServer(shelf, access, host=host, port=port) as server:
         _tell(server, shelf.names, as_json=as_json)
         if not is_here and not token:
             warn(f"everyone who reaches {host} can read these stores; --token asks for a token")
+        serve_until_ended()
         server.wait()
 
 

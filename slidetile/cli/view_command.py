@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 
 from slidetile.cli import view_files
+from slidetile.cli.last_words import serve_until_ended
 from slidetile.cli.limits import tune_process
 from slidetile.cli.options import json_option, make_recipe, recipe_options, usage_errors
 from slidetile.cli.places import PLACE, storage_option
@@ -74,7 +75,7 @@ def view(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Look at slides and stores in a browser, until Ctrl-C.
+    """Look at slides and stores in a browser, until Ctrl-C, which ends it with exit code 0.
 
     Of a slide, the page shows the tissue and the tiles that tile would write, and makes the plan
     anew whenever a setting is moved. Of a store it shows the tiles, coloured and chosen by any
@@ -135,9 +136,8 @@ def _serve(server: "ViewerServer", *, opens: bool, as_json: bool) -> None:
         webbrowser.open(server.address)
     with _left_out_untold():
         try:
+            serve_until_ended()
             server.wait()
-        except KeyboardInterrupt:
-            pass
         finally:
             server.stop()
 

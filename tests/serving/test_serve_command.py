@@ -1,12 +1,14 @@
 """The command `serve`, read by programs that know no JPEG in Zarr."""
 
 import hashlib
+import signal
 import subprocess
 import sys
 
 import httpx
 import numpy as np
-from serving_process import served
+import pytest
+from serving_process import begun, served
 
 import slidetile as st
 
@@ -36,6 +38,17 @@ def test_without_a_token_addresses_have_none(folder):
         assert len(told["store_addresses"]) == 6
         answer = httpx.get(f"{told['address']}zstd.zarr/zarr.json", headers={"origin": "http://a"})
         assert answer.headers["access-control-allow-origin"] == "http://a"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_it_ends_it_well(folder, number):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("the tests were begun in the background of a shell, which ignores Ctrl-C")
+    with begun(folder / "native.zarr", stderr=subprocess.PIPE) as (process, told):
+        assert httpx.get(told["store_addresses"][0] + "/zarr.json").status_code == 200
+        process.send_signal(number)
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
 
 
 def test_wrong_usage_and_what_is_not_there(cli, folder, tmp_path):

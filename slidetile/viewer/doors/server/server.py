@@ -48,6 +48,8 @@ class ViewerServer:
         with extra_told():
             import uvicorn
 
+            from slidetile.serving.connections import bounded_connections
+
         self._views, self._token = views, new_token()
         app = viewer_app(views, self._token, folder=folder)
         self._socket = listening_socket(HOST, port)
@@ -58,6 +60,7 @@ class ViewerServer:
             access_log=False,
             lifespan="off",
             ws="none",
+            **bounded_connections(),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
