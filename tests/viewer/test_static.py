@@ -150,6 +150,27 @@ def test_a_server_without_ranges_gets_a_clear_word(tab, shown, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("encodes", ["part", "whole", "nothing of ranges"])
+def test_a_server_that_compresses_parts_gets_the_reason(tab, shown, folder, encodes):
+    tab.expects("416", "ERR_CONTENT_DECODING_FAILED")
+    shown(folder, NUMBERS["native"], state="failed", encodes=encodes)
+    told = tab.page.locator(".failure").inner_text()
+    assert "compresses parts of files on their way (Content-Encoding, such as gzip)" in told
+    assert "`gzip off;`" in told
+
+
+@pytest.mark.slow
+def test_tiles_that_are_compressed_on_their_way_are_not_taken_for_another_store(tab, shown, folder):
+    """The files of some kinds alone are compressed, and the first that was asked for was not."""
+    tab.expects("416", "ERR_CONTENT_DECODING_FAILED")
+    server = shown(folder, NUMBERS["native"])
+    tab.drawn()
+    server.encodes = "whole"
+    state, words = tab.run(FAILS, [0, 2, 3])
+    assert (state, "compresses parts of files" in words) == ("gone", True)
+
+
+@pytest.mark.slow
 def test_a_part_that_the_browsers_cache_cut_short_is_asked_for_past_it(tab, shown, folder, stores):
     shown(folder, NUMBERS["native"], is_short=lambda path, cache: "/c/" in path and cache is None)
     tab.drawn()
