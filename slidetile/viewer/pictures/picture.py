@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from slidetile.errors import StoreError, explain
 from slidetile.raster.channels import Channel, Window, are_plain, shown, usual_windows
 from slidetile.raster.pixels import Pixels
 from slidetile.runtime.byte_cache import ByteCache
@@ -21,7 +22,7 @@ from slidetile.store.store import TileStore
 from slidetile.viewer.pictures.encoding import EncodedTile, encoded
 from slidetile.viewer.pictures.halved_rung import HalvedRung
 from slidetile.viewer.pictures.rungs import OverviewRung, Rung, Shown, SlideRung
-from slidetile.viewer.pictures.stored_rung import StoredRung
+from slidetile.viewer.pictures.stored_rung import StoredRung, some_pixels
 from slidetile.viewer.pictures.zoom import ZoomLevel
 
 WIDEST_STEP = 2.0**1.5
@@ -43,6 +44,9 @@ class Picture:
 
     tiles: ByteCache[EncodedTile] = field(default_factory=ByteCache)
     """Tiles that were encoded to be looked at."""
+
+    lost: str | None = None
+    """What is wrong with the overview, in words, where it does without; None where it has it."""
 
     @functools.cached_property
     def levels(self) -> tuple[ZoomLevel, ...]:
@@ -82,18 +86,27 @@ class Picture:
 def store_picture(store: TileStore, cache: "PictureCache | None" = None) -> Picture:
     """Return the picture of a store; what is not stored is seen on its overview.
 
+    Where the overview is damaged, the picture is that of the store's levels alone.
+
     Raises
     ------
     StoreError
-        The overview is damaged.
+        The store was replaced or deleted.
     """
     cache = cache or PictureCache()
     channels, bits = store.channels, store.metadata.bits
-    windows = _windows(store.overview, channels, bits)
-    overview = shown(store.overview, channels, bits, windows)
+    under, lost = None, None
+    try:
+        windows = _windows(store.overview, channels, bits)
+        image = shown(store.overview, channels, bits, windows)
+        under = OverviewRung.of(image, store.overview_scale)
+    except StoreError as error:
+        store.check()
+        lost = explain(error)
+        is_usual = are_plain(channels) and bits == 8
+        windows = None if is_usual else _windows(some_pixels(store), channels, bits)
     own = [StoredRung(store, number, windows) for number in range(len(store.levels))]
-    ladder = _ladder(own, OverviewRung.of(overview, store.overview_scale), cache.pixels)
-    return Picture(tuple(ladder), cache.tiles)
+    return Picture(tuple(_ladder(own, under, cache.pixels)), cache.tiles, lost)
 
 
 def slide_picture(

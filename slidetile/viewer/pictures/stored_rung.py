@@ -3,6 +3,8 @@
 import functools
 from dataclasses import dataclass
 
+import numpy as np
+
 from slidetile.errors import StoreError, explain
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.raster.channels import Window, are_plain, shown
@@ -15,6 +17,9 @@ from slidetile.viewer.pictures.zoom import ZoomLevel
 
 LEAST_TILE_PX, LARGEST_TILE_PX = 64, 2048
 """Chunks whose sides lie between these are tiles of a picture; others are read as regions."""
+
+LOOKED_AT, THINNED = 16, 8
+"""Of so many tiles every so many pixels are looked at, where the overview does not tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +91,19 @@ class StoredRung:
         """
         self.store.check()
         return DamagedTileError(explain(error))
+
+
+def some_pixels(store: TileStore) -> Pixels:
+    """Return pixels of a few tiles, [pixel, 1, channel], by which a store's values are known."""
+    step = max(1, len(store) // LOOKED_AT)
+    found = [np.zeros((1, 1, store.metadata.channels), store.dtype)]
+    for index in range(0, len(store), step):
+        try:
+            tile = store[index]
+        except StoreError:  # its own place on the page is marked
+            continue
+        found.append(tile[::THINNED, ::THINNED].reshape(-1, 1, tile.shape[2]))
+    return np.concatenate(found[1:] or found)
 
 
 def browser_type(store: TileStore) -> str | None:

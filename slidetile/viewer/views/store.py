@@ -1,11 +1,12 @@
 """A store as it is looked at. Knows stores, pictures and scenes. Does not know pages."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slidetile.annotations.annotations import Annotation
 from slidetile.counts import how_many
+from slidetile.errors import StoreError, explain
 from slidetile.raster.channels import channel_facts
 from slidetile.raster.grid import TileGrid
 from slidetile.slides.level import Level
@@ -19,7 +20,15 @@ from slidetile.viewer.scene.columns import (
     scored,
     unreadable_column,
 )
-from slidetile.viewer.scene.scene import Area, Overlay, Scene, SceneKind, Tiles, tissue_outlines
+from slidetile.viewer.scene.scene import (
+    Area,
+    Overlay,
+    Points,
+    Scene,
+    SceneKind,
+    Tiles,
+    tissue_outlines,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +80,7 @@ class StoreView:
         Raises
         ------
         StoreError
-            The overview is damaged.
+            The store was replaced or deleted.
         """
         return store_picture(self._store, self._cache)
 
@@ -90,6 +99,7 @@ class StoreView:
         store = self._store
         store.check()
         level = store.levels[0]
+        outlines, lost = _outlines(store)
         return Scene(
             name=self.name,
             kind="store",
@@ -99,8 +109,8 @@ class StoreView:
             facts=_facts(store),
             overlay=Overlay(
                 tiles=_tiles(store, self._table),
-                outlines=tissue_outlines(store.tissue > 0, store.overview_scale),
-                notes=_notes(store),
+                outlines=outlines,
+                notes=(*_damage(self.picture.lost, lost), *_notes(store)),
             ),
             areas=tuple(Area(class_name=a.class_name, rings=a.rings) for a in self._areas),
         )
@@ -155,6 +165,25 @@ def _facts(store: TileStore) -> dict[str, str]:
 
 def _size(level: Level) -> str:
     return f"{level.width}×{level.height}"
+
+
+def _outlines(store: TileStore) -> tuple[tuple[Points, ...], str | None]:
+    """Return the tissue's outlines; where they are damaged none, and what is wrong with them."""
+    try:
+        return tissue_outlines(store.tissue > 0, store.overview_scale), None
+    except StoreError as error:
+        store.check()
+        return (), explain(error)
+
+
+def _damage(overview: str | None, tissue: str | None) -> Iterator[str]:
+    if overview is not None:
+        yield (
+            f"The overview of the store is damaged, so its picture is that of its tiles alone, and "
+            f"white elsewhere: {overview}"
+        )
+    if tissue is not None and tissue != overview:
+        yield f"The outline of the tissue cannot be drawn: {tissue}"
 
 
 def _notes(store: TileStore) -> tuple[str, ...]:

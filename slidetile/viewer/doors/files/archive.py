@@ -24,6 +24,9 @@ from slidetile.viewer.views.store import StoreView
 TAIL_BYTES = 64
 """So much of the manifest's end says which store it is: the checksum of all its checksums."""
 
+MOST_JOINED = 8
+"""Of a store without overview, what is drawn from more chunks than so many across is saved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Archived:
@@ -78,9 +81,14 @@ def archived(store: TileStore, path: Path, areas: Sequence[Annotation] = ()) -> 
     view = StoreView(store, areas=areas)
     scene = view.scene()
     obstacle, saved = _obstacle(store, view), _Saved()
+    lost = view.picture.lost
+    if obstacle is not None and lost is not None:
+        raise StoreError(f"{lost} Its overview is all that pages could show of its {store.codec}.")
     parts, levels = [], []
     sizes = _shard_sizes(path)
     stored = [_stored_part(rung, store, sizes) for rung in view.picture.rungs]
+    if lost is not None:  # no overview spares browsers the coarsest levels, of thousands of chunks
+        stored = [part if part and part["by"] <= MOST_JOINED else None for part in stored]
     is_small = None not in stored  # as fine as its overview, so that this is no level of its own
     for number, part in enumerate(stored):
         if part is not None and obstacle is not None and not is_small:
