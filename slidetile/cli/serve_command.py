@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slidetile.cloud.address import Location
     from slidetile.serving.plain import PlainCodec
     from slidetile.serving.server import PlainServer
+    from slidetile.serving.shelf import StoreShelf
 
 HERE = "127.0.0.1"
 
@@ -89,10 +90,21 @@ def serve(
     shelf = StoreShelf(place, codec=codec)
     with PlainServer(shelf, access, host=host, port=port) as server:
         _tell(server, shelf.names, as_json=as_json)
+        _tell_names(shelf)
         if not is_here and not token:
             warn(f"everyone who reaches {host} can read these stores; --token asks for a token")
         serve_until_ended()
         server.wait()
+
+
+def _tell_names(shelf: "StoreShelf") -> None:
+    """Say which stores are called otherwise in addresses, and which are not served for that."""
+    from slidetile.serving.shelf import shown_name
+
+    for name, own in shelf.escaped.items():
+        warn(f"{own} is served as {name}, since addresses cannot show its name")
+    for own in shelf.passed_over:
+        warn(f"{own} is not served, since another store is called {shown_name(own)}: rename it")
 
 
 def _tell(server: "PlainServer", names: list[str], *, as_json: bool) -> None:
