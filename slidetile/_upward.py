@@ -7,9 +7,9 @@ upward. So the viewer's module is named here, as text, and loaded when somebody 
 import importlib
 from typing import Any
 
-_NOTEBOOK = "slidetile.viewer.notebook"
+_NOTEBOOK = "slidetile.viewer.doors.notebook.notebook"
 
 
 def view(thing: object, **given: Any) -> Any:
-    """Return the widget that shows a thing; see `slidetile.viewer.notebook.widget`."""
+    """Return the widget that shows a thing; see `widget` in that module."""
     return importlib.import_module(_NOTEBOOK).widget(thing, **given)

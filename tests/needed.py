@@ -2,7 +2,7 @@
 
 import pytest
 
-from slidetile.viewer.built_page import PageMissingError, built_page
+from slidetile.viewer.doors.built_page import PageMissingError, built_page
 
 
 def needs_page():

@@ -7,18 +7,27 @@ import sys
 
 
 @contextlib.contextmanager
-def served(place, *options):
-    """Give what `serve` reports about a store or a folder, while it serves."""
+def begun(place, *options, **streams):
+    """Give the process of `serve`, and what it reports about a store or a folder."""
     command = [sys.executable, "-m", "slidetile", "serve", str(place), "--json", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **streams)
     try:
         text = ""
         for line in process.stdout:
             text += line
             if line.rstrip() == "}":
                 break
-        yield json.loads(text) | {"pid": process.pid}
+        yield process, json.loads(text)
     finally:
         process.terminate()
         process.wait()
-        process.stdout.close()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@contextlib.contextmanager
+def served(place, *options):
+    """Give what `serve` reports about a store or a folder, while it serves."""
+    with begun(place, *options) as (process, told):
+        yield told | {"pid": process.pid}

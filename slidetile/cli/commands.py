@@ -19,7 +19,7 @@ from slidetile.cli.batch_command import batch
 from slidetile.cli.config_command import config_command
 from slidetile.cli.export_command import export
 from slidetile.cli.json_log import log_as_json, logs_json, promise_json_log
-from slidetile.cli.last_words import last_words, set_last_words
+from slidetile.cli.last_words import is_server, last_words, set_last_words
 from slidetile.cli.limits import (
     check_address_space,
     fail_if_out_of_space,
@@ -93,7 +93,7 @@ class _Group(click.Group):
         from slidetile.cli.interrupt import Interruptible
 
         save_address_space()
-        interruptible = Interruptible(lambda: last_words(ctx))
+        interruptible = Interruptible(lambda: last_words(ctx), lambda: is_server(ctx))
         try:
             with interruptible:
                 return super().invoke(ctx)

@@ -31,10 +31,14 @@ class Interruptible:
     ----------
     last_words
         Returns the line that says how to continue, for people or as a JSON object.
+    is_server
+        Returns whether the command runs until it is ended: then that is how it ends well.
     """
 
-    def __init__(self, last_words: Callable[[], str]) -> None:
-        self._last_words = last_words
+    def __init__(
+        self, last_words: Callable[[], str], is_server: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._last_words, self._is_server = last_words, is_server
         self._number: int | None = None
         self._unsaid = threading.Lock()
         self._before: dict[signal.Signals, Any] = {}
@@ -48,8 +52,8 @@ class Interruptible:
 
     @property
     def exit_code(self) -> int:
-        """The exit code by which shells report a command ended by this signal: 129, 130 or 143."""
-        return 128 + (self._number or signal.SIGINT)
+        """The code by which shells report a command ended by this signal; 0 for a server."""
+        return self._code(self._number or signal.SIGINT)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
@@ -75,8 +79,8 @@ class Interruptible:
         os.close(self._wakeup)
 
     def say(self) -> None:
-        """Write the last words to the standard error stream, once."""
-        if not self._unsaid.acquire(blocking=False):
+        """Write the last words to the standard error stream, once; a server has none."""
+        if self._is_server() or not self._unsaid.acquire(blocking=False):
             return
         words = printable(self._last_words())
         # A progress bar, of which there is none beside JSON, may have hidden it.
@@ -99,4 +103,7 @@ class Interruptible:
                 return
         threading.Event().wait(TIDY_UP_S)
         self.say()
-        os._exit(128 + stopping[0])
+        os._exit(self._code(stopping[0]))
+
+    def _code(self, number: int) -> int:
+        return 0 if self._is_server() else 128 + number

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from slidetile.cli.last_words import LAST_WORDS
+from slidetile.cli.last_words import serve_until_ended
 from slidetile.cli.options import json_option, usage_errors
 from slidetile.cli.places import PLACE, storage_option
 from slidetile.cli.show import show_facts, warn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slidetile.cloud.address import Location
     from slidetile.serving.plain import PlainCodec
     from slidetile.serving.server import PlainServer
+    from slidetile.serving.shelf import StoreShelf
 
 HERE = "127.0.0.1"
 
@@ -69,7 +70,10 @@ def serve(
     codec: "PlainCodec",
     as_json: bool,
 ) -> None:
-    """Serve stores as plain OME-Zarr that every program reads, whatever their codec and levels."""
+    """Serve stores as plain OME-Zarr that every program reads, whatever their codec and levels.
+
+    Until Ctrl-C, which ends it with exit code 0.
+    """
     import secrets
 
     from slidetile.serving.access import LOOPBACK, Access
@@ -84,12 +88,23 @@ def serve(
             is_loopback=is_here,
         )
     shelf = StoreShelf(place, codec=codec)
-    click.get_current_context().meta[LAST_WORDS] = "stopped serving"
     with PlainServer(shelf, access, host=host, port=port) as server:
         _tell(server, shelf.names, as_json=as_json)
+        _tell_names(shelf)
         if not is_here and not token:
             warn(f"everyone who reaches {host} can read these stores; --token asks for a token")
+        serve_until_ended()
         server.wait()
+
+
+def _tell_names(shelf: "StoreShelf") -> None:
+    """Say which stores are called otherwise in addresses, and which are not served for that."""
+    from slidetile.serving.shelf import shown_name
+
+    for name, own in shelf.escaped.items():
+        warn(f"{own} is served as {name}, since addresses cannot show its name")
+    for own in shelf.passed_over:
+        warn(f"{own} is not served, since another store is called {shown_name(own)}: rename it")
 
 
 def _tell(server: "PlainServer", names: list[str], *, as_json: bool) -> None:

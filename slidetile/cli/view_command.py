@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 
 from slidetile.cli import view_files
+from slidetile.cli.last_words import serve_until_ended
 from slidetile.cli.limits import tune_process
 from slidetile.cli.options import json_option, make_recipe, recipe_options, usage_errors
 from slidetile.cli.places import PLACE, storage_option
@@ -21,9 +22,9 @@ from slidetile.cloud.address import Location
 
 if TYPE_CHECKING:
     from slidetile.cli.several import Meant
-    from slidetile.viewer.folder import FolderCards
-    from slidetile.viewer.server import ViewerServer
-    from slidetile.viewer.view import View
+    from slidetile.viewer.cards.folder import FolderCards
+    from slidetile.viewer.doors.server.server import ViewerServer
+    from slidetile.viewer.views.view import View
 
 
 class ViewFacts(TypedDict):
@@ -74,7 +75,7 @@ def view(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Look at slides and stores in a browser, until Ctrl-C.
+    """Look at slides and stores in a browser, until Ctrl-C, which ends it with exit code 0.
 
     Of a slide, the page shows the tissue and the tiles that tile would write, and makes the plan
     anew whenever a setting is moved. Of a store it shows the tiles, coloured and chosen by any
@@ -91,9 +92,9 @@ def view(
         return
     from slidetile.choices import UnfitChoiceError
     from slidetile.cli.several import things_meant
-    from slidetile.viewer.opened import OpenedView
-    from slidetile.viewer.pictures import PictureCache
-    from slidetile.viewer.server import ViewerServer
+    from slidetile.viewer.doors.server.server import ViewerServer
+    from slidetile.viewer.pictures.picture import PictureCache
+    from slidetile.viewer.views.opened import OpenedView
 
     recipe, cache = make_recipe(**options), PictureCache()
     meant = things_meant(paths)
@@ -113,7 +114,7 @@ def _folder(
     given: Sequence[Location], meant: "Meant", views: "Sequence[View]"
 ) -> "FolderCards | None":
     """Return the cards of the folder of stores that was given; None where none was."""
-    from slidetile.viewer.folder import FolderCards
+    from slidetile.viewer.cards.folder import FolderCards
 
     is_folder = len(given) == 1 and not meant.is_one
     if not is_folder or not any(each.kind == "store" for each in views):
@@ -135,9 +136,8 @@ def _serve(server: "ViewerServer", *, opens: bool, as_json: bool) -> None:
         webbrowser.open(server.address)
     with _left_out_untold():
         try:
+            serve_until_ended()
             server.wait()
-        except KeyboardInterrupt:
-            pass
         finally:
             server.stop()
 

@@ -14,7 +14,7 @@ from slidetile.cloud.address import Address, Location
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
-    from slidetile.viewer.view import View
+    from slidetile.viewer.views.view import View
 
 MEGABYTE = 1_000_000
 
@@ -45,7 +45,7 @@ class StaticFacts(TypedDict):
 
 def save(views: "Sequence[View]", path: Path, megabytes: float, *, as_json: bool) -> None:
     """Write the page of the one thing that was given."""
-    from slidetile.viewer.saved import save_page
+    from slidetile.viewer.doors.files.saved import save_page
 
     if len(views) != 1:
         raise click.UsageError(
@@ -71,7 +71,7 @@ def write_pages(
     paths: Sequence[Location], annotations: "AnnotationsSpec | None", *, as_json: bool
 ) -> None:
     """Write the pages of the one folder or store that was given."""
-    from slidetile.viewer.static import write_static
+    from slidetile.viewer.doors.files.static import write_static
 
     if len(paths) != 1:
         raise click.UsageError(f"--static takes one folder of stores, but {len(paths)} were given.")

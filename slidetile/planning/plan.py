@@ -243,7 +243,7 @@ class TilePlan:
 
         Returns
         -------
-        slidetile.viewer.widget.ViewWidget
+        slidetile.viewer.doors.notebook.widget.ViewWidget
             The widget.
 
         Raises

@@ -23,9 +23,6 @@ _log = logging.getLogger(__name__)
 WORKERS = 4
 """Requests that are answered at a time; all others wait."""
 
-MOST_OPEN = 512
-"""Requests that are open at a time; more are turned away with the status 503."""
-
 DAMAGED = 409
 """Status of what is damaged, lost or replaced: not one of what is not there, which programs take
 for background, nor of a server in trouble, which they ask again for minutes."""
@@ -126,6 +123,8 @@ class PlainServer:
         app = make_app(shelf, access)
         import uvicorn
 
+        from slidetile.serving.connections import bounded_connections
+
         self._access = access
         self._socket = listening_socket(host, port)
         self.host, self.port = host, int(self._socket.getsockname()[1])
@@ -134,9 +133,9 @@ class PlainServer:
             log_config=None,
             access_log=False,
             lifespan="off",
-            limit_concurrency=MOST_OPEN,
             timeout_graceful_shutdown=1,
             server_header=False,
+            **bounded_connections(),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="slidetile_serving", daemon=True)

@@ -14,12 +14,14 @@ from slidetile.cloud.address import Address, Location
 from slidetile.errors import StoreError
 from slidetile.format.names import is_passing
 from slidetile.runtime.byte_cache import ByteCache
-from slidetile.runtime.files import as_text
 from slidetile.serving.plain import PlainCodec, PlainPyramid
 from slidetile.store.listed import stores_at
 from slidetile.store.location import stores_in
 from slidetile.store.marks import is_store
 from slidetile.store.store import open_store
+
+ESCAPE = "~"
+"""Stands before and behind the number of a letter that no address can show."""
 
 
 class StoreShelf:
@@ -27,8 +29,8 @@ class StoreShelf:
 
     A store that is finished later is served, too. One that is replaced while it is served is an
     error from then on, since its readers would mix the old one's metadata with the new one's
-    pixels. Nothing outside the folder is opened, nor what symbolic links in it lead to. Safe for
-    several threads.
+    pixels. A name that no address can show has its letters escaped. Nothing outside the folder is
+    opened, nor what symbolic links in it lead to. Safe for several threads.
 
     Parameters
     ----------
@@ -55,10 +57,29 @@ class StoreShelf:
 
     @property
     def names(self) -> list[str]:
-        """The names of the stores that are there now, sorted."""
+        """The names of the stores that are there now, as addresses have them, sorted."""
         if not self._is_folder:
             return list(self._opened)
-        return sorted(name for name in self._in_folder() if self._is_one(name))
+        return sorted(self._found())
+
+    @property
+    def escaped(self) -> dict[str, str]:
+        """The stores in a folder that are called otherwise in addresses: their own names, by that.
+
+        A name that is escaped is passed over where another store is called so; it is not here.
+        """
+        found = self._found() if self._is_folder else {}
+        return {name: own for name, own in sorted(found.items()) if name != own}
+
+    @property
+    def passed_over(self) -> list[str]:
+        """The names of stores in a folder that others have in addresses."""
+        if not self._is_folder:
+            return []
+        found = set(self._found().values())
+        return sorted(
+            each for each in self._in_folder() if self._is_there(each) and each not in found
+        )
 
     def pyramid(self, name: str) -> PlainPyramid | None:
         """Return the store of a name; None where there is none that is finished.
@@ -70,9 +91,22 @@ class StoreShelf:
         """
         with self._lock:
             found = self._opened.get(name)
-            if found is None and self._is_folder and self._is_one(name):
-                found = self._opened[name] = self._open(self._place / name)
+            own = self._own(name) if found is None and self._is_folder else None
+            if own is not None:
+                found = self._opened[name] = self._open(self._place / own)
         return found
+
+    def _own(self, name: str) -> str | None:
+        """Return what a store is called that addresses call so; None where there is none."""
+        if _can_be_shown(name) and self._is_there(name):
+            return name
+        return self._found().get(name) if ESCAPE in name else None
+
+    def _found(self) -> dict[str, str]:
+        """Return the stores of a folder that are finished: their names by those in addresses."""
+        own = [name for name in self._in_folder() if self._is_there(name)]
+        escaped = {shown_name(name): name for name in sorted(own, reverse=True)}
+        return escaped | {name: name for name in own if _can_be_shown(name)}
 
     def _open(self, place: Location) -> PlainPyramid:
         return PlainPyramid(open_store(place), codec=self._codec, kept=self._kept)
@@ -83,9 +117,9 @@ class StoreShelf:
         else:
             yield from (each.name for each in stores_in(self._place))
 
-    def _is_one(self, name: str) -> bool:
+    def _is_there(self, name: str) -> bool:
         """Return whether a finished store of this name lies directly in the folder."""
-        if not name or name in (".", "..") or not name.isprintable() or set(name) & set("/\\"):
+        if name in ("", ".", "..") or "/" in name:
             return False
         place = self._place / name
         return not is_passing(place) and is_store(place)
@@ -93,8 +127,19 @@ class StoreShelf:
 
 def _name(place: Location) -> str:
     name = place.name if isinstance(place, Address) else Path(place).resolve().name
-    is_text = name == as_text(name)  # addresses have no other
-    return name if name and is_text else "store"
+    return shown_name(name) or "store"
+
+
+def shown_name(name: str) -> str:
+    """Return a store's name as addresses have it: of what cannot be shown, the number in hex."""
+    return "".join(
+        each if _can_be_shown(each) else f"{ESCAPE}{ord(each):02x}{ESCAPE}" for each in name
+    )
+
+
+def _can_be_shown(name: str) -> bool:
+    """Return whether a name is text without control characters, and of one part for any program."""
+    return name.isprintable() and "\\" not in name
 
 
 def _is_folder(place: Location) -> bool:

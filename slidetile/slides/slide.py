@@ -437,7 +437,7 @@ class Slide(ABC):
 
         Returns
         -------
-        slidetile.viewer.widget.ViewWidget
+        slidetile.viewer.doors.notebook.widget.ViewWidget
             The widget. The slide stays open meanwhile.
 
         Raises

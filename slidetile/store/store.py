@@ -318,7 +318,7 @@ class TileStore(StoreForms):
 
         Returns
         -------
-        slidetile.viewer.widget.ViewWidget
+        slidetile.viewer.doors.notebook.widget.ViewWidget
             The widget.
 
         Raises

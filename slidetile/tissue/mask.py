@@ -147,7 +147,7 @@ class TissueMask:
 
         Returns
         -------
-        slidetile.viewer.widget.ViewWidget
+        slidetile.viewer.doors.notebook.widget.ViewWidget
             The widget.
 
         Raises

@@ -66,13 +66,14 @@ def test_names_of_html_are_text(folder, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are text there")
-def test_a_name_that_is_no_text_gives_the_store_another_one(folder, tmp_path):
+def test_a_name_that_is_no_text_is_escaped(folder, tmp_path):
     place = tmp_path / os.fsdecode(b"caf\xe9.zarr")
     shutil.copytree(folder / "zstd.zarr", place)
     with PlainServer(shelf := StoreShelf(place), Access(token=None)) as server:
-        assert shelf.names == ["store"]
-        assert httpx.get(server.address).text.split() == ["store"]
-        assert httpx.get(f"{server.address_of('store')}/zarr.json").status_code == 200
+        name = "caf~dce9~.zarr"
+        assert shelf.names == [name]
+        assert httpx.get(server.address).text.split() == [name]
+        assert httpx.get(f"{server.address_of(name)}/zarr.json").status_code == 200
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from needed import needs_page
 
 import slidetile as st
-from slidetile.viewer.opened import OpenedView
+from slidetile.viewer.views.opened import OpenedView
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def _needs_page() -> None:
 def served(needs_page):  # noqa: ARG001  it skips
     """Serve views, or what lies at paths, on this machine."""
     pytest.importorskip("uvicorn", reason="the extra view is not installed")
-    from slidetile.viewer.server import ViewerServer
+    from slidetile.viewer.doors.server.server import ViewerServer
 
     servers = []
 

@@ -14,11 +14,11 @@ from tampering import damage_chunk
 
 import slidetile as st
 from slidetile.raster.grid import TileGrid
-from slidetile.viewer.columns import Column
-from slidetile.viewer.pictures import slide_picture
-from slidetile.viewer.plain_view import PlainView
-from slidetile.viewer.scene import Area, Overlay, Tiles
-from slidetile.viewer.slide_view import live_plan_view, slide_view
+from slidetile.viewer.pictures.picture import slide_picture
+from slidetile.viewer.scene.columns import Column
+from slidetile.viewer.scene.scene import Area, Overlay, Tiles
+from slidetile.viewer.views.plain import PlainView
+from slidetile.viewer.views.slide import live_plan_view, slide_view
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
+from half_open import MANY, half_open
 from jsonschema import Draft202012Validator
 from paths import ROOT
 
@@ -44,6 +46,14 @@ def test_it_prints_its_address_and_ends_well(begun, stores, number):
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "Ctrl-C ends it.\n")
+
+
+def test_hundreds_of_half_sent_requests_keep_nobody_out(begun, stores):
+    _, address = begun(stores / "native.zarr")
+    with half_open(urlsplit(address).port, MANY):
+        answer = urllib.request.urlopen(f"{address}things")  # noqa: S310
+        assert answer.read().count(b'"store"') == 1
+        answer.close()
 
 
 def checked(text, name):

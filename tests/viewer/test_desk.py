@@ -1,16 +1,18 @@
 """Questions that come as messages: answered, taken back, bounded, and never more than that."""
 
+import asyncio
 import json
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 
 import pytest
 
 import slidetile as st
-from slidetile.viewer.desk import MOST_WAITING, WORKERS, Desk
-from slidetile.viewer.slide_view import live_plan_view
-from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.doors.notebook.desk import MOST_WAITING, WORKERS, Desk
+from slidetile.viewer.views.slide import live_plan_view
+from slidetile.viewer.views.store import StoreView
 
 PATIENCE_S = 60
 
@@ -141,3 +143,26 @@ def test_pages_of_one_widget_have_plans_of_their_own(sample, answers):
         assert count("replan", "a", {"size": 256}) > before
         assert count("scene", "b") == before
         desk.close()
+
+
+def test_a_ping_is_answered_before_the_kernel_goes_on(stores):
+    """A page takes a kernel that has done with its question, and said nothing, for another one."""
+    pytest.importorskip("anywidget", reason="the extra notebook is not installed")
+    from slidetile.viewer.doors.notebook.widget import ViewWidget
+
+    class Heard(ViewWidget):
+        def send(self, content, buffers=None):
+            del buffers
+            self.heard = content
+
+    widget = Heard(
+        StoreView(st.open_store(stores / "native.zarr")), name="x", picture=b"", height=400
+    )
+
+    async def take():
+        widget._take(widget, {"ping": "a"}, [])
+        return widget.heard
+
+    with ThreadPoolExecutor(1) as kernel:  # a browser's tests may have a loop in this thread
+        assert kernel.submit(asyncio.run, take()).result() == {"pong": "a"}
+    widget.close()

@@ -9,11 +9,11 @@ from paths import SAMPLE
 
 import slidetile as st
 from slidetile.errors import AnnotationError
-from slidetile.viewer.drawn import RecordedSlide, drawn_on_slide, drawn_on_store
-from slidetile.viewer.notebook import view_of
-from slidetile.viewer.opened import OpenedView
-from slidetile.viewer.saved import save_page
-from slidetile.viewer.static import write_static
+from slidetile.viewer.doors.files.saved import save_page
+from slidetile.viewer.doors.files.static import write_static
+from slidetile.viewer.doors.notebook.notebook import view_of
+from slidetile.viewer.views.drawn import RecordedSlide, drawn_on_slide, drawn_on_store
+from slidetile.viewer.views.opened import OpenedView
 
 DRAWN = SAMPLE.with_name("sample.geojson")
 MASK = SAMPLE.with_name("sample.mask.png")

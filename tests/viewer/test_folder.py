@@ -13,9 +13,9 @@ import pytest
 
 import slidetile as st
 from slidetile.cli.several import things_meant
-from slidetile.viewer.folder import FolderCards
-from slidetile.viewer.opened import OpenedView
-from slidetile.viewer.quantiles import KEPT, MOST_COLUMNS, ranks, table_quantiles
+from slidetile.viewer.cards.folder import FolderCards
+from slidetile.viewer.cards.quantiles import KEPT, MOST_COLUMNS, ranks, table_quantiles
+from slidetile.viewer.views.opened import OpenedView
 
 HOSTILE = "<img src=x onerror=document.title='broken'>.zarr"
 

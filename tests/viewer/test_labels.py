@@ -3,9 +3,9 @@
 from paths import SAMPLE, SAMPLES
 
 import slidetile as st
-from slidetile.viewer.columns import numeric_columns
-from slidetile.viewer.replan import Replanning
-from slidetile.viewer.typed import typed
+from slidetile.viewer.replan.replanning import Replanning
+from slidetile.viewer.replan.typed import typed
+from slidetile.viewer.scene.columns import numeric_columns
 
 LABELS = st.LabelsSpec(path=SAMPLES / "sample.geojson")
 

@@ -12,16 +12,16 @@ from tampering import damage_chunk
 import slidetile as st
 from slidetile.errors import StoreError
 from slidetile.runtime.byte_cache import ByteCache
-from slidetile.viewer.encoding import encoded, encoded_exactly, stripes
-from slidetile.viewer.halved_rung import HalvedRung
-from slidetile.viewer.pictures import (
+from slidetile.viewer.pictures.encoding import encoded, encoded_exactly, stripes
+from slidetile.viewer.pictures.halved_rung import HalvedRung
+from slidetile.viewer.pictures.picture import (
     WIDEST_STEP,
     PictureCache,
     overview_picture,
     slide_picture,
     store_picture,
 )
-from slidetile.viewer.rungs import DamagedTileError, OverviewRung
+from slidetile.viewer.pictures.rungs import DamagedTileError, OverviewRung
 
 
 def noise(height, width, channels=3, dtype=np.uint8):

@@ -6,8 +6,8 @@ import pytest
 from paths import SAMPLE
 
 import slidetile as st
-from slidetile.viewer.replan import Replanning
-from slidetile.viewer.slide_view import live_plan_view
+from slidetile.viewer.replan.replanning import Replanning
+from slidetile.viewer.views.slide import live_plan_view
 
 CHANGES = (
     {"size": 256},

@@ -14,13 +14,13 @@ from tampering import damage_chunk
 import slidetile as st
 from slidetile.cli.commands import main
 from slidetile.raster.grid import TileGrid
-from slidetile.viewer.columns import Column
-from slidetile.viewer.fitted import fitted_scene
-from slidetile.viewer.saved import LEAST_BYTES, MOST_BYTES, save_page
-from slidetile.viewer.scene import Overlay, Scene, Tiles
-from slidetile.viewer.slide_view import live_plan_view, plan_view
-from slidetile.viewer.store_view import StoreView
-from slidetile.viewer.zoom import ZoomLevel
+from slidetile.viewer.doors.files.fitted import fitted_scene
+from slidetile.viewer.doors.files.saved import LEAST_BYTES, MOST_BYTES, save_page
+from slidetile.viewer.pictures.zoom import ZoomLevel
+from slidetile.viewer.scene.columns import Column
+from slidetile.viewer.scene.scene import Overlay, Scene, Tiles
+from slidetile.viewer.views.slide import live_plan_view, plan_view
+from slidetile.viewer.views.store import StoreView
 
 BREAKS = "document.title='broken'"
 HOSTILE = f"</script><img src=x onerror={BREAKS}><script>{BREAKS}</script>"

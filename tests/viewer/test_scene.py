@@ -9,10 +9,10 @@ import pytest
 
 import slidetile as st
 from slidetile.raster.grid import TileGrid
-from slidetile.viewer.columns import Column, numeric_columns, row_facts
-from slidetile.viewer.scene import Tiles
-from slidetile.viewer.slide_view import live_plan_view, plan_view, slide_view, tissue_view
-from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.scene.columns import Column, numeric_columns, row_facts
+from slidetile.viewer.scene.scene import Tiles
+from slidetile.viewer.views.slide import live_plan_view, plan_view, slide_view, tissue_view
+from slidetile.viewer.views.store import StoreView
 
 TYPES = {"u1": np.uint8, "i4": "<i4", "f4": "<f4", "f8": "<f8"}
 

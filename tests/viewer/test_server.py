@@ -10,9 +10,9 @@ import pytest
 from tampering import damage_chunk
 
 import slidetile as st
-from slidetile.viewer import built_page
-from slidetile.viewer.opened import OpenedView
-from slidetile.viewer.tabs import MOST_PAGES
+from slidetile.viewer.doors import built_page
+from slidetile.viewer.doors.tabs import MOST_PAGES
+from slidetile.viewer.views.opened import OpenedView
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_it_is_reached_from_this_machine_alone(native):
 
 def test_a_page_that_was_not_built_is_told(monkeypatch, stores):
     pytest.importorskip("uvicorn", reason="the extra view is not installed")
-    from slidetile.viewer.server import ViewerServer
+    from slidetile.viewer.doors.server.server import ViewerServer
 
     monkeypatch.setattr(built_page, "MEDIA_TYPES", {"missing.js": "text/javascript"})
     with pytest.raises(FileNotFoundError, match="run `make viewer` in it, for which npm"):

@@ -16,8 +16,8 @@ from tampering import chunks_of, damage_chunk, packed, shards
 import slidetile as st
 from slidetile.cli.commands import main
 from slidetile.cohort.inputs.folder import find_slides
-from slidetile.viewer.static import write_static
-from slidetile.viewer.store_view import StoreView
+from slidetile.viewer.doors.files.static import write_static
+from slidetile.viewer.views.store import StoreView
 
 HOSTILE = "<img src=x onerror=document.title='broken'>&amp;#%2e.zarr"
 
@@ -147,6 +147,27 @@ def test_damage_of_a_small_store_of_another_codec_is_marked(tab, shown, tmp_path
 def test_a_server_without_ranges_gets_a_clear_word(tab, shown, folder):
     shown(folder, NUMBERS["native"], state="failed", ranges=False)
     assert "python -m http.server" in tab.page.locator(".failure").inner_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encodes", ["part", "whole", "nothing of ranges"])
+def test_a_server_that_compresses_parts_gets_the_reason(tab, shown, folder, encodes):
+    tab.expects("416", "ERR_CONTENT_DECODING_FAILED")
+    shown(folder, NUMBERS["native"], state="failed", encodes=encodes)
+    told = tab.page.locator(".failure").inner_text()
+    assert "compresses parts of files on their way (Content-Encoding, such as gzip)" in told
+    assert "`gzip off;`" in told
+
+
+@pytest.mark.slow
+def test_tiles_that_are_compressed_on_their_way_are_not_taken_for_another_store(tab, shown, folder):
+    """The files of some kinds alone are compressed, and the first that was asked for was not."""
+    tab.expects("416", "ERR_CONTENT_DECODING_FAILED")
+    server = shown(folder, NUMBERS["native"])
+    tab.drawn()
+    server.encodes = "whole"
+    state, words = tab.run(FAILS, [0, 2, 3])
+    assert (state, "compresses parts of files" in words) == ("gone", True)
 
 
 @pytest.mark.slow

@@ -235,13 +235,50 @@ def test_a_damaged_chunk_is_marked_and_told(run, store_copy):
     assert "is damaged" in page.locator(".slidetile .trouble").first.inner_text()
 
 
+def gone(page):
+    page.wait_for_selector(".slidetile .gone")
+    return page.locator(".slidetile .gone").inner_text()
+
+
+def again(page):
+    """Run the cell again, which the notebook has clicked last."""
+    page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".slidetile .gone", state="detached")
+    return opened(page)
+
+
 def test_a_closed_kernel_is_told(run, lab, native):
     page = opened(
         run("closed.ipynb", f"import slidetile as st\nst.open_store({str(native.path)!r}).view()")
     )
     lab.end_kernels()
-    page.wait_for_selector(".slidetile .gone")
-    assert "The kernel was closed" in page.locator(".slidetile .gone").inner_text()
+    assert "The kernel was closed: run the cell again" in gone(page)
+
+
+def test_a_kernel_that_was_restarted_is_told_at_once_and_its_cell_brings_all_back(run, native):
+    page = opened(
+        run("restart.ipynb", f"import slidetile as st\nst.open_store({str(native.path)!r}).view()")
+    )
+    page.keyboard.press("Escape")
+    page.keyboard.press("0")
+    page.keyboard.press("0")
+    page.locator(".jp-Dialog button.jp-mod-accept").click()
+    assert "The kernel was restarted" in gone(page)
+    assert page.locator(".slidetile .silence").is_hidden()
+    again(page)
+
+
+def test_a_kernel_that_was_restarted_from_elsewhere_is_told_once_it_is_asked(run, lab, native):
+    """The notebook is told nothing of it: the kernel takes a question and knows no such page."""
+    page = opened(
+        run("behind.ipynb", f"import slidetile as st\nst.open_store({str(native.path)!r}).view()")
+    )
+    for kernel in lab.ask(lab.address + "api/kernels"):
+        lab.ask(f"{lab.address}api/kernels/{kernel['id']}/restart", "POST")
+    page.evaluate(f"{PAGE}.viewer.viewport.zoomTo(9, null, true), {PAGE}.viewer.forceRedraw()")
+    assert "run the cell again to bring it back" in gone(page)
+    again(page)
 
 
 def test_a_busy_kernel_is_told_and_the_still_picture_is_there(run, native, tmp_path):
@@ -279,6 +316,6 @@ def test_a_height_out_of_range_is_refused(native):
 
 def test_without_the_extra_it_is_named(native, monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    monkeypatch.delitem(sys.modules, "slidetile.viewer.widget", raising=False)
+    monkeypatch.delitem(sys.modules, "slidetile.viewer.doors.notebook.widget", raising=False)
     with pytest.raises(ImportError, match=r"slidetile\[notebook\]"):
         native.view()

@@ -12,7 +12,7 @@ const LABELS = { tissue_area_mm2: "tissue, mm²", mpp_um: "mpp, µm", tile_bytes
  * Lay cards into an element.
  *
  * @param {HTMLElement} element
- * @param {object[]} slides As slidetile/viewer/cards.py makes them.
+ * @param {object[]} slides As slidetile/viewer/cards/cards.py makes them.
  * @param {(slide: object) => {href: string|null, picture: string|null}} linksOf Addresses of ours.
  */
 export function showCards(element, slides, linksOf) {

@@ -1,12 +1,13 @@
 /** The door of notebooks: questions and answers as messages of the kernel, tiles as their buffers. */
 
 import { unpackedJson } from "./bytes.js";
+import { KernelLife } from "./kernel_life.js";
 import { DAMAGED, FAILED, GONE, SourceError } from "./source.js";
 
 const AT_ONCE = 8; // questions on their way; others wait here, where they can be taken back
+const PROBE_MS = 1500;
 const SILENCE_MS = 4000;
 const STATES = { damaged: DAMAGED, gone: GONE, failed: FAILED };
-const CLOSED = "The kernel was closed: run the cell again to go on.";
 
 const aborted = () => new DOMException("It is no longer looked at.", "AbortError");
 
@@ -16,14 +17,12 @@ export class KernelSource {
    * @param {(isSilent: boolean) => void} onSilence Told when the kernel does not answer, and when it does again.
    */
   constructor(model, onSilence) {
-    Object.assign(this, { model, onSilence, waiting: [], sent: new Map(), count: 0, isClosed: false });
+    Object.assign(this, { model, onSilence, waiting: [], sent: new Map(), count: 0, ended: null });
     this.key = crypto.getRandomValues(new Uint32Array(2)).join("-"); // a model may have several pages
     this.hear = (message, buffers) => this.#hear(message, buffers);
     this.ask = this.ask.bind(this);
     model.on("msg:custom", this.hear);
-    this.onLife = () => this.#probe();
-    model.on("comm_live_update", this.onLife);
-    model.on("comm:close", this.onLife);
+    this.life = new KernelLife(model, this.key, (words) => this.#end(words));
     this.clock = setInterval(() => this.#tick(), 500);
   }
 
@@ -47,10 +46,10 @@ export class KernelSource {
 
   /** Ask the kernel; what is asked last is asked first, since it is what is looked at. */
   ask(what, given, signal) {
-    if (this.isClosed) return Promise.reject(new SourceError(CLOSED, GONE));
+    if (this.ended) return Promise.reject(new SourceError(this.ended, GONE));
     return new Promise((resolve, reject) => {
       this.count += 1;
-      const question = { id: `${this.key}-${this.count}`, what, given, resolve, reject, tries: 0 };
+      const question = { id: `${this.key}-${this.count}`, what, given, resolve, reject };
       signal?.addEventListener("abort", () => this.#drop(question), { once: true });
       this.waiting.push(question);
       this.#send();
@@ -59,8 +58,9 @@ export class KernelSource {
 
   close() {
     clearInterval(this.clock);
-    this.isClosed = true;
-    for (const name of ["msg:custom", "comm_live_update", "comm:close"]) this.model.off(name, name === "msg:custom" ? this.hear : this.onLife);
+    this.ended = "It is no longer looked at.";
+    this.life.close();
+    this.model.off("msg:custom", this.hear);
     for (const { reject } of [...this.waiting, ...this.sent.values()]) reject(aborted());
     this.waiting = [];
     this.sent.clear();
@@ -75,7 +75,7 @@ export class KernelSource {
       try {
         this.model.send({ id, ask: what, given, tab: this.key });
       } catch {
-        this.#end();
+        this.life.probe(); // which says why, if it cannot be sent either
         return;
       }
     }
@@ -88,7 +88,7 @@ export class KernelSource {
       try {
         this.model.send({ drop: [question.id] });
       } catch {
-        this.#end();
+        this.life.probe();
       }
     }
     question.reject(aborted());
@@ -97,7 +97,8 @@ export class KernelSource {
 
   #hear(message, buffers) {
     this.#setSilent(false);
-    if (message?.pong === this.key) this.probing = clearTimeout(this.probing);
+    this.life.hear(message?.pong ?? null);
+    for (const each of this.sent.values()) each.since = Date.now(); // it is at work
     const question = this.sent.get(message?.id);
     if (!question) return;
     this.sent.delete(message.id);
@@ -107,25 +108,13 @@ export class KernelSource {
       question.resolve({ message, data });
     } else if (message.state === "dropped") question.reject(aborted());
     else question.reject(new SourceError(message.words, STATES[message.state] ?? FAILED));
-    for (const each of this.sent.values()) each.since = Date.now(); // it is at work
     this.#send();
   }
 
-  /** Whether the notebook itself says that the kernel is gone; most of them say nothing. */
-  #isKernelGone() {
-    const manager = this.model.widget_manager;
-    if (!manager || !("kernel" in manager)) return false;
-    const { kernel } = manager;
-    return !kernel || kernel.isDisposed || kernel.status === "dead" || kernel.status === "terminating";
-  }
-
   #tick() {
-    if (this.#isKernelGone()) {
-      this.#end();
-      return;
-    }
-    const oldest = Math.min(...[...this.sent.values()].map(({ since }) => since));
-    if (Date.now() - oldest > SILENCE_MS) this.#setSilent(true);
+    const quiet = Date.now() - Math.min(...[...this.sent.values()].map(({ since }) => since));
+    if (quiet > PROBE_MS) this.life.probe();
+    if (quiet > SILENCE_MS) this.#setSilent(true);
   }
 
   #setSilent(isSilent) {
@@ -134,26 +123,15 @@ export class KernelSource {
     this.onSilence(isSilent);
   }
 
-  /** The channel has changed: ask whether anybody is there. */
-  #probe() {
-    if (this.isClosed || this.probing) return;
-    this.probing = setTimeout(() => this.#end(), SILENCE_MS);
-    try {
-      this.model.send({ ping: this.key });
-    } catch {
-      this.#end();
-    }
-  }
-
   /** Nobody answers any more: whoever waits is told so, and whoever asks later. */
-  #end() {
-    if (this.isClosed) return;
-    this.isClosed = true;
+  #end(words) {
+    if (this.ended) return;
+    this.ended = words;
     clearInterval(this.clock);
     const asked = [...this.waiting, ...this.sent.values()];
     this.waiting = [];
     this.sent.clear();
-    for (const { reject } of asked) reject(new SourceError(CLOSED, GONE));
-    this.onClosed?.(CLOSED);
+    for (const { reject } of asked) reject(new SourceError(words, GONE));
+    this.onClosed?.(words);
   }
 }

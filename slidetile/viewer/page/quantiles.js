@@ -2,7 +2,7 @@
 
 import { unpacked } from "./table.js";
 
-/** A column of a slide's tiles, as slidetile/viewer/quantiles.py keeps it. */
+/** A column of a slide's tiles, as slidetile/viewer/cards/quantiles.py keeps it. */
 export class Quantiles {
   constructor({ known, type, data }) {
     this.known = known;

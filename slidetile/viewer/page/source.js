@@ -1,7 +1,7 @@
 /**
  * What a page asks for, whatever the way to it: each door brings one object of these four calls.
  *
- *   scene()                   → Promise of the scene's JSON (see slidetile/viewer/scene.py)
+ *   scene()                   → Promise of the scene's JSON (see slidetile/viewer/scene/scene.py)
  *   tile(level, column, row)  → Promise of a Blob; of null where nothing is stored
  *   row(index)                → Promise of [[name, value], …]: what is known of a tile
  *   replan(settings)          → Promise of the overlay's JSON, of a plan with other settings

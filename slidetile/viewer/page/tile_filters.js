@@ -7,7 +7,7 @@ import { rangeSlider } from "./sliders.js";
 /**
  * Sliders over the columns of the tile tables of all slides.
  *
- * @param {object[]} slides As slidetile/viewer/cards.py makes them.
+ * @param {object[]} slides As slidetile/viewer/cards/cards.py makes them.
  * @param {() => void} choose Is called when one was moved.
  */
 export function tileFilters(slides, choose) {

@@ -15,7 +15,7 @@ const OWN = `
 .silence { margin: 0; padding: .3em .6em; background: #fff4d0; color: #553c00; }
 .still { display: block; max-width: 100%; max-height: 100%; margin: auto; }
 `;
-const SILENCE = "The kernel does not answer: it is busy, or was closed. This goes on when it answers; where it was restarted, run the cell again.";
+const SILENCE = "The kernel does not answer: it is busy, perhaps with another cell. This goes on when it answers; if the kernel was restarted meanwhile, run the cell again.";
 
 async function render({ model, el }) {
   const host = make("div", { className: "slidetile" });
@@ -43,7 +43,7 @@ async function render({ model, el }) {
   const opened = show(main, source).then((found) => {
     page = found;
     isShown = true;
-    if (source.isClosed && !found.viewer) main.append(picture());
+    if (source.ended && !found.viewer) main.append(picture());
     host.slidetile = found; // for the console, and for tests
     if (isEnded) found.close();
   });

@@ -1,0 +1,2 @@
+from .built_page import PageMissingError as PageMissingError
+from .tabs import EndedPageError as EndedPageError

@@ -1,0 +1,2 @@
+from .replanning import Replanning as Replanning
+from .settings import Setting as Setting

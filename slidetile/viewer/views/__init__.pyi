@@ -1,0 +1,9 @@
+from .opened import OpenedView as OpenedView
+from .plain import PlainView as PlainView
+from .plan import PlanView as PlanView
+from .slide import live_plan_view as live_plan_view
+from .slide import plan_view as plan_view
+from .slide import slide_view as slide_view
+from .slide import tissue_view as tissue_view
+from .store import StoreView as StoreView
+from .view import View as View
