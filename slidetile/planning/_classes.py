@@ -28,6 +28,9 @@ class LostLabels(NamedTuple):
     on_glass: int
     """Areas without a tile, as theirs hold too little tissue."""
 
+    without_pixel: int
+    """Areas that hold the centre of no pixel."""
+
     marks: int
     """Areas and points that were drawn."""
 
@@ -85,6 +88,7 @@ def choose_by_class(
     lost = LostLabels(
         areas=kept.areas,
         on_glass=kept.on_glass,
+        without_pixel=kept.without_pixel,
         marks=kept.areas + count,
         beyond=kept.beyond + count - sum(map(len, marked)),
     )

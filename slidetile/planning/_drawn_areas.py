@@ -30,6 +30,9 @@ class KeptAreas(NamedTuple):
     beyond: int
     """Those in no tile at all: they lie behind the last whole one."""
 
+    without_pixel: int
+    """Those that hold the centre of no pixel of the slide."""
+
     areas: int
     """All that were looked at, with those of which a tile holds enough."""
 
@@ -63,9 +66,10 @@ def kept_areas(
     enough = np.full(int(objects.class_of.max(initial=-1)) + 1, np.inf)
     for place, share in least.items():
         enough[place : place + 1] = share
-    is_wanted = (objects.areas > 0) & np.isfinite(enough[objects.class_of])
-    wanted = np.flatnonzero(is_wanted)
-    count = len(wanted)
+    is_asked = np.isfinite(enough[objects.class_of])
+    count = int(np.count_nonzero(is_asked))
+    wanted = np.flatnonzero(is_asked & (objects.areas > 0))
+    without_pixel = count - len(wanted)
     for place, share in least.items():
         own = wanted[objects.class_of[wanted] == place]
         held = own[_held_alone(objects, own, grid, with_tissue, (place, share), shares)]
@@ -84,7 +88,13 @@ def kept_areas(
         shapes, cells = fullest(found)
         kept.append(cells[state[shapes] == _KEPT])
     told = np.bincount(state[wanted], minlength=_NOWHERE + 1)
-    return KeptAreas(np.concatenate(kept), int(told[_ON_GLASS]), int(told[_NOWHERE]), count)
+    return KeptAreas(
+        cells=np.concatenate(kept),
+        on_glass=int(told[_ON_GLASS]),
+        beyond=int(told[_NOWHERE]),
+        without_pixel=without_pixel,
+        areas=count,
+    )
 
 
 _HELD, _KEPT, _ON_GLASS, _NOWHERE = range(4)

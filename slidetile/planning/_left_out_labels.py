@@ -58,6 +58,16 @@ def lost_labels(lost: LostLabels, spec: TileSpec) -> list[LeftOut]:
             is_notable=is_asked,
         ),
         LeftOut(
+            what="labelled areas",
+            reason="without a pixel",
+            count=lost.without_pixel,
+            of=lost.areas,
+            why="hold the centre of no pixel of the slide",
+            option="mpp",
+            keeps="a smaller {option} may keep them",
+            is_notable=is_asked,
+        ),
+        LeftOut(
             what="labelled areas and points",
             reason=BEYOND,
             count=lost.beyond,

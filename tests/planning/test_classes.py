@@ -136,7 +136,9 @@ def test_no_area_on_tissue_is_lost_whatever_its_form(tmp_path, edge):
     full = {cell for cell, each in shares.items() if (each >= [0.4, 0.9]).any()}
     assert set(cells(plan)) == full | kept
     assert kept - full
-    told = {each.what: each.count for each in plan.left_out if each.what in lost}
+    reasons = ("too little tissue", "behind the last tile")
+    kinds = (each for each in plan.left_out if each.what in lost and each.reason in reasons)
+    told = {each.what: each.count for each in kinds}
     assert told == {what: count for what, count in lost.items() if count}
 
 
@@ -181,6 +183,13 @@ def test_what_is_behind_the_last_whole_tile_is_told(tmp_path, caplog):
     assert "labelled areas and points that got no tile, as they lie behind the last" in caplog.text
     (told,) = (each for each in found.left_out if each.what == "labelled areas and points")
     assert (told.count, told.of, told.flag) == (2, 3, "--edge")
+
+
+def test_areas_without_a_pixel_are_told(plan):
+    tiny = polygon("a", box(10.6, 10.6, 10.9, 10.9))
+    found = plan(polygon("a", box(0, 0, 128, 128)), tiny, min_class_fractions={"a": 0.5})
+    (told,) = (each for each in found.left_out if each.reason == "without a pixel")
+    assert (told.count, told.of, told.is_notable) == (1, 2, True)
 
 
 def test_the_shares_of_a_plan_are_those_of_its_tiles(plan):
