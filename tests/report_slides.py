@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 
 import slidetile as st
+from slidetile.cohort.report.classes import ClassOnSlide
 from slidetile.cohort.report.row import CohortRow
 from slidetile.cohort.report.slide import ReportedSlide
 from slidetile.cohort.report.stored import StoredFacts
@@ -47,6 +48,12 @@ def facts(**values):
         "is_brightfield": True,
     }
     return StoredFacts(**{**usual, **values})
+
+
+def label(name, **values):
+    """Return what a store says of an ordinary class, but for some values."""
+    usual = {"tiles": 14, "tiles_of_it": 12, "area_mm2": 1.5, "points": 0}
+    return ClassOnSlide(name=name, **{**usual, **values})
 
 
 def slide(key="one", *, row=None, status="ok", problem=None, **values):

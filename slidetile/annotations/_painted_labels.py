@@ -3,8 +3,9 @@
 Knows masks and slides. Does not know other annotation files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +18,23 @@ from slidetile.errors import AnnotationError
 from slidetile.raster.class_areas import MOST_CLASSES, ClassAreas
 from slidetile.raster.class_objects import ClassObjects, Runs
 from slidetile.raster.filling import JoinedRows, Rectangles, first_centre
-from slidetile.raster.masks import Mask, number_pieces
+from slidetile.raster.value_runs import ValueRuns, connected_runs, value_runs
 from slidetile.slides.slide import Slide
 
+_RUNS_AT_ONCE = 1 << 20
 
-class _Painted:
-    """The pieces of each class: rectangles a mask pixel high, and whose each is."""
 
-    def __init__(self, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-        self._columns, self._rows = columns, rows
-        self.runs: list[Rectangles] = []
-        self.owners: list[NDArray[np.int64]] = []
-        self.counts: list[int] = []
-        self.united: list[Rectangles] = []
+class _Pieces(NamedTuple):
+    """The pieces of all classes: rectangles a mask pixel high, sorted by piece."""
 
-    def add(self, mask: Mask) -> None:
-        """Add the pixels of the next class."""
-        pieces = number_pieces(mask)
-        row, start, end = _runs(mask)
-        edges = (self._columns[start], self._rows[row], self._columns[end], self._rows[row + 1])
-        runs = np.stack(edges, axis=1).astype(np.int32)
-        is_any = (runs[:, 0] < runs[:, 2]) & (runs[:, 1] < runs[:, 3])
-        owners = pieces[row, start].astype(np.int64) - 1 + sum(self.counts)
-        self.counts.append(int(pieces.max(initial=0)))
-        self.runs.append(runs[is_any])
-        self.owners.append(owners[is_any])
-        joined = JoinedRows()
-        joined.add(runs[is_any], int(self._rows[-1]))
-        self.united.append(joined.rectangles())
+    runs: Rectangles
+    """The rectangles."""
+
+    owners: NDArray[np.int64]
+    """The piece of each."""
+
+    class_of: NDArray[np.int32]
+    """The class of each piece."""
 
 
 def painted_labels(
@@ -81,17 +71,65 @@ def painted_labels(
         first_centre(at + np.arange(count + 1) * step).clip(0, length)
         for at, step, count, length in zip(corner, scale, (width, height), size, strict=True)
     )
-    painted = _Painted(columns, rows)
-    for wanted in classes.values():
-        painted.add(np.isin(numbers, wanted))
+    runs = value_runs(numbers, _places(classes, there, numbers.dtype))
+    edges = (columns[runs.start], rows[runs.row], columns[runs.stop], rows[runs.row + 1])
+    rectangles = np.stack(edges, axis=1).astype(np.int32)
     none = np.empty((0, 2), np.int32)
     areas = ClassAreas(
         names=tuple(classes),
         size=size,
-        rectangles=tuple(painted.united),
+        rectangles=tuple(_joined(rectangles[_of(place, runs)]) for place in range(len(classes))),
         points=(none,) * len(classes),
     )
-    return areas, _objects(painted)
+    return areas, _objects(_pieces(runs, rectangles))
+
+
+def _places(
+    classes: Mapping[str, tuple[int, ...]], there: Mapping[int, int], dtype: np.dtype[Any]
+) -> Callable[[NDArray[np.generic]], NDArray[np.uint8]]:
+    """Return what gives the class of each number of a mask, from 1; 0 where it has none."""
+    class_of = {n: place for place, each in enumerate(classes.values(), 1) for n in each}
+    known = sorted({0, *there})
+    places = np.array([class_of.get(number, 0) for number in known], np.uint8)
+    if dtype == np.bool_:
+        dtype = np.dtype(np.uint8)
+    if known[0] >= 0 and known[-1] <= np.iinfo(np.uint16).max:
+        table = np.zeros(known[-1] + 1, np.uint8)
+        table[known] = places
+        return lambda numbers: table[numbers.astype(dtype, copy=False)]
+    in_order = np.array(known, dtype)
+    return lambda numbers: places[np.searchsorted(in_order, numbers)]
+
+
+def _of(place: int, runs: ValueRuns) -> NDArray[np.intp]:
+    return np.flatnonzero(runs.value == place + 1)
+
+
+def _joined(rectangles: Rectangles) -> Rectangles:
+    """Return the rectangles of a class, which come row by row, with rows joined."""
+    joined, first = JoinedRows(), 0
+    while first < len(rectangles):
+        bottom = rectangles[min(first + _RUNS_AT_ONCE, len(rectangles)) - 1, 3]
+        last = int(np.searchsorted(rectangles[:, 3], bottom, "right"))
+        part = rectangles[first:last]
+        joined.add(part[_is_any(part)], int(bottom))
+        first = last
+    return joined.rectangles()
+
+
+def _is_any(rectangles: Rectangles) -> NDArray[np.bool_]:
+    left, top, right, bottom = rectangles.T
+    is_any: NDArray[np.bool_] = (left < right) & (top < bottom)
+    return is_any
+
+
+def _pieces(runs: ValueRuns, rectangles: Rectangles) -> _Pieces:
+    owners = connected_runs(runs)
+    class_of = np.zeros(int(owners.max(initial=-1)) + 1, np.int32)
+    class_of[owners] = runs.value.astype(np.int32) - 1
+    is_any = _is_any(rectangles)
+    order = np.argsort(owners[is_any], kind="stable")
+    return _Pieces(rectangles[is_any][order], owners[is_any][order], class_of)
 
 
 def _each_number(there: Mapping[int, int]) -> dict[str, tuple[int, ...]]:
@@ -116,25 +154,12 @@ def _check_values(classes: Mapping[str, tuple[int, ...]], there: Mapping[int, in
         )
 
 
-def _runs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the row of each run of a mask, its first column and the one behind its last."""
-    padded = np.zeros((mask.shape[0], mask.shape[1] + 1), np.bool_)
-    padded[:, :-1] = mask
-    changes = padded.copy()
-    changes[:, 1:] ^= padded[:, :-1]
-    row, column = np.nonzero(changes)
-    return row[::2], column[::2], column[1::2]
-
-
-def _objects(painted: _Painted) -> ClassObjects:
-    runs, owners = np.concatenate(painted.runs), np.concatenate(painted.owners)
-    order = np.argsort(owners, kind="stable")
-    runs, owners = runs[order], owners[order]
-    count = sum(painted.counts)
-    areas = np.zeros(count, np.int64)
+def _objects(pieces: _Pieces) -> ClassObjects:
+    runs, owners, class_of = pieces
+    areas = np.zeros(len(class_of), np.int64)
     left, top, right, bottom = runs.T.astype(np.int64)
     np.add.at(areas, owners, (right - left) * (bottom - top))
-    bounds = np.zeros((count, 4), np.int32)
+    bounds = np.zeros((len(class_of), 4), np.int32)
     bounds[:, :2] = np.iinfo(np.int32).max
     np.minimum.at(bounds[:, :2], owners, runs[:, :2])
     np.maximum.at(bounds[:, 2:], owners, runs[:, 2:])
@@ -145,5 +170,4 @@ def _objects(painted: _Painted) -> ClassObjects:
         whose = np.repeat(np.arange(len(found)), [len(each) for each in found])
         return np.concatenate([np.empty((0, 4), np.int32), *found]), whose.astype(np.intp)
 
-    class_of = np.repeat(np.arange(len(painted.counts), dtype=np.int32), painted.counts)
     return ClassObjects(class_of=class_of, areas=areas, bounds=bounds, runs=chosen)

@@ -84,7 +84,8 @@ LABEL_OPTIONS = [
         type=CLASS_SHARE,
         multiple=True,
         help="Keep only tiles of which a class covers at least this share: tumor=0.5; of several, "
-        "one is enough. Small areas and points of it keep their tiles in any case.",
+        "one is enough. An area of which no tile holds so much keeps the tile with most of it, and "
+        "a point its tile.",
     ),
 ]
 

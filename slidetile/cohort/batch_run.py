@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from slidetile.cloud.address import absolute, locate
+from slidetile.cohort.alike import tell_alike
 from slidetile.cohort.batch_options import BatchOptions
 from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.done import asked_of_all, done_already
@@ -106,6 +107,8 @@ class BatchRun:
                     self._finish(log)
                 raise
             self._finish(log)
+            if not self._options.anonymous:  # else tables have fingerprints
+                tell_alike(self._cohort.alike)
             self._reach.refuse_if_gone(not_begun=self._left, kept=log.kept)
 
     def _finish(self, log: RunLog) -> None:

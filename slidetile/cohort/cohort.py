@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from slidetile.cloud.address import Address, absolute, locate
+from slidetile.cohort.alike import names_alike
 from slidetile.cohort.files import make_folder
 from slidetile.cohort.inputs.collecting import collect
 from slidetile.cohort.inputs.entry import Entry
@@ -141,6 +142,9 @@ class Cohort:
     peak_bytes: int | None = None
     """The most memory that a slide's process has needed in earlier runs; None where unknown."""
 
+    alike: tuple[str, ...] = ()
+    """The names of slides that share them, of this run or an earlier one; see `names_alike`."""
+
     @classmethod
     def of(
         cls,
@@ -185,6 +189,8 @@ class Cohort:
             rows = table.select(["key", "slide"]).to_pylist()
             listed, moved = _keyed(slides, rows, book, writes=writes)
         tell_left_behind(_left_behind(listed, rows, moved), folder)
+        paths = {row["key"]: row["slide"] or "" for row in rows}
+        paths |= {entry.key: _absolute(entry) for entry in listed}
         entries = tuple(each for each in listed if part is None or part.has(each.key))
         return cls(
             folder=folder,
@@ -193,6 +199,7 @@ class Cohort:
             part=part,
             rows=NotedRows(table, {entry.key for entry in entries}, moved),
             peak_bytes=_highest_peak(table),
+            alike=names_alike(paths.values()),
         )
 
     def owns(self, entry: Entry, here: Path) -> bool:

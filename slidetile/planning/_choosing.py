@@ -8,6 +8,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.planning._class_shares import ClassShares
 from slidetile.planning._classes import choose_by_class
 from slidetile.planning._left_out import Chosen
 from slidetile.planning.labels import DrawnLabels
@@ -20,7 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 def chosen_cells(
-    grid: TileGrid, fractions: NDArray[np.float64], spec: TileSpec, labels: DrawnLabels | None
+    grid: TileGrid,
+    fractions: NDArray[np.float64],
+    spec: TileSpec,
+    labels: DrawnLabels | None,
+    shares: ClassShares | None,
 ) -> Chosen:
     """Return the cells that are left by each filter.
 
@@ -34,17 +39,22 @@ def chosen_cells(
         How tiles are chosen.
     labels
         The classes of what lies on the slide; None where there are none.
+    shares
+        What cells have of each class; None where there are none.
     """
     with_tissue = with_class = fractions >= spec.min_tissue_fraction
-    if labels is not None:
-        by_class = choose_by_class(labels, grid, spec, with_tissue)
+    lost = None
+    if labels is not None and shares is not None:
+        by_class = choose_by_class(labels, grid, spec, with_tissue, shares)
+        lost = by_class.lost
         is_enough = with_tissue if by_class.is_enough is None else by_class.is_enough
         with_tissue, with_class = with_tissue | by_class.keeps, is_enough | by_class.keeps
     rows, columns = np.nonzero(with_class)
     is_known = np.ones(len(rows), np.bool_)
     if spec.balance is not None:
         assert labels is not None, "its caller looked"
-        classes = _classes(labels, grid, columns, rows)
+        assert shares is not None, "they come with the labels"
+        classes = shares.winning(columns, rows)
         is_known = classes >= 0
         wanted = balanced(columns, rows, classes, spec.sample or 0, spec.seed)
         _tell(labels, classes, wanted, spec.sample or 0)
@@ -59,6 +69,7 @@ def chosen_cells(
         with_class=with_class,
         with_label=_cells(fractions.shape, rows[is_known], columns[is_known]),
         planned=_cells(fractions.shape, rows[wanted], columns[wanted]),
+        lost=lost,
     )
 
 
@@ -66,13 +77,6 @@ def _cells(shape: tuple[int, ...], rows: NDArray[np.intp], columns: NDArray[np.i
     cells: Mask = np.zeros(shape, np.bool_)
     cells[rows, columns] = True
     return cells
-
-
-def _classes(
-    labels: DrawnLabels, grid: TileGrid, columns: NDArray[np.intp], rows: NDArray[np.intp]
-) -> NDArray[np.int32]:
-    areas = labels.labels.areas
-    return areas.winning(areas.fractions(grid.edges(columns, rows)))
 
 
 def _tell(

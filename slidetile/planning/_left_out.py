@@ -8,6 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.planning._classes import LostLabels
+from slidetile.planning._left_out_labels import (
+    BEYOND,
+    OTHER_EDGE,
+    TOO_LITTLE,
+    TOO_LITTLE_OF_CLASS,
+    lost_labels,
+    without_class,
+    without_label,
+)
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.masks import Mask, count_pixels
@@ -23,11 +33,7 @@ _BAND_PX = 1 << 21
 _NOTABLE_SHARE = 0.01
 """A warning tells of tissue without a tile from this share of all tissue on."""
 
-_TOO_LITTLE, _BEYOND, _NOT_ASKED = "too little tissue", "behind the last tile", "not asked for"
-
-_TOO_LITTLE_OF_CLASS = "too little of a class"
-
-_OTHER_EDGE = "{option} keep or shift keeps them whole"
+_NOT_ASKED = "not asked for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +51,9 @@ class Chosen:
 
     planned: Mask
     """Those of which a tile is planned."""
+
+    lost: LostLabels | None = None
+    """What of the classes got no tile; None where there are none."""
 
 
 def left_out_of(
@@ -77,49 +86,25 @@ def left_out_of(
         found += _areas(tissue, grid, chosen, spec)
     elif found[0].count:
         found.append(_pieces(tissue, grid, kept, spec))
-    found.append(_without_class(chosen, spec))
-    found.append(_without_label(chosen))
-    found.append(_unwanted(int(chosen.with_label.sum()), int(chosen.planned.sum()), spec))
+    if chosen.lost is not None:
+        found += lost_labels(chosen.lost, spec)
+    cells = (chosen.with_tissue, chosen.with_class, chosen.with_label, chosen.planned)
+    with_tissue, with_class, with_label, planned = (int(each.sum()) for each in cells)
+    found.append(without_class(with_tissue, with_class, spec))
+    found.append(without_label(with_class, with_label))
+    found.append(_unwanted(with_label, planned, spec))
     return tuple(each for each in found if each.count)
 
 
 def _cells(fractions: NDArray[np.float64], kept: Mask, spec: TileSpec) -> LeftOut:
     return LeftOut(
         what="tiles with tissue",
-        reason=_TOO_LITTLE,
+        reason=TOO_LITTLE,
         count=int(((fractions > 0) & ~kept).sum()),
         of=int((fractions > 0).sum()),
         why=f"hold less of it than {spec.min_tissue_fraction:g} of their area",
         option="min_tissue_fraction",
         limit=spec.min_tissue_fraction,
-    )
-
-
-def _without_class(chosen: Chosen, spec: TileSpec) -> LeftOut:
-    least = dict(spec.min_class_fractions or ())
-    asked = ", ".join(f"{name} {share:g}" for name, share in least.items())
-    before = int(chosen.with_tissue.sum())
-    return LeftOut(
-        what="tiles with enough tissue",
-        reason=_TOO_LITTLE_OF_CLASS,
-        count=before - int(chosen.with_class.sum()),
-        of=before,
-        why=f"hold less of a class than {asked} of their area",
-        option="min_class_fraction",
-    )
-
-
-def _without_label(chosen: Chosen) -> LeftOut:
-    before = int(chosen.with_class.sum())
-    return LeftOut(
-        what="tiles with enough tissue",
-        reason="of no class",
-        count=before - int(chosen.with_label.sum()),
-        of=before,
-        why="hold nothing of any class, so a balanced sample has none of them",
-        option="balance",
-        limit="class",
-        keeps="a sample without {option} is drawn from all",
     )
 
 
@@ -147,7 +132,7 @@ def _areas(tissue: TissueMask, grid: TileGrid, chosen: Chosen, spec: TileSpec) -
 def _thin_areas(spec: TileSpec) -> LeftOut:
     return LeftOut(
         what="annotated areas",
-        reason=_TOO_LITTLE,
+        reason=TOO_LITTLE,
         count=0,
         why=f"got no tile, as theirs hold less tissue than {spec.min_tissue_fraction:g} of a tile",
         option="min_tissue_fraction",
@@ -159,12 +144,12 @@ def _thin_areas(spec: TileSpec) -> LeftOut:
 def _beyond_areas() -> LeftOut:
     return LeftOut(
         what="annotated areas",
-        reason=_BEYOND,
+        reason=BEYOND,
         count=0,
         why="got no tile, as they lie behind the last whole one",
         option="edge",
         limit="drop",
-        keeps=_OTHER_EDGE,
+        keeps=OTHER_EDGE,
         is_notable=True,
     )
 
@@ -172,7 +157,7 @@ def _beyond_areas() -> LeftOut:
 def _classless_areas() -> LeftOut:
     return LeftOut(
         what="annotated areas",
-        reason=_TOO_LITTLE_OF_CLASS,
+        reason=TOO_LITTLE_OF_CLASS,
         count=0,
         why="got no tile, as theirs hold too little of the classes asked for",
         option="min_class_fraction",
@@ -202,7 +187,7 @@ def _pieces(tissue: TissueMask, grid: TileGrid, kept: Mask, spec: TileSpec) -> L
     area = TissueArea.of(pixels, tissue.overview)
     return LeftOut(
         what="pieces of tissue",
-        reason=_TOO_LITTLE,
+        reason=TOO_LITTLE,
         count=int(is_left.sum()),
         of=len(tissue.pieces),
         area_um2=area.um2,
@@ -225,7 +210,7 @@ def _beyond(tissue: TissueMask, grid: TileGrid) -> LeftOut:
     area = TissueArea.of(int(counts.sum()), tissue.overview)
     return LeftOut(
         what="pieces of tissue",
-        reason=_BEYOND,
+        reason=BEYOND,
         count=int((counts > 0).sum()),
         of=len(tissue.pieces),
         area_um2=area.um2,
@@ -233,7 +218,7 @@ def _beyond(tissue: TissueMask, grid: TileGrid) -> LeftOut:
         why="are cut off behind the last whole tile",
         option="edge",
         limit="drop",
-        keeps=_OTHER_EDGE,
+        keeps=OTHER_EDGE,
         where=PackedMask.of(beyond & (tissue.labels > 0)),
     )
 

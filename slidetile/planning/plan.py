@@ -15,6 +15,7 @@ from slidetile.choices import UnfitChoiceError
 from slidetile.counts import how_many
 from slidetile.planning._cells import main_labels, main_pieces, slide_grid, tissue_fractions
 from slidetile.planning._choosing import chosen_cells
+from slidetile.planning._class_shares import ClassShares
 from slidetile.planning._left_out import left_out_of
 from slidetile.planning.labels import DrawnLabels, Labels
 from slidetile.planning.tile_spec import TileSpec
@@ -96,6 +97,10 @@ class TilePlan:
     labels: Labels | None = None
     """The classes that tiles belong to; None where there are none."""
 
+    class_fractions: NDArray[np.float64] | None = None
+    """The exact share of each class in each tile, [tile, class]; None without labels. See
+    `ClassAreas.fractions`."""
+
     left_out: tuple[LeftOut, ...] = ()
     """What every filter dropped on the way from the slide to these tiles; plans are compared
     without it."""
@@ -105,6 +110,10 @@ class TilePlan:
             getattr(self, name).setflags(write=False)
         if (self.cores is None) != (self.tile_cores is None):
             raise ValueError("cores and tile_cores belong together: give both, or neither.")
+        if (self.labels is None) != (self.class_fractions is None):
+            raise ValueError("labels and class_fractions belong together: give both, or neither.")
+        if self.class_fractions is not None:
+            self.class_fractions.setflags(write=False)
 
     @property
     def slide_size(self) -> tuple[int, int]:
@@ -199,14 +208,6 @@ class TilePlan:
             return None
         names = (None, *(core.name for core in self.cores))
         return [names[number] for number in self.tile_cores.tolist()]
-
-    @property
-    def class_fractions(self) -> NDArray[np.float64] | None:
-        """The exact share of each class in each tile, [tile, class]; None without labels.
-
-        Computed at each access; see `ClassAreas.fractions`.
-        """
-        return None if self.labels is None else self.labels.areas.fractions(self._edges)
 
     @property
     def class_counts(self) -> NDArray[np.int64] | None:
@@ -318,9 +319,10 @@ def plan_tiles(
     cores
         The cores by which tiles are to be named, of the same tissue; see `find_cores`.
     labels
-        The classes that tiles belong to; see `read_labels`. A tile that holds most of an area that
-        no tile can hold enough of, or a point, is kept whatever it lacks: enough is the share that
-        the spec asks for of its class, and where it asks for none, that of tissue.
+        The classes that tiles belong to; see `read_labels`. A tile with a point is kept whatever
+        it lacks, and so is the one with most of an area of which no tile with enough tissue holds
+        enough: as much as the spec asks for of its class, and where it asks for none, of tissue.
+        Areas as large as a tile or larger that lie in no tile with enough tissue are left out.
 
     Returns
     -------
@@ -355,7 +357,8 @@ def plan_tiles(
         )
     grid = slide_grid(overview, spec.size, spec.edge)
     fractions = tissue_fractions(tissue, spec.size, spec.edge)
-    chosen = chosen_cells(grid, fractions, spec, labels)
+    shares = None if labels is None else ClassShares(labels.labels.areas, grid)
+    chosen = chosen_cells(grid, fractions, spec, labels, shares)
     rows, columns = np.nonzero(chosen.planned)
     left_out = left_out_of(tissue, grid, fractions, spec, chosen)
     tell(left_out, slide.name)
@@ -371,5 +374,6 @@ def plan_tiles(
         if cores is None
         else main_labels(cores.labels, tissue.downsample, grid, columns, rows),
         labels=None if labels is None else labels.labels,
+        class_fractions=None if shares is None else shares.of(columns, rows),
         left_out=(*tissue.left_out, *left_out),
     )

@@ -61,8 +61,8 @@ class TileSpec:
     """"class" draws as many tiles of each class for the sample; None draws from all alike."""
 
     min_class_fractions: Mapping[str, float] | MinClassFractions | None = None
-    """Of labels: only tiles where one of these classes has at least this share, and those that hold
-    most of an area that no tile could hold so much of; None asks for none. Kept as sorted pairs."""
+    """Of labels: only tiles where one of these classes has at least this share, and those with most
+    of an area of which no tile holds so much; None asks for none. Kept as sorted pairs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", index(self.size))

@@ -40,7 +40,7 @@ class Runs:
         """Find the runs of a mask; with ``corners``, those that touch by a corner are connected."""
         height, width = mask.shape
         starts, stops = _ends(mask)
-        first = _first_reached(len(starts), *_touching(starts, stops, width + 1, int(corners)))
+        first = first_reached(len(starts), *touching(starts, stops, width + 1, int(corners)))
         numbers = np.cumsum(first == np.arange(len(first))) - 1
         rows = starts // (width + 1)
         return cls(
@@ -99,7 +99,7 @@ def _ends(mask: NDArray[np.bool_]) -> tuple[Places, Places]:
     return changes[::2], changes[1::2]
 
 
-def _touching(starts: Places, stops: Places, width: int, reach: int) -> tuple[Places, Places]:
+def touching(starts: Places, stops: Places, width: int, reach: int) -> tuple[Places, Places]:
     """Return the pairs of runs that touch from row to row: the upper and the lower one of each."""
     begin = np.searchsorted(stops + width, starts - reach, "right")
     end = np.searchsorted(starts + width, stops + reach, "left")
@@ -109,7 +109,7 @@ def _touching(starts: Places, stops: Places, width: int, reach: int) -> tuple[Pl
     return upper, lower
 
 
-def _first_reached(count: int, upper: Places, lower: Places) -> Places:
+def first_reached(count: int, upper: Places, lower: Places) -> Places:
     """Return the first run that each run is connected with."""
     first = np.arange(count)
     while len(upper):

@@ -1,6 +1,6 @@
 """Which windows a store has: integers from its view, the area of its tiles, and its tissue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import index
@@ -109,10 +109,16 @@ class WindowPlan:
 
 
 def plan_windows(
-    view: ResolutionView, spec: WindowSpec, area: StoredArea, tissue: Tissue
-) -> WindowPlan:
+    view: ResolutionView,
+    spec: WindowSpec,
+    area: StoredArea,
+    tissue: Tissue,
+    *,
+    every: StoredArea | None = None,
+) -> tuple[WindowPlan, int]:
     """Choose the windows that lie wholly on stored pixels and hold enough tissue.
 
+    Returns them, and how many more there would be if all tiles could be read.
     Windows begin at whole strides from the slide's top left corner, so the tiles do not change
     where they lie. A window counts as stored if every pixel of the level that it is made of lies
     on tiles that could be read.
@@ -127,6 +133,8 @@ def plan_windows(
         The area that the tiles cover.
     tissue
         Where the tissue is.
+    every
+        The area that all tiles cover, with those that could not be read; None where all could.
 
     Raises
     ------
@@ -135,18 +143,19 @@ def plan_windows(
     """
     grid = _grid(view, spec)
     if grid is None or not grid.columns or not grid.rows:
-        return _joined([])
+        return _joined([]), 0
     columns = _Axis.of(view, grid.lefts(np.arange(grid.columns)), grid.size, 0)
     rows = _Axis.of(view, grid.tops(np.arange(grid.rows)), grid.size, 1)
     parts: list[_Chosen] = []
+    areas = (area,) if every is None else (area, every)
     for block in _blocks(grid.rows, grid.columns):
-        parts.append(_choose(rows[block], columns, spec, area, tissue))
+        parts.append(_choose(rows[block], columns, spec, areas, tissue))
         if sum(len(part.stripes) for part in parts) > LARGEST_COUNT:
             raise ValueError(
                 f"There are more than {LARGEST_COUNT} windows: a stride of {grid.stride} is too "
                 "short."
             )
-    return _joined(parts)
+    return _joined(parts), sum(part.lost for part in parts)
 
 
 def is_stored(view: ResolutionView, window: Region, area: StoredArea) -> bool:
@@ -212,12 +221,13 @@ class _Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chosen:
-    """The chosen windows of some rows, one element per window."""
+    """The chosen windows of some rows, one element per window, and how many tiles cost."""
 
     stripes: Ends
     corners: NDArray[np.int32]
     coordinates: NDArray[np.int32]
     tissue_fractions: NDArray[np.float32]
+    lost: int
 
 
 def _grid(view: ResolutionView, spec: WindowSpec) -> TileGrid | None:
@@ -230,11 +240,13 @@ def _grid(view: ResolutionView, spec: WindowSpec) -> TileGrid | None:
 
 
 def _choose(
-    rows: _Axis, columns: _Axis, spec: WindowSpec, area: StoredArea, tissue: Tissue
+    rows: _Axis, columns: _Axis, spec: WindowSpec, areas: Sequence[StoredArea], tissue: Tissue
 ) -> _Chosen:
+    """Return the windows on the first of some areas, and how many more the last one holds."""
     shares = covered_share(tissue.mask, tissue.scale, rows.inner, columns.inner)
-    wanted = area.holds(rows.outer, columns.outer) & (shares >= spec.min_tissue_fraction)
-    row, column = np.nonzero(wanted)
+    has_tissue = shares >= spec.min_tissue_fraction
+    held = [each.holds(rows.outer, columns.outer) & has_tissue for each in areas]
+    row, column = np.nonzero(held[0])
     corners = columns.starts[column], rows.starts[row]
     coordinates = columns.coordinates[column], rows.coordinates[row]
     return _Chosen(
@@ -242,6 +254,7 @@ def _choose(
         corners=np.stack(corners, axis=1).astype(np.int32),
         coordinates=np.stack(coordinates, axis=1).astype(np.int32),
         tissue_fractions=shares[row, column].astype(np.float32),
+        lost=int(np.count_nonzero(held[-1])) - len(row),
     )
 
 

@@ -162,13 +162,11 @@ class TileStore(StoreForms):
         tiles = self.tiles if where is None else self.select(where).tiles
         try:
             area = StoredArea.of_tiles(tiles)
-            every = StoredArea.of_tiles(tiles, with_unreadable=True) if self.unreadable else area
+            every = StoredArea.of_tiles(tiles, with_unreadable=True) if self.unreadable else None
         except StoreError as error:
             raise StoreError(f"The tiles of {self.path} are damaged: {error}.") from error
         tissue = Tissue(mask=self.tissue > 0, scale=self.overview_scale)
-        plan, lost = plan_windows(views[0], spec, area, tissue), 0
-        if every is not area:
-            lost = len(plan_windows(views[0], spec, every, tissue)) - len(plan)
+        plan, lost = plan_windows(views[0], spec, area, tissue, every=every)
         return WindowSource(
             path=self.path,
             views=Reopened(tuple(views)),

@@ -108,18 +108,17 @@ class ChoiceCheck:
         if self._classes is None:
             return np.zeros(count, np.bool_)
         part = slice(first, first + count)
-        return self._classes.may_be_kept(self._columns[part], self._rows[part])
+        return self._classes.may_be_kept(part)
 
     def _preferred(self, shares: NDArray[np.float64], top: int) -> int:
         """Return how many cells that were not chosen rank before the last chosen one."""
         least = self._spec.min_tissue_fraction
         rows, columns = np.nonzero(shares >= (least + TOLERANCE if least else 0))
         if self._classes is not None:
-            is_enough = self._classes.are_enough(columns, rows + top)
-            rows, columns = rows[is_enough], columns[is_enough]
-        if self._spec.balance is not None and self._classes is not None:
-            others, chosen = (columns, rows + top), (self._columns, self._rows)
-            return self._classes.drawn_before(others, chosen)
+            columns, rows, classes = self._classes.preferred(columns, rows + top)
+            rows = rows - top
+            if self._spec.balance is not None and classes is not None:
+                return self._classes.drawn_before(columns, rows + top, classes)
         if not len(rows) or len(self._rows) < self._spec.most:
             return len(rows)
         if self._spec.sample is not None:

@@ -1,8 +1,6 @@
 """Whether the rows of a tile table agree with the metadata, the tissue and the stored chunks."""
 
-import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +10,13 @@ from slidetile.format.names import ROOT, TABLE
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import CORE, FACTS, OK, UNREADABLE
 from slidetile.planning.digest import plan_digest
-from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.region import Region
 from slidetile.verify._choice import ChoiceCheck
-from slidetile.verify._class_choice import ClassChoiceCheck
+from slidetile.verify._class_choice import ClassChoiceCheck, TileClasses
+from slidetile.verify._rows import TileRows
 from slidetile.verify._shape import StoreShape
 from slidetile.verify._shards import StoredChunks, shard_name
 from slidetile.verify.finding import Finding
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class TableCheck:
@@ -29,7 +24,7 @@ class TableCheck:
 
     Parameters
     ----------
-    table
+    rows
         The table.
     shape
         The store's metadata.
@@ -41,35 +36,24 @@ class TableCheck:
 
     def __init__(
         self,
-        table: "pa.Table",
+        rows: TileRows,
         shape: StoreShape,
         stored: StoredChunks,
         labels: NDArray[np.uint32],
     ) -> None:
-        self.table = table
-        facts = table.select(list(FACTS))
-        self._status: list[str] = table["status"].to_pylist()
+        self.table, self._tiles, self._status = rows.table, rows, rows.statuses
+        facts = rows.table.select(list(FACTS))
         self._columns = {
             name: facts[name].to_numpy() for name in facts.column_names if name != "status"
         }
         self._shape, self._stored, self._labels = shape, stored, labels
-
-    @property
-    def status(self) -> list[str]:
-        """The status of every tile whose cell belongs to the grid."""
-        return [self._status[tile] for tile in self._regions]
-
-    @property
-    def regions(self) -> list[Region]:
-        """The part inside the slide of every tile whose cell belongs to the grid."""
-        return list(self._regions.values())
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong, from the grid to the pixels."""
         yield from self._in_place()
         yield from self._in_tissue()
         yield from self._in_cores()
-        for tile, region in self._regions.items():
+        for tile, region in self._tiles.placed.items():
             yield from self._of_chunks(tile, region)
         yield from self._of_levels()
         yield from self._of_damage()
@@ -81,7 +65,7 @@ class TableCheck:
 
     def _in_place(self) -> Iterator[Finding]:
         grid = self._shape.tile_grid
-        columns, rows = self._cells()
+        columns, rows = self._tiles.cells
         x, y = grid.lefts(columns), grid.tops(rows)
         expected = {
             "tile_id": np.arange(len(columns)),
@@ -94,7 +78,7 @@ class TableCheck:
             found = self._columns[name]
             for tile in np.flatnonzero(found != values).tolist():
                 yield _tile(tile, f"its {name} is {found[tile]} instead of {values[tile]}")
-        inside = self._inside()
+        inside = self._tiles.is_inside
         for tile in np.flatnonzero(~inside).tolist():
             yield _tile(tile, f"column {columns[tile]}, row {rows[tile]} lies outside the slide")
         order = rows * (1 << 31) + columns
@@ -106,7 +90,7 @@ class TableCheck:
         for tile in np.flatnonzero(~((fractions >= 0) & (fractions <= 1))).tolist():
             yield _tile(tile, f"its tissue_fraction is {fractions[tile]}")
         labels = self._columns["region"]
-        for tile, region in self._regions.items():
+        for tile, region in self._tiles.placed.items():
             around, within = (self._under(region, margin) for margin in (1, -1))
             label = labels[tile]
             if label not in around if label else within.any():
@@ -119,7 +103,7 @@ class TableCheck:
             return
         there = {core.name: core.bounds for core in grid.cores if not core.is_missing}
         names = self.table[CORE].to_pylist()
-        for tile, region in self._regions.items():
+        for tile, region in self._tiles.placed.items():
             if (name := names[tile]) is None:
                 continue
             if name not in there or there[name].intersection(region) is None:
@@ -178,20 +162,22 @@ class TableCheck:
             found, told = how_many(pieces, "pieces"), selection.tissue.pieces
             yield Finding(ROOT, f"selection has {told} pieces of tissue, but tissue has {found}")
 
-    def choice(self, areas: ClassAreas | None) -> Iterator[Finding]:
+    def choice(self, tiles: TileClasses | None) -> Iterator[Finding]:
         """Compare the tiles with those that the parameters choose, if all rows are in place.
 
-        ``areas`` are those of the store's labels.
+        ``tiles`` is what they have of the store's labels.
         """
-        columns, rows = self._cells()
+        columns, rows = self._tiles.cells
         is_in_order = bool((np.diff(rows * (1 << 31) + columns) > 0).all())
-        if is_in_order and self._inside().all():
-            tiles = columns, rows, self._columns["tissue_fraction"]
-            classes = None if areas is None else ClassChoiceCheck(self._shape, areas)
-            yield from ChoiceCheck(self._shape, self._labels, tiles, classes).findings()
+        if is_in_order and self._tiles.is_inside.all():
+            found = columns, rows, self._columns["tissue_fraction"]
+            classes = None
+            if tiles is not None:
+                classes = ClassChoiceCheck(self._shape, tiles, columns, rows)
+            yield from ChoiceCheck(self._shape, self._labels, found, classes).findings()
 
     def _wanted(self) -> list[NDArray[np.bool_]]:
-        grids, regions = self._shape.grids, self.regions
+        grids, regions = self._shape.grids, self._tiles.regions
         if self._shape.has_own_levels:
             size = grids[0].size
             return [g.chunks_for(r.rescaled(size, g.size) for r in regions) for g in grids]
@@ -203,27 +189,6 @@ class TableCheck:
         return plan_digest(
             columns["column"], columns["row"], columns["tissue_fraction"], self._labels
         )
-
-    def _cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return self._columns["column"].astype(np.int64), self._columns["row"].astype(np.int64)
-
-    def _inside(self) -> NDArray[np.bool_]:
-        grid = self._shape.tile_grid
-        columns, rows = self._cells()
-        inside: NDArray[np.bool_] = (
-            (columns >= 0) & (columns < grid.columns) & (rows >= 0) & (rows < grid.rows)
-        )
-        return inside
-
-    @functools.cached_property
-    def _regions(self) -> dict[int, Region]:
-        """Return the part inside the slide of each tile, by its column and row."""
-        grid = self._shape.tile_grid
-        columns, rows = self._cells()
-        cells = np.flatnonzero(self._inside()).tolist()
-        return {
-            tile: grid.inside(grid.region(int(columns[tile]), int(rows[tile]))) for tile in cells
-        }
 
 
 def _tile(tile: int, what: str) -> Finding:

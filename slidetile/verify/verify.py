@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,12 @@ from slidetile.store.in_bucket import find_store
 from slidetile.store.location import check_finished
 from slidetile.store.opened_folder import open_folder
 from slidetile.store.picture import PictureFile
-from slidetile.verify._classes import class_findings, recorded_areas
+from slidetile.verify._classes import class_findings, recorded_areas, tile_classes
 from slidetile.verify._origin import as_stored, other_slide
 from slidetile.verify._pixels import PixelCheck
 from slidetile.verify._quality import QualityCheck
 from slidetile.verify._referred import ROOT, ReferredCheck, referred_slide
+from slidetile.verify._rows import TileRows
 from slidetile.verify._shape import StoreShape, read_shape
 from slidetile.verify._shards import ExaminedShard, StoredChunks, split_checked
 from slidetile.verify._table import TableCheck
@@ -54,10 +55,17 @@ from slidetile.verify._tree import (
 )
 from slidetile.verify.finding import Finding
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 OVERVIEW = "overview/0/c/0/0/0"
 
 LARGE_FILE_BYTES = 1 << 25
 """Of files larger than this, which few shards are, one at a time is in memory."""
+
+MOST_KEPT_TABLE_BYTES = 1 << 24
+"""Larger tables, from some hundred thousand tiles on, are read again for each look at the pixels
+that needs them, rather than held beside pixels."""
 
 FORESEEN = (SlidetileError, OSError)
 """The errors of a damaged store. Any other error is a bug of slidetile, and is raised."""
@@ -170,6 +178,7 @@ class _Check:
         self._opened: StoreFolder | None = None
         self._shape: StoreShape | None = None
         self._damage: tuple[Finding, ...] = ()
+        self._kept_table: pa.Table | None = None
         try:
             self._shape = read_shape(tree)
         except FORESEEN as error:
@@ -205,18 +214,18 @@ class _Check:
             yield from _foreseen(ROOT, self._of_slide(self._shape, slide, deep=deep))
 
     def _of_slide(self, shape: StoreShape, given: Slide | None, *, deep: bool) -> Iterator[Finding]:
-        table = self._table()
-        if table is None or (given is not None and other_slide(shape.metadata, given)):
+        if given is not None and other_slide(shape.metadata, given):
             return  # which is told elsewhere
+        rows = self._tiles(shape)
         slide = referred_slide(self._tree, shape, given)
-        check = ReferredCheck(shape, slide, table.regions, workers=self._workers)
+        check = ReferredCheck(shape, slide, rows.regions, workers=self._workers)
         unlike = list(check.shape_findings())
         yield from unlike
         if unlike:
             return
         yield from check.references(self._tree)
         if deep:
-            yield from check.decode(table.status)
+            yield from check.decode(rows.status)
         self._referred = check
 
     def quality(self) -> Iterator[Finding]:
@@ -224,15 +233,14 @@ class _Check:
         yield from _foreseen(TABLE, self._quality())
 
     def _quality(self) -> Iterator[Finding]:
-        table = self._table()
-        if table is not None and self._shape is not None and self._stored is not None:
-            overview = self._picture("overview")
+        if self._shape is not None and self._stored is not None:
+            rows, overview = self._tiles(self._shape), self._picture("overview")
             check = QualityCheck(
                 *(self._tree, self._shape, self._stored),
                 workers=self._workers,
                 referred=self._referred,
             )
-            yield from check.findings(table.table, overview, table.regions)
+            yield from check.findings(rows.table, overview, rows.regions)
 
     def pixels(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         """Decode all chunks, and compare them with the slide."""
@@ -255,11 +263,12 @@ class _Check:
 
     def halvings(self) -> Iterator[Finding]:
         """Compare each level of a lossless store with the finer one, if it has no flaw so far."""
-        table = self._table()
-        if table is None or self._shape is None or not self._shape.codec.is_lossless:
-            return
-        pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
-        yield from _foreseen("zarr.json", pixels.halvings(table.regions))
+        if self._shape is not None and self._shape.codec.is_lossless:
+            yield from _foreseen("zarr.json", self._halvings(self._shape))
+
+    def _halvings(self, shape: StoreShape) -> Iterator[Finding]:
+        pixels = PixelCheck(self._tree, shape, workers=self._workers)
+        yield from pixels.halvings(self._tiles(shape).regions)
 
     def _examine(self, manifest: Mapping[str, FileSum], name: str) -> ExaminedShard:
         """Read and check a file, in any thread; large files one at a time."""
@@ -308,7 +317,9 @@ class _Check:
         if labels is not None and LABELS not in self._tree:
             missing.append(LABELS)
         yield from (Finding(name, MISSING) for name in missing)
-        if not missing and (table := self._table()) is not None:
+        if not missing and self._shape is not None and self._stored is not None:
+            tissue = self._picture("tissue")[..., 0]
+            table = TableCheck(self._tiles(self._shape), self._shape, self._stored, tissue)
             yield from table.findings()
             if labels is not None:
                 yield from _foreseen(LABELS, self._classes(table, labels))
@@ -318,8 +329,9 @@ class _Check:
         assert self._shape is not None, "its caller looked"
         areas = recorded_areas(self._tree, self._shape)
         assert areas is not None, "there are labels"
-        yield from class_findings(table.table, labels, areas)
-        yield from table.choice(areas)
+        tiles = tile_classes(table.table, areas)
+        yield from class_findings(table.table, labels, tiles)
+        yield from table.choice(tiles)
 
     def _labels(self) -> Iterator[Finding]:
         """Compare the coarser levels of the tissue with the finest."""
@@ -334,21 +346,23 @@ class _Check:
                 name = f"{picture_folder('tissue', metadata)}/{level}"
                 yield Finding(name, "its labels are not the halving of the finest level's")
 
-    def _table(self) -> TableCheck | None:
-        if self._shape is None or self._stored is None:
-            return None
-        file = io.BytesIO(self._tree.read(TABLE))
-        metadata = self._shape.metadata
-        table = read_parquet(file, metadata.tile_count, TableShape.of(metadata))
-        return TableCheck(table, self._shape, self._stored, self._picture("tissue")[..., 0])
+    def _tiles(self, shape: StoreShape) -> TileRows:
+        """Return the rows of the table, which is read once: but a large one is not kept."""
+        table = self._kept_table
+        if table is None:
+            metadata, file = shape.metadata, io.BytesIO(self._tree.read(TABLE))
+            table = read_parquet(file, metadata.tile_count, TableShape.of(metadata))
+            if table.nbytes <= MOST_KEPT_TABLE_BYTES:
+                self._kept_table = table
+        return TileRows(table, shape)
 
     def _decoded(self, slide: Slide | None, *, deep: bool) -> Iterator[Finding]:
         assert self._shape is not None, "its caller looked"
         assert self._stored is not None, "it comes with the shape"
         view = None if slide is None else as_stored(self._shape.metadata, slide)
         pixels = PixelCheck(self._tree, self._shape, workers=self._workers)
-        if self._shape.metadata.recoded is not None and (table := self._table()) is not None:
-            pixels.compare_within(table.regions)
+        if self._shape.metadata.recoded is not None:
+            pixels.compare_within(self._tiles(self._shape).regions)
         yield from pixels.decode(self._stored, view, deep=deep)
 
     def _overview(self) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ Knows stores and plans. Does not know how a plan was made: the store has it.
 """
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ from slidetile.writing._spec import core_facts
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.selection import found_again, left_out_again
 from slidetile.writing.write import write_tiles
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def write_whole_store(
@@ -107,7 +111,7 @@ def recorded_plan(store: TileStore, slide: Slide) -> TilePlan:
         parameters=parameters.tissue.values,
         found=found_again(selection),
     )
-    grid = _cores(store, tissue)
+    grid, labels = _cores(store, tissue), _labels(store)
     plan = TilePlan(
         tissue=tissue,
         spec=TileSpec(size=store.tile_size, **parameters.tiles),
@@ -118,7 +122,8 @@ def recorded_plan(store: TileStore, slide: Slide) -> TilePlan:
         left_out=left_out_again(selection),
         cores=grid,
         tile_cores=None if grid is None else _numbers(store, grid),
-        labels=_labels(store),
+        labels=labels,
+        class_fractions=None if labels is None else labels.areas.fractions(_edges(table)),
     )
     digest = plan_digest(plan.columns, plan.rows, plan.tissue_fractions, tissue.labels)
     if digest != parameters.plan_sha256:
@@ -127,6 +132,14 @@ def recorded_plan(store: TileStore, slide: Slide) -> TilePlan:
             "Tile the slide again."
         )
     return plan
+
+
+def _edges(table: "pa.Table") -> NDArray[np.int64]:
+    """Return where tiles lie, [tile, (left, top, right, bottom)]."""
+    x, y, width, height = (
+        table[name].to_numpy().astype(np.int64) for name in ("x", "y", "width", "height")
+    )
+    return np.stack([x, y, x + width, y + height], axis=1)
 
 
 def _labels(store: TileStore) -> Labels | None:

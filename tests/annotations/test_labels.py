@@ -122,6 +122,23 @@ def test_values_name_the_numbers(slide, mask):
     assert drawn.objects.areas.tolist() == [64 * 8 * 17, 64 * 7 * 10]
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16, np.int64, np.uint64])
+def test_a_mask_of_any_type_has_the_same_classes(slide, tmp_path, dtype):
+    numbers = np.zeros((64, 80), dtype)
+    numbers[2:10, 3:20] = 1
+    numbers[10:12, 20:25] = 1
+    values = {"a": (1,)}
+    if dtype != np.bool_:
+        far = min(np.iinfo(dtype).max, (1 << 63) - 1)
+        numbers[30:33, 5:9] = far
+        values["b"] = (int(far),)
+    np.save(tmp_path / "s.npy", numbers)
+    drawn = st.read_labels(tmp_path / "s.npy", slide, values=values)
+    expected = {"a": 64 * (8 * 17 + 2 * 5), "b": 64 * 3 * 4}
+    assert areas_of(drawn) == {name: expected[name] for name in values}
+    assert drawn.labels.shapes[0] == 1  # which touch by a corner
+
+
 @pytest.mark.parametrize("size", [(16, 20), (63, 79), (320, 400), (777, 971)])
 def test_a_mask_of_any_scale_covers_pixels_whose_centre_it_holds(tmp_path, size):
     numbers = np.random.default_rng(0).integers(0, 2, size, np.uint8)

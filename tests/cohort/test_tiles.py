@@ -1,10 +1,12 @@
 """The tiles of all stores of a cohort as one table."""
 
+import shutil
+
 import duckdb
 import polars as pl
 import pyarrow.compute as pc
 import pytest
-from batches import two_stores
+from batches import tile_here, two_stores
 from paths import SAMPLE
 
 import slidetile as st
@@ -68,3 +70,21 @@ def test_columns_that_only_some_stores_have(sample, tmp_path, names):
 def test_a_folder_without_stores_is_told(tmp_path):
     with pytest.raises(st.CohortError, match="holds no finished store"):
         st.scan_tiles(tmp_path)
+
+
+def test_slides_of_one_name_are_told_apart_by_their_key(sample, tmp_path, caplog):
+    slides = [tmp_path / "a/x.svs", tmp_path / "b/x.svs", tmp_path / "c.svs"]
+    for slide in slides:
+        slide.parent.mkdir(exist_ok=True)
+        shutil.copy(sample, slide)
+    tile_here(slides[:1], tmp_path / "out", SMALL)
+    assert "share their name" not in caplog.text
+    tile_here(slides[1:], tmp_path / "out", SMALL)  # the first one was there before
+    assert "share their name with another one: 2 (x). The column slide" in caplog.text
+    tiles = st.scan_tiles(tmp_path / "out").to_table()
+    assert set(tiles["slide"].to_pylist()) == {"x", "c"}
+    assert len(set(tiles["key"].to_pylist())) == 3
+    caplog.clear()
+    anonymous = st.WriteOptions(anonymous=True)
+    tile_here(slides, tmp_path / "named", SMALL, options=anonymous)
+    assert "share their name" not in caplog.text

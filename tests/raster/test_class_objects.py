@@ -51,3 +51,29 @@ def test_points_lie_in_one_cell():
     assert cells_with(points, grid).tolist() == [[0, 0], [0, 0], [0, 1], [1, 2], [1, 1]]
     dropped = TileGrid(width=70, height=64, size=32, stride=32, edge="drop")
     assert cells_with(points, dropped).tolist() == [[0, 0], [0, 0], [0, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("most", [1 << 18, 1000, 1])
+def test_pixels_in_each_cell_are_the_same_in_batches_and_alone(monkeypatch, most):
+    monkeypatch.setattr("slidetile.raster.class_objects._MOST_PARTS", most)
+    rng = np.random.default_rng(4)
+    size = (230, 170)
+    shapes = [rng.uniform(-20, size, (6, 2)) for _ in range(30)]
+    shapes += [np.array([[-9.0, -9.0], [-3.0, -9.0], [-3.0, -1.0]])]
+    grid = TileGrid(width=size[0], height=size[1], size=32, stride=32, edge="shift")
+    objects = objects_of(shapes, size)
+    found = {}
+    for each in objects.in_cells(np.arange(len(shapes)), grid):
+        rows = zip(each.shape.tolist(), each.cells.tolist(), each.pixels.tolist(), strict=True)
+        for shape, cell, pixels in rows:
+            assert (shape, *cell) not in found
+            found[shape, *cell] = pixels
+    for number, shape in enumerate(shapes):
+        rectangles = fill_shapes([[shape]], size).rectangles
+        for row, column in np.ndindex(grid.rows, grid.columns):
+            left, top, right, bottom = grid.edges(np.array([column]), np.array([row]))[0]
+            wide = np.minimum(rectangles[:, 2], right) - np.maximum(rectangles[:, 0], left)
+            high = np.minimum(rectangles[:, 3], bottom) - np.maximum(rectangles[:, 1], top)
+            pixels = (wide.clip(0) * high.clip(0)).sum()
+            assert found.pop((number, row, column), 0) == pixels
+    assert not found

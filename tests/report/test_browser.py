@@ -167,6 +167,28 @@ def test_markup_in_a_name_is_text(page, report):
     assert page.all("[onerror]") == page.all("script[src]") == page.all("b") == []
 
 
+def test_the_classes_of_labels_have_columns_and_are_told_with_their_slide(page, tmp_path):
+    nasty, label = report_slides.NASTY, report_slides.label
+    slides = [
+        report_slides.slide("one", classes=(label(nasty, tiles=3), label("tumor", tiles=1234))),
+        report_slides.slide("two", classes=(label("tumor", tiles=0, least=0.5, points=2),)),
+        report_slides.slide("three"),
+    ]
+    page.open(written(tmp_path, slides))
+    assert "Classes (2)" in [each.inner_text() for each in page.all("h2")]
+    page.sort("tumor: tiles")
+    assert page.names == ["one", "two", "three"]
+    assert page.column("tumor: tiles") == ["1,234", "0", ""]
+    assert any(each.inner_text().startswith("<img") for each in page.all("#heads button"))
+    page.tab.fill("#query", "onerror")
+    assert page.wait(lambda: len(page.names) == 1)
+    page.one("#rows th a").click()
+    page.wait(lambda: page.opened == "one")
+    told = page.one("#slide-body").inner_text()
+    assert "tumor: on 1,234 tiles, the largest on 12; 1.50 mm² labelled" in told
+    assert page.all("[onerror]") == page.all("script[src]") == page.all("b") == []
+
+
 def test_nothing_is_asked_for_but_the_page_itself(page, report):
     page.open(report)
     page.one("#rows th a").click()

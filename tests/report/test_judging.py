@@ -37,6 +37,21 @@ def test_unreadable_tiles_are_told_with_their_reasons():
     assert told(slide) == [("unreadable tiles", text)]
 
 
+def test_a_class_that_was_asked_for_and_is_in_no_tile_is_told():
+    label = report_slides.label
+    classes = (
+        label("gland", tiles=0),
+        label("mitosis", tiles=0, area_mm2=None, least=0.1),
+        label("stroma", tiles=1, least=0.5),
+        label("tumor", tiles=0, least=0.5),
+    )
+    kind, none = "class without a tile", "no tile has anything of"
+    assert told(report_slides.slide(classes=classes)) == [
+        (kind, f"{none} mitosis, of which 0.1 was asked for"),
+        (kind, f"{none} tumor, of which 0.5 was asked for, though 1.5 mm² of it are labelled"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("mpp", "text"),
     [

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 import report_slides
 
+from slidetile.cohort.report.class_section import MOST_CLASSES
 from slidetile.cohort.report.facts import cohort_facts
 from slidetile.cohort.report.page import BEGINS, MOST_LISTED, data_json, page_parts
 from slidetile.cohort.report.row import CohortRow
@@ -73,7 +74,12 @@ def test_no_name_or_reason_makes_an_element_or_an_attribute(name):
     slides, usual = (
         [
             ReportedSlide(key=key, status="failed", problem=key, row=CohortRow(**some)),
-            report_slides.slide(f"{key} 2", row=dict(list(some.items())[1:]), name=key),
+            report_slides.slide(
+                f"{key} 2",
+                row=dict(list(some.items())[1:]),
+                name=key,
+                classes=(report_slides.label(key, tiles=0, least=0.5),),
+            ),
         ]
         for key, some in ((name, {"key": name, **row}), ("a", {"key": "a", **plain}))
     )
@@ -173,6 +179,38 @@ def test_totals_are_sums():
         {"status": "ok", "slides": 2},
     ]
     assert totals["tissue_area_mm2"] == 45.0
+
+
+def test_classes_are_summed_over_slides():
+    label = report_slides.label
+    slides = [
+        report_slides.slide("a", classes=(label("b"), label("c", tiles=0, area_mm2=None))),
+        report_slides.slide("b", classes=(label("b", points=2),)),
+        report_slides.slide("c"),
+        failed("d"),
+    ]
+    facts = cohort_facts(slides, lambda _: None)
+    kept = {"slides_without_tile": 0, "tiles": 28, "tiles_of_it": 24, "area_mm2": 3.0, "points": 2}
+    none = {"slides_without_tile": 1, "tiles": 0, "tiles_of_it": 12, "area_mm2": 0.0, "points": 0}
+    assert facts["classes"] == [
+        {"name": "b", "slides": 2, **kept},
+        {"name": "c", "slides": 1, **none},
+    ]
+    own = {each["key"]: each["store"] and each["store"]["classes"] for each in facts["slides"]}
+    assert [each["name"] for each in own["a"]] == ["b", "c"]
+    assert own["c"] is own["d"] is None
+    text = "".join(Parsed(page(slides)).text)
+    assert "Classes (2)" in text
+    assert "3.00 mm²" in text
+    assert "Classes (" not in page([report_slides.slide("c")])
+
+
+def test_of_very_many_classes_the_first_are_listed():
+    classes = tuple(report_slides.label(f"{n:03d}") for n in range(MOST_CLASSES + 3))
+    text = page([report_slides.slide("a", classes=classes)])
+    assert "<bdi>199</bdi>" in text
+    assert "<bdi>200</bdi>" not in text
+    assert "… and 3 classes more." in text
 
 
 def test_the_page_begins_with_its_mark_and_is_a_whole_document(ordinary):

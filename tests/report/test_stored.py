@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import stained
+from labelled import box, feature, polygon, slide_of, write_labels
 from scipy.ndimage import gaussian_filter
 
 import slidetile as st
@@ -73,3 +74,31 @@ def test_shares_are_of_what_was_scanned(scanned_slide, tmp_path):
         st.tile_slide(scanned_slide, path, st.Recipe(codec="zstd", mpp=mpp))
         areas.append(StoredFacts.of(StoreRecord(path)).slide_mm2)
     assert areas == pytest.approx([704 * 544 / 1e6] * 2)
+
+
+def test_classes_are_those_of_the_table(tmp_path):
+    slide = slide_of(glass=[(384, 0, 640, 512)])
+    file = write_labels(
+        tmp_path / "s.geojson",
+        polygon("a", box(0, 0, 200, 128)),
+        polygon("b", box(0, 0, 100, 100)),
+        polygon("c", box(400, 200, 640, 400)),
+        feature("d", "Point", [300, 300]),
+    )
+    spec = st.TileSpec(size=128, min_class_fractions={"a": 0.5, "c": 0.5, "d": 0.9})
+    labels = st.read_labels(file, slide)
+    plan = st.plan_tiles(slide, st.find_tissue(slide), spec, labels=labels)
+    facts = StoredFacts.of(StoreRecord(st.write_tiles(slide, plan, tmp_path / "s.zarr").path))
+    told = {each.name: each for each in facts.classes}
+    assert list(told) == ["a", "b", "c", "d"]
+    counts = {name: (each.tiles, each.tiles_of_it) for name, each in told.items()}
+    assert counts == {"a": (2, 2), "b": (1, 0), "c": (0, 0), "d": (1, 0)}
+    assert [each.least for each in facts.classes] == [0.5, None, 0.5, 0.9]
+    assert told["a"].area_mm2 == pytest.approx(200 * 128 * 0.5**2 / 1e6)
+    assert (told["d"].area_mm2, told["d"].points) == (0, 1)
+    (missed,) = (each for each in facts.classes if each.is_missed)
+    assert missed.name == "c"
+    assert judged([facts]) == [["class without a tile"]]
+    bare = st.plan_tiles(slide, plan.tissue, st.TileSpec(size=128))
+    bare = st.write_tiles(slide, bare, tmp_path / "t.zarr")
+    assert StoredFacts.of(StoreRecord(bare.path)).classes is None

@@ -101,6 +101,11 @@ def test_windows_on_unreadable_tiles_are_left_out(damaged_sample, tmp_path):
     windows = store.windows(size=64, min_tissue_fraction=0)
     assert len(windows) == 16 * (len(store) - 1)
     assert all(windows.region(n).intersection(bad) is None for n in range(len(windows)))
+    assert windows.unreadable == 16
+    (tile,) = store.select([statuses.index("unreadable")]).tiles["tile_id"].to_pylist()
+    assert store.windows(size=64, min_tissue_fraction=0, where=[tile]).unreadable == 16
+    others = [n for n in range(len(store)) if n != tile]
+    assert store.windows(size=64, min_tissue_fraction=0, where=others).unreadable == 0
 
 
 def test_an_empty_store_has_no_windows(tmp_path):

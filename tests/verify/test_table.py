@@ -1,12 +1,15 @@
 """A tile table that does not say what the chunks are is found."""
 
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tampering import TABLE, change_row, edit_json, reseal, told
+from tampering import TABLE, change_row, edit_json, pixels, reseal, small_slide, told
 
 import slidetile as st
 from slidetile.format.table import TableShape, schema
+from slidetile.verify._tree import StoreTree
 
 OTHER_MPP = schema((9.0, 9.0), TableShape(slide="array"))
 
@@ -102,3 +105,17 @@ def test_reasons_for_other_tiles_than_there_are_are_found(copied):
     damage = {"unreadable": [{"reason": "no end marker", "tiles": 2}], "replaced": []}
     edit_json(path, "zarr.json", lambda n: n["attributes"]["slidetile"].update(damage=damage))
     assert told(st.verify_store(path)) == f"{TABLE}: it has 0 unreadable tiles, but damage has 2"
+
+
+@pytest.mark.parametrize(("most_bytes", "expected"), [(1 << 24, 2), (0, 4)], ids=["kept", "large"])
+def test_the_table_is_read_for_its_bytes_and_once_for_its_rows(
+    intact, monkeypatch, most_bytes, expected
+):
+    monkeypatch.setattr(sys.modules["slidetile.verify.verify"], "MOST_KEPT_TABLE_BYTES", most_bytes)
+    names, read = [], StoreTree.read
+    monkeypatch.setattr(
+        StoreTree, "read", lambda tree, name: names.append(name) or read(tree, name)
+    )
+    slide = small_slide(pixels())
+    assert st.verify_store(intact / "zstd.zarr", slide=slide, deep=True) == ()
+    assert names.count(TABLE) == expected

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
+from slidetile.cohort.report.classes import ClassOnSlide
 from slidetile.cohort.report.judging import CohortFigures, warnings_of
 from slidetile.cohort.report.row import CohortRow
 from slidetile.cohort.report.slide import STATUSES, ReportedSlide
@@ -60,6 +61,29 @@ class ColumnFacts(TypedDict):
     text: str
 
 
+class SlideClassFacts(TypedDict):
+    """A class of a slide's labels."""
+
+    name: str
+    tiles: int
+    tiles_of_it: int
+    area_mm2: float | None
+    points: int
+    least_fraction: float | None
+
+
+class ClassTotalFacts(TypedDict):
+    """A class of any slide's labels."""
+
+    name: str
+    slides: int
+    slides_without_tile: int
+    tiles: int
+    tiles_of_it: int
+    area_mm2: float
+    points: int
+
+
 class StoredSlideFacts(TypedDict):
     """What a slide's store says."""
 
@@ -80,6 +104,7 @@ class StoredSlideFacts(TypedDict):
     left_out: list[str]
     tiles_with_pen: int
     sharpness: float | None
+    classes: list[SlideClassFacts] | None
 
 
 class RecordedFacts(TypedDict):
@@ -117,6 +142,7 @@ class CohortFacts(TypedDict):
 
     totals: TotalFacts
     warning_kinds: list[KindFacts]
+    classes: list[ClassTotalFacts]
     slides: list[SlideFacts]
 
 
@@ -141,6 +167,7 @@ def cohort_facts(
         "warning_kinds": [
             {"kind": kind.kind, "rule": kind.rule, "slides": kinds[kind.kind]} for kind in KINDS
         ],
+        "classes": _class_totals(slides),
         "slides": facts,
     }
 
@@ -181,6 +208,25 @@ def _total_facts(slides: Sequence[ReportedSlide], facts: Sequence[SlideFacts]) -
     }
 
 
+def _class_totals(slides: Sequence[ReportedSlide]) -> list[ClassTotalFacts]:
+    found: dict[str, list[ClassOnSlide]] = {}
+    for slide in slides:
+        for each in (slide.stored and slide.stored.classes) or ():
+            found.setdefault(each.name, []).append(each)
+    return [
+        {
+            "name": name,
+            "slides": len(found[name]),
+            "slides_without_tile": sum(not each.tiles for each in found[name]),
+            "tiles": sum(each.tiles for each in found[name]),
+            "tiles_of_it": sum(each.tiles_of_it for each in found[name]),
+            "area_mm2": sum(each.area_mm2 or 0.0 for each in found[name]),
+            "points": sum(each.points for each in found[name]),
+        }
+        for name in sorted(found)
+    ]
+
+
 def _slide_facts(
     slide: ReportedSlide, cohort: CohortFigures, picture_path: str | None
 ) -> SlideFacts:
@@ -216,6 +262,18 @@ def _stored_facts(stored: StoredFacts) -> StoredSlideFacts:
         "left_out": list(stored.left_out),
         "tiles_with_pen": stored.tiles_with_pen,
         "sharpness": stored.sharpness,
+        "classes": None if stored.classes is None else list(map(_class_facts, stored.classes)),
+    }
+
+
+def _class_facts(found: ClassOnSlide) -> SlideClassFacts:
+    return {
+        "name": found.name,
+        "tiles": found.tiles,
+        "tiles_of_it": found.tiles_of_it,
+        "area_mm2": found.area_mm2,
+        "points": found.points,
+        "least_fraction": found.least,
     }
 
 

@@ -25,6 +25,7 @@ from slidetile.cohort.report.warning import (
     PEN_TILE_SHARE,
     SMALLEST_MPP,
     Blur,
+    MissedClass,
     NoTissue,
     OddMpp,
     OddTissueShare,
@@ -129,6 +130,7 @@ def _warnings(slide: ReportedSlide, cohort: CohortFigures) -> Iterator[SlideWarn
             yield NoTissue(note=None if row is None else row.note)
         judged = (
             _unreadable(facts),
+            *_missed(facts),
             _odd_mpp(facts, cohort),
             _pen(facts),
             _blur(facts, cohort),
@@ -143,6 +145,14 @@ def _unreadable(facts: StoredFacts) -> UnreadableTiles | None:
     if not facts.unreadable:
         return None
     return UnreadableTiles(tiles=facts.unreadable, of=facts.tiles, reasons=facts.unreadable_reasons)
+
+
+def _missed(facts: StoredFacts) -> list[MissedClass]:
+    return [
+        MissedClass(name=each.name, least=each.least, area_mm2=each.area_mm2)
+        for each in facts.classes or ()
+        if each.is_missed and each.least is not None
+    ]
 
 
 def _odd_mpp(facts: StoredFacts, cohort: CohortFigures) -> OddMpp | None:

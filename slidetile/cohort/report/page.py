@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from slidetile.cohort.report.class_section import class_section
 from slidetile.cohort.report.facts import CohortFacts, KindFacts, SlideFacts, TotalFacts
 from slidetile.cohort.report.markup import inert, source_digest
 from slidetile.counts import how_many
@@ -103,6 +104,7 @@ def _body(title: str, facts: CohortFacts) -> str:
 {_totals(facts["totals"])}
 {_failures(facts)}
 {_warning_kinds(facts)}
+{class_section(facts["classes"])}
 {_asset("slides.html")}
 </main>
 {_asset("dialog.html")}

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.cohort.report.classes import ClassOnSlide, classes_of
 from slidetile.counts import how_large
 from slidetile.format.metadata.selection import LeftOutFacts
 from slidetile.format.metadata.store import StoreMetadata
@@ -90,6 +91,9 @@ class StoredFacts:
     is_brightfield: bool
     """Whether channels are grey or colours, on a bright background."""
 
+    classes: tuple[ClassOnSlide, ...] | None = None
+    """The classes of its labels, sorted by name; None where it has none."""
+
     @classmethod
     def of(cls, record: StoreRecord) -> Self:
         """Return what a store says.
@@ -130,6 +134,7 @@ class StoredFacts:
             ),
             sharpness_mpp=None if metadata.quality.mpp is None else metadata.quality.mpp[0],
             is_brightfield=metadata.is_plain and sum(metadata.background) >= 3 * 128,
+            classes=classes_of(record),
         )
 
 

@@ -95,6 +95,30 @@ class UnreadableTiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissedClass:
+    """No tile has anything of a class that was asked for."""
+
+    kind: ClassVar[str] = "class without a tile"
+    rule: ClassVar[str] = (
+        "No tile has anything of a class of which a share was asked for (--min-class-fraction)."
+    )
+
+    name: str
+    """The class."""
+
+    least: float
+    """The share of a tile that was asked for."""
+
+    area_mm2: float | None
+    """What was drawn of it on the slide; None where the mpp is unknown."""
+
+    def __str__(self) -> str:
+        """Say what is odd."""
+        area = "" if not self.area_mm2 else f", though {self.area_mm2:,.3g} mm² of it are labelled"
+        return f"no tile has anything of {self.name}, of which {self.least:g} was asked for{area}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OddMpp:
     """The slide's mpp is not known, not usual, or not the others'."""
 
@@ -224,6 +248,6 @@ class Recorded:
 
 
 KINDS: tuple[type[SlideWarning], ...] = (
-    *(NoTissue, UnreadableTiles, OddMpp, Pen, Blur, OddTissueShare, Recorded),
+    *(NoTissue, UnreadableTiles, MissedClass, OddMpp, Pen, Blur, OddTissueShare, Recorded),
 )
 """All kinds, worst first."""

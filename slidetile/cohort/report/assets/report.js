@@ -28,6 +28,22 @@
   const store = (name) => (slide) => slide.store === null ? null : slide.store[name];
   const recorded = (name) => (slide) => slide.recorded === null ? null : slide.recorded[name];
 
+  // The classes that most slides have get a column each; all are told with their slide.
+  const MOST_CLASSES = 6;
+  const common = [...facts.classes].sort((a, b) => b.slides - a.slides).slice(0, MOST_CLASSES);
+  const classOf = (slide, name) =>
+    slide.store === null || slide.store.classes === null
+      ? undefined
+      : slide.store.classes.find((each) => each.name === name);
+  const brief = (name) => ([...name].length > 24 ? `${[...name].slice(0, 23).join("")}…` : name);
+  const classColumn = ({ name }) => ({
+    id: `class ${name}`,
+    head: `${brief(name)}: tiles`,
+    value: (slide) => classOf(slide, name)?.tiles ?? null,
+    shown: count,
+    falls: true,
+  });
+
   // What can be shown and sorted: its head, its value, and how that is written.
   const COLUMNS = [
     { id: "name", head: "Slide", value: (slide) => slide.name },
@@ -37,6 +53,7 @@
     { id: "unreadable", head: "Unreadable", value: store("unreadable"), shown: count, falls: true },
     { id: "share", head: "Tissue share", value: store("tissue_share"), shown: percent, falls: true },
     { id: "tissue", head: "Tissue", value: store("tissue_area_mm2"), shown: area, falls: true },
+    ...common.map(classColumn),
     { id: "mpp", head: "Slide’s mpp", value: store("slide_mpp_um"), shown: (v) => `${decimals(v, 3)} µm` },
     { id: "sharpness", head: "Sharpness", value: store("sharpness"), shown: (v) => decimals(v, 0) },
     { id: "bytes", head: "Tiles’ size", value: store("tile_bytes"), shown: megabytes, falls: true },
@@ -54,6 +71,7 @@
     const parts = [slide.key, slide.name, slide.status, slide.problem];
     for (const warning of slide.warnings) parts.push(warning.kind, warning.text);
     if (slide.store !== null) parts.push(slide.store.codec);
+    for (const each of slide.store?.classes ?? []) parts.push(each.name);
     if (run !== null) {
       parts.push(run.slide_path, run.error_type, run.note);
       for (const column of run.columns) parts.push(column.text);
@@ -209,7 +227,7 @@
     byId("sort").append(element("option", { value: "" }, "urgency"));
     for (const column of COLUMNS) {
       const sign = element("span", { class: "sign", "aria-hidden": "true" });
-      const button = element("button", { type: "button" }, column.head, sign);
+      const button = element("button", { type: "button" }, isolated(column.head), sign);
       button.addEventListener("click", () => {
         const isSorted = state.sort === column.id;
         sortBy(column.id, isSorted ? !state.falls : Boolean(column.falls));
@@ -294,6 +312,14 @@
     return list;
   }
 
+  function classText(each) {
+    const parts = [`on ${several(each.tiles, "tiles")}, the largest on ${count(each.tiles_of_it)}`];
+    if (each.area_mm2) parts.push(`${decimals(each.area_mm2, 2)} mm² labelled`);
+    if (each.points) parts.push(several(each.points, "points"));
+    if (each.least_fraction !== null) parts.push(`at least ${percent(each.least_fraction)} asked for`);
+    return `${each.name}: ${parts.join("; ")}`;
+  }
+
   function told(slide) {
     const { store: kept, recorded: run } = slide;
     const lines = [["status", slide.status]];
@@ -314,6 +340,7 @@
       add("tiles’ size", kept.tile_bytes, megabytes);
       add("sharpness", kept.sharpness, (value) => decimals(value, 0));
       add("tiles with pen", kept.tiles_with_pen, count);
+      for (const each of kept.classes ?? []) add("class", classText(each));
       for (const text of kept.left_out) add("left out", text);
     }
     if (run !== null) {
