@@ -15,8 +15,10 @@ from slidetile.choices import Existing, UnfitChoiceError
 from slidetile.cloud.address import Address, Location
 from slidetile.errors import StoreExistsError, StoreMismatchError
 from slidetile.runtime.claim import Claim
+from slidetile.runtime.claim_file import LocalClaimFile
+from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import is_temporary, read_regular, sync, write_whole
-from slidetile.store.marks import check_outside_stores
+from slidetile.store.marks import check_place_on_disk, what_lies_at
 
 UNFINISHED_SUFFIX = ".unfinished"
 """What follows the name of an output in that of the folder in which it is written."""
@@ -36,14 +38,34 @@ def local_place(place: Location, kind: str) -> Path:
         It is an address in a bucket.
     StoreExistsError
         It lies in a store.
+    NotADirectoryError
+        It lies in a file.
     """
     if isinstance(place, Address):
         raise UnfitChoiceError(
-            f"{place} is in a bucket, where {kind} is not written: its head is written last. "
-            "Export to a file on this machine, then copy it there."
+            f"{place} is in a bucket, where {kind} is not written: what comes first in it is known "
+            "last. Choose an output on this machine, and copy it there."
         )
-    check_outside_stores(place)
+    check_place_on_disk(place)
     return place
+
+
+def unfinished_path(place: Path) -> Path:
+    """Return the folder in which an output is written."""
+    return place.with_name(place.name + UNFINISHED_SUFFIX)
+
+
+class _ClaimIn(LocalClaimFile):
+    """The claim of an output, in the folder in which that is written."""
+
+    def __init__(self, path: Path, place: Path) -> None:
+        super().__init__(path)
+        self._place = place
+
+    @property
+    def store(self) -> str:
+        """What is claimed."""
+        return str(self._place)
 
 
 class Unfinished:
@@ -57,6 +79,8 @@ class Unfinished:
         Whatever shapes the output: what was begun for something else is not continued.
     existing
         What to do with one that was begun: see `Existing`.
+    before_emptying
+        Called with the folder before what was begun in it is deleted.
 
     Raises
     ------
@@ -70,9 +94,17 @@ class Unfinished:
         It cannot be written.
     """
 
-    def __init__(self, place: Path, made_of: Mapping[str, Any], existing: Existing) -> None:
+    def __init__(
+        self,
+        place: Path,
+        made_of: Mapping[str, Any],
+        existing: Existing,
+        *,
+        before_emptying: Callable[[Path], None] | None = None,
+    ) -> None:
         self.place = place
-        self.folder = place.with_name(place.name + UNFINISHED_SUFFIX)
+        self._before_emptying = before_emptying
+        self.folder = unfinished_path(place)
         note = json.dumps({"slidetile": {"export": dict(made_of)}}, sort_keys=True).encode()
         if os.path.lexists(self.folder) and not self._is_ours():
             raise StoreExistsError(
@@ -80,7 +112,7 @@ class Unfinished:
                 "another output."
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._claim = Claim(self.folder / _CLAIM)
+        self._claim = Claim(_ClaimIn(self.folder / _CLAIM, place))
         try:
             self._begin(note, existing)
         except BaseException:
@@ -89,6 +121,8 @@ class Unfinished:
 
     def _begin(self, note: bytes, existing: Existing) -> None:
         """Take up what was begun for the same, or begin anew."""
+        for stray in filter(lambda path: is_temporary(path.name), self.folder.iterdir()):
+            stray.unlink(missing_ok=True)  # of a run that was killed
         path = self.folder / _NOTE
         is_same = path.exists() and read_regular(path, len(note) + 1) == note
         if existing == "restart" or (existing == "overwrite" and not is_same):
@@ -122,17 +156,27 @@ class Unfinished:
         self._claim.check()
 
     def finish(self, name: str, *, durable: bool) -> None:
-        """Give what is written under a name its place, which it replaces, and remove the folder."""
+        """Give what is written under a name its place, which it replaces, and remove the folder.
+
+        Whether what is there may be replaced, the caller asks just before.
+        """
         self.check()
         written = self.folder / name
         if durable:
             for path in (written, *(written.iterdir() if written.is_dir() else ())):
                 sync(path)
-        if self.place.is_dir():  # a series that is replaced
-            self.place.rename(self.folder / "replaced")
-        written.replace(self.place)
+        if self.place.is_dir() and any(self.place.iterdir()):  # a series
+            aside = self.folder / "replaced"
+            shutil.rmtree(aside, ignore_errors=True)
+            replace_folder(written, self.place, aside)
+        else:
+            written.replace(self.place)
         if durable:
             sync(self.place.parent)
+        self.discard()
+
+    def discard(self) -> None:
+        """Let others write, and remove the folder."""
         self._claim.release()
         self._remove()
 
@@ -149,8 +193,10 @@ class Unfinished:
         return isinstance(note, dict) and "slidetile" in note
 
     def _empty(self) -> None:
-        """Remove all but the claim."""
-        for path in self.folder.iterdir():
+        """Remove all but the claim; the note last, so that what is left is known for ours."""
+        if self._before_emptying is not None:
+            self._before_emptying(self.folder)
+        for path in sorted(self.folder.iterdir(), key=lambda path: path.name == _NOTE):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != _CLAIM:
@@ -158,6 +204,11 @@ class Unfinished:
 
     def _remove(self) -> None:
         with contextlib.suppress(FileNotFoundError):
+            for path in self.folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != _NOTE:
+                    path.unlink(missing_ok=True)
             shutil.rmtree(self.folder)
 
 
@@ -186,12 +237,13 @@ def refuse_replacing(
     """
     if not os.path.lexists(place):
         return
-    if existing != "overwrite":
-        raise StoreExistsError(
-            f"{place} exists already: choose another output, or replace it (--overwrite)."
-        )
     if place.is_symlink() or not is_ours(place):
         raise StoreExistsError(
-            f"{place} exists and is not {what} that slidetile has written, so it is not replaced: "
-            "choose another output, or move it away."
+            f"{place} is {what_lies_at(place)}, and not {what} that slidetile has written, so it "
+            "is not replaced: choose another output, or move it away."
+        )
+    is_empty_folder = place.is_dir() and not any(place.iterdir())  # made for us, perhaps
+    if existing != "overwrite" and not is_empty_folder:
+        raise StoreExistsError(
+            f"{place} exists already: choose another output, or replace it (--overwrite)."
         )

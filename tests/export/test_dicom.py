@@ -271,7 +271,7 @@ def test_only_a_series_of_ours_is_replaced(stores, tmp_path, cli, tree):
     assert tree(tmp_path / "a") == before
     (tmp_path / "a" / "notes.txt").write_text("mine")
     refused = cli(*command, "--overwrite")
-    assert (refused.exit_code, "is not a DICOM series" in refused.output) == (1, True)
+    assert (refused.exit_code, "and not a DICOM series" in refused.output) == (1, True)
     assert (tmp_path / "a" / "notes.txt").read_text() == "mine"
 
 

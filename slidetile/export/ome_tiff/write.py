@@ -68,6 +68,7 @@ def write(
     with Unfinished(path, facts, spec.existing) as unfinished:
         size, anew = _write(unfinished, levels, pages, shop)
         store.check()
+        refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
         unfinished.finish(_NAME, durable=spec.durable)
     return Exported(
         path=path,
@@ -170,7 +171,7 @@ def _write(
     head_bytes = len(render(ordered))
     tasks = [(level, cell) for level in levels for cell in level.cells]
     path: Path = unfinished.folder / _NAME
-    with Appended(path, head_bytes) as file:
+    with Appended(path, unfinished.folder / f"{_NAME}.parts", head_bytes) as file:
         whole, begun = divmod(file.done, planes)
         shop.skip(whole)
         made = shop.made(tasks[whole:], lambda task: task[0].tiles.make(task[1]))
