@@ -149,3 +149,27 @@ OTHER = {
     "ome-tiff": {"codec": "jpeg"},
     "dicom": {"codec": "jpeg"},
 }
+
+
+@pytest.mark.parametrize("kind", ["ome-tiff", "dicom"])
+def test_where_the_disk_is_full_at_the_last_step_hardly_any_part_is_made_anew(
+    stores, tmp_path, tree, small_disk, kind
+):
+    disk, resize = small_disk
+    store, place, ballast, seen = stores("native"), disk / "out", disk / "ballast", []
+    resize(16_000)
+
+    def fill(progress):
+        if progress.shards_done == progress.shards_total:
+            with pytest.raises(OSError, match="No space"):
+                ballast.write_bytes(bytes(20_000_000))
+
+    with pytest.raises(OSError, match="No space"):
+        st.export_store(store, place, SPECS[kind], on_progress=fill)
+    assert not place.exists()
+    ballast.unlink()
+    st.export_store(store, place, SPECS[kind], on_progress=seen.append)
+    assert len(seen) < 9, "all but those that were still in a buffer are there"
+    assert seen[-1].shards_total > 100
+    st.export_store(store, tmp_path / "alone", SPECS[kind])
+    assert content(place, tree) == content(tmp_path / "alone", tree)
