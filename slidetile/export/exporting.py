@@ -5,6 +5,7 @@ Knows that there are kinds. Does not know any of them.
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from slidetile.cloud.address import Address, locate
@@ -75,7 +76,14 @@ def export_store(
     else:
         kind = kind_of(spec)
     write = kind.load_writer()
-    return write(store, locate(path), spec, on_progress=on_progress, workers=workers)
+    exported = write(store, locate(path), spec, on_progress=on_progress, workers=workers)
+    return exported if len(store) else _of_nothing(exported, store)
+
+
+def _of_nothing(exported: Exported, store: TileStore) -> Exported:
+    """Return an export of a store without tiles, with a word of it."""
+    note = f"{store.path} has no tiles, so there is nothing in what was written"
+    return replace(exported, notes=(*exported.notes, note))
 
 
 def _check_is_open(store: object) -> None:

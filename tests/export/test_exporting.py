@@ -1,8 +1,9 @@
 """Kinds of export: how they are named, chosen and refused, for Python and on the command line."""
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
+import numpy as np
 import pytest
 
 import slidetile as st
@@ -77,6 +78,64 @@ def test_json_has_the_facts(stores, tmp_path, cli):
     assert (told["kind"], told["output_path"]) == ("dicom", str(tmp_path / "a"))
     assert {"what": "tiles", "count": len(store)} in told["counts"]
     assert len(told["notes"]) == 1
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"dicom"}))
+def test_an_export_of_no_tiles_is_told(tmp_path, cli, kind):
+    slide = st.ArraySlide(np.full((512, 512, 3), 255, np.uint8), mpp=0.5)
+    plan = st.plan_tiles(slide, st.find_tissue(slide))
+    store = st.write_tiles(slide, plan, tmp_path / "a.zarr")
+    codec = ("--codec", "raw") if kind == "zarr" else ()
+    done = cli("export", store.path, "--to", kind, *codec, "-o", tmp_path / NAMES.get(kind, "out"))
+    assert done.exit_code == 0, done.output
+    assert f"note: {store.path} has no tiles, so there is nothing in what" in done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_store_that_is_replaced_or_deleted_is_noticed(sample, tmp_path, kind):
+    recipe = st.Recipe(tile=st.TileSpec(size=512, sample=2))
+    spec = SPECS.get(kind, kind)
+    for number in range(2):
+        store = st.tile_slide(sample, tmp_path / "a.zarr", recipe)
+        store.path.rename(tmp_path / f"{number}.zarr")
+        if number:  # the same store would be no other
+            st.tile_slide(sample, tmp_path / "a.zarr", replace(recipe, codec="zstd"))
+        said = "was replaced or changed" if number else "was deleted or moved"
+        with pytest.raises(
+            st.StoreError, match=rf"a\.zarr {said} since it was opened: open it again"
+        ):
+            st.export_store(store, tmp_path / NAMES.get(kind, "out"), spec)
+        assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_slide_could_not_give_is_told(damaged_sample, tmp_path, kind, cli):
+    recipe = st.Recipe(tile=st.TileSpec(size=256), codec="native")
+    store = st.tile_slide(damaged_sample, tmp_path / "a.zarr", recipe)
+    codec = ("--codec", "jxl") if kind == "zarr" else ()
+    done = cli("export", store.path, "--to", kind, *codec, "-o", tmp_path / NAMES.get(kind, "out"))
+    if kind == "geojson":  # it shows them, as such
+        assert done.exit_code == 0
+        assert (tmp_path / "out").read_text().count('"Unreadable"') == store.unreadable
+        return
+    assert done.exit_code == 3, done.output
+    assert "unreadable tiles: " in done.stderr
+    assert "see the column status of the tile table" in done.stderr
+
+
+def test_an_option_of_other_kinds_is_refused_with_those(stores, tmp_path, cli):
+    done = cli("export", stores("native").path, "-o", tmp_path / "a", "--codec", "jpeg")
+    assert done.exit_code == 2
+    assert "--codec: --to geojson does not take it; ome-tiff, dicom and zarr do." in done.stderr
+    done = cli("export", stores("native").path, "-o", tmp_path / "a", "--image", "png")
+    assert "webdataset does." in done.stderr
+
+
+def test_progress_counts_what_is_written(stores, tmp_path, cli):
+    for kind, things in (("webdataset", "windows"), ("ome-tiff", "tiles")):
+        done = cli("export", stores("native").path, "--to", kind, "-o", tmp_path / kind)
+        assert f" {things}, " in done.stderr
+        assert f" {things}/s" in done.stderr
 
 
 NAMES = {"hs2p": "out.coordinates.npz"}
