@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from slidetile.choices import Existing, UnfitChoiceError
 from slidetile.cloud.address import Address, Location
-from slidetile.errors import StoreExistsError, StoreMismatchError
+from slidetile.errors import StoreBusyError, StoreExistsError, StoreMismatchError
 from slidetile.runtime.claim import Claim
 from slidetile.runtime.claim_file import LocalClaimFile
 from slidetile.runtime.exchange import replace_folder
@@ -53,6 +53,25 @@ def local_place(place: Location, kind: str) -> Path:
 def unfinished_path(place: Path) -> Path:
     """Return the folder in which an output is written."""
     return place.with_name(place.name + UNFINISHED_SUFFIX)
+
+
+def tidy_up(place: Path, name: str) -> None:
+    """Remove what a run has left that was killed just after it had given an output its place.
+
+    Parameters
+    ----------
+    place
+        The output.
+    name
+        What it is called in the folder in which it is written.
+    """
+    folder = unfinished_path(place)
+    is_finished = os.path.lexists(place) and not os.path.lexists(folder / name)
+    if folder.is_dir() and is_finished and _is_ours(folder):
+        with contextlib.suppress(StoreBusyError, OSError):  # another run writes it, or may not
+            claim = Claim(_ClaimIn(folder / _CLAIM, place))
+            claim.release()
+            _remove(folder)
 
 
 class _ClaimIn(LocalClaimFile):
@@ -106,7 +125,7 @@ class Unfinished:
         self._before_emptying = before_emptying
         self.folder = unfinished_path(place)
         note = json.dumps({"slidetile": {"export": dict(made_of)}}, sort_keys=True).encode()
-        if os.path.lexists(self.folder) and not self._is_ours():
+        if os.path.lexists(self.folder) and not _is_ours(self.folder):
             raise StoreExistsError(
                 f"{self.folder} is not slidetile's, so it is not removed: move it away, or choose "
                 "another output."
@@ -141,15 +160,8 @@ class Unfinished:
     def __exit__(self, *_: object) -> None:
         self._claim.release()
         with contextlib.suppress(OSError):
-            if self.is_bare:
-                self._remove()
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether nothing has been written yet."""
-        own = (_NOTE, _CLAIM)
-        found = (path.name for path in self.folder.iterdir())
-        return all(name in own or is_temporary(name) for name in found)
+            if _is_bare(self.folder):
+                _remove(self.folder)
 
     def check(self) -> None:
         """Make sure that no other process has taken over."""
@@ -178,19 +190,7 @@ class Unfinished:
     def discard(self) -> None:
         """Let others write, and remove the folder."""
         self._claim.release()
-        self._remove()
-
-    def _is_ours(self) -> bool:
-        """Return whether the folder has a note of ours, or nothing yet."""
-        if self.folder.is_symlink() or not self.folder.is_dir():
-            return False
-        try:
-            note = json.loads(read_regular(self.folder / _NOTE, _LARGEST_NOTE_BYTES))
-        except FileNotFoundError:
-            return self.is_bare
-        except (OSError, ValueError, RecursionError):
-            return False
-        return isinstance(note, dict) and "slidetile" in note
+        _remove(self.folder)
 
     def _empty(self) -> None:
         """Remove all but the claim; the note last, so that what is left is known for ours."""
@@ -202,14 +202,35 @@ class Unfinished:
             elif path.name != _CLAIM:
                 path.unlink()
 
-    def _remove(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            for path in self.folder.iterdir():
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                elif path.name != _NOTE:
-                    path.unlink(missing_ok=True)
-            shutil.rmtree(self.folder)
+
+def _is_bare(folder: Path) -> bool:
+    """Return whether nothing has been written in a folder yet."""
+    own = (_NOTE, _CLAIM)
+    return all(path.name in own or is_temporary(path.name) for path in folder.iterdir())
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder has a note of ours, or nothing yet."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        note = json.loads(read_regular(folder / _NOTE, _LARGEST_NOTE_BYTES))
+    except FileNotFoundError:
+        return _is_bare(folder)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(note, dict) and "slidetile" in note
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its note last."""
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != _NOTE:
+                path.unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def refuse_replacing(

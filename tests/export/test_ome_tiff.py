@@ -100,6 +100,23 @@ def test_real_slides_are_shown_bit_for_bit(shared_slides, tmp_path, name):
     check_tifffile(tmp_path / "a.ome.tif", store)
 
 
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("CMU-1-Small-Region.svs", (2, None)),  # RGB
+        ("wsic-CMU-1-Small-Region.jpeg.tiff", (6, (2, 2))),
+        ("made/brightfield.ndpi", (6, None)),  # chroma at full resolution: see the writer
+    ],
+)
+def test_colours_and_chroma_are_stated_as_readers_need_them(shared_slides, tmp_path, name, stated):
+    recipe = st.Recipe(codec="native", tile=st.TileSpec(size=256), slide_mpp=0.5)
+    store = st.tile_slide(shared_slides / name, tmp_path / "a.zarr", recipe)
+    st.export_store(store, tmp_path / "a.ome.tif", "ome-tiff")
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        tags = tiff.pages.first.tags
+        assert (tags[262].value, tags.valueof(530)) == stated
+
+
 def test_an_export_is_tiled_again_to_the_same_chunks(stores, tmp_path):
     store, path = stores("native"), tmp_path / "a.ome.tif"
     st.export_store(store, path, "ome-tiff")

@@ -16,7 +16,7 @@ from slidetile.export.dicom.spec import DicomExport
 from slidetile.export.exported import UNREADABLE_TILES, Exported
 from slidetile.export.ordered import Workshop
 from slidetile.export.provenance import provenance, settings_of
-from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing
+from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing, tidy_up
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
 
@@ -50,6 +50,7 @@ def write(
         The files cannot be written.
     """
     folder = local_place(place, "a DICOM series")
+    tidy_up(folder, _SERIES)
     refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
     check_fits(store, spec)
     attributes = read_attributes(spec.dicom_attributes)
