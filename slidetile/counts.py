@@ -4,6 +4,7 @@ Knows how English makes one of several. Does not know what is counted.
 """
 
 import re
+from collections.abc import Sequence
 
 _PLURAL = re.compile(r"\b([a-z]+)s\b")
 
@@ -38,3 +39,14 @@ def how_large(area_um2: float | None, area_px: int | None = None) -> str | None:
     if area_um2 is not None:
         return f"{area_um2:,.0f} µm²" if area_um2 < 1e6 else f"{area_um2 / 1e6:,.2f} mm²"
     return None if area_px is None else f"{area_px:,} px"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names, one at least, as a sentence has them.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

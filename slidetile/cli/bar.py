@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 class BarProgress:
     """Moves a progress bar of rich."""
 
-    def __init__(self, bar: Any, name: str = "tiles") -> None:
+    def __init__(self, bar: Any, name: str = "tiles", *, things: str = "tiles") -> None:
         self._bar = bar
-        self._task = bar.add_task(name, total=None, size="", speed="", of_tiles=True)
+        self._task = bar.add_task(name, total=None, size="", speed="", of_tiles=True, things=things)
         self._begin = time.perf_counter()
 
     def __call__(self, progress: "Progress") -> None:
@@ -63,6 +63,8 @@ def _tiles_per_second_column() -> Any:
     class TilesPerSecond(ProgressColumn):
         def render(self, task: Task) -> Text:
             is_tiles = task.fields["of_tiles"]
-            return Text(tiles_per_second(task.speed or 0) if is_tiles else "")
+            if not is_tiles:
+                return Text("")
+            return Text(tiles_per_second(task.speed or 0, task.fields["things"]))
 
     return TilesPerSecond()

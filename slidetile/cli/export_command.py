@@ -18,6 +18,7 @@ from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import Size, json_option, referred_option, usage_errors
 from slidetile.cli.places import PATH, PLACE, storage_option
 from slidetile.cli.show import UNREADABLE, mention, show_facts, warn
+from slidetile.counts import listed
 from slidetile.export.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _make_spec(kind: str, given: Mapping[str, Any]) -> Any:
         if _field(option) not in _fields(spec):
             raise click.UsageError(
                 f"{flags[option]}: --to {kind} does not take it; "
-                f"{' and '.join(_takers(_field(option)))} {_do(_takers(_field(option)))}."
+                f"{listed(_takers(_field(option)))} {_do(_takers(_field(option)))}."
             )
     choices = {name: value for name, value in given.items() if _field(name) == name}
     existing = [name for name in ("overwrite", "restart") if given.get(name)]
@@ -202,8 +203,8 @@ def export(
 
     if hasattr(spec, "existing"):
         set_last_words(f"{output} continues where it stopped", restart=options["restart"])
-    begin = time.perf_counter()
-    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json) as progress:
+    begin, things = time.perf_counter(), "windows" if kind == "webdataset" else "tiles"
+    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json, things=things) as progress:
         opened = open_store(store, slide=slide)
         exported = export_store(opened, output, spec, on_progress=progress, workers=workers)
     seconds = time.perf_counter() - begin
@@ -211,6 +212,8 @@ def export(
         _show_store(exported, seconds, progress.memory, as_json=as_json)
     else:
         _show(opened, exported, seconds, as_json=as_json)
+    for note in exported.notes:
+        mention(f"note: {note}")
     _tell_unreadable(exported)
 
 
@@ -220,8 +223,6 @@ def _show(store: "TileStore", exported: "Exported", seconds: float, *, as_json: 
 
     facts = export_facts(store, exported, seconds)
     show_facts(facts, export_lines(facts), as_json=as_json)
-    for note in exported.notes:
-        mention(f"note: {note}")
 
 
 def _show_store(exported: "Exported", seconds: float, memory: Any, *, as_json: bool) -> None:
@@ -235,14 +236,18 @@ def _show_store(exported: "Exported", seconds: float, memory: Any, *, as_json: b
 
 
 def _tell_unreadable(exported: "Exported") -> None:
-    """Warn of tiles that the slide could not give, and exit, if there are some."""
+    """Warn of what the slide could not give, and exit, if there is some."""
     from slidetile.cli.quantities import counted
-    from slidetile.export.exported import UNREADABLE_TILES
+    from slidetile.export.exported import UNREADABLE_TILES, UNREADABLE_WINDOWS
 
-    count = exported.left_out.get(UNREADABLE_TILES, 0)
-    if count:
-        warn(
-            f"unreadable tiles: {counted(count)}, which are not in {exported.path}; see the column "
-            "status of the tile table"
-        )
+    found = {
+        what: exported.left_out.get(what, 0) for what in (UNREADABLE_TILES, UNREADABLE_WINDOWS)
+    }
+    for what, count in found.items():
+        if count:
+            warn(
+                f"{what}: {counted(count)}, which are not in {exported.path}; see the column "
+                "status of the tile table"
+            )
+    if any(found.values()):
         sys.exit(UNREADABLE)

@@ -37,21 +37,22 @@ class ShownProgress:
 
 
 @contextmanager
-def show_progress(*, quiet: bool) -> Iterator[ShownProgress]:
-    """Yield a function that shows progress."""
+def show_progress(*, quiet: bool, things: str = "tiles") -> Iterator[ShownProgress]:
+    """Yield a function that shows progress; ``things`` are what is counted."""
     if quiet:
         yield ShownProgress(lambda _: None)
     elif not sys.stderr.isatty():
-        yield ShownProgress(_PlainProgress())
+        yield ShownProgress(_PlainProgress(things))
     else:
         with show_bar() as bar:
-            yield ShownProgress(BarProgress(bar))
+            yield ShownProgress(BarProgress(bar, things, things=things))
 
 
 class _PlainProgress:
     """Writes a line every few seconds, for logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, things: str) -> None:
+        self._things = things
         self._begin = self._last = time.perf_counter()
 
     def __call__(self, progress: "Progress") -> None:
@@ -62,8 +63,8 @@ class _PlainProgress:
         self._last = now
         seconds = max(1e-6, now - self._begin)
         say(
-            f"{counted(progress.tiles_done)}/{how_many(progress.tiles_total, 'tiles')}, "
-            f"{tiles_per_second(progress.tiles_done / seconds)}, "
+            f"{counted(progress.tiles_done)}/{how_many(progress.tiles_total, self._things)}, "
+            f"{tiles_per_second(progress.tiles_done / seconds, self._things)}, "
             f"{bytes_per_second(progress.bytes_written / seconds)}",
             err=True,
         )

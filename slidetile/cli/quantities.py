@@ -40,9 +40,9 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
-def tiles_per_second(speed: float) -> str:
-    """Write a number of tiles per second: 340 tiles/s, 0.4 tiles/s."""
-    return f"{speed:.0f} tiles/s" if speed >= 9.5 else f"{speed:.1f} tiles/s"
+def tiles_per_second(speed: float, things: str = "tiles") -> str:
+    """Write a number of tiles, or of other things, per second: 340 tiles/s, 0.4 tiles/s."""
+    return f"{speed:.0f} {things}/s" if speed >= 9.5 else f"{speed:.1f} {things}/s"
 
 
 def bytes_per_second(speed: float) -> str:

@@ -18,23 +18,26 @@ _RECORD = np.dtype([("offset", "<u8"), ("length", "<u8"), ("crc", "<u4")])
 class Appended:
     """A file whose parts are appended one after another, and which a later run takes up.
 
-    Beside it lies the list of its parts with their checksums: what does not fit it is cut off when
-    it is opened, so that a killed process or a power failure loses the last parts alone. The list
-    is not buffered: where the disk is full, it has all that the file has.
+    A second file lists its parts with their checksums: what does not fit it is cut off when it is
+    opened, so that a killed process or a power failure loses the last parts alone. The list
+    is not buffered: where the disk is full, it has all that the file has. It stays when the file is
+    finished, until the caller removes it with all else that an unfinished output has: where a
+    later step fails, the next run has no part to make.
 
     Parameters
     ----------
     path
         The file.
+    listed_in
+        The file of the list.
     head_bytes
         Room at its beginning, for what is written last.
     """
 
-    def __init__(self, path: Path, head_bytes: int) -> None:
-        self.path, self._list = path, path.with_name(path.name + ".parts")
+    def __init__(self, path: Path, listed_in: Path, head_bytes: int) -> None:
         with contextlib.ExitStack() as stack:
             self._data = stack.enter_context(_opened(path))
-            self._records = stack.enter_context(_opened(self._list, 0))
+            self._records = stack.enter_context(_opened(listed_in, 0))
             self._parts = self._sound(head_bytes)
             self._end = head_bytes
             if len(self._parts):
@@ -75,7 +78,6 @@ class Appended:
         self._data.seek(0)
         self._data.write(head)
         self._data.flush()
-        self._list.unlink()
         return self._end + len(tail)
 
     def _sound(self, head_bytes: int) -> NDArray[Any]:

@@ -11,6 +11,9 @@ from slidetile.cloud.address import Location
 UNREADABLE_TILES = "unreadable tiles"
 """What `Exported.left_out` calls tiles that the slide could not give."""
 
+UNREADABLE_WINDOWS = "windows on unreadable tiles"
+"""What it calls windows that need such a tile."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:

@@ -143,7 +143,7 @@ def description(placed: "PlacedWindows", spec: Hs2pExport, name: str) -> dict[st
     if placed.slide_mpp is None or placed.mpp is None:
         raise MissingResolutionError(
             "The store does not know how many µm the slide's pixels have, and hs2p reads slides by "
-            "their mpp: tile the slide again and say what it is."
+            "their mpp: tile the slide again and say what it is (--slide-mpp)."
         )
     level, own = placed.level, placed.slide_mpp[0]
     return {

@@ -125,6 +125,8 @@ def kind_of(spec: object) -> ExportKind:
     for kind in KINDS.values():
         if kind.spec == own:
             return kind
+        if isinstance(spec, type) and kind.spec == f"{spec.__module__}:{spec.__name__}":
+            raise TypeError(f"{spec.__name__} is a class: call it, {spec.__name__}(), to choose.")
     raise TypeError(
         f"The kind of export is the name of one or its spec, not {type(spec).__name__}: the names "
         f"are {', '.join(KINDS)}."

@@ -1,9 +1,7 @@
 """What an export of windows leaves out."""
 
+from slidetile.export.exported import UNREADABLE_WINDOWS
 from slidetile.store.windows import Windows
-
-UNREADABLE_WINDOWS = "windows on unreadable tiles"
-"""What `Exported.left_out` calls windows that need a tile that the slide could not give."""
 
 
 def left_out(windows: Windows) -> dict[str, int]:

@@ -38,7 +38,7 @@ def level_0_magnification(
     raise MissingResolutionError(
         "The store knows neither how many µm the slide's pixels have nor its objective's power, so "
         "there is no magnification to write: say what level 0 has (--magnification), or tile the "
-        "slide again and say what its mpp is."
+        "slide again and say what its mpp is (--slide-mpp)."
     )
 
 

@@ -183,9 +183,10 @@ def _slide_mpp(store: TileStore) -> tuple[float, float] | None:
 def _check_readable(store: TileStore, windows: Windows, choice: WindowChoice) -> None:
     if choice.unreadable == "raise" and windows.unreadable:
         raise StoreError(
-            f"{how_many(windows.unreadable, 'windows')} need tiles that could not be read from the "
-            f"slide, of which {store.path} has {store.unreadable} (column status of its table): "
-            "leave them out, or tile the slide again with --retry-unreadable."
+            f"{how_many(windows.unreadable, 'windows')} would need tiles that could not be read "
+            f"from the slide, of which {store.path} has {store.unreadable} (column status of its "
+            "table): leave such windows out (--unreadable drop), or tile the slide again with "
+            "--retry-unreadable."
         )
 
 

@@ -4,6 +4,7 @@ Knows what the list says, and whether it is ours. Does not know what is in a sha
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,10 +62,28 @@ class ShardList:
     provenance: Mapping[str, Any]
     """Where the samples come from, which only a list of the same export says."""
 
+    def names(self) -> frozenset[str] | None:
+        """Return the names of shards that are in it, whatever else of it is damaged.
+
+        None where there is no list of ours. Files of other names are left out, so that no list can
+        have them deleted.
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        """
+        found = self._read()
+        if found is None:
+            return None
+        shards = found["shards"] if isinstance(found["shards"], list) else []
+        names = (str(each.get("name")) for each in shards if isinstance(each, dict))
+        return frozenset(
+            filter(re.compile(rf"{re.escape(self.stem)}-\d{{6}}\.tar").fullmatch, names)
+        )
+
     def any(self) -> list[Shard] | None:
         """Return the shards that it names, of whatever export; None where there is no list of ours.
-
-        Files of other names are none, so that no list can have them deleted.
 
         Raises
         ------

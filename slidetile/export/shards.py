@@ -1,32 +1,26 @@
-"""A folder of tar files, written one after the other, which an interrupted run continues.
+"""A folder of tar files of samples, which has its shards when all of them are whole.
 
-The same samples give the same bytes. Knows tar, and which files are ours. Does not know windows.
+The same samples give the same bytes. Knows which files are ours. Does not know tar or windows.
 """
 
 import hashlib
 import itertools
-import json
-import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slidetile.choices import Existing
 from slidetile.export.provenance import store_name
-from slidetile.export.samples import Sample, Samples
+from slidetile.export.samples import Samples
 from slidetile.export.shard_list import Shard, ShardList
-from slidetile.runtime.files import write_whole
-from slidetile.runtime.governor import MemoryUse
-from slidetile.store.marks import check_outside_stores
+from slidetile.export.tar_writing import Ahead, Report, write_shard
+from slidetile.export.unfinished import Unfinished, unfinished_path
+from slidetile.store.marks import check_place_on_disk, what_lies_at
 from slidetile.store.store import TileStore
-from slidetile.writing.options import OnProgress, Progress
-
-_END = bytes(2 * tarfile.BLOCKSIZE)
-"""How a tar file ends."""
-
-_EVERY = 64
-"""Windows between two reports of progress."""
+from slidetile.writing.options import OnProgress
 
 
 def shard_stem(store: TileStore) -> str:
@@ -36,7 +30,11 @@ def shard_stem(store: TileStore) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFolder:
-    """Where the shards of one store lie; others may have theirs in the same folder."""
+    """Where the shards of one store lie; others may have theirs in the same folder.
+
+    They are written in ``STEM.shards.unfinished``, a folder in it that one process holds, which has
+    all that a killed run leaves.
+    """
 
     path: Path
     """The folder."""
@@ -50,19 +48,30 @@ class ShardFolder:
     most_bytes: int
     """Bytes of a shard at most, unless one sample has more."""
 
+    check_store: Callable[[], None]
+    """Raises StoreError where the store is another by now."""
+
     @property
     def index(self) -> ShardList:
         """The list of all shards, which is written last."""
-        return self._list("shards.json")
+        return self._list(self.path / f"{self.stem}.shards.json")
 
-    @property
-    def note(self) -> ShardList:
-        """The list of those that an unfinished run has written."""
-        return self._list("shards.unfinished.json")
+    def check(self) -> None:
+        """Check that shards may be written there, before any work is done for them.
 
-    def _list(self, ending: str) -> ShardList:
-        path = self.path / f"{self.stem}.{ending}"
-        return ShardList(path=path, stem=self.stem, provenance=self.provenance)
+        Raises
+        ------
+        FileExistsError
+            It is no folder, or lies in a store.
+        NotADirectoryError
+            It lies in a file.
+        """
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            raise FileExistsError(
+                f"{self.path} is {what_lies_at(self.path)}, and shards are written into a folder: "
+                "choose another output."
+            )
+        check_place_on_disk(self.index.path)  # the folder itself may be a store, too
 
     def write(
         self,
@@ -79,172 +88,135 @@ class ShardFolder:
         FileExistsError
             Other shards, or other files of these names, are there.
         StoreError
-            The store is damaged; shards that are whole stay, and the next run continues them.
+            The store is damaged, or replaced, or another process writes the same shards; those that
+            are whole stay, and the next run continues them.
         OSError
             They cannot be written.
         """
-        check_outside_stores(self.index.path)  # the folder itself may be a store, too
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._make_room(existing)
-        listed = self.index.own()
-        done = self._whole(self.note.own() or () if listed is None else listed)
-        first = sum(shard.windows for shard in done)
-        if done == listed and first == len(samples):
-            return done
-        self.note.write(done)
-        run = _Run(total=len(samples), on_progress=on_progress, done=first)
-        rest = _Ahead(samples.begin_at(first, workers))
-        try:
-            while rest.has_next():
-                done.append(self._write_shard(len(done), rest, run))
-                self.note.write(done)
-        finally:
-            rest.close()
-        self.index.write(done)
-        self.note.path.unlink(missing_ok=True)
+        self.check()
+        if self._is_finished(samples, existing):
+            return self.index.own() or []
+        with Unfinished(
+            self._place, self.provenance, existing, before_emptying=self._withdraw
+        ) as unfinished:
+            self._check_others(unfinished.folder, existing)
+            done = self._done(unfinished.folder, existing)
+            first = sum(shard.windows for shard in done)
+            report = Report(total=len(samples), on_progress=on_progress, done=first)
+            rest = Ahead(samples.begin_at(first, workers))
+            try:
+                while rest.has_next():
+                    name = f"{self.stem}-{len(done):06d}.tar"
+                    path = unfinished.folder / name
+                    done.append(write_shard(path, self.stem, self.most_bytes, rest, report))
+                    unfinished.check()
+                    self._note(unfinished.folder).write(done)
+            finally:
+                rest.close()
+            self.check_store()
+            self._check_others(unfinished.folder, existing)
+            self._publish(unfinished, done)
         return done
 
-    def _make_room(self, existing: Existing) -> None:
-        """Delete what is to be replaced, and refuse what must not be."""
-        doomed = {"continue": (), "restart": (self.note,), "overwrite": (self.note, self.index)}
-        for list_ in doomed[existing]:
-            found = list_.any()
-            for shard in found or ():
-                (self.path / shard.name).unlink(missing_ok=True)
-            if found is not None:
-                list_.path.unlink(missing_ok=True)
-        for list_, remedy in ((self.index, "--overwrite"), (self.note, "--restart")):
-            if list_.path.exists() and list_.own() is None:
-                raise FileExistsError(
-                    f"{list_.path} is of other shards: of another store, or of other settings. "
-                    f"Choose another folder, or replace them ({remedy})."
-                )
-        if not self.index.path.exists() and not self.note.path.exists():
-            self._refuse_others()
+    @property
+    def _place(self) -> Path:
+        """What the name of the folder of an unfinished run begins with."""
+        return self.path / f"{self.stem}.shards"
 
-    def _refuse_others(self) -> None:
-        names = [p for p in self.path.glob(f"{self.stem}-*.tar") if p.stem[-6:].isdigit()]
-        if names:
-            raise FileExistsError(
-                f"{min(names)} exists and is no shard of this export: choose another folder."
-            )
+    def _list(self, path: Path) -> ShardList:
+        return ShardList(path=path, stem=self.stem, provenance=self.provenance)
 
-    def _whole(self, listed: Sequence[Shard]) -> list[Shard]:
-        """Return the listed shards up to the first that is not there with all its bytes."""
-        return list(itertools.takewhile(self._is_there, listed))
+    def _note(self, unfinished: Path) -> ShardList:
+        """Return the list of those that an unfinished run has written."""
+        return self._list(unfinished / "shards.json")
 
-    def _is_there(self, shard: Shard) -> bool:
-        path = self.path / shard.name
-        if not path.is_file() or path.stat().st_size != shard.size_bytes:
+    def _is_finished(self, samples: Samples, existing: Existing) -> bool:
+        """Return whether all is there, and nothing that a killed run has left."""
+        if existing == "overwrite" or os.path.lexists(unfinished_path(self._place)):
             return False
-        with path.open("rb") as file:  # after a power failure a file may be long enough, and zeros
-            return hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
+        listed = self.index.own() or ()
+        windows = sum(shard.windows for shard in listed)
+        is_whole = all(_is_at(self.path / shard.name, shard) for shard in listed)
+        return self.index.own() is not None and windows == len(samples) and is_whole
 
-    def _write_shard(self, number: int, rest: "_Ahead", run: "_Run") -> Shard:
-        tally = _Tally()
-        name = f"{self.stem}-{number:06d}.tar"
-        write_whole(self.path / name, self._parts(rest, run, tally))
-        return Shard(
-            name=name,
-            windows=tally.windows,
-            copied=tally.copied,
-            size_bytes=tally.size_bytes,
-            sha256=tally.sha256.hexdigest(),
-        )
+    def _check_others(self, unfinished: Path, existing: Existing) -> None:
+        """Refuse shards that are not to be replaced, and files that are none of ours."""
+        index = self.index
+        if index.path.exists():
+            known = index.names()
+            if known is None:
+                raise FileExistsError(
+                    f"{index.path} exists and is no list of shards that slidetile has written: "
+                    "choose another folder, or move it away."
+                )
+            if existing != "overwrite" and index.own() is None:
+                raise FileExistsError(
+                    f"{index.path} is of other shards: of another store, or of other settings. "
+                    "Choose another folder, or replace them (--overwrite)."
+                )
+        listed, ours = index.names() or (), self._placed(unfinished)
+        others = [p for p in self._in_place() if p.name not in listed and p not in ours]
+        if others:
+            raise FileExistsError(
+                f"{min(others)} exists and is no shard of this export: choose another folder, or "
+                "move it away."
+            )
 
-    def _parts(self, rest: "_Ahead", run: "_Run", tally: "_Tally") -> Iterator[bytes]:
-        """Yield the bytes of a shard: as many samples as it holds."""
-        while rest.has_next():
-            members = self._members(rest.peek())
-            size = sum(map(len, members))
-            if tally.windows and tally.size_bytes + size + len(_END) > self.most_bytes:
-                break
-            sample = rest.take()
-            tally.windows += 1
-            tally.copied += sample.is_copied
-            yield from map(tally.count, members)
-            run.step(size)
-        yield tally.count(_END)
+    def _in_place(self) -> list[Path]:
+        pattern = re.compile(rf"{re.escape(self.stem)}-\d{{6}}\.tar")
+        return [path for path in self.path.iterdir() if pattern.fullmatch(path.name)]
 
-    def _members(self, sample: Sample) -> list[bytes]:
-        """Return the tar members of a sample; its key has no dot, where WebDataset ends it."""
-        x, y = sample.place
-        key = f"{self.stem}_{x}_{y}"
-        text = json.dumps(sample.facts, sort_keys=True, separators=(",", ":")).encode()
-        return [
-            *_member(f"{key}.{sample.ending}", sample.image),
-            *_member(f"{key}.json", text),
-        ]
-
-
-def _member(name: str, data: bytes) -> Iterator[bytes]:
-    """Yield a file as tar has it, with nothing in it of who wrote it or when."""
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), 0o644
-    yield info.tobuf(tarfile.PAX_FORMAT)
-    yield data
-    yield bytes(-len(data) % tarfile.BLOCKSIZE)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What has gone into a shard."""
-
-    windows: int = 0
-    copied: int = 0
-    size_bytes: int = 0
-    sha256: Any = field(default_factory=hashlib.sha256)
-
-    def count(self, part: bytes) -> bytes:
-        self.size_bytes += len(part)
-        self.sha256.update(part)
-        return part
-
-
-@dataclass(slots=True, kw_only=True)
-class _Run:
-    """Tells how far a run has come, every few windows."""
-
-    total: int
-    on_progress: OnProgress | None
-    done: int
-    size_bytes: int = 0
-
-    def step(self, size: int) -> None:
-        self.done += 1
-        self.size_bytes += size
-        if self.on_progress is None or (self.done % _EVERY and self.done < self.total):
-            return
-        self.on_progress(
-            Progress(
-                shards_done=self.done,
-                shards_total=self.total,
-                tiles_total=self.total,
-                bytes_written=self.size_bytes,
-                memory=MemoryUse(peak_bytes=0, budget_bytes=0, throttled=0),
+    def _done(self, unfinished: Path, existing: Existing) -> list[Shard]:
+        """Return the shards that are there, up to the first that is not with all its bytes."""
+        listed = self._note(unfinished).own()
+        if listed is None and existing != "overwrite":
+            listed = self.index.own()
+        return list(
+            itertools.takewhile(
+                lambda shard: any(_is_at(f / shard.name, shard) for f in (unfinished, self.path)),
+                listed or (),
             )
         )
 
+    def _withdraw(self, unfinished: Path) -> None:
+        """Remove what a killed run has given its place already, but not yet listed there."""
+        if not self.index.path.exists():
+            for path in self._placed(unfinished):
+                path.unlink()
 
-class _Ahead:
-    """Samples, of which the next can be looked at before it is taken."""
+    def _placed(self, unfinished: Path) -> list[Path]:
+        """Return the shards of an unfinished run that have their places already."""
+        listed = self._note(unfinished).any() or ()
+        return [path for shard in listed if _is_at(path := self.path / shard.name, shard)]
 
-    def __init__(self, samples: Iterator[Sample]) -> None:
-        self._samples = samples
-        self._next: Sample | None = None
+    def _publish(self, unfinished: Unfinished, done: Sequence[Shard]) -> None:
+        """Give all shards their places, which replace others, then list them.
 
-    def has_next(self) -> bool:
-        if self._next is None:
-            self._next = next(self._samples, None)
-        return self._next is not None
+        Whenever it ends, what lies in the folder is in one of the lists.
+        """
+        index, kept = self.index, {shard.name: shard for shard in done}
+        self._note(unfinished.folder).write(done)
+        old = index.any() or ()
+        if list(old) != list(done):
+            for name in index.names() or ():
+                path = self.path / name
+                if name not in kept or not _is_at(path, kept[name]):
+                    path.unlink(missing_ok=True)
+            index.path.unlink(missing_ok=True)
+        for shard in done:
+            written = unfinished.folder / shard.name
+            if written.exists():
+                unfinished.check()
+                written.replace(self.path / shard.name)
+        finished = self._list(unfinished.folder / "finished.json")  # no other file is ever here
+        finished.write(done)
+        finished.path.replace(index.path)
+        unfinished.discard()
 
-    def peek(self) -> Sample:
-        assert self._next is not None, "has_next was asked"
-        return self._next
 
-    def take(self) -> Sample:
-        sample, self._next = self.peek(), None
-        return sample
-
-    def close(self) -> None:
-        self._samples.close()  # type: ignore[attr-defined]  # a generator
+def _is_at(path: Path, shard: Shard) -> bool:
+    """Return whether a shard lies at a path with all its bytes."""
+    if not path.is_file() or path.stat().st_size != shard.size_bytes:
+        return False
+    with path.open("rb") as file:  # after a power failure a file may be long enough, and zeros
+        return hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256

@@ -54,7 +54,8 @@ class SlideChoice:
             raise ValueError(f"jpeg_quality must be 1–100, but it is {self.jpeg_quality}.")
         if self.jpeg_quality is not None and codec != "jpeg":
             raise ValueError(
-                f"jpeg_quality {self.jpeg_quality} is of the codec jpeg, not of {codec}."
+                f"jpeg_quality {self.jpeg_quality} is of the codec jpeg, not of {codec}: "
+                "choose that codec, or leave the quality out."
             )
         if self.memory_bytes is not None and self.memory_bytes < 1:
             raise ValueError(f"memory_bytes must be at least 1, but it is {self.memory_bytes}.")

@@ -13,10 +13,12 @@ from typing import Any, Self
 
 from slidetile.choices import Existing, UnfitChoiceError
 from slidetile.cloud.address import Address, Location
-from slidetile.errors import StoreExistsError, StoreMismatchError
+from slidetile.errors import StoreBusyError, StoreExistsError, StoreMismatchError
 from slidetile.runtime.claim import Claim
+from slidetile.runtime.claim_file import LocalClaimFile
+from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import is_temporary, read_regular, sync, write_whole
-from slidetile.store.marks import check_outside_stores
+from slidetile.store.marks import check_place_on_disk, what_lies_at
 
 UNFINISHED_SUFFIX = ".unfinished"
 """What follows the name of an output in that of the folder in which it is written."""
@@ -36,14 +38,53 @@ def local_place(place: Location, kind: str) -> Path:
         It is an address in a bucket.
     StoreExistsError
         It lies in a store.
+    NotADirectoryError
+        It lies in a file.
     """
     if isinstance(place, Address):
         raise UnfitChoiceError(
-            f"{place} is in a bucket, where {kind} is not written: its head is written last. "
-            "Export to a file on this machine, then copy it there."
+            f"{place} is in a bucket, where {kind} is not written: what comes first in it is known "
+            "last. Choose an output on this machine, and copy it there."
         )
-    check_outside_stores(place)
+    check_place_on_disk(place)
     return place
+
+
+def unfinished_path(place: Path) -> Path:
+    """Return the folder in which an output is written."""
+    return place.with_name(place.name + UNFINISHED_SUFFIX)
+
+
+def tidy_up(place: Path, name: str) -> None:
+    """Remove what a run has left that was killed just after it had given an output its place.
+
+    Parameters
+    ----------
+    place
+        The output.
+    name
+        What it is called in the folder in which it is written.
+    """
+    folder = unfinished_path(place)
+    is_finished = os.path.lexists(place) and not os.path.lexists(folder / name)
+    if folder.is_dir() and is_finished and _is_ours(folder):
+        with contextlib.suppress(StoreBusyError, OSError):  # another run writes it, or may not
+            claim = Claim(_ClaimIn(folder / _CLAIM, place))
+            claim.release()
+            _remove(folder)
+
+
+class _ClaimIn(LocalClaimFile):
+    """The claim of an output, in the folder in which that is written."""
+
+    def __init__(self, path: Path, place: Path) -> None:
+        super().__init__(path)
+        self._place = place
+
+    @property
+    def store(self) -> str:
+        """What is claimed."""
+        return str(self._place)
 
 
 class Unfinished:
@@ -57,6 +98,8 @@ class Unfinished:
         Whatever shapes the output: what was begun for something else is not continued.
     existing
         What to do with one that was begun: see `Existing`.
+    before_emptying
+        Called with the folder before what was begun in it is deleted.
 
     Raises
     ------
@@ -70,17 +113,25 @@ class Unfinished:
         It cannot be written.
     """
 
-    def __init__(self, place: Path, made_of: Mapping[str, Any], existing: Existing) -> None:
+    def __init__(
+        self,
+        place: Path,
+        made_of: Mapping[str, Any],
+        existing: Existing,
+        *,
+        before_emptying: Callable[[Path], None] | None = None,
+    ) -> None:
         self.place = place
-        self.folder = place.with_name(place.name + UNFINISHED_SUFFIX)
+        self._before_emptying = before_emptying
+        self.folder = unfinished_path(place)
         note = json.dumps({"slidetile": {"export": dict(made_of)}}, sort_keys=True).encode()
-        if os.path.lexists(self.folder) and not self._is_ours():
+        if os.path.lexists(self.folder) and not _is_ours(self.folder):
             raise StoreExistsError(
                 f"{self.folder} is not slidetile's, so it is not removed: move it away, or choose "
                 "another output."
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._claim = Claim(self.folder / _CLAIM)
+        self._claim = Claim(_ClaimIn(self.folder / _CLAIM, place))
         try:
             self._begin(note, existing)
         except BaseException:
@@ -89,6 +140,8 @@ class Unfinished:
 
     def _begin(self, note: bytes, existing: Existing) -> None:
         """Take up what was begun for the same, or begin anew."""
+        for stray in filter(lambda path: is_temporary(path.name), self.folder.iterdir()):
+            stray.unlink(missing_ok=True)  # of a run that was killed
         path = self.folder / _NOTE
         is_same = path.exists() and read_regular(path, len(note) + 1) == note
         if existing == "restart" or (existing == "overwrite" and not is_same):
@@ -107,58 +160,77 @@ class Unfinished:
     def __exit__(self, *_: object) -> None:
         self._claim.release()
         with contextlib.suppress(OSError):
-            if self.is_bare:
-                self._remove()
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether nothing has been written yet."""
-        own = (_NOTE, _CLAIM)
-        found = (path.name for path in self.folder.iterdir())
-        return all(name in own or is_temporary(name) for name in found)
+            if _is_bare(self.folder):
+                _remove(self.folder)
 
     def check(self) -> None:
         """Make sure that no other process has taken over."""
         self._claim.check()
 
     def finish(self, name: str, *, durable: bool) -> None:
-        """Give what is written under a name its place, which it replaces, and remove the folder."""
+        """Give what is written under a name its place, which it replaces, and remove the folder.
+
+        Whether what is there may be replaced, the caller asks just before.
+        """
         self.check()
         written = self.folder / name
         if durable:
             for path in (written, *(written.iterdir() if written.is_dir() else ())):
                 sync(path)
-        if self.place.is_dir():  # a series that is replaced
-            self.place.rename(self.folder / "replaced")
-        written.replace(self.place)
+        if self.place.is_dir() and any(self.place.iterdir()):  # a series
+            aside = self.folder / "replaced"
+            shutil.rmtree(aside, ignore_errors=True)
+            replace_folder(written, self.place, aside)
+        else:
+            written.replace(self.place)
         if durable:
             sync(self.place.parent)
-        self._claim.release()
-        self._remove()
+        self.discard()
 
-    def _is_ours(self) -> bool:
-        """Return whether the folder has a note of ours, or nothing yet."""
-        if self.folder.is_symlink() or not self.folder.is_dir():
-            return False
-        try:
-            note = json.loads(read_regular(self.folder / _NOTE, _LARGEST_NOTE_BYTES))
-        except FileNotFoundError:
-            return self.is_bare
-        except (OSError, ValueError, RecursionError):
-            return False
-        return isinstance(note, dict) and "slidetile" in note
+    def discard(self) -> None:
+        """Let others write, and remove the folder."""
+        self._claim.release()
+        _remove(self.folder)
 
     def _empty(self) -> None:
-        """Remove all but the claim."""
-        for path in self.folder.iterdir():
+        """Remove all but the claim; the note last, so that what is left is known for ours."""
+        if self._before_emptying is not None:
+            self._before_emptying(self.folder)
+        for path in sorted(self.folder.iterdir(), key=lambda path: path.name == _NOTE):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             elif path.name != _CLAIM:
                 path.unlink()
 
-    def _remove(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folder)
+
+def _is_bare(folder: Path) -> bool:
+    """Return whether nothing has been written in a folder yet."""
+    own = (_NOTE, _CLAIM)
+    return all(path.name in own or is_temporary(path.name) for path in folder.iterdir())
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder has a note of ours, or nothing yet."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        note = json.loads(read_regular(folder / _NOTE, _LARGEST_NOTE_BYTES))
+    except FileNotFoundError:
+        return _is_bare(folder)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(note, dict) and "slidetile" in note
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its note last."""
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != _NOTE:
+                path.unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def refuse_replacing(
@@ -186,12 +258,13 @@ def refuse_replacing(
     """
     if not os.path.lexists(place):
         return
-    if existing != "overwrite":
-        raise StoreExistsError(
-            f"{place} exists already: choose another output, or replace it (--overwrite)."
-        )
     if place.is_symlink() or not is_ours(place):
         raise StoreExistsError(
-            f"{place} exists and is not {what} that slidetile has written, so it is not replaced: "
-            "choose another output, or move it away."
+            f"{place} is {what_lies_at(place)}, and not {what} that slidetile has written, so it "
+            "is not replaced: choose another output, or move it away."
+        )
+    is_empty_folder = place.is_dir() and not any(place.iterdir())  # made for us, perhaps
+    if existing != "overwrite" and not is_empty_folder:
+        raise StoreExistsError(
+            f"{place} exists already: choose another output, or replace it (--overwrite)."
         )

@@ -44,8 +44,8 @@ class WebdatasetExport(WindowChoice):
 
     existing: Existing = "continue"
     """What to do with shards that are there: "continue" goes on where a run of the same settings
-    stopped, "restart" deletes what an unfinished run wrote, and "overwrite" finished shards, too,
-    before it begins."""
+    stopped, "restart" deletes what an unfinished run wrote, and "overwrite" also replaces finished
+    shards, once all new ones are written."""
 
     def __post_init__(self) -> None:
         self.check()
@@ -78,31 +78,28 @@ def write(
     workers: int | None = None,
 ) -> "Exported":
     """Write the shards into a folder; an interrupted run is continued."""
-    from slidetile.choices import UnfitChoiceError
-    from slidetile.cloud.address import Address
     from slidetile.export.exported import Exported
     from slidetile.export.left_out import left_out
     from slidetile.export.placed_windows import place_windows
     from slidetile.export.provenance import provenance, settings_of
     from slidetile.export.samples import Samples
     from slidetile.export.shards import ShardFolder, shard_stem
+    from slidetile.export.unfinished import local_place
 
-    if isinstance(place, Address):
-        raise UnfitChoiceError(
-            f"{place}: shards are written to a folder of this machine, and can be copied to a "
-            "bucket from there."
-        )
-    placed = place_windows(store, spec, color=spec.color, of_squares=False)
-    samples = Samples.of(store, placed, image=spec.image, quality=spec.quality, color=spec.color)
+    path = local_place(place, "webdataset")
     folder = ShardFolder(
-        path=place,
+        path=path,
         stem=shard_stem(store),
         provenance=provenance(store, "webdataset", settings_of(spec)),
         most_bytes=spec.shard_bytes,
+        check_store=store.check,
     )
+    folder.check()
+    placed = place_windows(store, spec, color=spec.color, of_squares=False)
+    samples = Samples.of(store, placed, image=spec.image, quality=spec.quality, color=spec.color)
     shards = folder.write(samples, spec.existing, on_progress=on_progress, workers=workers)
     return Exported(
-        path=place,
+        path=path,
         kind="webdataset",
         size_bytes=sum(shard.size_bytes for shard in shards),
         counts={

@@ -95,7 +95,10 @@ class ZarrExport:
 
     def _needs(self, codec: str, name: str, value: int) -> None:
         if self.codec != codec:
-            raise ValueError(f"{name} {value} is of the codec {codec}, not of {self.codec}.")
+            raise ValueError(
+                f"{name} {value} is of the codec {codec}, not of {self.codec}: choose that codec, "
+                f"or leave the {name} out."
+            )
 
 
 def write(

@@ -156,6 +156,31 @@ def check_outside_stores(path: Location) -> None:
         )
 
 
+def check_place_on_disk(path: Path) -> None:
+    """Check that a path lies in a folder, or in one to be made, and not in a store.
+
+    Raises
+    ------
+    StoreExistsError
+        It lies in a store.
+    NotADirectoryError
+        It lies in a file.
+    """
+    check_outside_stores(path)
+    above = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        raise NotADirectoryError(f"{path} lies in {above}, which is not a folder.")
+
+
+def what_lies_at(path: Path) -> str:
+    """Return what a path that exists leads to, in words: for messages that say why it stays."""
+    if path.is_symlink():
+        return f"a symbolic link to {path.readlink()}"
+    if path.is_dir():
+        return "a folder" if any(path.iterdir()) else "an empty folder"
+    return "a file" if path.is_file() else "not a regular file"
+
+
 def _prefix_above(address: Address) -> Address | None:
     above = []
     while (address := address.parent).key:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from slidetile.cloud.address import Address, Location
 from slidetile.cloud.objects import check_writable, read_object, write_object
 from slidetile.runtime.files import write_whole
-from slidetile.store.marks import check_outside_stores
+from slidetile.store.marks import check_outside_stores, check_place_on_disk, what_lies_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,15 @@ def check_output(path: Location, kind: OutputKind) -> None:
     FileExistsError
         Something else is there, or the path lies inside a store.
     OSError
-        It is on a web server, or the bucket cannot be read.
+        It would lie in a file or on a web server, or the bucket cannot be read.
     """
     if isinstance(path, Address):
         check_writable(path)
         if not path.key:
             raise FileExistsError(f"{path} is a bucket: name a file in it.")
-    check_outside_stores(path)
+        check_outside_stores(path)
+    else:
+        check_place_on_disk(path)
     begins = _head(path, len(kind.begins))
     if begins is not None and begins not in (b"", kind.begins):
         raise FileExistsError(
@@ -70,10 +72,14 @@ def _head(path: Location, count: int) -> bytes | None:
     if not os.path.lexists(path):
         return None
     if path.is_symlink() or not path.is_file():
-        what = (
-            f"a symbolic link to {path.readlink()}" if path.is_symlink() else "not a regular file"
+        if path.is_dir() and not path.is_symlink():
+            raise FileExistsError(
+                f"{path} is a folder, and a file is written: name one in it, or choose another "
+                "output."
+            )
+        raise FileExistsError(
+            f"{path} is {what_lies_at(path)}, so it is not replaced: choose another output."
         )
-        raise FileExistsError(f"{path} is {what}, so it is not replaced: choose another output.")
     with path.open("rb") as file:
         return file.read(count)
 

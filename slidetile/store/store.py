@@ -25,6 +25,7 @@ from slidetile.raster.class_areas import ClassAreas
 from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._area import StoredArea
+from slidetile.store._choice import chosen_ids
 from slidetile.store._forms import StoreForms
 from slidetile.store._picked import Index, Indices, picked, single
 from slidetile.store._reopened import Reopened
@@ -38,8 +39,10 @@ from slidetile.store.windows import Windows
 if TYPE_CHECKING:
     import pyarrow.compute as pc
 
-TileChoice: TypeAlias = "pc.Expression | Sequence[int] | NDArray[np.integer]"
-"""Which tiles: an expression over the columns of the tile table, or their ids."""
+TileChoice: TypeAlias = (
+    "pc.Expression | Sequence[int] | NDArray[np.integer] | NDArray[np.bool_] | TileSelection"
+)
+"""Which tiles: an expression over the columns of the tile table, ids, a mask, or a selection."""
 
 MOST_DRAWN = 1 << 14
 """Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
@@ -104,7 +107,8 @@ class TileStore(StoreForms):
             them inside.
         where
             Which tiles windows may lie on, as `select` takes them: a pyarrow expression over the
-            columns of the tile table, or ids. A window lies wholly on such tiles.
+            columns of the tile table, ids, a mask or a selection. A window lies wholly on such
+            tiles.
         color
             As in `read_region`; windows are averaged first, then converted.
 
@@ -119,6 +123,8 @@ class TileStore(StoreForms):
             An mpp is asked for, but the store does not know its own.
         ValueError
             The mpp is finer than what is stored, or a value is out of its range.
+        IndexError, TypeError
+            ``where`` is no choice of tiles: see `select`.
         StoreError
             The tile table or the tissue is damaged, or the colour profile cannot be applied.
         """
@@ -206,15 +212,18 @@ class TileStore(StoreForms):
         ----------
         tiles
             A pyarrow expression over the columns of the tile table, or the tiles' ids in any
-            order. An expression is not true of a tile for which a value is missing: one that
-            could not be read has no quality.
+            order; or a mask of all tiles, or a selection of this store. An expression is not true
+            of a tile for which a value is missing: one that could not be read has no quality.
 
         Raises
         ------
         IndexError
-            The store has no tile of this id.
+            The store has no tile of this id, or the mask has another length.
+        TypeError
+            They are none of these, such as text.
         ValueError
-            The expression names a column that the table does not have.
+            The expression names a column that the table does not have, or the selection is of
+            another store.
 
         Examples
         --------
@@ -225,11 +234,7 @@ class TileStore(StoreForms):
         >>> sharp[0].shape
         (1024, 1024, 3)
         """
-        import pyarrow.compute as pc
-
-        if isinstance(tiles, pc.Expression):
-            tiles = self.tiles.filter(tiles)["tile_id"].to_numpy()
-        return TileSelection(store=self, tile_ids=np.asarray(tiles))
+        return TileSelection(store=self, tile_ids=chosen_ids(tiles, self))
 
     @overload
     def __getitem__(self, index: int) -> Pixels: ...

@@ -10,7 +10,7 @@ from slidetile.format.names import MANIFEST, PARTIAL_NOTE, ROOT, partial_path
 from slidetile.runtime.claim import DEFAULT_TIMES, Claim, ClaimTimes
 from slidetile.runtime.files import read_regular
 from slidetile.runtime.shared_claim import SharedClaim
-from slidetile.store.marks import is_bare, is_emptied, is_store
+from slidetile.store.marks import check_place_on_disk, is_bare, is_emptied, is_store
 from slidetile.writing import partial, partial_prefix
 from slidetile.writing.partial_store import PartialStore
 
@@ -82,7 +82,7 @@ def check_place(place: Location) -> None:
     if isinstance(place, Address):
         partial_prefix.check_prefix_place(place)
     else:
-        partial.check_place(place)
+        check_place_on_disk(place)
 
 
 def tidy_up(store: Location) -> None:

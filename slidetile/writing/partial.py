@@ -22,7 +22,7 @@ from slidetile.runtime.exchange import replace_folder
 from slidetile.runtime.files import TEMPORARY_SUFFIX, read_regular, sync, write_whole
 from slidetile.runtime.shared_claim import SharedClaim
 from slidetile.store.marks import (
-    check_outside_stores,
+    check_place_on_disk,
     is_bare,
     is_emptied,
     is_ours,
@@ -275,7 +275,7 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     """
     path = Path(path)
     _check_name(path)
-    check_place(path)
+    check_place_on_disk(path)
     if path.is_symlink():
         raise StoreExistsError(
             f"{path} is a symbolic link to {path.readlink()}, which is not replaced: name that "
@@ -287,22 +287,6 @@ def check_destination(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     for folder in beside:
         if os.path.lexists(folder) and not is_ours(folder):
             raise refusal(folder)
-
-
-def check_place(path: Path) -> None:
-    """Check that a path lies in a folder, or in one to be made, and not in a store.
-
-    Raises
-    ------
-    StoreExistsError
-        It lies in a store.
-    NotADirectoryError
-        It lies in a file.
-    """
-    check_outside_stores(path)
-    above = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), None)
-    if above is not None and not above.is_dir():
-        raise NotADirectoryError(f"{path} lies in {above}, which is not a folder.")
 
 
 def tidy_up(store: str | os.PathLike[str]) -> None:

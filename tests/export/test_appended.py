@@ -11,7 +11,7 @@ PARTS = [b"one", b"", b"three"]
 
 
 def write(path):
-    with Appended(path, len(HEAD)) as file:
+    with Appended(path, path.with_name("listed"), len(HEAD)) as file:
         for part in PARTS:
             file.append(part)
 
@@ -20,11 +20,11 @@ def write(path):
 def test_a_length_that_is_damaged_cuts_off_its_part(tmp_path, length):
     path = tmp_path / "image.tif"
     write(path)
-    listed = tmp_path / "image.tif.parts"
+    listed = tmp_path / "listed"
     data = bytearray(listed.read_bytes())
     data[-12:-4] = struct.pack("<Q", length)
     listed.write_bytes(data)
-    with Appended(path, len(HEAD)) as file:
+    with Appended(path, path.with_name("listed"), len(HEAD)) as file:
         assert file.done == 2
         assert file.parts().tolist() == [[4, 3], [7, 0]]
         file.append(PARTS[2])

@@ -210,8 +210,19 @@ def test_a_series_is_anonymous_unless_a_file_says_more(stores, tmp_path, cli):
         ('{"PatientID": "a\\nb"}', "it holds a control character, or half a character"),
         ('{"PatientID": "a\\ud800"}', "it holds a control character, or half a character"),
         ('{"StudyInstanceUID": ""}', "line 1: StudyInstanceUID is '', which cannot be: it may not"),
-        ('{"SeriesNumber": 99999999999}', "it is not a number of 32 bits"),
+        ('{"SeriesNumber": 99999999999}', "it is not a whole number of 32 bits"),
         ('{"PatientSex": "X"}', "it is one of M, F, O, or empty"),
+        ('{"PatientBirthDate": "1970-01-31"}', "a date is written YYYYMMDD, such as 19700131"),
+        ('{"StudyDate": "20260231"}', "StudyDate is '20260231', which cannot be: there is no such"),
+        ('{"AcquisitionDateTime": "20260231120000"}', "there is no such day"),
+        ('{"PatientAge": "45"}', "three digits and D, W, M or Y, such as 045Y"),
+        ('{"StudyInstanceUID": "abc"}', "a UID is numbers between dots"),
+        (
+            '{"patientid": "1"}',
+            "an attribute that can be given (do you mean PatientID?); those are",
+        ),
+        ('{"PatientID": null}', "line 1: PatientID must be a text, but it is null"),
+        ('{"PatientID": {"Value": true}}', 'must be a text, but it is {"Value": true}'),
         ('{"PatientIdentityRemoved": "YES"}', "so DeidentificationMethod has to say how"),
     ],
 )
@@ -224,6 +235,49 @@ def test_attributes_that_cannot_be_are_refused_with_their_line(
     assert result.exit_code == 2
     assert message in result.output
     assert not list(tmp_path.glob("b*"))
+
+
+@pytest.mark.parametrize(
+    ("told", "removed"),
+    [
+        ({"Manufacturer": "Aperio", "SeriesDescription": "tissue", "PatientID": ""}, "YES"),
+        ({"AccessionNumber": "A-7"}, None),
+        ({"StudyInstanceUID": "1.2.3.4"}, None),
+        ({"ContainerIdentifier": "S26-1-A"}, None),
+        ({"PatientIdentityRemoved": "NO"}, "NO"),
+        (
+            {
+                "PatientID": "trial-7",
+                "PatientIdentityRemoved": "YES",
+                "DeidentificationMethod": "by hand",
+            },
+            "YES",
+        ),
+    ],
+)
+def test_a_series_says_that_it_is_anonymous_only_where_nothing_leads_to_a_person(
+    stores, tmp_path, told, removed
+):
+    (tmp_path / "who.json").write_text(json.dumps(told))
+    spec = st.DicomExport(dicom_attributes=tmp_path / "who.json")
+    st.export_store(stores("native"), tmp_path / "a", spec)
+    dataset = pydicom.dcmread(files(tmp_path / "a")[0])
+    assert dataset.get("PatientIdentityRemoved") == removed
+    assert ("DeidentificationMethod" in dataset) == (removed == "YES")
+    check_conforms(files(tmp_path / "a")[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("test3-DAPI.ndpi", "111743"), ("CMU-1-Small-Region.svs", "111744")]
+)
+def test_fluorescence_is_not_called_brightfield(shared_slides, tmp_path, name, code):
+    recipe = st.Recipe(codec="native", tile=st.TileSpec(size=1024, sample=2))
+    store = st.tile_slide(shared_slides / name, tmp_path / "a.zarr", recipe)
+    st.export_store(store, tmp_path / "series", "dicom")
+    for path in files(tmp_path / "series"):
+        check_conforms(path)
+        (optical,) = pydicom.dcmread(path, stop_before_pixels=True).OpticalPathSequence
+        assert optical.IlluminationTypeCodeSequence[0].CodeValue == code
 
 
 def test_the_file_of_attributes_may_be_named_by_a_text(stores, tmp_path):
@@ -271,7 +325,7 @@ def test_only_a_series_of_ours_is_replaced(stores, tmp_path, cli, tree):
     assert tree(tmp_path / "a") == before
     (tmp_path / "a" / "notes.txt").write_text("mine")
     refused = cli(*command, "--overwrite")
-    assert (refused.exit_code, "is not a DICOM series" in refused.output) == (1, True)
+    assert (refused.exit_code, "and not a DICOM series" in refused.output) == (1, True)
     assert (tmp_path / "a" / "notes.txt").read_text() == "mine"
 
 

@@ -100,6 +100,23 @@ def test_real_slides_are_shown_bit_for_bit(shared_slides, tmp_path, name):
     check_tifffile(tmp_path / "a.ome.tif", store)
 
 
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("CMU-1-Small-Region.svs", (2, None)),  # RGB
+        ("wsic-CMU-1-Small-Region.jpeg.tiff", (6, (2, 2))),
+        ("made/brightfield.ndpi", (6, None)),  # chroma at full resolution: see the writer
+    ],
+)
+def test_colours_and_chroma_are_stated_as_readers_need_them(shared_slides, tmp_path, name, stated):
+    recipe = st.Recipe(codec="native", tile=st.TileSpec(size=256), slide_mpp=0.5)
+    store = st.tile_slide(shared_slides / name, tmp_path / "a.zarr", recipe)
+    st.export_store(store, tmp_path / "a.ome.tif", "ome-tiff")
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tiff:
+        tags = tiff.pages.first.tags
+        assert (tags[262].value, tags.valueof(530)) == stated
+
+
 def test_an_export_is_tiled_again_to_the_same_chunks(stores, tmp_path):
     store, path = stores("native"), tmp_path / "a.ome.tif"
     st.export_store(store, path, "ome-tiff")
@@ -208,7 +225,8 @@ def test_a_killed_process_is_continued(stores, tmp_path, tree, kind):
     command = [sys.executable, "-c", KILLED, store.path, place, kind, "120"]
     assert subprocess.run(command, check=False).returncode == 9
     begun = tmp_path / ("killed" + UNFINISHED_SUFFIX)
-    data = next(path for path in begun.iterdir() if path.with_name(path.name + ".parts").exists())
+    name = next(begun.glob("*.parts")).name.removesuffix(".parts")
+    data = next(begun.rglob(name))
     with data.open("r+b") as file:  # and the power has failed: the last block is zeros
         end = file.seek(0, 2)
         file.seek(max(0, end - 4096))
@@ -338,7 +356,7 @@ def test_what_is_there_is_replaced_only_where_it_is_ours(stores, tmp_path, cli):
     tifffile.imwrite(path, np.zeros((64, 64), np.uint8), bigtiff=True)
     refused = cli(*command, "--overwrite")
     assert refused.exit_code == 1
-    assert "is not an OME-TIFF that slidetile has written" in refused.output
+    assert "and not an OME-TIFF that slidetile has written" in refused.output
     inside = cli("export", store.path, "--to", "ome-tiff", "-o", store.path / "a.tif")
     assert (inside.exit_code, "lies in the store" in inside.output) == (1, True)
 

@@ -46,7 +46,12 @@ def export(store, folder, **choices):
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def begun(folder, stem="sample"):
+    """Where an unfinished run has what it has written."""
+    return folder / f"{stem}.shards.unfinished"
 
 
 def test_windows_that_are_chunks_are_copied(store, tmp_path):
@@ -183,11 +188,11 @@ def test_an_interrupted_run_is_continued_with_the_same_bytes(store, tmp_path):
         st.export_store(
             store, tmp_path / "out", st.WebdatasetExport(**choices), on_progress=stop, workers=1
         )
-    left = files(tmp_path / "out")
-    assert "sample.shards.json" not in left
-    assert "sample-000000.tar" in left
-    assert all(name.startswith("sample") for name in left), "no temporary file stays"
-    first = (tmp_path / "out" / "sample-000000.tar").stat()
+    assert not files(tmp_path / "out")
+    left = files(begun(tmp_path / "out"))
+    assert {"shards.json", "unfinished.json", "sample-000000.tar"} < left.keys()
+    assert not [name for name in left if name.endswith(".tmp")]
+    first = (begun(tmp_path / "out") / "sample-000000.tar").stat()
     export(store, tmp_path / "out", **choices)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
     assert (tmp_path / "out" / "sample-000000.tar").stat().st_ino == first.st_ino
@@ -197,9 +202,10 @@ def test_a_shard_that_was_cut_short_is_written_again(store, tmp_path):
     choices = {"size": 200, "shard_bytes": 300_000}
     export(store, tmp_path / "out", **choices)
     whole = files(tmp_path / "out")
-    (tmp_path / "out" / "sample.shards.json").rename(
-        tmp_path / "out" / "sample.shards.unfinished.json"
-    )
+    (tmp_path / "out" / "sample.shards.json").unlink()
+    with pytest.raises(FileExistsError, match=r"sample-000000\.tar exists and is no shard"):
+        export(store, tmp_path / "out", **choices)
+    (tmp_path / "out" / "sample.shards.json").write_bytes(whole["sample.shards.json"])
     os.truncate(tmp_path / "out" / "sample-000001.tar", 512)
     export(store, tmp_path / "out", **choices)
     assert files(tmp_path / "out") == whole
@@ -263,8 +269,10 @@ def test_files_of_others_stay(store, tmp_path):
             export(store, tmp_path, existing=existing)
     (tmp_path / "sample-000000.tar").unlink()
     (tmp_path / "sample.shards.json").write_text('{"shards": []}')
-    with pytest.raises(FileExistsError, match="of other shards"):
-        export(store, tmp_path, existing="overwrite")
+    for existing in ("continue", "restart", "overwrite"):
+        with pytest.raises(FileExistsError, match=r"is no list of shards that slidetile .*away"):
+            export(store, tmp_path, existing=existing)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "sample.shards.json"]
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
@@ -298,7 +306,7 @@ def test_a_damaged_chunk_ends_the_run_and_is_named(sample, tmp_path):
     with pytest.raises(st.StoreError, match=f"column {x // 256}, row {y // 256} .* is damaged"):
         export(st.open_store(store.path), tmp_path / "out", shard_bytes=100_000)
     assert "a.shards.json" not in files(tmp_path / "out")
-    assert len(shards(tmp_path / "out")) > 0
+    assert len(shards(begun(tmp_path / "out", "a"))) > 0
 
 
 def test_a_store_that_is_replaced_ends_the_run(sample, tmp_path):
@@ -371,7 +379,7 @@ def test_a_folder_in_a_store_or_a_bucket_is_refused(store):
         with pytest.raises(FileExistsError, match="lies in the store"):
             export(store, folder)
     assert not st.verify_store(store.path)
-    with pytest.raises(UnfitChoiceError, match="can be copied to a bucket"):
+    with pytest.raises(UnfitChoiceError, match=r"bucket/out is in a bucket, .*copy it there"):
         export(store, "s3://bucket/out")
 
 

@@ -56,11 +56,15 @@ def test_wrong_selections_are_refused(store):
     for tile in (count, -1):
         with pytest.raises(IndexError, match=f"has {count} tiles, so there is no tile {tile}"):
             store.select([tile])
-    for tiles in ([0.5], [True, False]):
-        with pytest.raises(TypeError, match="integers"):
+    for tiles in ([0.5], None, {"tissue_fraction": 0.5}, lambda tile: tile, slice(0, 2), "abc"):
+        with pytest.raises(TypeError, match=r"pc\.field\(\"tissue_fraction\"\) > 0\.5"):
             store.select(tiles)
-    with pytest.raises(ValueError, match="sharpness"):
+    with pytest.raises(IndexError, match=f"mask of 2 values does not fit {count} tiles"):
+        store.select([True, False])
+    with pytest.raises(ValueError, match=r"has no column sharpness, but tile_id, column, .*status"):
         store.select(pc.field("sharpness") > 1)
+    with pytest.raises(TypeError, match=r"tissue_fraction does not choose tiles: .* to bool"):
+        store.select(pc.field("tissue_fraction"))
     chosen = store.select([7, 2])
     for index in (2, -3):
         with pytest.raises(IndexError, match="The selection has 2 tiles"):
@@ -81,3 +85,32 @@ def test_a_store_takes_slices_lists_and_arrays(store):
         store[[count]]
     with pytest.raises(TypeError):
         store["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("laplacian_variance>100", 'pc.field("laplacian_variance") > 100.'),
+        ("status == 'ok'", "pc.field(\"status\") == 'ok'."),
+        ("SELECT * FROM tiles", 'pc.field("tissue_fraction") > 0.5.'),
+        ("a < 1 & b > 2", 'pc.field("tissue_fraction") > 0.5.'),
+    ],
+)
+def test_text_is_refused_with_the_expression_that_is_meant(store, text, meant):
+    for choose in (store.select, lambda where: store.windows(where=where)):
+        with pytest.raises(TypeError, match="by an expression, not by the text") as refused:
+            choose(text)
+        assert str(refused.value).endswith(f"import pyarrow.compute as pc, then {meant}")
+
+
+def test_a_mask_and_a_selection_choose_tiles(store):
+    mask = np.arange(len(store)) % 3 == 1
+    chosen = store.select(mask)
+    assert chosen.tile_ids.tolist() == np.flatnonzero(mask).tolist()
+    for same in (chosen, mask, chosen.tile_ids, chosen.tile_ids.tolist()):
+        windows = store.windows(size=64, where=same)
+        assert np.array_equal(windows.corners, store.windows(size=64, where=chosen).corners)
+        assert store.select(same).tile_ids.tolist() == chosen.tile_ids.tolist()
+    assert 0 < len(windows) < len(store.windows(size=64))
+    with pytest.raises(ValueError, match="selected from another store"):
+        store.windows(where=st.open_store(store.path).select([0]))

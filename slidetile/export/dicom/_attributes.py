@@ -8,6 +8,8 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -35,6 +37,22 @@ _NEVER_EMPTY = {
 
 _CHOICES = {"PatientSex": ("M", "F", "O", ""), "PatientIdentityRemoved": ("YES", "NO", "")}
 """Those of which DICOM lists the values."""
+
+_FORMS = {
+    "DA": "a date is written YYYYMMDD, such as 19700131.",
+    "TM": "a time is written HHMMSS, such as 142500.",
+    "DT": "a date and time is written YYYYMMDDHHMMSS, such as 20260131142500.",
+    "AS": "an age is written as three digits and D, W, M or Y, such as 045Y.",
+    "UI": "a UID is numbers between dots, at most 64 characters, such as 2.25.1234.",
+    "IS": "it is not a whole number of 32 bits.",
+}
+"""How values of some kinds (DICOM's VR) are written."""
+
+_OF_NO_PERSON = {
+    *("PatientIdentityRemoved", "DeidentificationMethod", "SeriesNumber", "SeriesDescription"),
+    *("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "BodyPartExamined"),
+}
+"""Attributes by which nobody can be found."""
 
 LARGEST_BYTES = 1 << 20
 """More than any such file has."""
@@ -81,13 +99,13 @@ def _checked(pairs: _Pairs, text: str, path: Path) -> dict[str, str]:
         where = f"{path}, line {_line(text, keyword)}"
         if keyword not in ALLOWED:
             raise UnfitChoiceError(
-                f"{where}: {keyword!r} is not an attribute that can be given; those are "
-                f"{', '.join(ALLOWED)}."
+                f"{where}: {keyword!r} is not an attribute that can be given{_like(keyword)}; "
+                f"those are {', '.join(ALLOWED)}."
             )
         if keyword in found:
             raise UnfitChoiceError(f"{where}: {keyword} is given twice.")
         if not isinstance(value, str | int) or isinstance(value, bool):
-            raise UnfitChoiceError(f"{where}: {keyword} must be a text, but it is {value!r}.")
+            raise UnfitChoiceError(f"{where}: {keyword} must be a text, but it is {_json(value)}.")
         found[keyword] = str(value)
         why = _why_not(keyword, found[keyword])
         if why is not None:
@@ -118,13 +136,38 @@ def _why_not_of_its_kind(keyword: str, value: str) -> str | None:
     from pydicom.datadict import dictionary_VR
     from pydicom.valuerep import validate_value
 
+    kind = dictionary_VR(keyword)
     try:
-        validate_value(dictionary_VR(keyword), value, config.RAISE)
+        validate_value(kind, value, config.RAISE)
     except ValueError as error:
-        return str(error)
+        return _FORMS.get(kind, str(error).partition(" Please see")[0])
     if keyword == "SeriesNumber" and value and not -(1 << 31) <= int(value) < 1 << 31:
-        return "it is not a number of 32 bits."
+        return _FORMS[kind]
+    if kind in ("DA", "DT") and not _is_a_day(value[:8]):
+        return "there is no such day."
     return None
+
+
+def _is_a_day(text: str) -> bool:
+    """Return whether eight digits are a day of the calendar; fewer are not looked at."""
+    if len(text) < 8:
+        return True
+    try:
+        date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return False
+    return True
+
+
+def _like(keyword: str) -> str:
+    """Return which attribute is meant, where one has nearly the same name."""
+    names = {name.lower(): name for name in ALLOWED}
+    found = get_close_matches(keyword.lower(), names, 1, 0.85)
+    return f" (do you mean {names[found[0]]}?)" if found else ""
+
+
+def _json(value: Any) -> str:
+    return json.dumps(dict(value) if isinstance(value, _Pairs) else value, ensure_ascii=False)
 
 
 def _line(text: str, keyword: str) -> int:
@@ -135,6 +178,11 @@ def _line(text: str, keyword: str) -> int:
 def digest_of(attributes: Mapping[str, str]) -> str:
     """Return what tells attributes from others: a SHA-256, in hex."""
     return hashlib.sha256("\n".join(map(str, sorted(attributes.items()))).encode()).hexdigest()
+
+
+def names_nobody(attributes: Mapping[str, str]) -> bool:
+    """Return whether nobody can be found by what is given."""
+    return not any(value for key, value in attributes.items() if key not in _OF_NO_PERSON)
 
 
 def given(attributes: Mapping[str, str], *keywords: str, default: str = "") -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.export.dicom._attributes import given
+from slidetile.export.dicom._attributes import given, names_nobody
 from slidetile.export.dicom._frames import LevelFrames
 from slidetile.export.dicom._places import Geometry, decimal
 from slidetile.export.dicom._uids import IMPLEMENTATION, uid
@@ -29,6 +29,10 @@ VERSION_NAME = "SLIDETILE"
 
 _NEVER = "19000101"
 """What a date says that must be there and is not known."""
+
+_BRIGHT = "111744", "DCM", "Brightfield illumination"
+_DARK = "111743", "DCM", "Epifluorescence illumination"
+"""How a slide was lit (DICOM PS3.16, CID 8123)."""
 
 _DEPTH_UM = 1.0
 """Thickness of the imaged volume: DICOM wants one, and no slide tells it."""
@@ -149,9 +153,11 @@ def _about(series: Series) -> dict[str, Any]:
     }
     beside = {"SpecimenIdentifier", "SpecimenShortDescription"}
     about |= {key: value for key, value in told.items() if key not in {*about, *beside}}
-    if not any(key.startswith("Patient") and value for key, value in told.items()):
+    if names_nobody(told) and told.get("PatientIdentityRemoved") != "NO":
         about["PatientIdentityRemoved"] = "YES"
-        about["DeidentificationMethod"] = "Pixels, scale and colours alone were taken"
+        about["DeidentificationMethod"] = told.get(
+            "DeidentificationMethod", "Pixels, scale and colours alone were taken"
+        )
     return about
 
 
@@ -251,9 +257,10 @@ def _shared(level: Level, kind: list[str]) -> "Dataset":
 
 def _optical_path(series: Series) -> "Dataset":
     store = series.store
+    is_dark = store.metadata.fill == 0  # what is no tissue: then light comes from the tissue
     path = _dataset(
         OpticalPathIdentifier="1",
-        IlluminationTypeCodeSequence=[_code("111744", "DCM", "Brightfield illumination")],
+        IlluminationTypeCodeSequence=[_code(*(_DARK if is_dark else _BRIGHT))],
         IlluminationColorCodeSequence=[_code("371251000", "SCT", "White")],
     )
     if len(store.channels) == 3:

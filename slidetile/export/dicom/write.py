@@ -16,7 +16,7 @@ from slidetile.export.dicom.spec import DicomExport
 from slidetile.export.exported import UNREADABLE_TILES, Exported
 from slidetile.export.ordered import Workshop
 from slidetile.export.provenance import provenance, settings_of
-from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing
+from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing, tidy_up
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
 
@@ -50,6 +50,7 @@ def write(
         The files cannot be written.
     """
     folder = local_place(place, "a DICOM series")
+    tidy_up(folder, _SERIES)
     refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
     check_fits(store, spec)
     attributes = read_attributes(spec.dicom_attributes)
@@ -65,6 +66,7 @@ def write(
     with Unfinished(folder, facts, spec.existing) as unfinished:
         size = sum(_write(unfinished, series, level, shop) for level in levels)
         store.check()
+        refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
         unfinished.finish(_SERIES, durable=spec.durable)
     notes = (_NO_PROFILE,) if len(store.channels) == 3 and not series.profile[1] else ()
     return Exported(
@@ -101,25 +103,19 @@ def _level(store: TileStore, number: int, spec: DicomExport) -> Level | None:
 
 
 def _write(unfinished: Unfinished, series: Series, level: Level, shop: Workshop) -> int:
-    """Write the file of a level, unless an interrupted run has; return its length."""
+    """Write the file of a level, or what an interrupted run has not; return its length."""
     folder = unfinished.folder / _SERIES
     folder.mkdir(exist_ok=True)
     name = f"level-{level.number}.dcm"
-    finished = folder / name
-    if finished.exists():
-        shop.skip(len(level.cells))
-        return finished.stat().st_size
-    frames, path = len(level.cells), unfinished.folder / name
-    head_bytes = len(_head(series, level, np.zeros((frames, 2), np.uint64)))
-    with Appended(path, head_bytes) as file:
+    nowhere = np.zeros((len(level.cells), 2), np.uint64)
+    head_bytes = len(_head(series, level, nowhere))
+    with Appended(folder / name, unfinished.folder / f"{name}.parts", head_bytes) as file:
         shop.skip(file.done)
         for stream in shop.made(level.cells[file.done :], level.frames.make):
             file.append(as_item(stream))
             unfinished.check()
             shop.tell(len(stream))
-        size = file.finish(_head(series, level, file.parts()), _ENDS)
-    path.replace(finished)
-    return size
+        return file.finish(_head(series, level, file.parts()), _ENDS)
 
 
 def _head(series: Series, level: Level, parts: NDArray[np.uint64]) -> bytes:

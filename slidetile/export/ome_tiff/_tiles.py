@@ -130,6 +130,10 @@ def _jpeg_tags(kind: JpegKind) -> dict[int, Value]:
         return {262: shorts(1)}
     if not kind.is_ycbcr:
         return {262: shorts(2)}
+    if kind.subsampling[0] == 1:
+        # Where this is stated, Bio-Formats takes what its decoder gives for YCbCr, and converts
+        # it once more. libtiff finds it in the first tile; all others look into the streams alone.
+        return {262: shorts(6)}
     return {262: shorts(6), 530: shorts(*kind.subsampling)}
 
 

@@ -29,7 +29,7 @@ from slidetile.export.ome_tiff._tiles import (
 from slidetile.export.ome_tiff.spec import OmeTiffExport
 from slidetile.export.ordered import Workshop
 from slidetile.export.provenance import provenance, settings_of
-from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing
+from slidetile.export.unfinished import Unfinished, local_place, refuse_replacing, tidy_up
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
 
@@ -56,6 +56,7 @@ def write(
         The file cannot be written.
     """
     path = local_place(place, "an OME-TIFF")
+    tidy_up(path, _NAME)
     refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
     compression, _ = compression_of(store, spec)
     facts = provenance(store, "ome-tiff", settings_of(spec), anonymous=spec.anonymous)
@@ -68,6 +69,7 @@ def write(
     with Unfinished(path, facts, spec.existing) as unfinished:
         size, anew = _write(unfinished, levels, pages, shop)
         store.check()
+        refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
         unfinished.finish(_NAME, durable=spec.durable)
     return Exported(
         path=path,
@@ -170,7 +172,7 @@ def _write(
     head_bytes = len(render(ordered))
     tasks = [(level, cell) for level in levels for cell in level.cells]
     path: Path = unfinished.folder / _NAME
-    with Appended(path, head_bytes) as file:
+    with Appended(path, unfinished.folder / f"{_NAME}.parts", head_bytes) as file:
         whole, begun = divmod(file.done, planes)
         shop.skip(whole)
         made = shop.made(tasks[whole:], lambda task: task[0].tiles.make(task[1]))
