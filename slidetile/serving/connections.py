@@ -5,6 +5,7 @@ Knows uvicorn. Does not know what is asked or answered.
 """
 
 import asyncio
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -78,13 +79,19 @@ class BoundedProtocol(H11Protocol):
         self._clock = self.loop.call_later(STALLED_S if unsent else HEADERS_S, self._look)
 
     def _make_room(self) -> None:
-        if len(self.connections) <= MOST_WAITING:
+        if len(self.connections) <= _most_waiting():
             return
         others = [each for each in self.connections if isinstance(each, BoundedProtocol)]
         waiting = [each for each in others if each is not self and each.is_endable]
         if waiting:
             longest = min(waiting, key=lambda each: each._waits_since)  # noqa: SLF001  its own
             longest.transport.abort()
+
+
+def _most_waiting() -> int:
+    """Return how many connections there may be: stores have files and maps of files open, too."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_WAITING if limit < 0 else min(MOST_WAITING, limit * 3 // 8)
 
 
 def bounded_connections() -> dict[str, Any]:

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import http.client
+import resource
 import socket
+import subprocess
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
 from half_open import HALF, MANY, half_open
-from serving_process import served
+from serving_process import begun, served
 
 from slidetile.serving import connections
 from slidetile.serving.listening import listening_socket
@@ -36,6 +38,14 @@ def test_hundreds_of_half_sent_requests_keep_nobody_out(folder):
                 assert asked(told["address"])[0] == 200
                 assert asked(told["store_addresses"][0] + "/zarr.json")[0] == 200
         assert asked(told["address"])[0] == 200
+
+
+def test_so_it_is_where_few_files_may_be_open(folder):
+    few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))}
+    with begun(folder, stderr=subprocess.DEVNULL, **few) as (_, told):
+        addresses = [f"{each}/zarr.json" for each in told["store_addresses"]]
+        with half_open(urlsplit(told["address"]).port, 300):
+            assert [asked(each)[0] for each in addresses] == [200] * len(addresses)
 
 
 class Waiting:

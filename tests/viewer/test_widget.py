@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pyarrow.compute as pc
 import pytest
+from patience import wait_until
 from PIL import Image
 from tampering import damage_chunk
 
@@ -279,6 +280,31 @@ def test_a_kernel_that_was_restarted_from_elsewhere_is_told_once_it_is_asked(run
     page.evaluate(f"{PAGE}.viewer.viewport.zoomTo(9, null, true), {PAGE}.viewer.forceRedraw()")
     assert "run the cell again to bring it back" in gone(page)
     again(page)
+
+
+def test_a_saved_notebook_whose_kernel_was_restarted_shows_the_still_picture_and_says_so(
+    run, lab, native
+):
+    """The page has no channel to the kernel, which has nothing to do and does not answer."""
+    code = f"import slidetile as st\nst.open_store({str(native.path)!r}).view()"
+    page = opened(run("saved.ipynb", code))
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_role("menuitem", name="Save Widget State Automatically").click()
+    page.locator(".jp-CodeCell .jp-InputArea-editor").first.click()
+    opened(page)
+
+    def is_saved():
+        page.keyboard.press("Control+s")
+        page.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]")
+        return "widget-state" in (lab.root / "saved.ipynb").read_text()
+
+    wait_until(is_saved)
+    for kernel in lab.ask(lab.address + "api/kernels"):
+        lab.ask(f"{lab.address}api/kernels/{kernel['id']}/restart", "POST")
+    page.reload()
+    page.wait_for_selector(".slidetile .failure")
+    assert "The kernel was restarted" in page.locator(".slidetile .failure").inner_text()
+    assert page.locator(".slidetile .still").is_visible()
 
 
 def test_a_busy_kernel_is_told_and_the_still_picture_is_there(run, native, tmp_path):
