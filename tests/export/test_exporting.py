@@ -1,7 +1,8 @@
 """Kinds of export: how they are named, chosen and refused, for Python and on the command line."""
 
 import json
-from dataclasses import fields, is_dataclass, replace
+import shutil
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -92,14 +93,14 @@ def test_an_export_of_no_tiles_is_told(tmp_path, cli, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_store_that_is_replaced_or_deleted_is_noticed(sample, tmp_path, kind):
-    recipe = st.Recipe(tile=st.TileSpec(size=512, sample=2))
-    spec = SPECS.get(kind, kind)
+def test_a_store_that_is_replaced_or_deleted_is_noticed(stores, tmp_path, kind):
+    spec, place = SPECS.get(kind, kind), tmp_path / "a.zarr"
     for number in range(2):
-        store = st.tile_slide(sample, tmp_path / "a.zarr", recipe)
-        store.path.rename(tmp_path / f"{number}.zarr")
+        shutil.copytree(stores("native").path, place)
+        store = st.open_store(place)
+        place.rename(tmp_path / f"{number}.zarr")
         if number:  # the same store would be no other
-            st.tile_slide(sample, tmp_path / "a.zarr", replace(recipe, codec="zstd"))
+            shutil.copytree(stores("zstd").path, place)
         said = "was replaced or changed" if number else "was deleted or moved"
         with pytest.raises(
             st.StoreError, match=rf"a\.zarr {said} since it was opened: open it again"
