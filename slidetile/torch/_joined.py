@@ -99,10 +99,10 @@ class JoinedWindows:
         """Return the number of a window's store."""
         return bisect.bisect_right(self.starts, index) - 1
 
-    def block(self, index: int, count: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Return the shape and the dtype of so many windows that are like this one."""
+    def window(self, index: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the dtype of a window."""
         source = self.sources[self.store(index)]
-        return (count, *source.shape), source.dtype
+        return source.shape, source.dtype
 
     def place(self, index: int, jitter: Jitter | None) -> Place:
         """Return where a window and its contexts lie, moved where it is to be."""
