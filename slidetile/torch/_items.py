@@ -44,8 +44,7 @@ class ItemMaker:
             index=window.index,
         )
         if len(images) > 1:
-            images = self._transformed(images)
-            item["image"], item["context"] = images[0], images[1:]
+            item["image"], item["context"] = _parts(self._transformed(images), len(images))
         else:
             item["image"] = self._transformed(images[0])
         if self.labels is not None:
@@ -55,6 +54,24 @@ class ItemMaker:
 
     def _transformed(self, image: Any) -> Any:
         return image if self.transform is None else self.transform(image)
+
+
+def _parts(images: Any, count: int) -> tuple[Any, Any]:
+    """Return a window and its contexts, as the transform gave them.
+
+    Raises
+    ------
+    ValueError
+        It did not give as many images as it was given.
+    """
+    shape = getattr(images, "shape", None)
+    if not shape or shape[0] != count:
+        what = type(images).__name__ if shape is None else f"an array of {tuple(shape)}"
+        raise ValueError(
+            f"With contexts, the transform takes a window and its contexts as {count} images at "
+            f"once, and returns as many, but this one returned {what}."
+        )
+    return images[0], images[1:]
 
 
 def _images(pixels: NDArray[Any]) -> Any:

@@ -180,8 +180,9 @@ class JoinedWindows:
         source, done = self.sources[store], 0
         try:
             places = [self.place(index, jitter) for index in indices]
+            source.check()  # even where all that is needed is kept
             largest_bytes = 0 if kept is not None else source.run_bytes(places)
-        except SlidetileError as error:  # it cannot even be opened again in this process
+        except SlidetileError as error:  # it is gone, or cannot be opened again in this process
             raise self._named(store, error) from error
         while done < len(indices):
             left = None if outs is None else outs[done:]

@@ -5,13 +5,14 @@ import multiprocessing
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from slidetile.torch import TileDataset, _lending, _pieces
+from slidetile.torch import TileDataset, TileStream, _lending, _pieces
 from slidetile.torch._batches import TileItem
 
 # However many cores the tests run on.
@@ -256,3 +257,35 @@ def test_a_worker_keeps_no_memory_that_was_only_needed_once(tiles, forks):
     kept.clear()
     loans = [int(batch["loans"].max()) for batch in loader]
     assert loans[-1] <= _lending.MOST_FREE + 4
+
+
+def _open_files():
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("this system does not tell which files are open")
+    return len(list(folder.iterdir()))
+
+
+def test_thousands_of_datasets_take_few_file_descriptors(native):
+    before = _open_files()
+    streams = [TileStream(TileDataset(native, size=512)) for _ in range(40)]
+    assert _open_files() - before < len(streams) / 4
+    for number, stream in enumerate(streams):
+        stream.set_epoch(number)
+    assert [stream.epoch for stream in streams] == list(range(len(streams)))
+
+
+def _set_epoch_of_a_new_one(path, tiles):
+    TileDataset(path, size=512).set_epoch(5)
+    tiles.set_epoch(tiles.epoch + 3)
+
+
+def test_a_dataset_of_a_forked_process_shares_no_epoch_with_a_later_one_here(native):
+    tiles = TileDataset(native, size=512)
+    process = multiprocessing.get_context("fork").Process(
+        target=_set_epoch_of_a_new_one, args=(native.path, tiles)
+    )
+    process.start()
+    process.join()
+    assert tiles.epoch == 3
+    assert TileDataset(native, size=512).epoch == 0
