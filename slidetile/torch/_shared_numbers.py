@@ -58,9 +58,19 @@ class _Place:
     def take(self, count: int) -> Any:
         with self._lock:
             if len(self._left) < count:
-                self._left = torch.empty(max(_COUNT, count), dtype=torch.int64).share_memory_()
+                self._left = _shared(max(_COUNT, count))
             taken, self._left = self._left[:count], self._left[count:]
         return taken
+
+
+def _shared(count: int) -> Any:
+    """Return int64 [number] that other processes see.
+
+    As PyTorch's own collation takes it: to share a tensor copies it, for which PyTorch may wait for
+    its threads, and a process that was forked has none.
+    """
+    storage = torch.UntypedStorage._new_shared(8 * count, device="cpu")  # noqa: SLF001
+    return torch.empty(0, dtype=torch.int64).set_(storage)
 
 
 def _sent(numbers: SharedNumbers) -> tuple[Any, ...]:
