@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slidetile.torch._lending import LentBatch, lend
-from slidetile.torch._library import collate, default_collate_fn_map, torch
+from slidetile.torch._library import collate, default_collate_fn_map, register_pytree_node, torch
 
 
 class TileItem(dict[str, Any]):
@@ -24,28 +24,6 @@ class TileItem(dict[str, Any]):
     - ``label``: as `TileDataset.labels` has it; absent without.
     """
 
-    block: "Block | None" = None
-    """What the windows of a batch were read into, this one among them; None where each has memory
-    of its own."""
-
-    def __getstate__(self) -> None:
-        """Return nothing: another process is given the window, not the block."""
-
-
-class Block:
-    """Memory for the pixels of some windows, which becomes a batch if they are given as they are.
-
-    Parameters
-    ----------
-    shape
-        [window, view, row, column, channel]; or the shape of stacked images.
-    dtype
-        Of its samples.
-    """
-
-    def __init__(self, shape: Sequence[int], dtype: Any = torch.uint8) -> None:
-        self.pixels, self.loan = lend(shape, dtype)
-
 
 def join_items(
     items: Sequence[TileItem], *, collate_fn_map: Any = default_collate_fn_map
@@ -53,51 +31,18 @@ def join_items(
     """Return a batch of items.
 
     It is what PyTorch's own collation of dictionaries gives, but that channels stay beside each
-    other; and where all windows of a block are there, in its order, the block is the batch.
+    other. Images are copied, as they are there: who keeps items, or joins them twice, may do with
+    a batch what they like.
     """
-    batch = LentBatch(dict.fromkeys(items[0]))
-    blocks = []
-    if (block := _whole_block(items)) is not None:
-        blocks.append(block)
-        batch["image"] = _channels_first(block.pixels[:, 0])
-        if "context" in batch:
-            batch["context"] = _channels_first(block.pixels[:, 1:])
-    for name in [name for name, value in batch.items() if value is None]:
+    batch, loans = {}, []
+    for name in items[0]:
         values = [item[name] for item in items]
         if _are_alike(values):
-            blocks.append(_stacked(values))
-            batch[name] = _channels_first(blocks[-1].pixels)
+            batch[name], loan = _stacked(values)
+            loans += [] if loan is None else [loan]
         else:
             batch[name] = collate(values, collate_fn_map=collate_fn_map)
-    batch.loans = tuple(block.loan for block in blocks if block.loan is not None)
-    return batch
-
-
-def _whole_block(items: Sequence[TileItem]) -> Block | None:
-    """Return the block that these items are, and nothing else; None where they are not."""
-    block = items[0].block
-    if block is None or len(block.pixels) != len(items):
-        return None
-    for item, pixels in zip(items, block.pixels, strict=True):
-        if item.block is not block or not _is_on(item.get("image"), pixels[0]):
-            return None
-        if len(pixels) > 1 and not _is_on(item.get("context"), pixels[1:]):
-            return None
-    return block
-
-
-def _is_on(image: Any, pixels: Any) -> bool:
-    """Return whether an image still is what was read, where it was read."""
-    if not _is_channels_last(image):
-        return False
-    return bool(
-        image.data_ptr() == pixels.data_ptr() and _channels_last(image).shape == pixels.shape
-    )
-
-
-def _is_channels_last(image: Any) -> bool:
-    is_plain = type(image) is torch.Tensor and image.ndim >= 3 and not image.requires_grad
-    return is_plain and image.device.type == "cpu" and _channels_last(image).is_contiguous()
+    return LentBatch(batch, loans) if loans else batch
 
 
 def _are_alike(images: Sequence[Any]) -> bool:
@@ -107,19 +52,31 @@ def _are_alike(images: Sequence[Any]) -> bool:
     return len({(image.shape, image.dtype) for image in images}) == 1
 
 
-def _stacked(images: Sequence[Any]) -> Block:
+def _is_channels_last(image: Any) -> bool:
+    is_plain = type(image) is torch.Tensor and image.ndim >= 3 and not image.requires_grad
+    is_here = is_plain and image.device.type == "cpu" and image.layout == torch.strided
+    return is_here and _channels_last(image).is_contiguous()
+
+
+def _stacked(images: Sequence[Any]) -> tuple[Any, Any]:
+    """Return images in one tensor, and in a worker the loan that it is on."""
     parts = [_channels_last(image) for image in images]
-    block = Block((len(parts), *parts[0].shape), parts[0].dtype)
-    torch.stack(parts, out=block.pixels)
-    return block
+    pixels, loan = lend((len(parts), *parts[0].shape), parts[0].dtype)
+    torch.stack(parts, out=pixels)
+    return pixels.movedim(-1, -3), loan
 
 
 def _channels_last(image: Any) -> Any:
     return image.movedim(-3, -1)
 
 
-def _channels_first(pixels: Any) -> Any:
-    return pixels.movedim(-1, -3)
+def _flat(item: dict[str, Any]) -> tuple[list[Any], list[str]]:
+    return list(item.values()), list(item)
 
 
 default_collate_fn_map[TileItem] = join_items
+# As transforms of torchvision and tree_map take dictionaries apart, but not what is derived of it.
+register_pytree_node(
+    TileItem, _flat, lambda values, names: TileItem(zip(names, values, strict=True))
+)
+register_pytree_node(LentBatch, _flat, lambda values, names: dict(zip(names, values, strict=True)))

@@ -99,10 +99,10 @@ class JoinedWindows:
         """Return the number of a window's store."""
         return bisect.bisect_right(self.starts, index) - 1
 
-    def block(self, index: int, count: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Return the shape and the dtype of so many windows that are like this one."""
+    def window(self, index: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return the shape and the dtype of a window."""
         source = self.sources[self.store(index)]
-        return (count, *source.shape), source.dtype
+        return source.shape, source.dtype
 
     def place(self, index: int, jitter: Jitter | None) -> Place:
         """Return where a window and its contexts lie, moved where it is to be."""
@@ -180,8 +180,9 @@ class JoinedWindows:
         source, done = self.sources[store], 0
         try:
             places = [self.place(index, jitter) for index in indices]
+            source.check()  # even where all that is needed is kept
             largest_bytes = 0 if kept is not None else source.run_bytes(places)
-        except SlidetileError as error:  # it cannot even be opened again in this process
+        except SlidetileError as error:  # it is gone, or cannot be opened again in this process
             raise self._named(store, error) from error
         while done < len(indices):
             left = None if outs is None else outs[done:]

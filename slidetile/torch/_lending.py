@@ -7,12 +7,14 @@ its memory, and the worker takes other.
 """
 
 import math
-import weakref
-from collections.abc import Callable, Sequence
+import os
+import threading
+from collections.abc import Mapping, Sequence
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from slidetile.torch._library import get_worker_info, torch
+from slidetile.torch._watching import watched
 
 Place = tuple[int, Any, tuple[int, ...], tuple[int, ...]]
 """Where a tensor lies: its first byte, dtype, shape and strides."""
@@ -20,9 +22,15 @@ Place = tuple[int, Any, tuple[int, ...], tuple[int, ...]]
 MOST_FREE = 8
 """Most pieces of memory that wait to be used again."""
 
+MOST_FREE_BYTES = 1 << 28
+"""256 MiB: most memory of pieces that wait, besides one."""
+
+_FREE, _SEEN, _GIVEN_UP = 0, 1, 2
+"""Whether the loader does not look at a loan, does, or may do so for ever."""
+
 
 class Loan:
-    """A piece of shared memory, and who looks at it. Its last byte is 1 while the loader does.
+    """A piece of shared memory, and who looks at it. Its last byte tells whether the loader does.
 
     Parameters
     ----------
@@ -34,13 +42,18 @@ class Loan:
         # As PyTorch's own collation takes memory that other processes can see.
         storage = torch.UntypedStorage._new_shared(nbytes + 1, device="cpu")  # noqa: SLF001
         self.memory = torch.empty(0, dtype=torch.uint8).set_(storage)
-        self.memory[-1] = 0
+        self.memory[-1] = _FREE
         self._is_held = self._was_sent = False
 
     @property
     def is_free(self) -> bool:
         """Whether nobody looks at it."""
-        return not self._is_held and not self.memory[-1].item()
+        return not self._is_held and self.memory[-1].item() == _FREE
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is never to be used again."""
+        return bool(self.memory[-1].item() == _GIVEN_UP)
 
     def fits(self, nbytes: int) -> bool:
         """Return whether it has so many bytes, and not far more."""
@@ -49,20 +62,21 @@ class Loan:
     def lend(self, shape: Sequence[int], dtype: Any) -> Any:
         """Return a tensor without values on it, which holds it while it lives."""
         self._is_held, self._was_sent = True, False
-        flat = _watched(self.memory[:-1], self._drop)[: math.prod(shape) * dtype.itemsize]
+        flat = watched(self.memory[:-1], self._drop)[: math.prod(shape) * dtype.itemsize]
         return flat.view(dtype).view(*shape)
 
     def has(self, value: Any) -> bool:
         """Return whether a value is a tensor on it."""
-        is_tensor = type(value) is torch.Tensor and value.device.type == "cpu"
-        return is_tensor and 0 <= value.data_ptr() - self.memory.data_ptr() < len(self.memory)
+        is_tensor = type(value) is torch.Tensor and value.layout == torch.strided
+        is_here = is_tensor and value.device.type == "cpu"
+        return is_here and 0 <= value.data_ptr() - self.memory.data_ptr() < len(self.memory)
 
     def send(self) -> bool:
         """Return whether the loader may look at it now, which it may once."""
         if self._was_sent:
             return False
         self._was_sent = True
-        self.memory[-1] = 1
+        self.memory[-1] = _SEEN
         return True
 
     def _drop(self) -> None:
@@ -72,12 +86,41 @@ class Loan:
 class LentBatch(dict[str, Any]):
     """A batch in a worker, of which some tensors are on loans."""
 
-    loans: tuple[Loan, ...] = ()
-    """What they are on."""
+    def __init__(self, batch: Mapping[str, Any], loans: Sequence[Loan] = ()) -> None:
+        super().__init__(batch)
+        self.loans = tuple(loans)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is copied, and pickled by others: as a dictionary."""
+        return dict, (dict(self),)
+
+
+class Receipt:
+    """What the loader's process knows of a loan that it looks at."""
+
+    def __init__(self, memory: Any) -> None:
+        self._memory = memory
+        _receipts.add(self)
+
+    def give_back(self) -> None:
+        """Let the worker use the memory again, unless it was given up."""
+        if _took(self):
+            self._memory[-1] = _FREE
+
+    def give_up(self) -> None:
+        """Let the memory never be used again."""
+        if _took(self):
+            self._memory[-1] = _GIVEN_UP
 
 
 _loans: list[Loan] = []
 """Those of this worker."""
+
+_lending = threading.Lock()
+"""One thread of a worker at a time takes of them."""
+
+_receipts: set[Receipt] = set()
+"""Of all loans that this process looks at."""
 
 
 def lend(shape: Sequence[int], dtype: Any) -> tuple[Any, Loan | None]:
@@ -85,14 +128,22 @@ def lend(shape: Sequence[int], dtype: Any) -> tuple[Any, Loan | None]:
     if get_worker_info() is None:
         return torch.empty(shape, dtype=dtype), None
     nbytes = math.prod(shape) * dtype.itemsize
+    with _lending:
+        loan = _taken(nbytes)
+        return loan.lend(shape, dtype), loan
+
+
+def _taken(nbytes: int) -> Loan:
+    """Return a loan that nobody looks at, and keep few others that nobody looks at."""
     free = [loan for loan in _loans if loan.is_free]
-    loan = next((each for each in free if each.fits(nbytes)), None)
-    if loan is None:
-        for each in free[MOST_FREE - 1 :]:
-            _loans.remove(each)
-        loan = Loan(nbytes)
-        _loans.append(loan)
-    return loan.lend(shape, dtype), loan
+    taken = next((each for each in free if each.fits(nbytes)), None)
+    loan = taken or Loan(nbytes)
+    rest = [each for each in free if each is not taken][:MOST_FREE]
+    while rest and sum(len(each.memory) for each in rest) > MOST_FREE_BYTES:
+        rest.pop()
+    used = [each for each in _loans if not (each in free or each.is_given_up)]
+    _loans[:] = [*used, loan, *rest]
+    return loan
 
 
 def _reduced(batch: LentBatch) -> tuple[Any, ...]:
@@ -110,7 +161,7 @@ def _reduced(batch: LentBatch) -> tuple[Any, ...]:
 def _received(batch: dict[str, Any], parts: list[tuple[Any, dict[str, Place]]]) -> dict[str, Any]:
     """Return a batch whose lent tensors give back the memory when the last of them is gone."""
     for memory, places in parts:
-        flat = _watched(memory[:-1], memory[-1].zero_)
+        flat = watched(memory[:-1], Receipt(memory).give_back)
         for name, (offset, dtype, shape, strides) in places.items():
             whole = (len(flat) - offset) // dtype.itemsize * dtype.itemsize
             batch[name] = flat[offset : offset + whole].view(dtype).as_strided(shape, strides)
@@ -122,11 +173,24 @@ def _place(tensor: Any, memory: Any) -> Place:
     return offset, tensor.dtype, tuple(tensor.shape), tensor.stride()
 
 
-def _watched(memory: Any, gone: Callable[[], Any]) -> Any:
-    """Return a tensor on memory; when nothing is left that looks at it, ``gone`` is called."""
-    seen = memory.numpy()
-    weakref.finalize(seen, gone).atexit = False
-    return torch.from_numpy(seen)
+def _took(receipt: Receipt) -> bool:
+    """Return whether a receipt was still there; it is not afterwards."""
+    try:
+        _receipts.remove(receipt)
+    except KeyError:
+        return False
+    return True
+
+
+def _give_up() -> None:
+    """Let memory be that a process which is forked here looks at for ever, as nobody hears of it.
+
+    What such a process lets go of, this one may still look at; and what this one lets go of, that.
+    """
+    _loans.clear()
+    for receipt in list(_receipts):
+        receipt.give_up()
 
 
 ForkingPickler.register(LentBatch, _reduced)
+os.register_at_fork(before=_give_up, after_in_child=_receipts.clear)

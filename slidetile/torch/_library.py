@@ -2,6 +2,7 @@
 
 try:
     import torch
+    from torch.utils._pytree import register_pytree_node
     from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
     # The docs of default_collate say to add to this map, and to pass it on.
@@ -17,5 +18,6 @@ __all__ = [
     "collate",
     "default_collate_fn_map",
     "get_worker_info",
+    "register_pytree_node",
     "torch",
 ]

@@ -207,14 +207,8 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
             deleted.
         """
         wanted = [self._checked(index) for index in indices]
-        block = self._maker.block(wanted)
-        outs = None if block is None else list(block.pixels.numpy())
-        read = self.windows.read(wanted, self.jitter, outs)
-        items = [
-            self._maker.make(window, block, turn)
-            for turn, window in enumerate(read)
-            if was_read(window, self._unreadable)
-        ]
+        read = self.windows.read(wanted, self.jitter, self._maker.outs(wanted))
+        items = [self._maker.make(window) for window in read if was_read(window, self._unreadable)]
         if read and not items:
             raise StoreError(
                 f"None of the {how_many(len(read), 'windows')} of a batch can be read, so none "

@@ -101,7 +101,7 @@ def test_a_state_is_exact_where_windows_are_left_out(damaged):
 def test_a_store_that_is_replaced_is_never_left_out(copied, sample, unreadable):
     tiles = TileDataset(copied, size=100, unreadable=unreadable)
     stream = iter(TileStream(tiles, buffer=4))
-    _ = tiles[0], next(stream)
+    _ = tiles.__getitems__(range(len(tiles))), next(stream)  # all chunks are kept
     shutil.rmtree(copied)
     st.tile_slide(sample, copied, st.Recipe(tile=st.TileSpec(size=256), codec="zstd"))
     for read in (lambda: tiles[9], lambda: tiles.__getitems__([8, 9]), lambda: list(stream)):
@@ -195,3 +195,10 @@ def test_a_killed_worker_is_an_error_that_names_it(native):
         warnings.simplefilter("ignore")
         with pytest.raises(RuntimeError, match=r"worker .*(killed by signal|exited unexpectedly)"):
             list(DataLoader(tiles, batch_size=8, num_workers=1))
+
+
+@pytest.mark.parametrize("wrong", [lambda images: images[0], lambda images: (images, 1), list])
+def test_a_transform_returns_as_many_images_as_it_is_given(native, wrong):
+    tiles = TileDataset(native, size=64, mpp=0.5, context_mpp=(1.0,), transform=wrong)
+    with pytest.raises(ValueError, match="as 2 images at once, and returns as many, but this one"):
+        tiles[0]
