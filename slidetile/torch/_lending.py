@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from slidetile.torch._library import get_worker_info, torch
 from slidetile.torch._watching import watched
 
@@ -42,18 +45,19 @@ class Loan:
         # As PyTorch's own collation takes memory that other processes can see.
         storage = torch.UntypedStorage._new_shared(nbytes + 1, device="cpu")  # noqa: SLF001
         self.memory = torch.empty(0, dtype=torch.uint8).set_(storage)
-        self.memory[-1] = _FREE
+        self._state = _state_of(self.memory)
+        self._state[:] = _FREE
         self._is_held = self._was_sent = False
 
     @property
     def is_free(self) -> bool:
         """Whether nobody looks at it."""
-        return not self._is_held and self.memory[-1].item() == _FREE
+        return not self._is_held and self._state[0] == _FREE
 
     @property
     def is_given_up(self) -> bool:
         """Whether it is never to be used again."""
-        return bool(self.memory[-1].item() == _GIVEN_UP)
+        return bool(self._state[0] == _GIVEN_UP)
 
     def fits(self, nbytes: int) -> bool:
         """Return whether it has so many bytes, and not far more."""
@@ -76,7 +80,7 @@ class Loan:
         if self._was_sent:
             return False
         self._was_sent = True
-        self.memory[-1] = _SEEN
+        self._state[:] = _SEEN
         return True
 
     def _drop(self) -> None:
@@ -99,18 +103,18 @@ class Receipt:
     """What the loader's process knows of a loan that it looks at."""
 
     def __init__(self, memory: Any) -> None:
-        self._memory = memory
+        self._state = _state_of(memory)
         _receipts.add(self)
 
     def give_back(self) -> None:
         """Let the worker use the memory again, unless it was given up."""
         if _took(self):
-            self._memory[-1] = _FREE
+            self._state[:] = _FREE
 
     def give_up(self) -> None:
         """Let the memory never be used again."""
         if _took(self):
-            self._memory[-1] = _GIVEN_UP
+            self._state[:] = _GIVEN_UP
 
 
 _loans: list[Loan] = []
@@ -166,6 +170,15 @@ def _received(batch: dict[str, Any], parts: list[tuple[Any, dict[str, Place]]]) 
             whole = (len(flat) - offset) // dtype.itemsize * dtype.itemsize
             batch[name] = flat[offset : offset + whole].view(dtype).as_strided(shape, strides)
     return batch
+
+
+def _state_of(memory: Any) -> NDArray[np.uint8]:
+    """Return the byte that tells whether the loader looks at a loan.
+
+    By numpy, as PyTorch lets nobody change outside of inference mode what was made in it.
+    """
+    state: NDArray[np.uint8] = memory.numpy()[-1:]
+    return state
 
 
 def _place(tensor: Any, memory: Any) -> Place:

@@ -28,20 +28,24 @@ class SharedNumbers:
         What they are at first.
     """
 
-    __slots__ = ("_numbers",)
+    __slots__ = ("_shared", "_values")
 
     def __init__(self, numbers: Sequence[int]) -> None:
-        self._numbers = _place.take(len(numbers))
-        self._numbers[:] = torch.tensor(numbers, dtype=torch.int64)
+        self._look_at(_place.take(len(numbers)))
+        self._values[:] = numbers
+
+    def _look_at(self, shared: Any) -> None:
+        # By numpy, as PyTorch lets nobody change outside of inference mode what was made in it.
+        self._shared, self._values = shared, shared.numpy()
 
     def __getitem__(self, place: int) -> int:
-        return int(self._numbers[place])
+        return int(self._values[place])
 
     def __setitem__(self, place: int, number: int) -> None:
-        self._numbers[place] = number
+        self._values[place] = number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return SharedNumbers, (self._numbers.tolist(),)
+        return SharedNumbers, (self._values.tolist(),)
 
 
 class _Place:
@@ -74,12 +78,12 @@ def _shared(count: int) -> Any:
 
 
 def _sent(numbers: SharedNumbers) -> tuple[Any, ...]:
-    return _received, (numbers._numbers,)  # noqa: SLF001  of this module
+    return _received, (numbers._shared,)  # noqa: SLF001  of this module
 
 
 def _received(shared: Any) -> SharedNumbers:
     numbers = SharedNumbers.__new__(SharedNumbers)
-    numbers._numbers = shared  # noqa: SLF001  of this module
+    numbers._look_at(shared)  # noqa: SLF001  of this module
     return numbers
 
 

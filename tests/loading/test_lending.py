@@ -196,3 +196,24 @@ def test_chunks_are_kept_from_batch_to_batch(counted):
     decoded.clear()
     tiles.__getitems__([0, 1])
     assert decoded == []
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_inference_mode_changes_nothing(native, method):
+    with torch.inference_mode():
+        tiles = TileDataset(native, size=96, jitter_px=8)
+        stream, expected = TileStream(tiles, buffer=40), directly(tiles)
+        for source in (tiles, stream):
+            seen = []
+            for batch in DataLoader(source, multiprocessing_context=method, **WORKERS):
+                check(batch, expected)
+                seen += batch["index"].tolist()
+            assert sorted(seen) == list(range(len(tiles)))
+    stream.set_epoch(1)
+    expected = directly(tiles)
+    for batch in DataLoader(stream, multiprocessing_context=method, **WORKERS):
+        check(batch, expected)
+    with torch.inference_mode():
+        batches = list(DataLoader(tiles, multiprocessing_context=method, **WORKERS))
+    for batch in batches:
+        check(batch, expected)
