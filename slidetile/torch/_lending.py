@@ -1,6 +1,6 @@
 """Shared memory that a worker lends to its loader, and uses again when it is given back.
 
-The pages of new shared memory cost a worker about a third as much time as decoding what is written
+The pages of new shared memory cost a worker nearly half as much time as decoding what is written
 into them. So a batch travels in memory that earlier ones travelled in, as soon as nobody looks at
 those any more: the worker's own tensors are gone, and so are the loader's. Who keeps a batch keeps
 its memory, and the worker takes other.
