@@ -122,6 +122,8 @@ def test_scores_are_columns_beside_those_of_the_table(stores):
     view = StoreView(store, scores={"score": values})
     (column,) = [each for each in view.scene().overlay.tiles.values if each.name == "score"]
     assert np.array_equal(column.values, values, equal_nan=True)
+    assert view.scene().json["overlay"]["tiles"]["colour"] == "score"
+    assert StoreView(store).scene().json["overlay"]["tiles"]["colour"] == ""
     assert ["score", None] in view.row(2)
     assert ["score", 1.0] in view.row(len(store) - 1)
     assert "score" not in store.tiles.column_names

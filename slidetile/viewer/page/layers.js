@@ -28,9 +28,9 @@ export class Layers {
     this.element = make("section", { className: "layers" }, ...boxes, by, this.ramp, this.limits, ...legendOf(areas));
   }
 
-  /** Offer the columns of a table; the one that was chosen stays, where there is one of its name. */
+  /** Offer the columns of a table; the one that was chosen stays, or the table's own is chosen. */
   offer(table) {
-    const chosen = this.colours.value;
+    const chosen = this.colours.value || table?.colour;
     const names = [...(table?.values.values() ?? [])]
       .filter((column) => column.limits !== null)
       .map((column) => column.name);

@@ -20,6 +20,7 @@ export class TileTable {
     this.count = facts.count;
     this.size = facts.size;
     this.edge = facts.edge;
+    this.colour = facts.colour;
     [this.gridColumns, this.gridRows] = facts.grid;
     this.columns = unpacked(facts.columns, "i4");
     this.rows = unpacked(facts.rows, "i4");

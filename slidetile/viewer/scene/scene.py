@@ -45,6 +45,9 @@ class Tiles:
     unreadable: NDArray[np.uint8] | None = None
     """1 for each tile that could not be read; None where all could."""
 
+    colour: str = ""
+    """The name of the values that tiles are coloured by at first; empty for none."""
+
     @property
     def facts(self) -> dict[str, Any]:
         """The tiles as JSON."""
@@ -59,6 +62,7 @@ class Tiles:
             "rows": packed(self.rows),
             "unreadable": packed(unreadable) if has_any and unreadable is not None else None,
             "values": [column.facts for column in self.values],
+            "colour": self.colour,
         }
 
 

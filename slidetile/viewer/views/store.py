@@ -46,7 +46,8 @@ class StoreView:
     areas
         What somebody drew on the slide, in the store's level-0 pixels.
     scores
-        Numbers to colour and filter tiles by as well, one for each tile, by their name.
+        Numbers to colour and filter tiles by as well, one for each tile, by their name. Tiles are
+        coloured by the first of them at first.
 
     Raises
     ------
@@ -65,6 +66,7 @@ class StoreView:
     ) -> None:
         self._store = store
         self._table = scored(store.tiles, scores or {})
+        self._colour = next(iter(scores or {}), "")
         self._cache = cache or PictureCache()
         self._areas = tuple(areas)
 
@@ -108,7 +110,7 @@ class StoreView:
             mpp=store.mpp,
             facts=_facts(store),
             overlay=Overlay(
-                tiles=_tiles(store, self._table),
+                tiles=_tiles(store, self._table, self._colour),
                 outlines=outlines,
                 notes=(*_damage(self.picture.lost, lost), *_notes(store)),
             ),
@@ -138,7 +140,7 @@ class StoreView:
         """Release nothing: a store holds no file open."""
 
 
-def _tiles(store: TileStore, table: "pa.Table") -> Tiles:
+def _tiles(store: TileStore, table: "pa.Table", colour: str) -> Tiles:
     width, height = store.levels[0].size
     size, edge = store.tile_size, store.metadata.parameters.edge
     return Tiles(
@@ -147,6 +149,7 @@ def _tiles(store: TileStore, table: "pa.Table") -> Tiles:
         rows=table["row"].to_numpy(),
         values=numeric_columns(table),
         unreadable=unreadable_column(table),
+        colour=colour,
     )
 
 

@@ -4,10 +4,13 @@ Knows views and scenes. Does not know notebooks.
 """
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from slidetile.viewer.pictures.rungs import DamagedTileError
-from slidetile.viewer.scene.scene import Scene
+from slidetile.viewer.scene.scene import Scene, Tiles
 from slidetile.viewer.views.level_tiles import level_tiles
 from slidetile.viewer.views.view import View
 
@@ -25,9 +28,22 @@ SMALLEST_CELL_PX = 6.0
 
 _OUTLINE, _CELL = (0, 160, 70), (30, 90, 255)
 
+_RAMP = np.array(
+    [
+        *([68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141]),
+        *([39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]),
+    ]
+)
+"""Viridis by nine of its colours, as the page has it."""
+
+_OPACITY = 150
+"""Of 255: the tissue shows through."""
+
 
 def still(view: View, scene: Scene) -> bytes:
     """Return a view as a JPEG file: the whole slide, the tissue's outline and the tiles.
+
+    Tiles are coloured as the page colours them at first.
 
     Parameters
     ----------
@@ -73,15 +89,32 @@ def _whole(view: View, scene: Scene) -> "Image":
 def _draw(picture: "Image", scene: Scene) -> None:
     from PIL import ImageDraw
 
-    pen = ImageDraw.Draw(picture)
+    pen = ImageDraw.Draw(picture, "RGBA")
     scale = picture.width / scene.size[0], picture.height / scene.size[1]
     tiles = scene.overlay.tiles
     if tiles is not None and tiles.grid.size * min(scale) >= SMALLEST_CELL_PX:
-        for column, row in zip(tiles.columns.tolist(), tiles.rows.tolist(), strict=True):
+        places = zip(tiles.columns.tolist(), tiles.rows.tolist(), _colours(tiles), strict=True)
+        for column, row, colour in places:
             cell = tiles.grid.inside(tiles.grid.region(column, row))
             corners = cell.x * scale[0], cell.y * scale[1], cell.right * scale[0] - 1
-            pen.rectangle((*corners, cell.bottom * scale[1] - 1), outline=_CELL)
+            pen.rectangle((*corners, cell.bottom * scale[1] - 1), outline=_CELL, fill=colour)
     for ring in scene.overlay.outlines:
         points = [(x * scale[0], y * scale[1]) for x, y in ring.tolist()]
         if len(points) > 1:
             pen.line([*points, points[0]], fill=_OUTLINE, width=2)
+
+
+def _colours(tiles: Tiles) -> Sequence[tuple[int, ...] | None]:
+    """Return what each tile is filled with; None where it has no value, or nothing colours it."""
+    column = next((each for each in tiles.values if each.name == tiles.colour), None)
+    none = [None] * len(tiles.columns)
+    if column is None or np.isnan(column.values).all():
+        return none
+    values = column.values.astype(np.float64)
+    least, most = np.nanmin(values), np.nanmax(values)
+    steps = np.nan_to_num((values - least) / ((most - least) or 1)) * (len(_RAMP) - 1)
+    parts = [np.interp(steps, np.arange(len(_RAMP)), part).round() for part in _RAMP.T]
+    return [
+        None if is_missing else (*map(int, colour), _OPACITY)
+        for colour, is_missing in zip(zip(*parts, strict=True), np.isnan(values), strict=True)
+    ]
