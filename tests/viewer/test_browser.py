@@ -19,6 +19,7 @@ from slidetile.viewer.scene.columns import Column
 from slidetile.viewer.scene.scene import Area, Overlay, Tiles
 from slidetile.viewer.views.plain import PlainView
 from slidetile.viewer.views.slide import live_plan_view, slide_view
+from slidetile.viewer.views.store import StoreView
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +46,21 @@ def hide(tab, *layers):
 @pytest.fixture
 def native(stores):
     return st.open_store(stores / "native.zarr")
+
+
+def test_scores_colour_the_tiles_at_once_until_another_column_is_chosen(tab, served, native):
+    scores = {"score": np.linspace(0, 1, len(native)), "other": np.zeros(len(native))}
+    tab.open(served(StoreView(native, scores=scores)))
+    chosen = tab.page.get_by_label("colour tiles by")
+    assert chosen.input_value() == "score"
+    last = native.tile_region(len(native) - 1)
+    yellow = pixel(tab, last.x + last.width // 2, last.y + last.height // 2)
+    assert yellow[0] - yellow[2] > 60
+    chosen.select_option("")
+    plain = pixel(tab, last.x + last.width // 2, last.y + last.height // 2)
+    assert np.abs(plain - yellow).max() > 20
+    tab.open(served(native.path))
+    assert tab.page.get_by_label("colour tiles by").input_value() == ""
 
 
 @pytest.mark.parametrize("codec", ["native", "jpeg", "zstd", "raw"])
