@@ -15,8 +15,8 @@ from slidetile.cli.streams import document_stream
 from slidetile.counts import how_large, how_many
 
 if TYPE_CHECKING:
-    from slidetile.cloud.address import Location
     from slidetile.cli.tally import Tally
+    from slidetile.cloud.address import Location
     from slidetile.cohort.result import SlideResult
     from slidetile.verify.finding import Finding
 
