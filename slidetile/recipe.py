@@ -5,7 +5,7 @@ Knows the steps from slide to store. Does not know the command line, nor other s
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,7 @@ from slidetile.writing.destination import (
     is_there,
     tidy_up,
 )
+from slidetile.writing.differing import Setting, compared, in_words
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.write import write_checked
 
@@ -309,32 +310,45 @@ class Recipe:
         )
 
     def _same_settings(self, store: TileStore, slide: Slide) -> bool:
-        parameters = store.metadata.parameters
-        return (
-            store.metadata.source.reader == slide.reader
-            and store.metadata.level_0 == Level0.of(slide.mpp, slide.rescaling)
-            and store.metadata.color == ColorFacts.of(slide.conversion)
-            and parameters.mpp == self.mpp
-            and parameters.planes == PlaneFacts.of(self.channels, self.z, self.t)
-            and parameters.window == self._window_of(slide)
-            and store.tile_size == self.tile.size
-            and parameters.tiles == self.tile.parameters
-            and (store.metadata.cores is not None) == self.cores
-            and self._same_labels(store.metadata.labels, slide)
-            and self._same_tissue(parameters.tissue, slide)
-            and self._same_codec(store.metadata.chunk_codec, slide)
-        )
+        return next(self._differing(store, slide), None) is None
 
-    def _same_labels(self, found: LabelFacts | None, slide: Slide) -> bool:
+    def _differing(self, store: TileStore, slide: Slide) -> Iterator[Setting]:
+        """Yield each setting that the store was made otherwise with, those quickly found first."""
+        return (each for each in self._compared(store, slide) if each.differs)
+
+    def _compared(self, store: TileStore, slide: Slide) -> Iterator[Setting]:
+        metadata, parameters = store.metadata, store.metadata.parameters
+        planes = PlaneFacts.of(self.channels, self.z, self.t)
+        level_0 = Level0.of(slide.mpp, slide.rescaling)
+        yield Setting("mpp", parameters.mpp, self.mpp)
+        yield Setting("reader", metadata.source.reader, slide.reader)
+        if parameters.mpp == self.mpp:  # else that is why
+            same_mpp = metadata.level_0.mpp == level_0.mpp
+            yield Setting("slide_mpp", metadata.level_0.mpp, level_0.mpp)
+            yield Setting("slide_level", metadata.level_0 if same_mpp else level_0, level_0)
+        yield Setting("color", metadata.color, ColorFacts.of(slide.conversion))
+        yield Setting("channels, z or t", parameters.planes, planes)
+        yield Setting("window", parameters.window, self._window_of(slide))
+        yield Setting("tile_size", store.tile_size, self.tile.size)
+        yield from compared(parameters.tiles, self.tile.parameters)
+        yield Setting("cores", metadata.cores is not None, self.cores)
+        yield from self._compared_labels(metadata.labels, slide)
+        yield from self._compared_tissue(parameters.tissue, slide)
+        if not self._same_codec(metadata.chunk_codec, slide):
+            yield Setting("codec", *self._codecs(metadata.chunk_codec))
+
+    def _compared_labels(self, found: LabelFacts | None, slide: Slide) -> Iterator[Setting]:
         if found is None or self.labels is None:
-            return found is None and self.labels is None
-        asked = self.labels.parameters(slide)
-        return asked == {
+            yield Setting("labels", found is not None, self.labels is not None)
+            return
+        stored = {
             "sha256": found.sha256,
             "unit": found.unit,
             "origin": found.origin,
             "values": found.values or (),
         }
+        for each in compared(stored, self.labels.parameters(slide)):
+            yield each._replace(name=_LABEL_NAMES[each.name])
 
     def _window_of(self, slide: Slide) -> str | None:
         """Return the window that a store of a slide records, be it mapped yet or not."""
@@ -343,16 +357,20 @@ class Recipe:
         is_mapped = self.dtype is not None and slide.bits > 8
         return self.window or WINDOW if is_mapped else None
 
-    def _same_tissue(self, found: TissueParameters, slide: Slide) -> bool:
+    def _compared_tissue(self, found: TissueParameters, slide: Slide) -> Iterator[Setting]:
         drawn = [] if self.annotations is None else [self.annotations.parameters(slide)]
         channel = self.tissue_channel
         looked_at = {} if channel is None else stored_channel(slide, channel)
-        return (
-            found.values.get("channel") == looked_at.get("channel")
-            and found.includes(self._tissue_parameters(slide))
-            and self._same_detector(found.detector)
-            and [annotations.to_node() for annotations in found.annotations] == drawn
-        )
+        stored = [annotations.to_node() for annotations in found.annotations]
+        yield Setting("tissue_channel", found.values.get("channel"), looked_at.get("channel"))
+        for each in compared(found.values, self._tissue_parameters(slide)):
+            yield each._replace(name=_TISSUE_NAMES.get(each.name, each.name))
+        if not self._same_detector(found.detector):
+            yield Setting("detector", found.detector, None)
+        if stored and drawn:
+            yield Setting("annotations", stored, drawn)
+        else:
+            yield Setting("annotations", bool(stored), bool(drawn))
 
     def _tissue_parameters(self, slide: Slide) -> dict[str, Any]:
         """Return the tissue's parameters that are known before tissue is detected."""
@@ -369,6 +387,17 @@ class Recipe:
         given = None if self.detector is None else (self.detector,)
         detectors = given or default_detectors(keep_pen=self.keep_pen)
         return recorded in map(describe_detector, detectors)
+
+    def _codecs(self, found: ChunkCodec) -> tuple[Any, Any]:
+        """Return what tells two codecs that differ: their names, or what they are told."""
+        name = self.codec if isinstance(self.codec, str) else self.codec.name
+        if name in ("auto", "native") and isinstance(found, NativeCodec):
+            return f"native with check {found.check_by}", f"{name} with check {self.check}"
+        if name != found.name:
+            return found.name, name
+        codec = make_codec(self.codec) if isinstance(self.codec, str) else self.codec
+        stored = unnamed(found).parameters
+        return {"name": name, **stored}, {"name": name, **codec.parameters}
 
     def _same_codec(self, found: ChunkCodec, slide: Slide) -> bool:
         if self.codec in ("auto", "native") and isinstance(found, NativeCodec):
@@ -423,18 +452,39 @@ def done_before(
             raise  # a network that fails says nothing about the store
         raise OutdatedStoreError(f"{where} exists already, but {error} {_REMEDY}") from error
     with recipe._open_as_it_is(path) as slide:  # noqa: SLF001  of this very module
-        is_same = store.metadata.source.is_anonymous == options.anonymous
-        is_same = is_same and jpeg_name(store.metadata.chunk_codec) in (None, options.codec_name)
-        if is_same and recipe.matches(store, slide):
+        own = list(_differing_options(store, options))
+        if not own and recipe.matches(store, slide):
             return None if is_again else _whole(store)
-        if is_same and is_again and recipe.matches_before_change(store, slide):
+        if not own and is_again and recipe.matches_before_change(store, slide):
             return None
-        is_same_slide = store.metadata.source.fingerprint == slide.source.fingerprint
+        source = store.metadata.source
+        is_same_slide = source.fingerprint == slide.source.fingerprint
+        others = in_words([*own, *recipe._differing(store, slide)])  # noqa: SLF001  as above
+        from_what = "" if is_same_slide else _other_slide(source.name, slide.original.name)
+    how = f"with other settings: {others}" if others else ""
     outdated = OutdatedStoreError(
-        f"{where} exists already, and was made from another slide or with other settings. {_REMEDY}"
+        f"{where} exists already, and was made {' and '.join(filter(None, (from_what, how)))}. "
+        f"{_REMEDY}"
     )
     outdated.is_same_slide = is_same_slide
     raise outdated
+
+
+def _differing_options(store: TileStore, options: WriteOptions) -> Iterator[Setting]:
+    """Yield what a store was written otherwise with."""
+    anonymous = Setting("anonymous", store.metadata.source.is_anonymous, options.anonymous)
+    if anonymous.differs:
+        yield anonymous
+    name = jpeg_name(store.metadata.chunk_codec)
+    if name not in (None, options.codec_name):
+        yield Setting("codec_name", name, options.codec_name)
+
+
+def _other_slide(stored: str | None, asked: str) -> str:
+    """Return words for the slide of a store that is not the one that is asked for."""
+    if stored == asked:
+        return f"from another slide, or from {asked} before it changed"
+    return "from another slide" if stored is None else f"from another slide ({stored})"
 
 
 def _whole(store: TileStore) -> TileStore:
@@ -492,6 +542,17 @@ def changed_since(
         return False
     return max(slide.st_mtime_ns, slide.st_ctime_ns) > made_ns
 
+
+_TISSUE_NAMES = {"mpp": "tissue_mpp", "min_region_area_um2": "min_piece_area_um2"}
+"""What options call a tissue's parameters, where a store calls them otherwise."""
+
+_LABEL_NAMES = {
+    "sha256": "labels",
+    "unit": "labels_unit",
+    "origin": "labels_origin",
+    "values": "label_values",
+}
+"""The same of labels."""
 
 _REMEDY = (
     'Choose another output, or overwrite it on purpose with --overwrite (existing="overwrite").'

@@ -227,6 +227,10 @@ def _check_made_for(shapes: FileShapes, slide: Slide) -> None:
             )
 
 
+_SLACK = 0.05
+"""How far beyond the slide a hand slips, as a share of its sides: no sign of another slide."""
+
+
 def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
     """Warn about areas outside the slide; refuse the file if all of them are."""
     edges = np.array([area.edges for area in areas])
@@ -236,7 +240,7 @@ def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
     beyond, corners = counts.sum(axis=0).tolist()
     low, high = edges[:, :2].min(axis=0), edges[:, 2:].max(axis=0)
     extent = f"from ({low[0]:.6g}, {low[1]:.6g}) to ({high[0]:.6g}, {high[1]:.6g})"
-    what = f"{extent}, the slide's {slide.width}×{slide.height} px"
+    what = f"{extent}, where the slide has {slide.width}×{slide.height} px"
     if (high - low).max() <= 1 < _SMALLEST_REAL_SLIDE_PX <= max(slide.levels[0].size):
         raise AnnotationError(
             f"its areas reach {what}: none is larger than a pixel. If the coordinates are "
@@ -248,12 +252,20 @@ def _check_inside(areas: Sequence[Annotation], slide: Slide) -> None:
             f"{_hint(high, slide)}"
         )
     if beyond:
+        some = counts[:, 0] > 0
+        slack = _SLACK * np.array(slide.levels[0].size)
+        is_near = (low >= -slack).all() and (high <= slide.levels[0].size + slack).all()
+        hint = "" if is_near else f" {_hint(high, slide)}"
         _log.warning(
-            "%d of the %d areas are outside the slide, with %d of %d corners (%.1f %%): they "
-            "reach %s. What is outside is cut off. %s",
-            *(outside.sum(), len(areas), beyond, corners, 100 * beyond / corners),
-            *(what, _hint(high, slide)),
+            "%s of the %s areas reach beyond the slide%s: %s of all %s corners are outside "
+            "(%.1f %%). What is outside is cut off. All areas together reach %s.%s",
+            *(f"{some.sum():,}", f"{len(areas):,}", _wholly(int(outside.sum()))),
+            *(f"{beyond:,}", f"{corners:,}", 100 * beyond / corners, what, hint),
         )
+
+
+def _wholly(areas: int) -> str:
+    return f", {areas:,} of them wholly" if areas else ""
 
 
 def _corners_beyond(outline: NDArray[np.float64], slide: Slide) -> tuple[int, int]:

@@ -162,6 +162,7 @@ def batch(
     with (
         cluster.engine(how, memory_bytes=writing["options"].memory_bytes) as engine,
         show_batch(
+            cohort.folder.path,
             quiet=as_json and not log_json,
             slides=len(cohort.entries),
             tile_px=recipe.tile.size,

@@ -17,6 +17,7 @@ from slidetile.cli.show import result_line, say
 from slidetile.counts import how_many
 
 if TYPE_CHECKING:
+    from slidetile.cloud.address import Location
     from slidetile.cohort.result import SlideResult
     from slidetile.writing.options import Progress
 
@@ -104,30 +105,31 @@ class ShownBatch:
 
 @contextmanager
 def show_batch(
-    *, quiet: bool, slides: int, tile_px: int, as_log: bool = False
+    folder: "Location", *, quiet: bool, slides: int, tile_px: int, as_log: bool = False
 ) -> Iterator[ShownBatch]:
-    """Yield what shows the results and the progress of a batch."""
+    """Yield what shows the results and the progress of a batch, whose output is a folder."""
     pace = Pace(slides, tile_px)
     if as_log:
         yield _JsonBatch(pace)
     elif quiet:
         yield ShownBatch()
     elif not sys.stderr.isatty():
-        plain = PlainBatch(pace)
+        plain = PlainBatch(pace, folder)
         try:
             yield plain
         finally:
             plain.end()
     else:
         with show_bar() as bar:
-            yield _BarBatch(bar, pace)
+            yield _BarBatch(bar, pace, folder)
 
 
 class PlainBatch(ShownBatch):
     """Writes lines for a log: what failed at once, all else at most one line a second."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, folder: "Location") -> None:
         self._pace = pace
+        self._folder = folder
         self._last_s = time.perf_counter() - SECONDS_BETWEEN_LINES
         self._untold: list[SlideResult] = []
 
@@ -135,7 +137,7 @@ class PlainBatch(ShownBatch):
         """Show what became of a slide, now or with the next line."""
         self._pace.result(result)
         if result.status == "failed":
-            self._tell(result_line(result))
+            self._tell(result_line(result, self._folder))
             return
         self._untold.append(result)
         if time.perf_counter() - self._last_s >= SECONDS_BETWEEN_LINES:
@@ -153,7 +155,7 @@ class PlainBatch(ShownBatch):
         if not self._untold:
             return
         if len(self._untold) == 1:
-            self._tell(result_line(self._untold[0]))
+            self._tell(result_line(self._untold[0], self._folder))
         else:
             statuses = Counter(result.status for result in self._untold)
             kinds = ", ".join(f"{counted(count)} {status}" for status, count in statuses.items())
@@ -195,8 +197,9 @@ class _JsonBatch(ShownBatch):
 class _BarBatch(ShownBatch):
     """Moves a bar for the slides, and one for each slide that is being tiled."""
 
-    def __init__(self, bar: Any, pace: Pace) -> None:
+    def __init__(self, bar: Any, pace: Pace, folder: "Location") -> None:
         self._bar = bar
+        self._folder = folder
         self._pace = pace
         self._task = bar.add_task("slides", total=pace.slides, size="", speed="", of_tiles=False)
         self._running: dict[str, BarProgress] = {}
@@ -209,7 +212,7 @@ class _BarBatch(ShownBatch):
             running.remove()
         self._move()
         if result.status != "already done":
-            self._bar.console.print(Text(printable(result_line(result))))
+            self._bar.console.print(Text(printable(result_line(result, self._folder))))
 
     def progress(self, slide: str, progress: "Progress") -> None:
         self._pace.progress(slide, progress)

@@ -40,9 +40,10 @@ def class_numbers(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _some(name: str) -> str:
-    if not name:
+    """Return the name of a class without the blanks around it."""
+    if not name.strip():
         raise ValueError(name)
-    return name
+    return name.strip()
 
 
 CLASS_SHARE = _AsTyped("class=share", class_share, "a class and a share such as tumor=0.5")
@@ -83,9 +84,9 @@ LABEL_OPTIONS = [
         "--min-class-fraction",
         type=CLASS_SHARE,
         multiple=True,
-        help="Keep only tiles of which a class covers at least this share: tumor=0.5; of several, "
-        "one is enough. An area of which no tile holds so much keeps the tile with most of it, and "
-        "a point its tile.",
+        help="Keep only tiles of which a class covers at least this share: Tumor=0.5, spelt as in "
+        "the labels, case included; of several, one is enough. An area of which no tile holds so "
+        "much keeps the tile with most of it, and a point its tile.",
     ),
 ]
 

@@ -16,6 +16,7 @@ from slidetile.counts import how_large, how_many
 
 if TYPE_CHECKING:
     from slidetile.cli.tally import Tally
+    from slidetile.cloud.address import Location
     from slidetile.cohort.result import SlideResult
     from slidetile.verify.finding import Finding
 
@@ -139,11 +140,11 @@ def show_findings(findings: Sequence["Finding"], *, store: str | None = None) ->
     say(f"{where}findings: {counted(len(findings))}")
 
 
-def result_line(result: "SlideResult") -> str:
-    """Return the line about one slide of a batch."""
+def result_line(result: "SlideResult", folder: "Location") -> str:
+    """Return the line about one slide of a batch, whose logs are below a folder."""
     details = result.reason
     if details is not None and result.log is not None:
-        details = f"{details.rstrip('.')} (see {result.log})"
+        details = f"{details.rstrip('.')} (see {folder / result.log})"
     if details is None:
         size = size_bytes(result.tile_bytes)
         tiles = how_many(result.tiles, "tiles")

@@ -25,7 +25,7 @@ from slidetile.cohort.table.earlier import take_over
 from slidetile.cohort.table.kept_rows import put_kept_rows
 from slidetile.cohort.table.key_book import KeyBook, NotedKey, opened_book
 from slidetile.cohort.table.noted import NotedRows
-from slidetile.cohort.table.reading import read_slides
+from slidetile.cohort.table.reading import known_slides
 from slidetile.cohort.table.summary import check_summary
 from slidetile.writing.destination import check_place
 
@@ -185,7 +185,7 @@ class Cohort:
             take_over(folder)
             put_kept_rows(folder)
         with opened_book(folder) if writes else nullcontext(KeyBook.of(folder)) as book:
-            table = read_slides(folder.path, columns=_NOTED)
+            table = known_slides(folder, columns=_NOTED)
             rows = table.select(["key", "slide"]).to_pylist()
             listed, moved = _keyed(slides, rows, book, writes=writes)
         tell_left_behind(_left_behind(listed, rows, moved), folder)

@@ -65,7 +65,7 @@ class SlideResult:
     """Tiles whose pixels could not be read."""
 
     tile_bytes: int = 0
-    """Size of the tiles' chunks at level 0, in bytes."""
+    """Size of the tiles' chunks at level 0, each counted once, in bytes."""
 
     tissue_pieces: int | None = None
     """Connected pieces of tissue; None where the slide failed."""

@@ -5,12 +5,13 @@ Knows which stores there are. Does not know what tiles look like.
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cloud.address import Address, locate
 from slidetile.cloud.options import using_storage_options
 from slidetile.cohort.layout import CohortFolder
-from slidetile.cohort.table.reading import read_slides
+from slidetile.cohort.table.reading import known_slides
 from slidetile.cohort.table.rows import COLUMNS, KEY
 from slidetile.cohort.tile_tables import table_schema, tile_tables
 from slidetile.errors import CohortError
@@ -47,8 +48,8 @@ def scan_tiles(
     Raises
     ------
     CohortError
-        The folder holds no finished store, or its table cannot be read; or the bucket cannot be
-        listed or read.
+        The folder does not exist or holds no finished store, or its table cannot be read; or the
+        bucket cannot be listed or read.
     OSError
         It cannot be read.
     """
@@ -57,6 +58,8 @@ def scan_tiles(
 
     with using_storage_options(storage_options):
         cohort = CohortFolder(locate(folder))
+    if isinstance(cohort.path, Path) and not cohort.path.is_dir():
+        raise CohortError(f"{cohort.path} does not exist: give the output folder of batch.")
     tables = tile_tables(cohort.path)
     if not tables.paths:
         raise CohortError(
@@ -84,7 +87,7 @@ def scan_tiles(
 
 def _columns_of(cohort: CohortFolder) -> list[dict[str, Any]]:
     """Return the key of each slide, and the manifest's columns."""
-    table = read_slides(cohort.path)
+    table = known_slides(cohort)
     names = [name for name in table.column_names if name not in COLUMNS]
     rows: list[dict[str, Any]] = table.select([KEY, *names]).to_pylist()
     return rows

@@ -12,7 +12,7 @@ from slidetile.planning._class_shares import ClassShares
 from slidetile.planning._classes import choose_by_class
 from slidetile.planning._left_out import Chosen
 from slidetile.planning.labels import DrawnLabels
-from slidetile.planning.subset import balanced, fullest, sampled
+from slidetile.planning.subset import balanced, class_quotas, fullest, sampled
 from slidetile.planning.tile_spec import TileSpec
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.masks import Mask
@@ -82,17 +82,31 @@ def _cells(shape: tuple[int, ...], rows: NDArray[np.intp], columns: NDArray[np.i
 def _tell(
     labels: DrawnLabels, classes: NDArray[np.int32], wanted: NDArray[np.intp], count: int
 ) -> None:
-    """Log how many tiles of each class are drawn; warn where a class has fewer than its share."""
+    """Log how many tiles of each class are drawn; warn of classes with less than their share.
+
+    A class without a tile has no share.
+    """
     names = labels.labels.areas.names
     there = np.bincount(classes[classes >= 0], minlength=len(names))
     drawn = np.bincount(classes[wanted], minlength=len(names))
     told = ", ".join(f"{name} {number:,}" for name, number in zip(names, drawn, strict=True))
     _log.info("%s: of each class are drawn: %s.", labels.labels.name, told)
-    share = count // max(1, int((there > 0).sum()))
-    few = [name for name, number in zip(names, there, strict=True) if number < share]
+    none = [name for name, number in zip(names, there, strict=True) if not number]
+    sharing = [(name, number) for name, number in zip(names, there, strict=True) if number]
+    few = [
+        f"{name} has {number:,} of its {share:,}"
+        for (name, number), share in zip(sharing, class_quotas(count, len(sharing)), strict=True)
+        if number < share
+    ]
     if few:
         _log.warning(
-            "%s: of the class %s there are fewer tiles than the %s of a balanced sample: it gives "
-            "all it has.",
-            *(labels.labels.name, ", ".join(few), f"{share:,}"),
+            "%s: of the %s tiles of a balanced sample there are %s: %s. The other classes do not "
+            "make up for it.",
+            *(labels.labels.name, f"{count:,}", f"{len(wanted):,}", ", ".join(few)),
+        )
+    if none:
+        _log.warning(
+            "%s: in no tile the class %s is the largest, so it takes no share of the %s tiles of "
+            "a balanced sample.",
+            *(labels.labels.name, " or ".join(none), f"{count:,}"),
         )

@@ -3,6 +3,8 @@
 Knows labels and tile grids. Does not know tissue, or which tiles are wanted.
 """
 
+import difflib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -107,13 +109,26 @@ def _least(areas: ClassAreas, spec: TileSpec, name: str) -> dict[int, float]:
         return dict.fromkeys(range(len(areas.names)), spec.min_tissue_fraction)
     places = {each: place for place, each in enumerate(areas.names)}
     wanted = dict(spec.min_class_fractions)
-    if unknown := wanted.keys() - places.keys():
+    if unknown := sorted(wanted.keys() - places.keys()):
         raise AnnotationError(
-            f"{name} has no class {', '.join(map(repr, sorted(unknown)))}, of which a least share "
+            f"{name} has no class {', '.join(map(repr, unknown))}, of which a least share "
             f"is asked for (--min-class-fraction, min_class_fractions); it has "
-            f"{', '.join(map(repr, areas.names))}."
+            f"{', '.join(map(repr, areas.names))}.{_meant(unknown, areas.names)}"
         )
     return {places[each]: share for each, share in wanted.items()}
+
+
+def _meant(unknown: Sequence[str], names: Sequence[str]) -> str:
+    """Return a sentence with the names that are nearest to unknown ones; none where none is."""
+    by_case = {name.casefold(): name for name in reversed(names)}
+    near = [
+        by_case[found[0]]
+        for each in unknown
+        if (found := difflib.get_close_matches(each.strip().casefold(), list(by_case), n=1))
+    ]
+    if not near:
+        return ""
+    return f" Did you mean {', '.join(map(repr, near))}? Upper and lower case count."
 
 
 def _check_any(

@@ -140,12 +140,20 @@ def balanced_by(
     """Return what `balanced` does, by given numbers, and by more where two are equal."""
     there = np.unique(classes[classes >= 0])
     found = [np.empty(0, np.intp)]
-    for place, each in enumerate(there.tolist()):
+    quotas = class_quotas(count, len(there))
+    for each, share in zip(there.tolist(), quotas, strict=True):
         own = np.flatnonzero(classes == each)
-        share = count // len(there) + (place < count % len(there))
         order = np.lexsort((*(tie[own] for tie in ties), numbers[own]))
         found.append(own[order[:share]])
     return np.sort(np.concatenate(found))
+
+
+def class_quotas(count: int, classes: int) -> list[int]:
+    """Return how many of ``count`` cells each class has to give: the first ones may have one more.
+
+    Classes without a cell are not among them.
+    """
+    return [count // classes + (place < count % classes) for place in range(classes)]
 
 
 def fullest(

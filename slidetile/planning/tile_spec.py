@@ -120,8 +120,8 @@ class TileSpec:
             raise ValueError(f"balance must be class or None, but it is {self.balance!r}.")
         if self.balance is not None and self.sample is None:
             raise ValueError(
-                f"The balance {self.balance} is of a sample, but sample is not given: give it, or "
-                "leave out the balance."
+                f"--balance needs --sample N (balance={self.balance!r} needs sample): how many "
+                "tiles to draw in all."
             )
         if not 0 <= index(self.seed) < 1 << 63:
             raise ValueError(f"seed must be from 0 to 2⁶³ - 1, but it is {self.seed}.")

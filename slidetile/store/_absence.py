@@ -10,13 +10,12 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.errors import StoreError
 from slidetile.format.layout import ChunkGrid
-from slidetile.format.manifest import LARGEST_MANIFEST_BYTES, unpack_manifest
-from slidetile.format.names import MANIFEST, shard_key
+from slidetile.format.names import shard_key
 from slidetile.format.pyramid import halved_levels
 from slidetile.format.table import OK
 from slidetile.raster.region import Region
+from slidetile.store._listed import listed_files
 from slidetile.store._tiles import StoredTiles
 from slidetile.store.folder import StoreFolder
 
@@ -133,8 +132,4 @@ class LevelAbsence:
     @functools.cached_property
     def _listed(self) -> frozenset[str]:
         """The files that the manifest lists."""
-        data = self._folder.read(MANIFEST, LARGEST_MANIFEST_BYTES + 1)
-        try:
-            return frozenset(unpack_manifest(data))
-        except ValueError as error:
-            raise StoreError(f"{self._folder.path / MANIFEST} is damaged: {error}.") from error
+        return frozenset(listed_files(self._folder))

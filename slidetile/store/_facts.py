@@ -201,8 +201,8 @@ class StoreFacts:
 
     @property
     def tile_bytes(self) -> int:
-        """Bytes of all tiles' chunks at level 0, as the table says."""
-        return int(self.tiles["bytes"].to_numpy().sum())
+        """Bytes of all tiles' chunks at level 0, each counted once, though tiles may share some."""
+        return self._tiles.stored_bytes
 
     @functools.cached_property
     def unreadable(self) -> int:

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from slidetile.errors import StoreError
 from slidetile.format.layout import ChunkGrid
+from slidetile.format.layout import is_sharded as has_shards
 from slidetile.format.metadata.store import StoreMetadata
-from slidetile.format.names import TABLE
+from slidetile.format.names import TABLE, shard_of
 from slidetile.format.rows import check_rows
+from slidetile.format.shard import index_bytes
 from slidetile.format.table import TableShape, read_parquet
 from slidetile.raster.grid import TileGrid
 from slidetile.raster.region import Region
+from slidetile.store._listed import listed_files
 from slidetile.store._metadata import read_array, read_root
 from slidetile.store.folder import StoreFolder
 
@@ -62,6 +65,31 @@ class StoredTiles:
         except StoreError as error:
             raise _damaged(self._folder, error) from error
         return table
+
+    @functools.cached_property
+    def stored_bytes(self) -> int:
+        """Bytes of the chunks at level 0, each counted once.
+
+        The table says it where each chunk is of one tile. Where tiles share chunks, as where native
+        ones have another size, the lengths of the shards do, less their indexes.
+
+        Raises
+        ------
+        StoreError
+            What tells it cannot be read, or is damaged.
+        """
+        if self._share_no_chunk:
+            return int(self._numbers("bytes").sum())
+        is_sharded = has_shards(self.metadata.chunk_codec)
+        index = index_bytes(self.grid.chunks_per_shard) if is_sharded else 0
+        shards = ((shard_of(name), file) for name, file in listed_files(self._folder).items())
+        return sum(file.size_bytes - index for shard, file in shards if shard and not shard[0])
+
+    @property
+    def _share_no_chunk(self) -> bool:
+        size, grid = self.metadata.tile_size, self.grid
+        is_whole = size % grid.chunk_width == 0 == size % grid.chunk_height
+        return is_whole and self.metadata.parameters.edge != "shift"
 
     @property
     def regions(self) -> list[Region]:

@@ -63,6 +63,11 @@ class StoreRecord:
         """The tile table."""
         return self._tiles.table
 
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes of all tiles' chunks at level 0, each counted once, though tiles may share some."""
+        return self._tiles.stored_bytes
+
     def overview(self) -> Pixels:
         """Return the whole slide as tissue was found on it: [row, column, channel]."""
         return self._pictures.overview()

@@ -368,7 +368,10 @@ def test_a_long_outline_takes_the_memory_of_its_corners(tmp_path, command, sampl
 @pytest.mark.parametrize(
     ("geometry", "match"),
     [
-        (box(500, 500, 600, 550), r"from \(500, 500\) to \(600, 550\), the slide's 200×100 px"),
+        (
+            box(500, 500, 600, 550),
+            r"from \(500, 500\) to \(600, 550\), where the slide has 200×100 px",
+        ),
         (box(-90, -90, -10, -10), "Do the slide and the file belong together"),
         (box(250, 120, 390, 190), "mpp of 2 they would be inside: they look like µm"),
         (box(2100, 1100, 3900, 1900), "reach 19.5 times as far as the slide"),
@@ -386,10 +389,21 @@ def test_some_outside_is_told_with_numbers(tmp_path, slide, caplog):
     tissue = st.draw_tissue(slide, st.read_annotations(path, slide))
     assert tissue.mask.all()
     assert caplog.messages[0] == (
-        "1 of the 3 areas are outside the slide, with 6 of 12 corners (50.0 %): they reach from "
-        "(0, 0) to (350, 100), the slide's 200×100 px. What is outside is cut off. Divided by the "
-        "slide's mpp of 2 they would be inside: they look like µm, so give the unit um "
-        "(--annotations-unit um)."
+        "2 of the 3 areas reach beyond the slide, 1 of them wholly: 6 of all 12 corners are "
+        "outside (50.0 %). What is outside is cut off. All areas together reach from (0, 0) to "
+        "(350, 100), where the slide has 200×100 px. Divided by the slide's mpp of 2 they would be "
+        "inside: they look like µm, so give the unit um (--annotations-unit um)."
+    )
+
+
+def test_a_hand_that_slipped_over_the_edge_is_told_without_a_guess(tmp_path, slide, caplog):
+    path = tmp_path / "slipped.geojson"
+    path.write_text(json.dumps([box(-3, 50, 90, 90), box(10, 0, 50, 9), box(0, 0, 20, 10)]))
+    st.draw_tissue(slide, st.read_annotations(path, slide))
+    assert caplog.messages[0] == (
+        "1 of the 3 areas reach beyond the slide: 2 of all 12 corners are outside (16.7 %). What "
+        "is outside is cut off. All areas together reach from (-3, 0) to (90, 90), where the slide "
+        "has 200×100 px."
     )
 
 

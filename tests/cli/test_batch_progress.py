@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def half(tiles):
 
 
 def test_failures_are_told_at_once_and_the_rest_at_most_a_line_a_second(capsys):
-    plain = PlainBatch(Pace(3000, 1024))
+    plain = PlainBatch(Pace(3000, 1024), Path("my/stores"))
     for number in range(2998):
         plain.result(result(f"done-{number}", "already done"))
     plain.result(result("bad", "failed", reason="it is no slide", log="logs/run/bad.log"))
@@ -34,14 +35,14 @@ def test_failures_are_told_at_once_and_the_rest_at_most_a_line_a_second(capsys):
     plain.end()
     first, failed, last = capsys.readouterr().err.splitlines()
     assert first.startswith("done-0.svs: already done")
-    assert failed.startswith("bad.svs: failed: it is no slide (see logs/run/bad.log)")
+    assert failed.startswith("bad.svs: failed: it is no slide (see my/stores/logs/run/bad.log)")
     assert last.startswith("3,000/3,000 slides, 1 failed, ")
     assert "2,997 already done, 1 ok, the last: new.svs" in last
 
 
 def test_a_slide_that_takes_long_is_told_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr(batch_progress, "SECONDS_WITHOUT_LINES", 0.0)
-    plain = PlainBatch(Pace(2, 1000))
+    plain = PlainBatch(Pace(2, 1000), Path("stores"))
     plain.progress("long.svs", half(40))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("0/2 slides, ")
@@ -62,7 +63,7 @@ def test_the_pace_counts_pixels_of_slides_done_and_in_hand():
 
 
 def test_json_events(capsys):
-    with show_batch(quiet=False, slides=1, tile_px=512, as_log=True) as shown:
+    with show_batch(Path("stores"), quiet=False, slides=1, tile_px=512, as_log=True) as shown:
         shown.progress("a.svs", half(10))
         shown.result(result("a", tiles=10, columns={"patient": "P1"}))
     (line,) = capsys.readouterr().err.splitlines()
@@ -100,7 +101,7 @@ def test_a_terminal_has_a_bar_for_all_and_one_for_each_slide_in_hand(monkeypatch
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
-    with show_batch(quiet=False, slides=2, tile_px=1000) as shown:
+    with show_batch(Path("stores"), quiet=False, slides=2, tile_px=1000) as shown:
         shown.progress("folder/a.svs", half(10))
         shown.result(result("b", status, tiles=10))
         shown.result(result("c", "failed", reason="no"))

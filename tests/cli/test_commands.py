@@ -248,7 +248,10 @@ def test_an_existing_store_is_kept_unless_overwritten(cli, sample, tree, tmp_pat
     for more in ((), ("--restart",)):
         result = cli("tile", sample, "-o", path, "--tile-size", "512", *more)
         assert result.exit_code == 1
-        assert "and was made from another slide or with other settings" in result.stderr
+        assert (
+            "and was made with other settings: tile_size is 1024 there, and 512 is asked"
+            in result.stderr
+        )
         assert "overwrite it on purpose with --overwrite" in result.stderr
         assert tree(path) == before
     assert cli("tile", sample, "-o", path, "--tile-size", "512", "--overwrite").exit_code == 0

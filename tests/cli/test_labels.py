@@ -19,7 +19,33 @@ def test_plan_tells_each_class(cli):
     assert [each["area_px"] for each in told] == [866400, 487410]
     assert told[0]["area_um2"] == pytest.approx(866400 / 4)
     lines = cli("plan", SAMPLE, *SIZE, "--labels", LABELS).stdout
-    assert f"Stroma: {told[0]['tiles']} tiles, 216,600 µm²; Tumor: " in " ".join(lines.split())
+    for each in told:
+        assert each["tiles"] <= each["tiles_with_any"]
+    assert (
+        f"Stroma: in {told[0]['tiles_with_any']} tiles, the largest class in {told[0]['tiles']} "
+        "(on the whole slide: 216,600 µm²); Tumor: in "
+    ) in " ".join(lines.split())
+
+
+def test_what_is_largest_in_no_tile_is_told_by_the_tiles_that_hold_some(cli, tmp_path):
+    write_labels(
+        tmp_path / "m.geojson",
+        polygon("Tumor", box(1024, 1024, 1792, 1792)),
+        polygon("Mitosis", box(1100, 1100, 1110, 1110)),
+        feature("Apoptosis", "MultiPoint", [[1400, 1400], [1410, 1410], [1700, 1700]]),
+    )
+    options = (SAMPLE, *SIZE, "--labels", tmp_path / "m.geojson")
+    plan = json.loads(cli("plan", *options, "--json").stdout)["classes"]
+    told = {each["name"]: (each["tiles"], each["tiles_with_any"]) for each in plan}
+    assert told == {"Apoptosis": (0, 2), "Mitosis": (0, 1), "Tumor": (9, 9)}
+    cli("tile", *options, "-o", tmp_path / "m.zarr")
+    assert json.loads(cli("info", tmp_path / "m.zarr", "--json").stdout)["classes"] == plan
+    lines = " ".join(cli("info", tmp_path / "m.zarr").stdout.split())
+    assert (
+        "Apoptosis: in 2 tiles, the largest class in 0 (on the whole slide: 3 points); "
+        "Mitosis: in 1 tile, the largest class in 0 (on the whole slide: 25 µm²); "
+        "Tumor: in 9 tiles, the largest class in 9 (on the whole slide: "
+    ) in lines
 
 
 def test_tile_and_info_tell_the_same(cli, tmp_path):
@@ -48,7 +74,7 @@ def test_a_least_share_is_told_by_its_option(cli):
         (["--label-values", "a=x"], "not a class and its numbers such as tumor=1,2"),
         (["--label-values", "a=1"], "need --labels FILE"),
         (["--labels-unit", "um"], "need --labels FILE"),
-        (["--balance", "class"], "sample is not given"),
+        (["--balance", "class"], "--balance needs --sample N"),
         (["--sample", 5, "--balance", "class"], "give labels, too"),
         (["--min-class-fraction", "Tumor=0.5"], "give labels, too"),
         (["--labels", "m.png", "--label-values", "a=0"], "they begin at 1"),
@@ -68,7 +94,16 @@ def test_an_unknown_class_fails_with_those_there_are(cli):
     done = cli("plan", SAMPLE, "--labels", LABELS, "--min-class-fraction", "tumor=0.5")
     assert done.exit_code == 1
     assert "no class 'tumor'" in done.output
-    assert "it has 'Stroma', 'Tumor'" in done.output
+    told = "it has 'Stroma', 'Tumor'. Did you mean 'Tumor'? Upper and lower case count."
+    assert told in " ".join(done.output.split())
+    done = cli("plan", SAMPLE, "--labels", LABELS, "--min-class-fraction", "glands=0.5")
+    assert "Did you mean" not in done.output
+
+
+def test_blanks_around_a_class_do_not_count(cli):
+    options = ("plan", SAMPLE, *SIZE, "--labels", LABELS, "--json", "--min-class-fraction")
+    told = [json.loads(cli(*options, each).stdout) for each in ("Tumor=0.5", " Tumor = 0.5")]
+    assert told[0]["tiles"] == told[1]["tiles"]
 
 
 def test_a_batch_takes_a_folder_of_labels_or_a_column(cli, tmp_path):

@@ -162,9 +162,18 @@ def test_columns_of_manifests_that_differ_are_all_there(tmp_path):
     assert st.read_slides(tmp_path, columns=["status"]).column_names == ["key", "status", "ended"]
 
 
-def test_a_folder_without_a_table_has_no_rows(tmp_path):
+def test_a_folder_without_a_run_is_no_cohort(tmp_path):
+    with pytest.raises(st.CohortError, match=f"{tmp_path} holds no table of slides: give the out"):
+        st.read_slides(tmp_path)
+    with pytest.raises(st.CohortError, match="none does not exist: give the output folder"):
+        st.read_slides(tmp_path / "none", columns=["status"])
+
+
+def test_a_cohort_of_which_no_slide_has_ended_has_no_rows(tmp_path):
+    entered(tmp_path)
     assert st.read_slides(tmp_path).num_rows == 0
-    assert st.read_slides(tmp_path / "none", columns=["status"]).num_rows == 0
+    table = st.read_slides(tmp_path, columns=["status"])
+    assert table.column_names == ["key", "status", "ended"]
 
 
 def test_a_part_that_cannot_be_read_is_named(tmp_path):

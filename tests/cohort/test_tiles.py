@@ -70,6 +70,8 @@ def test_columns_that_only_some_stores_have(sample, tmp_path, names):
 def test_a_folder_without_stores_is_told(tmp_path):
     with pytest.raises(st.CohortError, match="holds no finished store"):
         st.scan_tiles(tmp_path)
+    with pytest.raises(st.CohortError, match="nix does not exist: give the output folder"):
+        st.scan_tiles(tmp_path / "nix")
 
 
 def test_slides_of_one_name_are_told_apart_by_their_key(sample, tmp_path, caplog):

@@ -222,7 +222,7 @@ def test_options_of_classes_need_labels(slide, tissue):
         st.plan_tiles(slide, tissue, st.TileSpec(min_class_fractions={"a": 0.5}))
     for options, message in [
         ({"min_class_fractions": {"a": 50}}, "Is it given in percent"),
-        ({"balance": "class"}, "sample is not given"),
+        ({"balance": "class"}, "--balance needs --sample N"),
         ({"balance": "slide", "sample": 1}, "balance must be class"),
     ]:
         with pytest.raises(ValueError, match=message):
@@ -241,9 +241,22 @@ def test_a_balanced_sample_has_as_many_of_each_class(plan, caplog):
         found = plan(*few, sample=8, balance="class")
     assert np.bincount(found.labels.areas.winning(found.class_fractions)).tolist() == [4, 1]
     assert "of each class are drawn: a 4, b 1." in caplog.text
-    assert "of the class b there are fewer tiles than the 4 of a balanced sample" in caplog.text
+    told = "of the 8 tiles of a balanced sample there are 5: b has 1 of its 4. The other classes"
+    assert told in caplog.text
+    assert "takes no share" not in caplog.text
     (told,) = (each for each in found.left_out if each.option == "balance")
     assert told.count == 5
+
+
+def test_a_class_that_is_largest_nowhere_takes_no_share_of_a_balanced_sample(plan, caplog):
+    drawn = polygon("a", box(0, 0, 384, 256)), polygon("b", box(0, 256, 384, 512))
+    small = polygon("c", box(10, 10, 20, 20)), polygon("d", box(10, 300, 20, 310))
+    found = plan(*drawn, *small, sample=5, balance="class")
+    classes = found.labels.areas.winning(found.class_fractions)
+    assert np.bincount(classes).tolist() == [3, 2]
+    told = "in no tile the class c or d is the largest, so it takes no share of the 5 tiles of"
+    assert told in caplog.text
+    assert "there are 5" not in caplog.text
 
 
 def test_shares_of_a_balanced_sample_differ_by_one_at_most():

@@ -86,12 +86,27 @@ def test_it_says_what_it_is(store, path):
     assert store.slide_scale == (1.0, 1.0)
     assert [level.size for level in store.levels] == [(1533, 1107), (767, 554)]
     assert len(store.tiles) == len(store) == store.metadata.tile_count
-    assert store.tile_bytes == sum(store.tiles["bytes"].to_pylist())
+    assert store.tile_bytes < sum(store.tiles["bytes"].to_pylist())  # tiles share chunks
     assert store.unreadable == 0
     assert store.icc_profile is None
     assert store.overview.shape[:2] == store.tissue.shape
     assert repr(store).startswith(f"TileStore({str(path)!r}: {len(store)} tiles of 208 px, zstd")
     assert "<table>" in store._repr_html_()
+
+
+@pytest.mark.parametrize("codec", ["native", "zstd", "raw"])
+@pytest.mark.parametrize("tile", [(208, "keep"), (256, "shift"), (512, "keep")])
+def test_what_tiles_take_counts_each_chunk_once(sample, tmp_path, codec, tile):
+    size, edge = tile
+    recipe = st.Recipe(codec=codec, tile=st.TileSpec(size=size, edge=edge))
+    store = st.tile_slide(sample, tmp_path / "a.zarr", recipe)
+    level = store._arrays[0]
+    if codec == "raw":  # a file for each chunk
+        files = [path for path in (tmp_path / "a.zarr/0/c").rglob("*") if path.is_file()]
+        assert store.tile_bytes == sum(path.stat().st_size for path in files)
+    else:  # by the indexes of its shards
+        whole = st.Region(x=0, y=0, width=level.grid.chunk_columns, height=level.grid.chunk_rows)
+        assert store.tile_bytes == level.stored_bytes(whole)
 
 
 def test_its_parts_agree_when_it_was_pickled(store):

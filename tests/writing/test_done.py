@@ -72,22 +72,32 @@ def test_through_a_link_it_is_done_too(sample, tmp_path):
 
 
 OTHERS = {
-    "tile size": ("--tile-size", "256"),
-    "codec": (*LINE, "--codec", "zstd"),
-    "anonymous": (*LINE, "--anonymous"),
-    "mpp": (*LINE, "--mpp", "1"),
+    "tile_size is 512 there, and 256 is asked for": ("--tile-size", "256"),
+    "codec is native there, and zstd is asked for": (*LINE, "--codec", "zstd"),
+    "anonymous is off there, and on is asked for": (*LINE, "--anonymous"),
+    "mpp is none there, and 1 is asked for": (*LINE, "--mpp", "1"),
+    "edge is keep there, and drop is asked for; cores is off there, and on is asked for": (
+        *LINE,
+        *("--cores", "--edge", "drop"),
+    ),
+    "min_piece_area_um2 is 50000 there, and 10 is asked for": (
+        *LINE,
+        *("--min-piece-area-um2", "10"),
+    ),
+    "slide_mpp is 0.5, 0.5 there, and 0.3, 0.3 is asked for": (*LINE, "--slide-mpp", "0.3"),
 }
 
 
-@pytest.mark.parametrize("options", OTHERS.values(), ids=OTHERS)
-def test_other_settings_are_an_error_that_names_what_to_do(cli, sample, tree, tmp_path, options):
+@pytest.mark.parametrize("told", OTHERS)
+def test_other_settings_are_an_error_that_names_them(cli, sample, tree, tmp_path, told):
+    options = OTHERS[told]
     path = tmp_path / "x.zarr"
     assert cli("tile", sample, "-o", path, *LINE).exit_code == 0
     before = tree(path)
     for more in ((), ("--retry-unreadable",)):
         result = cli("tile", sample, "-o", path, *options, *more)
         assert result.exit_code == 1
-        assert "made from another slide or with other settings" in result.stderr
+        assert f"exists already, and was made with other settings: {told}" in result.stderr
         assert "--overwrite" in result.stderr
         assert 'existing="overwrite"' in result.stderr
     assert tree(path) == before

@@ -10,7 +10,7 @@ from typing import Any, Self
 from slidetile.cloud.address import Location
 from slidetile.cohort.layout import CohortFolder
 from slidetile.cohort.table.earlier import earlier_rows
-from slidetile.cohort.table.reading import read_slides
+from slidetile.cohort.table.reading import known_slides
 from slidetile.errors import SlidetileError
 
 FAILED = "failed"
@@ -117,7 +117,7 @@ def recorded_rows(folder: Location) -> list[CohortRow]:
 
 def _latest_rows(folder: Location) -> Iterable[Mapping[str, Any]]:
     """Return the latest row of each slide, with its key, from the folder's tables."""
-    rows: list[Mapping[str, Any]] = read_slides(folder).to_pylist()
+    rows: list[Mapping[str, Any]] = known_slides(CohortFolder(folder)).to_pylist()
     if rows:
         return rows
     try:

@@ -53,7 +53,7 @@ class StoredFacts:
     """What is wrong with them, and how many tiles that is true of."""
 
     tile_bytes: int
-    """Bytes of the tiles' chunks at level 0."""
+    """Bytes of the tiles' chunks at level 0, each counted once."""
 
     mpp: tuple[float, float] | None
     """Micrometres per level-0 pixel of the store, as (x, y)."""
@@ -119,7 +119,7 @@ class StoredFacts:
             tiles=len(statuses),
             unreadable=len(statuses) - statuses.count(OK),
             unreadable_reasons=() if damage is None else tuple(damage.reasons.items()),
-            tile_bytes=int(table["bytes"].to_numpy().sum()),
+            tile_bytes=record.tile_bytes,
             mpp=metadata.mpp,
             slide_mpp=metadata.source.mpp,
             tissue_pieces=None if tissue is None else tissue.pieces,

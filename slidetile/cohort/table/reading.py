@@ -50,19 +50,30 @@ def read_slides(
     Returns
     -------
     pyarrow.Table
-        A row for each slide, in the order of the keys; no rows where the folder has no table.
+        A row for each slide, in the order of the keys; no rows where no slide has ended yet.
         docs/reference/cohort-tables.md explains the columns.
 
     Raises
     ------
     CohortError
-        A part of the table cannot be read, or is of a newer version; or the bucket does not list
+        There is no cohort: no table, and no run that would write one; a part of the table cannot
+        be read, or is of a newer version; or the bucket does not list
         its objects.
     """
-    import pyarrow as pa
-
     with using_storage_options(storage_options):
         cohort = CohortFolder(locate(folder))
+    found = known_slides(cohort, columns=columns)
+    if not found.num_rows and not runs_of(cohort):
+        is_gone = isinstance(cohort.path, Path) and not cohort.path.is_dir()
+        what = "does not exist" if is_gone else "holds no table of slides"
+        raise CohortError(f"{cohort.path} {what}: give the output folder of batch.")
+    return found
+
+
+def known_slides(cohort: CohortFolder, *, columns: Sequence[str] | None = None) -> "pa.Table":
+    """Return the rows of `read_slides`; none where there is no cohort yet."""
+    import pyarrow as pa
+
     wanted = None if columns is None else list(dict.fromkeys([KEY, *columns, ENDED]))
     tables = []
     # Before the parts: rows that are moved into one meanwhile are read twice, and not never.

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from slidetile.cloud.address import Location
 from slidetile.cohort.files import claim_in_turn_at, read_file, write_file
 from slidetile.cohort.layout import SUMMARY_NAME, CohortFolder
-from slidetile.cohort.table.reading import read_slides
+from slidetile.cohort.table.reading import known_slides
 from slidetile.format.names import OWNER_SUFFIX
 from slidetile.runtime.files import IrregularFileError, open_regular
 
@@ -108,7 +108,7 @@ def write_summary(folder: CohortFolder, *, patience_s: float | None = None) -> N
 
 
 def _lines(folder: CohortFolder) -> Iterator[bytes]:
-    table = read_slides(folder.path)
+    table = known_slides(folder)
     yield _csv([table.column_names])
     for batch in table.to_batches(max_chunksize=_ROWS_A_BATCH):
         yield _csv([list(row.values()) for row in batch.to_pylist()])
