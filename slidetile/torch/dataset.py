@@ -67,9 +67,9 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         Something with ``names`` and ``fractions(regions)``, or a mapping of each store's name to
         such, gives such a vector as well. Moving a window by jitter does not change its label.
     context_mpp
-        Coarser resolutions, in µm per pixel. Each window then has a ``context``: of each, an image
-        of the same size in pixels around the same centre. What is not stored has the background's
-        colour there.
+        Coarser resolutions, or one, in µm per pixel. Each window then has a ``context``: of each,
+        an image of the same size in pixels around the same centre. What is not stored has the
+        background's colour there.
     jitter_px
         How far a window is moved at most, in its own pixels, to each side: anew in each epoch, the
         same for the same seed, epoch and index. It stays on the tiles that it may lie on: where it
@@ -105,7 +105,7 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         color: ColorName | None = None,
         transform: Transform | None = None,
         labels: "LabelChoice | None" = None,
-        context_mpp: Sequence[float] = (),
+        context_mpp: float | Sequence[float] = (),
         jitter_px: int = 0,
         unreadable: Unreadable = "raise",
         seed: int = 0,
@@ -116,19 +116,33 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
+        contexts = _contexts(context_mpp)
         chosen = chosen_windows(
-            stores, spec, where=where, color=color, labels=labels, context_mpp=tuple(context_mpp)
+            stores, spec, where=where, color=color, labels=labels, context_mpp=contexts
         )
         self._unreadable_tiles = chosen.unreadable_tiles
         self._maker = ItemMaker(windows=chosen.windows, labels=chosen.labels, transform=transform)
         self._unreadable = unreadable
         self._jitter_px, self._seed = natural(jitter_px, "jitter_px"), natural(seed, "seed")
+        self._settings = {
+            "size": spec.size,
+            "mpp": spec.mpp,
+            "color": color,
+            "context_mpp": list(contexts),
+            "jitter_px": self._jitter_px,
+            "jitter_seed": self._seed if self._jitter_px else 0,
+        }
         self._epoch = SharedNumbers([0])
 
     @property
     def windows(self) -> JoinedWindows:
         """What the windows are read from."""
         return self._maker.windows
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of the arguments, besides where windows lie, changes the images: for a state."""
+        return dict(self._settings)
 
     @property
     def slides(self) -> tuple[str, ...]:
@@ -252,6 +266,24 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
             f"{type(self).__name__}({how_many(len(self), 'windows')} of {spec.size} px{mpp}, of "
             f"{how_many(len(self.slides), 'stores')})"
         )
+
+
+def _contexts(given: float | Sequence[float]) -> tuple[float, ...]:
+    """Return the resolutions of the surroundings; a number is one of them.
+
+    Raises
+    ------
+    TypeError
+        They are no numbers.
+    """
+    try:
+        each = [given] if isinstance(given, int | float | str) else list(given)
+        return tuple(map(float, each))
+    except (TypeError, ValueError):
+        raise TypeError(
+            "context_mpp is a number or several, in µm per pixel, such as (1.0, 4.0), but this "
+            f"one is {given!r}."
+        ) from None
 
 
 def natural(number: int, name: str) -> int:
