@@ -72,7 +72,8 @@ class StoreForms(StorePixels):
         """Return a spatialdata.SpatialData: the image, the tissue, the tiles and their table.
 
         The elements are ``image``, all levels of it, lazy; ``tissue``, labels on the overview's
-        grid; ``tiles``, rectangles; and ``tiles_table``, whose X is what was measured of them.
+        grid; ``tiles``, rectangles; and ``tiles_table``, whose X is what was measured of them. The
+        column ``region`` of the tile table is called ``tissue_id`` there.
         The coordinate system "global" has level-0 pixels; "micrometers", where the mpp is known,
         micrometres. Written to a folder it is what wsidata and LazySlide open beside the slide.
 
