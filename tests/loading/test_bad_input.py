@@ -189,6 +189,8 @@ def test_what_is_no_store_is_told(tmp_path, sample):
         TileDataset(tmp_path / "none.zarr")
     with pytest.raises(st.StoreError, match="is a file, not a store"):
         TileDataset(sample)
+    with pytest.raises(st.StoreError, match=r"holds no store, .* A store is a folder NAME\.zarr"):
+        TileDataset(tmp_path)
 
 
 @pytest.mark.parametrize(
