@@ -63,6 +63,22 @@ def whole(number: object, name: str, example: int) -> int:
         ) from None
 
 
+def nearest_first(name: str, names: Sequence[str]) -> list[str]:
+    """Return names, those that are spelt most like another one first.
+
+    Examples
+    --------
+    >>> nearest_first("class_tumour", ["x", "class_stroma", "class_tumor"])
+    ['class_tumor', 'class_stroma', 'x']
+    """
+    import difflib  # only errors ask
+
+    def likeness(each: str) -> float:
+        return difflib.SequenceMatcher(None, name.lower(), each.lower()).ratio()
+
+    return sorted(names, key=likeness, reverse=True)
+
+
 def listed(names: Sequence[str]) -> str:
     """Return names, one at least, as a sentence has them.
 

@@ -60,8 +60,10 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         what turns one turns all; transforms of torchvision (v2) take both.
     labels
         Where labels are from. The name of a column of the tile table: a window has the value of the
-        tile under its centre. Words become the place of the class in `classes`, -1 where there is
-        none; numbers float32, NaN where there is none. Several names give a vector of numbers.
+        tile under its centre, which is the tile's own: where windows are smaller than tiles, all
+        of one tile have the same ``class_…`` or ``count_…``. Words become the place of the class in
+        `classes`, -1 where there is none; numbers float32, NaN where there is none. Several names
+        give a vector of numbers.
         Of stores that were tiled with labels, "classes" gives a vector of each window's share of
         each class, computed for the window itself, and "class" the class with the largest one.
         Something with ``names`` and ``fractions(regions)``, or a mapping of each store's name to
@@ -110,13 +112,13 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         unreadable: Unreadable = "raise",
         seed: int = 0,
     ) -> None:
-        from slidetile.torch._choosing import chosen_windows
+        from slidetile.torch._choosing import chosen_windows, contexts_of
 
         check_unreadable(unreadable)
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
-        contexts = _contexts(context_mpp)
+        contexts = contexts_of(context_mpp)
         chosen = chosen_windows(
             stores, spec, where=where, color=color, labels=labels, context_mpp=contexts
         )
@@ -266,24 +268,6 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
             f"{type(self).__name__}({how_many(len(self), 'windows')} of {spec.size} px{mpp}, of "
             f"{how_many(len(self.slides), 'stores')})"
         )
-
-
-def _contexts(given: float | Sequence[float]) -> tuple[float, ...]:
-    """Return the resolutions of the surroundings; a number is one of them.
-
-    Raises
-    ------
-    TypeError
-        They are no numbers.
-    """
-    try:
-        each = [given] if isinstance(given, int | float | str) else list(given)
-        return tuple(map(float, each))
-    except (TypeError, ValueError):
-        raise TypeError(
-            "context_mpp is a number or several, in µm per pixel, such as (1.0, 4.0), but this "
-            f"one is {given!r}."
-        ) from None
 
 
 def natural(number: int, name: str) -> int:
