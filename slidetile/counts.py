@@ -5,6 +5,7 @@ Knows how English makes one of several. Does not know what is counted.
 
 import re
 from collections.abc import Sequence
+from operator import index
 
 _PLURAL = re.compile(r"\b([a-z]+)s\b")
 
@@ -39,6 +40,43 @@ def how_large(area_um2: float | None, area_px: int | None = None) -> str | None:
     if area_um2 is not None:
         return f"{area_um2:,.0f} µm²" if area_um2 < 1e6 else f"{area_um2 / 1e6:,.2f} mm²"
     return None if area_px is None else f"{area_px:,} px"
+
+
+def whole(number: object, name: str, example: int) -> int:
+    """Return a whole number of any type that has them, numpy's included.
+
+    Raises
+    ------
+    TypeError
+        It is none; the message names it and gives an example.
+
+    Examples
+    --------
+    >>> whole(512, "size", 256)
+    512
+    """
+    try:
+        return index(number)  # type: ignore[arg-type]  # which is what is asked here
+    except TypeError:
+        raise TypeError(
+            f"{name} is a whole number, such as {example}, but this one is {number!r}."
+        ) from None
+
+
+def nearest_first(name: str, names: Sequence[str]) -> list[str]:
+    """Return names, those that are spelt most like another one first.
+
+    Examples
+    --------
+    >>> nearest_first("class_tumour", ["x", "class_stroma", "class_tumor"])
+    ['class_tumor', 'class_stroma', 'x']
+    """
+    import difflib  # only errors ask
+
+    def likeness(each: str) -> float:
+        return difflib.SequenceMatcher(None, name.lower(), each.lower()).ratio()
+
+    return sorted(names, key=likeness, reverse=True)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -89,7 +89,8 @@ class Recipe:
         colour space or reader is unknown, a window is out of range or given without ``dtype``, or a
         channel, depth or time cannot be one.
     TypeError
-        ``detector`` is not a detector.
+        ``detector`` is not a detector, ``tile`` no `TileSpec`, or ``labels`` or ``annotations`` a
+        path.
     """
 
     mpp: float | None = None
@@ -167,6 +168,7 @@ class Recipe:
     """The name or number of the only channel that tissue is looked for in; None looks at all."""
 
     def __post_init__(self) -> None:
+        self._check_values()
         if self.tissue_mpp is not None:
             check_overview_mpp(self.tissue_mpp)
         check_tissue_options(
@@ -177,15 +179,32 @@ class Recipe:
         )
         object.__setattr__(self, "channels", self._planes.channels)
         self._check_samples()
-        for mpp in (self.mpp, self.slide_mpp):
-            if mpp is not None:
-                check_mpp(mpp)
         check_color(self.color)
         if isinstance(self.reader, str):
             named_reader(self.reader)
         if isinstance(self.codec, str) and self.codec != "auto":
             make_codec(self.codec)
         NativeCodec(check_by=self.check)
+
+    def _check_values(self) -> None:
+        """Make sure that what is a value of its own was not given as the number or path in it."""
+        tile: object = self.tile
+        if not isinstance(tile, TileSpec):
+            size = tile if isinstance(tile, int) else 512
+            raise TypeError(
+                f"tile is a TileSpec, but this one is {tile!r}: Recipe(tile=TileSpec(size={size}))."
+            )
+        for name, kind in (("labels", "LabelsSpec"), ("annotations", "AnnotationsSpec")):
+            value = getattr(self, name)
+            if isinstance(value, str | os.PathLike | Address):
+                raise TypeError(
+                    f"{name} is a value of its own, not a path: Recipe({name}={kind}(path="
+                    f"{str(value)!r}))."
+                )
+        for name in ("mpp", "slide_mpp"):
+            mpp = getattr(self, name)
+            if mpp is not None:
+                check_mpp(mpp, name)
 
     def _check_samples(self) -> None:
         if self.dtype not in (None, "uint8"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from slidetile.cloud.address import Address, locate
 from slidetile.export.exported import Exported
-from slidetile.export.kinds import kind_of, named_kind
+from slidetile.export.kinds import check_name, kind_of, named_kind
 from slidetile.slides.slide import Slide
 from slidetile.store.selection import TileSelection
 from slidetile.store.store import TileStore
@@ -50,7 +50,8 @@ def export_store(
     Raises
     ------
     ValueError
-        There is no such kind, ``workers`` is less than 1, or a choice does not fit the store.
+        There is no such kind, the path is named as another kind's output is, ``workers`` is less
+        than 1, or a choice does not fit the store.
     TypeError
         The store is none that is open, or what to write is neither a name nor a spec.
     StoreError
@@ -75,8 +76,10 @@ def export_store(
         spec = kind.load_spec()()
     else:
         kind = kind_of(spec)
+    place = locate(path)
+    check_name(place, kind)
     write = kind.load_writer()
-    exported = write(store, locate(path), spec, on_progress=on_progress, workers=workers)
+    exported = write(store, place, spec, on_progress=on_progress, workers=workers)
     return exported if len(store) else _of_nothing(exported, store)
 
 

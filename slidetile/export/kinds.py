@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from slidetile.choices import UnfitChoiceError
+
 if TYPE_CHECKING:  # the command line lists the kinds, and loads none
     from slidetile.cloud.address import Location
     from slidetile.export.exported import Exported
@@ -44,6 +46,9 @@ class ExportKind:
     says: str
     """What it writes, in a few words."""
 
+    suffixes: tuple[str, ...] = ()
+    """How names end that are taken for its output, in lower case; others are no kind's."""
+
     def load_spec(self) -> type[Any]:
         """Return the class of the kind's choices."""
         spec: type[Any] = _load(self.spec)
@@ -60,41 +65,49 @@ KINDS: Mapping[str, ExportKind] = {
         spec="slidetile.export.geojson:GeojsonExport",
         writer="slidetile.export.geojson:write",
         says="tissue outlines and tiles for QuPath, as GeoJSON",
+        suffixes=(".geojson", ".json"),
     ),
     "ome-tiff": ExportKind(
         spec="slidetile.export.ome_tiff.spec:OmeTiffExport",
         writer="slidetile.export.ome_tiff.write:write",
         says="the tissue as a sparse pyramid TIFF, JPEG tiles copied",
+        suffixes=(".tif", ".tiff"),
     ),
     "dicom": ExportKind(
         spec="slidetile.export.dicom.spec:DicomExport",
         writer="slidetile.export.dicom.write:write",
         says="the tissue as a DICOM whole-slide series, JPEG frames copied",
+        suffixes=(".dcm",),
     ),
     "zarr": ExportKind(
         spec="slidetile.export.whole:ZarrExport",
         writer="slidetile.export.whole:write",
         says="the same tiles as a store of another codec",
+        suffixes=(".zarr",),
     ),
     "trident": ExportKind(
         spec="slidetile.export.trident:TridentExport",
         writer="slidetile.export.trident:write",
         says="coordinates of windows for TRIDENT",
+        suffixes=(".h5", ".hdf5"),
     ),
     "clam": ExportKind(
         spec="slidetile.export.clam:ClamExport",
         writer="slidetile.export.clam:write",
         says="the same for CLAM",
+        suffixes=(".h5", ".hdf5"),
     ),
     "hs2p": ExportKind(
         spec="slidetile.export.hs2p:Hs2pExport",
         writer="slidetile.export.hs2p:write",
         says="the same for hs2p and slide2vec",
+        suffixes=(".npz",),
     ),
     "webdataset": ExportKind(
         spec="slidetile.export.webdataset:WebdatasetExport",
         writer="slidetile.export.webdataset:write",
         says="windows as shards of WebDataset",
+        suffixes=(".tar",),
     ),
 }
 """The kinds by their names, as they are listed."""
@@ -130,6 +143,27 @@ def kind_of(spec: object) -> ExportKind:
     raise TypeError(
         f"The kind of export is the name of one or its spec, not {type(spec).__name__}: the names "
         f"are {', '.join(KINDS)}."
+    )
+
+
+def check_name(place: "Location", kind: ExportKind) -> None:
+    """Check that an output is not named as other kinds' are: the kind may have been forgotten.
+
+    Raises
+    ------
+    UnfitChoiceError
+        It is.
+    """
+    suffix = place.suffix.lower()
+    others = [name for name, other in KINDS.items() if suffix in other.suffixes]
+    if not others or suffix in kind.suffixes:
+        return
+    (own,) = (name for name, each in KINDS.items() if each is kind)
+    ask = " or ".join(f"--to {name} (export_store(…, {name!r}))" for name in others)
+    usual = f", such as {place.stem}{kind.suffixes[0]}" if own == "geojson" else ""
+    raise UnfitChoiceError(
+        f"{place} is named as {' or '.join(others)} is, but {own} was to be written: give {ask}, "
+        f"or an output of another name{usual}."
     )
 
 

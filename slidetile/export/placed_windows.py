@@ -15,6 +15,7 @@ from slidetile.errors import StoreError
 from slidetile.export.window_choice import WindowChoice
 from slidetile.raster.region import Region
 from slidetile.store.store import TileStore
+from slidetile.store.window_source import WindowSpec
 from slidetile.store.windows import Windows
 
 _SLACK_PX = 1e-3
@@ -130,12 +131,12 @@ def place_windows(
         The store is damaged; or windows need a tile that could not be read, and that is asked for.
     """
     try:
-        windows = store.windows(**choice.window_choices, color=color)
+        windows = store.windows_of(WindowSpec(**choice.window_choices), color=color)
     except ValueError as error:
         raise UnfitChoiceError(str(error)) from error
     _check_readable(store, windows, choice)
     if not len(windows) and len(store):
-        raise UnfitChoiceError(_why_none(store, windows))
+        raise UnfitChoiceError(store.why_none(windows))
     steps = [a * b for a, b in zip(windows.downsample, store.slide_scale, strict=True)]
     source, canvas = store.metadata.source, _canvas(store)
     if of_squares:
@@ -188,22 +189,6 @@ def _check_readable(store: TileStore, windows: Windows, choice: WindowChoice) ->
             "table): leave such windows out (--unreadable drop), or tile the slide again with "
             "--retry-unreadable."
         )
-
-
-def _why_none(store: TileStore, windows: Windows) -> str:
-    spec, (width, height) = windows.spec, store.levels[0].size
-    across, down = (step * spec.size for step in windows.downsample)
-    unreadable = f", {how_many(windows.unreadable, 'of them')} on tiles that could not be read"
-    if spec.edge == "drop" and (across > width or down > height):
-        return (
-            f"A window of {spec.size} px covers {across:.0f}×{down:.0f} px of level 0, but the "
-            f"slide has {width}×{height} px there: choose a smaller size or a finer mpp."
-        )
-    return (
-        f"No window of {spec.size} px lies wholly on the tiles of {store.path} and has at least "
-        f"{spec.min_tissue_fraction:.0%} tissue{unreadable if windows.unreadable else ''}: choose "
-        "a smaller size or a lower minimum tissue fraction."
-    )
 
 
 def _check_square(windows: Windows, steps: list[float]) -> None:

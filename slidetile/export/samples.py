@@ -62,11 +62,11 @@ class Samples:
     quality: int
     """Quality of encoded JPEGs."""
 
-    class_names: tuple[str, ...]
-    """The classes of the store's labels."""
+    class_shares: Mapping[str, NDArray[np.float64]]
+    """[window]: the share of each class of the store's labels that has an area."""
 
-    class_shares: NDArray[np.float64]
-    """[window, class]: the share of each in each window."""
+    class_counts: Mapping[str, NDArray[np.int64]]
+    """[window]: how many points of each class that has some."""
 
     of_slide: Mapping[str, str | None]
     """What all samples say of the slide and the store."""
@@ -94,13 +94,14 @@ class Samples:
         _check_image(store, image)
         may_copy = image == "jpeg" and color is None and store.codec in ("native", "jpeg")
         level = _level_of_chunks(store, placed) if may_copy else None
+        shares, counts = _of_classes(store, placed)
         return cls(
             store=store,
             placed=placed,
             image=image,
             quality=quality,
-            class_names=placed.windows.class_names,
-            class_shares=placed.windows.class_fractions(),
+            class_shares=shares,
+            class_counts=counts,
             of_slide=_of_slide(store),
             level=level,
         )
@@ -176,11 +177,11 @@ class Samples:
         }
 
     def _classes(self, number: int) -> dict[str, Any]:
-        """Return the share of each class, where the store has labels."""
-        if not self.class_names:
-            return {}
-        shares = self.class_shares[number].round(6).tolist()
-        return {"classes": dict(zip(self.class_names, shares, strict=True))}
+        """Return the share of each class and how many points it has, where there are labels."""
+        shares = {name: round(float(each[number]), 6) for name, each in self.class_shares.items()}
+        counts = {name: int(each[number]) for name, each in self.class_counts.items()}
+        told = {"classes": shares, "class_counts": counts}
+        return {name: values for name, values in told.items() if values}
 
     def _encoded(self, pixels: Pixels) -> bytes:
         if self.image == "npy":
@@ -192,6 +193,21 @@ class Samples:
         from slidetile.format.codecs.jpeg import JpegCodec
 
         return JpegCodec(quality=self.quality).encode(pixels)
+
+
+def _of_classes(
+    store: TileStore, placed: PlacedWindows
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.int64]]]:
+    """Return the shares of classes that have an area, and the counts of those that have points."""
+    areas, windows = store.class_areas, placed.windows
+    if areas is None:
+        return {}, {}
+    shares, counts = windows.class_fractions(), windows.class_counts()
+    has_area, has_points = areas.areas_px > 0, [len(each) > 0 for each in areas.points]
+    return (
+        {name: shares[:, n] for n, name in enumerate(areas.names) if has_area[n]},
+        {name: counts[:, n] for n, name in enumerate(areas.names) if has_points[n]},
+    )
 
 
 def _of_slide(store: TileStore) -> dict[str, str | None]:

@@ -6,10 +6,10 @@ Knows options. Does not know slides or tissue.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import index
 from typing import Any
 
 from slidetile.choices import EDGE, MIN_TISSUE_FRACTION, SEED, TILE_SIZE_PX, Balance, Edge
+from slidetile.counts import whole
 from slidetile.raster.grid import check_edge, check_fraction
 
 SMALLEST_TILE_PX = 16
@@ -36,6 +36,8 @@ class TileSpec:
         The size is not a multiple of 16 from 16 to 8192, a fraction is not within 0–1, the edge
         or the balance is unknown, a number of tiles is less than 1, the seed is out of range, or
         two options contradict each other.
+    TypeError
+        The size, a number of tiles or the seed is no whole number.
     """
 
     size: int = TILE_SIZE_PX
@@ -65,7 +67,7 @@ class TileSpec:
     of an area of which no tile holds so much; None asks for none. Kept as sorted pairs."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", index(self.size))
+        object.__setattr__(self, "size", whole(self.size, "size", TILE_SIZE_PX))
         in_range = SMALLEST_TILE_PX <= self.size <= LARGEST_TILE_PX
         if not in_range or self.size % SMALLEST_TILE_PX:
             raise ValueError(
@@ -108,9 +110,9 @@ class TileSpec:
         for name in ("max_tiles", "sample"):
             if (count := getattr(self, name)) is None:
                 continue
-            if index(count) < 1:
+            if (number := whole(count, name, 1000)) < 1:
                 raise ValueError(f"{name} must be at least 1, but it is {count}.")
-            object.__setattr__(self, name, index(count))  # it may be one of numpy's integers
+            object.__setattr__(self, name, number)  # it may be one of numpy's integers
         if self.max_tiles is not None and self.sample is not None:
             raise ValueError(
                 "max_tiles keeps the tiles with the most tissue, sample draws at random: give "
@@ -123,9 +125,10 @@ class TileSpec:
                 f"--balance needs --sample N (balance={self.balance!r} needs sample): how many "
                 "tiles to draw in all."
             )
-        if not 0 <= index(self.seed) < 1 << 63:
+        seed = whole(self.seed, "seed", 1)
+        if not 0 <= seed < 1 << 63:
             raise ValueError(f"seed must be from 0 to 2⁶³ - 1, but it is {self.seed}.")
-        object.__setattr__(self, "seed", index(self.seed))
+        object.__setattr__(self, "seed", seed)
         if self.seed and self.sample is None:
             raise ValueError(
                 f"The seed {self.seed} is for a random sample, but sample is not given: give it, "

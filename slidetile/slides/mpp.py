@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterable
 
 from slidetile.cloud.address import Location
 from slidetile.raster.resolution import COARSEST_MPP, FINEST_MPP
@@ -11,16 +12,23 @@ _log = logging.getLogger(__name__)
 _COARSEST_OF_SCANNERS = 50.0
 
 
-def check_mpp(mpp: float | tuple[float, float]) -> tuple[float, float]:
-    """Return micrometres per pixel as (x, y).
+def check_mpp(mpp: float | tuple[float, float], name: str = "mpp") -> tuple[float, float]:
+    """Return micrometres per pixel as (x, y); ``name`` is what the caller calls it.
 
     Raises
     ------
     ValueError
         A value lies outside 0.05–200 µm: finer than any microscope, coarser than any photograph
         of a slide.
+    TypeError
+        It is no number, nor two.
     """
-    x, y = (float(mpp), float(mpp)) if isinstance(mpp, int | float) else map(float, mpp)
+    try:
+        x, y = map(float, mpp if isinstance(mpp, Iterable) else (mpp, mpp))
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} is a number, in µm per pixel, such as 0.5, but this one is {mpp!r}."
+        ) from None
     if not (is_plausible_mpp(x) and is_plausible_mpp(y)):
         found = "×".join(dict.fromkeys((f"{x:g}", f"{y:g}")))
         hint = "Is it given in µm, not in mm or pixels per cm?"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from slidetile import _upward
+from slidetile.counts import how_many
 from slidetile.raster import drawing as preview
 from slidetile.raster.channels import (
     Channel,
@@ -448,6 +449,14 @@ class Slide(ABC):
             It, or the annotations, cannot be read.
         """
         return _upward.view(self, recipe=recipe, annotations=annotations, height=height)
+
+    def __repr__(self) -> str:
+        mpp = "mpp unknown" if self.mpp is None else f"{self.mpp[0]:.4g} µm per pixel"
+        return (
+            f"{type(self).__name__}({self.name!r}: {self.width}×{self.height} px, {mpp}, "
+            f"{how_many(len(self.levels), 'levels')}, {how_many(self.channels, 'channels')} of "
+            f"{self.bits} bits, read by {self.reader})"
+        )
 
     def _repr_html_(self) -> str:
         facts = {

@@ -80,15 +80,17 @@ class LevelArray:
         return "slidetile", self.identity, self.level
 
 
-def lazy_level(array: LevelArray) -> Any:
+def lazy_level(array: LevelArray, what: str = "to_dask", extra: str = "arrays") -> Any:
     """Return a level as a Dask array of the store's own chunks.
+
+    ``what`` is the method that was called, and ``extra`` what installs all that it needs.
 
     Raises
     ------
     ImportError
         Dask is not installed.
     """
-    dask = needed("dask.array", "to_dask", "arrays")
+    dask = needed("dask.array", what, extra)
     meta = np.empty((0, 0, 0), array.dtype)
     return dask.from_array(array, chunks=array.chunks, fancy=False, asarray=False, meta=meta)
 
@@ -124,7 +126,7 @@ def placed_level(
     _, height, width = array.shape
     across, down = mpp or (1.0, 1.0)
     return xarray.DataArray(
-        lazy_level(array),
+        lazy_level(array, "to_xarray"),
         dims=("c", "y", "x"),
         coords={
             "c": names,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import nearest_first
 from slidetile.store._picked import picked
 from slidetile.store.selection import TileReader, TileSelection
 
@@ -81,7 +82,8 @@ def _that_fulfil(expression: "pc.Expression", store: TileReader) -> NDArray[Any]
         if unknown is None:
             raise ValueError(f"{expression} does not choose tiles: {error}") from error
         raise ValueError(
-            f"The tile table has no column {unknown[1]}, but {', '.join(table.column_names)}."
+            f"The tile table has no column {unknown[1]}, but, the most alike first, "
+            f"{', '.join(nearest_first(unknown[1], table.column_names))}."
         ) from error
     ids: NDArray[Any] = found["tile_id"].to_numpy()
     return ids

@@ -6,6 +6,7 @@ Knows which part of a store each of them shows. Does not know their types.
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from slidetile.counts import how_many
 from slidetile.store._pixels import StorePixels
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class StoreForms(StorePixels):
         """Return a spatialdata.SpatialData: the image, the tissue, the tiles and their table.
 
         The elements are ``image``, all levels of it, lazy; ``tissue``, labels on the overview's
-        grid; ``tiles``, rectangles; and ``tiles_table``, whose X is what was measured of them.
+        grid; ``tiles``, rectangles; and ``tiles_table``, whose X is what was measured of them. The
+        column ``region`` of the tile table is called ``tissue_id`` there.
         The coordinate system "global" has level-0 pixels; "micrometers", where the mpp is known,
         micrometres. Written to a folder it is what wsidata and LazySlide open beside the slide.
 
@@ -83,12 +85,13 @@ class StoreForms(StorePixels):
         StoreError
             The tissue is damaged.
         """
+        from slidetile.store._arrays import lazy_level
         from slidetile.store._spatial import spatial_data
 
         count = range(len(self._arrays))
         is_same = self.slide_scale == (1.0, 1.0) and self._metadata.source.canvas is None
         return spatial_data(
-            levels=[self.to_dask(level) for level in count],
+            levels=[lazy_level(self._lazy(n), "to_spatialdata", "spatial") for n in count],
             downsamples=[self._downsample(level) for level in count],
             names=self._channel_names,
             tissue=self.tissue,
@@ -119,8 +122,9 @@ class StoreForms(StorePixels):
         ['image', 'labels', 'shapes']
         """
         from slidetile.store import _napari
+        from slidetile.store._arrays import lazy_level
 
-        levels = [self.to_dask(level) for level in range(len(self._arrays))]
+        levels = [lazy_level(self._lazy(n), "to_napari") for n in range(len(self._arrays))]
         columns = {name: self.tiles[name].to_numpy() for name in self.tiles.column_names}
         return [
             _napari.image_layer(levels, self.channels, self.mpp),
@@ -132,6 +136,12 @@ class StoreForms(StorePixels):
         """Return a level as an array that is read when it is sliced."""
         from slidetile.store._arrays import LevelArray
 
+        count = len(self._arrays)
+        if not -count <= level < count:
+            raise IndexError(
+                f"The store has {how_many(count, 'levels')}, from 0 to {count - 1}, so there is "
+                f"no level {level}."
+            )
         array = self._arrays[level]
         return LevelArray(
             store=self,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Pair = tuple[float, float]
 
+PIECE = "tissue_id"
+"""What wsidata calls the piece of tissue: spatialdata has a column ``region`` of its own."""
+
 
 def spatial_data(
     *,
@@ -134,7 +137,7 @@ def _shapes(models: Any, tiles: "pa.Table", own: dict[str, Any]) -> Any:
     boxes = shapely.box(x, y, x + width, y + height)
     columns = {
         "tile_id": tiles["tile_id"].to_numpy(),
-        "tissue_id": tiles["region"].to_numpy(),  # as wsidata calls it
+        PIECE: tiles["region"].to_numpy(),
     }
     frame = geopandas.GeoDataFrame(columns, geometry=boxes, index=columns["tile_id"])
     return models.ShapesModel.parse(frame, transformations=own)
@@ -146,7 +149,7 @@ def _table(models: Any, tiles: "pa.Table") -> Any:
     import pyarrow as pa
 
     measured = [field.name for field in tiles.schema if pa.types.is_floating(field.type)]
-    frame = tiles.drop_columns(measured).to_pandas()
+    frame = tiles.drop_columns(measured).to_pandas().rename(columns={"region": PIECE})
     frame.index = frame["tile_id"].astype(str)
     frame.index.name = None
     frame["region"] = _categories("tiles", len(frame))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidetile.choices import MIN_TISSUE_FRACTION, Edge
+from slidetile.counts import whole
 from slidetile.raster.coverage import covered_share
 from slidetile.raster.grid import TileGrid, check_edge, check_fraction
 from slidetile.raster.region import Region
@@ -35,6 +35,8 @@ class WindowSpec:
     ValueError
         A length is less than 1, the size more than 8192, the fraction not within 0–1, or the
         edge is unknown.
+    TypeError
+        A length is no whole number.
     """
 
     size: int = 256
@@ -53,9 +55,9 @@ class WindowSpec:
     """The treatment of windows that reach over the slide's right or bottom edge; see `Edge`."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", index(self.size))  # it may be one of numpy's
+        object.__setattr__(self, "size", whole(self.size, "size", 256))  # it may be numpy's
         if self.stride is not None:
-            object.__setattr__(self, "stride", index(self.stride))
+            object.__setattr__(self, "stride", whole(self.stride, "stride", 256))
         if self.mpp is not None:
             object.__setattr__(self, "mpp", float(self.mpp))
         if not 1 <= self.size <= LARGEST_WINDOW_PX:

@@ -192,6 +192,6 @@ def _other_prefix(address: Address) -> StoreError:
     if not folders and not objects:
         return StoreError(f"{address} does not exist.")
     return IncompleteStoreError(
-        f"{address} has no root zarr.json: it is not finished, or not a store. Give the address of "
-        "one store, such as s3://BUCKET/NAME.zarr."
+        f"{address} has no root zarr.json: it is not finished, or not a store. A store "
+        "is NAME.zarr: give the address of one, such as s3://BUCKET/NAME.zarr."
     )

@@ -133,8 +133,13 @@ def _other_folder(path: Path) -> str:
     """Return what is wrong with a folder that has no root metadata."""
     what = f"{path} has no root zarr.json: it is not finished, or not a store."
     stores = sorted(itertools.islice(filter(_is_finished, stores_in(path)), MOST_LISTED))
-    if not stores:
+    if not stores and path.suffix == STORE_SUFFIX:
         return f"{what} Give the folder of one store, NAME.zarr."
+    if not stores:
+        return (
+            f"{path} is a folder that holds no store, and is none: it has no root zarr.json. A "
+            "store is a folder NAME.zarr that slidetile tile makes: give the path of one."
+        )
     count = how_many(len(stores), "stores")
     return f"{what} It is a folder that holds {count}: give the path of one, such as {stores[0]}."
 

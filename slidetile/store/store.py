@@ -4,6 +4,7 @@ Longer than 300 lines, because what `TileStore` takes and gives is described in 
 """
 
 import functools
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -26,6 +27,7 @@ from slidetile.raster.pixels import Pixels
 from slidetile.raster.region import Region
 from slidetile.store._area import StoredArea
 from slidetile.store._choice import chosen_ids
+from slidetile.store._emptiness import why_none
 from slidetile.store._forms import StoreForms
 from slidetile.store._picked import Index, Indices, picked, single
 from slidetile.store._reopened import Reopened
@@ -43,6 +45,8 @@ TileChoice: TypeAlias = (
     "pc.Expression | Sequence[int] | NDArray[np.integer] | NDArray[np.bool_] | TileSelection"
 )
 """Which tiles: an expression over the columns of the tile table, ids, a mask, or a selection."""
+
+_log = logging.getLogger(__name__)
 
 MOST_DRAWN = 1 << 14
 """Most tiles whose edges a notebook's picture shows; of more, each would be a dot of 3 px."""
@@ -115,7 +119,8 @@ class TileStore(StoreForms):
         Returns
         -------
         Windows
-            A sequence of arrays [row, column, channel] of the store's dtype.
+            A sequence of arrays [row, column, channel] of the store's dtype. Where it has none, a
+            warning is logged that says why.
 
         Raises
         ------
@@ -131,6 +136,19 @@ class TileStore(StoreForms):
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
+        found = self.windows_of(spec, where=where, color=color)
+        if not len(found):
+            _log.warning("%s", self.why_none(found, is_chosen=where is not None))
+        return found
+
+    def windows_of(
+        self,
+        spec: WindowSpec,
+        *,
+        where: "TileChoice | None" = None,
+        color: ColorName | None = None,
+    ) -> Windows:
+        """Return what `windows` does, for callers that tell themselves where there are none."""
         source = self.window_source(spec, where=where, color=color)
         return Windows(
             source.views.thing[0],
@@ -139,6 +157,11 @@ class TileStore(StoreForms):
             self._areas_of_classes,
             unreadable=source.unreadable,
         )
+
+    def why_none(self, windows: Windows, *, is_chosen: bool = False) -> str:
+        """Return why `windows_of` has given none, in a sentence."""
+        size, tiles = self.levels[0].size, len(self)
+        return why_none(self.path, windows, size=size, tiles=tiles, is_chosen=is_chosen)
 
     def window_source(
         self,

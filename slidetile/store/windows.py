@@ -153,6 +153,21 @@ class Windows(Sequence[Pixels]):
             return np.zeros((len(self), 0))
         return areas.fractions(edges_under(self._view, self._plan.corners, self.size))
 
+    def class_counts(self) -> NDArray[np.int64]:
+        """Return how many points of each class lie in each window, int64 [window, class].
+
+        As `class_fractions`, of what has no area: points, and lines where their middle is.
+
+        Raises
+        ------
+        StoreError
+            The store's file of labels is damaged.
+        """
+        areas = self._classes()
+        if areas is None:
+            return np.zeros((len(self), 0), np.int64)
+        return areas.counts(edges_under(self._view, self._plan.corners, self.size))
+
     def region(self, index: int) -> Region:
         """Return the level-0 pixels that lie under a window, rounded outward.
 

@@ -19,13 +19,20 @@ class Beginnings:
 
     def by_workers(self, rank: int) -> bool:
         """Tell whether workers began last, and not the process of the rank."""
-        return bool(self._by_workers[rank % _RANKS])
+        return self.workers(rank) > 0
 
-    def begin(self, rank: int, *, by_worker: bool) -> bool:
-        """Note that an iteration begins; return whether this copy has what it is to go on from."""
-        if by_worker and self._pending[rank % _RANKS] > self._loads:
+    def workers(self, rank: int) -> int:
+        """Return how many workers began last; 0 where it was the process of the rank, or none."""
+        return self._by_workers[rank % _RANKS]
+
+    def begin(self, rank: int, *, workers: int) -> bool:
+        """Note that an iteration begins; return whether this copy has what it is to go on from.
+
+        ``workers`` is how many give it: 0 in the process of the rank.
+        """
+        if workers and self._pending[rank % _RANKS] > self._loads:
             return False
-        self._by_workers[rank % _RANKS], self._pending[rank % _RANKS] = int(by_worker), 0
+        self._by_workers[rank % _RANKS], self._pending[rank % _RANKS] = workers, 0
         return True
 
     def forget(self, rank: int) -> None:

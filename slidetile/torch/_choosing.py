@@ -1,6 +1,6 @@
 """The windows of a dataset, chosen and labelled: what is done once, before anything is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,24 @@ def chosen_windows(
         labels=None if labels is None else labels_of(labels, named, sources),
         unreadable_tiles={name: store.unreadable for name, store in named.items()},
     )
+
+
+def contexts_of(given: float | Sequence[float]) -> tuple[float, ...]:
+    """Return the resolutions of the surroundings; a number is one of them.
+
+    Raises
+    ------
+    TypeError
+        They are no numbers.
+    """
+    try:
+        each = [given] if isinstance(given, int | float | str) else list(given)
+        return tuple(map(float, each))
+    except (TypeError, ValueError):
+        raise TypeError(
+            "context_mpp is a number or several, in µm per pixel, such as (1.0, 4.0), but this "
+            f"one is {given!r}."
+        ) from None
 
 
 def _why_none(

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from slidetile.counts import how_many
+from slidetile.counts import how_many, nearest_first
 from slidetile.format.class_columns import WINNER
 from slidetile.raster.class_areas import NO_CLASS, ClassAreas, winning
 from slidetile.raster.region import Region
@@ -111,9 +111,10 @@ def _column(name: str, store: TileStore, column: str) -> NDArray[Any]:
 
     table = store.tiles
     if column not in table.column_names:
+        lacking = "" if column != SHARES else " Its slide was tiled without labels."
         raise ValueError(
-            f"The tile table of {name} has no column {column}; it has "
-            f"{', '.join(table.column_names)}."
+            f"The tile table of {name} has no column {column}; it has, the most alike first, "
+            f"{', '.join(nearest_first(column, table.column_names))}.{lacking}"
         )
     values = table[column].to_pylist()
     kinds = pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary

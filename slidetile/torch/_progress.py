@@ -1,6 +1,6 @@
 """How far a stream has come, as a value to save and to go on from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,8 +124,13 @@ class Progress:
         Raises
         ------
         ValueError
-            It is of another stream, or of another rank.
+            It is of another stream, or of another rank, or no state.
         """
+        if not isinstance(state, Mapping) or "version" not in state:
+            raise ValueError(
+                "This is no state of a stream: give what its state_dict() or state_after(…) "
+                "returned."
+            )
         for name, own in {"version": VERSION, **self.of}.items():
             if state.get(name) != own:
                 raise ValueError(
@@ -163,6 +168,12 @@ def _check_rank(given: Mapping[int, int], shares: int, rank: Rank) -> None:
             f"This state is of rank {min(given) // workers}, but this is rank {rank.number}: each "
             "rank saves its own state, and goes on with it."
         )
+
+
+def batches_of(sizes: Iterable[int], batch_size: int, *, drop_last: bool = False) -> int:
+    """Return how many batches a DataLoader makes of shares of these sizes, one for each worker."""
+    spare = 0 if drop_last else batch_size - 1
+    return sum((size + spare) // batch_size for size in sizes)
 
 
 def delivered(

@@ -60,16 +60,18 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         what turns one turns all; transforms of torchvision (v2) take both.
     labels
         Where labels are from. The name of a column of the tile table: a window has the value of the
-        tile under its centre. Words become the place of the class in `classes`, -1 where there is
-        none; numbers float32, NaN where there is none. Several names give a vector of numbers.
+        tile under its centre, which is the tile's own: where windows are smaller than tiles, all
+        of one tile have the same ``class_…`` or ``count_…``. Words become the place of the class in
+        `classes`, -1 where there is none; numbers float32, NaN where there is none. Several names
+        give a vector of numbers.
         Of stores that were tiled with labels, "classes" gives a vector of each window's share of
         each class, computed for the window itself, and "class" the class with the largest one.
         Something with ``names`` and ``fractions(regions)``, or a mapping of each store's name to
         such, gives such a vector as well. Moving a window by jitter does not change its label.
     context_mpp
-        Coarser resolutions, in µm per pixel. Each window then has a ``context``: of each, an image
-        of the same size in pixels around the same centre. What is not stored has the background's
-        colour there.
+        Coarser resolutions, or one, in µm per pixel. Each window then has a ``context``: of each,
+        an image of the same size in pixels around the same centre. What is not stored has the
+        background's colour there.
     jitter_px
         How far a window is moved at most, in its own pixels, to each side: anew in each epoch, the
         same for the same seed, epoch and index. It stays on the tiles that it may lie on: where it
@@ -105,30 +107,44 @@ class TileDataset(Dataset):  # type: ignore[misc]  # of torch, whose types are n
         color: ColorName | None = None,
         transform: Transform | None = None,
         labels: "LabelChoice | None" = None,
-        context_mpp: Sequence[float] = (),
+        context_mpp: float | Sequence[float] = (),
         jitter_px: int = 0,
         unreadable: Unreadable = "raise",
         seed: int = 0,
     ) -> None:
-        from slidetile.torch._choosing import chosen_windows
+        from slidetile.torch._choosing import chosen_windows, contexts_of
 
         check_unreadable(unreadable)
         spec = WindowSpec(
             size=size, stride=stride, mpp=mpp, min_tissue_fraction=min_tissue_fraction, edge=edge
         )
+        contexts = contexts_of(context_mpp)
         chosen = chosen_windows(
-            stores, spec, where=where, color=color, labels=labels, context_mpp=tuple(context_mpp)
+            stores, spec, where=where, color=color, labels=labels, context_mpp=contexts
         )
         self._unreadable_tiles = chosen.unreadable_tiles
         self._maker = ItemMaker(windows=chosen.windows, labels=chosen.labels, transform=transform)
         self._unreadable = unreadable
         self._jitter_px, self._seed = natural(jitter_px, "jitter_px"), natural(seed, "seed")
+        self._settings = {
+            "size": spec.size,
+            "mpp": spec.mpp,
+            "color": color,
+            "context_mpp": list(contexts),
+            "jitter_px": self._jitter_px,
+            "jitter_seed": self._seed if self._jitter_px else 0,
+        }
         self._epoch = SharedNumbers([0])
 
     @property
     def windows(self) -> JoinedWindows:
         """What the windows are read from."""
         return self._maker.windows
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of the arguments, besides where windows lie, changes the images: for a state."""
+        return dict(self._settings)
 
     @property
     def slides(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from slidetile.torch._beginnings import Beginnings
 from slidetile.torch._giving import given
 from slidetile.torch._library import IterableDataset, get_worker_info
 from slidetile.torch._order import Order, Share, in_order, ordered
-from slidetile.torch._progress import Progress, Reached, delivered
+from slidetile.torch._progress import Progress, Reached, batches_of, delivered
 from slidetile.torch._ranks import Rank
 from slidetile.torch.dataset import TileDataset, natural
 
@@ -60,6 +60,8 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
     ------
     ValueError
         A number is out of its range.
+    TypeError
+        The windows are no `TileDataset`.
     """
 
     def __init__(
@@ -73,6 +75,11 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         rank: int | None = None,
         world_size: int | None = None,
     ) -> None:
+        if not isinstance(tiles, TileDataset):
+            raise TypeError(
+                f"A TileStream is of a TileDataset, not of {type(tiles).__name__}: "
+                "TileStream(TileDataset(stores, size=…))."
+            )
         for name, number in (("buffer", buffer), ("open_runs", open_runs)):
             if natural(number, name) < 1:
                 raise ValueError(f"{name} is at least 1, but this one is {number}.")
@@ -139,14 +146,20 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         `load_state_dict` began where the state was saved. It is exact as long as no window was
         left out as unreadable.
 
+        It is computed from these numbers, and believes them: the DataLoader's own batch size,
+        number of workers and ``drop_last`` have to be given. With others, training goes on
+        elsewhere: windows are given twice, or never. Only what cannot be is refused.
+
         Raises
         ------
         ValueError
-            A number is out of its range, or what was loaded is of another number of workers.
+            A number is out of its range, no epoch has so many batches, another number of workers
+            gives this stream, or what was loaded is of another number of them.
         """
         if natural(batch_size, "batch_size") < 1:
             raise ValueError(f"batch_size is at least 1, but this one is {batch_size}.")
         rank, workers = self._own_rank(), max(natural(num_workers, "num_workers"), 1)
+        self._check_workers(num_workers, rank)
         begin = self._progress.going_on()
         begin = begin or Reached(epoch=self.epoch, shares=rank.count * workers)
         begin.check_shares(rank.count * workers)
@@ -155,9 +168,25 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         sizes = {n: Share(number=n, count=begin.shares).size(len(self._tiles)) for n in numbers}
         left = {n: max(sizes[n] - begun[n], 0) for n in numbers}
         count = natural(batches, "batches")
+        most = batches_of(left.values(), batch_size, drop_last=drop_last)
+        if count > most:
+            raise ValueError(
+                f"{how_many(count, 'batches')} of {batch_size} cannot have been given: "
+                f"{how_many(workers, 'shares')} with {sum(left.values())} windows left give {most}."
+                " Count from where the iteration began, and give the DataLoader's own batch_size, "
+                "num_workers and drop_last."
+            )
         more = delivered(left, count, batch_size, drop_last=drop_last)
         given = {n: begun[n] + more[n] for n in numbers}
         return self._progress.state(Reached(epoch=begin.epoch, shares=begin.shares, given=given))
+
+    def _check_workers(self, given: int, rank: Rank) -> None:
+        begun = self._beginnings.workers(rank.number)
+        if begun and begun != given:
+            raise ValueError(
+                f"num_workers is {given}, but this stream is given by {how_many(begun, 'workers')}"
+                ": give the DataLoader's own num_workers."
+            )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where a state was saved.
@@ -169,7 +198,7 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         Raises
         ------
         ValueError
-            The state is of other windows or settings, or of another rank.
+            The state is of other windows or settings, or of another rank; or it is none.
         """
         rank = self._own_rank()
         reached = self._progress.load(state, rank)
@@ -182,7 +211,8 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         share, worker = self._own_share(), get_worker_info()
         iteration = 0 if worker is None else worker.seed - worker.id  # its seed, which they share
         reached = self._progress.begin(share, epoch=self.epoch, iteration=iteration)
-        if not self._beginnings.begin(self._own_rank().number, by_worker=worker is not None):
+        workers = 0 if worker is None else worker.num_workers
+        if not self._beginnings.begin(self._own_rank().number, workers=workers):
             return _loaded_too_late()
         return self._items(self._order(share), share, reached)
 
@@ -215,7 +245,7 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
         return Share(number=rank.number * workers + number, count=rank.count * workers)
 
     def _identity(self) -> dict[str, Any]:
-        """Return what the order follows from, besides the epoch and the shares."""
+        """Return what is given and in which order, besides the epoch and the shares."""
         digest = hashlib.sha256("\0".join(self._tiles.slides).encode())
         for array in (self._tiles.coordinates, self._starts):
             digest.update(array.tobytes())
@@ -225,6 +255,7 @@ class TileStream(IterableDataset):  # type: ignore[misc]  # of torch, whose type
             "shuffle": self._shuffle,
             "buffer": self._buffer,
             "open_runs": self._open_runs,
+            **self._tiles.settings,
         }
 
     def __repr__(self) -> str:

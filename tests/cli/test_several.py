@@ -107,7 +107,7 @@ def test_a_folder_without_anything_is_told(cli, name):
     for command in ("info", "verify"):
         result = cli(command, name)
         assert result.exit_code == 1
-        assert result.stderr.startswith(f"error: {name} has no root zarr.json")
+        assert result.stderr.startswith(f"error: {name} is a folder that holds no store")
     assert cli("info", "/").stderr.startswith("error: / is the whole file system")
 
 

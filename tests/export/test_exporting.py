@@ -51,6 +51,36 @@ def test_what_is_no_kind_is_refused(stores, tmp_path):
         st.export_store(store, tmp_path / "a", workers=0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "asked"),
+    [
+        ("geojson", "a.ome.tif", "named as ome-tiff is, but geojson was .* give --to ome-tiff"),
+        ("geojson", "a.TIFF", "such as a.geojson"),
+        ("geojson", "a.zarr", "give --to zarr"),
+        ("geojson", "a.h5", r"give --to trident \(export_store\(…, 'trident'\)\) or --to clam"),
+        ("ome-tiff", "a.geojson", "named as geojson is"),
+        ("dicom", "a.tif", "named as ome-tiff is"),
+        ("zarr", "a.json", "named as geojson is"),
+        ("trident", "a.npz", "give --to hs2p"),
+        ("clam", "a.zarr", "named as zarr is"),
+        ("hs2p", "a.h5", "named as trident or clam is"),
+        ("webdataset", "a.zarr", "named as zarr is"),
+    ],
+)
+def test_an_output_that_is_named_as_another_kinds_is_refused(stores, tmp_path, kind, name, asked):
+    with pytest.raises(ValueError, match=asked):
+        st.export_store(stores("native"), tmp_path / name, kind)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_forgotten_kind_is_proposed(stores, tmp_path, cli):
+    store, output = stores("native").path, tmp_path / "foo.ome.tif"
+    failed = cli("export", store, "-o", output)
+    assert failed.exit_code == 2
+    assert "give --to ome-tiff" in " ".join(failed.stderr.split())
+    assert not output.exists()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_open_store_is_refused_with_what_to_give(stores, sample, tmp_path, kind):
     store = stores("native")

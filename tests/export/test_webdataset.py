@@ -9,6 +9,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from labelled import box, feature, polygon, write_labels
 from PIL import Image
 from tampering import damage_chunk
 from webdataset.autodecode import Decoder, imagehandler
@@ -52,6 +53,24 @@ def files(folder):
 def begun(folder, stem="sample"):
     """Where an unfinished run has what it has written."""
     return folder / f"{stem}.shards.unfinished"
+
+
+def test_classes_have_shares_or_counts_as_they_have_areas_or_points(sample, tmp_path):
+    points = feature("Apoptosis", "MultiPoint", [[1300, 1000], [1301, 1000], [1700, 1400]])
+    drawn = polygon("Tumor", box(1200, 800, 1500, 1100)), points
+    labels = st.LabelsSpec(path=write_labels(tmp_path / "drawn.geojson", *drawn))
+    store = st.tile_slide(sample, tmp_path / "sample.zarr", st.Recipe(labels=labels))
+    export(store, tmp_path / "out", size=100, min_tissue_fraction=0)
+    windows = store.windows(size=100, min_tissue_fraction=0)
+    found = [sample["json"] for sample in samples(tmp_path / "out")]
+    assert [set(facts["classes"]) for facts in found] == [{"Tumor"}] * len(windows)
+    shares = windows.class_fractions()[:, windows.class_names.index("Tumor")]
+    assert [facts["classes"]["Tumor"] for facts in found] == pytest.approx(shares, abs=1e-6)
+    counted = {tuple(facts[a] for a in "xy"): facts["class_counts"] for facts in found}
+    assert counted[1300, 1000] == {"Apoptosis": 2}
+    assert counted[1700, 1400] == {"Apoptosis": 1}
+    assert sum(each["Apoptosis"] for each in counted.values()) == 3
+    assert windows.class_counts().sum(axis=0).tolist() == [3, 0]
 
 
 def test_windows_that_are_chunks_are_copied(store, tmp_path):
@@ -375,9 +394,10 @@ def test_a_png_is_one_for_every_reader(store, tmp_path):
 
 
 def test_a_folder_in_a_store_or_a_bucket_is_refused(store):
-    for folder in (store.path / "out", store.path):
-        with pytest.raises(FileExistsError, match="lies in the store"):
-            export(store, folder)
+    with pytest.raises(FileExistsError, match="lies in the store"):
+        export(store, store.path / "out")
+    with pytest.raises(UnfitChoiceError, match="named as zarr is, but webdataset was to be"):
+        export(store, store.path)
     assert not st.verify_store(store.path)
     with pytest.raises(UnfitChoiceError, match=r"bucket/out is in a bucket, .*copy it there"):
         export(store, "s3://bucket/out")

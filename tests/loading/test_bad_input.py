@@ -162,11 +162,35 @@ def grey_store(path, mpp):
     return st.write_tiles(slide, plan, path, codec="zstd")
 
 
+def test_resolutions_that_are_near_are_joined(tmp_path):
+    near = [grey_store(tmp_path / f"{mpp}.zarr", mpp=mpp) for mpp in (0.5, 0.499, 0.491, 0.48)]
+    assert len(TileDataset(near[:2], size=64).slides) == 2
+    assert len(TileDataset([near[0], near[2]], size=64).slides) == 2
+    with pytest.raises(ValueError, match=r"of different sizes: 0.5×0.5 µm and 0.48×0.48 µm"):
+        TileDataset([near[0], near[3]], size=64)
+
+
+def test_one_context_needs_no_list(native):
+    one, listed = (TileDataset(native, size=64, context_mpp=mpp) for mpp in (2, (2.0,)))
+    assert one[0]["context"].shape == (1, 3, 64, 64)
+    assert np.array_equal(one[0]["context"], listed[0]["context"])
+    for wrong in (None, "coarse", (1.0, "x")):
+        with pytest.raises(TypeError, match="context_mpp is a number or several"):
+            TileDataset(native, size=64, context_mpp=wrong)
+
+
+def test_a_stream_is_of_a_dataset():
+    with pytest.raises(TypeError, match=r"is of a TileDataset, not of str: TileStream\(TileDat"):
+        TileStream("stores")
+
+
 def test_what_is_no_store_is_told(tmp_path, sample):
     with pytest.raises(st.StoreError, match="does not exist"):
         TileDataset(tmp_path / "none.zarr")
     with pytest.raises(st.StoreError, match="is a file, not a store"):
         TileDataset(sample)
+    with pytest.raises(st.StoreError, match=r"holds no store, .* A store is a folder NAME\.zarr"):
+        TileDataset(tmp_path)
 
 
 @pytest.mark.parametrize(

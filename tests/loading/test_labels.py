@@ -104,8 +104,8 @@ def test_classes_of_several_slides_are_joined(cohort):
 
 
 def test_labels_that_no_window_has_are_told(native):
-    with pytest.raises(ValueError, match="of native has no column tumour; it has tile_id, column"):
-        TileDataset(native, size=100, labels="tumour")
+    with pytest.raises(ValueError, match="no column tissue; it has, the most alike first, tissue_"):
+        TileDataset(native, size=100, labels="tissue")
     with pytest.raises(ValueError, match="labels names no column of the tile table"):
         TileDataset(native, size=100, labels=[])
     with pytest.raises(ValueError, match="No window has any of pen_fraction"):
@@ -144,7 +144,9 @@ def test_a_window_has_its_own_share_of_what_was_drawn(labelled, how):
 def test_labels_that_a_store_lacks_are_told(labelled, native):
     with pytest.raises(ValueError, match="native of the 2 stores has no labels"):
         TileDataset([labelled, native], size=100, labels="classes")
-    with pytest.raises(ValueError, match="of native has no column classes"):
+    with pytest.raises(ValueError, match=r"no column class_tumour; it has, .* first, class_tumor,"):
+        TileDataset(labelled, size=100, labels="class_tumour")
+    with pytest.raises(ValueError, match=r"of native has no column classes; .* without labels"):
         TileDataset(native, size=100, labels="classes")
     columns = TileDataset(labelled, size=100, labels=["class_stroma", "class_tumor"])
     rows = labelled.tiles["class_tumor"].to_numpy()

@@ -141,6 +141,13 @@ def test_another_number_of_workers_takes_over_after_what_was_left(stream):
     assert sorted(chain(*batches_of(three))) == list(range(len(stream.tiles)))
 
 
+def test_other_workers_than_those_that_give_are_refused(stream):
+    next(iter(DataLoader(stream, **TWO)))
+    with pytest.raises(ValueError, match="num_workers is 0, but this stream is given by 2 workers"):
+        stream.state_after(1, batch_size=16)
+    assert stream.state_after(1, **TWO)["shares"] == 2
+
+
 def test_running_workers_that_do_not_have_what_is_loaded_say_so(stream):
     loader = DataLoader(stream, **TWO, persistent_workers=True)
     _, state = saved(stream, num_workers=2)

@@ -279,6 +279,30 @@ def test_damaged_states_are_refused(native, damage):
         stream.state_after(1, batch_size=0)
 
 
+def moved(native, **options):
+    return TileStream(TileDataset(native, size=100, stride=60, jitter_px=8, **options))
+
+
+@pytest.mark.parametrize("state", [{}, None, [], {"epoch": 1}])
+def test_what_is_no_state_is_told_what_to_give(native, state):
+    with pytest.raises(ValueError, match=r"no state of a stream: give what its state_dict\(\)"):
+        TileStream(TileDataset(native, size=100)).load_state_dict(state)
+
+
+def test_batches_that_cannot_have_been_given_are_refused(native):
+    stream = TileStream(TileDataset(native, size=100))
+    total = len(stream.tiles)
+    most = -(-total // 16)
+    assert stream.state_after(most, batch_size=16)["given"] == {"0": total}
+    with pytest.raises(ValueError, match=f"of 16 cannot have been given: 1 share .* give {most}"):
+        stream.state_after(most + 1, batch_size=16)
+    with pytest.raises(ValueError, match="cannot have been given"):
+        stream.state_after(total // 16 + 1, batch_size=16, drop_last=True)
+    stream.load_state_dict(stream.state_after(most, batch_size=16))
+    with pytest.raises(ValueError, match="with 0 windows left give 0"):
+        stream.state_after(1, batch_size=16)
+
+
 def test_states_of_other_streams_are_refused(native):
     tiles = TileDataset(native, size=100, stride=60)
     stream = TileStream(tiles)
@@ -287,9 +311,13 @@ def test_states_of_other_streams_are_refused(native):
         (TileStream(TileDataset(native, size=100)), "its windows is"),
         (TileStream(tiles, seed=1), "its seed is 0, this one's 1"),
         (TileStream(tiles, buffer=2), "its buffer is 1024"),
+        (moved(native), "its jitter_px is 0, this one's 8"),
+        (TileStream(TileDataset(native, size=100, stride=60, context_mpp=2)), "its context_mpp"),
     ):
         with pytest.raises(ValueError, match=f"of another stream: {told}"):
             other.load_state_dict(state)
+    with pytest.raises(ValueError, match="its jitter_seed is 0, this one's 5"):
+        moved(native, seed=5).load_state_dict(moved(native).state_dict())
     stream.load_state_dict(state)
     with pytest.raises(ValueError, match="is of 2 workers, all ranks together, but there are 1"):
         next(iter(stream))

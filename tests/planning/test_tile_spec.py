@@ -38,10 +38,33 @@ def test_what_is_out_of_range_is_refused(options, message):
         st.TileSpec(**options)
 
 
-@pytest.mark.parametrize("options", [{"size": 512.0}, {"max_tiles": 1.5}, {"sample": "3"}])
+@pytest.mark.parametrize(
+    "options", [{"size": 500.5}, {"size": 512.0}, {"max_tiles": 1.5}, {"sample": "3"}]
+)
 def test_counts_are_integers(options):
-    with pytest.raises(TypeError):
+    ((name, value),) = options.items()
+    with pytest.raises(TypeError, match=f"{name} is a whole number, .* this one is {value!r}"):
         st.TileSpec(**options)
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({"tile": 512}, r"tile is a TileSpec, .* is 512: Recipe\(tile=TileSpec\(size=512\)\)"),
+        ({"tile": "x"}, r"tile is a TileSpec, .* is 'x': Recipe\(tile=TileSpec\(size="),
+        ({"mpp": "x"}, "mpp is a number, in µm per pixel, such as 0.5, but this one is 'x'"),
+        ({"slide_mpp": (1, 2, 3)}, r"slide_mpp is a number, .* is \(1, 2, 3\)"),
+        ({"labels": "a.geojson"}, r"Recipe\(labels=LabelsSpec\(path='a.geojson'\)\)"),
+        ({"annotations": "a.xml"}, r"Recipe\(annotations=AnnotationsSpec\(path='a.xml'\)\)"),
+    ],
+)
+def test_a_recipe_of_other_types_is_refused_when_it_is_made(choices, told):
+    with pytest.raises(TypeError, match=told):
+        st.Recipe(**choices)
+
+
+def test_an_mpp_may_be_numpys():
+    assert st.Recipe(mpp=np.float32(0.5), slide_mpp=(np.float64(0.25), 0.25)).mpp == 0.5
 
 
 def test_what_a_store_records():

@@ -20,6 +20,18 @@ from slidetile.slides.slide import Slide, Source
 sides = st.integers(1, 2000)
 
 
+def test_a_slide_is_printed_as_a_sentence(sample):
+    with open_slide(sample) as slide:
+        assert repr(slide) == (
+            f"{type(slide).__name__}('sample.svs': 3840×2560 px, 0.5 µm per pixel, 2 levels, "
+            "3 channels of 8 bits, read by tiff)"
+        )
+    grey = ArraySlide(np.zeros((20, 30, 1), np.uint16), name="a.tif")
+    assert repr(grey) == (
+        "ArraySlide('a.tif': 30×20 px, mpp unknown, 1 level, 1 channel of 16 bits, read by array)"
+    )
+
+
 def test_a_level_without_further_facts_is_level_0():
     level = Level(width=30, height=20)
     assert level.size == (30, 20)

@@ -45,6 +45,8 @@ for when, data in {"made": made, "read": spatialdata.read_zarr(folder)}.items():
         "tissue": digest(np.asarray(data["tissue"]).astype(np.uint32)),
         "corners": data["tiles"].bounds.to_numpy().tolist(),
         "ids": table.obs["tile_id"].tolist(),
+        "pieces": [table.obs["tissue_id"].tolist(), data["tiles"]["tissue_id"].tolist()],
+        "of": sorted(set(table.obs["region"])),
         "columns": table.var_names.tolist(),
         "fractions": table[:, "tissue_fraction"].X[:, 0].tolist(),
         "extents": {

@@ -192,6 +192,8 @@ def bare_store(folder, dtype=np.uint8, channels=()):
     [
         ("dask.array", "to_dask", "arrays"),
         ("dask.array", "to_napari", "arrays"),
+        ("dask.array", "to_xarray", "arrays"),
+        ("dask.array", "to_spatialdata", "spatial"),
         ("xarray", "to_xarray", "arrays"),
         ("pandas", "to_pandas", "arrays"),
         ("spatialdata", "to_spatialdata", "spatial"),
@@ -217,8 +219,18 @@ except ImportError as error:
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
+    assert done.stdout.startswith(f"{call} needs {module.partition('.')[0]}")
     assert f"pip install 'slidetile[{extra}]'" in done.stdout
-    assert module.partition(".")[0] in done.stdout
+
+
+@pytest.mark.parametrize("method", ["to_dask", "to_xarray"])
+def test_a_level_that_is_not_there_is_told_with_those_that_are(own_store, method):
+    count = len(own_store.levels)
+    for level in (count, -count - 1):
+        with pytest.raises(
+            IndexError, match=rf"from 0 to {count - 1}, so there is no level {level}"
+        ):
+            getattr(own_store, method)(level)
 
 
 def test_opening_a_store_loads_none_of_them(own_store):

@@ -40,10 +40,13 @@ CASES = [
     ("none.zarr", "does not exist"),
     ("c.zarr", "is not finished: .*c.zarr.partial beside it is an unfinished store. Run the"),
     ("c.zarr.partial", "is not finished: it is an unfinished store. Run the command"),
-    ("empty", "it is not finished, or not a store. Give the folder of one store, NAME.zarr"),
+    (
+        "empty",
+        "empty is a folder that holds no store, and is none: .* A store is a folder NAME.zarr",
+    ),
     (".", "It is a folder that holds 2 stores: give the path of one, such as .*a.zarr"),
     ("empty/..", "It is a folder that holds 2 stores: give the path of one, such as .*a.zarr"),
-    ("/", "has no root zarr.json: it is not finished, or not a store"),
+    ("/", "/ is a folder that holds no store, and is none"),
     ("other.zarr", "attributes.slidetile is missing"),
     ("pipe.zarr", "is neither a folder nor a file, so it is not a store"),
     ("hollow.zarr", "hollow.zarr/zarr.json is not a regular file"),
@@ -63,6 +66,12 @@ def test_what_is_no_store_is_told_by_what_it_is(folder, monkeypatch, name, messa
     for use in (st.open_store, st.TileStore, st.verify_store):
         with pytest.raises(st.StoreError, match=message):
             use(name)
+
+
+def test_a_folder_that_is_named_as_a_store_may_be_unfinished(tmp_path):
+    (tmp_path / "bare.zarr").mkdir()
+    with pytest.raises(st.StoreError, match=r"bare.zarr has no root zarr.json: it is not finished"):
+        st.open_store(tmp_path / "bare.zarr")
 
 
 @pytest.mark.parametrize("command", ["verify", "info", "export"])

@@ -61,7 +61,9 @@ def test_wrong_selections_are_refused(store):
             store.select(tiles)
     with pytest.raises(IndexError, match=f"mask of 2 values does not fit {count} tiles"):
         store.select([True, False])
-    with pytest.raises(ValueError, match=r"has no column sharpness, but tile_id, column, .*status"):
+    with pytest.raises(
+        ValueError, match=r"has no column sharpness, but, the most alike first, .*status"
+    ):
         store.select(pc.field("sharpness") > 1)
     with pytest.raises(TypeError, match=r"tissue_fraction does not choose tiles: .* to bool"):
         store.select(pc.field("tissue_fraction"))

@@ -83,6 +83,11 @@ def test_the_table_has_what_was_measured(facts, store):
     assert {"tissue_fraction", "mean_red", "laplacian_variance"} <= set(facts["columns"])
 
 
+def test_pieces_of_tissue_have_a_column_beside_spatialdatas_own(facts, store):
+    assert facts["pieces"] == [store.tiles["region"].to_pylist()] * 2
+    assert facts["of"] == ["tiles"]
+
+
 def test_all_elements_lie_on_each_other(facts):
     for system, (width, height) in {"global": (3840, 2560), "micrometers": (1920, 1280)}.items():
         extents = facts["extents"][system]

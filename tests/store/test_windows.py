@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -176,6 +177,24 @@ def test_windows_of_every_codec(tmp_path, codec):
     for number, found in enumerate(windows):
         assert np.array_equal(found, store.read_region(windows.region(number)))
         assert np.array_equal(found, windows[number : number + 1][0])
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({"size": 2000}, "No window of 2000 px lies wholly on the tiles of .* choose a smaller"),
+        ({"size": 4000}, "A window of 4000 px covers 4000×4000 px of level 0, but the slide has"),
+        ({"where": []}, "lies wholly on the tiles of .* that where allows"),
+    ],
+)
+def test_where_there_is_no_window_a_warning_says_why(native, caplog, choices, told):
+    assert len(native.windows(**choices)) == 0
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert re.search(told, record.getMessage())
+    caplog.clear()
+    assert len(native.windows(size=100)) > 0
+    assert not caplog.records
 
 
 def test_lists_arrays_and_masks_are_indices(native):
