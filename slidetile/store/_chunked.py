@@ -213,12 +213,12 @@ class ChunkedArray(ABC, Generic[Stored]):
         known = {cell for row in rows for column in columns if (cell := (column, row)) in cache}
         for cell in known:
             yield cell, cache[cell]
-        if len(known) == span.area:
-            return
         ahead = cache.ahead
+        if ahead is None and len(known) == span.area:
+            return
         stored_chunks: Iterator[tuple[Cell, Any]] = (
             self._stored(span, known) if ahead is None else ahead.take(span, known)
-        )
+        )  # what reads ahead follows span by span, even where nothing is taken
         for cell, stored in stored_chunks:
             pixels = None if stored is None else self._decode(stored, cell)
             cache.keep(cell, pixels)
