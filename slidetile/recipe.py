@@ -352,7 +352,8 @@ class Recipe:
         yield from compared(parameters.tiles, self.tile.parameters)
         yield Setting("cores", metadata.cores is not None, self.cores)
         yield from self._compared_labels(metadata.labels, slide)
-        yield from self._compared_tissue(parameters.tissue, slide)
+        if parameters.planes == planes:  # else its channel may be none of the slide's
+            yield from self._compared_tissue(parameters.tissue, slide)
         if not self._same_codec(metadata.chunk_codec, slide):
             yield Setting("codec", *self._codecs(metadata.chunk_codec))
 

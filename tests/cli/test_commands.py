@@ -82,7 +82,7 @@ def test_info_tells_the_medians(cli, store):
 def test_info_on_a_folder_that_is_no_store(cli, tmp_path):
     result = cli("info", tmp_path)
     assert result.exit_code == 1
-    assert "it is not finished, or not a store" in result.stderr
+    assert "is a folder that holds no store" in result.stderr
 
 
 def test_plan_tells_and_writes_nothing(cli, sample, store, tmp_path):

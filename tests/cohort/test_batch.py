@@ -589,4 +589,4 @@ def test_a_sentence_stands_where_a_slide_fails_and_a_traceback_where_a_detector_
         told = command(more, *line, before=["env", "-C", tmp_path]).stderr
         assert told.count("ZeroDivisionError: division by zero") == bugs
         assert told.count("errors.SlideReadError: ") == others
-        assert f"none.svs: failed: {tmp_path / 'none.svs'} does not exist (see logs/" in told
+        assert f"none.svs: failed: {tmp_path / 'none.svs'} does not exist (see out/logs/" in told
