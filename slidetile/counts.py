@@ -4,7 +4,7 @@ Knows how English makes one of several. Does not know what is counted.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import index
 
 _PLURAL = re.compile(r"\b([a-z]+)s\b")
@@ -77,6 +77,23 @@ def nearest_first(name: str, names: Sequence[str]) -> list[str]:
         return difflib.SequenceMatcher(None, name.lower(), each.lower()).ratio()
 
     return sorted(names, key=likeness, reverse=True)
+
+
+def nearest(name: str, names: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """Return the name that is spelt most like another one, whatever their case; None if none is.
+
+    Examples
+    --------
+    >>> nearest("tumour", ["Stroma", "Tumor"])
+    'Tumor'
+    """
+    import difflib  # only errors ask
+
+    by_case: dict[str, str] = {}
+    for each in names:
+        by_case.setdefault(each.casefold(), each)
+    found = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=likeness)
+    return by_case[found[0]] if found else None
 
 
 def listed(names: Sequence[str]) -> str:

@@ -6,7 +6,8 @@ from typing import TypedDict
 
 from slidetile.cli.quantities import counted
 from slidetile.counts import how_large, how_many
-from slidetile.format.class_columns import WINNER, ClassColumn
+from slidetile.format.class_columns import WINNER
+from slidetile.format.class_tiles import tiles_with_any
 from slidetile.planning.plan import TilePlan
 from slidetile.store.store import TileStore
 
@@ -50,21 +51,13 @@ def store_classes(store: TileStore) -> list[ClassFacts] | None:
     return [
         _facts(
             each.name,
-            (winners[each.name], _holding(store, column)),
+            (winners[each.name], tiles_with_any(store.tiles, column)),
             each.area_px,
             pixel,
             each.points,
         )
         for each, column in zip(labels.classes, labels.columns, strict=True)
     ]
-
-
-def _holding(store: TileStore, column: ClassColumn) -> int:
-    """Return how many tiles have any of a class."""
-    has_any = store.tiles[column.share].to_numpy() > 0
-    if column.has_points:
-        has_any |= store.tiles[column.count].to_numpy() > 0
-    return int(has_any.sum())
 
 
 def _facts(

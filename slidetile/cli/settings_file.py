@@ -23,6 +23,7 @@ from slidetile.cli.places import AnyPlace, LocalPath
 from slidetile.cli.plain import printable
 from slidetile.cli.toml import toml_text
 from slidetile.cloud.address import Address, Location, address_of
+from slidetile.counts import nearest
 from slidetile.errors import explain
 from slidetile.runtime.files import IrregularFileError, open_regular, read_opened
 
@@ -174,16 +175,13 @@ def _option(
     key: str, options: Mapping[str, click.Option], before: Container[str | None]
 ) -> click.Option:
     """Return the option that a key stands for, which none before it does."""
-    import difflib
-
     spelled = key.replace("_", "-")
     if (option := options.get(spelled)) is not None:
         if option.name in before:
             raise click.UsageError(f"{spelled} is given twice, with - and with _; keep one")
         return option
-    near = difflib.get_close_matches(spelled.lower(), options, n=1)
-    if near:
-        raise click.UsageError(f"no setting is called so: did you mean {near[0]}?")
+    if near := nearest(spelled, options):
+        raise click.UsageError(f"no setting is called so: did you mean {near}?")
     raise click.UsageError(
         "no setting is called so: settings are the long options of tile and batch, which "
         "slidetile config lists"

@@ -6,6 +6,7 @@ Knows names. Does not know what is in the files.
 import hashlib
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from slidetile.cloud.address import Location
@@ -34,6 +35,11 @@ class CohortFolder(NamedTuple):
     """
 
     path: Location
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it would lie on a disk, and does not; of a bucket nobody can tell."""
+        return isinstance(self.path, Path) and not self.path.is_dir()
 
     @property
     def summary(self) -> Location:

@@ -5,7 +5,6 @@ Knows which stores there are. Does not know what tiles look like.
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slidetile.cloud.address import Address, locate
@@ -58,7 +57,7 @@ def scan_tiles(
 
     with using_storage_options(storage_options):
         cohort = CohortFolder(locate(folder))
-    if isinstance(cohort.path, Path) and not cohort.path.is_dir():
+    if cohort.is_gone:
         raise CohortError(f"{cohort.path} does not exist: give the output folder of batch.")
     tables = tile_tables(cohort.path)
     if not tables.paths:

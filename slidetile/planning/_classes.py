@@ -3,13 +3,13 @@
 Knows labels and tile grids. Does not know tissue, or which tiles are wanted.
 """
 
-import difflib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slidetile.counts import nearest
 from slidetile.errors import AnnotationError
 from slidetile.planning._class_shares import ClassShares
 from slidetile.planning._drawn_areas import kept_areas
@@ -120,12 +120,7 @@ def _least(areas: ClassAreas, spec: TileSpec, name: str) -> dict[int, float]:
 
 def _meant(unknown: Sequence[str], names: Sequence[str]) -> str:
     """Return a sentence with the names that are nearest to unknown ones; none where none is."""
-    by_case = {name.casefold(): name for name in reversed(names)}
-    near = [
-        by_case[found[0]]
-        for each in unknown
-        if (found := difflib.get_close_matches(each.strip().casefold(), list(by_case), n=1))
-    ]
+    near = [found for each in unknown if (found := nearest(each.strip(), names))]
     if not near:
         return ""
     return f" Did you mean {', '.join(map(repr, near))}? Upper and lower case count."

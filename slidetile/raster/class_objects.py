@@ -71,13 +71,6 @@ class ClassObjects:
         for batch in _batches(parts * heights):
             yield self._split(several[batch], grid, is_large=_is_large(batch, parts * heights))
 
-    def main_cells(self, chosen: NDArray[np.intp], grid: TileGrid) -> Cells:
-        """Return for each chosen shape the cell of a grid that holds most of it.
-
-        Of several that hold as much, the first by row and column. Shapes in no cell are left out.
-        """
-        return np.concatenate([fullest(each)[1] for each in self.in_cells(chosen, grid)])
-
     def _split(self, places: NDArray[np.intp], grid: TileGrid, *, is_large: bool) -> CellPixels:
         rectangles, owner = self.runs(places)
         if is_large:

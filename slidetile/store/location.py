@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from slidetile.cloud.address import Address, locate
 from slidetile.counts import how_many
 from slidetile.errors import IncompleteStoreError, StoreError
 from slidetile.format.names import (
@@ -22,20 +21,6 @@ from slidetile.format.names import (
 
 MOST_LISTED = 10_000
 """Stores in a folder that are counted, for a sentence about what is in it."""
-
-
-def local_path(path: str | os.PathLike[str] | Address) -> Path:
-    """Return the path of a store, which is on this machine.
-
-    Raises
-    ------
-    StoreError
-        It is an address.
-    """
-    found = locate(path)
-    if isinstance(found, Address):
-        raise StoreError(f"{found} is an address, where only a local path can be used.")
-    return found
 
 
 def stores_in(folder: Path) -> Iterator[Path]:

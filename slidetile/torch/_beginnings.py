@@ -60,11 +60,6 @@ class FirstIteration:
         """Whether another one has begun since, or none is to be the first."""
         return bool(self._numbers[0])
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether any share began it."""
-        return self._numbers[1] != _NONE
-
     def may_be(self, iteration: int) -> bool:
         """Tell whether it may be this one."""
         return not self.is_over and self._numbers[1] in (_NONE, iteration)

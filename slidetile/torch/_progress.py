@@ -172,8 +172,11 @@ def _check_rank(given: Mapping[int, int], shares: int, rank: Rank) -> None:
 
 def batches_of(sizes: Iterable[int], batch_size: int, *, drop_last: bool = False) -> int:
     """Return how many batches a DataLoader makes of shares of these sizes, one for each worker."""
-    spare = 0 if drop_last else batch_size - 1
-    return sum((size + spare) // batch_size for size in sizes)
+    return sum(_batches(size, batch_size, drop_last=drop_last) for size in sizes)
+
+
+def _batches(size: int, batch_size: int, *, drop_last: bool) -> int:
+    return (size + (0 if drop_last else batch_size - 1)) // batch_size
 
 
 def delivered(
@@ -183,8 +186,7 @@ def delivered(
 
     A DataLoader takes batches from its workers in turn, and passes over those that have none left.
     """
-    spare = 0 if drop_last else batch_size - 1
-    left = {share: (size + spare) // batch_size for share, size in sizes.items()}
+    left = {n: _batches(size, batch_size, drop_last=drop_last) for n, size in sizes.items()}
     taken = dict.fromkeys(sizes, 0)
     while batches and any(left.values()):
         for share in sizes:

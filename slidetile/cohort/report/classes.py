@@ -6,14 +6,12 @@ Knows a store's record. Does not know other slides.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from slidetile.format.class_columns import WINNER, ClassColumn
+from slidetile.format.class_columns import WINNER
+from slidetile.format.class_tiles import tiles_with_any
 from slidetile.store.recorded import StoreRecord
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +60,7 @@ def classes_of(record: StoreRecord) -> tuple[ClassOnSlide, ...] | None:
     return tuple(
         ClassOnSlide(
             name=each.name,
-            tiles=int(np.count_nonzero(_has_any(table, column))),
+            tiles=tiles_with_any(table, column),
             tiles_of_it=winners.count(each.name),
             area_mm2=None if mm2 is None else each.area_px * mm2,
             points=each.points,
@@ -70,8 +68,3 @@ def classes_of(record: StoreRecord) -> tuple[ClassOnSlide, ...] | None:
         )
         for each, column in both
     )
-
-
-def _has_any(table: "pa.Table", column: ClassColumn) -> NDArray[np.bool_]:
-    has_any: NDArray[np.bool_] = table[column.share].to_numpy() > 0
-    return has_any | (table[column.count].to_numpy() > 0) if column.has_points else has_any

@@ -64,8 +64,7 @@ def read_slides(
         cohort = CohortFolder(locate(folder))
     found = known_slides(cohort, columns=columns)
     if not found.num_rows and not runs_of(cohort):
-        is_gone = isinstance(cohort.path, Path) and not cohort.path.is_dir()
-        what = "does not exist" if is_gone else "holds no table of slides"
+        what = "does not exist" if cohort.is_gone else "holds no table of slides"
         raise CohortError(f"{cohort.path} {what}: give the output folder of batch.")
     return found
 

@@ -9,12 +9,12 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from unicodedata import category
 
 from slidetile.choices import UnfitChoiceError
+from slidetile.counts import nearest
 
 ALLOWED = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
@@ -161,9 +161,8 @@ def _is_a_day(text: str) -> bool:
 
 def _like(keyword: str) -> str:
     """Return which attribute is meant, where one has nearly the same name."""
-    names = {name.lower(): name for name in ALLOWED}
-    found = get_close_matches(keyword.lower(), names, 1, 0.85)
-    return f" (do you mean {names[found[0]]}?)" if found else ""
+    found = nearest(keyword, ALLOWED, likeness=0.85)
+    return f" (do you mean {found}?)" if found else ""
 
 
 def _json(value: Any) -> str:
