@@ -134,10 +134,10 @@ class ShardFolder:
         """Return whether all is there, and nothing that a killed run has left."""
         if existing == "overwrite" or os.path.lexists(unfinished_path(self._place)):
             return False
-        listed = self.index.own() or ()
-        windows = sum(shard.windows for shard in listed)
-        is_whole = all(_is_at(self.path / shard.name, shard) for shard in listed)
-        return self.index.own() is not None and windows == len(samples) and is_whole
+        listed = self.index.own()
+        if listed is None or sum(shard.windows for shard in listed) != len(samples):
+            return False
+        return all(_is_at(self.path / shard.name, shard) for shard in listed)
 
     def _check_others(self, unfinished: Path, existing: Existing) -> None:
         """Refuse shards that are not to be replaced, and files that are none of ours."""
