@@ -4,7 +4,6 @@ Knows an option for each choice of the kinds. Does not know which kind takes it:
 """
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,6 +12,7 @@ import click
 
 from slidetile.choices import CodecName, JpegName, NativeCheck, UnfitChoiceError
 from slidetile.cli.export_options import WINDOW_OPTIONS
+from slidetile.cli.exporting import Done, export_several, exported_one
 from slidetile.cli.last_words import set_last_words
 from slidetile.cli.limits import check_address_space, tune_process
 from slidetile.cli.options import Size, json_option, referred_option, usage_errors
@@ -24,7 +24,6 @@ from slidetile.export.kinds import KINDS
 if TYPE_CHECKING:
     from slidetile.cloud.address import Location
     from slidetile.export.exported import Exported
-    from slidetile.store.store import TileStore
 
 _OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "codec": click.option(
@@ -163,7 +162,7 @@ def _flags() -> dict[str, str]:
 
 
 @click.command(cls=_ExportCommand)
-@click.argument("store", type=PLACE)
+@click.argument("stores", nargs=-1, required=True, type=PLACE, metavar="STORE...")
 @click.option(
     "--to",
     "kind",
@@ -172,7 +171,13 @@ def _flags() -> dict[str, str]:
     show_default=True,
     help=f"What to write: {'; '.join(f'{name}, {kind.says}' for name, kind in KINDS.items())}.",
 )
-@click.option("-o", "--output", required=True, type=PLACE, help="The file or the folder.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=PLACE,
+    help="The file or the folder; of several stores, the folder of their outputs.",
+)
 @referred_option
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; one per core.")
 @storage_option
@@ -180,7 +185,7 @@ def _flags() -> dict[str, str]:
 @_kind_options
 def export(
     *,
-    store: "Location",
+    stores: "tuple[Location, ...]",
     output: "Location",
     kind: str,
     slide: "Location | None",
@@ -188,7 +193,10 @@ def export(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a store as what other programs read.
+    """Write stores, or a folder's, as what other programs read.
+
+    Of several stores, each gets an output named after it in the folder --output; those that are
+    there already are left, so that the same command continues where it stopped.
 
     With --to ome-tiff or dicom the tissue is a slide again, the scanner's JPEG tiles copied once
     more. With --to zarr, a store gets another codec; one of the codec reference becomes the one
@@ -197,41 +205,39 @@ def export(
     spec = _make_spec(kind, _given(options))
     check_address_space()
     tune_process()
-    from slidetile.cli.progress import show_progress
-    from slidetile.export.exporting import export_store
-    from slidetile.store.store import open_store
+    from slidetile.cli.several import stores_meant
 
     if hasattr(spec, "existing"):
         set_last_words(f"{output} continues where it stopped", restart=options["restart"])
-    begin, things = time.perf_counter(), "windows" if kind == "webdataset" else "tiles"
-    with usage_errors(UnfitChoiceError), show_progress(quiet=as_json, things=things) as progress:
-        opened = open_store(store, slide=slide)
-        exported = export_store(opened, output, spec, on_progress=progress, workers=workers)
-    seconds = time.perf_counter() - begin
+    meant = stores_meant(stores)
+    if not meant.is_one:
+        export_several(meant, output, spec, slide=slide, workers=workers, as_json=as_json)
+    with usage_errors(UnfitChoiceError):
+        done = exported_one(
+            meant.paths[0], output, spec, slide=slide, workers=workers, quiet=as_json
+        )
     if kind == "zarr":
-        _show_store(exported, seconds, progress.memory, as_json=as_json)
+        _show_store(done, as_json=as_json)
     else:
-        _show(opened, exported, seconds, as_json=as_json)
-    for note in exported.notes:
+        _show(done, as_json=as_json)
+    for note in done.exported.notes:
         mention(f"note: {note}")
-    _tell_unreadable(exported)
+    _tell_unreadable(done.exported)
 
 
-def _show(store: "TileStore", exported: "Exported", seconds: float, *, as_json: bool) -> None:
-    from slidetile.cli.facts import export_facts
+def _show(done: Done, *, as_json: bool) -> None:
     from slidetile.cli.sentences import export_lines
 
-    facts = export_facts(store, exported, seconds)
-    show_facts(facts, export_lines(facts), as_json=as_json)
+    show_facts(done.facts, export_lines(done.facts), as_json=as_json)
 
 
-def _show_store(exported: "Exported", seconds: float, memory: Any, *, as_json: bool) -> None:
+def _show_store(done: Done, *, as_json: bool) -> None:
     """Show a store as `tile` does, which would have written it."""
     from slidetile.cli.facts import tile_facts
     from slidetile.cli.sentences import tile_lines
     from slidetile.store.store import open_store
 
-    facts = tile_facts(open_store(exported.path), seconds, memory, ())
+    facts = tile_facts(open_store(done.exported.path), done.seconds, done.memory, ())
     show_facts(facts, tile_lines(facts), as_json=as_json)
 
 

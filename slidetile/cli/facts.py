@@ -249,6 +249,7 @@ class ExportFacts(TypedDict):
     counts: list[CountFacts]
     left_out: list[CountFacts]
     notes: list[str]
+    already_done: bool
     seconds: float
 
 
@@ -278,6 +279,13 @@ class SeveralVerifiedFacts(TypedDict):
     """What `verify` reports about several stores."""
 
     stores: list[VerifyFacts]
+    failed: list[FailureFacts]
+
+
+class SeveralExportedFacts(TypedDict):
+    """What `export` reports about several stores."""
+
+    stores: list[ExportFacts]
     failed: list[FailureFacts]
 
 
@@ -520,6 +528,16 @@ def several_verified_facts(
     }
 
 
+def several_exported_facts(
+    paths: Sequence[Location], outcomes: Sequence[ExportFacts | Exception]
+) -> SeveralExportedFacts:
+    """Return what was exported of several stores, and why others could not be."""
+    return {
+        "stores": [outcome for outcome in outcomes if not isinstance(outcome, Exception)],
+        "failed": _failures(paths, outcomes),
+    }
+
+
 def _failures(paths: Sequence[Location], outcomes: Sequence[object]) -> list[FailureFacts]:
     return [
         {"path": str(path), "error": {"type": type(error).__name__, "message": explain(error)}}
@@ -528,16 +546,17 @@ def _failures(paths: Sequence[Location], outcomes: Sequence[object]) -> list[Fai
     ]
 
 
-def export_facts(store: TileStore, exported: "Exported", seconds: float) -> ExportFacts:
+def export_facts(store_path: Location, exported: "Exported", seconds: float) -> ExportFacts:
     """Return the facts about what was exported."""
     return {
-        "store_path": str(store.path),
+        "store_path": str(store_path),
         "kind": exported.kind,
         "output_path": str(exported.path),
         "output_bytes": exported.size_bytes,
         "counts": _counts(exported.counts),
         "left_out": _counts(exported.left_out),
         "notes": list(exported.notes),
+        "already_done": exported.already_done,
         "seconds": seconds,
     }
 

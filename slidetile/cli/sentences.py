@@ -152,13 +152,24 @@ def tile_lines(facts: TileFacts) -> Lines:
 def export_lines(facts: ExportFacts) -> Lines:
     """Return the lines of `export`."""
     left_out = {f"left out: {each['what']}": counted(each["count"]) for each in facts["left_out"]}
+    done = {"already done": "this store with these settings; nothing was written"}
     return {
+        **(done if facts["already_done"] else {}),
         facts["kind"]: facts["output_path"],
         **{each["what"]: counted(each["count"]) for each in facts["counts"]},
         **left_out,
         "size": size_bytes(facts["output_bytes"]),
         "time": duration(facts["seconds"]),
     }
+
+
+def exported_line(facts: ExportFacts) -> str:
+    """Return the line of `export` about one of several stores."""
+    counts = (how_many(each["count"], each["what"]) for each in facts["counts"])
+    left_out = (f"left out: {how_many(e['count'], e['what'])}" for e in facts["left_out"])
+    time = "already done" if facts["already_done"] else duration(facts["seconds"])
+    details = ", ".join((*counts, *left_out, size_bytes(facts["output_bytes"]), time))
+    return f"{facts['store_path']}: {facts['output_path']} ({details})"
 
 
 def tissue_lines(facts: TissueFacts) -> Lines:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from slidetile.choices import UnfitChoiceError
 from slidetile.cloud.address import Address, Location
 from slidetile.cloud.objects import in_parallel, object_exists
 from slidetile.cohort.inputs.folder import SUFFIXES, find_slides
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # loaded where they are asked for
 
 Result = TypeVar("Result")
 
-FORESEEN = (SlidetileError, OSError, MemoryError, ForeignExitError)
+FORESEEN = (SlidetileError, UnfitChoiceError, OSError, MemoryError, ForeignExitError)
 """What a command reports in a line; any other error is a bug, and ends it with a traceback."""
 
 
@@ -52,7 +53,7 @@ def _things_in(folder: Location) -> list[Location]:
         from slidetile.cohort.inputs.bucket import slides_at
 
         return [*stores_at(folder), *(each for each in slides_at(folder) if each != folder)]
-    return [*sorted(stores_in(folder)), *find_slides([folder], tells_stores=False)]
+    return [*_begun_in(folder), *find_slides([folder], tells_stores=False)]
 
 
 def stores_meant(given: Sequence[Location]) -> Meant:
@@ -61,7 +62,13 @@ def stores_meant(given: Sequence[Location]) -> Meant:
 
 
 def _stores_in(folder: Location) -> list[Location]:
-    return [*(stores_at(folder) if isinstance(folder, Address) else sorted(stores_in(folder)))]
+    return [*(stores_at(folder) if isinstance(folder, Address) else _begun_in(folder))]
+
+
+def _begun_in(folder: Path) -> list[Location]:
+    """Return the stores in a folder, those that are not finished by the names they will have."""
+    unfinished = (path.with_suffix("") for path in folder.glob(f"*{STORE_SUFFIX}{PARTIAL_SUFFIX}"))
+    return sorted({*stores_in(folder), *unfinished})
 
 
 def _meant(given: Sequence[Location], inside: Callable[[Location], list[Location]]) -> Meant:

@@ -86,11 +86,13 @@ def show_facts(facts: Mapping[str, Any], lines: Mapping[str, str], *, as_json: b
         say(f"{name:{width}}  {text}")
 
 
-def tell_failure(error: Exception) -> None:
-    """Report that one of several failed, and go on."""
+def tell_failure(error: Exception, *, of: "Location | None" = None) -> None:
+    """Report that one of several failed, with what it is ``of`` if the error names it not."""
     from slidetile.errors import explain
 
-    say(f"error: {explain(error)}", err=True)
+    message = explain(error)
+    named = "" if of is None or str(of) in message else f"{of}: "
+    say(f"error: {named}{message}", err=True)
 
 
 def show_error(kind: str, message: str) -> None:

@@ -7,4 +7,4 @@ from .hs2p import Hs2pExport as Hs2pExport
 from .ome_tiff.spec import OmeTiffExport as OmeTiffExport
 from .trident import TridentExport as TridentExport
 from .webdataset import WebdatasetExport as WebdatasetExport
-from .whole import ZarrExport as ZarrExport
+from .zarr_choice import ZarrExport as ZarrExport

@@ -37,6 +37,9 @@ class Exported:
     notes: tuple[str, ...] = ()
     """What is worth knowing of it, each a sentence for people without its full stop."""
 
+    already_done: bool = False
+    """Whether it was there, of the same store and choices, so that nothing was written."""
+
     def __post_init__(self) -> None:
         if self.size_bytes < 0:
             raise ValueError(f"size_bytes must be at least 0, but it is {self.size_bytes}.")

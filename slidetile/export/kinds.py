@@ -46,6 +46,10 @@ class ExportKind:
     says: str
     """What it writes, in a few words."""
 
+    named: str = ""
+    """What the output of the store STEM.zarr is called in a folder of several stores' outputs, with
+    "{}" for STEM; without one all stores have theirs in the folder itself."""
+
     suffixes: tuple[str, ...] = ()
     """How names end that are taken for its output, in lower case; others are no kind's."""
 
@@ -65,42 +69,49 @@ KINDS: Mapping[str, ExportKind] = {
         spec="slidetile.export.geojson:GeojsonExport",
         writer="slidetile.export.geojson:write",
         says="tissue outlines and tiles for QuPath, as GeoJSON",
+        named="{}.geojson",
         suffixes=(".geojson", ".json"),
     ),
     "ome-tiff": ExportKind(
         spec="slidetile.export.ome_tiff.spec:OmeTiffExport",
         writer="slidetile.export.ome_tiff.write:write",
         says="the tissue as a sparse pyramid TIFF, JPEG tiles copied",
+        named="{}.ome.tif",
         suffixes=(".tif", ".tiff"),
     ),
     "dicom": ExportKind(
         spec="slidetile.export.dicom.spec:DicomExport",
         writer="slidetile.export.dicom.write:write",
         says="the tissue as a DICOM whole-slide series, JPEG frames copied",
+        named="{}-dicom",
         suffixes=(".dcm",),
     ),
     "zarr": ExportKind(
-        spec="slidetile.export.whole:ZarrExport",
+        spec="slidetile.export.zarr_choice:ZarrExport",
         writer="slidetile.export.whole:write",
         says="the same tiles as a store of another codec",
+        named="{}.zarr",
         suffixes=(".zarr",),
     ),
     "trident": ExportKind(
         spec="slidetile.export.trident:TridentExport",
         writer="slidetile.export.trident:write",
         says="coordinates of windows for TRIDENT",
+        named="{}_patches.h5",
         suffixes=(".h5", ".hdf5"),
     ),
     "clam": ExportKind(
         spec="slidetile.export.clam:ClamExport",
         writer="slidetile.export.clam:write",
         says="the same for CLAM",
+        named="{}.h5",
         suffixes=(".h5", ".hdf5"),
     ),
     "hs2p": ExportKind(
         spec="slidetile.export.hs2p:Hs2pExport",
         writer="slidetile.export.hs2p:write",
         says="the same for hs2p and slide2vec",
+        named="{}.coordinates.npz",
         suffixes=(".npz",),
     ),
     "webdataset": ExportKind(

@@ -73,6 +73,22 @@ class ShardFolder:
             )
         check_place_on_disk(self.index.path)  # the folder itself may be a store, too
 
+    def finished(self, samples: Samples, existing: Existing) -> list[Shard] | None:
+        """Return the shards where all are there, and nothing that a killed run has left.
+
+        Raises
+        ------
+        FileExistsError, OSError
+            As in `check`.
+        """
+        self.check()
+        if existing == "overwrite" or os.path.lexists(unfinished_path(self._place)):
+            return None
+        listed = self.index.own()
+        if listed is None or sum(shard.windows for shard in listed) != len(samples):
+            return None
+        return listed if all(_is_at(self.path / shard.name, shard) for shard in listed) else None
+
     def write(
         self,
         samples: Samples,
@@ -81,7 +97,7 @@ class ShardFolder:
         on_progress: OnProgress | None = None,
         workers: int | None = None,
     ) -> list[Shard]:
-        """Write what is missing of the shards, finished or not, and return all.
+        """Write what is missing of the shards, and return all.
 
         Raises
         ------
@@ -94,8 +110,6 @@ class ShardFolder:
             They cannot be written.
         """
         self.check()
-        if self._is_finished(samples, existing):
-            return self.index.own() or []
         with Unfinished(
             self._place, self.provenance, existing, before_emptying=self._withdraw
         ) as unfinished:
@@ -129,15 +143,6 @@ class ShardFolder:
     def _note(self, unfinished: Path) -> ShardList:
         """Return the list of those that an unfinished run has written."""
         return self._list(unfinished / "shards.json")
-
-    def _is_finished(self, samples: Samples, existing: Existing) -> bool:
-        """Return whether all is there, and nothing that a killed run has left."""
-        if existing == "overwrite" or os.path.lexists(unfinished_path(self._place)):
-            return False
-        listed = self.index.own()
-        if listed is None or sum(shard.windows for shard in listed) != len(samples):
-            return False
-        return all(_is_at(self.path / shard.name, shard) for shard in listed)
 
     def _check_others(self, unfinished: Path, existing: Existing) -> None:
         """Refuse shards that are not to be replaced, and files that are none of ours."""

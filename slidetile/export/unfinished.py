@@ -266,5 +266,6 @@ def refuse_replacing(
     is_empty_folder = place.is_dir() and not any(place.iterdir())  # made for us, perhaps
     if existing != "overwrite" and not is_empty_folder:
         raise StoreExistsError(
-            f"{place} exists already: choose another output, or replace it (--overwrite)."
+            f"{place} exists already, made of another store or with other settings: choose another "
+            "output, or replace it (--overwrite)."
         )

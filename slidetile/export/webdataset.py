@@ -97,7 +97,10 @@ def write(
     folder.check()
     placed = place_windows(store, spec, color=spec.color, of_squares=False)
     samples = Samples.of(store, placed, image=spec.image, quality=spec.quality, color=spec.color)
-    shards = folder.write(samples, spec.existing, on_progress=on_progress, workers=workers)
+    done = folder.finished(samples, spec.existing)
+    shards = done
+    if shards is None:
+        shards = folder.write(samples, spec.existing, on_progress=on_progress, workers=workers)
     return Exported(
         path=path,
         kind="webdataset",
@@ -108,4 +111,5 @@ def write(
             "shards": len(shards),
         },
         left_out=left_out(placed.windows),
+        already_done=done is not None,
     )

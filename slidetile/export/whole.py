@@ -1,149 +1,70 @@
 """A store's tiles as a store of another codec.
 
-Knows the choices of such a store. Does not know how stores are written.
+Knows what has to be written. Does not know how stores are.
 """
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, get_args
-
-from slidetile.choices import (
-    CODEC,
-    JPEG_NAME,
-    NATIVE_CHECK,
-    CodecName,
-    Existing,
-    JpegName,
-    NativeCheck,
-)
-
-if TYPE_CHECKING:  # the command line asks for the choices alone
-    from slidetile.cloud.address import Location
-    from slidetile.export.exported import Exported
-    from slidetile.format.codecs.codec import ChunkCodec
-    from slidetile.store.store import TileStore
-    from slidetile.writing.options import OnProgress, WriteOptions
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZarrExport:
-    """The same tiles as a store of another codec, which holds its pixels.
-
-    Raises
-    ------
-    ValueError
-        A choice is unknown or out of its range.
-    """
-
-    codec: CodecName = CODEC
-    """How pixels are stored, as `write_tiles` has it, but not "reference"; where the store holds
-    its pixels, "zstd", "jxl", "jpeg" or "raw"."""
-
-    jpeg_quality: int | None = None
-    """Quality of the codec jpeg, 1–100; None is its default."""
-
-    effort: int | None = None
-    """Effort of the codec jxl, 1–9; None is its default."""
-
-    check: NativeCheck = NATIVE_CHECK
-    """How tiles that are copied from the slide of a reference store are checked."""
-
-    existing: Existing = "continue"
-    """What to do with an existing store, as in `WriteOptions`."""
-
-    anonymous: bool = False
-    """Leave the slide's file name and its vendor's free text out of the store."""
-
-    codec_name: JpegName = JPEG_NAME
-    """What the store calls the Zarr codec of JPEG chunks, as in `WriteOptions`."""
-
-    durable: bool = False
-    """Sync all files before the store gets its name."""
-
-    memory_bytes: int | None = None
-    """The most memory to use at once; None is what is available."""
-
-    def __post_init__(self) -> None:
-        names = [name for name in get_args(CodecName) if name != "reference"]
-        if self.codec not in names:
-            raise ValueError(f"The codec must be one of {', '.join(names)}, not {self.codec!r}.")
-        _ = self.chunk_codec, self.options
-
-    @property
-    def options(self) -> "WriteOptions":
-        """How the store is written."""
-        from slidetile.writing.options import WriteOptions
-
-        names = {field.name for field in fields(WriteOptions)} & {
-            field.name for field in fields(self)
-        }
-        return WriteOptions(**{name: getattr(self, name) for name in names})
-
-    @property
-    def chunk_codec(self) -> "CodecName | ChunkCodec":
-        """The codec's name, or the codec where a choice of its own is given."""
-        if self.jpeg_quality is not None:
-            from slidetile.format.codecs.jpeg import JpegCodec
-
-            self._needs("jpeg", "jpeg_quality", self.jpeg_quality)
-            return JpegCodec(quality=self.jpeg_quality)
-        if self.effort is not None:
-            from slidetile.format.codecs.jxl import JxlCodec
-
-            self._needs("jxl", "effort", self.effort)
-            return JxlCodec(effort=self.effort)
-        return self.codec
-
-    def _needs(self, codec: str, name: str, value: int) -> None:
-        if self.codec != codec:
-            raise ValueError(
-                f"{name} {value} is of the codec {codec}, not of {self.codec}: choose that codec, "
-                f"or leave the {name} out."
-            )
+from slidetile.cloud.address import Location
+from slidetile.export.done_before import store_done_before
+from slidetile.export.exported import UNREADABLE_TILES, Exported
+from slidetile.export.zarr_choice import ZarrExport
+from slidetile.format.codecs.named import make_codec
+from slidetile.store.store import TileStore
+from slidetile.writing.options import OnProgress
+from slidetile.writing.recoded import check_can_be_recoded, recode_store
+from slidetile.writing.whole import write_whole_store
 
 
 def write(
-    store: "TileStore",
-    place: "Location",
+    store: TileStore,
+    place: Location,
     spec: ZarrExport,
     *,
-    on_progress: "OnProgress | None" = None,
+    on_progress: OnProgress | None = None,
     workers: int | None = None,
-) -> "Exported":
+) -> Exported:
     """Write the store; an interrupted run is continued."""
-    from slidetile.export.exported import UNREADABLE_TILES, Exported
-
-    if store.slide is None:
-        whole = _recoded(store, place, spec, on_progress, workers)
-    else:
-        from slidetile.writing.whole import write_whole_store
-
-        whole = write_whole_store(
-            store,
-            place,
-            codec=spec.chunk_codec,
-            check=spec.check,
-            workers=workers,
-            options=spec.options,
-            on_progress=on_progress,
-        )
+    done = store_done_before(store, place, spec)
+    whole = _written(store, place, spec, on_progress, workers) if done is None else done
     left_out = {UNREADABLE_TILES: whole.unreadable} if whole.unreadable else {}
-    counts = {"tiles": len(whole)}
     return Exported(
-        path=place, kind="zarr", size_bytes=whole.tile_bytes, counts=counts, left_out=left_out
+        path=place,
+        kind="zarr",
+        size_bytes=whole.tile_bytes,
+        counts={"tiles": len(whole)},
+        left_out=left_out,
+        already_done=done is not None,
+    )
+
+
+def _written(
+    store: TileStore,
+    place: Location,
+    spec: ZarrExport,
+    on_progress: OnProgress | None,
+    workers: int | None,
+) -> TileStore:
+    """Write a store with all of its pixels, and return it."""
+    if store.slide is None:
+        return _recoded(store, place, spec, on_progress, workers)
+    return write_whole_store(
+        store,
+        place,
+        codec=spec.chunk_codec,
+        check=spec.check,
+        workers=workers,
+        options=spec.options,
+        on_progress=on_progress,
     )
 
 
 def _recoded(
-    store: "TileStore",
-    place: "Location",
+    store: TileStore,
+    place: Location,
     spec: ZarrExport,
-    on_progress: "OnProgress | None",
+    on_progress: OnProgress | None,
     workers: int | None,
-) -> "TileStore":
+) -> TileStore:
     """Write a store that holds its pixels with another codec."""
-    from slidetile.format.codecs.named import make_codec
-    from slidetile.writing.recoded import check_can_be_recoded, recode_store
-
     check_can_be_recoded(store, spec.codec)
     chosen = spec.chunk_codec
     return recode_store(

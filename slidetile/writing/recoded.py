@@ -200,7 +200,7 @@ class _Recoding(Run):
             parameters=replace(found.parameters, codec=parameters),
             quality=MeasuredLevel.of(levels, found.mpp).facts,
             damage=None,
-            recoded=RecodedFacts(codec=_origin(found), digest=self._store.digest),
+            recoded=RecodedFacts(codec=origin(found), digest=self._store.digest),
         )
 
     def _table(self, writer: StoreWriter) -> tuple["pa.Table", DamageFacts | None]:
@@ -214,7 +214,7 @@ class _Recoding(Run):
         return table, replace(before, unreadable=unreadable)
 
 
-def _origin(found: StoreMetadata) -> CodecName:
+def origin(found: StoreMetadata) -> CodecName:
     """Return the codec that says what pixels are: a jpeg store's remain so, whatever follows."""
     before = found.recoded
     return "jpeg" if before is not None and before.codec == "jpeg" else found.codec

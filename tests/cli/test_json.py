@@ -246,6 +246,17 @@ def test_export(cli, sample, tmp_path):
     assert told["left_out"] == []
 
 
+def test_several_are_exported_in_one_document(cli, sample):
+    for name in ("x.zarr", "y.zarr"):
+        st.tile_slide(sample, name)
+    line = ("export", "x.zarr", "none.zarr", "y.zarr", "-o", "out", "--to", "ome-tiff", "--json")
+    for is_again in (False, True):
+        told = document(cli(*line), "export-several", exit_code=1)
+        assert [facts["store_path"] for facts in told["stores"]] == ["x.zarr", "y.zarr"]
+        assert {facts["already_done"] for facts in told["stores"]} == {is_again}
+        assert [failed["path"] for failed in told["failed"]] == ["none.zarr"]
+
+
 def test_batch(cli, sample, damaged_sample, tmp_path):
     bad = tmp_path / "bad.svs"
     bad.write_text("no slide")
@@ -376,6 +387,7 @@ DOCUMENTS = {
     "verify-several": facts.SeveralVerifiedFacts,
     "report": ReportFacts,
     "export": facts.ExportFacts,
+    "export-several": facts.SeveralExportedFacts,
     "rename-codec": RenameFacts,
     "serve": ServeFacts,
     "view": ViewFacts,

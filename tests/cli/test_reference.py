@@ -50,7 +50,9 @@ def test_export_makes_what_tile_would_have_made(cli, store, slide, tmp_path, tre
     chosen = tmp_path / "chosen.zarr"
     assert cli("export", store, "--to", "zarr", "--codec", "zstd", "-o", chosen).exit_code == 0
     assert st.open_store(chosen).codec == "zstd"
-    refused = cli("export", store, "--to", "zarr", "-o", whole)
+    again = cli("export", store, "--to", "zarr", "-o", whole)
+    assert (again.exit_code, "already done" in again.stdout) == (0, True)
+    refused = cli("export", store, "--to", "zarr", "--codec", "zstd", "-o", whole)
     assert (refused.exit_code, "exists already" in refused.output) == (1, True)
 
 

@@ -28,14 +28,20 @@ def stores(sample, tmp_path):
 
 def test_what_paths_stand_for(stores, sample):
     a, b, slide = stores / "a.zarr", stores / "b.zarr", stores / "s.svs"
-    assert things_meant([stores]) == Meant([a, b, slide], is_one=False)
-    assert stores_meant([stores]) == Meant([a, b], is_one=False)
+    assert things_meant([stores]) == Meant([a, b, stores / "c.zarr", slide], is_one=False)
+    assert stores_meant([stores]) == Meant([a, b, stores / "c.zarr"], is_one=False)
+    (stores / "a.zarr.partial").mkdir()  # by which it is replaced
+    assert stores_meant([stores]) == Meant([a, b, stores / "c.zarr"], is_one=False)
     assert things_meant([a]) == stores_meant([a]) == Meant([a], is_one=True)
     assert things_meant([a, sample, a]) == Meant([a, sample], is_one=False)
     assert things_meant([stores / "c.zarr.partial"]).is_one
 
 
 def test_info_of_a_folder_and_of_several(cli, stores, sample):
+    result = cli("info", stores)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {stores / 'c.zarr'} is not finished")
+    (stores / "c.zarr.partial").rmdir()
     result = cli("info", stores)
     assert (result.exit_code, result.stderr) == (0, "")
     names = [line.split()[1] for line in result.stdout.splitlines() if line.startswith("store ")]
@@ -49,6 +55,10 @@ def test_info_of_a_folder_and_of_several(cli, stores, sample):
 
 def test_verify_of_a_folder_and_of_several(cli, stores, sample):
     a, b = stores / "a.zarr", stores / "b.zarr"
+    result = cli("verify", stores)
+    assert (result.exit_code, result.stdout) == (1, f"{a}: findings: 0\n{b}: findings: 0\n")
+    assert result.stderr.startswith(f"error: {stores / 'c.zarr'} is not finished")
+    (stores / "c.zarr.partial").rmdir()
     for line in ([stores], [a, b]):
         result = cli("verify", *line)
         assert (result.exit_code, result.stderr) == (0, "")

@@ -1,6 +1,7 @@
 """Writing a store as a DICOM series: of each level the frames, then the head in front of them."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,6 @@ def write(
     """
     folder = local_place(place, "a DICOM series")
     tidy_up(folder, _SERIES)
-    refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
     check_fits(store, spec)
     attributes = read_attributes(spec.dicom_attributes)
     facts = provenance(store, "dicom", settings_of(spec), anonymous=spec.anonymous)
@@ -60,6 +60,19 @@ def write(
     numbers = range(len(store.levels))
     levels = [level for number in numbers if (level := _level(store, number, spec)) is not None]
     frames = sum(len(level.cells) for level in levels)
+    notes = (_NO_PROFILE,) if len(store.channels) == 3 and not series.profile[1] else ()
+    exported = Exported(
+        path=folder,
+        kind="dicom",
+        size_bytes=0,
+        counts={"tiles": len(store), "files": len(levels), "frames": frames},
+        left_out={UNREADABLE_TILES: store.unreadable} if store.unreadable else {},
+        notes=notes,
+    )
+    if spec.existing != "overwrite" and _is_of(folder, series, levels):
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        return replace(exported, size_bytes=size, already_done=True)
+    refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
     shop = Workshop(
         store, frames, on_progress=on_progress, workers=workers, memory_bytes=spec.memory_bytes
     )
@@ -68,15 +81,7 @@ def write(
         store.check()
         refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
         unfinished.finish(_SERIES, durable=spec.durable)
-    notes = (_NO_PROFILE,) if len(store.channels) == 3 and not series.profile[1] else ()
-    return Exported(
-        path=folder,
-        kind="dicom",
-        size_bytes=size,
-        counts={"tiles": len(store), "files": len(levels), "frames": frames},
-        left_out={UNREADABLE_TILES: store.unreadable} if store.unreadable else {},
-        notes=notes,
-    )
+    return replace(exported, size_bytes=size)
 
 
 def _level(store: TileStore, number: int, spec: DicomExport) -> Level | None:
@@ -106,7 +111,7 @@ def _write(unfinished: Unfinished, series: Series, level: Level, shop: Workshop)
     """Write the file of a level, or what an interrupted run has not; return its length."""
     folder = unfinished.folder / _SERIES
     folder.mkdir(exist_ok=True)
-    name = f"level-{level.number}.dcm"
+    name = _name(level)
     nowhere = np.zeros((len(level.cells), 2), np.uint64)
     head_bytes = len(_head(series, level, nowhere))
     with Appended(folder / name, unfinished.folder / f"{name}.parts", head_bytes) as file:
@@ -150,6 +155,21 @@ def _offset_tables(store: TileStore, level: Level, parts: NDArray[np.uint64]) ->
     return *extended, pixels, item, bytes(4)
 
 
+def _name(level: Level) -> str:
+    return f"level-{level.number}.dcm"
+
+
+def _is_of(folder: Path, series: Series, levels: list[Level]) -> bool:
+    """Return whether a folder holds this very series, whose UIDs follow from what it is made of."""
+    if folder.is_symlink() or not _is_series(folder):
+        return False
+    instances = {_name(level): series.uid("instance", level.number) for level in levels}
+    found = {path.name: _head_of(path) for path in folder.iterdir()}
+    return found.keys() == instances.keys() and all(
+        uid.encode() in found[name] for name, uid in instances.items()
+    )
+
+
 def _is_series(folder: Path) -> bool:
     """Return whether a folder holds nothing but files of ours."""
     return folder.is_dir() and all(map(_is_ours, folder.iterdir()))
@@ -158,6 +178,10 @@ def _is_series(folder: Path) -> bool:
 def _is_ours(path: Path) -> bool:
     if path.is_symlink() or not path.is_file() or path.suffix != ".dcm":
         return False
-    with path.open("rb") as file:
-        head = file.read(1024)
+    head = _head_of(path)
     return head[128:132] == b"DICM" and VERSION_NAME.encode() in head
+
+
+def _head_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1024)

@@ -1,6 +1,6 @@
 """Writing a store as an OME-TIFF: tile after tile, the directories in front of them last."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,23 @@ def write(
     """
     path = local_place(place, "an OME-TIFF")
     tidy_up(path, _NAME)
-    refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
     compression, _ = compression_of(store, spec)
     facts = provenance(store, "ome-tiff", settings_of(spec), anonymous=spec.anonymous)
     levels = [_level(store, number, spec) for number in range(len(store.levels))]
-    pages = _pages(store, levels, spec, facts)
+    said = _said(store, spec, facts)
+    pages = _pages(store, levels, said)
     chunks = sum(len(level.cells) for level in levels)
+    exported = Exported(
+        path=path,
+        kind="ome-tiff",
+        size_bytes=0,
+        counts={"tiles": len(store), "levels": len(levels), "chunks": chunks},
+        left_out={UNREADABLE_TILES: store.unreadable} if store.unreadable else {},
+        notes=tuple(filter(None, [NOTES.get(compression)])),
+    )
+    if spec.existing != "overwrite" and _says(path, said, pages):
+        return replace(exported, size_bytes=path.stat().st_size, already_done=True)
+    refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
     shop = Workshop(
         store, chunks, on_progress=on_progress, workers=workers, memory_bytes=spec.memory_bytes
     )
@@ -71,15 +82,8 @@ def write(
         store.check()
         refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
         unfinished.finish(_NAME, durable=spec.durable)
-    return Exported(
-        path=path,
-        kind="ome-tiff",
-        size_bytes=size,
-        counts={"tiles": len(store), "levels": len(levels), "chunks": chunks}
-        | ({"chunks encoded anew": anew} if anew else {}),
-        left_out={UNREADABLE_TILES: store.unreadable} if store.unreadable else {},
-        notes=tuple(filter(None, [NOTES.get(compression)])),
-    )
+    counts = {**exported.counts, **({"chunks encoded anew": anew} if anew else {})}
+    return replace(exported, size_bytes=size, counts=counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +106,14 @@ Pages = list[list[Directory]]
 """The directories of each level: one, or one for each channel."""
 
 
-def _pages(
-    store: TileStore, levels: list[_Level], spec: OmeTiffExport, facts: dict[str, str]
-) -> Pages:
-    planes = 1 if is_seen(store) else len(store.channels)
+def _said(store: TileStore, spec: OmeTiffExport, facts: dict[str, str]) -> str:
+    """Return the description of the image, which says what the file is made of."""
     name = "slide" if spec.anonymous else store.metadata.name
-    said = describe(store, facts, name=name, is_interleaved=planes == 1)
+    return describe(store, facts, name=name, is_interleaved=is_seen(store))
+
+
+def _pages(store: TileStore, levels: list[_Level], said: str) -> Pages:
+    planes = 1 if is_seen(store) else len(store.channels)
     pages = [
         [_page(store, level, planes, said if plane == 0 else None) for plane in range(planes)]
         for level in levels
@@ -167,7 +173,7 @@ def _write(
     unfinished: Unfinished, levels: list[_Level], pages: Pages, shop: Workshop
 ) -> tuple[int, int]:
     """Write all tiles, then the directories; return the file's length, and the tiles made anew."""
-    ordered = [page for level in pages for page in level]
+    ordered = _ordered(pages)
     planes, anew = len(pages[0]), 0
     head_bytes = len(render(ordered))
     tasks = [(level, cell) for level in levels for cell in level.cells]
@@ -187,6 +193,19 @@ def _write(
             for page, found in zip(pages[level.number], extent, strict=True):
                 page.extents[row * level.columns + column] = found
         return file.finish(render(ordered)), anew
+
+
+def _ordered(pages: Pages) -> list[Directory]:
+    return [page for level in pages for page in level]
+
+
+def _says(path: Path, said: str, pages: Pages) -> bool:
+    """Return whether a finished file of ours is described in these words."""
+    if path.is_symlink() or not _is_ours(path):
+        return False
+    _, _, stored = text(said)
+    with path.open("rb") as file:
+        return stored in file.read(len(render(_ordered(pages))))
 
 
 def _is_ours(path: Path) -> bool:
