@@ -92,7 +92,8 @@ def export_several(
     outputs = _outputs(meant, folder, spec, slide)
 
     def export(store: "Location") -> "ExportFacts":
-        done = exported_one(store, outputs[store], spec, slide=None, workers=workers, quiet=as_json)
+        output = outputs[store]
+        done = exported_one(store, output, spec, slide=slide, workers=workers, quiet=as_json)
         return done.facts
 
     paths = iter(meant.paths)
@@ -124,7 +125,7 @@ def _outputs(
 
     given = [] if slide is None else ["--slide"]
     given += [option for name, option in ONES_OWN.items() if getattr(spec, name, None) is not None]
-    if given:
+    if given and len(meant.paths) > 1:
         count = how_many(len(meant.paths), "stores")
         raise click.UsageError(
             f"{given[0]} is of one store, but {count} are meant: export them one by one."

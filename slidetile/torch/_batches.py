@@ -24,6 +24,9 @@ class TileItem(dict[str, Any]):
     - ``label``: as `TileDataset.labels` has it; absent without.
     """
 
+    def __reduce__(self) -> tuple[type["TileItem"], tuple[dict[str, Any]]]:
+        return TileItem, (dict(self),)  # as `torch.load` of weights alone can make it
+
 
 def join_items(
     items: Sequence[TileItem], *, collate_fn_map: Any = default_collate_fn_map
@@ -79,4 +82,5 @@ default_collate_fn_map[TileItem] = join_items
 register_pytree_node(
     TileItem, _flat, lambda values, names: TileItem(zip(names, values, strict=True))
 )
+torch.serialization.add_safe_globals([TileItem])  # a dictionary, so `torch.load` may make it
 register_pytree_node(LentBatch, _flat, lambda values, names: dict(zip(names, values, strict=True)))

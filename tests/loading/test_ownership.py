@@ -133,6 +133,16 @@ def test_batches_can_be_saved_and_loaded(tiles):
         assert torch.equal(torch.load(file, weights_only=True)["image"], batch["image"])
 
 
+def test_items_are_saved_and_loaded_as_weights_are(tiles, tmp_path):
+    item = tiles[1]
+    torch.save(item, tmp_path / "item.pt")
+    found = torch.load(tmp_path / "item.pt")
+    assert type(found) is type(item)
+    assert found.keys() == item.keys()
+    assert torch.equal(found["image"], item["image"])
+    assert (found["x"], found["slide"]) == (item["x"], item["slide"])
+
+
 def test_items_are_taken_apart_as_dictionaries_are(tiles):
     """As transforms of torchvision do, which leave alone what they cannot take apart."""
     item = tiles[3]
