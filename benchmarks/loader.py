@@ -29,7 +29,7 @@ import torch
 from _slides import generated
 from torch.utils.data import DataLoader, Dataset
 
-from slidetile.recipe import tile_slide
+from slidetile.recipe.tiling import tile_slide
 from slidetile.store import open_store
 from slidetile.torch import TileDataset, TileStream
 

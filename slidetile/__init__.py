@@ -1,7 +1,7 @@
 """slidetile: find the tissue on a whole slide and stream its tiles into a Zarr store.
 
-Public names are those of the packages' faces, of `slidetile.recipe` and of `slidetile.errors`;
-each is loaded when it is first asked for, and numpy with it.
+Public names are those of the packages' faces and of `slidetile.errors`; each is
+loaded when it is first asked for, and numpy with it.
 
 Examples
 --------

@@ -21,8 +21,7 @@ from .export import *
 from .format import *
 from .planning import *
 from .raster import *
-from .recipe import Recipe as Recipe
-from .recipe import tile_slide as tile_slide
+from .recipe import *
 from .serving import *
 from .slides import *
 from .store import *

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from slidetile.cohort.cohort import Cohort
     from slidetile.cohort.engines.engine import Engine
     from slidetile.cohort.part import Part
-    from slidetile.recipe import Recipe
+    from slidetile.recipe.recipe import Recipe
     from slidetile.writing.options import WriteOptions
 
 

@@ -376,7 +376,7 @@ def tile(
     from slidetile.cli.several import told, told_apart
     from slidetile.cohort.inputs.keys import store_name
     from slidetile.cohort.no_tiles import store_note
-    from slidetile.recipe import tile_slide
+    from slidetile.recipe.tiling import tile_slide
 
     target = output or Path(store_name(slide))
     set_last_words(f"{target} continues where it stopped", restart=options["restart"])

@@ -47,7 +47,7 @@ from slidetile.cli.places import PATH, PLACE
 
 if TYPE_CHECKING:
     from slidetile.annotations.spec import AnnotationsSpec
-    from slidetile.recipe import Recipe
+    from slidetile.recipe.recipe import Recipe
     from slidetile.tissue.detector import AnyDetector
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -429,7 +429,7 @@ def make_recipe(
 ) -> "Recipe":
     """Make a `Recipe` from the values of its options."""
     from slidetile.planning.tile_spec import TileSpec
-    from slidetile.recipe import Recipe
+    from slidetile.recipe.recipe import Recipe
 
     if mpp is not None and objective is not None:
         raise click.UsageError("--mpp and --objective both set the resolution: give one of them.")
@@ -453,7 +453,7 @@ def make_recipe(
 
 def make_tissue_recipe(*, channels: str | None, **others: Any) -> "Recipe":
     """Make a `Recipe` from the values of the options that say where tissue is."""
-    from slidetile.recipe import Recipe
+    from slidetile.recipe.recipe import Recipe
 
     annotations = _take_annotations(others)
     with usage_errors():

@@ -16,7 +16,7 @@ from slidetile.cohort.cohort import Cohort
 from slidetile.cohort.engines.engine import Engine, OnSlideProgress
 from slidetile.cohort.part import Part
 from slidetile.cohort.result import BatchReport, SlideResult
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.writing.options import WriteOptions
 
 if TYPE_CHECKING:

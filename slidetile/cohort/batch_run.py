@@ -33,7 +33,7 @@ from slidetile.cohort.table.rows import row_of
 from slidetile.cohort.table.run_log import RunLog, is_any_under_way
 from slidetile.cohort.table.summary import write_summary
 from slidetile.errors import StoreBusyError
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.runtime.processes import refuse_unguarded
 from slidetile.writing.options import WriteOptions
 

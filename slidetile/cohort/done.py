@@ -22,7 +22,7 @@ from slidetile.cohort.no_tiles import store_note
 from slidetile.cohort.result import SlideResult
 from slidetile.cohort.stored import store_facts
 from slidetile.errors import SlidetileError
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.runtime.threads import map_in_order
 from slidetile.slides.file_slide import read_source
 from slidetile.store.store import open_store

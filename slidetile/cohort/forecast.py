@@ -19,7 +19,8 @@ from slidetile.cohort.job import is_to_replace, with_retries
 from slidetile.cohort.result import SlideResult
 from slidetile.errors import OutdatedStoreError, explain
 from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe, done_before
+from slidetile.recipe.done import done_before
+from slidetile.recipe.recipe import Recipe
 from slidetile.runtime.foreign import exit_sentence, folder_kept
 from slidetile.slides.slide import Slide
 from slidetile.store.marks import is_store

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from slidetile.cloud.address import Location
 from slidetile.errors import StoreMismatchError
 from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.store.marks import is_store
 from slidetile.store.store import TileStore
 from slidetile.writing.group import Group, Permit, begin_store, finish_store, write_part

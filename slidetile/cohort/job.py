@@ -33,7 +33,9 @@ from slidetile.errors import (
     explain,
 )
 from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe, changed_since, tile_slide
+from slidetile.recipe.done import changed_since
+from slidetile.recipe.recipe import Recipe
+from slidetile.recipe.tiling import tile_slide
 from slidetile.runtime.foreign import exit_sentence, folder_kept
 from slidetile.runtime.memory import peak_since_reset_bytes, reset_peak
 from slidetile.store.store import TileStore

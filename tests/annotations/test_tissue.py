@@ -10,6 +10,7 @@ from batches import tile_here
 import slidetile as st
 from slidetile.annotations.tissue import DETECTOR
 from slidetile.cohort.job import MADE_ANEW
+from slidetile.recipe.comparing import matches
 
 LEFT = [[0, 0], [1920, 0], [1920, 2560], [0, 2560], [0, 0]]
 
@@ -90,8 +91,8 @@ def test_a_store_says_how_it_was_made_but_no_names(sample, left, recipe, tmp_pat
     assert b"left half" not in (store.path / "zarr.json").read_bytes()
     assert st.verify_store(store.path) == ()
     with st.open_slide(sample) as slide:
-        assert recipe.matches(store, slide)
-        assert not st.Recipe().matches(store, slide)
+        assert matches(recipe, store, slide)
+        assert not matches(st.Recipe(), store, slide)
         for other in (
             {"mode": "exclude", "classes": ["Left"]},
             {"mode": "intersect"},
@@ -100,18 +101,18 @@ def test_a_store_says_how_it_was_made_but_no_names(sample, left, recipe, tmp_pat
             {"mode": "replace", "classes": ["Left"]},
         ):
             changed = st.Recipe(annotations=st.AnnotationsSpec(path=left, **other))
-            assert not changed.matches(store, slide)
+            assert not matches(changed, store, slide)
         write_left(left, right=1919)
-        assert not recipe.matches(store, slide)
+        assert not matches(recipe, store, slide)
 
 
 def test_a_store_of_replaced_tissue_knows_its_resolution(sample, left, tmp_path):
     spec = st.AnnotationsSpec(path=left)
     store = st.tile_slide(sample, tmp_path / "x.zarr", st.Recipe(annotations=spec))
     with st.open_slide(sample) as slide:
-        assert st.Recipe(annotations=spec, detector=st.OtsuDetector()).matches(store, slide)
-        assert not st.Recipe(annotations=spec, tissue_mpp=4.0).matches(store, slide)
-        assert not st.Recipe().matches(store, slide)
+        assert matches(st.Recipe(annotations=spec, detector=st.OtsuDetector()), store, slide)
+        assert not matches(st.Recipe(annotations=spec, tissue_mpp=4.0), store, slide)
+        assert not matches(st.Recipe(), store, slide)
 
 
 def test_an_unfinished_store_is_not_continued_with_other_regions(sample, left, recipe, tmp_path):

@@ -248,7 +248,7 @@ def test_thousands_that_are_done_open_no_slide(sample, tmp_path, monkeypatch):
     def opened(*_, **__):
         raise AssertionError("a slide was opened")
 
-    monkeypatch.setattr("slidetile.recipe.open_slide", opened)
+    monkeypatch.setattr("slidetile.recipe.recipe.open_slide", opened)
     (result,) = tile_here([sample], tmp_path, SMALL).results
     assert result.status == "already done"
     assert result.tiles == len(st.open_store(tmp_path / "sample.zarr"))

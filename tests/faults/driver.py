@@ -32,7 +32,7 @@ LOADED = [
     "slidetile.cli.progress",
     "slidetile.cli.sentences",
     "slidetile.cohort.batch",
-    "slidetile.recipe",
+    "slidetile.recipe.tiling",
     "slidetile.slides.tiff.slide",
     "slidetile.verify.verify",
     "tifffile",

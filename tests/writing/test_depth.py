@@ -10,7 +10,7 @@ from channel_files import NAMES, ome_tiff, signal
 import slidetile as st
 from slidetile.choices import UnfitChoiceError
 from slidetile.raster.channels import Channel
-from slidetile.recipe import done_before
+from slidetile.recipe.done import done_before
 from slidetile.writing.estimate import estimate
 
 TILES = st.TileSpec(size=256, min_tissue_fraction=0)

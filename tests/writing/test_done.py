@@ -12,7 +12,7 @@ from batches import tile_here
 
 import slidetile as st
 from slidetile.cohort.job import MADE_ANEW
-from slidetile.recipe import changed_since, done_before
+from slidetile.recipe.done import changed_since, done_before
 from slidetile.runtime._holder import Holder
 
 SMALL = st.Recipe(tile=st.TileSpec(size=512))

@@ -11,6 +11,7 @@ import slidetile as st
 from slidetile.format.manifest import FileSum, pack_manifest
 from slidetile.format.metadata.node import to_json
 from slidetile.format.names import MANIFEST
+from slidetile.recipe.comparing import matches
 
 SPECS = {
     "keep": st.TileSpec(size=1008, min_tissue_fraction=0),
@@ -99,7 +100,7 @@ def test_stores_tell_how_their_tiles_were_chosen(stores, sample, name):
     others += [replace(spec, sample=None, seed=0, max_tiles=6), *SPECS.values()]
     with st.open_slide(sample) as slide:
         for other in others:
-            made = st.Recipe(tile=other, codec="native").matches(stores[name, "native"], slide)
+            made = matches(st.Recipe(tile=other, codec="native"), stores[name, "native"], slide)
             assert made == (other == spec), other
 
 

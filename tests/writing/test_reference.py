@@ -16,7 +16,7 @@ from vendor_files import write_mirax
 import slidetile as st
 from slidetile.choices import UnfitChoiceError
 from slidetile.format.names import partial_path
-from slidetile.recipe import done_before
+from slidetile.recipe.done import done_before
 
 TILES = st.TileSpec(size=256)
 ALL = st.TileSpec(size=256, min_tissue_fraction=0)

@@ -7,6 +7,7 @@ import pytest
 
 import slidetile as st
 from slidetile.format.metadata.selection import MOST_LEFT_OUT
+from slidetile.recipe.comparing import matches
 from slidetile.writing.selection import found_again, left_out_again, selection_of
 
 
@@ -90,7 +91,7 @@ def test_a_store_of_before_is_read_and_said_to_be_done(sample, tmp_path, cli):
     assert (told["tissue_pieces"], told["found_tissue"], told["left_out"]) == (None, None, [])
     assert "tissue" not in cli("info", store.path).stdout
     with st.open_slide(sample) as slide:
-        assert st.Recipe().matches(again, slide)
+        assert matches(st.Recipe(), again, slide)
 
 
 def test_a_store_begun_before_is_continued(sample, tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from slidetile.cloud.address import Location
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.slides.mpp import check_mpp
 
 if TYPE_CHECKING:

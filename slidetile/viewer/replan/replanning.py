@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from slidetile.planning.labels import DrawnLabels
 from slidetile.planning.plan import TilePlan, plan_tiles
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.slides.overview import Overview
 from slidetile.slides.slide import Slide
 from slidetile.tissue.cores import find_cores

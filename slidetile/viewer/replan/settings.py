@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from slidetile.planning.tile_spec import LARGEST_TILE_PX, SMALLEST_TILE_PX
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.tissue.optical_density import OpticalDensityDetector
 
 MOST_CELLS = 4_000_000

@@ -10,7 +10,7 @@ from typing import Any
 
 from slidetile.annotations.labels_spec import LabelsSpec
 from slidetile.annotations.spec import AnnotationsSpec
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.tissue.optical_density import OpticalDensityDetector
 from slidetile.tissue.plain import DarkBackgroundDetector, OtsuDetector
 

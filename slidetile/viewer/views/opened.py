@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slidetile.cloud.address import Location
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.store.store import open_store, seems_store
 from slidetile.viewer.pictures.encoding import EncodedTile
 from slidetile.viewer.pictures.picture import PictureCache

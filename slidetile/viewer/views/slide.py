@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from slidetile.annotations.annotations import Annotation
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.channels import Channel, channel_facts
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.slides.overview import Overview
 from slidetile.slides.slide import Slide
 from slidetile.tissue.mask import TissueMask

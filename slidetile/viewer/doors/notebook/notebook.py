@@ -6,7 +6,7 @@ Knows what each of them needs to be shown. Does not know pages.
 from typing import TYPE_CHECKING, Any
 
 from slidetile.planning.plan import TilePlan
-from slidetile.recipe import Recipe
+from slidetile.recipe.recipe import Recipe
 from slidetile.slides.slide import Slide
 from slidetile.store.store import TileStore
 from slidetile.tissue.mask import TissueMask

@@ -1,0 +1,2 @@
+from .recipe import Recipe as Recipe
+from .tiling import tile_slide as tile_slide
