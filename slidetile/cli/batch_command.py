@@ -180,7 +180,7 @@ def batch(
 def _tell_results(tally: Tally, cohort: "Cohort", *, as_json: bool) -> None:
     summary = cohort.folder.summary
     if as_json:
-        from slidetile.cli.facts import batch_facts
+        from slidetile.cli.outcome_facts import batch_facts
 
         show_document(batch_facts(tally.results, summary))
         return

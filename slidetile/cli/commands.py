@@ -69,7 +69,8 @@ from slidetile.cli.streams import documents_only, prepare_streams
 from slidetile.cli.view_command import view
 
 if TYPE_CHECKING:
-    from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, TileFacts, VerifyFacts
+    from slidetile.cli.facts import PlanFacts, SlideFacts, StoreFacts, TileFacts
+    from slidetile.cli.outcome_facts import VerifyFacts
     from slidetile.cli.tissue_facts import TissueFacts
     from slidetile.tissue.detector import AnyDetector
     from slidetile.tissue.left_out import LeftOut
@@ -170,7 +171,7 @@ def info(
     as_json: bool,
 ) -> None:
     """Show what slides and stores are; for a folder, what those in it are."""
-    from slidetile.cli.facts import several_facts
+    from slidetile.cli.outcome_facts import several_facts
     from slidetile.cli.several import each_outcome, things_meant
     from slidetile.slides.mpp import check_mpp
 
@@ -424,7 +425,7 @@ def verify(
     **options: Any,
 ) -> None:
     """Check stores, or a folder's, for damage and errors; exit code 1 if there are any."""
-    from slidetile.cli.facts import several_verified_facts
+    from slidetile.cli.outcome_facts import several_verified_facts
     from slidetile.cli.several import each_outcome, stores_meant
 
     tune_process()
@@ -446,7 +447,7 @@ def verify(
 def _verified(
     store: Path, *, slide: Path | None, deep: bool, reader: str | None, workers: int | None
 ) -> "VerifyFacts":
-    from slidetile.cli.facts import verify_facts
+    from slidetile.cli.outcome_facts import verify_facts
     from slidetile.store.store import open_store
     from slidetile.verify.original import open_original
     from slidetile.verify.verify import verify_store

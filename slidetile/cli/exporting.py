@@ -26,7 +26,7 @@ from slidetile.cli.show import (
 from slidetile.counts import how_many
 
 if TYPE_CHECKING:
-    from slidetile.cli.facts import ExportFacts
+    from slidetile.cli.outcome_facts import ExportFacts
     from slidetile.cli.several import Meant
     from slidetile.cloud.address import Location
     from slidetile.export.exported import Exported
@@ -49,7 +49,7 @@ class Done:
     @property
     def facts(self) -> "ExportFacts":
         """What is told of it."""
-        from slidetile.cli.facts import export_facts
+        from slidetile.cli.outcome_facts import export_facts
 
         return export_facts(self.store, self.exported, self.seconds)
 
@@ -86,7 +86,7 @@ def export_several(
     as_json: bool,
 ) -> NoReturn:
     """Export stores one after another, each whatever became of the others, and exit."""
-    from slidetile.cli.facts import several_exported_facts
+    from slidetile.cli.outcome_facts import several_exported_facts
     from slidetile.cli.several import each_outcome
 
     outputs = _outputs(meant, folder, spec, slide)

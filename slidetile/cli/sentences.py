@@ -10,7 +10,6 @@ from slidetile.cli.class_facts import class_lines
 from slidetile.cli.facts import (
     AreaFacts,
     CoresFacts,
-    ExportFacts,
     Level0Facts,
     LevelFacts,
     PlanFacts,
@@ -20,6 +19,7 @@ from slidetile.cli.facts import (
     StoreFacts,
     TileFacts,
 )
+from slidetile.cli.outcome_facts import ExportFacts
 from slidetile.cli.quantities import (
     counted,
     duration,

@@ -14,12 +14,7 @@ from slidetile.recipe.done import done_before
 from slidetile.recipe.recipe import Recipe
 from slidetile.runtime.cpus import worker_count
 from slidetile.store.store import TileStore
-from slidetile.writing.destination import (
-    check_destination,
-    check_place,
-    is_there,
-    tidy_up,
-)
+from slidetile.writing.destination import check_destination, check_place, is_there, tidy_up
 from slidetile.writing.options import OnProgress, WriteOptions
 from slidetile.writing.write import write_checked
 

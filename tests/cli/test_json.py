@@ -13,7 +13,7 @@ from paths import ROOT
 from referencing import Registry, Resource
 
 import slidetile as st
-from slidetile.cli import facts
+from slidetile.cli import facts, outcome_facts
 from slidetile.cli.config_command import ConfigFacts
 from slidetile.cli.forecast_facts import ForecastFacts
 from slidetile.cli.rename_command import RenameFacts
@@ -379,21 +379,21 @@ def test_a_schema_leaves_nothing_open(name):
 DOCUMENTS = {
     "info-slide": facts.SlideFacts,
     "info-store": facts.StoreFacts,
-    "info-several": facts.SeveralFacts,
+    "info-several": outcome_facts.SeveralFacts,
     "plan": facts.PlanFacts,
     "tissue": TissueFacts,
     "tile": facts.TileFacts,
-    "verify": facts.VerifyFacts,
-    "verify-several": facts.SeveralVerifiedFacts,
+    "verify": outcome_facts.VerifyFacts,
+    "verify-several": outcome_facts.SeveralVerifiedFacts,
     "report": ReportFacts,
-    "export": facts.ExportFacts,
-    "export-several": facts.SeveralExportedFacts,
+    "export": outcome_facts.ExportFacts,
+    "export-several": outcome_facts.SeveralExportedFacts,
     "rename-codec": RenameFacts,
     "serve": ServeFacts,
     "view": ViewFacts,
     "view-save": SaveFacts,
     "view-static": StaticFacts,
-    "batch": facts.BatchFacts,
+    "batch": outcome_facts.BatchFacts,
     "batch-dry-run": ForecastFacts,
     "config": ConfigFacts,
 }
