@@ -172,7 +172,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(OSError, match="not a regular file"):
             open_regular(path)
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert len(list(Path("/dev/fd").iterdir())) <= before  # other tests' threads may have ended
 
 
 def test_links_are_followed_where_they_may_be(path):

@@ -85,7 +85,7 @@ def test_the_first_error_is_raised_and_ends_all_threads(stage):
     with pytest.raises(ZeroDivisionError, match=stage):
         done.extend(stream(tasks, Stages(**stages), limits()))
     assert len(done) < 100
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # those of other tests may have ended
 
 
 def test_closing_early_ends_all_threads():
@@ -93,7 +93,7 @@ def test_closing_early_ends_all_threads():
     results = stream(range(10_000), Stages(read=int, encode=int, write=int), limits())
     assert next(results) in range(10_000)
     results.close()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # those of other tests may have ended
 
 
 class Empty(Exception):  # noqa: N818  an error that is false, as one with a length may be

@@ -74,9 +74,9 @@ def test_whoever_stops_early_leaves_no_process_behind():
 
 
 def test_no_calls_need_no_process():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     assert list(in_processes([], 3)) == []
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before  # those of other tests may have ended
 
 
 def test_a_call_that_cannot_travel_fails_by_itself():
