@@ -86,13 +86,13 @@ def _is_drawn(address, wanted, picture):
         while not is_equal and time.monotonic() < until:
             page.wait_for_timeout(500)
             shot = page.screenshot(path=picture)
-            is_equal = _holds(np.asarray(Image.open(BytesIO(shot)).convert("RGB")), wanted)
+            is_equal = is_held(np.asarray(Image.open(BytesIO(shot)).convert("RGB")), wanted)
         version = browser.version
         browser.close()
     return is_equal, version
 
 
-def _holds(drawn, wanted):
+def is_held(drawn, wanted):
     """Return whether a picture holds another, pixel by pixel, wherever."""
     side = 24
     patch = wanted[:side, :side]
