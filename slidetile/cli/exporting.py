@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -123,6 +124,8 @@ def _outputs(
     from slidetile.export.kinds import kind_of
     from slidetile.export.outputs import outputs_of
 
+    if isinstance(folder, Path) and folder.exists() and not folder.is_dir():
+        raise click.UsageError(f"{folder} is no folder, which holds the outputs of several stores.")
     given = [] if slide is None else ["--slide"]
     given += [option for name, option in ONES_OWN.items() if getattr(spec, name, None) is not None]
     if given and len(meant.paths) > 1:

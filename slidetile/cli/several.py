@@ -66,9 +66,13 @@ def _stores_in(folder: Location) -> list[Location]:
 
 
 def _begun_in(folder: Path) -> list[Location]:
-    """Return the stores in a folder, those that are not finished by the names they will have."""
+    """Return the stores in a folder, those that are not finished by the names they will have.
+
+    Links to what is not there are among them, as of a share that is not mounted.
+    """
     unfinished = (path.with_suffix("") for path in folder.glob(f"*{STORE_SUFFIX}{PARTIAL_SUFFIX}"))
-    return sorted({*stores_in(folder), *unfinished})
+    lost = (path for path in folder.glob(f"*{STORE_SUFFIX}") if not path.exists())
+    return sorted({*stores_in(folder), *unfinished, *lost})
 
 
 def _meant(given: Sequence[Location], inside: Callable[[Location], list[Location]]) -> Meant:

@@ -172,6 +172,12 @@ def absolute(location: Location | str) -> str:
     return str(found) if isinstance(found, Address) else os.path.abspath(found)  # noqa: PTH100
 
 
+def real(location: Location | str) -> str:
+    """Return the path behind all links, or an address, as text."""
+    found = locate(location)
+    return str(found) if isinstance(found, Address) else os.path.realpath(found)
+
+
 def address_of(text: str) -> Address | None:
     """Return the address that a text is, or None where it leads to a path of this machine.
 

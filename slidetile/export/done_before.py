@@ -34,15 +34,28 @@ def store_done_before(store: TileStore, place: Location, spec: ZarrExport) -> Ti
         return None
 
 
+_OF_THE_CODEC = (
+    "format_version",
+    "codec",
+    "not_native",
+    "downsamples",
+    "quality",
+    "damage",
+    "reference",
+)
+"""What stores of the same tiles may say otherwise."""
+
+
 def _is_of(store: TileStore, found: TileStore, spec: ZarrExport) -> bool:
-    """Return whether a store has the tiles of another, and says the same of their slide."""
+    """Return whether a store has the tiles of another, and says the same of all else."""
     mine, its = store.metadata, found.metadata
-    source = replace(mine.source, name=None, vendor=None) if spec.anonymous else mine.source
     recoded = None
     if store.slide is None:
         recoded = RecodedFacts(codec=origin(mine), digest=store.digest)
-    is_planned_so = its.parameters == replace(mine.parameters, codec=its.parameters.codec)
-    return its.source == source and is_planned_so and its.recoded == recoded
+    parameters = replace(mine.parameters, codec=its.parameters.codec)
+    own = {name: getattr(its, name) for name in _OF_THE_CODEC}
+    expected = replace(mine, parameters=parameters, recoded=recoded, **own)
+    return its == (expected.without_names() if spec.anonymous else expected)
 
 
 def _is_coded_so(found: TileStore, spec: ZarrExport) -> bool:

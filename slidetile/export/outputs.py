@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from slidetile.choices import UnfitChoiceError
-from slidetile.cloud.address import Location, absolute
-from slidetile.export.kinds import ExportKind
+from slidetile.cloud.address import Location, absolute, real
+from slidetile.export.kinds import KINDS, ExportKind
+from slidetile.export.shards import shard_stem
 from slidetile.format.names import STORE_SUFFIX
 
 
@@ -29,22 +30,29 @@ def outputs_of(
     Raises
     ------
     UnfitChoiceError
-        Two stores would have the same output, or the output of one is a store among them.
+        Two stores would have the same output, the output of one is a store among them, or the
+        folder is named as an output is.
     """
+    if any(folder.suffix.lower() in each.suffixes for each in KINDS.values()):
+        raise UnfitChoiceError(
+            f"{folder} is named as one output is, but several stores are exported: give a folder "
+            "that holds all outputs."
+        )
     made_of: dict[str, Location] = {}
     for store in stores:
-        other = made_of.setdefault(_stem(store).casefold(), store)  # on some disks A is a
-        if other != store:
+        name = _stem(store) if kind.named else shard_stem(real(store))
+        other = made_of.setdefault(name.casefold(), store)  # on some disks A is a
+        if absolute(other) != absolute(store):
             raise UnfitChoiceError(
-                f"{other} and {store} have one name, and so would their outputs in {folder}: "
-                "export them into folders of their own."
+                f"{other} and {store} have one name, {name}, and so would their outputs in "
+                f"{folder}: export them into folders of their own."
             )
     outputs = {
         store: folder / kind.named.format(_stem(store)) if kind.named else folder
         for store in stores
     }
-    among = {absolute(store) for store in stores}
-    taken = next((output for output in outputs.values() if absolute(output) in among), None)
+    among = {real(store) for store in stores}
+    taken = next((output for output in outputs.values() if real(output) in among), None)
     if taken is not None:
         raise UnfitChoiceError(
             f"{taken} is one of the stores that are exported: choose another folder for the output."

@@ -13,19 +13,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slidetile.choices import Existing
-from slidetile.export.provenance import store_name
 from slidetile.export.samples import Samples
 from slidetile.export.shard_list import Shard, ShardList
 from slidetile.export.tar_writing import Ahead, Report, write_shard
 from slidetile.export.unfinished import Unfinished, unfinished_path
 from slidetile.store.marks import check_place_on_disk, what_lies_at
-from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
 
 
-def shard_stem(store: TileStore) -> str:
-    """Return what shards of a store are called by, without dots: they end names of samples."""
-    return PurePosixPath(store_name(store)).stem.replace(".", "_") or "store"
+def shard_stem(store: str) -> str:
+    """Return what shards of a store are called by, without dots: they end names of samples.
+
+    ``store`` is its path, of which links are followed, or its name.
+    """
+    return PurePosixPath(store).stem.replace(".", "_") or "store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,8 +148,8 @@ class Unfinished:
             self._empty()
         elif path.exists() and not is_same:
             raise StoreMismatchError(
-                f"{self.folder} was begun for another store, or with other settings: choose "
-                "another output, or delete what was begun (--restart)."
+                f"{self.folder} was begun for another store, with other settings or by another "
+                "version: choose another output, or delete what was begun (--restart)."
             )
         if not path.exists():
             write_whole(path, [note])
@@ -265,7 +265,12 @@ def refuse_replacing(
         )
     is_empty_folder = place.is_dir() and not any(place.iterdir())  # made for us, perhaps
     if existing != "overwrite" and not is_empty_folder:
-        raise StoreExistsError(
-            f"{place} exists already, made of another store or with other settings: choose another "
-            "output, or replace it (--overwrite)."
-        )
+        raise other_output(place)
+
+
+def other_output(place: Location) -> StoreExistsError:
+    """Return the error of a finished output that is not what would be written."""
+    return StoreExistsError(
+        f"{place} exists already, made of another store, with other settings or by another "
+        "version, or it is damaged: choose another output, or replace it (--overwrite)."
+    )

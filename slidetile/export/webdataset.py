@@ -81,7 +81,7 @@ def write(
     from slidetile.export.exported import Exported
     from slidetile.export.left_out import left_out
     from slidetile.export.placed_windows import place_windows
-    from slidetile.export.provenance import provenance, settings_of
+    from slidetile.export.provenance import provenance, settings_of, store_name
     from slidetile.export.samples import Samples
     from slidetile.export.shards import ShardFolder, shard_stem
     from slidetile.export.unfinished import local_place
@@ -89,7 +89,7 @@ def write(
     path = local_place(place, "webdataset")
     folder = ShardFolder(
         path=path,
-        stem=shard_stem(store),
+        stem=shard_stem(store_name(store)),
         provenance=provenance(store, "webdataset", settings_of(spec)),
         most_bytes=spec.shard_bytes,
         check_store=store.check,

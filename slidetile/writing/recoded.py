@@ -184,16 +184,9 @@ class _Recoding(Run):
         """Return what the new store records."""
         found, levels, codec = self._store.metadata, self._work.levels, self._codec
         parameters = CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec"))
-        source, name, labels = found.source, found.name, found.labels
-        if self._options.anonymous:
-            source, name = replace(source, name=None, vendor=None), "slide"
-            labels = None if labels is None else replace(labels, name=None)
         return replace(
-            found,
+            found.without_names() if self._options.anonymous else found,
             format_version=2,
-            name=name,
-            source=source,
-            labels=labels,
             codec=codec.name,
             not_native=None,
             downsamples=tuple(level.downsample for level in levels),

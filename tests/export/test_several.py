@@ -94,7 +94,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(cohort, tmp_path, 
     facts = tmp_path / "who.json"
     facts.write_text('{"PatientID": "1"}')
     lines = {
-        (cohort, twin): "have one name, and so would their outputs",
+        (cohort, twin): "have one name, A, and so would their outputs",
         (cohort, "--slide", "x.svs"): "--slide is of one store, but 2 stores are meant",
         (cohort, "--to", "dicom", "--dicom-attributes", facts): "--dicom-attributes is of one",
         (cohort, "--to", "hs2p", "--image-path", "x.svs"): "--image-path is of one store",
@@ -189,17 +189,93 @@ def test_a_whole_store_of_a_reference_store_is_known_again(sample, tmp_path, cod
             st.export_store(store, tmp_path / "a.zarr", decoded)
 
 
+@pytest.mark.parametrize("cut", [100, 200_000, -1])
 @pytest.mark.parametrize("kind", ["ome-tiff", "dicom", "zarr"])
-def test_a_finished_output_that_has_lost_something_is_not_done(stores, tmp_path, kind):
+def test_a_finished_output_that_was_cut_is_not_done(stores, tmp_path, kind, cut):
     store, place, spec = stores("native"), tmp_path / "out", MORE[kind][0]
     st.export_store(store, place, spec)
-    if place.is_dir():
-        files = [path for path in place.rglob("*") if path.is_file()]
-        max(files, key=lambda path: path.stat().st_size).unlink()
-    else:
-        os.truncate(place, 100)
-    with pytest.raises(FileExistsError, match="--overwrite"):
+    files = [path for path in place.rglob("*") if path.is_file()] or [place]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    os.truncate(largest, cut if cut > 0 else largest.stat().st_size + cut)
+    with pytest.raises(FileExistsError, match=r"or it is damaged|and not a DICOM series"):
         st.export_store(store, place, spec)
+
+
+def test_a_note_of_the_system_beside_a_series_changes_nothing(stores, tmp_path):
+    st.export_store(stores("native"), tmp_path / "out", "dicom")
+    (tmp_path / "out" / ".DS_Store").write_bytes(b"\0")
+    assert st.export_store(stores("native"), tmp_path / "out", "dicom").already_done
+
+
+def test_a_whole_store_follows_the_labels_of_its_reference_store(sample, tmp_path):
+    place, kept = tmp_path / "out.zarr", []
+    box = '{"type": "Polygon", "coordinates": [[[%d, 400], [1600, 400], [1600, 1600], [%d, 400]]]}'
+    for number, name in enumerate(["A", "B", None]):
+        drawn = tmp_path / f"{number}.geojson"
+        facts = f'{{"classification": {{"name": "{name}"}}}}'
+        outline = box % (400 + number, 400 + number)
+        drawn.write_text(f'{{"type": "Feature", "properties": {facts}, "geometry": {outline}}}')
+        labels = None if name is None else st.LabelsSpec(path=drawn)
+        recipe = replace(RECIPE, codec="reference", labels=labels)
+        options = st.WriteOptions(existing="overwrite")
+        store = st.tile_slide(sample, tmp_path / "r.zarr", recipe, options=options)
+        if kept:
+            with pytest.raises(FileExistsError, match="made of another store, with other"):
+                st.export_store(store, place, "zarr")
+        kept.append(st.export_store(store, place, st.ZarrExport(existing="overwrite")))
+        assert st.export_store(store, place, "zarr").already_done
+    assert not any(each.already_done for each in kept)
+
+
+def test_no_store_is_replaced_by_what_is_made_of_it(cohort, tmp_path, cli, tree):
+    (tmp_path / "link").symlink_to(cohort, target_is_directory=True)
+    (tmp_path / "links").mkdir()
+    for name in ("a.zarr", "b.svs.zarr"):
+        (tmp_path / "links" / name).symlink_to(cohort / name, target_is_directory=True)
+    before = tree(cohort)
+    command = ("--to", "zarr", "--codec", "jpeg", "--jpeg-quality", 5, "--overwrite", "-o")
+    for stores, output in [
+        (cohort, tmp_path / "link"),
+        (tmp_path / "links", cohort),
+        (cohort / "a.zarr", cohort / "a.zarr"),
+        (cohort / "a.zarr", tmp_path / "links" / "a.zarr"),
+        (tmp_path / "links" / "a.zarr", cohort / "a.zarr"),
+    ]:
+        refused = cli("export", stores, *command, output)
+        assert refused.exit_code == 2, refused.output
+        assert "choose another" in " ".join(refused.stderr.split())
+    assert tree(cohort) == before
+
+
+def test_shards_that_would_have_one_name_are_refused(cohort, tmp_path, cli):
+    shutil.move(cohort / "a.zarr", cohort / "b_svs.zarr")
+    refused = cli("export", cohort, "--to", "webdataset", "-o", tmp_path / "out")
+    assert refused.exit_code == 2
+    assert "have one name, b_svs" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "out").exists()
+    twice = cohort / "b_svs.zarr", cohort / ".." / "cohort" / "b_svs.zarr"
+    done = cli("export", *twice, "--to", "webdataset", "-o", tmp_path / "out")
+    assert "1 exported, 1 already done" in done.stderr
+
+
+def test_an_output_that_can_hold_no_outputs_is_refused(cohort, tmp_path, cli):
+    (tmp_path / "file").write_text("mine")
+    for name, message in {
+        "x.geojson": "give a folder that holds all outputs",
+        "x.ome.tif": "give a folder that holds all outputs",
+        "file": "is no folder",
+    }.items():
+        refused = cli("export", cohort, "-o", tmp_path / name)
+        assert (refused.exit_code, message in " ".join(refused.stderr.split())) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cohort", "file"]
+
+
+def test_a_link_to_what_is_gone_is_told(cohort, tmp_path, cli):
+    (cohort / "gone.zarr").symlink_to(tmp_path / "share" / "gone.zarr")
+    done = cli("export", cohort, "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "2 exported, 0 already done, 1 failed" in done.stderr
+    assert f"error: {cohort / 'gone.zarr'}" in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["geojson", "zarr", "trident", "ome-tiff"])

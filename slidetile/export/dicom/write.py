@@ -1,5 +1,6 @@
 """Writing a store as a DICOM series: of each level the frames, then the head in front of them."""
 
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +71,7 @@ def write(
         notes=notes,
     )
     if spec.existing != "overwrite" and _is_of(folder, series, levels):
-        size = sum(path.stat().st_size for path in folder.iterdir())
+        size = sum(path.stat().st_size for path in folder.glob("*.dcm"))
         return replace(exported, size_bytes=size, already_done=True)
     refuse_replacing(folder, spec.existing, "a DICOM series", _is_series)
     shop = Workshop(
@@ -161,13 +162,22 @@ def _name(level: Level) -> str:
 
 def _is_of(folder: Path, series: Series, levels: list[Level]) -> bool:
     """Return whether a folder holds this very series, whose UIDs follow from what it is made of."""
-    if folder.is_symlink() or not _is_series(folder):
+    if folder.is_symlink() or not folder.is_dir():
         return False
     instances = {_name(level): series.uid("instance", level.number) for level in levels}
-    found = {path.name: _head_of(path) for path in folder.iterdir()}
+    found = {path.name: path for path in folder.glob("*.dcm")}  # systems leave notes beside them
     return found.keys() == instances.keys() and all(
-        uid.encode() in found[name] for name, uid in instances.items()
+        _is_whole(found[name], uid) for name, uid in instances.items()
     )
+
+
+def _is_whole(path: Path, uid: str) -> bool:
+    """Return whether a file of ours is the instance of a UID, and has its end."""
+    if not _is_ours(path) or uid.encode() not in _head_of(path):
+        return False
+    with path.open("rb") as file:
+        file.seek(-len(_ENDS), os.SEEK_END)
+        return file.read() == _ENDS
 
 
 def _is_series(folder: Path) -> bool:

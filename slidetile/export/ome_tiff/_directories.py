@@ -110,6 +110,37 @@ def render(directories: Sequence[Directory]) -> bytes:
     )
 
 
+def end_of_tiles(directories: Sequence[Directory], head: bytes) -> int:
+    """Return where the last tile ends, as the head of a file of such directories says; 0 of none.
+
+    Raises
+    ------
+    ValueError
+        It is no such head.
+    """
+    at, end = _FIRST, 0
+    for each in directories:
+        offsets, counts = (_numbers(head, at, tag) for tag in (TILE_OFFSETS, TILE_BYTE_COUNTS))
+        if len(offsets) != len(counts):
+            raise ValueError(f"It has {len(offsets)} offsets of tiles, but {len(counts)} lengths.")
+        end = max(end, int((offsets + counts).max(initial=0)))
+        at += each.size()
+    return end
+
+
+def _numbers(head: bytes, at: int, tag: int) -> NDArray[np.uint64]:
+    """Return the 64-bit numbers of a tag in the directory at a place."""
+    try:
+        (tags,) = struct.unpack_from("<Q", head, at)
+        for entry in range(at + 8, at + 8 + 20 * tags, 20):
+            found, _, count, place = struct.unpack_from("<HHQQ", head, entry)
+            if found == tag:
+                return np.frombuffer(head, "<u8", count, entry + 12 if count == 1 else place)
+    except struct.error as error:
+        raise ValueError(f"It ends within a directory: {error}.") from error
+    raise ValueError(f"It has no tag {tag}.")
+
+
 def _rendered(values: Mapping[int, Value], at: int, following: int) -> bytes:
     begin = at + 8 + 20 * len(values) + 8 + _padded_gap(len(values))
     entries, beside = [], []

@@ -13,6 +13,7 @@ from slidetile.export.ome_tiff._directories import (
     HEADER,
     Directory,
     blob,
+    end_of_tiles,
     longs,
     rational,
     render,
@@ -71,7 +72,7 @@ def write(
         left_out={UNREADABLE_TILES: store.unreadable} if store.unreadable else {},
         notes=tuple(filter(None, [NOTES.get(compression)])),
     )
-    if spec.existing != "overwrite" and _says(path, said, pages):
+    if spec.existing != "overwrite" and _is_of(path, said, pages):
         return replace(exported, size_bytes=path.stat().st_size, already_done=True)
     refuse_replacing(path, spec.existing, "an OME-TIFF", _is_ours)
     shop = Workshop(
@@ -199,13 +200,18 @@ def _ordered(pages: Pages) -> list[Directory]:
     return [page for level in pages for page in level]
 
 
-def _says(path: Path, said: str, pages: Pages) -> bool:
-    """Return whether a finished file of ours is described in these words."""
+def _is_of(path: Path, said: str, pages: Pages) -> bool:
+    """Return whether a finished file of ours is described so, and is as long as it says."""
     if path.is_symlink() or not _is_ours(path):
         return False
-    _, _, stored = text(said)
+    (_, _, described), ordered = text(said), _ordered(pages)
     with path.open("rb") as file:
-        return stored in file.read(len(render(_ordered(pages))))
+        head = file.read(len(render(ordered)))
+    try:
+        end = max(len(head), end_of_tiles(ordered, head))
+    except ValueError:
+        return False
+    return described in head and path.stat().st_size == end
 
 
 def _is_ours(path: Path) -> bool:

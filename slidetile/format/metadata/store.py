@@ -172,6 +172,12 @@ class StoreMetadata(JsonPart):
         """Return the root's ``zarr.json``."""
         return to_json(group({"ome": self.image.to_node(), "slidetile": self.attributes}))
 
+    def without_names(self) -> Self:
+        """Return it as an anonymous store records it."""
+        labels = None if self.labels is None else replace(self.labels, name=None)
+        source = replace(self.source, name=None, vendor=None)
+        return replace(self, name="slide", source=source, labels=labels)
+
     @property
     def attributes(self) -> dict[str, Any]:
         """``attributes.slidetile``, for the caller to keep."""
