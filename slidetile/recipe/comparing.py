@@ -88,7 +88,7 @@ def _compared(recipe: Recipe, store: TileStore, slide: Slide) -> Iterator[Settin
     yield from _compared_labels(recipe, metadata.labels, slide)
     if parameters.planes == planes:  # else its channel may be none of the slide's
         yield from _compared_tissue(recipe, parameters.tissue, slide)
-    if not _same_codec(recipe, metadata.chunk_codec, slide):
+    if not same_codec(recipe, metadata.chunk_codec, slide):
         yield Setting("codec", *_codecs(recipe, metadata.chunk_codec))
 
 
@@ -162,7 +162,8 @@ def _codecs(recipe: Recipe, found: ChunkCodec) -> tuple[Any, Any]:
     return {"name": name, **stored}, {"name": name, **codec.parameters}
 
 
-def _same_codec(recipe: Recipe, found: ChunkCodec, slide: Slide) -> bool:
+def same_codec(recipe: Recipe, found: ChunkCodec, slide: Slide) -> bool:
+    """Return whether a store's codec is the recipe's, or one that the slide may choose by it."""
     if recipe.codec in ("auto", "native") and isinstance(found, NativeCodec):
         is_chosen = recipe.codec == "native" or found.stream in QUICK_STREAMS
         return found.check_by == recipe.check and is_chosen

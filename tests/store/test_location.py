@@ -78,7 +78,7 @@ def test_a_folder_that_is_named_as_a_store_may_be_unfinished(tmp_path):
 @pytest.mark.parametrize(("name", "message"), TOLD_BY_COMMANDS)
 def test_commands_say_the_same(folder, monkeypatch, cli, tmp_path, command, name, message):
     monkeypatch.chdir(folder)
-    if command != "export" and (name in (".", "empty/..", "/") or len(name) == 300):
+    if name in (".", "empty/..") or (command != "export" and (name == "/" or len(name) == 300)):
         pytest.skip("it stands for what is in it, or for a slide")
     more = ["-o", tmp_path / "a.geojson"] if command == "export" else []
     result = cli(command, name, *more)

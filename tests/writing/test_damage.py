@@ -15,6 +15,7 @@ from slidetile.errors import DamagedPixelsError, StoreMismatchError
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.names import PARTIAL_BLOCKS, partial_path
 from slidetile.raster.block_means import area_average
+from slidetile.recipe.comparing import same_codec
 from slidetile.writing.group import GroupClaim, begin_store, finish_store, write_part
 
 SIDE, TILE = 1024, 128
@@ -195,7 +196,7 @@ def test_the_two_checks_are_not_mixed(tmp_path):
     with st.open_slide(slide) as opened:
         for check in ("scan", "decode"):
             recipe = st.Recipe(tile=st.TileSpec(size=256), check=check)
-            assert recipe._same_codec(store.metadata.chunk_codec, opened) == (check == "decode")
+            assert same_codec(recipe, store.metadata.chunk_codec, opened) == (check == "decode")
         assert opened.reader == "tiff"
     shutil.move(store.path, tmp_path / "a.zarr.partial")
     with pytest.raises(StoreMismatchError, match="parameters"):
