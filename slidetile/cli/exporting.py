@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from slidetile.export.exported import Exported
     from slidetile.runtime.governor import MemoryUse
 
-ONES_OWN = {"dicom_attributes": "--dicom-attributes", "image_path": "--image-path"}
+_ONES_OWN = {"dicom_attributes": "--dicom-attributes", "image_path": "--image-path"}
 """Choices that are of one slide, and their options."""
 
 
@@ -127,7 +127,7 @@ def _outputs(
     if isinstance(folder, Path) and folder.exists() and not folder.is_dir():
         raise click.UsageError(f"{folder} is no folder, which holds the outputs of several stores.")
     given = [] if slide is None else ["--slide"]
-    given += [option for name, option in ONES_OWN.items() if getattr(spec, name, None) is not None]
+    given += [option for name, option in _ONES_OWN.items() if getattr(spec, name, None) is not None]
     if given and len(meant.paths) > 1:
         count = how_many(len(meant.paths), "stores")
         raise click.UsageError(

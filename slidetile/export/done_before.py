@@ -9,7 +9,7 @@ from slidetile.choices import NATIVE_CHECK
 from slidetile.cloud.address import Location
 from slidetile.errors import StoreError
 from slidetile.export.zarr_choice import ZarrExport
-from slidetile.format.codecs.named import jpeg_name, make_codec
+from slidetile.format.codecs.named import chosen_codec, jpeg_name
 from slidetile.format.metadata.node import JsonNode
 from slidetile.format.metadata.parameters import CodecParameters
 from slidetile.format.metadata.recoded import RecodedFacts
@@ -60,7 +60,7 @@ def _is_of(store: TileStore, found: TileStore, spec: ZarrExport) -> bool:
 
 def _is_coded_so(found: TileStore, spec: ZarrExport) -> bool:
     """Return whether a store's chunks are stored as the export would store them."""
-    metadata, chosen = found.metadata, spec.chunk_codec
+    metadata = found.metadata
     parameters = replace(metadata.parameters.codec, drafted=None)
     if jpeg_name(metadata.chunk_codec) not in (None, spec.codec_name):
         return False
@@ -69,6 +69,6 @@ def _is_coded_so(found: TileStore, spec: ZarrExport) -> bool:
         return spec.codec in ("auto", "native") and checked == spec.check
     if spec.codec == "auto":  # of tiles that cannot be copied
         return metadata.not_native is not None
-    codec = make_codec(chosen) if isinstance(chosen, str) else chosen
+    codec = chosen_codec(spec.chunk_codec)
     expected = CodecParameters.from_node(JsonNode(codec.parameters, "parameters.codec"))
     return metadata.codec == codec.name and parameters == expected

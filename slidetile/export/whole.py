@@ -9,7 +9,7 @@ from slidetile.export.done_before import store_done_before
 from slidetile.export.exported import UNREADABLE_TILES, Exported
 from slidetile.export.unfinished import other_output
 from slidetile.export.zarr_choice import ZarrExport
-from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.named import chosen_codec
 from slidetile.store.marks import is_store
 from slidetile.store.store import TileStore
 from slidetile.writing.options import OnProgress
@@ -87,11 +87,10 @@ def _recoded(
 ) -> TileStore:
     """Write a store that holds its pixels with another codec."""
     check_can_be_recoded(store, spec.codec)
-    chosen = spec.chunk_codec
     return recode_store(
         store,
         place,
-        make_codec(chosen) if isinstance(chosen, str) else chosen,
+        chosen_codec(spec.chunk_codec),
         workers=workers,
         options=spec.options,
         on_progress=on_progress,

@@ -8,7 +8,7 @@ from typing import Any
 
 from slidetile.choices import QUICK_STREAMS, WINDOW
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.named import make_codec, unnamed
+from slidetile.format.codecs.named import chosen_codec, unnamed
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.metadata.color import ColorFacts
 from slidetile.format.metadata.labels import LabelFacts
@@ -157,7 +157,7 @@ def _codecs(recipe: Recipe, found: ChunkCodec) -> tuple[Any, Any]:
         return f"native with check {found.check_by}", f"{name} with check {recipe.check}"
     if name != found.name:
         return found.name, name
-    codec = make_codec(recipe.codec) if isinstance(recipe.codec, str) else recipe.codec
+    codec = chosen_codec(recipe.codec)
     stored = unnamed(found).parameters
     return {"name": name, **stored}, {"name": name, **codec.parameters}
 
@@ -169,6 +169,6 @@ def same_codec(recipe: Recipe, found: ChunkCodec, slide: Slide) -> bool:
         return found.check_by == recipe.check and is_chosen
     if fitting_codec(slide, recipe.codec) == "auto":
         return found.name == "zstd"
-    codec = make_codec(recipe.codec) if isinstance(recipe.codec, str) else recipe.codec
+    codec = chosen_codec(recipe.codec)
     found = unnamed(found)
     return (codec.name, codec.parameters) == (found.name, found.parameters)

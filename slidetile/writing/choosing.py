@@ -8,7 +8,7 @@ from slidetile.choices import CodecName, NativeCheck
 from slidetile.cloud.address import Location
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.named import chosen_codec, make_codec
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.format.codecs.reference import ReferenceCodec
 from slidetile.format.metadata.store import fill_value
@@ -62,7 +62,7 @@ def with_codec(
     native = NativeCodec(check_by=check)
     if codec != "auto":
         named = native if codec == "native" else codec
-        return act(make_codec(named) if isinstance(named, str) else named, None)
+        return act(chosen_codec(named), None)
     begun = None if options.existing == "restart" else begun_note(path)
     if begun is not None and begun.codec == "zstd":
         return act(make_codec("zstd"), begun.not_native or _BEGUN)

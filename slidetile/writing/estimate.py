@@ -12,7 +12,7 @@ from slidetile.choices import CODEC, NATIVE_CHECK, CodecName, NativeCheck
 from slidetile.cloud.address import Address, Location, locate
 from slidetile.errors import NotNativeError
 from slidetile.format.codecs.codec import ChunkCodec
-from slidetile.format.codecs.named import make_codec
+from slidetile.format.codecs.named import chosen_codec, make_codec
 from slidetile.format.codecs.native import NativeCodec
 from slidetile.planning.plan import TilePlan
 from slidetile.raster.pixels import empty_pixels
@@ -129,7 +129,7 @@ def _chosen_work(
     """Return how the shards are made, and why "auto" does not copy tiles."""
     codec = fitting_codec(slide, codec)
     if codec not in ("auto", "native"):
-        named = make_codec(codec) if isinstance(codec, str) else codec
+        named = chosen_codec(codec)
         return make_work(slide, plan, named), None
     try:
         if codec == "auto":

@@ -29,6 +29,9 @@ LARGEST_BASIC_BYTES = 1 << 31
 
 _ENDS = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
+_MARKED_BYTES = 1024
+"""A file begins with what tells whose it is, and which instance."""
+
 _NO_PROFILE = "the slide has no colour profile, and DICOM wants one: its colours are stated as sRGB"
 
 
@@ -173,11 +176,12 @@ def _is_of(folder: Path, series: Series, levels: list[Level]) -> bool:
 
 def _is_whole(path: Path, uid: str) -> bool:
     """Return whether a file of ours is the instance of a UID, and has its end."""
-    if not _is_ours(path) or uid.encode() not in _head_of(path):
+    if not _is_ours(path):
         return False
     with path.open("rb") as file:
+        is_same = uid.encode() in file.read(_MARKED_BYTES)
         file.seek(-len(_ENDS), os.SEEK_END)
-        return file.read() == _ENDS
+        return is_same and file.read() == _ENDS
 
 
 def _is_series(folder: Path) -> bool:
@@ -188,10 +192,6 @@ def _is_series(folder: Path) -> bool:
 def _is_ours(path: Path) -> bool:
     if path.is_symlink() or not path.is_file() or path.suffix != ".dcm":
         return False
-    head = _head_of(path)
-    return head[128:132] == b"DICM" and VERSION_NAME.encode() in head
-
-
-def _head_of(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(1024)
+        head = file.read(_MARKED_BYTES)
+    return head[128:132] == b"DICM" and VERSION_NAME.encode() in head

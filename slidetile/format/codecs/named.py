@@ -39,6 +39,17 @@ def make_codec(name: CodecName) -> ChunkCodec:
     )
 
 
+def chosen_codec(choice: CodecName | ChunkCodec) -> ChunkCodec:
+    """Return the codec that is chosen, by its name or as it is.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown.
+    """
+    return make_codec(choice) if isinstance(choice, str) else choice
+
+
 def holds_jpeg(codec: ChunkCodec) -> TypeGuard[JpegCodec | NativeCodec]:
     """Return whether chunks are JPEG streams, whose Zarr codec has two names."""
     is_copied = isinstance(codec, NativeCodec) and codec.stream == "jpeg"
